@@ -1,0 +1,1 @@
+//! What the host keeps of a document: snapshot text and the tail of ops since.

@@ -1,0 +1,1 @@
+//! The public JavaScript API of sharedb-proxy.

@@ -1,0 +1,1 @@
+//! What a tab holds: the connection and documents that mirror ShareDB's.

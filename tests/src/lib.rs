@@ -1,0 +1,1 @@
+//! Simulator, reference server, golden vectors, conformance and browser tests.
