@@ -11,7 +11,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { FILES, MODES, plan } from './plan.mjs';
+import { FILES, MODES, appliesNowhere, plan } from './plan.mjs';
 
 /**
  * Milliseconds without a word from a test process after which it is ended. A test's own limit
@@ -39,9 +39,9 @@ if (files.length === 0) {
 const named = MODES.filter((mode) => options[mode]);
 const modes = named.length > 0 ? named : ['in-page', 'hop'];
 
+printWhatDoesNotApply();
 const results = [];
 for (const mode of modes) results.push({ mode, tests: await runMode(mode) });
-printWhatDoesNotApply(results.flatMap(({ tests }) => tests));
 printSummary(results);
 
 async function runMode(mode) {
@@ -56,16 +56,25 @@ async function runMode(mode) {
       test.error =
         outcome.errors.get(test.index) ?? (outcome.passed.has(test.index) ? null : outcome.missing);
     }
-    // What the plan does not know is a failure of the plan, and must not pass unnoticed.
-    for (const title of outcome.unknown) {
-      all.push({ file, title, class: '?', error: 'this test is not in the classification' });
-    }
+    const extra = failuresBesideTests(file, outcome);
+    all.push(...extra);
     if (mode !== 'stock' && outcome.counts.ours === 0) {
       for (const test of planned) test.error ??= 'no connection of this file was ours';
     }
-    printFile(mode, file, planned, outcome);
+    printFile(mode, file, [...planned, ...extra], outcome.counts);
   }
   return all;
+}
+
+/** What is wrong without being the failure of a planned test: it must not pass unnoticed. */
+function failuresBesideTests(file, { unknown, outside, ended, ending }) {
+  const failures = unknown.map((title) => ({
+    title,
+    error: 'this test is not in classification.json',
+  }));
+  for (const error of outside) failures.push({ title: 'outside any test', error });
+  if (!ended) failures.push({ title: 'the test process', error: ending });
+  return failures.map((failure) => ({ ...failure, file, class: 'none' }));
 }
 
 function isSelected(test) {
@@ -78,8 +87,11 @@ function runFile(mode, file) {
     passed: new Set(),
     errors: new Map(),
     unknown: [],
+    outside: [],
     counts: { ours: 0, stock: 0, legacy: 0 },
     missing: 'did not run',
+    ended: false,
+    ending: '',
   };
   return new Promise((resolve) => {
     const child = fork(SUITE, [mode, file, options.grep ?? ''], {
@@ -90,7 +102,7 @@ function runFile(mode, file) {
     const listenOn = () => {
       clearTimeout(silence);
       silence = setTimeout(() => {
-        outcome.missing = `did not run: the process said nothing for ${SILENCE_LIMIT / 1000} s`;
+        outcome.ending = `said nothing for ${SILENCE_LIMIT / 1000} s and was ended\n`;
         child.kill('SIGKILL');
       }, SILENCE_LIMIT);
     };
@@ -102,11 +114,10 @@ function runFile(mode, file) {
       listenOn();
       note(outcome, message);
     });
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       clearTimeout(silence);
-      if (code !== 0 && stderr) {
-        outcome.missing += `: ${stderr.trim().split('\n').slice(0, 12).join('\n')}`;
-      }
+      const lastWords = stderr.trim().split('\n').slice(0, 12).join('\n');
+      outcome.ending += `ended early with ${signal ?? `code ${code}`}\n${lastWords}`;
       resolve(outcome);
     });
   });
@@ -120,8 +131,11 @@ function note(outcome, message) {
       outcome.passed.add(message.index);
       break;
     case 'fail':
-      if (message.index === undefined) outcome.missing = `did not run: ${message.error}`;
+      if (message.index === undefined) outcome.outside.push(message.error);
       else outcome.errors.set(message.index, message.error);
+      break;
+    case 'end':
+      outcome.ended = true;
       break;
     case 'unknown':
       outcome.unknown.push(message.title);
@@ -129,32 +143,39 @@ function note(outcome, message) {
   }
 }
 
-function printFile(mode, file, planned, { counts, unknown }) {
-  const failed = planned.filter((test) => test.error);
-  const passed = planned.length - failed.length;
+function printFile(mode, file, tests, counts) {
+  const failed = tests.filter((test) => test.error);
+  const passed = tests.length - failed.length;
   const whose = mode === 'stock' ? `${counts.stock} stock` : `${counts.ours} ours`;
   const legacy = counts.legacy ? `, ${counts.legacy} of ShareDB 1` : '';
-  console.log(`${mode} ${file}: ${passed}/${planned.length} (connections: ${whose}${legacy})`);
+  console.log(`${mode} ${file}: ${passed}/${tests.length} (connections: ${whose}${legacy})`);
   for (const test of failed) {
     console.log(`  FAILED [class ${test.class}] ${test.title}`);
     console.log(test.error.replace(/^/gm, '      '));
   }
-  for (const title of unknown) console.log(`  FAILED [not in the classification] ${title}`);
 }
 
-/** Parts not built yet as counts, tests that cannot apply one by one. */
-function printWhatDoesNotApply(tests) {
-  const areas = new Map();
-  const single = new Map();
-  for (const { skip, area, file, title, class: kind, keep } of tests) {
-    if (!skip) continue;
-    if (area) areas.set(skip, (areas.get(skip) ?? 0) + 1);
-    else single.set(`${file}: ${title}`, `[class ${kind}${keep ? ` ${keep}` : ''}] ${skip}`);
+/** Tests that cannot apply by name, parts not built yet as counts, each with its reason. */
+function printWhatDoesNotApply() {
+  const inMode = (mode) => files.flatMap((file) => plan(file, mode)).filter(isSelected);
+  for (const test of inMode(modes[0]).filter(appliesNowhere)) {
+    const kind = test.class === 'b' ? `b (${test.keep})` : test.class;
+    console.log(`does not apply: [class ${kind}] ${test.file}: ${test.title}\n    ${test.reason}`);
   }
-  if (areas.size > 0) console.log('\nNot run, because a part is not built yet:');
-  for (const [reason, count] of areas) console.log(`  ${count} runs: ${reason}`);
-  if (single.size > 0) console.log('\nDoes not apply, at least with a hop between tab and host:');
-  for (const [name, reason] of single) console.log(`  ${name}\n      ${reason}`);
+  for (const mode of modes.filter((mode) => mode !== 'stock')) {
+    const skipped = inMode(mode).filter((test) => test.skip && !appliesNowhere(test));
+    const reasons = countBy(skipped, (test) =>
+      test.area ? test.skip : `class b (${test.keep}) applies only without a hop`,
+    );
+    for (const [reason, count] of reasons)
+      console.log(`${mode}: ${count} tests skipped: ${reason}`);
+  }
+}
+
+function countBy(tests, key) {
+  const counts = new Map();
+  for (const test of tests) counts.set(key(test), (counts.get(key(test)) ?? 0) + 1);
+  return counts;
 }
 
 function printSummary(all) {

@@ -26,6 +26,7 @@ exports.counts = { ours: 0, stock: 0, legacy: 0 };
  * Call it before anything loads ShareDB.
  */
 exports.install = function install(client) {
+  exports.assertStockAbsent();
   const connection = counted(client.Connection);
   const replacements = new Map([
     ['index.js', { ...client, Connection: connection }],
