@@ -1,0 +1,254 @@
+/**
+ * The demo server: a stock ShareDB 7 backend on its memory database, the built pages, and a small JSON interface
+ * under /admin by which the pages and the browser tests look at the server and disturb it.
+ *
+ *   GET  /admin/status            {sockets, offline, docs: {"collection/id": version}}
+ *   GET  /admin/snapshot?c=&d=    {v, type, data}
+ *   GET  /admin/ops?c=&d=         [{v, src, seq, op | create | del}]
+ *   POST /admin/cut?ms=N          drop every socket, refuse new ones for N ms (without ms: until restored)
+ *   POST /admin/restore           accept sockets again
+ *   POST /admin/restart           a new backend over the same database; every socket is dropped
+ *
+ * It listens on the loopback interface only and is no model for a server on a network: there is no login.
+ */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import Backend from 'sharedb';
+import { WebSocketServer } from 'ws';
+import { COLLECTION, SEEDS } from './seeds.mjs';
+import { WebSocketStream } from './ws-stream.mjs';
+
+const HOST = '127.0.0.1';
+const SOCKET_PATH = '/sharedb';
+const DEFAULT_PORT = 8080;
+const BUILT_PAGES = fileURLToPath(new URL('./dist/', import.meta.url));
+
+const CONTENT_TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.map': 'application/json; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+};
+
+/** ShareDB and the WebSockets to it, with the switches that the demos offer. */
+class DemoBackend {
+  #db = new Backend.MemoryDB();
+  // Outlives a restart, as a pub/sub server beside the backend would: a commit that was under way is still announced.
+  #pubsub = new Backend.MemoryPubSub();
+  #sockets = new WebSocketServer({ noServer: true });
+  #versions = new Map();
+  #restoreTimer = null;
+  #offline = false;
+  #backend = this.#newBackend();
+
+  #newBackend() {
+    const backend = new Backend({
+      db: this.#db,
+      pubsub: this.#pubsub,
+      presence: true,
+      doNotForwardSendPresenceErrorsToClient: true,
+    });
+    backend.use('afterWrite', ({ collection, id, snapshot }, next) => {
+      this.#versions.set(`${collection}/${id}`, snapshot.v);
+      next();
+    });
+    return backend;
+  }
+
+  /** Creates the demo documents. */
+  async seed() {
+    const connection = this.#backend.connect();
+    for (const [id, data] of Object.entries(SEEDS)) {
+      const doc = connection.get(COLLECTION, id);
+      await promisify(doc.create.bind(doc))(data);
+    }
+    connection.close();
+  }
+
+  /** Takes a WebSocket upgrade, or refuses it while the demo is offline. */
+  upgrade(request, socket, head) {
+    const [pathname] = request.url.split('?');
+    if (pathname !== SOCKET_PATH || this.#offline) {
+      socket.end(`HTTP/1.1 ${this.#offline ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\n\r\n`);
+      return;
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#backend.listen(new WebSocketStream(webSocket), request);
+    });
+  }
+
+  status() {
+    const open = [...this.#sockets.clients].filter((socket) => socket.readyState === socket.OPEN);
+    return { sockets: open.length, offline: this.#offline, docs: Object.fromEntries(this.#versions) };
+  }
+
+  async snapshot(collection, id) {
+    const { v, type, data } = await promisify(this.#db.getSnapshot.bind(this.#db))(collection, id, null, null);
+    return { v, type, data };
+  }
+
+  async ops(collection, id) {
+    const ops = await promisify(this.#db.getOps.bind(this.#db))(collection, id, 0, null, null);
+    return ops.map((op, v) => ({ ...op, v }));
+  }
+
+  #drop() {
+    for (const socket of this.#sockets.clients) socket.terminate();
+  }
+
+  /** Drops every socket and refuses new ones for `ms` milliseconds, or until `restore` when `ms` is null. */
+  cut(ms) {
+    this.restore();
+    this.#offline = true;
+    if (ms !== null) this.#restoreTimer = setTimeout(() => this.restore(), ms);
+    this.#drop();
+  }
+
+  restore() {
+    clearTimeout(this.#restoreTimer);
+    this.#offline = false;
+  }
+
+  restart() {
+    this.#backend = this.#newBackend();
+    this.#drop();
+  }
+
+  close() {
+    this.restore();
+    this.#drop();
+  }
+}
+
+const sendJson = (response, status, body) => {
+  response.writeHead(status, { 'content-type': CONTENT_TYPES['.json'], 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
+};
+
+/** Milliseconds of `?ms=`; null where it is missing, undefined where it is not a count. */
+const milliseconds = (query) => {
+  if (!query.has('ms')) return null;
+  const ms = Number(query.get('ms'));
+  return Number.isSafeInteger(ms) && ms >= 0 && ms < 2 ** 31 ? ms : undefined;
+};
+
+async function answerAdmin(demo, request, response, url) {
+  const { origin, host } = request.headers;
+  // A page of another site may send requests here, but may not switch anything.
+  if (request.method === 'POST' && origin && new URL(origin).host !== host) {
+    return sendJson(response, 403, { error: 'requests from other origins are refused' });
+  }
+  const [collection, id] = [url.searchParams.get('c') ?? COLLECTION, url.searchParams.get('d') ?? ''];
+  const ms = milliseconds(url.searchParams);
+  switch (`${request.method} ${url.pathname}`) {
+    case 'GET /admin/status':
+      return sendJson(response, 200, demo.status());
+    case 'GET /admin/snapshot':
+      return sendJson(response, 200, await demo.snapshot(collection, id));
+    case 'GET /admin/ops':
+      return sendJson(response, 200, await demo.ops(collection, id));
+    case 'POST /admin/cut':
+      if (ms === undefined) return sendJson(response, 400, { error: 'ms is not a number of milliseconds' });
+      demo.cut(ms);
+      return sendJson(response, 200, demo.status());
+    case 'POST /admin/restore':
+      demo.restore();
+      return sendJson(response, 200, demo.status());
+    case 'POST /admin/restart':
+      demo.restart();
+      return sendJson(response, 200, demo.status());
+    default:
+      return sendJson(response, 404, { error: `no such request: ${request.method} ${url.pathname}` });
+  }
+}
+
+/** The file a path stands for, or null when there is none inside `root`. `/text` finds `text.html`. */
+async function findFile(root, pathname) {
+  const inside = normalize(join(root, decodeURIComponent(pathname)));
+  if (!inside.startsWith(root.endsWith(sep) ? root : root + sep) || inside.includes('\0')) return null;
+  for (const path of pathname.endsWith('/') ? [join(inside, 'index.html')] : [inside, `${inside}.html`]) {
+    const found = await stat(path).catch(() => null);
+    if (found?.isFile()) return path;
+  }
+  return null;
+}
+
+async function answerFile(root, request, response, url) {
+  const path = ['GET', 'HEAD'].includes(request.method) ? await findFile(root, url.pathname) : null;
+  if (!path) {
+    const hint = (await findFile(root, '/')) ? 'Not found.\n' : 'The pages are not built yet: npm run build -w examples\n';
+    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
+    return response.end(hint);
+  }
+  // The bundler puts a hash of the content into the names of the assets, never of the pages.
+  const cache = url.pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+  response.writeHead(200, {
+    'content-type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream',
+    'cache-control': cache,
+    'x-content-type-options': 'nosniff',
+  });
+  if (request.method === 'HEAD') return response.end();
+  createReadStream(path).on('error', () => response.destroy()).pipe(response);
+}
+
+async function answer(demo, root, request, response) {
+  try {
+    const url = new URL(request.url, `http://${HOST}`);
+    if (url.pathname.startsWith('/admin/')) await answerAdmin(demo, request, response, url);
+    else await answerFile(root, request, response, url);
+  } catch (error) {
+    if (response.headersSent) return response.destroy();
+    const malformed = error instanceof URIError || error.code === 'ERR_INVALID_URL';
+    if (!malformed) console.error(error);
+    sendJson(response, malformed ? 400 : 500, { error: error.message });
+  }
+}
+
+/**
+ * Starts the demo server.
+ * @param {{port?: number, root?: string}} [options] `port` 0 takes any free one; `root` holds the built pages
+ * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
+ */
+export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = {}) {
+  const demo = new DemoBackend();
+  await demo.seed();
+  const http = createServer((request, response) => answer(demo, root, request, response));
+  http.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    demo.upgrade(request, socket, head);
+  });
+  await new Promise((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(port, HOST, resolve);
+  });
+  const bound = http.address().port;
+  const close = async () => {
+    demo.close();
+    http.closeAllConnections();
+    await new Promise((resolve) => http.close(resolve));
+  };
+  return { url: `http://${HOST}:${bound}`, port: bound, close };
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = parseArgs({ options: { port: { type: 'string', default: String(DEFAULT_PORT) } } });
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    console.error(`--port ${values.port} is not a port number`);
+    process.exit(2);
+  }
+  startServer({ port }).then(
+    ({ url }) => console.log(`listening on ${url}`),
+    (error) => {
+      console.error(error.code === 'EADDRINUSE' ? `port ${port} is in use; --port 0 takes a free one` : error);
+      process.exit(1);
+    },
+  );
+}

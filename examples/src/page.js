@@ -1,0 +1,30 @@
+/** What the three demo pages share: open the document, show the strip and the list of ops, say what went wrong. */
+import { openDoc } from './open-doc.js';
+import { showOps } from './op-log.js';
+import { showStrip } from './strip.js';
+
+/**
+ * Runs a demo page.
+ * @param {'text' | 'counter' | 'board'} kind
+ * @param {(doc: object) => void} show fills the page from the opened document
+ */
+export async function runPage(kind, show) {
+  try {
+    const page = await openDoc(kind);
+    page.doc.on('error', report);
+    page.connection.on('error', report);
+    show(page.doc);
+    showOps(page.doc, document.querySelector('#ops'));
+    showStrip(document.querySelector('#strip'), page);
+    document.body.dataset.ready = '';
+  } catch (error) {
+    report(error);
+  }
+}
+
+function report(error) {
+  console.error(error);
+  const line = document.querySelector('#problem');
+  line.hidden = false;
+  line.textContent = error.message ?? String(error);
+}

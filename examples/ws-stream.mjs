@@ -1,0 +1,58 @@
+/**
+ * The stream that ShareDB's `backend.listen` reads, over one WebSocket of the `ws` package: an object on the
+ * stream is a JSON text on the socket. It knows nothing of ShareDB's messages.
+ */
+import { Duplex } from 'node:stream';
+
+/** WebSocket close code for data that this end cannot accept (RFC 6455, section 7.4.1). */
+const UNACCEPTABLE_DATA = 1003;
+
+/** A duplex object stream over an accepted WebSocket; either end closing closes the other. */
+export class WebSocketStream extends Duplex {
+  /** @param {import('ws').WebSocket} socket an open socket */
+  constructor(socket) {
+    super({ objectMode: true });
+    this.socket = socket;
+    socket.on('message', (data) => this.#receive(data.toString()));
+    socket.on('error', () => socket.terminate());
+    socket.on('close', () => {
+      this.push(null);
+      this.destroy();
+    });
+  }
+
+  #receive(text) {
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      message = null;
+    }
+    // `null` would end the stream, and nothing but an object is a ShareDB message.
+    if (message === null || typeof message !== 'object') {
+      this.socket.close(UNACCEPTABLE_DATA, 'not a JSON object');
+      return;
+    }
+    if (!this.push(message)) this.socket.pause();
+  }
+
+  _read() {
+    if (this.socket.isPaused) this.socket.resume();
+  }
+
+  _write(message, _encoding, done) {
+    // What is written after the socket is gone is dropped: the client asks for it again when it comes back.
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(message), () => done());
+    else done();
+  }
+
+  _final(done) {
+    this.socket.close();
+    done();
+  }
+
+  _destroy(error, done) {
+    if (this.socket.readyState !== this.socket.CLOSED) this.socket.terminate();
+    done(error);
+  }
+}
