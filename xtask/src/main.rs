@@ -1,2 +1,76 @@
-//! Developer commands: demo, test, bench.
-fn main() {}
+//! Developer commands: `cargo xtask build`, `test`, `demo`, `bench`.
+//!
+//! Each command does its own set-up on a fresh machine with Rust and Node. Nothing here is part
+//! of the product; what a user of the npm package needs must not live here.
+
+mod browsers;
+mod build;
+mod count;
+mod layers;
+mod options;
+mod process;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::options::Options;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  build [--dev]          build the wasm module and the npm package in js-shim
+  test [layer ...]       run the test layers: rust js simulation conformance browser (default: all)
+      --seeds N          simulation: how many seeds (default 2000)
+      --seed S           simulation: the first seed
+      --engine E         browser: chromium (default), firefox or webkit
+      --in-page, --hop   conformance: only this mode
+      --file F           conformance: only the test files whose name contains F
+      --grep G           conformance: only the tests whose title matches G
+  demo [--port P]        build, then serve the multi-tab demos and a real ShareDB server
+  bench                  build, then measure against the stock client";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let options = Options::parse(arguments)?;
+    match command.as_str() {
+        "build" => build::build(options.profile()).map(|()| ExitCode::SUCCESS),
+        "test" => layers::test(&options),
+        "demo" => demo(&options).map(|()| ExitCode::SUCCESS),
+        "bench" => bench().map(|()| ExitCode::SUCCESS),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        "" => bail!("no command\n{USAGE}"),
+        other => bail!("unknown command `{other}`\n{USAGE}"),
+    }
+}
+
+/// Serves the demos until Ctrl-C, which reaches the server as well as this process. The server
+/// prints the URL once it listens.
+fn demo(options: &Options) -> Result<()> {
+    build::build(options.profile())?;
+    let mut server = process::node("examples/server.mjs");
+    if let Some(port) = &options.port {
+        server.args(["--port", port]);
+    }
+    process::run(&mut server)
+}
+
+fn bench() -> Result<()> {
+    build::build(build::Profile::Wasm)?;
+    browsers::ensure("chromium")?;
+    process::run(&mut process::node("tests/bench/run.mjs"))
+}

@@ -1,0 +1,249 @@
+//! Builds the npm package: the wasm module with its bindings, and the CommonJS bundle for Node.
+//!
+//! Steps whose inputs did not change are skipped, so that every command can begin with a build.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::process;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const CRATE: &str = "sharedb-proxy-js";
+/// Where the bindings go, and their names, on which the shim's JavaScript relies.
+const PACKAGE: &str = "js-shim/pkg";
+const BINDINGS: &str = "sharedb_proxy";
+
+/// Measured on the module as built with `opt-level = 3`: `-O3` is about as small as `-Oz` after
+/// gzip, and the hot paths (transform, compose) keep their speed.
+const OPTIMISE: &str = "-O3";
+
+/// What rustc enables for this target by default. It is named because the stripped module no
+/// longer says so itself.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// How the wasm module is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Profile {
+    /// As it is shipped: the workspace's `wasm` profile, then wasm-opt.
+    Wasm,
+    /// Quick to build, with names in stack traces; large and slow.
+    Dev,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Dev => "dev",
+        }
+    }
+
+    /// Cargo's directory for the profile.
+    fn directory(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Dev => "debug",
+        }
+    }
+}
+
+/// Builds everything that the tests, the demos and a publication need, and prints the sizes.
+///
+/// # Errors
+/// When a tool is missing and cannot be installed, or a step fails.
+pub(crate) fn build(profile: Profile) -> Result<()> {
+    ensure_npm_packages()?;
+    ensure_wasm_target()?;
+    let module = compile(profile)?;
+    bind(&module, profile)?;
+    bundle_for_node()?;
+    print_sizes()
+}
+
+/// Installs the npm packages when the lock file is newer than what is installed.
+///
+/// # Errors
+/// When npm is missing or fails.
+pub(crate) fn ensure_npm_packages() -> Result<()> {
+    let modified = |path: &str| fs::metadata(process::root().join(path))?.modified();
+    // npm writes this file last, so it is there only after a complete installation.
+    let installed = modified("node_modules/.package-lock.json");
+    let locked = modified("package-lock.json").context("package-lock.json is missing")?;
+    if installed.is_ok_and(|installed| installed >= locked) {
+        return Ok(());
+    }
+    println!("installing the npm packages");
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    process::run(process::program(npm).args(["ci", "--no-audit", "--no-fund"]))
+        .context("npm comes with Node 20 or later: https://nodejs.org")
+}
+
+/// Adds the wasm target to the tool chain.
+///
+/// # Errors
+/// When it is missing and rustup is not there to add it.
+pub(crate) fn ensure_wasm_target() -> Result<()> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let library = process::output(process::program(rustc).args([
+        "--print",
+        "target-libdir",
+        "--target",
+        TARGET,
+    ]))?;
+    if Path::new(library.trim()).exists() {
+        return Ok(());
+    }
+    println!("adding the target {TARGET}");
+    process::run(process::program("rustup").args(["target", "add", TARGET])).with_context(|| {
+        format!("the target {TARGET} is missing: `rustup target add {TARGET}`, or your system's package of Rust for WebAssembly")
+    })
+}
+
+/// Compiles the shim's crate and returns the path of the module.
+fn compile(profile: Profile) -> Result<PathBuf> {
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--quiet", "--package", CRATE]);
+    cargo.args(["--target", TARGET, "--profile", profile.name()]);
+    process::run(&mut cargo)?;
+    let file = format!("{}.wasm", CRATE.replace('-', "_"));
+    Ok(target_directory()?
+        .join(TARGET)
+        .join(profile.directory())
+        .join(file))
+}
+
+/// Generates the bindings and optimises the module. Everything is made in the target directory
+/// and copied at the end: a page that is being served never sees half a package.
+fn bind(module: &Path, profile: Profile) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    let package = process::root().join(PACKAGE);
+    let stamp = package.join(".stamp");
+    let wanted = fingerprint(&bytes, profile);
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+
+    let made = target_directory()?.join("bindings");
+    if made.exists() {
+        fs::remove_dir_all(&made)?;
+    }
+    Bindgen::new()
+        .input_bytes(BINDINGS, bytes)
+        .web(true)?
+        // The declarations let `tsc --checkJs` check how the shim calls into the module.
+        .typescript(true)
+        .keep_debug(profile == Profile::Dev)
+        .remove_name_section(profile == Profile::Wasm)
+        .remove_producers_section(true)
+        .generate(&made)?;
+    if profile == Profile::Wasm {
+        optimise(&made.join(format!("{BINDINGS}_bg.wasm")))?;
+    }
+
+    fs::create_dir_all(&package)?;
+    let _ = fs::remove_file(&stamp);
+    copy_into(&made, &package)?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn optimise(module: &Path) -> Result<()> {
+    let mut tool = process::npm_tool("wasm-opt");
+    tool.arg(OPTIMISE).args(WASM_FEATURES);
+    process::run(tool.arg(module).arg("--output").arg(module))
+}
+
+fn fingerprint(module: &[u8], profile: Profile) -> String {
+    let mut hasher = DefaultHasher::new();
+    (module, profile, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
+    // The tools may change while the module stays: both are pinned in the lock files.
+    for lock in ["Cargo.lock", "package-lock.json"] {
+        fs::read(process::root().join(lock))
+            .unwrap_or_default()
+            .hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
+}
+
+fn copy_into(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_into(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bundles the entry for Node's `require`. The source and the bundle lie equally deep in the
+/// package, so a path relative to `import.meta.url` (the wasm module's) means the same in both;
+/// CommonJS has no `import.meta`, so the bundle gets its own.
+fn bundle_for_node() -> Result<()> {
+    let mut esbuild = process::npm_tool("esbuild");
+    esbuild.args([
+        "js-shim/src/index.node.js",
+        "--outfile=js-shim/dist/index.cjs",
+    ]);
+    esbuild.args([
+        "--bundle",
+        "--format=cjs",
+        "--platform=node",
+        "--target=node20",
+    ]);
+    esbuild.args([
+        "--external:ot-json0",
+        "--external:events",
+        "--external:sharedb",
+    ]);
+    esbuild.arg("--define:import.meta.url=moduleUrl");
+    esbuild
+        .arg("--banner:js=const moduleUrl = require('node:url').pathToFileURL(__filename).href;");
+    process::run(esbuild.arg("--log-level=warning"))
+}
+
+fn target_directory() -> Result<PathBuf> {
+    let mut cargo = process::cargo();
+    cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
+    let metadata: serde_json::Value = serde_json::from_str(&process::output(&mut cargo)?)?;
+    match metadata["target_directory"].as_str() {
+        Some(path) => Ok(path.into()),
+        None => bail!("cargo metadata names no target directory"),
+    }
+}
+
+fn print_sizes() -> Result<()> {
+    // Node is there anyway, and its gzip is the one that servers are compared with.
+    let script = "const zlib = require('node:zlib'), fs = require('node:fs');
+        let raw = 0, packed = 0;
+        const line = (name, r, g) => console.log(
+          name.padEnd(38) + String(r).padStart(9) + ' bytes, gzip ' + String(g).padStart(8));
+        for (const file of process.argv.slice(1)) {
+          const bytes = fs.readFileSync(file), gzip = zlib.gzipSync(bytes, { level: 9 }).length;
+          raw += bytes.length; packed += gzip; line(file, bytes.length, gzip);
+        }
+        line('wasm and bindings', raw, packed);";
+    let files = [
+        format!("{PACKAGE}/{BINDINGS}_bg.wasm"),
+        format!("{PACKAGE}/{BINDINGS}.js"),
+    ];
+    process::run(
+        process::program("node")
+            .args(["-e", script, "--"])
+            .args(files),
+    )
+}

@@ -1,0 +1,172 @@
+//! The test layers by name, from the inside out, and the one line that sums them up.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::browsers;
+use crate::build::{self, Profile};
+use crate::count::{CargoTest, Count};
+use crate::options::Options;
+use crate::process;
+
+type Layer = fn(&Options) -> Result<Count>;
+
+const LAYERS: [(&str, Layer); 5] = [
+    ("rust", rust),
+    ("js", js),
+    ("simulation", simulation),
+    ("conformance", conformance),
+    ("browser", browser),
+];
+
+/// Enough seeds to meet every kind of fault in about a minute; the long runs name their own.
+const DEFAULT_SEEDS: &str = "2000";
+
+/// Runs the named layers, or all, and prints the sum as the last line.
+///
+/// # Errors
+/// For an unknown layer, before anything runs.
+pub(crate) fn test(options: &Options) -> Result<ExitCode> {
+    let mut total = Count::default();
+    for (name, layer) in chosen(&options.layers)? {
+        println!("== {name}");
+        let count = layer(options).unwrap_or_else(|error| {
+            // A layer that cannot even start is a failure, and the others still run.
+            println!("FAILED {name}: {error:#}");
+            Count::one(false)
+        });
+        println!("{name}: {count}");
+        total += count;
+    }
+    println!("{total}");
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn chosen(names: &[String]) -> Result<Vec<(&'static str, Layer)>> {
+    if names.is_empty() {
+        return Ok(LAYERS.to_vec());
+    }
+    let find = |name: &String| LAYERS.into_iter().find(|(known, _)| known == name);
+    names
+        .iter()
+        .map(|name| {
+            find(name).with_context(|| format!("unknown layer `{name}`; there are {}", known()))
+        })
+        .collect()
+}
+
+fn known() -> String {
+    LAYERS.map(|(name, _)| name).join(", ")
+}
+
+/// Formatting and lints count as one test each; then every test of the workspace.
+fn rust(_: &Options) -> Result<Count> {
+    build::ensure_wasm_target()?;
+    let mut count = step(
+        "rustfmt",
+        process::cargo().args(["fmt", "--all", "--check"]),
+    );
+    let clippy = ["clippy", "--quiet", "--workspace", "--all-targets"];
+    let strict = ["--", "-D", "warnings"];
+    count += step("clippy", process::cargo().args(clippy).args(strict));
+    // What only the browser compiles is lint-checked only when compiled for it.
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--package",
+        "sharedb-proxy-js",
+        "--target",
+    ];
+    let wasm = process::cargo()
+        .args(clippy)
+        .arg("wasm32-unknown-unknown")
+        .args(strict);
+    count += step("clippy for wasm", wasm);
+
+    let mut output = CargoTest::default();
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    let success = process::run_lines(&mut cargo, |line| {
+        output.line(line);
+        println!("{line}");
+    })?;
+    count += output.finish(success);
+    Ok(count)
+}
+
+/// Types and formatting of everything in JavaScript.
+fn js(options: &Options) -> Result<Count> {
+    // The shim's types include those of the generated bindings.
+    build::build(options.profile())?;
+    let mut count = step(
+        "tsc",
+        process::npm_tool("tsc").args(["--project", "js-shim"]),
+    );
+    let mut prettier = process::npm_tool("prettier");
+    prettier.args([
+        "--check",
+        "--log-level=warn",
+        "js-shim",
+        "tests",
+        "examples",
+    ]);
+    count += step("prettier", &mut prettier);
+    Ok(count)
+}
+
+fn simulation(options: &Options) -> Result<Count> {
+    let seeds = options.seeds.as_deref().unwrap_or(DEFAULT_SEEDS);
+    let mut cargo = process::cargo();
+    cargo.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "sharedb-proxy-tests",
+    ]);
+    cargo.args(["--bin", "simulate", "--", "--seeds", seeds]);
+    if let Some(seed) = &options.seed {
+        cargo.args(["--seed", seed]);
+    }
+    counted(&mut cargo)
+}
+
+fn conformance(options: &Options) -> Result<Count> {
+    build::build(options.profile())?;
+    counted(process::node("tests/conformance/run.mjs").args(&options.conformance))
+}
+
+fn browser(options: &Options) -> Result<Count> {
+    let engine = options.engine.as_deref().unwrap_or("chromium");
+    browsers::ensure(engine)?;
+    build::build(options.profile())?;
+    counted(process::node("tests/browser/run.mjs").args(["--engine", engine]))
+}
+
+/// One check that either passes or fails.
+fn step(name: &str, command: &mut Command) -> Count {
+    let result = process::run(command);
+    match &result {
+        Ok(()) => println!("ok {name}"),
+        Err(error) => println!("FAILED {name}: {error:#}"),
+    }
+    Count::one(result.is_ok())
+}
+
+/// A runner of ours, which ends with a count. Its count line is kept back, because the last
+/// line of the whole command is the only one of that form; a runner that ends without one did
+/// not get to its end.
+fn counted(command: &mut Command) -> Result<Count> {
+    let mut last = None;
+    let success = process::run_lines(command, |line| match Count::parse(line) {
+        Some(count) => last = Some(count),
+        None => println!("{line}"),
+    })?;
+    let count = last.context("the runner ended without its count line")?;
+    Ok(count.with_exit(success))
+}

@@ -1,0 +1,72 @@
+//! The command line, parsed once. It refuses what it does not know.
+
+use anyhow::{Context, Result, bail};
+
+use crate::build::Profile;
+
+/// What may follow the command's name. A command ignores no option silently that belongs to it;
+/// which option belongs to which layer is in the usage text.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Layers to test, in the order given; empty means all.
+    pub(crate) layers: Vec<String>,
+    /// Build quickly rather than small.
+    pub(crate) dev: bool,
+    /// Port of the demo server.
+    pub(crate) port: Option<String>,
+    /// How many seeds the simulation runs.
+    pub(crate) seeds: Option<String>,
+    /// The simulation's first seed.
+    pub(crate) seed: Option<String>,
+    /// The browser engine of the end-to-end tests.
+    pub(crate) engine: Option<String>,
+    /// Arguments for the conformance runner, as they were given.
+    pub(crate) conformance: Vec<String>,
+}
+
+impl Options {
+    /// Parses what follows the command's name.
+    ///
+    /// # Errors
+    /// For an unknown option, a missing value, or a number that is none.
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .with_context(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                "--dev" => options.dev = true,
+                "--port" => options.port = Some(number(value()?)?),
+                "--seeds" => options.seeds = Some(number(value()?)?),
+                "--seed" => options.seed = Some(number(value()?)?),
+                "--engine" => options.engine = Some(value()?),
+                "--in-page" | "--hop" => options.conformance.push(argument),
+                "--file" | "--grep" => {
+                    let value = value()?;
+                    options.conformance.extend([argument, value]);
+                }
+                flag if flag.starts_with('-') => bail!("unknown option {flag}"),
+                _ => options.layers.push(argument),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The profile that `--dev` asks for, or the one that is shipped.
+    pub(crate) fn profile(&self) -> Profile {
+        if self.dev {
+            Profile::Dev
+        } else {
+            Profile::Wasm
+        }
+    }
+}
+
+fn number(text: String) -> Result<String> {
+    text.parse::<u64>()
+        .with_context(|| format!("`{text}` is not a number"))?;
+    Ok(text)
+}
