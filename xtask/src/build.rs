@@ -11,7 +11,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::process;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What the shim is compiled for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "sharedb-proxy-js";
 /// Where the bindings go, and their names, on which the shim's JavaScript relies.
 const PACKAGE: &str = "js-shim/pkg";

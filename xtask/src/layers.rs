@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::browsers;
-use crate::build::{self, Profile};
+use crate::build;
 use crate::count::{CargoTest, Count};
 use crate::options::Options;
 use crate::process;
@@ -71,22 +71,10 @@ fn rust(_: &Options) -> Result<Count> {
         "rustfmt",
         process::cargo().args(["fmt", "--all", "--check"]),
     );
-    let clippy = ["clippy", "--quiet", "--workspace", "--all-targets"];
-    let strict = ["--", "-D", "warnings"];
-    count += step("clippy", process::cargo().args(clippy).args(strict));
-    // What only the browser compiles is lint-checked only when compiled for it.
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--package",
-        "sharedb-proxy-js",
-        "--target",
-    ];
-    let wasm = process::cargo()
-        .args(clippy)
-        .arg("wasm32-unknown-unknown")
-        .args(strict);
-    count += step("clippy for wasm", wasm);
+    count += step("clippy", &mut clippy(&["--workspace", "--all-targets"]));
+    // What only a browser compiles is linted only when compiled for one.
+    let shim = ["--package", "sharedb-proxy-js", "--target", build::TARGET];
+    count += step("clippy for wasm", &mut clippy(&shim));
 
     let mut output = CargoTest::default();
     let mut cargo = process::cargo();
@@ -97,6 +85,13 @@ fn rust(_: &Options) -> Result<Count> {
     })?;
     count += output.finish(success);
     Ok(count)
+}
+
+fn clippy(what: &[&str]) -> Command {
+    let mut cargo = process::cargo();
+    cargo.args(["clippy", "--quiet"]).args(what);
+    cargo.args(["--", "-D", "warnings"]);
+    cargo
 }
 
 /// Types and formatting of everything in JavaScript.
