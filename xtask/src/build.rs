@@ -18,11 +18,11 @@ const CRATE: &str = "sharedb-proxy-js";
 const PACKAGE: &str = "js-shim/pkg";
 const BINDINGS: &str = "sharedb_proxy";
 
-/// Measured on the module as built with `opt-level = 3`: `-O3` is about as small as `-Oz` after
-/// gzip, and the hot paths (transform, compose) keep their speed.
+/// For speed, like the `wasm` profile's `opt-level`: transform and compose are the hot paths. To
+/// be weighed again by the sizes that `build` prints if the module nears its limit.
 const OPTIMISE: &str = "-O3";
 
-/// What rustc enables for this target by default. It is named because the stripped module no
+/// What rustc enables for this target by default. Named here, because a stripped module no
 /// longer says so itself.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
