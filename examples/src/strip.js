@@ -6,6 +6,8 @@
 /** How often the server and the host are asked, in milliseconds, while the page is visible. */
 const POLL_MS = 1000;
 const SHORT_OUTAGE_MS = 10_000;
+/** How long a changed count stands out, in milliseconds. */
+const GLOW_MS = 1200;
 
 const HOST_NAMES = { 'shared-worker': 'Shared worker', 'elected-tab': 'Elected tab', 'in-page': 'In this page' };
 
@@ -117,6 +119,7 @@ class Strip {
     if (cell.textContent === String(value)) return;
     cell.textContent = value;
     cell.title = value;
+    if (name === 'tabs' || name === 'sockets') cell.animate({ color: ['var(--accent)', 'inherit'] }, GLOW_MS);
   }
 }
 

@@ -2,13 +2,14 @@
  * Binds a text area (or a text input) to a string inside a json0 document, both ways, by character operations.
  *
  * What the person did is found by comparing the field with what it showed before, never by interpreting keys: so
- * typing, paste, drop, spelling corrections, dictation and the browser's own undo all work alike. While an input
- * method composes (Chinese, Japanese, accents by dead keys) the field is left alone and nothing is sent; the
+ * typing, paste, drop, spelling corrections and dictation all work alike. Undo and redo take back the person's own
+ * changes only, whatever others did since. While an input method composes (Chinese, Japanese, accents by dead keys) the field is left alone and nothing is sent; the
  * changes of others wait and are carried under the finished word.
  *
  * `path` must be stable: object keys, no list positions that other ops may shift.
  */
 import { PendingSplice, findSplice, spliceText } from './splice.js';
+import { UndoHistory } from './undo.js';
 
 /**
  * Starts the binding.
@@ -33,6 +34,7 @@ class TextBinding {
     this.unseen = [];
     this.composing = false;
     this.settling = false;
+    this.history = new UndoHistory(doc);
     field.value = '';
     this.listen();
   }
@@ -47,8 +49,10 @@ class TextBinding {
     };
     field.addEventListener('compositionstart', compose, { signal });
     field.addEventListener('compositionend', compose, { signal });
-    const reload = () => this.receive([]);
+    field.addEventListener('keydown', (event) => this.stepBy(event, historyKey(event)), { signal });
+    field.addEventListener('beforeinput', (event) => this.stepBy(event, HISTORY_INPUTS[event.inputType]), { signal });
     const followOp = (op, source) => source !== this && this.receive(op);
+    const reload = () => this.reload();
     for (const [event, listener] of Object.entries({ op: followOp, load: reload, create: reload, del: reload })) {
       doc.on(event, listener);
       signal.addEventListener('abort', () => doc.removeListener(event, listener));
@@ -66,8 +70,15 @@ class TextBinding {
     return typeof value === 'string' ? value : '';
   }
 
-  /** Takes note of an op of somebody else (or a reload, given as no components at all), which `doc.data` includes. */
+  /** Shows the document as it is after it was created, deleted or loaded anew. */
+  reload() {
+    this.history.clear();
+    this.receive([]);
+  }
+
+  /** Takes note of an op of somebody else, which `doc.data` includes. */
   receive(op) {
+    this.history.follow(op);
     const splices = op.flatMap((component) => splicesOf(component, this.path));
     const before = this.unseen.reduce(spliceText, this.shown);
     const now = this.text();
@@ -117,8 +128,29 @@ class TextBinding {
       if (insert !== '') op.push({ p: [...this.path, at], si: insert });
       text = spliceText(text, { at, remove, insert });
     }
+    if (op.length === 0) return;
+    if (this.doc.type) this.history.record(op, performance.now());
+    this.submitOp(op);
+  }
+
+  submitOp(op) {
     // A rejected op is taken back by the document, which says so by `op` or `load`: nothing is left to do here.
-    if (op.length > 0) this.doc.submitOp(op, { source: this }, () => {});
+    this.doc.submitOp(op, { source: this }, () => {});
+  }
+
+  /** Takes back or makes again a step of the person's own, in place of the browser. */
+  stepBy(event, direction) {
+    if (!direction || this.composing) return;
+    event.preventDefault();
+    const op = this.doc.type && this.history[direction]();
+    if (!op) return;
+    this.submitOp(op);
+    const splice = findSplice(this.field.value, lineFeeds(this.text()));
+    this.shown = this.text();
+    if (!splice) return;
+    this.replace(splice);
+    const caret = splice.at + splice.insert.length;
+    this.field.setSelectionRange(caret, caret);
   }
 
   /** Shows the document's text where the field already holds something newer; `caret` is where typing ended. */
@@ -149,6 +181,17 @@ class TextBinding {
     }
     this.field.dispatchEvent(new CustomEvent('remotechange'));
   }
+}
+
+/** The kinds of input by which a browser's menus ask for a step. */
+const HISTORY_INPUTS = { historyUndo: 'undo', historyRedo: 'redo' };
+
+/** Which way a key asks to step; undefined for any other key. */
+function historyKey({ key, ctrlKey, metaKey, shiftKey, altKey }) {
+  if (altKey || !(ctrlKey || metaKey)) return undefined;
+  const letter = key.toLowerCase();
+  if (letter === 'z') return shiftKey ? 'redo' : 'undo';
+  return letter === 'y' && ctrlKey && !shiftKey ? 'redo' : undefined;
 }
 
 /** The splices that a json0 component makes in the string at `path`; none where it changes something else. */
