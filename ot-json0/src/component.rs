@@ -1,0 +1,290 @@
+//! One component of an op: a path and its fields, in the order JavaScript would list them.
+//!
+//! Large payloads are shared, so cloning a component never copies a document.
+
+use crate::coerce::truthy;
+use crate::error::Error;
+use crate::string::Str;
+use crate::text0::Edit;
+use crate::value::{MAX_DEPTH, Value};
+use crate::write::{write_array, write_string, write_value};
+use std::rc::Rc;
+
+/// The name of a component's field other than its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    T,
+    O,
+    Na,
+    Oi,
+    Od,
+    Li,
+    Ld,
+    Lm,
+    Si,
+    Sd,
+    Other(Str),
+}
+
+/// Set in [`Component::flags`] when `na` is not null or `t` is truthy: the component works below its path.
+const OPERAND: u16 = 1 << 10;
+/// Set when `si` or `sd` is not null.
+const TEXT: u16 = 1 << 11;
+
+/// One component of a json0 op.
+#[derive(Clone, Debug, Default)]
+pub struct Component {
+    pub(crate) path: Vec<Value>,
+    fields: Vec<(Name, Payload)>,
+    /// How many fields are listed before the path.
+    path_at: u32,
+    /// Which known fields are there, by [`Name::flag`], and the two facts above.
+    flags: u16,
+}
+
+/// A field's value: scalars in place, arrays and objects shared.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    Scalar(Value),
+    Tree(Rc<Value>),
+}
+
+impl Payload {
+    pub(crate) fn new(value: Value) -> Payload {
+        if value.is_tree() {
+            Payload::Tree(Rc::new(value))
+        } else {
+            Payload::Scalar(value)
+        }
+    }
+
+    pub(crate) fn get(&self) -> &Value {
+        match self {
+            Payload::Scalar(value) => value,
+            Payload::Tree(value) => value,
+        }
+    }
+}
+
+impl Name {
+    fn of(key: Str) -> Name {
+        match key.as_wtf8() {
+            b"t" => Name::T,
+            b"o" => Name::O,
+            b"na" => Name::Na,
+            b"oi" => Name::Oi,
+            b"od" => Name::Od,
+            b"li" => Name::Li,
+            b"ld" => Name::Ld,
+            b"lm" => Name::Lm,
+            b"si" => Name::Si,
+            b"sd" => Name::Sd,
+            _ => Name::Other(key),
+        }
+    }
+
+    fn flag(&self) -> u16 {
+        match self {
+            Name::T => 1,
+            Name::O => 1 << 1,
+            Name::Na => 1 << 2,
+            Name::Oi => 1 << 3,
+            Name::Od => 1 << 4,
+            Name::Li => 1 << 5,
+            Name::Ld => 1 << 6,
+            Name::Lm => 1 << 7,
+            Name::Si => 1 << 8,
+            Name::Sd => 1 << 9,
+            Name::Other(_) => 0,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let name: &[u8] = match self {
+            Name::T => b"\"t\":",
+            Name::O => b"\"o\":",
+            Name::Na => b"\"na\":",
+            Name::Oi => b"\"oi\":",
+            Name::Od => b"\"od\":",
+            Name::Li => b"\"li\":",
+            Name::Ld => b"\"ld\":",
+            Name::Lm => b"\"lm\":",
+            Name::Si => b"\"si\":",
+            Name::Sd => b"\"sd\":",
+            Name::Other(key) => {
+                write_string(out, key);
+                b":"
+            }
+        };
+        out.extend_from_slice(name);
+    }
+}
+
+impl Component {
+    /// The path: keys, indices and (for `si` and `sd`) the position in the string.
+    pub fn path(&self) -> &[Value] {
+        &self.path
+    }
+
+    /// The field called `name` (`"oi"`, `"ld"`, an unknown one, but not `"p"`).
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.value(&Name::of(Str::from(name)))
+    }
+
+    pub(crate) fn with_path(path: Vec<Value>) -> Component {
+        Component {
+            path,
+            ..Component::default()
+        }
+    }
+
+    pub(crate) fn with_field(path: Vec<Value>, name: Name, payload: Payload) -> Component {
+        let mut component = Component::with_path(path);
+        component.fields.reserve_exact(1);
+        component.set(name, payload);
+        component
+    }
+
+    /// Reads a component off the wire. `default_path` stands in for a missing or null path.
+    pub(crate) fn from_value(value: Value, default_path: bool) -> Result<Component, Error> {
+        let object = match value {
+            Value::Object(object) => object,
+            Value::Null => return Err(Error::new("Cannot read properties of null (reading 'p')")),
+            _ => return Err(Error::new("Missing path")),
+        };
+        let mut component = Component::default();
+        component
+            .fields
+            .reserve_exact(object.len().saturating_sub(1));
+        let mut path = None;
+        for (key, value) in object.into_entries() {
+            if key == "p" {
+                path = Some(value);
+                component.path_at = component.fields.len() as u32;
+            } else {
+                component.set(Name::of(key), Payload::new(value));
+            }
+        }
+        if path.is_none() {
+            component.path_at = component.fields.len() as u32;
+        }
+        component.path = match path {
+            Some(Value::Array(path)) if path.len() <= MAX_DEPTH => path,
+            Some(Value::Array(_)) => return Err(Error::new("Path too long")),
+            None | Some(Value::Null) if default_path => Vec::new(),
+            _ => return Err(Error::new("Missing path")),
+        };
+        Ok(component)
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (at, (name, payload)) in self.fields.iter().enumerate() {
+            if at == self.path_at as usize {
+                self.write_path(out);
+                out.push(b',');
+            }
+            name.write(out);
+            write_value(out, payload.get());
+            out.push(b',');
+        }
+        if self.path_at as usize == self.fields.len() {
+            self.write_path(out);
+        } else {
+            out.pop();
+        }
+        out.push(b'}');
+    }
+
+    fn write_path(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\"p\":");
+        write_array(out, &self.path);
+    }
+
+    pub(crate) fn has(&self, name: Name) -> bool {
+        self.flags & name.flag() != 0
+    }
+
+    /// `na` is not null, or `t` is truthy: the component addresses something below its path.
+    pub(crate) fn has_operand(&self) -> bool {
+        self.flags & OPERAND != 0
+    }
+
+    /// `si` or `sd` is not null.
+    pub(crate) fn is_text(&self) -> bool {
+        self.flags & TEXT != 0
+    }
+
+    pub(crate) fn value(&self, name: &Name) -> Option<&Value> {
+        self.payload(name).map(Payload::get)
+    }
+
+    pub(crate) fn payload(&self, name: &Name) -> Option<&Payload> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, p)| p)
+    }
+
+    /// The field's value unless it is missing or null.
+    pub(crate) fn filled(&self, name: &Name) -> Option<&Value> {
+        self.value(name).filter(|value| !value.is_null())
+    }
+
+    /// Assigns a field: an existing one keeps its place, a new one comes last.
+    pub(crate) fn set(&mut self, name: Name, payload: Payload) {
+        match self.fields.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = payload,
+            None => self.fields.push((name, payload)),
+        }
+        self.note_flags();
+    }
+
+    pub(crate) fn remove(&mut self, name: &Name) {
+        if let Some(at) = self.fields.iter().position(|(n, _)| n == name) {
+            self.fields.remove(at);
+            if at < self.path_at as usize {
+                self.path_at -= 1;
+            }
+            self.note_flags();
+        }
+    }
+
+    fn note_flags(&mut self) {
+        self.flags = 0;
+        for (name, payload) in &self.fields {
+            let value = payload.get();
+            self.flags |= name.flag();
+            self.flags |= match name {
+                Name::Na if !value.is_null() => OPERAND,
+                Name::T if truthy(value) => OPERAND,
+                Name::Si | Name::Sd if !value.is_null() => TEXT,
+                _ => 0,
+            };
+        }
+    }
+
+    /// An `si` or `sd` component as the text0 edit it stands for, checked.
+    pub(crate) fn edit(&self) -> Result<Edit, Error> {
+        Edit::checked(
+            self.path.last(),
+            self.filled(&Name::Si),
+            self.filled(&Name::Sd),
+        )
+    }
+
+    /// Puts an edit's text and position in place of its own. ot-json0 passes through `t` and `o` on
+    /// the way and deletes them.
+    pub(crate) fn set_edit(&mut self, edit: Edit) {
+        if let Some(position) = self.path.last_mut() {
+            *position = Value::Number(edit.at);
+        }
+        let name = if edit.insert { Name::Si } else { Name::Sd };
+        self.set(name, Payload::Scalar(Value::String(edit.text)));
+        self.drop_subtype_fields();
+    }
+
+    pub(crate) fn drop_subtype_fields(&mut self) {
+        if self.has(Name::T) || self.has(Name::O) {
+            self.remove(&Name::T);
+            self.remove(&Name::O);
+        }
+    }
+}

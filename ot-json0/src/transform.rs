@@ -1,0 +1,595 @@
+//! Transforming ops past each other.
+//!
+//! What becomes of a component is first decided from two borrowed components ([`outcome`]) and then
+//! carried out, so that a long op is walked without copying the components it has.
+
+use crate::append::{Tail, append, same_subtype};
+use crate::apply::apply_component;
+use crate::coerce::{less, less_equal, loose_eq, strict_eq, to_number};
+use crate::component::{Component, Name, Payload};
+use crate::error::Error;
+use crate::op::{Json0, Op};
+use crate::subtype::{Side, Subtype};
+use crate::text0::{Edit, transform_edit};
+use crate::value::Value;
+
+/// `op` as it must be to come after `other`.
+pub(crate) fn transform(json0: &Json0, op: &Op, other: &Op, side: Side) -> Result<Op, Error> {
+    if other.is_empty() {
+        return Ok(op.clone());
+    }
+    if let ([c], [other]) = (&op.0[..], &other.0[..]) {
+        let mut list = Vec::new();
+        let what = outcome(json0, c, other, side)?;
+        settle(json0, &mut Tail::at_end(&mut list), c.clone(), what)?;
+        return Ok(Op(list));
+    }
+    let (mut ours, mut theirs) = (op.clone(), other.clone());
+    match side {
+        Side::Left => {
+            cross(json0, &mut ours.0, theirs.0, &mut Vec::new())?;
+            Ok(ours)
+        }
+        Side::Right => {
+            let mut transformed = Vec::new();
+            cross(json0, &mut theirs.0, ours.0, &mut transformed)?;
+            Ok(Op(transformed))
+        }
+    }
+}
+
+/// Transforms both ops past each other: `left` in place, `right` onto the end of `new_right`. After an
+/// error neither list is of use.
+pub(crate) fn cross(
+    json0: &Json0,
+    left: &mut Vec<Component>,
+    right: Vec<Component>,
+    new_right: &mut Vec<Component>,
+) -> Result<(), Error> {
+    let mut new_right = Tail::at_end(new_right);
+    for component in right {
+        let mut tail = Tail::at_start(left);
+        if let Some(component) = pass(json0, &mut tail, component, &mut new_right)? {
+            append(json0, &mut new_right, component)?;
+        }
+        tail.finish();
+    }
+    Ok(())
+}
+
+/// Takes one component of the right op past the whole left op; returns what is left of it.
+fn pass(
+    json0: &Json0,
+    left: &mut Tail<'_>,
+    mut theirs: Component,
+    new_right: &mut Tail<'_>,
+) -> Result<Option<Component>, Error> {
+    while let Some(ours) = left.peek() {
+        let our_outcome = outcome(json0, ours, &theirs, Side::Left)?;
+        let their_outcome = outcome(json0, &theirs, ours, Side::Right)?;
+        if let Outcome::Same = our_outcome {
+            left.keep(json0)?;
+        } else if let Some(ours) = left.take() {
+            settle(json0, left, ours, our_outcome)?;
+        }
+        if let Outcome::Same = their_outcome {
+            continue;
+        }
+        let mut next = Vec::new();
+        settle(json0, &mut Tail::at_end(&mut next), theirs, their_outcome)?;
+        if next.len() > 1 {
+            cross_rest(json0, left, next, new_right)?;
+            return Ok(None);
+        }
+        match next.pop() {
+            Some(component) => theirs = component,
+            None => {
+                while left.peek().is_some() {
+                    left.keep(json0)?;
+                }
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(theirs))
+}
+
+/// The right component has become several: they meet the rest of the left op as an op of their own.
+fn cross_rest(
+    json0: &Json0,
+    left: &mut Tail<'_>,
+    right: Vec<Component>,
+    new_right: &mut Tail<'_>,
+) -> Result<(), Error> {
+    let mut rest = left.take_rest();
+    let mut crossed = Vec::new();
+    cross(json0, &mut rest, right, &mut crossed)?;
+    for component in rest {
+        append(json0, left, component)?;
+    }
+    for component in crossed {
+        append(json0, new_right, component)?;
+    }
+    Ok(())
+}
+
+/// What becomes of a component.
+enum Outcome {
+    Same,
+    Gone,
+    Shift(Shift),
+    /// A field gets another value.
+    Set(Name, Payload),
+    /// Another component goes before it.
+    Before(Box<Component>),
+    /// An `si` or `sd` component becomes these edits of the same string.
+    Edits(Vec<Edit>),
+}
+
+/// New numbers in a component.
+#[derive(Default)]
+struct Shift {
+    /// Index of the path segment that `segment` replaces.
+    at: usize,
+    segment: Option<Value>,
+    /// The new target of a list move.
+    to: Option<Value>,
+    /// A field to be dropped.
+    drop: Option<Name>,
+}
+
+/// Carries an outcome out: appends to `dest` what has become of `c`.
+fn settle(
+    json0: &Json0,
+    dest: &mut Tail<'_>,
+    mut c: Component,
+    what: Outcome,
+) -> Result<(), Error> {
+    match what {
+        Outcome::Same => {}
+        Outcome::Gone => return Ok(()),
+        Outcome::Shift(shift) => shift.carry_out(&mut c),
+        Outcome::Set(name, payload) => c.set(name, payload),
+        Outcome::Before(other) => append(json0, dest, *other)?,
+        Outcome::Edits(edits) => {
+            for edit in edits {
+                c.set_edit(edit);
+                append(json0, dest, c.clone())?;
+            }
+            return Ok(());
+        }
+    }
+    append(json0, dest, c)
+}
+
+impl Shift {
+    fn carry_out(self, c: &mut Component) {
+        if let Some(segment) = self.segment {
+            match c.path.get_mut(self.at) {
+                Some(place) => *place = finite(segment),
+                None => c.path.push(finite(segment)),
+            }
+        }
+        if let Some(to) = self.to {
+            c.set(Name::Lm, Payload::new(finite(to)));
+        }
+        if let Some(name) = self.drop {
+            c.remove(&name);
+        }
+    }
+}
+
+/// ot-json0 copies through JSON, where what is not finite becomes null.
+fn finite(value: Value) -> Value {
+    match value {
+        Value::Number(number) if !number.is_finite() => Value::Null,
+        other => other,
+    }
+}
+
+/// How far the path of `a` leads towards what `b` works on: the index in both paths at which `a`'s
+/// effect begins. -1 when `a` is about the whole document, `None` when it does not concern `b`.
+fn common_length(a: &Component, b: &Component) -> Option<isize> {
+    let ours = operand_length(a);
+    let theirs = operand_length(b);
+    if ours == 0 {
+        return Some(-1);
+    }
+    if theirs < ours {
+        return None;
+    }
+    let same = |i: usize| strict_eq(a.path.get(i), b.path.get(i));
+    // Paths tend to differ late.
+    (0..ours - 1).rev().all(same).then_some(ours as isize - 1)
+}
+
+/// The length of a component's path, counting what it works on below it.
+fn operand_length(c: &Component) -> usize {
+    c.path.len() + usize::from(c.has_operand())
+}
+
+/// Decides what becomes of `c` once `other` has been applied.
+fn outcome(json0: &Json0, c: &Component, other: &Component, side: Side) -> Result<Outcome, Error> {
+    if let Some(common) = common_length(other, c) {
+        return Meeting::new(json0, c, other, side, common).outcome();
+    }
+    // `other` works inside what `c` deletes: keep the deleted value true, so that `c` can be undone.
+    let name = match (c.has(Name::Ld), c.has(Name::Od)) {
+        (true, _) => Name::Ld,
+        (false, true) => Name::Od,
+        (false, false) => return Ok(Outcome::Same),
+    };
+    let depth = operand_length(c);
+    let Some(at) = common_length(c, other) else {
+        return Ok(Outcome::Same);
+    };
+    if operand_length(other) <= depth || !loose_eq(segment(c, at), segment(other, at)) {
+        return Ok(Outcome::Same);
+    }
+    let mut deleted = c.value(&name).cloned();
+    let mut inner = other.clone();
+    inner.path.drain(..depth.min(other.path.len()));
+    apply_component(json0, &mut deleted, &inner)?;
+    let deleted = deleted.unwrap_or_default();
+    Ok(Outcome::Set(name, Payload::new(deleted)))
+}
+
+fn segment(c: &Component, at: isize) -> Option<&Value> {
+    c.path.get(usize::try_from(at).ok()?)
+}
+
+/// Two components of which the second can change the first.
+struct Meeting<'a> {
+    json0: &'a Json0,
+    c: &'a Component,
+    other: &'a Component,
+    side: Side,
+    common: isize,
+    /// The segments at which they meet, `None` where the path is too short.
+    here: Option<&'a Value>,
+    there: Option<&'a Value>,
+    /// Both work at the same depth.
+    level: bool,
+}
+
+impl<'a> Meeting<'a> {
+    fn new(
+        json0: &'a Json0,
+        c: &'a Component,
+        other: &'a Component,
+        side: Side,
+        common: isize,
+    ) -> Meeting<'a> {
+        Meeting {
+            json0,
+            c,
+            other,
+            side,
+            common,
+            here: segment(c, common),
+            there: segment(other, common),
+            level: operand_length(c) == operand_length(other),
+        }
+    }
+
+    /// The cases in ot-json0's order of precedence.
+    fn outcome(&self) -> Result<Outcome, Error> {
+        if self.c.is_text() && self.other.is_text() {
+            return self.text();
+        }
+        if let Some(subtype) = self.json0.subtype(self.other) {
+            return self.subtype(subtype);
+        }
+        let has = |name: Name| self.other.has(name);
+        Ok(if has(Name::Na) {
+            Outcome::Same
+        } else if has(Name::Li) && has(Name::Ld) {
+            self.list_replace()
+        } else if has(Name::Li) {
+            self.list_insert()
+        } else if has(Name::Ld) {
+            self.list_delete()
+        } else if has(Name::Lm) {
+            self.list_move()
+        } else if has(Name::Oi) && has(Name::Od) {
+            self.object_replace()
+        } else if has(Name::Oi) {
+            self.object_insert()
+        } else if has(Name::Od) {
+            self.object_delete()
+        } else {
+            Outcome::Same
+        })
+    }
+
+    fn text(&self) -> Result<Outcome, Error> {
+        let (ours, theirs) = (self.c.edit()?, self.other.edit()?);
+        if ours.text.is_empty() {
+            return Ok(Outcome::Gone);
+        }
+        let plain = !self.c.has(Name::T) && !self.c.has(Name::O);
+        match ours.moved(&theirs, self.side) {
+            Some(at) if plain && at == ours.at => Ok(Outcome::Same),
+            Some(at) if plain => Ok(Outcome::Shift(Shift {
+                at: self.c.path.len() - 1,
+                segment: Some(Value::Number(at)),
+                ..Shift::default()
+            })),
+            _ => {
+                let mut edits = Vec::new();
+                transform_edit(&mut edits, &ours, &theirs, self.side)?;
+                Ok(Outcome::Edits(edits))
+            }
+        }
+    }
+
+    fn subtype(&self, subtype: &dyn Subtype) -> Result<Outcome, Error> {
+        if !same_subtype(self.c, self.other) {
+            return Ok(Outcome::Same);
+        }
+        let undefined = Value::Null;
+        let op = |c: &'a Component| c.value(&Name::O);
+        let ours = op(self.c).unwrap_or(&undefined);
+        let theirs = op(self.other).unwrap_or(&undefined);
+        let transformed = subtype.transform(ours, theirs, self.side)?;
+        Ok(match transformed.as_array() {
+            Some([]) => Outcome::Gone,
+            _ => Outcome::Set(Name::O, Payload::new(transformed)),
+        })
+    }
+
+    fn same_place(&self) -> bool {
+        strict_eq(self.here, self.there)
+    }
+
+    /// The component with its segment moved by `by`.
+    fn shifted(&self, by: f64) -> Outcome {
+        Outcome::Shift(self.shift(by))
+    }
+
+    fn shift(&self, by: f64) -> Shift {
+        let segment = Value::Number(to_number(self.here) + by);
+        self.replaced(segment)
+    }
+
+    fn replaced(&self, segment: Value) -> Shift {
+        // At -1 JavaScript would set a property that JSON does not show.
+        let segment = (self.common >= 0).then_some(segment);
+        let at = self.common.max(0) as usize;
+        Shift {
+            at,
+            segment,
+            ..Shift::default()
+        }
+    }
+
+    fn target(&self) -> Option<&'a Value> {
+        self.c.value(&Name::Lm)
+    }
+
+    fn target_moved(&self, by: f64) -> Option<Value> {
+        Some(Value::Number(to_number(self.target()) + by))
+    }
+
+    fn list_replace(&self) -> Outcome {
+        if !self.same_place() {
+            return Outcome::Same;
+        }
+        if !self.level {
+            return Outcome::Gone;
+        }
+        if !self.c.has(Name::Ld) {
+            return Outcome::Same;
+        }
+        match self.other.payload(&Name::Li) {
+            // Of two replacements the left one stands, and now replaces the other's element.
+            Some(theirs) if self.c.has(Name::Li) && self.side == Side::Left => {
+                Outcome::Set(Name::Ld, theirs.clone())
+            }
+            _ => Outcome::Gone,
+        }
+    }
+
+    fn list_insert(&self) -> Outcome {
+        let pure_insert = self.c.has(Name::Li) && !self.c.has(Name::Ld);
+        let pushed = if pure_insert && self.level && self.same_place() {
+            self.side == Side::Right
+        } else {
+            less_equal(self.there, self.here)
+        };
+        let mut shift = if pushed {
+            self.shift(1.0)
+        } else {
+            Shift::default()
+        };
+        if self.c.has(Name::Lm) && self.level && less_equal(self.there, self.target()) {
+            shift.to = self.target_moved(1.0);
+        }
+        shift.outcome()
+    }
+
+    fn list_delete(&self) -> Outcome {
+        let mut to = None;
+        if self.c.has(Name::Lm) && self.level {
+            if self.same_place() {
+                return Outcome::Gone;
+            }
+            let target = self.target();
+            if less(self.there, target)
+                || (strict_eq(self.there, target) && less(self.here, target))
+            {
+                to = self.target_moved(-1.0);
+            }
+        }
+        let mut shift = Shift::default();
+        if less(self.there, self.here) {
+            shift = self.shift(-1.0);
+        } else if self.same_place() {
+            let below = operand_length(self.other) < operand_length(self.c);
+            if below || (self.c.has(Name::Ld) && !self.c.has(Name::Li)) {
+                return Outcome::Gone;
+            }
+            if self.c.has(Name::Ld) {
+                // Their delete leaves of our replacement the insert.
+                shift.drop = Some(Name::Ld);
+            }
+        }
+        shift.to = to;
+        shift.outcome()
+    }
+
+    fn list_move(&self) -> Outcome {
+        let from = self.there;
+        let to = self.other.value(&Name::Lm);
+        if self.c.has(Name::Lm) && self.level {
+            return self.move_against_move(from, to);
+        }
+        let pure_insert = self.c.has(Name::Li) && !self.c.has(Name::Ld);
+        if !(pure_insert && self.level) && strict_eq(self.here, from) {
+            // What we are about has been moved: follow it.
+            let target = to.cloned().unwrap_or_default();
+            return Outcome::Shift(self.replaced(target));
+        }
+        let mut by = Steps::default();
+        by.down(less(from, self.here));
+        if less(to, self.here) {
+            by.up(true);
+        } else if !(pure_insert && self.level) {
+            by.up(strict_eq(self.here, to) && less(to, from));
+        }
+        if by.none() {
+            return Outcome::Same;
+        }
+        self.shifted(by.total)
+    }
+
+    /// Two moves in one list.
+    fn move_against_move(&self, their_from: Option<&Value>, their_to: Option<&Value>) -> Outcome {
+        let (from, to) = (self.here, self.target());
+        if strict_eq(their_from, their_to) {
+            return Outcome::Same;
+        }
+        if strict_eq(from, their_from) {
+            // Both move the same element: the left move stands.
+            if self.side == Side::Right {
+                return Outcome::Gone;
+            }
+            let mut shift = self.replaced(their_to.cloned().unwrap_or_default());
+            if strict_eq(from, to) {
+                shift.to = their_to.cloned();
+            }
+            return Outcome::Shift(shift);
+        }
+        let (mut source, mut target) = (Steps::default(), Steps::default());
+        source.down(less(their_from, from));
+        if less(their_to, from) {
+            source.up(true);
+        } else if strict_eq(from, their_to) && less(their_to, their_from) {
+            source.up(true);
+            target.up(strict_eq(from, to));
+        }
+        if less(their_from, to) {
+            target.down(true);
+        } else {
+            target.down(strict_eq(to, their_from) && less(from, to));
+        }
+        if less(their_to, to) {
+            target.up(true);
+        } else if strict_eq(to, their_to) {
+            let both_up = less(their_from, their_to) && less(from, to);
+            let both_down = less(their_to, their_from) && less(to, from);
+            if both_up || both_down {
+                target.up(self.side == Side::Right);
+            } else if less(from, to) {
+                target.up(true);
+            } else {
+                target.down(strict_eq(to, their_from));
+            }
+        }
+        let mut shift = Shift::default();
+        if !source.none() {
+            shift = self.shift(source.total);
+        }
+        if !target.none() {
+            shift.to = self.target_moved(target.total);
+        }
+        shift.outcome()
+    }
+
+    fn object_replace(&self) -> Outcome {
+        if !self.same_place() {
+            return Outcome::Same;
+        }
+        match self.other.payload(&Name::Oi) {
+            // Our insert replaces theirs.
+            Some(theirs) if self.c.has(Name::Oi) && self.level && self.side == Side::Left => {
+                Outcome::Set(Name::Od, theirs.clone())
+            }
+            _ => Outcome::Gone,
+        }
+    }
+
+    fn object_insert(&self) -> Outcome {
+        if !self.c.has(Name::Oi) || !self.same_place() {
+            return Outcome::Same;
+        }
+        match (self.side, self.other.payload(&Name::Oi)) {
+            (Side::Left, Some(theirs)) => {
+                let path = self.c.path.clone();
+                let removal = Component::with_field(path, Name::Od, theirs.clone());
+                Outcome::Before(Box::new(removal))
+            }
+            _ => Outcome::Gone,
+        }
+    }
+
+    fn object_delete(&self) -> Outcome {
+        if !loose_eq(self.here, self.there) {
+            return Outcome::Same;
+        }
+        if !self.level || !self.c.has(Name::Oi) {
+            return Outcome::Gone;
+        }
+        Outcome::Shift(Shift {
+            drop: Some(Name::Od),
+            ..Shift::default()
+        })
+    }
+}
+
+impl Shift {
+    fn outcome(self) -> Outcome {
+        if self.segment.is_none() && self.to.is_none() && self.drop.is_none() {
+            return Outcome::Same;
+        }
+        Outcome::Shift(self)
+    }
+}
+
+/// Steps up and down a list. Taken at all they turn a segment into a number, even if they cancel out.
+#[derive(Default)]
+struct Steps {
+    total: f64,
+    taken: bool,
+}
+
+impl Steps {
+    fn up(&mut self, condition: bool) {
+        self.take(condition, 1.0);
+    }
+
+    fn down(&mut self, condition: bool) {
+        self.take(condition, -1.0);
+    }
+
+    fn take(&mut self, condition: bool, by: f64) {
+        if condition {
+            self.total += by;
+            self.taken = true;
+        }
+    }
+
+    fn none(&self) -> bool {
+        !self.taken
+    }
+}
