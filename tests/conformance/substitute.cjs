@@ -18,8 +18,8 @@ const stockClient = path.join(sharedb, 'lib', 'client') + path.sep;
 /** Where the tests are. */
 exports.sharedb = sharedb;
 
-/** How many connections of which client were made in this process. */
-exports.counts = { ours: 0, stock: 0, legacy: 0 };
+/** Connections made in this process, by client, and messages posted to a MessagePort. */
+exports.counts = { ours: 0, stock: 0, legacy: 0, messages: 0 };
 
 /**
  * Replaces the stock client by `client`, an object with what `sharedb/lib/client` exports.
@@ -62,6 +62,16 @@ exports.observeStock = function observeStock() {
   Backend.prototype.connect = function (...args) {
     exports.counts.stock += 1;
     return connect.apply(this, args);
+  };
+};
+
+/** Counts what crosses a MessagePort: a hop mode without a hop would pass everything, too. */
+exports.observePorts = function observePorts() {
+  const { MessagePort } = require('node:worker_threads');
+  const post = MessagePort.prototype.postMessage;
+  MessagePort.prototype.postMessage = function (...args) {
+    exports.counts.messages += 1;
+    return post.apply(this, args);
   };
 };
 

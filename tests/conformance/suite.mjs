@@ -30,6 +30,7 @@ observe(runner);
 async function substituteClient() {
   if (mode === 'stock') return substitute.observeStock();
   if (mode === 'in-page') return substitute.install(require('sharedb-proxy'));
+  substitute.observePorts();
   const client = await import('sharedb-proxy');
   const { createHopConnectionClass } = await import('../../js-shim/src/testing.js');
   substitute.install({ ...client, Connection: createHopConnectionClass() });
