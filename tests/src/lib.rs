@@ -1,1 +1,3 @@
 //! Simulator, reference server, golden vectors, conformance and browser tests.
+
+pub mod server;

@@ -1,0 +1,365 @@
+//! A small ShareDB 7.0.0 server for the simulator: documents, subscriptions, submitted ops with their
+//! transforms, duplicates, fixups and errors, as the npm package's backend with its memory database
+//! answers them. `tests/recordings.rs` compares it with recordings of the real one.
+//!
+//! It has no clock, no randomness and no transport. Each message is worked off before the next; a real
+//! server may let a quick reply (a ping's) overtake a slow one (an ack). It has one type, json0, and
+//! neither projections, queries, presence nor snapshots by version or time: their requests are checked
+//! like all others and then answered as unknown messages.
+
+mod database;
+mod error;
+mod json0;
+mod request;
+mod session;
+mod submit;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ot_json0::{Object, Str, Value};
+
+pub use database::{CommittedOp, OpKind, Snapshot};
+
+use database::Database;
+use error::Failure;
+use request::{Name, get, given, truthy};
+use session::Session;
+use submit::{Faults, Submission};
+
+/// Which connection a message came from or goes to. Never used again after its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u64);
+
+/// The server: its database, its sessions and the messages that wait to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    database: Database,
+    sessions: BTreeMap<SessionId, Session>,
+    outbox: VecDeque<(SessionId, String)>,
+    faults: Faults,
+    connections: u64,
+}
+
+impl Server {
+    /// A server with an empty database.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A client connects; `init` waits to be sent to it. The n-th connection is offered the id `client-n`.
+    pub fn connect(&mut self) -> SessionId {
+        self.connections += 1;
+        let s = SessionId(self.connections);
+        let client_id = format!("client-{}", self.connections);
+        self.sessions.insert(s, Session::new(client_id.into()));
+        let init = self.greeting(s, "init");
+        self.send(s, init);
+        s
+    }
+
+    /// The connection ends, with its subscriptions. Messages to it that were not polled are lost.
+    pub fn disconnect(&mut self, s: SessionId) {
+        self.sessions.remove(&s);
+        self.outbox.retain(|(to, _)| *to != s);
+    }
+
+    /// Whether the session is still there. The server ends it when a message is no JSON object or array.
+    pub fn is_connected(&self, s: SessionId) -> bool {
+        self.sessions.contains_key(&s)
+    }
+
+    /// One message from a client. A session that has ended is not listened to.
+    pub fn receive(&mut self, s: SessionId, text: &str) {
+        if !self.is_connected(s) {
+            return;
+        }
+        match Value::parse(text) {
+            Ok(Value::Object(request)) => self.answer(s, request),
+            // Nothing in a list can be an action, and the error added to it is not written out.
+            Ok(Value::Array(list)) => self.outbox.push_back((s, Value::Array(list).to_json())),
+            _ => {
+                self.sessions.remove(&s);
+            }
+        }
+    }
+
+    /// The next message to a client. Messages to one session come in the order in which it was sent them.
+    pub fn poll(&mut self) -> Option<(SessionId, String)> {
+        self.outbox.pop_front()
+    }
+
+    /// The process dies and starts again: no sessions, no messages under way, the same database. What was
+    /// armed stays armed.
+    pub fn restart(&mut self) {
+        self.sessions.clear();
+        self.outbox.clear();
+    }
+
+    /// A document as it is now; `None` if no op was ever committed to it.
+    pub fn snapshot(&self, collection: &str, id: &str) -> Option<Snapshot> {
+        let snapshot = self.database.snapshot(&collection.into(), &id.into());
+        (snapshot.v > 0).then_some(snapshot)
+    }
+
+    /// Every op committed to a document, oldest first.
+    pub fn ops(&self, collection: &str, id: &str) -> &[CommittedOp] {
+        self.database.ops_from(&collection.into(), &id.into(), 0.0)
+    }
+
+    /// Refuses the next op that gets as far as the `apply` middleware: it was no duplicate, and could be
+    /// transformed. Each call refuses one more.
+    pub fn reject_next_submit(&mut self, code: &str, message: &str) {
+        let rejection = Failure::new(code, message);
+        self.faults.rejections.push_back(rejection);
+    }
+
+    /// Adds a json0 op to the next op that gets past the rejections, as `request.$fixup` in an `apply`
+    /// middleware does. Several calls before it add several. A deletion fails with
+    /// `ERR_CANNOT_FIXUP_DELETION`.
+    ///
+    /// # Panics
+    /// When `op_json` is not JSON.
+    pub fn fixup_next_submit(&mut self, op_json: &str) {
+        let op = Value::parse(op_json).expect("a fixup is JSON");
+        self.faults.fixups.push(op);
+    }
+
+    /// While on, committed ops are not sent to subscribers (the option `suppressPublish`).
+    pub fn suppress_publish(&mut self, on: bool) {
+        self.faults.suppress_publish = on;
+    }
+
+    /// While on, an edit that transforms to nothing is refused with `ERR_NO_OP` when its author speaks
+    /// protocol 1.2 (the option `doNotCommitNoOps`).
+    pub fn do_not_commit_no_ops(&mut self, on: bool) {
+        self.faults.do_not_commit_no_ops = on;
+    }
+
+    fn answer(&mut self, s: SessionId, mut request: Object) {
+        let reply = request::check(&request).and_then(|()| self.act(s, &mut request));
+        match reply {
+            Ok(reply) => {
+                self.send(s, completed(reply.fields, &request));
+                // After the ack: an op under another src goes to its own session too.
+                if let Some(op) = reply.committed {
+                    self.publish(&request, &op);
+                }
+            }
+            Err(failure) => {
+                request.insert("error".into(), failure.to_value());
+                self.send(s, request);
+            }
+        }
+    }
+
+    /// Does what a message asks for, and returns what its reply is to contain.
+    fn act(&mut self, s: SessionId, request: &mut Object) -> Result<Reply, Failure> {
+        let c = Name::of(request, "c");
+        let d = Name::of(request, "d");
+        match request::action(request) {
+            "hs" => {
+                self.change(s, |session| session.shake_hands(request));
+                return Ok(self.greeting(s, "hs").into());
+            }
+            "pp" => {}
+            "f" => return Ok(self.read(s, &c, &d, request).into()),
+            "s" => {
+                let reply = self.read(s, &c, &d, request);
+                self.change(s, |session| session.subscribe(&c, &d));
+                return Ok(reply.into());
+            }
+            "u" => self.change(s, |session| session.unsubscribe(&c, &d)),
+            "bf" => return Ok(self.read_bulk(s, &c, request).into()),
+            "bs" => {
+                let reply = self.read_bulk(s, &c, request);
+                let ids = bulk_ids(request);
+                self.change(s, |session| {
+                    ids.iter().for_each(|id| session.subscribe(&c, id))
+                });
+                return Ok(reply.into());
+            }
+            "bu" => {
+                // ShareDB walks a list only: a map of versions unsubscribes nothing.
+                let listed = get(request, "b").is_some_and(|b| b.as_array().is_some());
+                let ids = if listed {
+                    bulk_ids(request)
+                } else {
+                    Vec::new()
+                };
+                self.change(s, |session| {
+                    ids.iter().for_each(|id| session.unsubscribe(&c, id))
+                });
+            }
+            "op" => return self.submit(s, &c, &d, request),
+            _ => return Err(Failure::badly_formed("Invalid or unknown message")),
+        }
+        Ok(Object::new().into())
+    }
+
+    fn change(&mut self, s: SessionId, change: impl FnOnce(&mut Session)) {
+        change(self.session_mut(s));
+    }
+
+    fn session_mut(&mut self, s: SessionId) -> &mut Session {
+        self.sessions
+            .get_mut(&s)
+            .expect("only sessions that are there are worked for")
+    }
+
+    /// Fetches the snapshot, or sends the ops since a version.
+    fn read(&mut self, s: SessionId, c: &Name, d: &Name, request: &Object) -> Object {
+        let mut reply = Object::new();
+        match given(request, "v").and_then(Value::as_f64) {
+            None => {
+                let snapshot = self.database.snapshot(&c.key(), &d.key());
+                reply.insert("data".into(), snapshot.to_value());
+            }
+            Some(v) => self.send_ops_from(s, c, d, v),
+        }
+        reply
+    }
+
+    /// As [`Self::read`] for many: a list asks for snapshots, a map for the ops since each version.
+    fn read_bulk(&mut self, s: SessionId, c: &Name, request: &Object) -> Object {
+        let mut reply = Object::new();
+        match get(request, "b") {
+            Some(Value::Array(ids)) => {
+                let snapshots: Object = ids
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(|id| (id.clone(), self.database.snapshot(&c.key(), id).to_value()))
+                    .collect();
+                reply.insert("data".into(), snapshots.into());
+            }
+            Some(Value::Object(versions)) => {
+                for (id, v) in versions.iter() {
+                    let v = v.as_f64().unwrap_or(0.0);
+                    self.send_ops_from(s, c, &Name::Text(id.clone()), v);
+                }
+            }
+            _ => {}
+        }
+        reply
+    }
+
+    fn send_ops_from(&mut self, s: SessionId, c: &Name, d: &Name, v: f64) {
+        for op in self.database.ops_from(&c.key(), &d.key(), v).to_vec() {
+            self.send(s, op.message(c, d));
+        }
+    }
+
+    fn submit(
+        &mut self,
+        s: SessionId,
+        c: &Name,
+        d: &Name,
+        request: &mut Object,
+    ) -> Result<Reply, Failure> {
+        let session = self.session_mut(s);
+        let knows_no_op_error = session.knows_no_op_error();
+        let submission = Submission::read(request, session.src())?;
+        let accepted = submission.submit(
+            (c, d),
+            &mut self.database,
+            &mut self.faults,
+            knows_no_op_error,
+            request,
+        )?;
+        for op in &accepted.missed {
+            self.send(s, op.message(c, d));
+        }
+        Ok(Reply {
+            fields: accepted.ack,
+            committed: accepted.committed,
+        })
+    }
+
+    /// Sends the op that a message asked for to everybody who is subscribed.
+    fn publish(&mut self, request: &Object, op: &CommittedOp) {
+        if self.faults.suppress_publish {
+            return;
+        }
+        let (c, d) = (&Name::of(request, "c"), &Name::of(request, "d"));
+        let receivers: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.receives(c, d, &op.src))
+            .map(|(s, _)| *s)
+            .collect();
+        for s in receivers {
+            self.send(s, op.message(c, d));
+        }
+    }
+
+    /// `init` and the handshake's reply.
+    fn greeting(&mut self, s: SessionId, action: &str) -> Object {
+        [
+            ("a".into(), action.into()),
+            ("protocol".into(), 1.0.into()),
+            ("protocolMinor".into(), 2.0.into()),
+            ("id".into(), self.session_mut(s).src()),
+            ("type".into(), json0::URI.into()),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn send(&mut self, s: SessionId, message: Object) {
+        let text = Value::Object(message).to_json();
+        self.outbox.push_back((s, text));
+    }
+}
+
+/// What a message led to.
+struct Reply {
+    fields: Object,
+    committed: Option<CommittedOp>,
+}
+
+impl From<Object> for Reply {
+    fn from(fields: Object) -> Self {
+        Self {
+            fields,
+            committed: None,
+        }
+    }
+}
+
+/// A reply with what the client matches it by: the action, and the request's id or else its names.
+fn completed(mut reply: Object, request: &Object) -> Object {
+    let mut repeat = |field: &str| {
+        if let Some(value) = get(request, field) {
+            reply.insert(field.into(), value.clone());
+        }
+    };
+    repeat("a");
+    if truthy(get(request, "id")) {
+        repeat("id");
+        return reply;
+    }
+    for field in ["c", "d"] {
+        if truthy(get(request, field)) {
+            repeat(field);
+        }
+    }
+    if truthy(get(request, "b")) && get(&reply, "data").is_none() {
+        reply.insert("b".into(), get(request, "b").cloned().unwrap_or_default());
+    }
+    reply
+}
+
+/// The ids of a bulk request, listed or as the keys of a map.
+fn bulk_ids(request: &Object) -> Vec<Name> {
+    match get(request, "b") {
+        Some(Value::Array(ids)) => ids
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|id| Name::Text(Str::clone(id)))
+            .collect(),
+        Some(Value::Object(versions)) => versions
+            .iter()
+            .map(|(id, _)| Name::Text(id.clone()))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
