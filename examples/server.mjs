@@ -76,7 +76,9 @@ class DemoBackend {
   upgrade(request, socket, head) {
     const [pathname] = request.url.split('?');
     if (pathname !== SOCKET_PATH || this.#offline) {
-      socket.end(`HTTP/1.1 ${this.#offline ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\n\r\n`);
+      socket.end(
+        `HTTP/1.1 ${this.#offline ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\n\r\n`,
+      );
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -86,11 +88,20 @@ class DemoBackend {
 
   status() {
     const open = [...this.#sockets.clients].filter((socket) => socket.readyState === socket.OPEN);
-    return { sockets: open.length, offline: this.#offline, docs: Object.fromEntries(this.#versions) };
+    return {
+      sockets: open.length,
+      offline: this.#offline,
+      docs: Object.fromEntries(this.#versions),
+    };
   }
 
   async snapshot(collection, id) {
-    const { v, type, data } = await promisify(this.#db.getSnapshot.bind(this.#db))(collection, id, null, null);
+    const { v, type, data } = await promisify(this.#db.getSnapshot.bind(this.#db))(
+      collection,
+      id,
+      null,
+      null,
+    );
     return { v, type, data };
   }
 
@@ -128,7 +139,10 @@ class DemoBackend {
 }
 
 const sendJson = (response, status, body) => {
-  response.writeHead(status, { 'content-type': CONTENT_TYPES['.json'], 'cache-control': 'no-store' });
+  response.writeHead(status, {
+    'content-type': CONTENT_TYPES['.json'],
+    'cache-control': 'no-store',
+  });
   response.end(JSON.stringify(body));
 };
 
@@ -145,7 +159,10 @@ async function answerAdmin(demo, request, response, url) {
   if (request.method === 'POST' && origin && new URL(origin).host !== host) {
     return sendJson(response, 403, { error: 'requests from other origins are refused' });
   }
-  const [collection, id] = [url.searchParams.get('c') ?? COLLECTION, url.searchParams.get('d') ?? ''];
+  const [collection, id] = [
+    url.searchParams.get('c') ?? COLLECTION,
+    url.searchParams.get('d') ?? '',
+  ];
   const ms = milliseconds(url.searchParams);
   switch (`${request.method} ${url.pathname}`) {
     case 'GET /admin/status':
@@ -155,7 +172,8 @@ async function answerAdmin(demo, request, response, url) {
     case 'GET /admin/ops':
       return sendJson(response, 200, await demo.ops(collection, id));
     case 'POST /admin/cut':
-      if (ms === undefined) return sendJson(response, 400, { error: 'ms is not a number of milliseconds' });
+      if (ms === undefined)
+        return sendJson(response, 400, { error: 'ms is not a number of milliseconds' });
       demo.cut(ms);
       return sendJson(response, 200, demo.status());
     case 'POST /admin/restore':
@@ -165,15 +183,20 @@ async function answerAdmin(demo, request, response, url) {
       demo.restart();
       return sendJson(response, 200, demo.status());
     default:
-      return sendJson(response, 404, { error: `no such request: ${request.method} ${url.pathname}` });
+      return sendJson(response, 404, {
+        error: `no such request: ${request.method} ${url.pathname}`,
+      });
   }
 }
 
 /** The file a path stands for, or null when there is none inside `root`. `/text` finds `text.html`. */
 async function findFile(root, pathname) {
   const inside = normalize(join(root, decodeURIComponent(pathname)));
-  if (!inside.startsWith(root.endsWith(sep) ? root : root + sep) || inside.includes('\0')) return null;
-  for (const path of pathname.endsWith('/') ? [join(inside, 'index.html')] : [inside, `${inside}.html`]) {
+  if (!inside.startsWith(root.endsWith(sep) ? root : root + sep) || inside.includes('\0'))
+    return null;
+  for (const path of pathname.endsWith('/')
+    ? [join(inside, 'index.html')]
+    : [inside, `${inside}.html`]) {
     const found = await stat(path).catch(() => null);
     if (found?.isFile()) return path;
   }
@@ -183,19 +206,25 @@ async function findFile(root, pathname) {
 async function answerFile(root, request, response, url) {
   const path = ['GET', 'HEAD'].includes(request.method) ? await findFile(root, url.pathname) : null;
   if (!path) {
-    const hint = (await findFile(root, '/')) ? 'Not found.\n' : 'The pages are not built yet: npm run build -w examples\n';
+    const hint = (await findFile(root, '/'))
+      ? 'Not found.\n'
+      : 'The pages are not built yet: npm run build -w examples\n';
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
     return response.end(hint);
   }
   // The bundler puts a hash of the content into the names of the assets, never of the pages.
-  const cache = url.pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+  const cache = url.pathname.startsWith('/assets/')
+    ? 'public, max-age=31536000, immutable'
+    : 'no-cache';
   response.writeHead(200, {
     'content-type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream',
     'cache-control': cache,
     'x-content-type-options': 'nosniff',
   });
   if (request.method === 'HEAD') return response.end();
-  createReadStream(path).on('error', () => response.destroy()).pipe(response);
+  createReadStream(path)
+    .on('error', () => response.destroy())
+    .pipe(response);
 }
 
 async function answer(demo, root, request, response) {
@@ -238,7 +267,9 @@ export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = 
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: String(DEFAULT_PORT) } } });
+  const { values } = parseArgs({
+    options: { port: { type: 'string', default: String(DEFAULT_PORT) } },
+  });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     console.error(`--port ${values.port} is not a port number`);
@@ -247,7 +278,9 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   startServer({ port }).then(
     ({ url }) => console.log(`listening on ${url}`),
     (error) => {
-      console.error(error.code === 'EADDRINUSE' ? `port ${port} is in use; --port 0 takes a free one` : error);
+      console.error(
+        error.code === 'EADDRINUSE' ? `port ${port} is in use; --port 0 takes a free one` : error,
+      );
       process.exit(1);
     },
   );

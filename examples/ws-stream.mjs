@@ -42,7 +42,8 @@ export class WebSocketStream extends Duplex {
 
   _write(message, _encoding, done) {
     // What is written after the socket is gone is dropped: the client asks for it again when it comes back.
-    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(message), () => done());
+    if (this.socket.readyState === this.socket.OPEN)
+      this.socket.send(JSON.stringify(message), () => done());
     else done();
   }
 

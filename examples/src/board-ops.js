@@ -36,7 +36,10 @@ export function opToMove(data, id, column, before) {
   if (before === id) return [];
   const list = data.columns[column].cards;
   const found = takeOut(data, id);
-  const [from] = found.map(({ p }) => p).filter((path) => path[1] === column).map((path) => path.at(-1));
+  const [from] = found
+    .map(({ p }) => p)
+    .filter((path) => path[1] === column)
+    .map((path) => path.at(-1));
   const rest = list.filter((other) => other !== id);
   const to = before === null ? rest.length : rest.indexOf(before);
   if (to < 0) return [];

@@ -43,7 +43,8 @@ class Board {
 
   drawColumns(count) {
     while (this.root.children.length > count) this.root.lastElementChild.remove();
-    while (this.root.children.length < count) this.root.append(this.makeColumn(this.root.children.length));
+    while (this.root.children.length < count)
+      this.root.append(this.makeColumn(this.root.children.length));
   }
 
   makeColumn(column) {
@@ -74,7 +75,9 @@ class Board {
     element.dataset.card = id;
     const field = element.querySelector('textarea');
     const handle = element.querySelector('.handle');
-    element.querySelector('.remove').addEventListener('click', () => this.submit(opToRemove(this.doc.data, id)));
+    element
+      .querySelector('.remove')
+      .addEventListener('click', () => this.submit(opToRemove(this.doc.data, id)));
     handle.addEventListener('keydown', (event) => this.moveByKey(id, event));
     followDrag(this.root, element, handle, (column, before) => this.land(id, column, before));
     growWithText(field);
@@ -102,7 +105,12 @@ class Board {
     const columns = visibleCards(this.doc.data);
     const column = columnOf(columns, id);
     const index = columns[column]?.indexOf(id);
-    const steps = { ArrowUp: [0, index - 1], ArrowDown: [0, index + 2], ArrowLeft: [-1, index], ArrowRight: [1, index] };
+    const steps = {
+      ArrowUp: [0, index - 1],
+      ArrowDown: [0, index + 2],
+      ArrowLeft: [-1, index],
+      ArrowRight: [1, index],
+    };
     const [across, position] = steps[event.key] ?? [];
     const target = columns[column + across];
     if (!target || position < 0) return;
@@ -112,7 +120,9 @@ class Board {
 
   /** Where each card is on the screen now. */
   places() {
-    return new Map([...this.cards].map(([id, { element }]) => [id, element.getBoundingClientRect()]));
+    return new Map(
+      [...this.cards].map(([id, { element }]) => [id, element.getBoundingClientRect()]),
+    );
   }
 
   /** Lets the cards glide to where they are from where they were. */
@@ -122,9 +132,22 @@ class Board {
       if (element.classList.contains('dragged')) continue;
       const before = places.get(id);
       const now = element.getBoundingClientRect();
-      if (!before) element.animate([{ opacity: 0, scale: 0.96 }, { opacity: 1, scale: 1 }], GLIDE);
+      if (!before)
+        element.animate(
+          [
+            { opacity: 0, scale: 0.96 },
+            { opacity: 1, scale: 1 },
+          ],
+          GLIDE,
+        );
       else if (before.x !== now.x || before.y !== now.y) {
-        element.animate([{ transform: `translate(${before.x - now.x}px, ${before.y - now.y}px)` }, { transform: 'none' }], GLIDE);
+        element.animate(
+          [
+            { transform: `translate(${before.x - now.x}px, ${before.y - now.y}px)` },
+            { transform: 'none' },
+          ],
+          GLIDE,
+        );
       }
     }
   }

@@ -30,7 +30,13 @@ function draw(doc, tally) {
   const value = String(doc.data?.value ?? '–');
   if (output.value !== value) {
     output.value = value;
-    output.animate([{ translate: '0 -0.06em', opacity: 0.55 }, { translate: '0', opacity: 1 }], { duration: 180, easing: 'ease-out' });
+    output.animate(
+      [
+        { translate: '0 -0.06em', opacity: 0.55 },
+        { translate: '0', opacity: 1 },
+      ],
+      { duration: 180, easing: 'ease-out' },
+    );
   }
   document.querySelector('#here').textContent = signed(tally.here);
   document.querySelector('#elsewhere').textContent = signed(tally.elsewhere);

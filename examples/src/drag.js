@@ -30,7 +30,8 @@ class Drag {
     handle.addEventListener('pointermove', (event) => this.follow(event), { signal });
     handle.addEventListener('pointerup', () => this.end(drop), { signal });
     // Also when another tab removes the card meanwhile: the browser then takes the capture away.
-    for (const event of ['pointercancel', 'lostpointercapture']) handle.addEventListener(event, () => this.end(), { signal });
+    for (const event of ['pointercancel', 'lostpointercapture'])
+      handle.addEventListener(event, () => this.end(), { signal });
     addEventListener('keydown', ({ key }) => key === 'Escape' && this.end(), { signal });
     card.classList.add('dragged');
   }
@@ -63,12 +64,15 @@ class Drag {
 }
 
 function unmark(root) {
-  for (const marked of root.querySelectorAll('.target, .next, .end')) marked.classList.remove('target', 'next', 'end');
+  for (const marked of root.querySelectorAll('.target, .next, .end'))
+    marked.classList.remove('target', 'next', 'end');
 }
 
 /** The place in the board that is nearest to a point: the column, its list, and the card that would come next. */
 function placeAt(root, card, x, y) {
-  const distances = [...root.children].map((section) => distanceTo(section.getBoundingClientRect(), x, y));
+  const distances = [...root.children].map((section) =>
+    distanceTo(section.getBoundingClientRect(), x, y),
+  );
   const column = distances.indexOf(Math.min(...distances));
   const list = root.children[column].querySelector('.cards');
   const others = [...list.children].filter((other) => other !== card);

@@ -16,7 +16,9 @@ export async function openDoc(kind) {
   const doc = connection.get(COLLECTION, new URLSearchParams(location.search).get('doc') ?? kind);
   // For a look from the browser's console, and for the browser tests.
   window.demo = { connection, doc };
-  await new Promise((resolve, reject) => doc.subscribe((error) => (error ? reject(error) : resolve())));
+  await new Promise((resolve, reject) =>
+    doc.subscribe((error) => (error ? reject(error) : resolve())),
+  );
   if (!doc.type) await create(doc, SEEDS[kind]);
   return { connection, doc };
 }

@@ -25,8 +25,13 @@ export function findSplice(before, after, caret = after.length) {
   // The caret is a hint only: where it is beyond the change, the rest that is equal counts as unchanged too.
   suffix = commonSuffix(before, after, shorter - prefix);
   if (splitsPair(before, prefix) || splitsPair(after, prefix)) prefix -= 1;
-  if (splitsPair(before, before.length - suffix) || splitsPair(after, after.length - suffix)) suffix -= 1;
-  return { at: prefix, remove: before.length - prefix - suffix, insert: after.slice(prefix, after.length - suffix) };
+  if (splitsPair(before, before.length - suffix) || splitsPair(after, after.length - suffix))
+    suffix -= 1;
+  return {
+    at: prefix,
+    remove: before.length - prefix - suffix,
+    insert: after.slice(prefix, after.length - suffix),
+  };
 }
 
 function commonPrefix(a, b, limit) {
@@ -37,7 +42,11 @@ function commonPrefix(a, b, limit) {
 
 function commonSuffix(a, b, limit) {
   let length = 0;
-  while (length < limit && a.charCodeAt(a.length - 1 - length) === b.charCodeAt(b.length - 1 - length)) length += 1;
+  while (
+    length < limit &&
+    a.charCodeAt(a.length - 1 - length) === b.charCodeAt(b.length - 1 - length)
+  )
+    length += 1;
   return length;
 }
 
@@ -73,21 +82,35 @@ export class PendingSplice {
     if (other.remove > 0) this.#map((index) => moveIndex(index, removal));
     if (other.insert !== '') {
       this.ranges = this.ranges.flatMap(([start, end]) =>
-        start < other.at && other.at < end ? [[start, other.at], [other.at, end]] : [[start, end]],
+        start < other.at && other.at < end
+          ? [
+              [start, other.at],
+              [other.at, end],
+            ]
+          : [[start, end]],
       );
-      this.ranges = this.ranges.map(([start, end]) => [moveIndex(start, insertion), moveIndex(end, insertion, true)]);
+      this.ranges = this.ranges.map(([start, end]) => [
+        moveIndex(start, insertion),
+        moveIndex(end, insertion, true),
+      ]);
       this.at = moveIndex(this.at, insertion);
     }
   }
 
   #map(move) {
-    this.ranges = this.ranges.map(([start, end]) => [move(start), move(end)]).filter(([start, end]) => start < end);
+    this.ranges = this.ranges
+      .map(([start, end]) => [move(start), move(end)])
+      .filter(([start, end]) => start < end);
     this.at = move(this.at);
   }
 
   /** The splices to make, from the end of the text to its start, so that none moves the next. */
   splices() {
-    const splices = this.ranges.map(([start, end]) => ({ at: start, remove: end - start, insert: '' }));
+    const splices = this.ranges.map(([start, end]) => ({
+      at: start,
+      remove: end - start,
+      insert: '',
+    }));
     if (this.insert !== '') splices.push({ at: this.at, remove: 0, insert: this.insert });
     // At one place the removal goes first: the insertion would push what is to be removed away.
     return splices.sort((a, b) => b.at - a.at || b.remove - a.remove);

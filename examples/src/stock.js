@@ -24,7 +24,11 @@ export function createConnection(url) {
   });
   connection.host = { kind: 'in-page', reason: 'the stock client, for comparison' };
   connection.hostStatus = (callback) => {
-    callback(null, { tabs: 1, sockets: connection.canSend ? 1 : 0, pendingOps: countPendingOps(connection) });
+    callback(null, {
+      tabs: 1,
+      sockets: connection.canSend ? 1 : 0,
+      pendingOps: countPendingOps(connection),
+    });
   };
   return connection;
 }

@@ -9,14 +9,18 @@ const SHORT_OUTAGE_MS = 10_000;
 /** How long a changed count stands out, in milliseconds. */
 const GLOW_MS = 1200;
 
-const HOST_NAMES = { 'shared-worker': 'Shared worker', 'elected-tab': 'Elected tab', 'in-page': 'In this page' };
+const HOST_NAMES = {
+  'shared-worker': 'Shared worker',
+  'elected-tab': 'Elected tab',
+  'in-page': 'In this page',
+};
 
 const MARKUP = `
   <dl>
     <div class="wide"><dt>Host</dt><dd data-cell="host">…</dd><dd class="note" data-cell="reason"></dd></div>
     <div><dt>Tabs on it</dt><dd data-cell="tabs">…</dd></div>
     <div><dt>Server sockets</dt><dd data-cell="sockets">…</dd></div>
-    <div><dt>Pending ops</dt><dd data-cell="pending">…</dd></div>
+    <div><dt>Pending ops</dt><dd data-cell="pending">…</dd><dd class="note" data-cell="waiting"></dd></div>
     <div><dt>Version</dt><dd data-cell="version">…</dd></div>
     <div class="wide"><dt>Connection</dt><dd data-cell="state">…</dd><dd class="note" data-cell="server"></dd></div>
   </dl>
@@ -53,11 +57,14 @@ class Strip {
   listen() {
     const draw = () => this.drawSoon();
     this.connection.on('state', draw);
-    for (const event of ['op batch', 'create', 'del', 'load', 'no write pending']) this.doc.on(event, draw);
+    for (const event of ['op batch', 'create', 'del', 'load', 'no write pending'])
+      this.doc.on(event, draw);
     setInterval(() => document.hidden || this.poll(), POLL_MS);
     document.addEventListener('visibilitychange', () => document.hidden || this.poll());
     this.action('open').href = location.href;
-    this.action('offline').addEventListener('click', () => this.post(this.server?.offline ? 'restore' : 'cut'));
+    this.action('offline').addEventListener('click', () =>
+      this.post(this.server?.offline ? 'restore' : 'cut'),
+    );
     this.action('blink').addEventListener('click', () => this.post(`cut?ms=${SHORT_OUTAGE_MS}`));
     this.action('restart').addEventListener('click', () => this.post('restart'));
   }
@@ -105,9 +112,14 @@ class Strip {
     this.fill('tabs', this.hostStatus?.tabs ?? '–');
     this.fill('sockets', this.server?.sockets ?? '–');
     this.fill('pending', pendingOps(this.doc));
+    const waiting = this.hostStatus?.pendingOps ?? 0;
+    this.fill('waiting', waiting > pendingOps(this.doc) ? `${waiting} in the host` : '');
     this.fill('version', this.doc.version ?? '–');
     this.fill('state', state);
-    this.fill('server', this.server ? (offline ? 'the server refuses sockets' : '') : 'the server does not answer');
+    this.fill(
+      'server',
+      this.server ? (offline ? 'the server refuses sockets' : '') : 'the server does not answer',
+    );
     this.element.dataset.state = state;
     this.action('offline').textContent = offline ? 'Come back online' : 'Go offline';
     this.action('offline').classList.toggle('primary', offline);
@@ -119,7 +131,8 @@ class Strip {
     if (cell.textContent === String(value)) return;
     cell.textContent = value;
     cell.title = value;
-    if (name === 'tabs' || name === 'sockets') cell.animate({ color: ['var(--accent)', 'inherit'] }, GLOW_MS);
+    if (name === 'tabs' || name === 'sockets')
+      cell.animate({ color: ['var(--accent)', 'inherit'] }, GLOW_MS);
   }
 }
 

@@ -50,10 +50,19 @@ class TextBinding {
     field.addEventListener('compositionstart', compose, { signal });
     field.addEventListener('compositionend', compose, { signal });
     field.addEventListener('keydown', (event) => this.stepBy(event, historyKey(event)), { signal });
-    field.addEventListener('beforeinput', (event) => this.stepBy(event, HISTORY_INPUTS[event.inputType]), { signal });
+    field.addEventListener(
+      'beforeinput',
+      (event) => this.stepBy(event, HISTORY_INPUTS[event.inputType]),
+      { signal },
+    );
     const followOp = (op, source) => source !== this && this.receive(op);
     const reload = () => this.reload();
-    for (const [event, listener] of Object.entries({ op: followOp, load: reload, create: reload, del: reload })) {
+    for (const [event, listener] of Object.entries({
+      op: followOp,
+      load: reload,
+      create: reload,
+      del: reload,
+    })) {
       doc.on(event, listener);
       signal.addEventListener('abort', () => doc.removeListener(event, listener));
     }
@@ -113,7 +122,11 @@ class TextBinding {
 
   /** What the person changed in the field, in positions of `shown`; null when nothing. */
   typed() {
-    const splice = findSplice(lineFeeds(this.shown), this.field.value, this.field.selectionEnd ?? undefined);
+    const splice = findSplice(
+      lineFeeds(this.shown),
+      this.field.value,
+      this.field.selectionEnd ?? undefined,
+    );
     if (!splice) return null;
     const at = documentIndex(this.shown, splice.at);
     const end = documentIndex(this.shown, splice.at + splice.remove);
@@ -167,8 +180,12 @@ class TextBinding {
 
   showUnseen() {
     // With carriage returns in the text its positions are not the field's: the two are compared.
-    const samePositions = ![this.shown, ...this.unseen.map(({ insert }) => insert)].some((text) => text.includes('\r'));
-    const splices = samePositions ? this.unseen : [findSplice(this.field.value, lineFeeds(this.text()))];
+    const samePositions = ![this.shown, ...this.unseen.map(({ insert }) => insert)].some((text) =>
+      text.includes('\r'),
+    );
+    const splices = samePositions
+      ? this.unseen
+      : [findSplice(this.field.value, lineFeeds(this.text()))];
     splices.filter(Boolean).forEach((splice) => this.replace(splice));
   }
 
@@ -177,7 +194,11 @@ class TextBinding {
     const { selectionDirection } = this.field;
     this.field.setRangeText(insert, at, at + remove, 'preserve');
     if (selectionDirection === 'backward' && document.activeElement === this.field) {
-      this.field.setSelectionRange(this.field.selectionStart, this.field.selectionEnd, selectionDirection);
+      this.field.setSelectionRange(
+        this.field.selectionStart,
+        this.field.selectionEnd,
+        selectionDirection,
+      );
     }
     this.field.dispatchEvent(new CustomEvent('remotechange'));
   }
@@ -204,7 +225,11 @@ function splicesOf(component, path) {
   return [textSplice(component.p[path.length], component.si, component.sd)];
 }
 
-const textSplice = (at, inserted = '', removed = '') => ({ at, remove: removed.length, insert: inserted });
+const textSplice = (at, inserted = '', removed = '') => ({
+  at,
+  remove: removed.length,
+  insert: inserted,
+});
 
 /** A text area shows every kind of line end as a line feed. */
 const lineFeeds = (text) => (text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text);

@@ -46,5 +46,7 @@ function letTypistWrite(field, button) {
 
 function typeInto(field, character) {
   field.setRangeText(character, field.selectionStart, field.selectionEnd, 'end');
-  field.dispatchEvent(new InputEvent('input', { inputType: 'insertText', data: character, bubbles: true }));
+  field.dispatchEvent(
+    new InputEvent('input', { inputType: 'insertText', data: character, bubbles: true }),
+  );
 }

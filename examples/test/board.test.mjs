@@ -46,7 +46,11 @@ test('two tabs that move cards at once agree, and each card is shown once', () =
       data = first;
       assertEachOnce(data, seed);
     }
-    assert.equal(visibleCards(data).flat().length, Object.keys(data.cards).length, `seed ${seed}: a card is gone`);
+    assert.equal(
+      visibleCards(data).flat().length,
+      Object.keys(data.cards).length,
+      `seed ${seed}: a card is gone`,
+    );
   }
 });
 

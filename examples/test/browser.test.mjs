@@ -11,7 +11,13 @@ import { startServer } from '../server.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const CLIENT = process.env.CLIENT ?? '';
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+];
 const WAIT = { timeout: 15_000 };
 const skip = existsSync(CHROMIUM) ? false : `no browser at ${CHROMIUM}`;
 
@@ -35,7 +41,8 @@ after(async () => {
   await server?.close();
 });
 
-const admin = async (path, method = 'GET') => (await fetch(`${server.url}/admin/${path}`, { method })).json();
+const admin = async (path, method = 'GET') =>
+  (await fetch(`${server.url}/admin/${path}`, { method })).json();
 
 async function openTab(demo, id) {
   const tab = await context.newPage();
@@ -65,10 +72,13 @@ async function agreeOnText(tabs, id) {
   return text;
 }
 
-const isDown = (tab) => tab.waitForFunction(() => window.demo.connection.state !== 'connected', null, WAIT);
+const isDown = (tab) =>
+  tab.waitForFunction(() => window.demo.connection.state !== 'connected', null, WAIT);
 
 const caretTo = (tab, start, end = start) =>
-  tab.locator('#letter').evaluate((field, range) => (field.focus(), field.setSelectionRange(...range)), [start, end]);
+  tab
+    .locator('#letter')
+    .evaluate((field, range) => (field.focus(), field.setSelectionRange(...range)), [start, end]);
 
 async function replaceAll(tab, text) {
   await tab.locator('#letter').fill(text);
@@ -81,7 +91,10 @@ test('letter: two tabs type at once', { skip }, async () => {
   await agreeOnText(tabs, 'typing');
   await caretTo(a, 0);
   await caretTo(b, 5);
-  await Promise.all([a.keyboard.type('One 😀 two. ', { delay: 7 }), b.keyboard.type('[three 🐕]', { delay: 5 })]);
+  await Promise.all([
+    a.keyboard.type('One 😀 two. ', { delay: 7 }),
+    b.keyboard.type('[three 🐕]', { delay: 5 }),
+  ]);
   assert.equal(await agreeOnText(tabs, 'typing'), 'One 😀 two. A let[three 🐕]ter.');
 });
 
@@ -96,7 +109,8 @@ test('letter: both type fast at the same place and delete again', { skip }, asyn
 test('letter: a selection stays on its characters', { skip }, async () => {
   const tabs = await openTwo('text', 'selection');
   const [a, b] = tabs;
-  const selected = () => a.locator('#letter').evaluate((f) => f.value.slice(f.selectionStart, f.selectionEnd));
+  const selected = () =>
+    a.locator('#letter').evaluate((f) => f.value.slice(f.selectionStart, f.selectionEnd));
   await caretTo(a, 9, 16);
   const chosen = await selected();
   await caretTo(b, 0, 4);
@@ -144,7 +158,9 @@ test('letter: undo takes back one’s own words only', { skip }, async () => {
 test('letter: carriage returns in the document keep positions right', { skip }, async () => {
   const tabs = await openTwo('text', 'returns');
   const [a] = tabs;
-  await a.evaluate(() => window.demo.doc.submitOp([{ p: ['text', 0], si: 'x\r\ny\r\nz\r\n' }], { source: 'test' }));
+  await a.evaluate(() =>
+    window.demo.doc.submitOp([{ p: ['text', 0], si: 'x\r\ny\r\nz\r\n' }], { source: 'test' }),
+  );
   await agree(tabs, 'returns');
   await caretTo(a, 4);
   await a.keyboard.type('Q');
@@ -185,7 +201,9 @@ test('counter: every addition counts once', { skip }, async () => {
 const cardsOn = (tab) =>
   tab.evaluate(() => {
     const textOf = (card) => `${card.dataset.card}: ${card.querySelector('textarea').value}`;
-    return [...document.querySelectorAll('.column')].map((column) => [...column.querySelectorAll('.card')].map(textOf));
+    return [...document.querySelectorAll('.column')].map((column) =>
+      [...column.querySelectorAll('.card')].map(textOf),
+    );
   });
 
 async function agreeOnBoard(tabs, id) {
@@ -215,7 +233,10 @@ test('board: a card is written in while another tab moves it', { skip }, async (
   const data = await agreeOnBoard(tabs, 'writing');
   assert.equal(data.cards.letter.text, 'Write back to the neighbours and their dog');
   assert.ok(data.columns[2].cards.includes('letter'));
-  assert.equal(await b.evaluate(() => document.activeElement.closest('.card')?.dataset.card), 'letter');
+  assert.equal(
+    await b.evaluate(() => document.activeElement.closest('.card')?.dataset.card),
+    'letter',
+  );
 });
 
 test('board: two tabs move one card apart, a third move mends it', { skip }, async () => {
@@ -247,7 +268,10 @@ test('board: cards are added and removed', { skip }, async () => {
 test('server: nonsense is refused', { skip }, async () => {
   const status = async (path, options) => (await fetch(server.url + path, options)).status;
   assert.equal(await status('/admin/cut?ms=x', { method: 'POST' }), 400);
-  assert.equal(await status('/admin/cut', { method: 'POST', headers: { origin: 'http://elsewhere.example' } }), 403);
+  assert.equal(
+    await status('/admin/cut', { method: 'POST', headers: { origin: 'http://elsewhere.example' } }),
+    403,
+  );
   assert.equal(await status('/admin/unknown'), 404);
   assert.equal(await status('/..%2fpackage.json'), 404);
   assert.equal(await status('/%zz'), 400);

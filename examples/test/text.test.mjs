@@ -30,7 +30,11 @@ test('a found splice leads from one text to the other', () => {
 test('the caret tells which of several equal characters changed', () => {
   assert.deepEqual(findSplice('aaa', 'aaaa', 2), { at: 1, remove: 0, insert: 'a' });
   assert.deepEqual(findSplice('aaa', 'aa', 1), { at: 1, remove: 1, insert: '' });
-  assert.deepEqual(findSplice('abcXdef', 'abcdef', 6), { at: 3, remove: 1, insert: '' }, 'a caret elsewhere is harmless');
+  assert.deepEqual(
+    findSplice('abcXdef', 'abcdef', 6),
+    { at: 3, remove: 1, insert: '' },
+    'a caret elsewhere is harmless',
+  );
 });
 
 test('a surrogate pair is replaced as a whole', () => {
