@@ -36,6 +36,7 @@ export function randomConversation(seed) {
       [4, () => ['reject', random.pick(['ERR_OP_SUBMIT_REJECTED', 'ERR_MINE']), 'no']],
       [7, () => ['fixup', [{ p: [random.pick(['k', 'l'])], oi: random.int(9) }]]],
       [2, () => ['suppress', random.chance(0.3)]],
+      [8, () => ['hold', random.chance(0.5)]],
       [3, () => ['skip-no-ops', random.chance(0.7)]],
       [2, () => ['restart']],
     ])();
@@ -48,7 +49,16 @@ export function randomConversation(seed) {
     const returning = known !== undefined && random.chance(0.8);
     const actor = returning ? known : { src: fresh, seq: 1, sent: [] };
     actors.set(name, actor);
-    queue.push(['send', name, { a: 'hs', id: returning ? actor.src : null, protocol: 1, protocolMinor: random.chance(0.8) ? 2 : 1 }]);
+    queue.push([
+      'send',
+      name,
+      {
+        a: 'hs',
+        id: returning ? actor.src : null,
+        protocol: 1,
+        protocolMinor: random.chance(0.8) ? 2 : 1,
+      },
+    ]);
     return ['connect', name];
   }
 
@@ -57,7 +67,12 @@ export function randomConversation(seed) {
     const id = random.pick(IDS);
     const history = histories.get(id);
     const current = history.length - 1;
-    const v = random.weighted([[55, current], [35, Math.max(0, current - 1 - random.int(4))], [6, null], [4, current + 1 + random.int(2)]]);
+    const v = random.weighted([
+      [55, current],
+      [35, Math.max(0, current - 1 - random.int(4))],
+      [6, null],
+      [4, current + 1 + random.int(2)],
+    ]);
     const base = history[v ?? current];
     const message = { a: 'op', c: 'c', d: id, v, seq: actor.seq++, x: {} };
     if (random.chance(0.05)) message.src = actor.src;
@@ -67,9 +82,20 @@ export function randomConversation(seed) {
   }
 
   function content(base) {
-    const create = () => ({ create: { type: random.pick(['json0', json0.type.uri]), data: INITIAL } });
-    if (base === undefined) return random.weighted([[85, create], [8, () => ({ del: true })], [7, () => ({ op: [] })]])();
-    return random.weighted([[6, create], [7, () => ({ del: true })], [87, () => ({ op: edit(base) })]])();
+    const create = () => ({
+      create: { type: random.pick(['json0', json0.type.uri]), data: INITIAL },
+    });
+    if (base === undefined)
+      return random.weighted([
+        [85, create],
+        [8, () => ({ del: true })],
+        [7, () => ({ op: [] })],
+      ])();
+    return random.weighted([
+      [6, create],
+      [7, () => ({ del: true })],
+      [87, () => ({ op: edit(base) })],
+    ])();
   }
 
   function edit(base) {
@@ -102,9 +128,22 @@ export function randomConversation(seed) {
       [10, () => list.length && { p: ['list', at], lm: random.int(list.length) }],
       [12, () => ({ p: ['text', random.int(text.length + 1)], si: random.pick(['x', 'yz', 'ü']) })],
       [8, () => text && { p: ['text', cut], sd: text.slice(cut, cut + 1 + random.int(2)) }],
-      [8, () => ({ p: ['text'], t: 'text0', o: [{ p: random.int(text.length + 1), i: random.pick(['q', 'rs']) }] })],
+      [
+        8,
+        () => ({
+          p: ['text'],
+          t: 'text0',
+          o: [{ p: random.int(text.length + 1), i: random.pick(['q', 'rs']) }],
+        }),
+      ],
       [12, () => ({ p: ['n'], na: random.int(9) - 4 })],
-      [10, () => (key in data ? { p: [key], od: data[key], oi: random.int(9) } : { p: [key], oi: random.int(9) })],
+      [
+        10,
+        () =>
+          key in data
+            ? { p: [key], od: data[key], oi: random.int(9) }
+            : { p: [key], oi: random.int(9) },
+      ],
       [5, () => key in data && { p: [key], od: data[key] }],
       [2, () => ({ p: ['nowhere', 'deep'], oi: 1 })],
     ])();
@@ -120,7 +159,11 @@ export function randomConversation(seed) {
 
   function readStep(name) {
     const id = random.pick(IDS);
-    const a = random.weighted([[3, 'f'], [6, 's'], [1, 'u']]);
+    const a = random.weighted([
+      [3, 'f'],
+      [6, 's'],
+      [1, 'u'],
+    ]);
     if (a === 'u') return ['send', name, { a, c: 'c', d: id }];
     const v = random.chance(0.5) ? null : random.int(histories.get(id).length + 1);
     return ['send', name, { a, c: 'c', d: id, v }];
@@ -128,7 +171,8 @@ export function randomConversation(seed) {
 
   function bulkStep(name) {
     const a = random.pick(['bf', 'bs', 'bs', 'bu']);
-    if (a === 'bu' || random.chance(0.5)) return ['send', name, { a, c: 'c', b: IDS.filter(() => random.chance(0.7)) }];
+    if (a === 'bu' || random.chance(0.5))
+      return ['send', name, { a, c: 'c', b: IDS.filter(() => random.chance(0.7)) }];
     const b = {};
     for (const id of IDS) if (random.chance(0.8)) b[id] = random.int(histories.get(id).length + 1);
     return ['send', name, { a, c: 'c', b }];

@@ -38,7 +38,29 @@ class Session extends Duplex {
 
   take() {
     const texts = this.written.splice(0);
-    return texts.map((text) => JSON.parse(this.renames.reduce((t, [from, to]) => t.replaceAll(from, to), text)));
+    return texts.map((text) =>
+      JSON.parse(this.renames.reduce((t, [from, to]) => t.replaceAll(from, to), text)),
+    );
+  }
+}
+
+/** The memory pubsub with a gate, behind which published ops can be made to wait. */
+class GatedPubSub extends Backend.MemoryPubSub {
+  constructor() {
+    super();
+    this.waiting = [];
+    this.closed = false;
+  }
+
+  _publish(channels, data, done) {
+    const publish = () => super._publish(channels, data, done);
+    if (this.closed) this.waiting.push(publish);
+    else publish();
+  }
+
+  hold(on) {
+    this.closed = on;
+    if (!on) for (const publish of this.waiting.splice(0)) publish();
   }
 }
 
@@ -55,7 +77,10 @@ class Conversation {
   }
 
   start() {
-    this.backend = new Backend({ db: this.db, ...this.settings });
+    const holding = this.pubsub?.closed ?? false;
+    this.pubsub = new GatedPubSub();
+    this.pubsub.hold(holding);
+    this.backend = new Backend({ db: this.db, pubsub: this.pubsub, ...this.settings });
     this.backend.use('apply', (request, next) => {
       const rejection = this.rejections.shift();
       if (rejection) return next(rejection);
@@ -90,17 +115,27 @@ class Conversation {
 
   perform([action, ...args]) {
     switch (action) {
-      case 'connect': return this.connect(args[0]);
-      case 'disconnect': return this.disconnect(args[0]);
-      case 'send': return this.sessions.get(args[0]).push(JSON.parse(JSON.stringify(args[1])));
-      case 'reject': return this.rejections.push({ code: args[0], message: args[1] });
-      case 'fixup': return this.fixups.push(JSON.parse(JSON.stringify(args[0])));
-      case 'suppress': return this.set('suppressPublish', args[0]);
-      case 'skip-no-ops': return this.set('doNotCommitNoOps', args[0]);
+      case 'connect':
+        return this.connect(args[0]);
+      case 'disconnect':
+        return this.disconnect(args[0]);
+      case 'send':
+        return this.sessions.get(args[0]).push(JSON.parse(JSON.stringify(args[1])));
+      case 'reject':
+        return this.rejections.push({ code: args[0], message: args[1] });
+      case 'fixup':
+        return this.fixups.push(JSON.parse(JSON.stringify(args[0])));
+      case 'suppress':
+        return this.set('suppressPublish', args[0]);
+      case 'hold':
+        return this.pubsub.hold(args[0]);
+      case 'skip-no-ops':
+        return this.set('doNotCommitNoOps', args[0]);
       case 'restart':
         for (const name of [...this.sessions.keys()]) this.disconnect(name);
         return this.start();
-      default: throw new Error(`unknown step ${action}`);
+      default:
+        throw new Error(`unknown step ${action}`);
     }
   }
 
@@ -129,7 +164,14 @@ class Conversation {
         const ops = this.db.ops[collection][id];
         if (!ops.length) continue;
         const { v, type, data } = this.db._getSnapshotSync(collection, id);
-        documents.push([collection, id, v, type, data ?? null, ops.map((op) => [op.v, op.src, op.seq, kind(op)])]);
+        documents.push([
+          collection,
+          id,
+          v,
+          type,
+          data ?? null,
+          ops.map((op) => [op.v, op.src, op.seq, kind(op)]),
+        ]);
       }
     }
     return documents;
@@ -146,7 +188,7 @@ function kind(op) {
 async function record(name, next) {
   const conversation = new Conversation();
   const steps = [];
-  for (let step; (step = next(conversation)); ) steps.push(await conversation.step(step));
+  for (let step; (step = next(conversation));) steps.push(await conversation.step(step));
   return { name, steps, documents: conversation.documents() };
 }
 

@@ -37,7 +37,17 @@ pub struct Server {
     sessions: BTreeMap<SessionId, Session>,
     outbox: VecDeque<(SessionId, String)>,
     faults: Faults,
+    /// Committed ops that subscribers are still to be sent.
+    held: VecDeque<Publication>,
     connections: u64,
+}
+
+/// A committed op under the names that its document was given.
+#[derive(Clone, Debug)]
+struct Publication {
+    c: Name,
+    d: Name,
+    op: CommittedOp,
 }
 
 impl Server {
@@ -88,11 +98,12 @@ impl Server {
         self.outbox.pop_front()
     }
 
-    /// The process dies and starts again: no sessions, no messages under way, the same database. What was
-    /// armed stays armed.
+    /// The process dies and starts again: no sessions, no messages and no held publications, the same
+    /// database. What was armed stays armed.
     pub fn restart(&mut self) {
         self.sessions.clear();
         self.outbox.clear();
+        self.held.clear();
     }
 
     /// A document as it is now; `None` if no op was ever committed to it.
@@ -129,6 +140,17 @@ impl Server {
         self.faults.suppress_publish = on;
     }
 
+    /// While on, committed ops wait on their way to subscribers, as in a slow pubsub between processes;
+    /// turned off, they are sent in the order of their commits. Acks and replies do not wait.
+    pub fn hold_publications(&mut self, on: bool) {
+        self.faults.hold_publications = on;
+        if !on {
+            for publication in std::mem::take(&mut self.held) {
+                self.deliver(&publication);
+            }
+        }
+    }
+
     /// While on, an edit that transforms to nothing is refused with `ERR_NO_OP` when its author speaks
     /// protocol 1.2 (the option `doNotCommitNoOps`).
     pub fn do_not_commit_no_ops(&mut self, on: bool) {
@@ -142,7 +164,7 @@ impl Server {
                 self.send(s, completed(reply.fields, &request));
                 // After the ack: an op under another src goes to its own session too.
                 if let Some(op) = reply.committed {
-                    self.publish(&request, &op);
+                    self.publish(&request, op);
                 }
             }
             Err(failure) => {
@@ -274,12 +296,21 @@ impl Server {
         })
     }
 
-    /// Sends the op that a message asked for to everybody who is subscribed.
-    fn publish(&mut self, request: &Object, op: &CommittedOp) {
+    /// Starts a committed op on its way to everybody who is subscribed.
+    fn publish(&mut self, request: &Object, op: CommittedOp) {
         if self.faults.suppress_publish {
             return;
         }
-        let (c, d) = (&Name::of(request, "c"), &Name::of(request, "d"));
+        let (c, d) = (Name::of(request, "c"), Name::of(request, "d"));
+        let publication = Publication { c, d, op };
+        if self.faults.hold_publications {
+            self.held.push_back(publication);
+        } else {
+            self.deliver(&publication);
+        }
+    }
+
+    fn deliver(&mut self, Publication { c, d, op }: &Publication) {
         let receivers: Vec<_> = self
             .sessions
             .iter()

@@ -122,6 +122,7 @@ impl Replay {
             "reject" => server.reject_next_submit(&text(&step[1]), &text(&step[2])),
             "fixup" => server.fixup_next_submit(&step[1].to_json()),
             "suppress" => server.suppress_publish(step[1] == Value::Bool(true)),
+            "hold" => server.hold_publications(step[1] == Value::Bool(true)),
             "skip-no-ops" => server.do_not_commit_no_ops(step[1] == Value::Bool(true)),
             "restart" => {
                 server.restart();

@@ -20,6 +20,7 @@ pub(super) struct Faults {
     pub(super) rejections: VecDeque<Failure>,
     pub(super) fixups: Vec<Value>,
     pub(super) suppress_publish: bool,
+    pub(super) hold_publications: bool,
     pub(super) do_not_commit_no_ops: bool,
 }
 
