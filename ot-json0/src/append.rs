@@ -20,6 +20,9 @@ pub(crate) struct Tail<'a> {
 impl<'a> Tail<'a> {
     /// Appends behind everything that is there.
     pub(crate) fn at_end(list: &'a mut Vec<Component>) -> Tail<'a> {
+        if let Some(last) = list.last_mut() {
+            last.make_finite();
+        }
         let end = list.len();
         let next = end;
         Tail { list, end, next }
@@ -35,8 +38,10 @@ impl<'a> Tail<'a> {
     }
 
     /// The next component to be read.
-    pub(crate) fn peek(&self) -> Option<&Component> {
-        self.list.get(self.next)
+    pub(crate) fn peek(&mut self) -> Option<&Component> {
+        let component = self.list.get_mut(self.next)?;
+        component.make_finite();
+        Some(component)
     }
 
     /// Takes the next component out.
@@ -115,10 +120,9 @@ fn string_path(c: &Component) -> &[Value] {
 
 /// Certainly nothing to merge.
 fn stands_apart(last: &Component, c: &Component) -> bool {
+    let plain = |c: &Component| !c.has(Name::T) && !c.has(Name::O) && !c.path.is_empty();
     if last.is_text() && c.is_text() {
-        return !same_path(string_path(last), string_path(c))
-            && !last.has(Name::T)
-            && !c.has(Name::T);
+        return plain(last) && plain(c) && !same_path(string_path(last), string_path(c));
     }
     !same_path(&last.path, &c.path)
 }
@@ -169,8 +173,8 @@ fn append_text(dest: &mut Tail<'_>, mut c: Component) -> Result<(), Error> {
         };
         c.set_edit(second);
     } else {
-        last.drop_subtype_fields();
-        c.drop_subtype_fields();
+        last.restore_edit();
+        c.restore_edit();
     }
     dest.push(c);
     Ok(())

@@ -119,7 +119,7 @@ fn descend<'a>(root: Option<&'a mut Value>, path: &[Value]) -> Result<Found<'a>,
     let mut found = root.map_or(Found::Undefined, Found::Here);
     for key in path {
         found = match found {
-            Found::Undefined => return Err(cannot("read", None, key)),
+            Found::Undefined => return Err(cannot_read(None, key)),
             Found::Here(value) => step(value, key)?,
             Found::Copy(mut value) => match step(&mut value, key)? {
                 Found::Here(_) | Found::Undefined => Found::Undefined,
@@ -133,7 +133,7 @@ fn descend<'a>(root: Option<&'a mut Value>, path: &[Value]) -> Result<Found<'a>,
 /// `holder[key]`
 fn step<'a>(holder: &'a mut Value, key: &Value) -> Result<Found<'a>, Error> {
     let place = match holder {
-        Value::Null => return Err(cannot("read", Some(holder), key)),
+        Value::Null => return Err(cannot_read(Some(holder), key)),
         Value::Bool(_) | Value::Number(_) => None,
         Value::Object(object) => match key {
             Value::String(key) => object.get_mut(key),
@@ -178,21 +178,20 @@ fn list_key(key: &Value) -> Result<ListKey, Error> {
 }
 
 /// The engine's own complaint about a property of null or undefined.
-fn cannot(verb: &str, holder: Option<&Value>, key: &Value) -> Error {
-    let name = to_text(key).unwrap_or_default().to_string_lossy();
+fn cannot_read(holder: Option<&Value>, key: &Value) -> Error {
     let what = if holder.is_some() {
         "null"
     } else {
         "undefined"
     };
+    if key.is_tree() {
+        return Error::join(&["Cannot read properties of ", what]);
+    }
+    let name = to_text(key).unwrap_or_default().to_string_lossy();
     let parts = [
-        "Cannot ",
-        verb,
-        " properties of ",
+        "Cannot read properties of ",
         what,
-        " (",
-        verb,
-        "ing '",
+        " (reading '",
         &name,
         "')",
     ];
@@ -207,7 +206,7 @@ fn change_at(
     c: &Component,
 ) -> Result<(), Error> {
     let Some(holder) = holder else {
-        return Err(cannot("read", None, key));
+        return Err(cannot_read(None, key));
     };
     let changed = match step(holder, key)? {
         Found::Here(value) => return change_value(json0, Some(value), c).map(|_| ()),
@@ -249,7 +248,11 @@ fn change_value(
             }
         }
         _ => match value {
-            Some(place @ Value::Number(_)) => *place = add(place, &payload(c, Name::Na)),
+            Some(place @ Value::Number(_)) => {
+                let mut amount = payload(c, Name::Na);
+                amount.make_finite();
+                *place = add(place, &amount);
+            }
             _ => return Err(Error::new("Referenced element not a number")),
         },
     }

@@ -31,6 +31,9 @@ const OPERAND: u16 = 1 << 10;
 /// Set when `si` or `sd` is not null.
 const TEXT: u16 = 1 << 11;
 
+/// Set when `na` is a number that JSON does not have: the sum of two that were too large.
+const OVERFLOWN: u16 = 1 << 12;
+
 /// One component of a json0 op.
 #[derive(Clone, Debug, Default)]
 pub struct Component {
@@ -210,6 +213,13 @@ impl Component {
         self.flags & OPERAND != 0
     }
 
+    /// What a copy through JSON does, which ot-json0 makes of every component it reads.
+    pub(crate) fn make_finite(&mut self) {
+        if self.flags & OVERFLOWN != 0 {
+            self.set(Name::Na, Payload::Scalar(Value::Null));
+        }
+    }
+
     /// `si` or `sd` is not null.
     pub(crate) fn is_text(&self) -> bool {
         self.flags & TEXT != 0
@@ -253,7 +263,11 @@ impl Component {
             let value = payload.get();
             self.flags |= name.flag();
             self.flags |= match name {
-                Name::Na if !value.is_null() => OPERAND,
+                Name::Na => match value {
+                    Value::Null => 0,
+                    Value::Number(number) if !number.is_finite() => OPERAND | OVERFLOWN,
+                    _ => OPERAND,
+                },
                 Name::T if truthy(value) => OPERAND,
                 Name::Si | Name::Sd if !value.is_null() => TEXT,
                 _ => 0,
@@ -281,7 +295,16 @@ impl Component {
         self.drop_subtype_fields();
     }
 
-    pub(crate) fn drop_subtype_fields(&mut self) {
+    /// ot-json0 takes an `si` or `sd` apart before it sees that there is nothing to compose, and what it
+    /// then puts together again has a position even where the path had no room for one.
+    pub(crate) fn restore_edit(&mut self) {
+        if self.path.is_empty() {
+            self.path.push(Value::Null);
+        }
+        self.drop_subtype_fields();
+    }
+
+    fn drop_subtype_fields(&mut self) {
         if self.has(Name::T) || self.has(Name::O) {
             self.remove(&Name::T);
             self.remove(&Name::O);

@@ -108,6 +108,17 @@ impl Object {
         self.0.indices.iter().chain(named).map(|(k, v)| (k, v))
     }
 
+    /// The values, to change.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        let entries = &mut *self.0;
+        let named = entries.named.iter_mut().flatten();
+        entries
+            .indices
+            .iter_mut()
+            .chain(named)
+            .map(|(_, value)| value)
+    }
+
     /// Keys and values, consumed, in JavaScript's order.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (Str, Value)> {
         let named = self.0.named.into_iter().flatten();

@@ -164,26 +164,20 @@ fn settle(
 
 impl Shift {
     fn carry_out(self, c: &mut Component) {
-        if let Some(segment) = self.segment {
+        if let Some(mut segment) = self.segment {
+            segment.make_finite();
             match c.path.get_mut(self.at) {
-                Some(place) => *place = finite(segment),
-                None => c.path.push(finite(segment)),
+                Some(place) => *place = segment,
+                None => c.path.push(segment),
             }
         }
-        if let Some(to) = self.to {
-            c.set(Name::Lm, Payload::new(finite(to)));
+        if let Some(mut to) = self.to {
+            to.make_finite();
+            c.set(Name::Lm, Payload::new(to));
         }
         if let Some(name) = self.drop {
             c.remove(&name);
         }
-    }
-}
-
-/// ot-json0 copies through JSON, where what is not finite becomes null.
-fn finite(value: Value) -> Value {
-    match value {
-        Value::Number(number) if !number.is_finite() => Value::Null,
-        other => other,
     }
 }
 
@@ -230,7 +224,10 @@ fn outcome(json0: &Json0, c: &Component, other: &Component, side: Side) -> Resul
     let mut inner = other.clone();
     inner.path.drain(..depth.min(other.path.len()));
     apply_component(json0, &mut deleted, &inner)?;
-    let deleted = deleted.unwrap_or_default();
+    let mut deleted = deleted.unwrap_or_default();
+    if other.has(Name::Na) {
+        deleted.make_finite();
+    }
     Ok(Outcome::Set(name, Payload::new(deleted)))
 }
 

@@ -91,6 +91,16 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    /// What a copy through JSON does: numbers that are not finite become null.
+    pub(crate) fn make_finite(&mut self) {
+        match self {
+            Value::Number(number) if !number.is_finite() => *self = Value::Null,
+            Value::Array(items) => items.iter_mut().for_each(Value::make_finite),
+            Value::Object(object) => object.values_mut().for_each(Value::make_finite),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self, Value::Array(_) | Value::Object(_))
     }
