@@ -7,20 +7,25 @@ import { createConnection } from './connect.js';
 
 /**
  * @param {keyof typeof SEEDS} kind which demo: names the default document and its initial data
- * @returns {Promise<{connection: object, doc: object}>} settled when the document can be shown
+ * @returns {{connection: object, doc: object, opened: Promise<void>}} `opened` settles when there is something to
+ *   show: the server's answer, or what the host knew without it
  */
-export async function openDoc(kind) {
+export function openDoc(kind) {
   const socketUrl = new URL('/sharedb', location.href);
   socketUrl.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  const connection = await createConnection(socketUrl.href);
+  const connection = createConnection(socketUrl.href);
   const doc = connection.get(COLLECTION, new URLSearchParams(location.search).get('doc') ?? kind);
   // For a look from the browser's console, and for the browser tests.
   window.demo = { connection, doc };
-  await new Promise((resolve, reject) =>
-    doc.subscribe((error) => (error ? reject(error) : resolve())),
-  );
-  if (!doc.type) await create(doc, SEEDS[kind]);
-  return { connection, doc };
+  const opened = new Promise((resolve, reject) => {
+    doc.once('load', () => doc.type && resolve());
+    doc.subscribe((error) => {
+      if (error) reject(error);
+      else if (doc.type) resolve();
+      else create(doc, SEEDS[kind]).then(resolve, reject);
+    });
+  });
+  return { connection, doc, opened };
 }
 
 function create(doc, data) {

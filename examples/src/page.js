@@ -10,12 +10,14 @@ import { showStrip } from './strip.js';
  */
 export async function runPage(kind, show) {
   try {
-    const page = await openDoc(kind);
-    page.doc.on('error', report);
-    page.connection.on('error', report);
-    show(page.doc);
-    showOps(page.doc, document.querySelector('#ops'));
-    showStrip(document.querySelector('#strip'), page);
+    const { connection, doc, opened } = openDoc(kind);
+    doc.on('error', report);
+    connection.on('error', report);
+    // Before the document is there: with the server away, the strip is the way to call it back.
+    showStrip(document.querySelector('#strip'), { connection, doc });
+    await opened;
+    show(doc);
+    showOps(doc, document.querySelector('#ops'));
     document.body.dataset.ready = '';
   } catch (error) {
     report(error);

@@ -188,6 +188,15 @@ test('letter: both write while the server is away, and while it restarts', { ski
   assert.equal(await agreeOnText(tabs, 'outage'), 'left and goes on-right');
 });
 
+test('letter: a page opened while the server is away fills when it is back', { skip }, async () => {
+  const tab = await openTab('text', 'away');
+  await admin('cut', 'POST');
+  await tab.reload();
+  await tab.getByRole('button', { name: 'Come back online' }).click();
+  await tab.locator('body[data-ready]').waitFor(WAIT);
+  await agreeOnText([tab], 'away');
+});
+
 test('counter: every addition counts once', { skip }, async () => {
   const tabs = await openTwo('counter', 'sum');
   await Promise.all(tabs.map((tab) => tab.click('#burst')));
