@@ -178,48 +178,40 @@ impl Server {
     fn act(&mut self, s: SessionId, request: &mut Object) -> Result<Reply, Failure> {
         let c = Name::of(request, "c");
         let d = Name::of(request, "d");
+        let mut fields = Object::new();
         match request::action(request) {
             "hs" => {
-                self.change(s, |session| session.shake_hands(request));
-                return Ok(self.greeting(s, "hs").into());
+                self.session_mut(s).shake_hands(request);
+                fields = self.greeting(s, "hs");
             }
             "pp" => {}
-            "f" => return Ok(self.read(s, &c, &d, request).into()),
+            "f" => fields = self.read(s, &c, &d, request),
             "s" => {
-                let reply = self.read(s, &c, &d, request);
-                self.change(s, |session| session.subscribe(&c, &d));
-                return Ok(reply.into());
+                fields = self.read(s, &c, &d, request);
+                self.session_mut(s).subscribe(&c, &d);
             }
-            "u" => self.change(s, |session| session.unsubscribe(&c, &d)),
-            "bf" => return Ok(self.read_bulk(s, &c, request).into()),
+            "u" => self.session_mut(s).unsubscribe(&c, &d),
+            "bf" => fields = self.read_bulk(s, &c, request),
             "bs" => {
-                let reply = self.read_bulk(s, &c, request);
-                let ids = bulk_ids(request);
-                self.change(s, |session| {
-                    ids.iter().for_each(|id| session.subscribe(&c, id))
-                });
-                return Ok(reply.into());
+                fields = self.read_bulk(s, &c, request);
+                for id in bulk_ids(request) {
+                    self.session_mut(s).subscribe(&c, &id);
+                }
             }
-            "bu" => {
-                // ShareDB walks a list only: a map of versions unsubscribes nothing.
-                let listed = get(request, "b").is_some_and(|b| b.as_array().is_some());
-                let ids = if listed {
-                    bulk_ids(request)
-                } else {
-                    Vec::new()
-                };
-                self.change(s, |session| {
-                    ids.iter().for_each(|id| session.unsubscribe(&c, id))
-                });
+            "bu" if get(request, "b").is_some_and(|b| b.as_array().is_some()) => {
+                for id in bulk_ids(request) {
+                    self.session_mut(s).unsubscribe(&c, &id);
+                }
             }
+            // ShareDB walks a list only: a map of versions unsubscribes nothing.
+            "bu" => {}
             "op" => return self.submit(s, &c, &d, request),
             _ => return Err(Failure::badly_formed("Invalid or unknown message")),
         }
-        Ok(Object::new().into())
-    }
-
-    fn change(&mut self, s: SessionId, change: impl FnOnce(&mut Session)) {
-        change(self.session_mut(s));
+        Ok(Reply {
+            fields,
+            committed: None,
+        })
     }
 
     fn session_mut(&mut self, s: SessionId) -> &mut Session {
@@ -345,15 +337,6 @@ impl Server {
 struct Reply {
     fields: Object,
     committed: Option<CommittedOp>,
-}
-
-impl From<Object> for Reply {
-    fn from(fields: Object) -> Self {
-        Self {
-            fields,
-            committed: None,
-        }
-    }
 }
 
 /// A reply with what the client matches it by: the action, and the request's id or else its names.
