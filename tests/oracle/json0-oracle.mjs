@@ -7,29 +7,32 @@ import { createInterface } from 'node:readline';
 import json0 from 'ot-json0';
 
 const { type } = json0;
+const read = JSON.parse;
 
-/** Each question gets fresh values: ot-json0 changes what it is given. */
-export const questions = [
-  (doc) => doc,
-  (doc, a) => type.apply(doc, a),
-  (doc, a, b) => type.apply(doc, b),
-  (doc, a, b) => type.transform(a, b, 'left'),
-  (doc, a, b) => type.transform(b, a, 'right'),
-  (doc, a, b) => type.transformX(a, b)[0],
-  (doc, a, b) => type.transformX(a, b)[1],
-  (doc, a, b, c) => type.compose(a, c),
-  (doc, a) => type.invert(a),
-  (doc, a) => type.normalize(a),
+/** Each question reads its values anew: ot-json0 changes what it is given. */
+const questions = [
+  (doc) => read(doc),
+  (doc, a) => type.apply(read(doc), read(a)),
+  (doc, a, b) => type.apply(read(doc), read(b)),
+  (doc, a, b) => type.transform(read(a), read(b), 'left'),
+  (doc, a, b) => type.transform(read(b), read(a), 'right'),
+  (doc, a, b) => type.transformX(read(a), read(b)),
+  (doc, a, b, c) => type.compose(read(a), read(c)),
+  (doc, a) => type.invert(read(a)),
+  (doc, a) => type.normalize(read(a)),
 ];
 
 function answer(question, texts) {
   try {
-    const result = question(...texts.map((text) => JSON.parse(text)));
+    const result = question(...texts);
     return result === undefined ? 'null' : JSON.stringify(result);
   } catch (error) {
     return '!' + error.message.toWellFormed();
   }
 }
+
+// A stack trace for each expected error would cost more than the question.
+Error.stackTraceLimit = 0;
 
 const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
 for await (const line of lines) {

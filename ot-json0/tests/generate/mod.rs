@@ -306,7 +306,15 @@ fn wild(r: &mut Random, document: &Value) -> Value {
     if texts.clone().count() == 2 && !texts.clone().all(|(_, value)| value.as_str().is_some()) {
         extra.pop();
     }
+    // Without a position JavaScript has an undefined segment for a while, which compares unlike null.
+    if texts_at_root(&path, &extra) {
+        path.push(Value::Number(0.0));
+    }
     fields(path, extra)
+}
+
+fn texts_at_root(path: &[Value], extra: &[(&str, Value)]) -> bool {
+    path.is_empty() && extra.iter().any(|(name, _)| name.starts_with('s'))
 }
 
 /// An op on `document`, changed on the way; wild ones may come in when `tame` is false.
