@@ -1,0 +1,7 @@
+/**
+ * What every entry offers, once the WebAssembly is ready.
+ */
+
+export { Connection } from './connection.js';
+export { createConnection } from './create-connection.js';
+export { Doc } from './doc.js';

@@ -1,0 +1,395 @@
+/**
+ * ShareDB's Connection. The machine decides; this runs its events and calls the application.
+ */
+
+import { EventEmitter } from 'events';
+
+import { TabCore } from '../pkg/sharedb_proxy.js';
+import { Doc } from './doc.js';
+import { Kind } from './events.js';
+import { PageLink } from './page-link.js';
+import { shared, toError } from './shared.js';
+import { nextTick } from './ticks.js';
+import { typesBridge } from './types-bridge.js';
+
+/** @typedef {import('./page-link.js').Link} Link */
+/** @typedef {(...args: any[]) => void} Callback */
+
+export class Connection extends EventEmitter {
+  /**
+   * A connection over a socket of the application's, its host in this page.
+   *
+   * @param {any} socket anything like a WebSocket; none where `link` reaches a host elsewhere
+   * @param {Link} [link] how to reach the host
+   */
+  constructor(socket, link = new PageLink(socket)) {
+    super();
+    /** @type {Record<string, Record<string, Doc>>} */
+    this.collections = Object.create(null);
+    /** The server's agent, where `Backend.connect` set it. @type {any} */
+    this.agent = null;
+    /** Log every message. */
+    this.debug = false;
+    /** Whether reads are being collected. */
+    this.bulk = false;
+    this._link = link;
+    this._core = new TabCore(/** @type {any} */ (typesBridge), link.initialState);
+    /** Documents by the machine's number. @type {Map<number, Doc>} */
+    this._docs = new Map();
+    /** What a token stands for: callback, source and content of a call. @type {Map<number, any>} */
+    this._submissions = new Map();
+    this._nextToken = 1;
+    /** How deep we are in calls of the machine. */
+    this._busy = 0;
+    /** Messages that came while we were. @type {string[]} */
+    this._inbox = [];
+    link.attach(this);
+    this._run(() => this._core.register());
+  }
+
+  // ---- What is so ----
+
+  get state() {
+    return this._core.state;
+  }
+
+  get canSend() {
+    return this.state === 'connected';
+  }
+
+  /** The id of the one real connection: `src` of the ops of all tabs. */
+  get id() {
+    return this._link.id ?? this._core.id ?? null;
+  }
+
+  set id(id) {
+    this._link.id = id;
+  }
+
+  /** The number of the next op, where the host is in this page. */
+  get seq() {
+    return this._link.seq;
+  }
+
+  set seq(seq) {
+    this._link.seq = seq;
+  }
+
+  get socket() {
+    return this._link.socket;
+  }
+
+  /** What the host really is, and why: `{kind, reason}`. */
+  get host() {
+    return this._link.host;
+  }
+
+  // ---- Documents ----
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   * @returns {Doc}
+   */
+  get(collection, id) {
+    let doc = this.getExisting(collection, id);
+    if (!doc) {
+      doc = new Doc(this, collection, id);
+      this._addDoc(doc);
+      this.emit('doc', doc);
+    }
+    doc._wantsDestroy = false;
+    return doc;
+  }
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   * @returns {Doc | undefined}
+   */
+  getExisting(collection, id) {
+    return this.collections[collection]?.[id];
+  }
+
+  /** @param {Doc} doc */
+  _addDoc(doc) {
+    const docs = (this.collections[doc.collection] ??= Object.create(null));
+    docs[doc.id] = doc;
+  }
+
+  /** @param {Doc} doc */
+  _destroyDoc(doc) {
+    if (!doc._wantsDestroy) return;
+    const docs = this.collections[doc.collection];
+    if (docs?.[doc.id] === doc) {
+      delete docs[doc.id];
+      if (!Object.keys(docs).length) delete this.collections[doc.collection];
+    }
+    this._docs.delete(doc._handle);
+    this._run(() => this._core.destroy(doc._handle));
+    doc.emit('destroy');
+  }
+
+  /** @returns {Doc[]} */
+  _allDocs() {
+    return Object.values(this.collections).flatMap((docs) => Object.values(docs));
+  }
+
+  hasPending() {
+    return this._allDocs().some((doc) => doc.hasPending());
+  }
+
+  hasWritePending() {
+    return this._allDocs().some((doc) => doc.hasWritePending());
+  }
+
+  /** @param {() => void} callback */
+  whenNothingPending(callback) {
+    const busy = this._allDocs().find((doc) => doc.hasPending());
+    if (!busy) return nextTick(callback);
+    // Listeners may submit more in the meantime, so everything is looked at again.
+    busy.once('nothing pending', () => nextTick(() => this.whenNothingPending(callback)));
+  }
+
+  // ---- The wire ----
+
+  /**
+   * Takes another socket; documents and pending ops stay.
+   *
+   * @param {any} socket
+   */
+  bindToSocket(socket) {
+    this._link.bind(socket);
+  }
+
+  close() {
+    this._link.close();
+  }
+
+  ping() {
+    try {
+      this._run(() => this._core.ping());
+    } catch (error) {
+      throw Array.isArray(error) ? toError(error) : error;
+    }
+  }
+
+  /**
+   * Sends a message of the application's own to the server.
+   *
+   * @param {any} message
+   */
+  send(message) {
+    this._link.send(message);
+  }
+
+  /**
+   * Takes a message as if the server had sent it.
+   *
+   * @param {any} message
+   */
+  handleMessage(message) {
+    this._link.receiveFromServer(JSON.stringify(message));
+  }
+
+  startBulk() {
+    this.bulk = true;
+    this._core.startBulk();
+  }
+
+  endBulk() {
+    this.bulk = false;
+    this._run(() => this._core.endBulk());
+  }
+
+  /**
+   * Asks what the host has: `{tabs, sockets, docs, pendingOps}`.
+   *
+   * @param {(error: any, status: any) => void} callback
+   */
+  hostStatus(callback) {
+    const token = this._keep({ callback });
+    this._run(() => this._core.askStatus(token));
+  }
+
+  // ---- Running the machine ----
+
+  /**
+   * Keeps what belongs to a call until its end is known.
+   *
+   * @param {any} submission
+   */
+  _keep(submission) {
+    const token = this._nextToken++;
+    this._submissions.set(token, submission);
+    return token;
+  }
+
+  /**
+   * Calls the machine, then runs all that follows from it.
+   *
+   * @param {() => void} call
+   */
+  _run(call) {
+    const mark = this._core.depth();
+    this._busy++;
+    try {
+      call();
+      this._drain(mark);
+    } finally {
+      this._busy--;
+    }
+  }
+
+  /** @param {number} mark */
+  _drain(mark) {
+    for (;;) {
+      const event = this._core.poll(mark);
+      if (!event) return;
+      try {
+        this._handle(event);
+      } catch (error) {
+        if (!this._core.threw(mark, error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * A message of the host. While the machine runs it has to wait, unless the connection itself
+   * changed: that is so before the call returns that caused it.
+   *
+   * @param {string} text
+   * @param {boolean} urgent
+   */
+  _receive(text, urgent) {
+    if (urgent) return this._run(() => this._core.handleMessage(text));
+    this._inbox.push(text);
+    if (this._busy) nextTick(() => this._readInbox());
+    else this._readInbox();
+  }
+
+  _readInbox() {
+    while (!this._busy && this._inbox.length) {
+      const text = /** @type {string} */ (this._inbox.shift());
+      try {
+        this._run(() => this._core.handleMessage(text));
+      } catch (error) {
+        nextTick(() => this.emit('error', error));
+      }
+    }
+  }
+
+  /**
+   * Something to do in the next tick, and what came meanwhile.
+   *
+   * @param {() => void} call
+   */
+  _later(call) {
+    nextTick(() => {
+      this._run(call);
+      this._readInbox();
+    });
+  }
+
+  /** @param {any[]} event */
+  _handle(event) {
+    switch (event[0]) {
+      case Kind.ToHost:
+        return this._link.post(event[1]);
+      case Kind.State:
+        return this._announce(event[1], event[2]);
+      case Kind.ConnectionError:
+        return void this.emit('connection error', this._link.takeSocketError(event[1]));
+      case Kind.Error:
+        return void this.emit('error', toError(event[1]));
+      case Kind.Pong:
+        return void this.emit('pong');
+      case Kind.Status:
+        return this._take(event[1])?.callback(null, JSON.parse(event[2]));
+      case Kind.Warn:
+        return void shared.logger.warn(event[1]);
+      default: {
+        const doc = this._docs.get(event[1]);
+        if (event[0] === Kind.Callback) return this._callBack(event[2], event[3]);
+        if (doc) this._handleDoc(doc, event);
+      }
+    }
+  }
+
+  /**
+   * @param {Doc} doc
+   * @param {any[]} event
+   */
+  _handleDoc(doc, event) {
+    switch (event[0]) {
+      case Kind.Apply: {
+        const [, , text, token, src] = event;
+        const { source, op } = this._submission(token);
+        return doc._apply(op === undefined ? JSON.parse(text) : op, source, src);
+      }
+      case Kind.BatchStart:
+        return doc._startBatch(JSON.parse(event[2]), event[3]);
+      case Kind.BeforeComponent:
+        return doc._beforeComponent(event[2]);
+      case Kind.ApplyComponent:
+        return doc._applyComponent(event[2], event[3]);
+      case Kind.BatchEnd:
+        return doc._endBatch();
+      case Kind.Create: {
+        const [, , name, text, token] = event;
+        const submission = this._submission(token);
+        const data = text === undefined ? submission.data : JSON.parse(text);
+        return doc._create(name, data, submission.source);
+      }
+      case Kind.Del:
+        return doc._del(this._submission(event[2]).source);
+      case Kind.Load:
+        return doc._load(event[2], event[3]);
+      case Kind.Clear:
+        return doc._clear();
+      case Kind.NoWritePending:
+        return void doc.emit('no write pending');
+      case Kind.NothingPending:
+        return void doc.emit('nothing pending');
+      case Kind.DocError:
+        return void doc.emit('error', toError(event[2]));
+      case Kind.FlushLater:
+        return this._later(() => this._core.flush(doc._handle));
+      case Kind.UnsubscribedLater:
+        return this._later(() => this._core.finishUnsubscribe(doc._handle));
+    }
+  }
+
+  /** @param {number | false} token */
+  _submission(token) {
+    return (token !== false && this._submissions.get(token)) || { source: false };
+  }
+
+  /** @param {number} token */
+  _take(token) {
+    const submission = this._submissions.get(token);
+    this._submissions.delete(token);
+    return submission;
+  }
+
+  /**
+   * @param {number[]} tokens
+   * @param {any} outcome `undefined`, `null` or the parts of an error
+   */
+  _callBack(tokens, outcome) {
+    const error = Array.isArray(outcome) ? toError(outcome) : outcome;
+    const ended = tokens.map((token) => this._take(token));
+    for (const submission of ended) submission?.callback?.(error);
+  }
+
+  /**
+   * @param {string} state
+   * @param {string | undefined} text
+   */
+  _announce(state, text) {
+    if (state !== 'connecting' && state !== 'connected') this.agent = null;
+    const reason = this._link.takeReason(text);
+    this.emit(state, reason);
+    this.emit('state', state, reason);
+  }
+}

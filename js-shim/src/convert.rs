@@ -1,0 +1,192 @@
+//! Events as JavaScript sees them: arrays that begin with a kind.
+//!
+//! The kinds are numbered here and named in `events.js`; a test keeps the two lists the same.
+
+use broker::message::{State, encode};
+use js_sys::Array;
+use proxy_connection::TabEvent;
+use proxy_doc::{DocHandle, Edit, Error, Event, Json, Later, Outcome, PendingOp, OpKind, Source, Token};
+use wasm_bindgen::prelude::*;
+
+use crate::types::thrown_of;
+
+/// The kinds of events, by their number.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Kind {
+    ToHost,
+    State,
+    ConnectionError,
+    Error,
+    Pong,
+    Status,
+    Warn,
+    Apply,
+    BatchStart,
+    BeforeComponent,
+    ApplyComponent,
+    BatchEnd,
+    Create,
+    Del,
+    Load,
+    Clear,
+    Callback,
+    NoWritePending,
+    NothingPending,
+    DocError,
+    FlushLater,
+    UnsubscribedLater,
+}
+
+fn array(kind: Kind, items: &[JsValue]) -> JsValue {
+    let array = Array::of1(&JsValue::from(kind as u8));
+    for item in items {
+        array.push(item);
+    }
+    array.into()
+}
+
+fn text(json: Option<&Json>) -> JsValue {
+    json.map_or(JsValue::UNDEFINED, |json| JsValue::from_str(json.get()))
+}
+
+fn edit_text(edit: &Edit) -> JsValue {
+    JsValue::from_str(edit.to_text().get())
+}
+
+fn optional(value: Option<&str>) -> JsValue {
+    value.map_or(JsValue::UNDEFINED, JsValue::from_str)
+}
+
+/// The submission's token, or `false`.
+fn source(source: Source) -> JsValue {
+    match source {
+        Source::Local(Token(token)) => JsValue::from(token as f64),
+        Source::Remote => JsValue::FALSE,
+    }
+}
+
+fn tokens(tokens: &[Token]) -> JsValue {
+    tokens.iter().map(|token| JsValue::from(token.0 as f64)).collect::<Array>().into()
+}
+
+/// `[code, message, data, fromServer, exception]`.
+pub(crate) fn error(error: &Error) -> JsValue {
+    Array::of5(
+        &optional(error.code.as_deref()),
+        &JsValue::from_str(&error.message),
+        &text(error.data.as_ref()),
+        &JsValue::from(error.from_server),
+        &thrown_of(error).map_or(JsValue::UNDEFINED, |thrown| Array::of1(&thrown).into()),
+    )
+    .into()
+}
+
+/// `undefined`, `null` or an error.
+fn outcome(outcome: &Outcome) -> JsValue {
+    match outcome {
+        Outcome::Done => JsValue::UNDEFINED,
+        Outcome::Null => JsValue::NULL,
+        Outcome::Failed(failed) => error(failed),
+    }
+}
+
+/// One event of a tab.
+pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
+    match event {
+        TabEvent::ToHost(message) => array(Kind::ToHost, &[JsValue::from_str(message)]),
+        TabEvent::State(state, reason) => {
+            array(Kind::State, &[JsValue::from_str(state.as_str()), text(reason.as_ref())])
+        }
+        TabEvent::ConnectionError(reason) => array(Kind::ConnectionError, &[text(Some(reason))]),
+        TabEvent::Error(failed) => array(Kind::Error, &[error(failed)]),
+        TabEvent::Pong => array(Kind::Pong, &[]),
+        TabEvent::Status(token, status) => {
+            let text = JsValue::from_str(&encode(status));
+            array(Kind::Status, &[JsValue::from(token.0 as f64), text])
+        }
+        TabEvent::Warn(text) => array(Kind::Warn, &[JsValue::from_str(text)]),
+        TabEvent::Doc(handle, event) => doc_event(*handle, event),
+    }
+}
+
+fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> JsValue {
+    let doc = JsValue::from(handle);
+    match event {
+        Event::Apply { edit, source: by, src } => {
+            array(Kind::Apply, &[doc, edit_text(edit), source(*by), optional(src.as_deref())])
+        }
+        Event::BatchStart { edit, src } => {
+            array(Kind::BatchStart, &[doc, edit_text(edit), optional(src.as_deref())])
+        }
+        Event::BeforeComponent { index } => {
+            array(Kind::BeforeComponent, &[doc, JsValue::from(*index as u32)])
+        }
+        Event::ApplyComponent { index, edit } => {
+            let op = edit.as_ref().map_or(JsValue::UNDEFINED, edit_text);
+            array(Kind::ApplyComponent, &[doc, JsValue::from(*index as u32), op])
+        }
+        Event::BatchEnd => array(Kind::BatchEnd, &[doc]),
+        Event::Create { type_name, data, source: by } => {
+            // A local create has its data in JavaScript, where it may be more than JSON.
+            let data = match by {
+                Source::Local(_) => JsValue::UNDEFINED,
+                Source::Remote => text(data.to_text().as_ref()),
+            };
+            array(Kind::Create, &[doc, JsValue::from_str(type_name), data, source(*by)])
+        }
+        Event::Del { source: by } => array(Kind::Del, &[doc, source(*by)]),
+        Event::Load { type_name, data } => {
+            array(Kind::Load, &[doc, optional(type_name.as_deref()), text(data.as_ref())])
+        }
+        Event::Clear { .. } => array(Kind::Clear, &[doc]),
+        Event::Callback { tokens: of, outcome: with } => {
+            array(Kind::Callback, &[doc, tokens(of), outcome(with)])
+        }
+        Event::NoWritePending => array(Kind::NoWritePending, &[doc]),
+        Event::NothingPending => array(Kind::NothingPending, &[doc]),
+        Event::Error(failed) => array(Kind::DocError, &[doc, error(failed)]),
+        Event::Later(Later::Flush) => array(Kind::FlushLater, &[doc]),
+        Event::Later(Later::Unsubscribed) => array(Kind::UnsubscribedLater, &[doc]),
+        Event::Warn(_)
+        | Event::SendOp
+        | Event::SendFetch
+        | Event::SendSubscribe
+        | Event::SendUnsubscribe => unreachable!("the connection handles these itself"),
+    }
+}
+
+/// An unfinished op, for `doc.inflightOp` and `doc.pendingOps`:
+/// `[kind, content, type, seq, src, sent, tokens]`.
+pub(crate) fn pending_op(op: &PendingOp) -> JsValue {
+    let (kind, content, ty) = match &op.kind {
+        OpKind::Edit(edit) => ("op", Some(edit.to_text()), None),
+        OpKind::Create { type_name, data } => ("create", data.to_text(), Some(type_name.as_str())),
+        OpKind::Del => ("del", None, None),
+        OpKind::Noop => ("noop", None, None),
+    };
+    let of: Vec<Token> = op.submissions.iter().map(|submission| submission.token).collect();
+    [
+        JsValue::from_str(kind),
+        text(content.as_ref()),
+        optional(ty.or(op.ty.as_ref().map(|ty| ty.uri()))),
+        op.id.seq.map_or(JsValue::UNDEFINED, |seq| JsValue::from(seq.0 as f64)),
+        optional(op.id.src.as_deref()),
+        JsValue::from(op.sent),
+        tokens(&of),
+    ]
+    .iter()
+    .collect::<Array>()
+    .into()
+}
+
+/// ShareDB's word for a state; anything else is `disconnected`.
+pub(crate) fn state(word: &str) -> State {
+    match word {
+        "connecting" => State::Connecting,
+        "connected" => State::Connected,
+        "closed" => State::Closed,
+        "stopped" => State::Stopped,
+        _ => State::Disconnected,
+    }
+}

@@ -1,0 +1,407 @@
+/**
+ * ShareDB's Doc. The machine decides; this holds the data, calls the type and emits the events.
+ */
+
+import { EventEmitter } from 'events';
+
+import { isNative, shared } from './shared.js';
+import { nextTick } from './ticks.js';
+
+/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {(error?: any) => void} Callback */
+
+const DANGEROUS = new Set(Object.getOwnPropertyNames(Object.prototype));
+
+export class Doc extends EventEmitter {
+  /**
+   * Made by `connection.get`.
+   *
+   * @param {Connection} connection
+   * @param {string} collection
+   * @param {string} id
+   */
+  constructor(connection, collection, id) {
+    super();
+    this.connection = connection;
+    this.collection = collection;
+    this.id = id;
+    /** The OT type; `null` while there is no document. @type {any} */
+    this.type = null;
+    /** The application's own value, changed in place. @type {any} */
+    this.data = undefined;
+    /** The machine's number of this document. */
+    this._handle = connection._core.get(collection, id);
+    this._wantsDestroy = false;
+    /** The remote op whose components are being applied. @type {any} */
+    this._batch = null;
+    /** The snapshot that the application is handing in right now. @type {any} */
+    this._ingesting = null;
+    connection._docs.set(this._handle, this);
+  }
+
+  // ---- What the machine knows ----
+
+  get version() {
+    return this.connection._core.version(this._handle) ?? null;
+  }
+
+  set version(version) {
+    this.connection._core.setVersion(this._handle, version ?? undefined);
+  }
+
+  get subscribed() {
+    return this.connection._core.subscribed(this._handle);
+  }
+
+  get wantSubscribe() {
+    return this.connection._core.wantSubscribe(this._handle);
+  }
+
+  get paused() {
+    return this.connection._core.paused(this._handle);
+  }
+
+  get preventCompose() {
+    return this.connection._core.preventCompose(this._handle);
+  }
+
+  set preventCompose(on) {
+    this.connection._core.setPreventCompose(this._handle, Boolean(on));
+  }
+
+  get submitSource() {
+    return this.connection._core.submitSource(this._handle);
+  }
+
+  set submitSource(on) {
+    this.connection._core.setSubmitSource(this._handle, Boolean(on));
+  }
+
+  /** The oldest op on its way, or `null`. A copy: changing it changes nothing. */
+  get inflightOp() {
+    const [first] = this._unfinished();
+    return first?.sent ? first.op : null;
+  }
+
+  /** The ops after it. Copies. */
+  get pendingOps() {
+    const ops = this._unfinished();
+    return ops.slice(ops[0]?.sent ? 1 : 0).map(({ op }) => op);
+  }
+
+  hasPending() {
+    return this.connection._core.hasPending(this._handle);
+  }
+
+  hasWritePending() {
+    return this.connection._core.hasWritePending(this._handle);
+  }
+
+  _unfinished() {
+    const { _core, _submissions } = this.connection;
+    return _core.unfinished(this._handle).map(([kind, text, type, seq, src, sent, tokens]) => {
+      const content = text === undefined ? undefined : JSON.parse(text);
+      const submitted = tokens.map((/** @type {number} */ token) => _submissions.get(token));
+      return {
+        sent,
+        op: {
+          ...(kind === 'op' && { op: content }),
+          ...(kind === 'create' && { create: { type, data: content } }),
+          ...(kind === 'del' && { del: true }),
+          type: kind === 'create' ? null : (shared.types.map[type] ?? null),
+          source: submitted[0]?.source,
+          callbacks: submitted.map((/** @type {any} */ of) => of?.callback),
+          src,
+          seq,
+        },
+      };
+    });
+  }
+
+  // ---- Submitting ----
+
+  /**
+   * @param {any} op
+   * @param {any} [options] `{source}`, or the callback
+   * @param {Callback} [callback]
+   */
+  submitOp(op, options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    const submission = { callback, source: options?.source || true, op: undefined };
+    let text;
+    try {
+      if (this.type && !isNative(this.type)) {
+        op = submission.op = normalize(this.type, op);
+      }
+      text = JSON.stringify(op) ?? 'null';
+    } catch (error) {
+      return this._callbackOrEmit(asBadlyFormed(error), callback);
+    }
+    this._submit(submission, (token, source) => {
+      this.connection._core.submitOp(this._handle, text, source, token, Boolean(callback));
+    });
+  }
+
+  /**
+   * @param {any} data
+   * @param {any} [type] a name or URI, or the callback
+   * @param {any} [options] `{source}`, or the callback
+   * @param {Callback} [callback]
+   */
+  create(data, type, options, callback) {
+    if (typeof type === 'function') [type, options, callback] = [null, null, type];
+    else if (typeof options === 'function') [options, callback] = [null, options];
+    const name = type || shared.types.defaultType.uri;
+    const submission = { callback, source: options?.source || true, data };
+    const text = JSON.stringify(data);
+    this._submit(submission, (token, source) => {
+      this.connection._core.create(this._handle, name, text, source, token, Boolean(callback));
+    });
+  }
+
+  /**
+   * @param {any} [options] `{source}`, or the callback
+   * @param {Callback} [callback]
+   */
+  del(options, callback) {
+    if (typeof options === 'function') [options, callback] = [null, options];
+    const submission = { callback, source: options?.source || true };
+    this._submit(submission, (token, source) => {
+      this.connection._core.del(this._handle, source, token, Boolean(callback));
+    });
+  }
+
+  /**
+   * @param {any} submission
+   * @param {(token: number, source: string | undefined) => void} call
+   */
+  _submit(submission, call) {
+    this._attach();
+    const token = this.connection._keep(submission);
+    const source = this.submitSource ? JSON.stringify(submission.source) : undefined;
+    this.connection._run(() => call(token, source));
+  }
+
+  // ---- Reading ----
+
+  /** @param {Callback} [callback] */
+  fetch(callback) {
+    this._request((token) => this.connection._core.fetch(this._handle, token), callback);
+  }
+
+  /** @param {Callback} [callback] */
+  subscribe(callback) {
+    this._request((token) => this.connection._core.subscribe(this._handle, token), callback);
+  }
+
+  /** @param {Callback} [callback] */
+  unsubscribe(callback) {
+    this._request((token) => this.connection._core.unsubscribe(this._handle, token), callback);
+  }
+
+  /**
+   * @param {any} snapshot `{v, data, type}`
+   * @param {Callback} [callback]
+   */
+  ingestSnapshot(snapshot, callback) {
+    if (!snapshot) return callback?.();
+    const { v, data, type } = snapshot;
+    const text = JSON.stringify({ v: typeof v === 'number' ? v : undefined, data, type });
+    this._ingesting = { data };
+    try {
+      this._request(
+        (token) => this.connection._core.ingestSnapshot(this._handle, text, token),
+        callback,
+      );
+    } finally {
+      this._ingesting = null;
+    }
+  }
+
+  /**
+   * @param {(token: number | undefined) => void} call
+   * @param {Callback} [callback]
+   */
+  _request(call, callback) {
+    this._attach();
+    const token = callback && this.connection._keep({ callback });
+    this.connection._run(() => call(token));
+  }
+
+  /** `{v, data, type}`, the data cloned. */
+  toSnapshot() {
+    const data = this.data === undefined ? undefined : JSON.parse(JSON.stringify(this.data));
+    return { v: this.version, data, type: this.type.uri };
+  }
+
+  // ---- Waiting, pausing, leaving ----
+
+  /** @param {() => void} callback */
+  whenNothingPending(callback) {
+    nextTick(() => {
+      if (this.hasPending()) this.once('nothing pending', callback);
+      else callback();
+    });
+  }
+
+  pause() {
+    this.connection._core.pause(this._handle);
+  }
+
+  resume() {
+    this.connection._run(() => this.connection._core.resume(this._handle));
+  }
+
+  flush() {
+    this.connection._run(() => this.connection._core.flush(this._handle));
+  }
+
+  /** @param {Callback} [callback] */
+  destroy(callback) {
+    this._wantsDestroy = true;
+    const finish = () => {
+      this.connection._destroyDoc(this);
+      callback?.();
+    };
+    this.whenNothingPending(() => {
+      if (!this.wantSubscribe) return finish();
+      this.unsubscribe((error) => (error ? this._callbackOrEmit(error, callback) : finish()));
+    });
+  }
+
+  /** @param {any} error */
+  _hardRollback(error) {
+    this.connection._run(() => this.connection._core.hardRollback(this._handle, error));
+  }
+
+  /**
+   * @param {any} error
+   * @param {Callback} [callback]
+   */
+  _callbackOrEmit(error, callback) {
+    if (callback) callback(error);
+    else this.emit('error', error);
+  }
+
+  /** A destroyed Doc that is used again takes its place again. */
+  _attach() {
+    const { connection, collection, id } = this;
+    if (connection._docs.get(this._handle) === this) return;
+    this._handle = connection._core.get(collection, id);
+    connection._docs.set(this._handle, this);
+    connection._addDoc(this);
+  }
+
+  // ---- What the machine asks for ----
+
+  /**
+   * @param {any} op
+   * @param {any} source
+   * @param {string | undefined} src
+   */
+  _apply(op, source, src) {
+    this.emit('before op batch', op, source);
+    this.emit('before op', op, source, src);
+    this.data = this.type.apply(this.data, op);
+    this.emit('op', op, source, src);
+    this.emit('op batch', op, source);
+  }
+
+  /**
+   * @param {any} op
+   * @param {string | undefined} src
+   */
+  _startBatch(op, src) {
+    this._batch = { op, src };
+    this.emit('before op batch', op, false);
+  }
+
+  /** @param {number} index */
+  _beforeComponent(index) {
+    const { op, src } = this._batch;
+    this.emit('before op', [op[index]], false, src);
+  }
+
+  /**
+   * @param {number} index
+   * @param {string | undefined} text the op to apply instead
+   */
+  _applyComponent(index, text) {
+    const { op, src } = this._batch;
+    const component = text === undefined ? [op[index]] : JSON.parse(text);
+    this.data = this.type.apply(this.data, component);
+    this.emit('op', component, false, src);
+  }
+
+  _endBatch() {
+    const { op } = this._batch;
+    this._batch = null;
+    this.emit('op batch', op, false);
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} data
+   * @param {any} source
+   */
+  _create(name, data, source) {
+    const type = (this.type = shared.types.map[name]);
+    if (type.createDeserialized && type.deserialize) this.data = type.createDeserialized(data);
+    else if (type.deserialize) this.data = type.deserialize(type.create(data));
+    else this.data = type.create(data);
+    this.emit('create', source);
+  }
+
+  /** @param {any} source */
+  _del(source) {
+    const { data } = this;
+    this._clear();
+    this.emit('del', data, source);
+  }
+
+  /**
+   * @param {string | undefined} name
+   * @param {string | undefined} text
+   */
+  _load(name, text) {
+    this.type = name === undefined ? null : shared.types.map[name];
+    const given = this._ingesting;
+    const data = given ? given.data : text === undefined ? undefined : JSON.parse(text);
+    this.data = this.type?.deserialize ? this.type.deserialize(data) : data;
+    this.emit('load');
+  }
+
+  _clear() {
+    this.type = null;
+    this.data = undefined;
+  }
+}
+
+/**
+ * @param {any} type
+ * @param {any} op
+ */
+function normalize(type, op) {
+  const normalized = type.normalize ? type.normalize(op) : op;
+  if (type.name === 'json0') checkPaths(normalized);
+  return normalized;
+}
+
+/**
+ * For a json0 that is not ours. See ShareDB's `lib/ot.js`, `checkJson0OpPaths`.
+ *
+ * @param {any} op
+ */
+function checkPaths(op) {
+  for (const component of op) {
+    if (component.p.some((/** @type {any} */ segment) => DANGEROUS.has(String(segment)))) {
+      throw new shared.Error('ERR_OT_OP_NOT_APPLIED', 'Invalid path segment');
+    }
+  }
+}
+
+/** @param {any} error */
+function asBadlyFormed(error) {
+  if (error instanceof shared.Error) return error;
+  return new shared.Error('ERR_OT_OP_BADLY_FORMED', error?.message || String(error));
+}

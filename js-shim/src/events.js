@@ -1,0 +1,39 @@
+/**
+ * The kinds of events and outputs, as `convert.rs` and `host.rs` number them.
+ */
+
+/** What a tab's machine asks for. */
+export const Kind = Object.freeze({
+  ToHost: 0,
+  State: 1,
+  ConnectionError: 2,
+  Error: 3,
+  Pong: 4,
+  Status: 5,
+  Warn: 6,
+  Apply: 7,
+  BatchStart: 8,
+  BeforeComponent: 9,
+  ApplyComponent: 10,
+  BatchEnd: 11,
+  Create: 12,
+  Del: 13,
+  Load: 14,
+  Clear: 15,
+  Callback: 16,
+  NoWritePending: 17,
+  NothingPending: 18,
+  DocError: 19,
+  FlushLater: 20,
+  UnsubscribedLater: 21,
+});
+
+/** What a host's machine asks for. */
+export const HostKind = Object.freeze({
+  ToTab: 0,
+  Send: 1,
+  CloseSocket: 2,
+  OpenSocket: 3,
+  StartTimer: 4,
+  Warn: 5,
+});

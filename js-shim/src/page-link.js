@@ -1,0 +1,224 @@
+/**
+ * A host in this page, for the one tab that is this page, and the socket that it uses.
+ */
+
+import { HostCore } from '../pkg/sharedb_proxy.js';
+import { HostKind } from './events.js';
+import { shared } from './shared.js';
+import { nextTick, timers } from './ticks.js';
+import { typesBridge } from './types-bridge.js';
+
+/** @typedef {import('./connection.js').Connection} Connection */
+
+/**
+ * How a connection reaches its host.
+ *
+ * @typedef {object} Link
+ * @property {{kind: string, reason: string}} host
+ * @property {string} initialState
+ * @property {any} socket
+ * @property {any} id
+ * @property {any} seq
+ * @property {(connection: any) => void} attach
+ * @property {(text: string) => void} post
+ * @property {(socket: any) => void} bind
+ * @property {() => void} close
+ * @property {(message: any) => void} send
+ * @property {(text: string) => void} receiveFromServer
+ * @property {(text: string | undefined) => any} takeReason
+ * @property {(text: string) => any} takeSocketError
+ */
+
+/** The only tab of a host in its page. */
+const TAB = 'page';
+
+/** @implements {Link} */
+export class PageLink {
+  /**
+   * @param {any} socket the application's, or `null` where `open` makes them
+   * @param {{reason?: string, open?: () => any}} [options]
+   */
+  constructor(socket, { reason = 'the application brought its own socket', open } = {}) {
+    this.host = { kind: 'in-page', reason };
+    this.initialState = open ? 'connecting' : stateOf(socket);
+    this.socket = socket;
+    this._open = open;
+    this._core = new HostCore(/** @type {any} */ (typesBridge), Date.now(), true, Boolean(open));
+    /** @type {any} */
+    this._timer = undefined;
+    /** The last things the socket said, as they were: they need not be JSON. @type {any} */
+    this._reason = undefined;
+    /** @type {any} */
+    this._socketError = undefined;
+    /** @type {Connection} */
+    this._connection = /** @type {any} */ (undefined);
+    this._draining = false;
+  }
+
+  /** @param {Connection} connection */
+  attach(connection) {
+    this._connection = connection;
+    if (this._open) this._run(() => this._core.connect());
+    else this._take(this.socket);
+  }
+
+  get id() {
+    return this._core.id;
+  }
+
+  set id(id) {
+    this._core.setId(id ?? undefined);
+  }
+
+  get seq() {
+    return this._core.seq;
+  }
+
+  set seq(seq) {
+    this._core.setSeq(seq);
+  }
+
+  /** @param {string} text */
+  post(text) {
+    this._run(() => this._core.handleTab(TAB, text));
+  }
+
+  close() {
+    this._connection._run(() => this._connection._core.close(false, false));
+  }
+
+  // ---- The socket ----
+
+  /** @param {any} socket */
+  bind(socket) {
+    const old = this.socket;
+    if (old) {
+      old.close();
+      old.onmessage = old.onopen = old.onerror = old.onclose = null;
+    }
+    this._take(socket);
+  }
+
+  /** @param {any} socket */
+  _take(socket) {
+    this.socket = socket;
+    socket.onmessage = (/** @type {any} */ event) => this._onMessage(event);
+    this._run(() => this._core.bindSocket(socket.readyState));
+    socket.onopen = () => this._run(() => this._core.socketOpened());
+    socket.onerror = (/** @type {any} */ error) => {
+      this._socketError = error;
+      this._run(() => this._core.socketFailed(asJson(error)));
+    };
+    socket.onclose = (/** @type {any} */ reason) => {
+      this._reason = reason;
+      this._run(() => this._core.socketClosed(asJson(reason), Math.random()));
+    };
+  }
+
+  /** @param {any} event */
+  _onMessage(event) {
+    const connection = this._connection;
+    let { data } = event;
+    if (connection.debug) shared.logger.info('RECV', typeof data === 'string' ? data : JSON.stringify(data));
+    if (connection.listenerCount('receive')) {
+      try {
+        if (typeof data === 'string') data = JSON.parse(data);
+      } catch {
+        return void shared.logger.warn('Failed to parse message', event);
+      }
+      const request = { data };
+      connection.emit('receive', request);
+      if (!request.data) return;
+      data = request.data;
+    }
+    try {
+      this.receiveFromServer(typeof data === 'string' ? data : JSON.stringify(data));
+    } catch (error) {
+      nextTick(() => connection.emit('error', error));
+    }
+  }
+
+  /** @param {string} text */
+  receiveFromServer(text) {
+    this._run(() => this._core.socketMessage(text));
+  }
+
+  /** @param {any} message */
+  send(message) {
+    this._write(JSON.stringify(message), message);
+  }
+
+  /**
+   * @param {string} text
+   * @param {any} [message]
+   */
+  _write(text, message) {
+    const connection = this._connection;
+    if (connection.debug) shared.logger.info('SEND', text);
+    if (connection.listenerCount('send')) connection.emit('send', message ?? JSON.parse(text));
+    this.socket.send(text);
+  }
+
+  /** @param {string | undefined} text */
+  takeReason(text) {
+    return text === undefined ? undefined : this._reason;
+  }
+
+  takeSocketError() {
+    return this._socketError;
+  }
+
+  // ---- The machine ----
+
+  /** @param {() => void} call */
+  _run(call) {
+    call();
+    // An output may cause the next input at once. The outputs then follow each other all the same.
+    let failure;
+    for (let output = this._core.poll(); output; output = this._core.poll()) {
+      try {
+        this._handle(output);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure) throw failure.error;
+  }
+
+  /** @param {any[]} output */
+  _handle(output) {
+    switch (output[0]) {
+      case HostKind.ToTab:
+        return this._connection._receive(output[2], output[3]);
+      case HostKind.Send:
+        return this._write(output[1]);
+      case HostKind.CloseSocket:
+        return void this.socket?.close();
+      case HostKind.OpenSocket:
+        return this.bind(/** @type {() => any} */ (this._open)());
+      case HostKind.StartTimer:
+        timers.stop(this._timer);
+        this._timer = timers.start(() => this._run(() => this._core.handleTimer()), output[1]);
+        return;
+      case HostKind.Warn:
+        return void shared.logger.warn(output[1]);
+    }
+  }
+}
+
+/** @param {any} socket */
+export function stateOf(socket) {
+  return socket.readyState === 0 || socket.readyState === 1 ? 'connecting' : 'disconnected';
+}
+
+/**
+ * What can be said of a reason in JSON.
+ *
+ * @param {any} reason
+ */
+function asJson(reason) {
+  if (reason === undefined) return undefined;
+  if (typeof reason === 'string') return JSON.stringify(reason);
+  const { code, reason: why, wasClean, message } = reason ?? {};
+  return JSON.stringify({ code, reason: why, wasClean, message });
+}

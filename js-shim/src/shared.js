@@ -1,0 +1,95 @@
+/**
+ * What is one per process in ShareDB: the registry of types, the error class, the logger.
+ *
+ * Where the application has `sharedb` itself (Node), `adopt` takes its objects, so that a type
+ * registered there is registered here and an error from here is an instance of its class.
+ */
+
+import ot from 'ot-json0';
+
+/** @typedef {import('./index.d.ts').OtType} OtType */
+
+/** ShareDB's error: a `code` to act on, a `message` to read. */
+class ShareDBError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} [message]
+   */
+  constructor(code, message) {
+    super(message ?? '');
+    this.name = 'ShareDBError';
+    this.code = code;
+  }
+
+  /** Every code is its own name. */
+  static CODES = /** @type {Record<string, string>} */ (
+    new Proxy(Object.create(null), { get: (_, code) => code })
+  );
+}
+
+/** @type {any} */
+const types = {
+  defaultType: ot.type,
+  map: Object.create(null),
+  /** @param {OtType} type */
+  register(type) {
+    if (type.name) types.map[type.name] = type;
+    if (type.uri) types.map[type.uri] = type;
+  },
+};
+types.register(types.defaultType);
+
+const METHODS = /** @type {const} */ (['info', 'warn', 'error']);
+
+/** @type {any} */
+const logger = {
+  /** @param {Record<string, unknown>} overrides */
+  setMethods(overrides) {
+    for (const method of METHODS) {
+      if (typeof overrides?.[method] === 'function') logger[method] = overrides[method];
+    }
+  },
+};
+for (const method of METHODS) {
+  logger[method] = (/** @type {unknown[]} */ ...args) => console[method](...args);
+}
+
+/** The objects in use. */
+export const shared = { types, Error: /** @type {any} */ (ShareDBError), logger };
+
+/**
+ * Takes another ShareDB's objects.
+ *
+ * @param {Partial<typeof shared>} other
+ */
+export function adopt(other) {
+  Object.assign(shared, other);
+}
+
+/** The JSON0 type's URI. */
+const JSON0_URI = 'http://sharejs.org/types/JSONv0';
+
+/**
+ * Whether ops of this type are transformed and composed in WebAssembly.
+ *
+ * @param {any} type
+ */
+export function isNative(type) {
+  return type.name === 'json0' && type.uri === JSON0_URI;
+}
+
+/**
+ * An error as the machines write it: `[code, message, data, fromServer, exception]`.
+ *
+ * @param {any[]} parts
+ * @returns {Error & {code?: string, data?: unknown}}
+ */
+export function toError([code, message, data, fromServer, exception]) {
+  if (exception) return exception[0];
+  if (!fromServer) return new shared.Error(code, message);
+  const error = Object.assign(new Error(message), { code });
+  if (data === undefined) return error;
+  const whole = JSON.parse(data);
+  delete whole.error;
+  return Object.assign(error, { data: whole });
+}

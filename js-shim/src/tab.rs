@@ -1,0 +1,306 @@
+//! The tab's machine for JavaScript.
+
+use std::rc::Rc;
+
+use js_sys::Array;
+use proxy_connection::ProxyConnection;
+use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, Snapshot, Submission, Token, Version, json};
+use wasm_bindgen::prelude::*;
+
+use crate::convert;
+use crate::types::{JsTypes, TypesBridge, error_of};
+
+/// A tab's connection. Documents go by the number that `get` gave them, callbacks by a token.
+#[wasm_bindgen]
+pub struct TabCore {
+    inner: ProxyConnection,
+}
+
+fn token(token: Option<f64>) -> Option<Token> {
+    token.map(|token| Token(token as u64))
+}
+
+fn parsed(text: String) -> Result<Json, JsValue> {
+    json(text).map_err(|error| convert::error(&error))
+}
+
+fn optional(text: Option<String>) -> Result<Option<Json>, JsValue> {
+    text.map(parsed).transpose()
+}
+
+#[wasm_bindgen]
+impl TabCore {
+    /// A connection in one of ShareDB's states.
+    #[wasm_bindgen(constructor)]
+    pub fn new(types: TypesBridge, state: &str) -> Self {
+        Self { inner: ProxyConnection::new(Rc::new(JsTypes(types)), convert::state(state)) }
+    }
+
+    /// How much is still to do: the mark for `poll` after the next call.
+    pub fn depth(&self) -> usize {
+        self.inner.depth()
+    }
+
+    /// The next event above the mark, as an array; `undefined` when there is none.
+    pub fn poll(&mut self, mark: usize) -> Option<Array> {
+        let event = self.inner.poll(mark)?;
+        Some(convert::tab_event(&event).unchecked_into())
+    }
+
+    /// What the last event ran threw. `true` where that ends in a hard rollback, `false` where the
+    /// caller has to throw it on.
+    pub fn threw(&mut self, mark: usize, thrown: JsValue) -> bool {
+        self.inner.threw(mark, error_of(thrown))
+    }
+
+    /// One message of the host.
+    #[wasm_bindgen(js_name = handleMessage)]
+    pub fn handle_message(&mut self, text: &str) {
+        self.inner.handle_message(text);
+    }
+
+    /// See `ProxyConnection::register`.
+    pub fn register(&mut self) {
+        self.inner.register();
+    }
+
+    /// See `ProxyConnection::unregister`.
+    pub fn unregister(&mut self) {
+        self.inner.unregister();
+    }
+
+    /// See `ProxyConnection::close`.
+    pub fn close(&mut self, at_once: bool, leave: bool) {
+        self.inner.close(at_once, leave);
+    }
+
+    /// See `ProxyConnection::rebind`.
+    pub fn rebind(&mut self, state: &str) {
+        self.inner.rebind(convert::state(state));
+    }
+
+    /// `connection.state`.
+    #[wasm_bindgen(getter)]
+    pub fn state(&self) -> String {
+        self.inner.state().as_str().to_owned()
+    }
+
+    /// `connection.id`.
+    #[wasm_bindgen(getter)]
+    pub fn id(&self) -> Option<String> {
+        self.inner.id().map(str::to_owned)
+    }
+
+    /// `connection.ping()`; throws an error array.
+    pub fn ping(&mut self) -> Result<(), JsValue> {
+        self.inner.ping().map_err(|error| convert::error(&error))
+    }
+
+    /// Asks the host for its status.
+    #[wasm_bindgen(js_name = askStatus)]
+    pub fn ask_status(&mut self, callback: f64) {
+        self.inner.ask_status(Token(callback as u64));
+    }
+
+    /// `connection.startBulk()`.
+    #[wasm_bindgen(js_name = startBulk)]
+    pub fn start_bulk(&mut self) {
+        self.inner.start_bulk();
+    }
+
+    /// `connection.endBulk()`.
+    #[wasm_bindgen(js_name = endBulk)]
+    pub fn end_bulk(&mut self) {
+        self.inner.end_bulk();
+    }
+
+    /// The number of a document.
+    pub fn get(&mut self, collection: String, id: String) -> u32 {
+        self.inner.get(DocKey { collection, id }).0
+    }
+
+    /// Forgets a document.
+    pub fn destroy(&mut self, doc: u32) {
+        self.inner.destroy(DocHandle(doc));
+    }
+
+    /// `doc.submitOp`; throws an error array where `op` or `source` is not JSON.
+    #[wasm_bindgen(js_name = submitOp)]
+    pub fn submit_op(
+        &mut self,
+        doc: u32,
+        op: String,
+        source: Option<String>,
+        submission: f64,
+        callback: bool,
+    ) -> Result<(), JsValue> {
+        let (op, source) = (parsed(op)?, optional(source)?);
+        self.inner.submit_op(DocHandle(doc), &op, source, of(submission, callback));
+        Ok(())
+    }
+
+    /// `doc.create`; throws as `submitOp`.
+    pub fn create(
+        &mut self,
+        doc: u32,
+        type_name: String,
+        data: Option<String>,
+        source: Option<String>,
+        submission: f64,
+        callback: bool,
+    ) -> Result<(), JsValue> {
+        let (data, source) = (optional(data)?, optional(source)?);
+        self.inner.create(DocHandle(doc), type_name, data, source, of(submission, callback));
+        Ok(())
+    }
+
+    /// `doc.del`; throws as `submitOp`.
+    pub fn del(
+        &mut self,
+        doc: u32,
+        source: Option<String>,
+        submission: f64,
+        callback: bool,
+    ) -> Result<(), JsValue> {
+        let source = optional(source)?;
+        self.inner.del(DocHandle(doc), source, of(submission, callback));
+        Ok(())
+    }
+
+    /// `doc.fetch`.
+    pub fn fetch(&mut self, doc: u32, callback: Option<f64>) {
+        self.inner.fetch(DocHandle(doc), token(callback));
+    }
+
+    /// `doc.subscribe`.
+    pub fn subscribe(&mut self, doc: u32, callback: Option<f64>) {
+        self.inner.subscribe(DocHandle(doc), token(callback));
+    }
+
+    /// `doc.unsubscribe`.
+    pub fn unsubscribe(&mut self, doc: u32, callback: Option<f64>) {
+        self.inner.unsubscribe(DocHandle(doc), token(callback));
+    }
+
+    /// `doc.ingestSnapshot`; throws an error array where the snapshot is not one.
+    #[wasm_bindgen(js_name = ingestSnapshot)]
+    pub fn ingest_snapshot(
+        &mut self,
+        doc: u32,
+        snapshot: &str,
+        callback: Option<f64>,
+    ) -> Result<(), JsValue> {
+        let snapshot: Snapshot = serde_json::from_str(snapshot)
+            .map_err(|error| convert::error(&Error::badly_formed(error.to_string())))?;
+        self.inner.ingest_snapshot(DocHandle(doc), snapshot, token(callback));
+        Ok(())
+    }
+
+    /// `doc.flush`.
+    pub fn flush(&mut self, doc: u32) {
+        self.inner.flush(DocHandle(doc));
+    }
+
+    /// `doc.pause`.
+    pub fn pause(&mut self, doc: u32) {
+        self.inner.pause(DocHandle(doc));
+    }
+
+    /// `doc.resume`.
+    pub fn resume(&mut self, doc: u32) {
+        self.inner.resume(DocHandle(doc));
+    }
+
+    /// The next tick of an unsubscribe made offline.
+    #[wasm_bindgen(js_name = finishUnsubscribe)]
+    pub fn finish_unsubscribe(&mut self, doc: u32) {
+        self.inner.finish_unsubscribe(DocHandle(doc));
+    }
+
+    /// A hard rollback because of what was thrown.
+    #[wasm_bindgen(js_name = hardRollback)]
+    pub fn hard_rollback(&mut self, doc: u32, thrown: JsValue) {
+        self.inner.hard_rollback(DocHandle(doc), error_of(thrown));
+    }
+
+    /// `doc.version`.
+    pub fn version(&self, doc: u32) -> Option<f64> {
+        self.inner.version(DocHandle(doc)).map(|version| version.0 as f64)
+    }
+
+    /// Sets `doc.version`.
+    #[wasm_bindgen(js_name = setVersion)]
+    pub fn set_version(&mut self, doc: u32, version: Option<f64>) {
+        self.inner.set_version(DocHandle(doc), version.map(|version| Version(version as u64)));
+    }
+
+    /// `doc.subscribed`.
+    pub fn subscribed(&self, doc: u32) -> bool {
+        self.read(doc, Doc::subscribed)
+    }
+
+    /// `doc.wantSubscribe`.
+    #[wasm_bindgen(js_name = wantSubscribe)]
+    pub fn want_subscribe(&self, doc: u32) -> bool {
+        self.read(doc, Doc::want_subscribe)
+    }
+
+    /// `doc.paused`.
+    pub fn paused(&self, doc: u32) -> bool {
+        self.read(doc, Doc::paused)
+    }
+
+    /// `doc.hasPending()`.
+    #[wasm_bindgen(js_name = hasPending)]
+    pub fn has_pending(&self, doc: u32) -> bool {
+        self.read(doc, Doc::has_pending)
+    }
+
+    /// `doc.hasWritePending()`.
+    #[wasm_bindgen(js_name = hasWritePending)]
+    pub fn has_write_pending(&self, doc: u32) -> bool {
+        self.read(doc, Doc::has_write_pending)
+    }
+
+    /// `doc.preventCompose`.
+    #[wasm_bindgen(js_name = preventCompose)]
+    pub fn prevent_compose(&self, doc: u32) -> bool {
+        self.read(doc, |doc| doc.prevent_compose)
+    }
+
+    /// Sets `doc.preventCompose`.
+    #[wasm_bindgen(js_name = setPreventCompose)]
+    pub fn set_prevent_compose(&mut self, doc: u32, on: bool) {
+        if let Some(doc) = self.inner.doc_mut(DocHandle(doc)) {
+            doc.prevent_compose = on;
+        }
+    }
+
+    /// `doc.submitSource`.
+    #[wasm_bindgen(js_name = submitSource)]
+    pub fn submit_source(&self, doc: u32) -> bool {
+        self.read(doc, |doc| doc.submit_source)
+    }
+
+    /// Sets `doc.submitSource`.
+    #[wasm_bindgen(js_name = setSubmitSource)]
+    pub fn set_submit_source(&mut self, doc: u32, on: bool) {
+        if let Some(doc) = self.inner.doc_mut(DocHandle(doc)) {
+            doc.submit_source = on;
+        }
+    }
+
+    /// All ops without an end, oldest first, as arrays.
+    pub fn unfinished(&self, doc: u32) -> Array {
+        let ops = self.inner.doc(DocHandle(doc)).into_iter().flat_map(Doc::unfinished);
+        ops.map(convert::pending_op).collect()
+    }
+
+    fn read<R: Default>(&self, doc: u32, what: impl FnOnce(&Doc) -> R) -> R {
+        self.inner.doc(DocHandle(doc)).map(what).unwrap_or_default()
+    }
+}
+
+fn of(token: f64, callback: bool) -> Submission {
+    Submission { token: Token(token as u64), callback }
+}

@@ -1,0 +1,35 @@
+/**
+ * ShareDB's `util.nextTick`: process.nextTick in Node, a task in browsers.
+ *
+ * A task and not a microtask, so that everything submitted in one go, promises included, becomes
+ * one op. The originals are taken when the module loads: tests of applications fake the globals.
+ */
+
+const { setTimeout, clearTimeout } = globalThis;
+
+/** @type {(callback: () => void) => void} */
+export const nextTick = pickNextTick();
+
+/** The real timers. */
+export const timers = {
+  /** @type {(callback: () => void, ms: number) => any} */
+  start: (callback, ms) => setTimeout(callback, ms),
+  /** @type {(timer: any) => void} */
+  stop: (timer) => clearTimeout(timer),
+};
+
+function pickNextTick() {
+  const { process } = /** @type {any} */ (globalThis);
+  if (typeof process?.nextTick === 'function') return process.nextTick;
+  if (typeof MessageChannel === 'undefined') {
+    return (/** @type {() => void} */ callback) => void setTimeout(callback);
+  }
+  /** @type {(() => void)[]} */
+  const queue = [];
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => queue.shift()?.();
+  return (/** @type {() => void} */ callback) => {
+    queue.push(callback);
+    port2.postMessage(0);
+  };
+}

@@ -1,0 +1,7 @@
+/**
+ * The packaged SharedWorker, for applications whose documents are all json0.
+ */
+
+import { serve } from './worker.js';
+
+serve();

@@ -1,0 +1,126 @@
+/**
+ * The way to a host in a SharedWorker.
+ */
+
+import { timers } from './ticks.js';
+
+/** @typedef {import('./page-link.js').Link} Link */
+
+/** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
+export const MAJOR = 1;
+
+/**
+ * The name of the lock that a tab holds for as long as it lives.
+ *
+ * @param {string} tab
+ */
+export const lockName = (tab) => `sharedb-proxy tab ${tab}`;
+
+/** @implements {Link} */
+export class WorkerLink {
+  /** @param {{url: string, namespace?: string, worker?: () => any}} options */
+  constructor({ url, namespace = url, worker = () => packagedWorker(namespace) }) {
+    this.host = {
+      kind: 'shared-worker',
+      reason: 'SharedWorker and Web Locks are here',
+    };
+    this.initialState = 'connecting';
+    this.socket = null;
+    this.seq = undefined;
+    this._id = undefined;
+    this._url = url;
+    this._worker = worker();
+    this._tab = crypto.randomUUID();
+    /** Messages for the host before it may know of this tab. @type {string[] | null} */
+    this._waiting = [];
+    this._closed = false;
+  }
+
+  /** @param {any} connection */
+  attach(connection) {
+    this._connection = connection;
+    const { port } = this._worker;
+    port.onmessage = (/** @type {MessageEvent} */ { data }) => {
+      if (typeof data === 'string') connection._receive(data, false);
+    };
+    this._worker.onerror = (/** @type {any} */ event) => connection.emit('error', workerError(event));
+    this._hold();
+    this._leaveWithPage();
+  }
+
+  /** The host takes a tab for alive as long as the tab's lock is held, so that comes first. */
+  _hold() {
+    const held = () => {
+      this._start();
+      return new Promise(() => {});
+    };
+    navigator.locks.request(lockName(this._tab), held).catch(() => {});
+  }
+
+  _start() {
+    const { port } = this._worker;
+    port.postMessage({ connect: { tab: this._tab, url: this._url, id: this._id } });
+    for (const text of this._waiting ?? []) port.postMessage(text);
+    this._waiting = null;
+  }
+
+  _leaveWithPage() {
+    globalThis.addEventListener?.('pagehide', (event) => {
+      if (!event.persisted) this._connection._run(() => this._connection._core.unregister());
+    });
+  }
+
+  get id() {
+    return undefined;
+  }
+
+  set id(id) {
+    this._id = id;
+  }
+
+  /** @param {string} text */
+  post(text) {
+    if (this._waiting) this._waiting.push(text);
+    else this._worker.port.postMessage(text);
+  }
+
+  close() {
+    this._connection._run(() => this._connection._core.close(true, true));
+  }
+
+  bind() {
+    throw new Error('bindToSocket() needs a connection whose host is in this page');
+  }
+
+  send() {
+    throw new Error('send() needs a connection whose host is in this page');
+  }
+
+  receiveFromServer() {
+    throw new Error('handleMessage() needs a connection whose host is in this page');
+  }
+
+  /** @param {string | undefined} text */
+  takeReason(text) {
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  /** @param {string} text */
+  takeSocketError(text) {
+    return JSON.parse(text);
+  }
+}
+
+/** @param {string} namespace */
+function packagedWorker(namespace) {
+  return new SharedWorker(new URL('./worker-entry.js', import.meta.url), {
+    type: 'module',
+    name: `sharedb-proxy ${MAJOR} ${namespace}`,
+  });
+}
+
+/** @param {any} event */
+function workerError(event) {
+  const message = event?.message ?? 'The shared worker could not be loaded';
+  return Object.assign(new Error(message), { code: 'ERR_HOST_NOT_LOADED' });
+}
