@@ -1,0 +1,172 @@
+//! `simulate --seeds N --seed S`, or `simulate --replay FILE`: runs the simulator.
+//!
+//! Seeds are `S`, `S + 1` and so on. A seed that fails leaves its plan, shortened, in `tests/plans`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use sharedb_proxy_tests::sim::{self, Failure, Plan};
+
+/// How often progress is shown.
+const PROGRESS: Duration = Duration::from_secs(3);
+/// Failures that are shortened and shown; of more the number is enough.
+const SHOWN: usize = 5;
+
+struct Options {
+    seeds: u64,
+    seed: u64,
+    replay: Option<PathBuf>,
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(text) => {
+            eprintln!(
+                "{text}\nusage: simulate [--seeds N] [--seed S] [--no-plans] [--replay FILE]"
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    sim::catch_panics();
+    match &options.replay {
+        Some(file) => replay(file),
+        None => simulate(&options),
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        seeds: 2_000,
+        seed: 1,
+        replay: None,
+        keep: true,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
+        let number = |text: String| text.parse().map_err(|_| format!("{text} is no number"));
+        match name.as_str() {
+            "--seeds" => options.seeds = number(value()?)?,
+            "--seed" => options.seed = number(value()?)?,
+            "--replay" => options.replay = Some(value()?.into()),
+            "--no-plans" => options.keep = false,
+            _ => return Err(format!("unknown option {name}")),
+        }
+    }
+    Ok(options)
+}
+
+fn replay(file: &Path) -> ExitCode {
+    let plan = std::fs::read_to_string(file).map_err(|error| error.to_string());
+    let problems = match plan.and_then(|text| Plan::parse(&text)) {
+        Ok(plan) => plan.replay(),
+        Err(error) => vec![error],
+    };
+    problems.iter().for_each(|problem| println!("{problem}"));
+    summary(
+        u64::from(problems.is_empty()),
+        u64::from(!problems.is_empty()),
+    )
+}
+
+fn summary(passed: u64, failed: u64) -> ExitCode {
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn simulate(options: &Options) -> ExitCode {
+    let next = AtomicU64::new(0);
+    let done = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (report, failures) = mpsc::channel::<Failure>();
+    let mut failed = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (report, next, done) = (report.clone(), &next, &done);
+            scope.spawn(move || {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= options.seeds {
+                        return;
+                    }
+                    if let Err(failure) = sim::run(options.seed.wrapping_add(n)) {
+                        // Nobody listens any more only when the program ends.
+                        let _ = report.send(failure);
+                    }
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        drop(report);
+        failed = watch(options, &failures, &done);
+    });
+    summary(options.seeds - failed, failed)
+}
+
+/// Shows progress and failures until all threads are done. Gives how many seeds failed.
+fn watch(options: &Options, failures: &mpsc::Receiver<Failure>, done: &AtomicU64) -> u64 {
+    let start = Instant::now();
+    let mut shown = start;
+    let mut failed = 0;
+    loop {
+        match failures.recv_timeout(PROGRESS) {
+            Ok(failure) => {
+                failed += 1;
+                if failed <= SHOWN as u64 {
+                    show(options, failure);
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        if shown.elapsed() >= PROGRESS {
+            shown = Instant::now();
+            let done = done.load(Ordering::Relaxed);
+            let rate = done as f64 / start.elapsed().as_secs_f64();
+            println!(
+                "{done} of {} seeds, {failed} failed, {rate:.0} seeds/s",
+                options.seeds
+            );
+        }
+    }
+    let rate = options.seeds as f64 / start.elapsed().as_secs_f64();
+    println!(
+        "{} seeds in {:.1} s, {rate:.0} seeds/s",
+        options.seeds,
+        start.elapsed().as_secs_f64()
+    );
+    failed
+}
+
+fn show(options: &Options, failure: Failure) {
+    let seed = failure.plan.config.seed;
+    println!("seed {seed} failed:");
+    failure
+        .problems
+        .iter()
+        .take(4)
+        .for_each(|problem| println!("  {problem}"));
+    if !options.keep {
+        return;
+    }
+    let short = failure.plan.shrink();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("plans/seed-{seed}.jsonl"));
+    match std::fs::write(&file, short.to_text()) {
+        Ok(()) => println!(
+            "  {} of {} steps are enough; replay: simulate --replay {}",
+            short.steps.len(),
+            failure.plan.steps.len(),
+            file.display()
+        ),
+        Err(error) => println!("  the plan could not be written: {error}"),
+    }
+}

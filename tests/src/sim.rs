@@ -1,0 +1,187 @@
+//! The simulator: tabs, hosts and a server in one thread, one seed, no clock.
+//!
+//! Everything that can happen is a [`Step`]: a call of an application, a message that arrives, a
+//! socket that breaks. The order of the steps is the only time there is, so any delay on any link
+//! is some order. A run that fails is written down as a plan, one step a line, which replays and
+//! can be made shorter by leaving lines out.
+//!
+//! What it refuses to do: look inside the machines to decide whether they are right. At rest it
+//! compares what tabs show with what the server has, and counts ops and callbacks.
+
+mod check;
+mod choice;
+mod edit;
+mod garbage;
+mod ledger;
+mod random;
+mod step;
+mod tab;
+mod world;
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use step::{Act, Config, On, Step, Weather};
+
+use random::Random;
+use world::World;
+
+thread_local! {
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A set-up and what happened in it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The set-up.
+    pub config: Config,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// A plan that failed, and how.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What to replay.
+    pub plan: Plan,
+    /// What was wrong.
+    pub problems: Vec<String>,
+}
+
+impl Plan {
+    /// Reads a plan: the set-up and the steps, one line of JSON each.
+    ///
+    /// # Errors
+    /// A text that names the line that is neither.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty());
+        let (_, first) = lines.next().ok_or("the plan is empty")?;
+        let config = serde_json::from_str(first).map_err(|error| format!("line 1: {error}"))?;
+        let step = |(n, line): (usize, &str)| {
+            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", n + 1))
+        };
+        Ok(Self {
+            config,
+            steps: lines.map(step).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The text that [`Plan::parse`] reads.
+    pub fn to_text(&self) -> String {
+        let line = |step: &Step| serde_json::to_string(step).expect("steps are plain data");
+        let mut text = serde_json::to_string(&self.config).expect("a set-up is plain data");
+        for step in &self.steps {
+            text.push('\n');
+            text.push_str(&line(step));
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Runs the plan as it is. Gives what was wrong.
+    pub fn replay(&self) -> Vec<String> {
+        guarded(|problems| {
+            let mut world = World::new(self.config.clone());
+            for step in &self.steps {
+                world.take(step);
+                if !world.ledger.problems.is_empty() {
+                    break;
+                }
+            }
+            end(&mut world, problems);
+        })
+    }
+
+    /// A shorter plan that fails, too: leaves out stretches, ever shorter ones, for as long as that helps.
+    #[must_use]
+    pub fn shrink(&self) -> Self {
+        let mut best = self.clone();
+        let mut stretch = best.steps.len().div_ceil(2);
+        while stretch > 0 {
+            let before = best.steps.len();
+            let mut at = 0;
+            while at < best.steps.len() {
+                let mut shorter = best.clone();
+                let end = (at + stretch).min(shorter.steps.len());
+                shorter.steps.drain(at..end);
+                if shorter.replay().is_empty() {
+                    at += stretch;
+                } else {
+                    best = shorter;
+                }
+            }
+            let helped = best.steps.len() < before;
+            stretch = if stretch == 1 && helped {
+                1
+            } else {
+                stretch / 2
+            };
+        }
+        best
+    }
+}
+
+/// Runs the simulation of a seed.
+///
+/// # Errors
+/// The plan that failed.
+pub fn run(seed: u64) -> Result<(), Failure> {
+    let config = choice::config(seed);
+    let mut plan = Plan {
+        config,
+        steps: Vec::new(),
+    };
+    let problems = guarded(|problems| {
+        let mut r = Random::new(seed);
+        let mut world = World::new(plan.config.clone());
+        for step in choice::opening(&plan.config, &mut r) {
+            plan.steps.push(step.clone());
+            world.take(&step);
+        }
+        for _ in 0..plan.config.steps {
+            let step = choice::step(&world, &mut r);
+            // Written down first: the step may panic.
+            plan.steps.push(step.clone());
+            if !world.take(&step) {
+                plan.steps.pop();
+            }
+            if !world.ledger.problems.is_empty() {
+                break;
+            }
+        }
+        end(&mut world, problems);
+    });
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure { plan, problems })
+    }
+}
+
+fn end(world: &mut World, problems: &mut Vec<String>) {
+    if world.ledger.problems.is_empty() {
+        check::finish(world);
+    }
+    problems.append(&mut world.ledger.problems);
+}
+
+/// Runs `action`, and turns a panic into a problem.
+fn guarded(action: impl FnOnce(&mut Vec<String>)) -> Vec<String> {
+    let mut problems = Vec::new();
+    let result = catch_unwind(AssertUnwindSafe(|| action(&mut problems)));
+    if result.is_err() {
+        let text = PANIC.with(|panic| std::mem::take(&mut *panic.borrow_mut()));
+        problems.push(format!("panic: {text}"));
+    }
+    problems
+}
+
+/// Keeps panics quiet: they are reported as problems. To be called once, by a program that simulates.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        PANIC.with(|panic| *panic.borrow_mut() = info.to_string());
+    }));
+}

@@ -1,0 +1,295 @@
+//! Brings a simulation to rest, and says what must be so then.
+
+use std::collections::BTreeMap;
+
+use ot_json0::{Object, Value};
+
+use super::ledger::{Call, End, What};
+use super::step::{Act, Step, Weather};
+use super::world::World;
+use crate::server::{CommittedOp, OpKind};
+
+/// Rounds in which every link is emptied once; more means that the actors keep each other busy for ever.
+const MAX_ROUNDS: usize = 2_000;
+
+/// Heals all faults, waits for rest and checks everything.
+pub(super) fn finish(world: &mut World) {
+    heal(world);
+    if !settle(world) {
+        return world
+            .ledger
+            .problem("no rest: messages without end".to_owned());
+    }
+    check_all_idle(world);
+    read_everything(world);
+    if !settle(world) {
+        return world
+            .ledger
+            .problem("no rest after reading: messages without end".to_owned());
+    }
+    check_all_idle(world);
+    check_states(world);
+    check_calls(world);
+    check_log(world);
+    check_forgotten(world);
+}
+
+fn heal(world: &mut World) {
+    world.take(&Step::Hold { on: false });
+    world.take(&Step::RefuseNoOps { on: false });
+    for tab in &mut world.tabs {
+        tab.docs.iter_mut().for_each(|doc| doc.listeners.clear());
+    }
+    each_doc(world, Act::Resume);
+}
+
+fn each_doc(world: &mut World, act: Act) {
+    for tab in 0..world.tabs.len() {
+        for doc in 0..world.keys.len() {
+            world.take(&Step::Do {
+                tab,
+                doc,
+                act,
+                seed: 1,
+            });
+        }
+    }
+}
+
+/// Delivers everything, until there is nothing left.
+fn settle(world: &mut World) -> bool {
+    const ALL: usize = usize::MAX;
+    for _ in 0..MAX_ROUNDS {
+        let mut busy = false;
+        for tab in 0..world.tabs.len() {
+            busy |= world.take(&Step::Tick { tab });
+            busy |= world.take(&Step::ToHost { tab, count: ALL });
+            busy |= world.take(&Step::ToTab { tab, count: ALL });
+        }
+        for socket in 0..world.sockets.len() {
+            busy |= world.take(&Step::ToServer { socket, count: ALL });
+        }
+        for host in 0..world.hosts.len() {
+            busy |= world.take(&Step::Timer { host });
+            busy |= world.take(&Step::Open { host });
+            busy |= world.take(&Step::FromServer { host, count: ALL });
+        }
+        if !busy {
+            return true;
+        }
+    }
+    false
+}
+
+/// A fresh tab at each host, then everyone subscribes to everything and fetches it.
+fn read_everything(world: &mut World) {
+    for host in 0..world.hosts.len() {
+        world.open_tab(host);
+    }
+    world.drain();
+    each_doc(world, Act::Subscribe);
+    settle(world);
+    each_doc(world, Act::Fetch);
+}
+
+fn check_all_idle(world: &mut World) {
+    let mut found = Vec::new();
+    for tab in world.tabs.iter().filter(|tab| tab.open) {
+        for doc in &tab.docs {
+            let Some(machine) = tab.connection.doc(doc.handle) else {
+                continue;
+            };
+            if machine.has_pending() || machine.in_hard_rollback() {
+                found.push(format!(
+                    "tab {}, {}: still pending at rest: {machine:?}",
+                    tab.number, doc.key
+                ));
+            }
+        }
+    }
+    world.ledger.problems.append(&mut found);
+}
+
+fn check_states(world: &mut World) {
+    let mut found = Vec::new();
+    for (number, key) in world.keys.iter().enumerate() {
+        let served = world.server.snapshot(&key.collection, &key.id);
+        let version = served.as_ref().map_or(0, |served| served.v);
+        let exists = served
+            .as_ref()
+            .is_some_and(|served| served.type_uri.is_some());
+        let data = served.and_then(|served| served.data).unwrap_or_default();
+        if world.config.weather != Weather::Wild && !counts(&data) {
+            found.push(format!(
+                "server, {key}: the marks do not add up: {}",
+                data.to_json()
+            ));
+        }
+        for tab in world.tabs.iter().filter(|tab| tab.open) {
+            let doc = &tab.docs[number];
+            let who = format!("tab {}, {key}", tab.number);
+            if doc.exists != exists || doc.data != data {
+                found.push(format!(
+                    "{who}: data differ\n  tab:    {} {}\n  server: {exists} {}",
+                    doc.exists,
+                    doc.data.to_json(),
+                    data.to_json()
+                ));
+            }
+            let told = tab.connection.version(doc.handle).map(|version| version.0);
+            if told != Some(version) {
+                found.push(format!(
+                    "{who}: version {told:?}, the server's is {version}"
+                ));
+            }
+            if !tab
+                .connection
+                .doc(doc.handle)
+                .is_some_and(proxy_doc::Doc::subscribed)
+            {
+                found.push(format!("{who}: not subscribed at rest"));
+            }
+        }
+    }
+    world.ledger.problems.append(&mut found);
+}
+
+/// `n` is the number of marks.
+fn counts(data: &Value) -> bool {
+    let marks = data
+        .get("marks")
+        .and_then(Value::as_object)
+        .map_or(0, Object::len);
+    data.is_null() || data.get("n").and_then(Value::as_f64) == Some(marks as f64)
+}
+
+fn check_calls(world: &mut World) {
+    let open = |call: &&Call| world.tabs[call.tab].open;
+    let silent = world
+        .ledger
+        .calls
+        .iter()
+        .filter(open)
+        .filter(|call| call.end.is_none());
+    let mut found: Vec<String> = silent
+        .map(|call| format!("callback never fired: {call:?}"))
+        .collect();
+    world.ledger.problems.append(&mut found);
+}
+
+/// Every op is in the log once, or its callback had an error.
+fn check_log(world: &mut World) {
+    let mut found = Vec::new();
+    for (number, key) in world.keys.iter().enumerate() {
+        let log = world.server.ops(&key.collection, &key.id);
+        let marks = marks(log);
+        let calls = || {
+            world
+                .ledger
+                .calls
+                .iter()
+                .filter(move |call| call.doc == number)
+        };
+        for call in calls() {
+            if let What::Marked(mark) = &call.what {
+                let times = marks.get(mark.as_str()).copied().unwrap_or(0);
+                let lost = times == 0 && call.end == Some(End::Done) && !may_vanish(world);
+                if times > 1 || lost {
+                    found.push(format!(
+                        "{key}: {mark} is in the log {times} times: {call:?}"
+                    ));
+                }
+            }
+        }
+        let dels = log.iter().filter(|op| op.kind == OpKind::Del).count();
+        let tried = calls().filter(|call| call.what == What::Del).count();
+        let done = calls()
+            .filter(|call| call.what == What::Del && call.end == Some(End::Done))
+            .count();
+        if dels > tried || (dels < done && !may_vanish(world)) {
+            found.push(format!(
+                "{key}: {dels} deletes in the log, {done} done of {tried} tried"
+            ));
+        }
+        let mut ids: BTreeMap<(String, u64), u64> = BTreeMap::new();
+        for op in log {
+            if let Some(before) = ids.insert((op.src.to_string_lossy(), op.seq as u64), op.v) {
+                found.push(format!(
+                    "{key}: {} {} at {before} and {}",
+                    op.src.to_string_lossy(),
+                    op.seq,
+                    op.v
+                ));
+            }
+        }
+    }
+    world.ledger.problems.append(&mut found);
+}
+
+/// Whether an op may end well without being in the log: edits anywhere can delete the place of
+/// another's marker, and a hard rollback forgives the op that was rejected softly.
+fn may_vanish(world: &World) -> bool {
+    world.config.weather == Weather::Wild || world.rejected_softly
+}
+
+/// How often each marker was committed.
+fn marks(log: &[CommittedOp]) -> BTreeMap<String, usize> {
+    let mut marks = BTreeMap::new();
+    let mut count = |mark: String| *marks.entry(mark).or_insert(0) += 1;
+    for op in log {
+        let content = Value::Object(op.content.clone());
+        let created = content
+            .get("create")
+            .and_then(|create| create.get("data")?.get("marks")?.as_object());
+        for (mark, _) in created.into_iter().flat_map(Object::iter) {
+            count(mark.to_string_lossy());
+        }
+        let components = content
+            .get("op")
+            .and_then(Value::as_array)
+            .unwrap_or_default();
+        for component in components {
+            let path = component
+                .get("p")
+                .and_then(Value::as_array)
+                .unwrap_or_default();
+            if let ([Value::String(first), Value::String(mark)], Some(_)) =
+                (path, component.get("oi"))
+                && first.to_str() == Some("marks")
+            {
+                count(mark.to_string_lossy());
+            }
+        }
+    }
+    marks
+}
+
+/// When all tabs are gone, a host has nothing left.
+fn check_forgotten(world: &mut World) {
+    for tab in 0..world.tabs.len() {
+        world.close_tab(tab, usize::MAX);
+        world.drain();
+    }
+    if !settle(world) {
+        return world.ledger.problem("no rest without tabs".to_owned());
+    }
+    for (number, side) in world.hosts.iter_mut().enumerate() {
+        let probe = proxy_doc::TabId("probe".to_owned());
+        side.host
+            .handle_tab(&probe, r#"{"tab.register":{"protocol":1}}"#);
+        side.host
+            .handle_tab(&probe, r#"{"connection.status":{"callbackId":1}}"#);
+        let mut status = String::new();
+        while let Some(output) = side.host.poll() {
+            if let worker_host::Output::ToTab { text, .. } = output {
+                status = text;
+            }
+        }
+        if !status.contains(r#""status":{"tabs":1,"sockets":1,"docs":0,"pendingOps":0}"#) {
+            world
+                .ledger
+                .problems
+                .push(format!("host {number} keeps something: {status}"));
+        }
+    }
+}

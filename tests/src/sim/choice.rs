@@ -1,0 +1,237 @@
+//! Makes up the set-up and the steps of a simulation.
+
+use super::random::Random;
+use super::step::{Act, Config, On, Step, Weather};
+use super::world::World;
+
+const CODES: [&str; 3] = [
+    "ERR_OP_SUBMIT_REJECTED",
+    "ERR_ACCESS_DENIED",
+    "ERR_OT_OP_NOT_APPLIED",
+];
+
+/// The set-up for a seed.
+pub(super) fn config(seed: u64) -> Config {
+    let mut r = Random::new(seed ^ 0x5EED);
+    let weather = *r.pick(&[Weather::Fair, Weather::Rough, Weather::Rough, Weather::Wild]);
+    let hosts = 1 + r.below(2);
+    let count = 1 + r.below(4);
+    let tabs = (0..count)
+        .map(|n| {
+            if hosts > 1 && n > 0 && r.once_in(3) {
+                1
+            } else {
+                0
+            }
+        })
+        .collect();
+    Config {
+        seed,
+        weather,
+        hosts,
+        tabs,
+        docs: 1 + r.below(3),
+        steps: 40 + r.below(260),
+    }
+}
+
+/// The first steps: most tabs subscribe to most documents.
+pub(super) fn opening(config: &Config, r: &mut Random) -> Vec<Step> {
+    let mut steps = vec![Step::Open { host: 0 }, Step::Open { host: 1 }];
+    steps.truncate(config.hosts);
+    for tab in 0..config.tabs.len() {
+        for doc in 0..config.docs {
+            if !r.once_in(4) {
+                steps.push(Step::Do {
+                    tab,
+                    doc,
+                    act: Act::Subscribe,
+                    seed: r.next(),
+                });
+            }
+        }
+    }
+    steps
+}
+
+/// The next step in this state of the world.
+pub(super) fn step(world: &World, r: &mut Random) -> Step {
+    match r.below(100) {
+        0..56 => delivery(world, r),
+        56..80 => edit(world, r),
+        80..88 => call(world, r),
+        88..92 => listen(world, r),
+        92..97 => socket(world, r),
+        _ => rare(world, r),
+    }
+}
+
+fn tab(world: &World, r: &mut Random) -> usize {
+    let open: Vec<usize> = (0..world.tabs.len())
+        .filter(|tab| world.tabs[*tab].open)
+        .collect();
+    if open.is_empty() { 0 } else { *r.pick(&open) }
+}
+
+fn host(world: &World, r: &mut Random) -> usize {
+    r.below(world.hosts.len())
+}
+
+fn delivery(world: &World, r: &mut Random) -> Step {
+    let count = 1 + r.below(4);
+    let tab = tab(world, r);
+    let host = host(world, r);
+    match r.below(9) {
+        0 | 1 => Step::ToHost { tab, count },
+        2 | 3 => Step::ToTab { tab, count },
+        4 => Step::Tick { tab },
+        5 | 6 => match world.hosts[host].socket {
+            // An older socket may still have something for the server.
+            Some(socket) if !r.once_in(8) => Step::ToServer { socket, count },
+            Some(_) | None => Step::ToServer {
+                socket: r.below(world.sockets.len()),
+                count,
+            },
+        },
+        7 if world.hosts[host].wants_socket => Step::Open { host },
+        7 if world.hosts[host].timer && r.once_in(2) => Step::Timer { host },
+        _ => Step::FromServer { host, count },
+    }
+}
+
+fn edit(world: &World, r: &mut Random) -> Step {
+    let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
+    let exists = world.tabs.get(tab).is_some_and(|tab| tab.docs[doc].exists);
+    let fair = world.config.weather == Weather::Fair;
+    let act = match r.below(30) {
+        0 if !fair => Act::Del,
+        1 if !fair => Act::SubmitBad,
+        2 if !fair => Act::Create,
+        _ if exists => Act::Submit,
+        _ if !fair && r.once_in(2) => Act::Create,
+        _ => Act::Subscribe,
+    };
+    Step::Do {
+        tab,
+        doc,
+        act,
+        seed,
+    }
+}
+
+fn call(world: &World, r: &mut Random) -> Step {
+    const ACTS: [Act; 12] = [
+        Act::Subscribe,
+        Act::Subscribe,
+        Act::Unsubscribe,
+        Act::Fetch,
+        Act::Fetch,
+        Act::Flush,
+        Act::Pause,
+        Act::Resume,
+        Act::PreventCompose,
+        Act::SubmitSource,
+        Act::Destroy,
+        Act::Ingest,
+    ];
+    let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
+    Step::Do {
+        tab,
+        doc,
+        act: *r.pick(&ACTS),
+        seed,
+    }
+}
+
+fn listen(world: &World, r: &mut Random) -> Step {
+    const ONS: [On; 12] = [
+        On::BeforeBatch,
+        On::BeforeComponent,
+        On::Component,
+        On::Component,
+        On::Batch,
+        On::Op,
+        On::Create,
+        On::Load,
+        On::Callback,
+        On::NoWritePending,
+        On::NothingPending,
+        On::Del,
+    ];
+    let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
+    let on = *r.pick(&ONS);
+    let fair = world.config.weather == Weather::Fair;
+    let act = match r.below(12) {
+        0 if !fair && on != On::Load && throws_safely(on) => Act::Throw,
+        1 if !fair => Act::Del,
+        2 if !fair && matches!(on, On::Del | On::Callback) => Act::Create,
+        3 => Act::Flush,
+        4 => Act::Fetch,
+        5 => Act::Subscribe,
+        6 => Act::Unsubscribe,
+        _ if fair && on == On::Load => Act::Fetch,
+        _ => Act::Submit,
+    };
+    Step::Listen {
+        tab,
+        doc,
+        on,
+        act,
+        seed,
+    }
+}
+
+/// Whether a listener stands inside a `try` of ShareDB: elsewhere an exception takes with it whatever
+/// was still to do, there as here.
+fn throws_safely(on: On) -> bool {
+    matches!(
+        on,
+        On::BeforeBatch
+            | On::BeforeComponent
+            | On::Component
+            | On::Batch
+            | On::Op
+            | On::Create
+            | On::Del
+    )
+}
+
+fn socket(world: &World, r: &mut Random) -> Step {
+    let host = host(world, r);
+    match r.below(8) {
+        0 | 1 => Step::Cut {
+            host,
+            up: r.below(4),
+            down: r.below(4),
+        },
+        2 if r.once_in(3) => Step::Restart { down: r.below(4) },
+        3 if world.hosts[host].wants_socket && r.once_in(3) => Step::OpenFails { host },
+        2..6 if world.hosts[host].wants_socket => Step::Open { host },
+        _ => Step::Timer { host },
+    }
+}
+
+fn rare(world: &World, r: &mut Random) -> Step {
+    let fair = world.config.weather == Weather::Fair;
+    let host = host(world, r);
+    match r.below(if fair { 5 } else { 10 }) {
+        0 => Step::OpenTab { host },
+        1 => Step::CloseTab {
+            tab: tab(world, r),
+            arrive: r.below(4),
+        },
+        2 => Step::Hold { on: r.once_in(2) },
+        3 | 4 => Step::Confirm { tab: tab(world, r) },
+        5 | 6 => Step::Reject {
+            code: (*r.pick(&CODES)).to_owned(),
+        },
+        7 => Step::Fixup {
+            add: 1 + r.below(5) as u32,
+        },
+        8 => Step::RefuseNoOps { on: r.once_in(2) },
+        _ => Step::Garbage {
+            host,
+            seed: r.next(),
+        },
+    }
+}

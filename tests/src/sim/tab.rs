@@ -1,0 +1,511 @@
+//! A tab: a [`ProxyConnection`] and the driver around it, which does what the JavaScript shim does.
+//!
+//! The data is built from events alone: there is nowhere else to take it from.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use broker::message::{Envelope, State, Status, ToHost, ToTab, decode, encode};
+use ot_json0::{Op, Value};
+use proxy_connection::{ProxyConnection, TabEvent};
+use proxy_doc::{
+    CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Snapshot, SnapshotType,
+    Submission, TabId, Token, Types, Version, json,
+};
+
+use super::edit;
+use super::ledger::{Ledger, What};
+use super::random::Random;
+use super::step::{Act, On};
+
+/// Calls inside of calls, above which listeners keep quiet.
+const MAX_NESTING: usize = 6;
+
+/// What an application listens for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listener {
+    pub(super) on: On,
+    pub(super) act: Act,
+    pub(super) seed: u64,
+}
+
+/// A document as the application sees it.
+#[derive(Debug)]
+pub(super) struct TabDoc {
+    pub(super) key: DocKey,
+    pub(super) handle: DocHandle,
+    pub(super) exists: bool,
+    pub(super) data: Value,
+    /// The components of remote ops that are being applied.
+    batches: Vec<Vec<Op>>,
+    pub(super) listeners: Vec<Listener>,
+    /// The last version it was at, since it last was at none.
+    version: Option<Version>,
+}
+
+/// A tab.
+pub(super) struct Tab {
+    pub(super) number: usize,
+    pub(super) id: TabId,
+    pub(super) host: usize,
+    pub(super) open: bool,
+    pub(super) connection: ProxyConnection,
+    pub(super) docs: Vec<TabDoc>,
+    pub(super) to_host: VecDeque<String>,
+    pub(super) to_tab: VecDeque<String>,
+    pub(super) later: VecDeque<(DocHandle, Later)>,
+    pub(super) status: Option<Status>,
+    received: u64,
+    nesting: usize,
+    wild: bool,
+    /// What the server has, for [`Act::Ingest`].
+    pub(super) served: Vec<Option<Snapshot>>,
+}
+
+impl Tab {
+    /// A tab that knows of the documents `keys`, and has just opened.
+    pub(super) fn open(
+        (number, host): (usize, usize),
+        types: Rc<dyn Types>,
+        keys: &[DocKey],
+        wild: bool,
+        ledger: &mut Ledger,
+    ) -> Self {
+        let mut connection = ProxyConnection::new(types, State::Connecting);
+        let doc = |key: &DocKey| TabDoc {
+            key: key.clone(),
+            handle: connection.get(key.clone()),
+            exists: false,
+            data: Value::Null,
+            batches: Vec::new(),
+            listeners: Vec::new(),
+            version: None,
+        };
+        let docs = keys.iter().map(doc).collect();
+        let mut tab = Self {
+            number,
+            id: TabId(format!("tab-{number}")),
+            host,
+            open: true,
+            connection,
+            docs,
+            to_host: VecDeque::new(),
+            to_tab: VecDeque::new(),
+            later: VecDeque::new(),
+            status: None,
+            received: 0,
+            nesting: 0,
+            wild,
+            served: Vec::new(),
+        };
+        tab.enter(ledger, |connection| connection.register());
+        tab
+    }
+
+    // ---- Calls, as they come from outside ----
+
+    /// A call at the bottom of the stack. What a listener throws there ends in nobody's hands.
+    pub(super) fn enter(&mut self, ledger: &mut Ledger, action: impl FnOnce(&mut ProxyConnection)) {
+        let thrown = self.call(ledger, action);
+        self.left(ledger, thrown);
+    }
+
+    /// The application does something, in no listener.
+    pub(super) fn act(&mut self, ledger: &mut Ledger, doc: usize, act: Act, seed: u64) {
+        let thrown = self.perform(ledger, doc, act, seed);
+        self.left(ledger, thrown);
+    }
+
+    fn left(&mut self, ledger: &mut Ledger, thrown: Result<(), Error>) {
+        if let Err(error) = thrown {
+            ledger.error(|| format!("tab {}: uncaught: {error}", self.number));
+        }
+        if self.connection.depth() > 0 {
+            ledger.problem(format!("tab {}: tasks are left on the stack", self.number));
+        }
+        self.docs.iter_mut().for_each(|doc| doc.batches.clear());
+        self.check_versions(ledger);
+    }
+
+    /// A message of the host.
+    pub(super) fn receive(&mut self, ledger: &mut Ledger, text: &str) {
+        if let Ok(envelope) = decode::<Envelope>(text) {
+            self.received += 1;
+            if matches!(envelope.message, ToTab::Welcome { .. }) {
+                self.received = 1;
+            }
+        }
+        self.enter(ledger, |connection| connection.handle_message(text));
+    }
+
+    /// Confirms what has been received.
+    pub(super) fn confirm(&mut self) {
+        self.to_host.push_back(encode(&ToHost::Received {
+            count: self.received,
+        }));
+    }
+
+    /// The next tick: what was left for it.
+    pub(super) fn tick(&mut self, ledger: &mut Ledger) {
+        for (handle, later) in std::mem::take(&mut self.later) {
+            self.enter(ledger, |connection| match later {
+                Later::Flush => connection.flush(handle),
+                Later::Unsubscribed => connection.finish_unsubscribe(handle),
+            });
+        }
+    }
+
+    fn check_versions(&mut self, ledger: &mut Ledger) {
+        for doc in &mut self.docs {
+            let version = self.connection.version(doc.handle);
+            if let (Some(before), Some(now)) = (doc.version, version)
+                && now < before
+            {
+                let text = format!(
+                    "tab {}, {}: version {before}, then {now}",
+                    self.number, doc.key
+                );
+                ledger.problem(text);
+            }
+            doc.version = version;
+        }
+    }
+
+    // ---- The driver ----
+
+    fn call(
+        &mut self,
+        ledger: &mut Ledger,
+        action: impl FnOnce(&mut ProxyConnection),
+    ) -> Result<(), Error> {
+        let mark = self.connection.depth();
+        action(&mut self.connection);
+        while let Some(event) = self.connection.poll(mark) {
+            if let Err(error) = self.run(ledger, event)
+                && !self.connection.threw(mark, error.clone())
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, ledger: &mut Ledger, event: TabEvent) -> Result<(), Error> {
+        match event {
+            TabEvent::ToHost(text) => self.to_host.push_back(text),
+            TabEvent::Doc(handle, event) => return self.run_doc_event(ledger, handle, event),
+            TabEvent::State(..) | TabEvent::Pong => {}
+            TabEvent::ConnectionError(error) => {
+                ledger.error(|| format!("connection error: {error}"))
+            }
+            TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
+            TabEvent::Status(_, status) => self.status = Some(status),
+            TabEvent::Warn(text) => ledger.error(|| format!("warning in a tab: {text}")),
+        }
+        Ok(())
+    }
+
+    fn run_doc_event(
+        &mut self,
+        ledger: &mut Ledger,
+        handle: DocHandle,
+        event: Event,
+    ) -> Result<(), Error> {
+        let Some(number) = self.docs.iter().position(|doc| doc.handle == handle) else {
+            // Destroyed: only callbacks still count.
+            if let Event::Callback { tokens, outcome } = event {
+                tokens
+                    .iter()
+                    .for_each(|token| ledger.answered(*token, &outcome));
+            }
+            return Ok(());
+        };
+        let doc = &mut self.docs[number];
+        let heard = match event {
+            Event::Apply { edit, .. } => {
+                apply(&mut doc.data, &edit)?;
+                On::Op
+            }
+            Event::BatchStart { edit, .. } => {
+                doc.batches.push(components(&edit));
+                On::BeforeBatch
+            }
+            Event::BeforeComponent { .. } => On::BeforeComponent,
+            Event::ApplyComponent { index, edit } => {
+                doc.apply_component(index, edit)?;
+                On::Component
+            }
+            Event::BatchEnd => {
+                doc.batches.pop();
+                On::Batch
+            }
+            Event::Create { data, .. } => {
+                doc.set(true, create_data(&data)?);
+                On::Create
+            }
+            Event::Del { .. } => {
+                doc.set(false, Value::Null);
+                On::Del
+            }
+            Event::Load { type_name, data } => {
+                doc.set(type_name.is_some(), parse(data.as_ref())?);
+                On::Load
+            }
+            Event::Clear { .. } => {
+                doc.set(false, Value::Null);
+                doc.version = None;
+                return Ok(());
+            }
+            Event::Callback { tokens, outcome } => {
+                tokens
+                    .iter()
+                    .for_each(|token| ledger.answered(*token, &outcome));
+                On::Callback
+            }
+            Event::NoWritePending => On::NoWritePending,
+            Event::NothingPending => On::NothingPending,
+            Event::Error(error) => {
+                ledger.error(|| format!("tab {}: error event: {error}", self.number));
+                On::Error
+            }
+            Event::Later(later) => {
+                self.later.push_back((handle, later));
+                return Ok(());
+            }
+            Event::Warn(text) => {
+                ledger.error(|| format!("tab {}: warning: {text}", self.number));
+                return Ok(());
+            }
+            Event::SendOp | Event::SendFetch | Event::SendSubscribe | Event::SendUnsubscribe => {
+                ledger.problem(format!("tab {}: unexpected {event:?}", self.number));
+                return Ok(());
+            }
+        };
+        self.hear(ledger, number, heard)
+    }
+
+    /// Runs the listener that waits for this event, if there is one.
+    fn hear(&mut self, ledger: &mut Ledger, doc: usize, on: On) -> Result<(), Error> {
+        if self.nesting >= MAX_NESTING {
+            return Ok(());
+        }
+        let listeners = &mut self.docs[doc].listeners;
+        let Some(at) = listeners.iter().position(|listener| listener.on == on) else {
+            return Ok(());
+        };
+        let Listener { act, seed, .. } = listeners.remove(at);
+        self.nesting += 1;
+        let result = self.perform(ledger, doc, act, seed);
+        self.nesting -= 1;
+        result
+    }
+
+    // ---- What applications do ----
+
+    fn perform(
+        &mut self,
+        ledger: &mut Ledger,
+        doc: usize,
+        act: Act,
+        seed: u64,
+    ) -> Result<(), Error> {
+        let mut r = Random::new(seed);
+        let Some(handle) = self.docs.get(doc).map(|doc| doc.handle) else {
+            return Ok(());
+        };
+        match act {
+            Act::Submit => self.submit(ledger, doc, &mut r),
+            Act::SubmitBad => self.submit_bad(ledger, doc, &mut r),
+            Act::Create => self.create(ledger, doc, &mut r),
+            Act::Del => {
+                let token = ledger.call(self.number, doc, What::Del);
+                let (submission, source) = (submission(&mut r, token), self.source(doc, &mut r));
+                self.call(ledger, |connection| {
+                    connection.del(handle, source, submission)
+                })
+            }
+            Act::Subscribe => {
+                let token = self.read_token(ledger, doc, &mut r);
+                self.call(ledger, |connection| connection.subscribe(handle, token))
+            }
+            Act::Unsubscribe => {
+                let token = self.read_token(ledger, doc, &mut r);
+                self.call(ledger, |connection| connection.unsubscribe(handle, token))
+            }
+            Act::Fetch => {
+                let token = self.read_token(ledger, doc, &mut r);
+                self.call(ledger, |connection| connection.fetch(handle, token))
+            }
+            Act::Flush => self.call(ledger, |connection| connection.flush(handle)),
+            Act::Pause => self.call(ledger, |connection| connection.pause(handle)),
+            Act::Resume => self.call(ledger, |connection| connection.resume(handle)),
+            Act::PreventCompose => self.switch(handle, |doc| &mut doc.prevent_compose),
+            Act::SubmitSource => self.switch(handle, |doc| &mut doc.submit_source),
+            Act::Destroy => self.destroy(ledger, doc),
+            Act::Ingest => self.ingest(ledger, doc, &mut r),
+            Act::Throw => Err(Error::plain("thrown by a listener")),
+        }
+    }
+
+    fn switch(
+        &mut self,
+        handle: DocHandle,
+        which: impl FnOnce(&mut proxy_doc::Doc) -> &mut bool,
+    ) -> Result<(), Error> {
+        if let Some(doc) = self.connection.doc_mut(handle) {
+            let on = which(doc);
+            *on = !*on;
+        }
+        Ok(())
+    }
+
+    fn source(&self, doc: usize, r: &mut Random) -> Option<Json> {
+        let wanted = self
+            .connection
+            .doc(self.docs[doc].handle)
+            .is_some_and(|doc| doc.submit_source);
+        wanted.then(|| text_json(format!("\"source {}\"", r.below(2))))
+    }
+
+    fn read_token(&self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Option<Token> {
+        (!r.once_in(4)).then(|| ledger.call(self.number, doc, What::Read))
+    }
+
+    fn submit(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
+        let (token, mark) = ledger.mark(self.number, doc);
+        let TabDoc { handle, data, .. } = &self.docs[doc];
+        let handle = *handle;
+        let (op, marked) = edit::edit(r, data, &mark, self.wild);
+        if !marked {
+            ledger.calls[token.0 as usize].what = What::Unmarked;
+        }
+        let (submission, source) = (submission(r, token), self.source(doc, r));
+        self.call(ledger, |connection| {
+            connection.submit_op(handle, &text_json(op), source, submission)
+        })
+    }
+
+    fn submit_bad(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
+        const BAD: [&str; 6] = [
+            r#"[{"p":["nowhere","below"],"oi":1}]"#,
+            r#"[{"p":["__proto__","x"],"oi":1}]"#,
+            r#"{"oi":1,"p":7}"#,
+            "null",
+            r#"[{"p":["fix"],"oi":2},{"p":["nowhere",0],"si":"x"}]"#,
+            r#"[{"p":["text","x"],"li":1}]"#,
+        ];
+        let token = ledger.call(self.number, doc, What::Unmarked);
+        let (handle, op) = (self.docs[doc].handle, *r.pick(&BAD));
+        let submission = submission(r, token);
+        self.call(ledger, |connection| {
+            connection.submit_op(handle, &text_json(op.to_owned()), None, submission);
+        })
+    }
+
+    fn create(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
+        let (token, mark) = ledger.mark(self.number, doc);
+        let handle = self.docs[doc].handle;
+        let data = Some(text_json(edit::initial(r, &mark).to_json()));
+        let (submission, source) = (submission(r, token), self.source(doc, r));
+        let name = (*r.pick(&["json0", ot_json0::URI])).to_owned();
+        self.call(ledger, |connection| {
+            connection.create(handle, name, data, source, submission)
+        })
+    }
+
+    fn destroy(&mut self, ledger: &mut Ledger, doc: usize) -> Result<(), Error> {
+        let old = self.docs[doc].handle;
+        // ShareDB waits until nothing is pending; whoever does not, loses the callbacks.
+        if self.connection.doc(old).is_none_or(|doc| doc.has_pending()) {
+            return Ok(());
+        }
+        self.later.retain(|(handle, _)| *handle != old);
+        let key = self.docs[doc].key.clone();
+        self.call(ledger, |connection| connection.destroy(old))?;
+        let handle = self.connection.get(key.clone());
+        self.docs[doc] = TabDoc {
+            key,
+            handle,
+            exists: false,
+            data: Value::Null,
+            batches: Vec::new(),
+            listeners: Vec::new(),
+            version: None,
+        };
+        Ok(())
+    }
+
+    fn ingest(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
+        let Some(Some(snapshot)) = self.served.get(doc).cloned() else {
+            return Ok(());
+        };
+        let token = self.read_token(ledger, doc, r);
+        let handle = self.docs[doc].handle;
+        self.call(ledger, |connection| {
+            connection.ingest_snapshot(handle, snapshot, token)
+        })
+    }
+}
+
+impl TabDoc {
+    fn set(&mut self, exists: bool, data: Value) {
+        self.exists = exists;
+        self.data = data;
+    }
+
+    fn apply_component(&mut self, index: usize, edit: Option<Edit>) -> Result<(), Error> {
+        if let Some(edit) = edit {
+            return apply(&mut self.data, &edit);
+        }
+        let component = self.batches.last().and_then(|batch| batch.get(index));
+        let component = component.ok_or_else(|| Error::plain("a component of no batch"))?;
+        Ok(ot_json0::apply_in_place(&mut self.data, component)?)
+    }
+}
+
+fn submission(r: &mut Random, token: Token) -> Submission {
+    Submission {
+        token,
+        callback: !r.once_in(4),
+    }
+}
+
+fn components(edit: &Edit) -> Vec<Op> {
+    match edit {
+        Edit::Json0(op) => op.split().collect(),
+        Edit::Foreign(_) => Vec::new(),
+    }
+}
+
+fn apply(data: &mut Value, edit: &Edit) -> Result<(), Error> {
+    match edit {
+        Edit::Json0(op) => Ok(ot_json0::apply_in_place(data, op)?),
+        Edit::Foreign(_) => Err(Error::plain("an op of no type")),
+    }
+}
+
+fn create_data(data: &CreateData) -> Result<Value, Error> {
+    parse(data.to_text().as_ref())
+}
+
+fn parse(text: Option<&Json>) -> Result<Value, Error> {
+    match text {
+        None => Ok(Value::Null),
+        Some(text) => Value::parse(text.get()).map_err(|error| Error::plain(error.to_string())),
+    }
+}
+
+pub(super) fn text_json(text: String) -> Json {
+    json(text).expect("the simulator writes valid JSON")
+}
+
+/// A server's snapshot as an application would bring it.
+pub(super) fn snapshot(served: &crate::server::Snapshot) -> Snapshot {
+    Snapshot {
+        v: Some(Version(served.v)),
+        ty: served
+            .type_uri
+            .map_or(SnapshotType::None, |uri| SnapshotType::Uri(uri.to_owned())),
+        data: served.data.as_ref().map(|data| text_json(data.to_json())),
+    }
+}

@@ -1,0 +1,504 @@
+//! All actors and everything on its way between them. Time is the order of the steps.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use broker::message::encode;
+use proxy_doc::{DocKey, OtType, TabId, Types, json_string};
+use worker_host::{Host, Options, Output, ReadyState};
+
+use super::garbage;
+use super::ledger::Ledger;
+use super::random::Random;
+use super::step::{Config, Step, Weather};
+use super::tab::{Listener, Tab, snapshot};
+use crate::server::{Server, SessionId};
+
+/// Tabs that may be opened during a simulation, the closed ones included.
+const MAX_TABS: usize = 10;
+/// Listeners that may wait on one document.
+const MAX_LISTENERS: usize = 4;
+
+/// json0 alone.
+pub(super) struct Json0;
+
+impl Types for Json0 {
+    fn resolve(&self, name: &str) -> Option<OtType> {
+        (name == ot_json0::NAME || name == ot_json0::URI).then_some(OtType::Json0(None))
+    }
+
+    fn default_uri(&self) -> String {
+        ot_json0::URI.to_owned()
+    }
+}
+
+/// One socket, from both ends: each end may notice its end at its own time.
+#[derive(Debug)]
+pub(super) struct Socket {
+    session: SessionId,
+    pub(super) up: VecDeque<String>,
+    pub(super) down: VecDeque<String>,
+    /// Broken: nothing new gets on its way.
+    pub(super) cut: bool,
+    /// The server has noticed.
+    pub(super) up_ended: bool,
+}
+
+/// A host and its driver.
+pub(super) struct HostSide {
+    pub(super) host: Host,
+    /// The socket that it is bound to.
+    pub(super) socket: Option<usize>,
+    pub(super) wants_socket: bool,
+    pub(super) timer: bool,
+}
+
+/// The simulation.
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) server: Server,
+    pub(super) hosts: Vec<HostSide>,
+    pub(super) sockets: Vec<Socket>,
+    pub(super) tabs: Vec<Tab>,
+    pub(super) keys: Vec<DocKey>,
+    pub(super) ledger: Ledger,
+    pub(super) types: Rc<dyn Types>,
+    /// Whether the server was told to reject an op softly.
+    pub(super) rejected_softly: bool,
+}
+
+impl World {
+    pub(super) fn new(config: Config) -> Self {
+        let keys = (0..config.docs)
+            .map(|n| DocKey {
+                collection: format!("c{}", n / 2),
+                id: format!("d{n}"),
+            })
+            .collect();
+        let ledger = Ledger {
+            no_errors: config.weather == Weather::Fair,
+            ..Ledger::default()
+        };
+        let mut world = Self {
+            server: Server::new(),
+            hosts: Vec::new(),
+            sockets: Vec::new(),
+            tabs: Vec::new(),
+            keys,
+            ledger,
+            types: Rc::new(Json0),
+            rejected_softly: false,
+            config,
+        };
+        world.seed_documents();
+        for epoch in 0..world.config.hosts as u64 {
+            let options = Options {
+                epoch: epoch + 1,
+                private: false,
+                opens_sockets: true,
+            };
+            let mut host = Host::new(options, Rc::clone(&world.types));
+            host.connect();
+            world.hosts.push(HostSide {
+                host,
+                socket: None,
+                wants_socket: false,
+                timer: false,
+            });
+        }
+        for host in world.config.tabs.clone() {
+            world.open_tab(host);
+        }
+        world.drain();
+        world
+    }
+
+    /// The first document exists, in fair weather all of them: there nobody creates one.
+    fn seed_documents(&mut self) {
+        let mut r = Random::new(self.config.seed);
+        let session = self.server.connect();
+        for (n, key) in self.keys.iter().enumerate() {
+            if n > 0 && self.config.weather != Weather::Fair {
+                continue;
+            }
+            let data = super::edit::initial(&mut r, "first").to_json();
+            let text = format!(
+                r#"{{"a":"op","c":"{}","d":"{}","v":null,"seq":{},"create":{{"type":"json0","data":{data}}}}}"#,
+                key.collection,
+                key.id,
+                n + 1
+            );
+            self.server.receive(session, &text);
+        }
+        self.server.disconnect(session);
+    }
+
+    pub(super) fn open_tab(&mut self, host: usize) -> bool {
+        if self.tabs.len() >= MAX_TABS || host >= self.hosts.len() {
+            return false;
+        }
+        let wild = self.config.weather == Weather::Wild;
+        let place = (self.tabs.len(), host);
+        let tab = Tab::open(
+            place,
+            Rc::clone(&self.types),
+            &self.keys,
+            wild,
+            &mut self.ledger,
+        );
+        self.tabs.push(tab);
+        true
+    }
+
+    // ---- Steps ----
+
+    /// Takes one step. Says whether it applied.
+    pub(super) fn take(&mut self, step: &Step) -> bool {
+        let applied = self.apply(step);
+        self.drain();
+        applied
+    }
+
+    fn apply(&mut self, step: &Step) -> bool {
+        match *step {
+            Step::Do {
+                tab,
+                doc,
+                act,
+                seed,
+            } => self.with_tab(tab, |tab, ledger| {
+                let known = doc < tab.docs.len();
+                tab.act(ledger, doc, act, seed);
+                known
+            }),
+            Step::Listen {
+                tab,
+                doc,
+                on,
+                act,
+                seed,
+            } => self.with_tab(tab, |tab, _| {
+                let Some(doc) = tab.docs.get_mut(doc) else {
+                    return false;
+                };
+                doc.listeners.push(Listener { on, act, seed });
+                doc.listeners.truncate(MAX_LISTENERS);
+                true
+            }),
+            Step::Tick { tab } => self.with_tab(tab, |tab, ledger| {
+                let any = !tab.later.is_empty();
+                tab.tick(ledger);
+                any
+            }),
+            Step::OpenTab { host } => self.open_tab(host),
+            Step::CloseTab { tab, arrive } => self.close_tab(tab, arrive),
+            Step::ToHost { tab, count } => self.to_host(tab, count),
+            Step::ToTab { tab, count } => self.to_tab(tab, count),
+            Step::ToServer { socket, count } => self.to_server(socket, count),
+            Step::FromServer { host, count } => self.from_server(host, count),
+            Step::Cut { host, up, down } => self.cut(host, up, down),
+            Step::Restart { down } => self.restart(down),
+            Step::Timer { host } => self.with_host(host, |side| {
+                let due = std::mem::take(&mut side.timer);
+                if due {
+                    side.host.handle_timer();
+                }
+                due
+            }),
+            Step::Open { host } => self.open_socket(host),
+            Step::OpenFails { host } => self.with_host(host, |side| {
+                let due = std::mem::take(&mut side.wants_socket);
+                if due {
+                    side.host.bind_socket(ReadyState::Connecting);
+                    side.host.socket_failed(json_string("refused"));
+                    side.host.socket_closed(Some(json_string("refused")), 0.5);
+                }
+                due
+            }),
+            Step::Confirm { tab } => self.with_tab(tab, |tab, _| {
+                tab.confirm();
+                true
+            }),
+            Step::Reject { .. }
+            | Step::Fixup { .. }
+            | Step::Hold { .. }
+            | Step::RefuseNoOps { .. } => {
+                self.arm(step);
+                true
+            }
+            Step::Garbage { host, seed } => self.garbage(host, seed),
+        }
+    }
+
+    fn arm(&mut self, step: &Step) {
+        match step {
+            Step::Reject { code } => {
+                self.rejected_softly |= code == proxy_doc::codes::ERR_OP_SUBMIT_REJECTED;
+                self.server
+                    .reject_next_submit(code, "refused by the simulation");
+            }
+            Step::Fixup { add } => {
+                self.server
+                    .fixup_next_submit(&format!(r#"[{{"p":["fix"],"na":{add}}}]"#));
+            }
+            Step::Hold { on } => self.server.hold_publications(*on),
+            Step::RefuseNoOps { on } => self.server.do_not_commit_no_ops(*on),
+            _ => unreachable!("only the server's switches are armed"),
+        }
+    }
+
+    pub(super) fn with_tab(
+        &mut self,
+        tab: usize,
+        action: impl FnOnce(&mut Tab, &mut Ledger) -> bool,
+    ) -> bool {
+        match self.tabs.get_mut(tab).filter(|tab| tab.open) {
+            Some(tab) => {
+                if tab.docs.iter().any(|doc| !doc.exists) {
+                    let served = self
+                        .keys
+                        .iter()
+                        .map(|key| self.server.snapshot(&key.collection, &key.id));
+                    tab.served = served.map(|served| served.as_ref().map(snapshot)).collect();
+                }
+                action(tab, &mut self.ledger)
+            }
+            None => false,
+        }
+    }
+
+    fn with_host(&mut self, host: usize, action: impl FnOnce(&mut HostSide) -> bool) -> bool {
+        self.hosts.get_mut(host).is_some_and(action)
+    }
+
+    /// The tab dies; some of what it had posted still arrives.
+    pub(super) fn close_tab(&mut self, tab: usize, arrive: usize) -> bool {
+        if !self.tabs.get(tab).is_some_and(|tab| tab.open) {
+            return false;
+        }
+        self.to_host(tab, arrive);
+        let tab = &mut self.tabs[tab];
+        tab.open = false;
+        tab.to_host.clear();
+        tab.to_tab.clear();
+        let host = &mut self.hosts[tab.host].host;
+        host.tab_gone(&tab.id);
+        true
+    }
+
+    // ---- Messages ----
+
+    pub(super) fn to_host(&mut self, tab: usize, count: usize) -> bool {
+        let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.open) else {
+            return false;
+        };
+        let count = count.min(tab.to_host.len());
+        for text in tab.to_host.drain(..count) {
+            self.hosts[tab.host].host.handle_tab(&tab.id, &text);
+        }
+        count > 0
+    }
+
+    pub(super) fn to_tab(&mut self, tab: usize, count: usize) -> bool {
+        self.with_tab(tab, |tab, ledger| {
+            let count = count.min(tab.to_tab.len());
+            for _ in 0..count {
+                if let Some(text) = tab.to_tab.pop_front() {
+                    tab.receive(ledger, &text);
+                }
+            }
+            count > 0
+        })
+    }
+
+    pub(super) fn to_server(&mut self, socket: usize, count: usize) -> bool {
+        let Some(socket) = self
+            .sockets
+            .get_mut(socket)
+            .filter(|socket| !socket.up_ended)
+        else {
+            return false;
+        };
+        for done in 0..count {
+            match socket.up.pop_front() {
+                Some(text) => self.server.receive(socket.session, &text),
+                None if socket.cut => {
+                    socket.up_ended = true;
+                    self.server.disconnect(socket.session);
+                    return true;
+                }
+                None => return done > 0,
+            }
+        }
+        true
+    }
+
+    pub(super) fn from_server(&mut self, host: usize, count: usize) -> bool {
+        let Some(side) = self.hosts.get_mut(host) else {
+            return false;
+        };
+        let Some(number) = side.socket else {
+            return false;
+        };
+        let socket = &mut self.sockets[number];
+        for done in 0..count {
+            match socket.down.pop_front() {
+                Some(text) => side.host.socket_message(&text),
+                None if socket.cut => {
+                    side.socket = None;
+                    side.host.socket_closed(None, 0.5);
+                    return true;
+                }
+                None => return done > 0,
+            }
+            // What the host answers must not wait for the next message.
+            drain_host(side, host, socket, &mut self.tabs, &mut self.ledger);
+        }
+        true
+    }
+
+    // ---- Sockets ----
+
+    fn open_socket(&mut self, host: usize) -> bool {
+        let number = self.sockets.len();
+        let Some(side) = self.hosts.get_mut(host).filter(|side| side.wants_socket) else {
+            return false;
+        };
+        side.wants_socket = false;
+        let session = self.server.connect();
+        let (up, down) = (VecDeque::new(), VecDeque::new());
+        self.sockets.push(Socket {
+            session,
+            up,
+            down,
+            cut: false,
+            up_ended: false,
+        });
+        side.socket = Some(number);
+        side.host.bind_socket(ReadyState::Connecting);
+        side.host.socket_opened();
+        true
+    }
+
+    fn cut(&mut self, host: usize, up: usize, down: usize) -> bool {
+        let Some(number) = self.hosts.get(host).and_then(|side| side.socket) else {
+            return false;
+        };
+        let socket = &mut self.sockets[number];
+        let news = !socket.cut;
+        if news {
+            socket.cut = true;
+            socket.up.truncate(up);
+            socket.down.truncate(down);
+        }
+        news
+    }
+
+    fn restart(&mut self, down: usize) -> bool {
+        self.server.restart();
+        for socket in &mut self.sockets {
+            socket.cut = true;
+            socket.up_ended = true;
+            socket.up.clear();
+            socket.down.truncate(down);
+        }
+        true
+    }
+
+    /// Sends on what the machines have to say.
+    pub(super) fn drain(&mut self) {
+        for number in 0..self.hosts.len() {
+            let side = &mut self.hosts[number];
+            let mut nowhere = Socket {
+                session: self
+                    .sockets
+                    .first()
+                    .map_or_else(|| Server::new().connect(), |s| s.session),
+                up: VecDeque::new(),
+                down: VecDeque::new(),
+                cut: true,
+                up_ended: true,
+            };
+            let socket = side.socket.and_then(|socket| self.sockets.get_mut(socket));
+            drain_host(
+                side,
+                number,
+                socket.unwrap_or(&mut nowhere),
+                &mut self.tabs,
+                &mut self.ledger,
+            );
+        }
+        while let Some((session, text)) = self.server.poll() {
+            let socket = self
+                .sockets
+                .iter_mut()
+                .find(|socket| socket.session == session);
+            if let Some(socket) = socket.filter(|socket| !socket.cut) {
+                socket.down.push_back(text);
+            }
+        }
+    }
+
+    fn garbage(&mut self, host: usize, seed: u64) -> bool {
+        let Some(side) = self.hosts.get_mut(host) else {
+            return false;
+        };
+        let mut r = Random::new(seed);
+        let stranger = TabId("stranger".to_owned());
+        match r.below(4) {
+            0 => side.host.socket_message(&garbage::from_server(&mut r)),
+            1 => {
+                let text = garbage::from_tab(&mut r, &self.keys);
+                side.host.handle_tab(&stranger, &text);
+            }
+            2 => {
+                side.host.handle_tab(
+                    &stranger,
+                    &encode(&broker::message::ToHost::Register { protocol: 1 }),
+                );
+                for _ in 0..r.below(4) {
+                    let text = garbage::from_tab(&mut r, &self.keys);
+                    side.host.handle_tab(&stranger, &text);
+                }
+                side.host.tab_gone(&stranger);
+            }
+            _ => {
+                let text = garbage::from_host(&mut r);
+                let tab = r.below(self.tabs.len());
+                return self.with_tab(tab, |tab, ledger| {
+                    tab.receive(ledger, &text);
+                    true
+                });
+            }
+        }
+        true
+    }
+}
+
+fn drain_host(
+    side: &mut HostSide,
+    number: usize,
+    socket: &mut Socket,
+    tabs: &mut [Tab],
+    ledger: &mut Ledger,
+) {
+    while let Some(output) = side.host.poll() {
+        match output {
+            Output::ToTab { tab, text, .. } => {
+                let to = tabs.iter_mut().find(|to| to.id == tab && to.open);
+                if let Some(to) = to {
+                    to.to_tab.push_back(text);
+                }
+            }
+            Output::Send(text) => {
+                if !socket.cut {
+                    socket.up.push_back(text);
+                }
+            }
+            Output::CloseSocket => ledger.problem(format!("host {number} closes its socket")),
+            Output::OpenSocket => side.wants_socket = true,
+            Output::StartTimer(_) => side.timer = true,
+            Output::Warn(text) => ledger.error(|| format!("host {number} warns: {text}")),
+        }
+    }
+}
