@@ -1,2 +1,6 @@
-/** Where the demos get their connection: the one place that knows which client they run on. */
-export { createConnection } from './stock.js';
+/** Where the demos get their connection: ours, or with `?client=stock` the stock client. */
+const stock = new URLSearchParams(location.search).get('client') === 'stock';
+
+export const { createConnection } = stock
+  ? await import('./stock.js')
+  : await import('./proxy.js');
