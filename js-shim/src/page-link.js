@@ -119,7 +119,8 @@ export class PageLink {
   _onMessage(event) {
     const connection = this._connection;
     let { data } = event;
-    if (connection.debug) shared.logger.info('RECV', typeof data === 'string' ? data : JSON.stringify(data));
+    if (connection.debug)
+      shared.logger.info('RECV', typeof data === 'string' ? data : JSON.stringify(data));
     if (connection.listenerCount('receive')) {
       try {
         if (typeof data === 'string') data = JSON.parse(data);

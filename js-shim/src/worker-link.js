@@ -2,8 +2,6 @@
  * The way to a host in a SharedWorker.
  */
 
-import { timers } from './ticks.js';
-
 /** @typedef {import('./page-link.js').Link} Link */
 
 /** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
@@ -27,6 +25,7 @@ export class WorkerLink {
     this.initialState = 'connecting';
     this.socket = null;
     this.seq = undefined;
+    /** The id that the application wants. @type {any} */
     this._id = undefined;
     this._url = url;
     this._worker = worker();
@@ -43,7 +42,8 @@ export class WorkerLink {
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
       if (typeof data === 'string') connection._receive(data, false);
     };
-    this._worker.onerror = (/** @type {any} */ event) => connection.emit('error', workerError(event));
+    this._worker.onerror = (/** @type {any} */ event) =>
+      connection.emit('error', workerError(event));
     this._hold();
     this._leaveWithPage();
   }

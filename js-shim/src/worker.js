@@ -21,8 +21,8 @@ export function serve({ types = [] } = {}) {
   const ready = init({
     module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url),
   }).then(() => new WorkerHost());
-  /** @param {any} event */
-  /** @type {any} */ (globalThis).onconnect = (event) => listen(event.ports[0], ready);
+  const scope = /** @type {any} */ (globalThis);
+  scope.onconnect = (/** @type {MessageEvent} */ event) => listen(event.ports[0], ready);
 }
 
 /**

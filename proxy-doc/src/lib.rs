@@ -1,1 +1,27 @@
-//! The document state machine of a ShareDB client, used on both edges of the proxy.
+//! The document state machine of a ShareDB client, without any I/O.
+//!
+//! One machine, [`Doc`], serves both edges of the proxy: in the host its upstream is the ShareDB
+//! server, in a tab its upstream is the host. It decides what ShareDB's `lib/client/doc.js`
+//! decides: what is inflight and pending, what composes, how ops transform each other, when to
+//! roll back. It holds no document data: json0's transform, compose and invert need none.
+//!
+//! What it refuses to do: call user code, read a clock, send bytes. A [`Doc`] pushes [`Task`]s on a
+//! [`Stack`]; the owner pops them and runs the [`Event`]s that come out. The stack is the stock
+//! client's JavaScript call stack made explicit, so that a listener may call back into the
+//! machine in the middle of an op and find exactly the state that ShareDB would show it.
+
+mod doc;
+mod error;
+mod ids;
+mod op;
+mod ot_type;
+mod stack;
+
+pub use doc::{Doc, Edge, Snapshot, SnapshotType, Upstream};
+pub use error::{Error, codes};
+pub use ids::{DocHandle, DocKey, Json, Revision, Seq, TabId, Token, Version, json, json_string};
+pub use op::{
+    CreateData, Edit, OpId, OpKind, PendingOp, Submission, server_transform, transform_x,
+};
+pub use ot_type::{ForeignType, OtType, Types};
+pub use stack::{Event, Later, Outcome, Source, Stack, Task, Thrown};

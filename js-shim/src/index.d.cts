@@ -1,0 +1,413 @@
+/**
+ * The types of the package. They cover what `@types/sharedb` declares for the client, so that a
+ * program written against it compiles here, and correct it where ShareDB does something else.
+ *
+ * Callbacks and listeners are declared as methods: a callback whose error parameter is not
+ * optional is accepted too.
+ */
+
+export {};
+
+/** What a document may hold beneath json0. */
+export type JSONValue = string | number | boolean | null | JSONObject | JSONArray;
+export interface JSONObject {
+  [name: string]: JSONValue;
+}
+export interface JSONArray extends Array<JSONValue> {}
+
+/** Where in a document a json0 component applies: keys and indices, from the outside in. */
+export type Path = ReadonlyArray<string | number>;
+
+/** Adds to a number. */
+export interface AddNumOp {
+  p: Path;
+  na: number;
+}
+/** Inserts an item before the index that ends the path. */
+export interface ListInsertOp {
+  p: Path;
+  li: any;
+}
+/** Deletes the item; `ld` is what it was. */
+export interface ListDeleteOp {
+  p: Path;
+  ld: any;
+}
+/** Replaces the item `ld` by `li`. */
+export interface ListReplaceOp {
+  p: Path;
+  li: any;
+  ld: any;
+}
+/** Moves the item to the index `lm`. */
+export interface ListMoveOp {
+  p: Path;
+  lm: any;
+}
+/** Sets a key that was not there. */
+export interface ObjectInsertOp {
+  p: Path;
+  oi: any;
+}
+/** Deletes a key; `od` is its value. */
+export interface ObjectDeleteOp {
+  p: Path;
+  od: any;
+}
+/** Replaces a key's value `od` by `oi`. */
+export interface ObjectReplaceOp {
+  p: Path;
+  oi: any;
+  od: any;
+}
+/** Inserts text at the offset that ends the path. */
+export interface StringInsertOp {
+  p: Path;
+  si: string;
+}
+/** Deletes the text `sd` at the offset. */
+export interface StringDeleteOp {
+  p: Path;
+  sd: string;
+}
+/** Applies the op `o` of another type, by the name `t`. */
+export interface SubtypeOp {
+  p: Path;
+  t: string;
+  o: any;
+}
+
+/** A component of a json0 op. */
+export type Op =
+  | AddNumOp
+  | ListInsertOp
+  | ListDeleteOp
+  | ListReplaceOp
+  | ListMoveOp
+  | ObjectInsertOp
+  | ObjectDeleteOp
+  | ObjectReplaceOp
+  | StringInsertOp
+  | StringDeleteOp
+  | SubtypeOp;
+
+/** An OT type, as https://github.com/ottypes/docs describes them. */
+export interface Type {
+  name?: string;
+  uri?: string;
+  create(initialData?: any): any;
+  apply(snapshot: any, op: any): any;
+  transform?(op: any, other: any, side: 'left' | 'right'): any;
+  transformX?(left: any, right: any): any;
+  compose?(op: any, next: any): any;
+  invert?(op: any): any;
+  normalize?(op: any): any;
+  deserialize?(data: any): any;
+  createDeserialized?(data: any): any;
+  transformPresence?(presence: any, op: any, isOwnOp: boolean): any;
+  [more: string]: any;
+}
+
+/** The registry of OT types: one a process, shared with the `sharedb` of a server in Node. */
+export interface Types {
+  /** The type of a document that names none: json0. */
+  defaultType: Type;
+  /** Types by name and by URI. */
+  map: { [nameOrUri: string]: Type };
+  register(type: Type): void;
+}
+
+export type LoggerFunction = typeof console.log;
+export interface LoggerOverrides {
+  info?: LoggerFunction;
+  warn?: LoggerFunction;
+  error?: LoggerFunction;
+}
+/** Where warnings go: the console, until other functions are set. */
+export interface Logger {
+  setMethods(overrides: LoggerOverrides): void;
+  info: LoggerFunction;
+  warn: LoggerFunction;
+  error: LoggerFunction;
+}
+
+/**
+ * An error as callbacks and `error` listeners get it. It is a {@link ShareDBError} where the client
+ * found it. A server's is a plain `Error`, with the server's whole message as `data`.
+ */
+export interface ClientError extends globalThis.Error {
+  code: string;
+  data?: any;
+}
+
+declare class ShareDBError extends globalThis.Error {
+  constructor(code: string, message?: string);
+  name: string;
+  /** What happened, to act upon: `ERR_DOC_ALREADY_CREATED`. */
+  code: string;
+  /** All codes, each under its own name. */
+  static readonly CODES: { readonly [code: string]: string };
+}
+export { ShareDBError as Error };
+
+interface Callbacks {
+  failed(error?: ClientError | null): any;
+}
+/** Called once, with the error if there is one. */
+export type Callback = Callbacks['failed'];
+
+export interface ShareDBSourceOptions {
+  /** The caller's own mark, given to listeners as it is. `true` where there is none. */
+  source?: any;
+}
+
+/** A document's state at a version. */
+export interface Snapshot<T = any> {
+  id: string;
+  v: number;
+  /** The type's URI; `null` while there is no document. */
+  type: string | null;
+  data?: T;
+  m: { [key: string]: any } | null;
+}
+/** What `doc.ingestSnapshot` takes. Without a `type` it is json0. */
+export interface IngestibleSnapshot<T = any> {
+  v: number;
+  type?: string | null;
+  data?: T;
+}
+
+/** Anything like a WebSocket. The connection sets the four functions. */
+export interface Socket {
+  readyState: number;
+  close(...reason: any[]): void;
+  send(data: any): void;
+  onmessage: ((event: any) => any) | null;
+  onclose: ((event: any) => any) | null;
+  onerror: ((event: any) => any) | null;
+  onopen: ((event: any) => any) | null;
+}
+
+export type ListenerSignature<L> = { [E in keyof L]: (...args: any[]) => any };
+
+/** Node's EventEmitter, with the names and arguments of the events `L`. */
+export interface TypedEmitter<L extends ListenerSignature<L>> {
+  addListener<U extends keyof L>(event: U, listener: L[U]): this;
+  prependListener<U extends keyof L>(event: U, listener: L[U]): this;
+  prependOnceListener<U extends keyof L>(event: U, listener: L[U]): this;
+  removeListener<U extends keyof L>(event: U, listener: L[U]): this;
+  removeAllListeners(event?: keyof L): this;
+  once<U extends keyof L>(event: U, listener: L[U]): this;
+  on<U extends keyof L>(event: U, listener: L[U]): this;
+  off<U extends keyof L>(event: U, listener: L[U]): this;
+  emit<U extends keyof L>(event: U, ...args: Parameters<L[U]>): boolean;
+  eventNames(): Array<keyof L>;
+  listenerCount(event: keyof L): number;
+  listeners<U extends keyof L>(event: U): Array<L[U]>;
+  rawListeners<U extends keyof L>(event: U): Array<L[U]>;
+  getMaxListeners(): number;
+  setMaxListeners(n: number): this;
+}
+
+export type ConnectionState = 'connecting' | 'connected' | 'disconnected' | 'stopped' | 'closed';
+
+export interface ConnectionReceiveRequest {
+  /** The message. A listener may put another in its place, or `null` so that nobody sees it. */
+  data: any;
+}
+
+export interface ConnectionEventMap {
+  connecting(reason?: any): void;
+  connected(reason?: any): void;
+  /** `reason` is what the socket's `onclose` got: a word, or a browser's CloseEvent. */
+  disconnected(reason?: any): void;
+  stopped(reason?: any): void;
+  closed(reason?: any): void;
+  state(newState: ConnectionState, reason?: any): void;
+  'connection error'(error: any): void;
+  error(error: ClientError): void;
+  /** `connection.get` made a document. */
+  doc(doc: Doc): void;
+  pong(): void;
+  receive(request: ConnectionReceiveRequest): void;
+  send(message: any): void;
+}
+
+/** What the host is, and why this one. */
+export interface ConnectionHost {
+  kind: 'in-page' | 'shared-worker';
+  reason: string;
+}
+
+/** What the host has. */
+export interface HostStatus {
+  tabs: number;
+  sockets: number;
+  docs: number;
+  pendingOps: number;
+}
+
+interface StatusCallbacks {
+  answered(error: ClientError | null, status: HostStatus): any;
+}
+
+/** A connection to a ShareDB server, over a socket of the application's own. */
+export class Connection {
+  constructor(socket: Socket);
+  /** The server's agent, where a backend in this process connected it; else `null`. */
+  agent: any;
+  collections: Record<string, Record<string, Doc>>;
+  readonly state: ConnectionState;
+  readonly canSend: boolean;
+  /** `src` of the ops of all tabs that share the connection; `null` before the first handshake. */
+  id: string | null;
+  /** The number of the next op; `undefined` where the host is not in this page. */
+  seq: number;
+  /** The socket in use; `null` where the host is not in this page. */
+  readonly socket: any;
+  /** Logs every message. */
+  debug: boolean;
+  /** What the host is, and why this one. */
+  readonly host: ConnectionHost;
+
+  get<T = any>(collection: string, id: string): Doc<T>;
+  /** The document, if `get` made it already. */
+  getExisting<T = any>(collection: string, id: string): Doc<T> | undefined;
+  hasPending(): boolean;
+  hasWritePending(): boolean;
+  /** Calls back when nothing is in flight or waiting; never before this returns. */
+  whenNothingPending(callback: () => void): void;
+  /** Takes another socket. Documents and what is pending stay. */
+  bindToSocket(socket: Socket): void;
+  close(): void;
+  /** Asks for a `pong`. Throws `ERR_CANNOT_PING_OFFLINE` unless connected. */
+  ping(): void;
+  /** Sends a message of the application's own. */
+  send(message: any): void;
+  /** Takes a message as if the server had sent it. */
+  handleMessage(message: any): void;
+  /** From here to `endBulk`, fetches and (un)subscribes are collected and sent as one. */
+  startBulk(): void;
+  endBulk(): void;
+  /** Asks the host what it has. */
+  hostStatus(callback: StatusCallbacks['answered']): void;
+}
+export interface Connection extends TypedEmitter<ConnectionEventMap> {}
+
+export interface DocEventMap<T> {
+  load(): void;
+  create(source: any): void;
+  /** Before a whole op, the caller's own or another's. `source` is `false` for others' ops. */
+  'before op batch'(op: any, source: any): void;
+  /** Before an op; of others' json0 ops, before each component. `src` is the author's connection. */
+  'before op'(op: any, source: any, src?: any): void;
+  /** After it; `data` has it. */
+  op(op: any, source: any, src?: any): void;
+  'op batch'(op: any, source: any): void;
+  /** `data` is what the document held. */
+  del(data: T, source: any): void;
+  'no write pending'(): void;
+  'nothing pending'(): void;
+  error(error: ClientError): void;
+  destroy(): void;
+}
+export type DocEvent = keyof DocEventMap<any>;
+
+/** An op that has no answer yet. */
+export interface PendingOp {
+  op?: any;
+  create?: { type: string; data?: any };
+  del?: boolean;
+  type: Type | null;
+  source?: any;
+  callbacks: Array<Callback | undefined>;
+  src?: string;
+  seq?: number;
+}
+
+/** A document. Made by `connection.get`, never by `new`. */
+export class Doc<T = any> {
+  private constructor();
+  connection: Connection;
+  collection: string;
+  id: string;
+  /** `null` while there is no document. */
+  type: Type | null;
+  /** The application's own value, changed in place. `undefined` while there is no document. */
+  data: T;
+  /** The server's count of ops; `null` before anything was loaded. */
+  version: number | null;
+  /** Whether the server confirmed the subscription. */
+  readonly subscribed: boolean;
+  /** Whether to subscribe again after a reconnect. */
+  readonly wantSubscribe: boolean;
+  /** Set it to keep the next ops apart. */
+  preventCompose: boolean;
+  /** Set it to send `source` to the server, and to compose only ops of equal sources. */
+  submitSource: boolean;
+  readonly paused: boolean;
+  /** The op on its way to the server. A copy: changing it changes nothing. */
+  readonly inflightOp: PendingOp | null;
+  /** The ops after it. Copies. */
+  readonly pendingOps: PendingOp[];
+
+  fetch(callback?: Callback): void;
+  subscribe(callback?: Callback): void;
+  unsubscribe(callback?: Callback): void;
+  /** Submits a creation. `type` is a name or a URI; json0 where there is none. */
+  create(data: T, callback?: Callback): void;
+  create(data: T, type?: string | null, callback?: Callback): void;
+  create(
+    data: T,
+    type?: string | null,
+    options?: ShareDBSourceOptions | null,
+    callback?: Callback,
+  ): void;
+  /** Submits an edit: `data` has it when this returns; the callback comes with the server's word. */
+  submitOp(op: any, callback?: Callback): void;
+  submitOp(op: any, options?: ShareDBSourceOptions | null, callback?: Callback): void;
+  /** Submits a deletion. */
+  del(callback?: Callback): void;
+  del(options?: ShareDBSourceOptions | null, callback?: Callback): void;
+  ingestSnapshot(snapshot: IngestibleSnapshot<T> | null | undefined, callback?: Callback): void;
+  /** The data is a copy. Throws where there is no document. */
+  toSnapshot(): { v: number; type: string; data?: T };
+  hasPending(): boolean;
+  hasWritePending(): boolean;
+  /** Calls back when nothing is in flight or waiting; never before this returns. */
+  whenNothingPending(callback: () => void): void;
+  /** Holds own ops back; others' still come in. */
+  pause(): void;
+  resume(): void;
+  flush(): void;
+  /** Unsubscribes and leaves the connection, when nothing is pending any more. */
+  destroy(callback?: Callback): void;
+}
+export interface Doc<T = any> extends TypedEmitter<DocEventMap<T>> {}
+
+/** A `Backend` of `sharedb` in this process. */
+export interface BackendLike {
+  connect(...args: any[]): any;
+}
+
+export interface ConnectionOptions {
+  /** The server's address, also relative to the page. `http` stands for `ws`. */
+  url: string | URL;
+  /** `false` keeps the host in this page. */
+  useSharedWorker?: boolean;
+  /** Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. */
+  worker?: () => any;
+  /** Pages of an origin share a host when this is the same; the URL where there is none. */
+  namespace?: string;
+}
+
+/** A connection with the best host that there is here; `connection.host` says which. */
+export function createConnection(
+  target: string | URL,
+  options?: Partial<ConnectionOptions>,
+): Connection;
+export function createConnection(options: ConnectionOptions): Connection;
+export function createConnection(target: BackendLike | Socket): Connection;
+
+export const types: Types;
+export const logger: Logger;

@@ -1,0 +1,2 @@
+/** The types for `import`. They are the same as for `require`. */
+export * from './index.cjs';

@@ -1,0 +1,112 @@
+//! Errors with ShareDB's codes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Json;
+
+/// An error as an application sees it: a `code` to act on and a `message` to read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Error {
+    /// One of [`codes`], a server's own code, or nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<String>,
+    /// The text for people.
+    pub message: String,
+    /// The whole server message, where a server sent the error.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub data: Option<Json>,
+    /// True where the error came from the server: ShareDB makes it a plain `Error` then.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub from_server: bool,
+    /// The driver's number of the exception itself, where user code or a type threw it.
+    #[serde(skip)]
+    pub thrown: Option<u32>,
+}
+
+impl Error {
+    /// A client error with one of [`codes`].
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: Some(code.to_owned()),
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+
+    /// An error without a code, as an OT type throws it.
+    pub fn plain(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            from_server: true,
+            ..Self::default()
+        }
+    }
+
+    /// `ERR_MESSAGE_BADLY_FORMED`.
+    pub fn badly_formed(message: impl Into<String>) -> Self {
+        Self::new(codes::ERR_MESSAGE_BADLY_FORMED, message)
+    }
+
+    /// Whether the code is `code`.
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+impl From<ot_json0::Error> for Error {
+    fn from(error: ot_json0::Error) -> Self {
+        Self::plain(error.message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{code}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! codes {
+    ($($name:ident),* $(,)?) => {
+        /// ShareDB's error codes (`lib/error.js`) that the client raises or gives a meaning, and ours in the same style.
+        pub mod codes {
+            $(#[doc = concat!("`", stringify!($name), "`.")]
+            pub const $name: &str = stringify!($name);)*
+        }
+    };
+}
+
+codes!(
+    ERR_CANNOT_PING_OFFLINE,
+    ERR_CLIENT_ID_BADLY_FORMED,
+    ERR_CONNECTION_SEQ_INTEGER_OVERFLOW,
+    ERR_CONNECTION_STATE_TRANSITION_INVALID,
+    ERR_DEFAULT_TYPE_MISMATCH,
+    ERR_DOC_ALREADY_CREATED,
+    ERR_DOC_DOES_NOT_EXIST,
+    ERR_DOC_IN_HARD_ROLLBACK,
+    ERR_DOC_MISSING_VERSION,
+    ERR_DOC_TYPE_NOT_RECOGNIZED,
+    ERR_DOC_WAS_DELETED,
+    ERR_HARD_ROLLBACK_FETCH_FAILED,
+    ERR_INFLIGHT_OP_MISSING,
+    ERR_INGESTED_SNAPSHOT_HAS_NO_VERSION,
+    ERR_MESSAGE_BADLY_FORMED,
+    ERR_NO_OP,
+    ERR_OP_SUBMIT_REJECTED,
+    ERR_OT_OP_BADLY_FORMED,
+    ERR_OT_OP_NOT_APPLIED,
+    ERR_PENDING_OP_REMOVED_BY_OP_SUBMIT_REJECTED,
+    ERR_PROTOCOL_VERSION_NOT_SUPPORTED,
+    ERR_SNAPSHOT_READ_SILENT_REJECTION,
+    // Ours.
+    ERR_HOST_INCOMPATIBLE,
+    ERR_HOST_OFFLINE,
+    ERR_REVISION_NOT_KEPT,
+);

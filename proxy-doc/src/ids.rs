@@ -1,0 +1,93 @@
+//! The identifiers and the JSON text that cross every boundary.
+
+use std::fmt;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::Error;
+
+/// JSON text that was checked once, where it entered, and is opaque from there on.
+pub type Json = Rc<RawValue>;
+
+/// Checks `text` and makes it opaque.
+///
+/// # Errors
+/// `ERR_MESSAGE_BADLY_FORMED` when `text` is not JSON.
+pub fn json(text: String) -> Result<Json, Error> {
+    match RawValue::from_string(text) {
+        Ok(raw) => Ok(Rc::from(raw)),
+        Err(error) => Err(Error::badly_formed(format!("Invalid JSON: {error}"))),
+    }
+}
+
+/// `text` as a JSON string literal.
+pub fn json_string(text: &str) -> Json {
+    let quoted = serde_json::value::to_raw_value(text);
+    Rc::from(quoted.unwrap_or_else(|_| unreachable!("a str always serializes")))
+}
+
+macro_rules! count {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The next count.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+count!(
+    /// The server's count of a document: how many ops are committed.
+    Version
+);
+count!(
+    /// The host's count of a document: +1 for every change of the host's state of it. Never sent to the server.
+    Revision
+);
+count!(
+    /// The number of an op within its author: a connection towards the server, a tab towards the host.
+    Seq
+);
+count!(
+    /// What a driver uses to find a callback, and the source of a local op, again.
+    Token
+);
+
+/// The name of a tab, unique among all tabs of all browsers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TabId(pub String);
+
+/// The address of a document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DocKey {
+    /// The collection, or the projection's name.
+    pub collection: String,
+    /// The id within the collection.
+    pub id: String,
+}
+
+impl fmt::Display for DocKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.collection, self.id)
+    }
+}
+
+/// An owner's own short name for a document it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DocHandle(pub u32);

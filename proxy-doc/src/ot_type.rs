@@ -1,0 +1,231 @@
+//! OT types: json0 natively, every other one through the driver.
+
+use std::rc::Rc;
+
+use ot_json0::Side;
+
+use crate::{Edit, Error, Json, json};
+
+/// An OT type that lives outside of Rust, its ops and snapshots seen as JSON text.
+///
+/// The functions are pure: they are called while the machine is borrowed and must not call back into it.
+pub trait ForeignType {
+    /// The type's URI.
+    fn uri(&self) -> &str;
+    /// Whether the type has `compose`.
+    fn can_compose(&self) -> bool;
+    /// Whether the type has `invert`.
+    fn can_invert(&self) -> bool;
+    /// `type.compose(a, b)`.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn compose(&self, a: &Json, b: &Json) -> Result<Json, Error>;
+    /// `type.transform(op, other, side)`.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn transform(&self, op: &Json, other: &Json, side: Side) -> Result<Json, Error>;
+    /// `type.transformX(left, right)`, or both `transform`s where the type has none.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn transform_x(&self, left: &Json, right: &Json) -> Result<(Json, Json), Error> {
+        Ok((
+            self.transform(left, right, Side::Left)?,
+            self.transform(right, left, Side::Right)?,
+        ))
+    }
+    /// `type.invert(op)`.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn invert(&self, op: &Json) -> Result<Json, Error>;
+    /// `type.create(data)`; `None` is JavaScript's `undefined`.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn create(&self, data: Option<&Json>) -> Result<Option<Json>, Error>;
+    /// `type.apply(data, op)` on serialized data.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn apply(&self, data: Option<&Json>, op: &Json) -> Result<Option<Json>, Error>;
+}
+
+/// The registry of OT types, as `types.map` is one.
+pub trait Types {
+    /// The type registered under a name or URI.
+    fn resolve(&self, name: &str) -> Option<OtType>;
+    /// The URI of `types.defaultType`.
+    fn default_uri(&self) -> String;
+}
+
+/// A registered type.
+#[derive(Clone)]
+pub enum OtType {
+    /// json0, done here. Ops with subtypes that only JavaScript knows go to the fallback.
+    Json0(Option<Rc<dyn ForeignType>>),
+    /// Any other type.
+    Foreign(Rc<dyn ForeignType>),
+}
+
+impl std::fmt::Debug for OtType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.uri())
+    }
+}
+
+impl OtType {
+    /// The type's URI.
+    pub fn uri(&self) -> &str {
+        match self {
+            Self::Json0(_) => ot_json0::URI,
+            Self::Foreign(foreign) => foreign.uri(),
+        }
+    }
+
+    /// Reads an op of this type from the wire, checking what ShareDB checks.
+    ///
+    /// # Errors
+    /// `ERR_OT_OP_BADLY_FORMED` for a json0 op that is none, `ERR_OT_OP_NOT_APPLIED` for a dangerous path.
+    pub fn parse(&self, text: &Json) -> Result<Edit, Error> {
+        match self {
+            Self::Json0(_) => match ot_json0::Op::parse(text.get()) {
+                Ok(op) => Edit::json0(op),
+                Err(error) => Err(array_like_error(text).unwrap_or_else(|| Edit::malformed(error))),
+            },
+            Self::Foreign(_) => Ok(Edit::Foreign(text.clone())),
+        }
+    }
+
+    /// Normalizes a submitted op and checks its paths (`lib/client/doc.js` `_submit`).
+    ///
+    /// A foreign op must have been normalized by the driver, which holds the type.
+    ///
+    /// # Errors
+    /// As [`OtType::parse`].
+    pub fn normalize(&self, text: &Json) -> Result<Edit, Error> {
+        match self {
+            Self::Json0(_) => {
+                Edit::json0(ot_json0::normalize(text.get()).map_err(Edit::malformed)?)
+            }
+            Self::Foreign(_) => Ok(Edit::Foreign(text.clone())),
+        }
+    }
+
+    /// Whether two ops can become one.
+    pub fn can_compose(&self) -> bool {
+        match self {
+            Self::Json0(_) => true,
+            Self::Foreign(foreign) => foreign.can_compose(),
+        }
+    }
+
+    /// Composes `next` into `into`, at the cost of `next` for json0.
+    ///
+    /// # Errors
+    /// What the type threw; `into` is unchanged then.
+    pub fn compose_into(&self, into: &mut Edit, next: Edit) -> Result<(), Error> {
+        match (self.native(into, Some(&next)), into, next) {
+            (None, Edit::Json0(into), Edit::Json0(next)) => Ok(into.append_op(next)?),
+            (foreign, into, next) => {
+                let foreign = required(foreign)?;
+                *into = self.reread(foreign.compose(&into.to_text(), &next.to_text())?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Transforms both ops over each other, `left` winning ties.
+    ///
+    /// # Errors
+    /// What the type threw.
+    pub fn transform_x(&self, left: &mut Edit, right: &mut Edit) -> Result<(), Error> {
+        match (self.native(left, Some(right)), left, right) {
+            (None, Edit::Json0(left), Edit::Json0(right)) => {
+                Ok(ot_json0::transform_x(left, right)?)
+            }
+            (foreign, left, right) => {
+                let pair = required(foreign)?.transform_x(&left.to_text(), &right.to_text())?;
+                *left = self.reread(pair.0);
+                *right = self.reread(pair.1);
+                Ok(())
+            }
+        }
+    }
+
+    /// Transforms `op` over `other`.
+    ///
+    /// # Errors
+    /// What the type threw.
+    pub fn transform(&self, op: &Edit, other: &Edit, side: Side) -> Result<Edit, Error> {
+        match (self.native(op, Some(other)), op, other) {
+            (None, Edit::Json0(op), Edit::Json0(other)) => {
+                Ok(Edit::Json0(ot_json0::transform(op, other, side)?))
+            }
+            (foreign, op, other) => {
+                let foreign = required(foreign)?;
+                Ok(self.reread(foreign.transform(&op.to_text(), &other.to_text(), side)?))
+            }
+        }
+    }
+
+    /// The inverse of `op`, or `None` where the type has no `invert` or it threw.
+    pub fn invert(&self, op: &Edit) -> Option<Edit> {
+        match (self.native(op, None), op) {
+            (None, Edit::Json0(op)) => Some(Edit::Json0(ot_json0::invert(op))),
+            (foreign, op) => {
+                let foreign = foreign?;
+                if !foreign.can_invert() {
+                    return None;
+                }
+                foreign
+                    .invert(&op.to_text())
+                    .ok()
+                    .map(|text| self.reread(text))
+            }
+        }
+    }
+
+    /// The JavaScript type to ask, or `None` where json0 here can do it.
+    fn native(&self, a: &Edit, b: Option<&Edit>) -> Option<&Rc<dyn ForeignType>> {
+        match self {
+            Self::Foreign(foreign) => Some(foreign),
+            Self::Json0(fallback) => {
+                let here = a.is_native() && b.is_none_or(Edit::is_native);
+                if here { None } else { fallback.as_ref() }
+            }
+        }
+    }
+
+    fn reread(&self, text: Json) -> Edit {
+        match self {
+            Self::Foreign(_) => Edit::Foreign(text),
+            Self::Json0(_) => match ot_json0::Op::parse(text.get()) {
+                Ok(op) => Edit::Json0(op),
+                Err(_) => Edit::Foreign(text),
+            },
+        }
+    }
+}
+
+/// An object that JavaScript would walk like an array is refused all the same; where its paths are
+/// dangerous, with the error that says so.
+fn array_like_error(text: &Json) -> Option<Error> {
+    let items: std::collections::BTreeMap<String, Json> = serde_json::from_str(text.get()).ok()?;
+    let length: usize = items.get("length")?.get().parse().ok()?;
+    let components: Vec<&str> =
+        (0..length).map_while(|index| items.get(&index.to_string())).map(|item| item.get()).collect();
+    let op = ot_json0::Op::parse(&format!("[{}]", components.join(","))).ok()?;
+    Edit::json0(op).err()
+}
+
+fn required(foreign: Option<&Rc<dyn ForeignType>>) -> Result<&Rc<dyn ForeignType>, Error> {
+    foreign.ok_or_else(|| Error::plain("json0 subtype not registered"))
+}
+
+/// Text that this crate wrote itself.
+pub(crate) fn own_text(text: String) -> Json {
+    json(text).unwrap_or_else(|error| unreachable!("own JSON is valid: {error}"))
+}

@@ -1,0 +1,215 @@
+//! The stack of things still to do: the stock client's call stack, made explicit.
+//!
+//! ShareDB calls listeners in the middle of its functions, and a listener may call back. Here a
+//! function pushes what is left to do as [`Task`]s and returns; the owner pops them. A listener's
+//! call pushes its own tasks on top, and the owner drains those (down to the depth it found)
+//! before it returns to the listener. The order of everything is then that of the stock client.
+
+use crate::doc::Rollback;
+use crate::{CreateData, DocHandle, Edit, Error, Json, Token};
+
+/// Who made an op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// This client, by the submission that the token names.
+    Local(Token),
+    /// Somebody else, or a rollback: `false` to listeners.
+    Remote,
+}
+
+/// What a callback is told.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Success: `undefined`.
+    Done,
+    /// A softly rejected op: `null`.
+    Null,
+    /// Failure.
+    Failed(Error),
+}
+
+impl Outcome {
+    /// The error, if any.
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Done | Self::Null => None,
+        }
+    }
+}
+
+/// Something to do in the next tick (`util.nextTick`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Later {
+    /// [`crate::Doc::flush`]: ops submitted in one go become one op before that.
+    Flush,
+    /// [`crate::Doc::handle_subscribe`] for an unsubscribe made offline.
+    Unsubscribed,
+}
+
+/// What a driver has to do. A `bool` or an index is all it needs to know beside what it has.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Emit `before op batch` and `before op`, apply the whole op, emit `op` and `op batch`.
+    Apply {
+        /// The op.
+        edit: Edit,
+        /// Who made it.
+        source: Source,
+        /// The author's connection id.
+        src: Option<String>,
+    },
+    /// Emit `before op batch` for a remote op whose components are applied one by one.
+    BatchStart {
+        /// The whole op, as it came.
+        edit: Edit,
+        /// The author's connection id.
+        src: Option<String>,
+    },
+    /// Emit `before op` for this component of the batch.
+    BeforeComponent {
+        /// The component's place in the batch.
+        index: usize,
+    },
+    /// Apply this component of the batch and emit `op`.
+    ApplyComponent {
+        /// The component's place in the batch.
+        index: usize,
+        /// The op to apply instead, where ops submitted by listeners transformed it.
+        edit: Option<Edit>,
+    },
+    /// Emit `op batch`.
+    BatchEnd,
+    /// Set type and data and emit `create`.
+    Create {
+        /// The type's name or URI.
+        type_name: String,
+        /// The data before `type.create`.
+        data: CreateData,
+        /// Who made it.
+        source: Source,
+    },
+    /// Take type and data away and emit `del` with the old data.
+    Del {
+        /// Who made it.
+        source: Source,
+    },
+    /// Set type and data and emit `load`.
+    Load {
+        /// The type's URI; `None` when there is no document.
+        type_name: Option<String>,
+        /// The serialized data; `None` is `undefined`.
+        data: Option<Json>,
+    },
+    /// Take type and data away, telling nobody: a hard rollback began.
+    Clear {
+        /// Why.
+        error: Error,
+        /// The submissions of the op that the server refused.
+        rejected: Vec<Token>,
+    },
+    /// Call these callbacks, in order.
+    Callback {
+        /// Whose.
+        tokens: Vec<Token>,
+        /// With what.
+        outcome: Outcome,
+    },
+    /// Emit `no write pending`.
+    NoWritePending,
+    /// Emit `nothing pending`.
+    NothingPending,
+    /// Emit `error`.
+    Error(Error),
+    /// Write a warning to the log.
+    Warn(String),
+    /// Call back in the next tick.
+    Later(Later),
+    /// Send [`crate::Doc::inflight`] to the upstream.
+    SendOp,
+    /// Ask the upstream for a snapshot, or the ops since [`crate::Doc::version`].
+    SendFetch,
+    /// The same, and for all ops to come.
+    SendSubscribe,
+    /// Ask the upstream to send no more.
+    SendUnsubscribe,
+}
+
+/// One thing still to do for a document.
+#[derive(Debug)]
+pub enum Task {
+    /// Hand this to the driver.
+    Event(Event),
+    /// A task of the owner of the documents, by its own number.
+    Owner(u32),
+    /// Tell the document that its upstream came or went.
+    ConnectionState,
+    /// The `catch` of a `try` around what is above: something thrown ends in a hard rollback.
+    Catch,
+    /// The rest of a remote op that is applied one component at a time.
+    Components(crate::doc::Components),
+    /// Compose what listeners submitted since the apply stack had this depth.
+    PopApplyStack(usize),
+    /// An op was committed: +1.
+    CountVersion,
+    /// Answer the callbacks of the inflight op and send the next one.
+    ClearInflight(Outcome),
+    /// Send the next op.
+    Flush,
+    /// Send the next (un)subscribe.
+    FlushSubscribe,
+    /// Say so if no write is pending, then the next task.
+    NothingPending,
+    /// Say so if nothing is pending.
+    AllPending,
+    /// Emit an error that a missing callback left unheard.
+    Unheard(Error),
+    /// Continue a hard rollback after its fetch.
+    FinishRollback(Box<Rollback>, Option<Error>),
+}
+
+/// Where an exception of user code ended up.
+#[derive(Debug)]
+pub enum Thrown {
+    /// In the `try` of this document, which rolls back hard.
+    Caught(DocHandle),
+    /// In nobody's: the driver throws it on.
+    Uncaught,
+}
+
+/// The tasks of all documents of one owner, innermost last.
+#[derive(Debug, Default)]
+pub struct Stack {
+    tasks: Vec<(DocHandle, Task)>,
+}
+
+impl Stack {
+    /// How many tasks wait. A driver notes it before an input and drains down to it.
+    pub fn depth(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Puts a task on top: it runs before everything that waits.
+    pub fn push(&mut self, doc: DocHandle, task: Task) {
+        self.tasks.push((doc, task));
+    }
+
+    /// The topmost task above `mark`.
+    pub fn pop(&mut self, mark: usize) -> Option<(DocHandle, Task)> {
+        if self.tasks.len() > mark {
+            self.tasks.pop()
+        } else {
+            None
+        }
+    }
+
+    /// User code threw: drops what the exception skips, down to the `try` around it or to `mark`.
+    pub fn unwind(&mut self, mark: usize) -> Thrown {
+        while let Some((doc, task)) = self.pop(mark) {
+            if matches!(task, Task::Catch) {
+                return Thrown::Caught(doc);
+            }
+        }
+        Thrown::Uncaught
+    }
+}
