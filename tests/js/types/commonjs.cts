@@ -1,0 +1,7 @@
+/** The package by `require`, and its types. */
+import proxy = require('sharedb-proxy');
+
+const connection: proxy.Connection = proxy.createConnection('wss://example.org/');
+const doc: proxy.Doc<{ count: number }> = connection.get('counters', 'first');
+doc.submitOp([{ p: ['count'], na: doc.data.count }]);
+export const isOurs: boolean = connection instanceof proxy.Connection;
