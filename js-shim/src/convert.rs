@@ -5,7 +5,9 @@
 use broker::message::{State, encode};
 use js_sys::Array;
 use proxy_connection::TabEvent;
-use proxy_doc::{DocHandle, Edit, Error, Event, Json, Later, Outcome, PendingOp, OpKind, Source, Token};
+use proxy_doc::{
+    DocHandle, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source, Token,
+};
 use wasm_bindgen::prelude::*;
 
 use crate::types::thrown_of;
@@ -67,7 +69,11 @@ fn source(source: Source) -> JsValue {
 }
 
 fn tokens(tokens: &[Token]) -> JsValue {
-    tokens.iter().map(|token| JsValue::from(token.0 as f64)).collect::<Array>().into()
+    tokens
+        .iter()
+        .map(|token| JsValue::from(token.0 as f64))
+        .collect::<Array>()
+        .into()
 }
 
 /// `[code, message, data, fromServer, exception]`.
@@ -95,9 +101,10 @@ fn outcome(outcome: &Outcome) -> JsValue {
 pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
     match event {
         TabEvent::ToHost(message) => array(Kind::ToHost, &[JsValue::from_str(message)]),
-        TabEvent::State(state, reason) => {
-            array(Kind::State, &[JsValue::from_str(state.as_str()), text(reason.as_ref())])
-        }
+        TabEvent::State(state, reason) => array(
+            Kind::State,
+            &[JsValue::from_str(state.as_str()), text(reason.as_ref())],
+        ),
         TabEvent::ConnectionError(reason) => array(Kind::ConnectionError, &[text(Some(reason))]),
         TabEvent::Error(failed) => array(Kind::Error, &[error(failed)]),
         TabEvent::Pong => array(Kind::Pong, &[]),
@@ -113,36 +120,54 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
 fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> JsValue {
     let doc = JsValue::from(handle);
     match event {
-        Event::Apply { edit, source: by, src } => {
-            array(Kind::Apply, &[doc, edit_text(edit), source(*by), optional(src.as_deref())])
-        }
-        Event::BatchStart { edit, src } => {
-            array(Kind::BatchStart, &[doc, edit_text(edit), optional(src.as_deref())])
-        }
+        Event::Apply {
+            edit,
+            source: by,
+            src,
+        } => array(
+            Kind::Apply,
+            &[doc, edit_text(edit), source(*by), optional(src.as_deref())],
+        ),
+        Event::BatchStart { edit, src } => array(
+            Kind::BatchStart,
+            &[doc, edit_text(edit), optional(src.as_deref())],
+        ),
         Event::BeforeComponent { index } => {
             array(Kind::BeforeComponent, &[doc, JsValue::from(*index as u32)])
         }
         Event::ApplyComponent { index, edit } => {
             let op = edit.as_ref().map_or(JsValue::UNDEFINED, edit_text);
-            array(Kind::ApplyComponent, &[doc, JsValue::from(*index as u32), op])
+            array(
+                Kind::ApplyComponent,
+                &[doc, JsValue::from(*index as u32), op],
+            )
         }
         Event::BatchEnd => array(Kind::BatchEnd, &[doc]),
-        Event::Create { type_name, data, source: by } => {
+        Event::Create {
+            type_name,
+            data,
+            source: by,
+        } => {
             // A local create has its data in JavaScript, where it may be more than JSON.
             let data = match by {
                 Source::Local(_) => JsValue::UNDEFINED,
                 Source::Remote => text(data.to_text().as_ref()),
             };
-            array(Kind::Create, &[doc, JsValue::from_str(type_name), data, source(*by)])
+            array(
+                Kind::Create,
+                &[doc, JsValue::from_str(type_name), data, source(*by)],
+            )
         }
         Event::Del { source: by } => array(Kind::Del, &[doc, source(*by)]),
-        Event::Load { type_name, data } => {
-            array(Kind::Load, &[doc, optional(type_name.as_deref()), text(data.as_ref())])
-        }
+        Event::Load { type_name, data } => array(
+            Kind::Load,
+            &[doc, optional(type_name.as_deref()), text(data.as_ref())],
+        ),
         Event::Clear { .. } => array(Kind::Clear, &[doc]),
-        Event::Callback { tokens: of, outcome: with } => {
-            array(Kind::Callback, &[doc, tokens(of), outcome(with)])
-        }
+        Event::Callback {
+            tokens: of,
+            outcome: with,
+        } => array(Kind::Callback, &[doc, tokens(of), outcome(with)]),
         Event::NoWritePending => array(Kind::NoWritePending, &[doc]),
         Event::NothingPending => array(Kind::NothingPending, &[doc]),
         Event::Error(failed) => array(Kind::DocError, &[doc, error(failed)]),
@@ -165,12 +190,18 @@ pub(crate) fn pending_op(op: &PendingOp) -> JsValue {
         OpKind::Del => ("del", None, None),
         OpKind::Noop => ("noop", None, None),
     };
-    let of: Vec<Token> = op.submissions.iter().map(|submission| submission.token).collect();
+    let of: Vec<Token> = op
+        .submissions
+        .iter()
+        .map(|submission| submission.token)
+        .collect();
     [
         JsValue::from_str(kind),
         text(content.as_ref()),
         optional(ty.or(op.ty.as_ref().map(|ty| ty.uri()))),
-        op.id.seq.map_or(JsValue::UNDEFINED, |seq| JsValue::from(seq.0 as f64)),
+        op.id
+            .seq
+            .map_or(JsValue::UNDEFINED, |seq| JsValue::from(seq.0 as f64)),
         optional(op.id.src.as_deref()),
         JsValue::from(op.sent),
         tokens(&of),

@@ -44,8 +44,14 @@ impl HostCore {
     /// A host in its `epoch`. `private`: one tab owns it. `opens_sockets`: it asks for its sockets.
     #[wasm_bindgen(constructor)]
     pub fn new(types: TypesBridge, epoch: f64, private: bool, opens_sockets: bool) -> Self {
-        let options = Options { epoch: epoch as u64, private, opens_sockets };
-        Self { inner: Host::new(options, Rc::new(JsTypes(types))) }
+        let options = Options {
+            epoch: epoch as u64,
+            private,
+            opens_sockets,
+        };
+        Self {
+            inner: Host::new(options, Rc::new(JsTypes(types))),
+        }
     }
 
     /// The next output, as an array; `undefined` when there is none.

@@ -33,7 +33,9 @@ impl TabCore {
     /// A connection in one of ShareDB's states.
     #[wasm_bindgen(constructor)]
     pub fn new(types: TypesBridge, state: &str) -> Self {
-        Self { inner: ProxyConnection::new(Rc::new(JsTypes(types)), convert::state(state)) }
+        Self {
+            inner: ProxyConnection::new(Rc::new(JsTypes(types)), convert::state(state)),
+        }
     }
 
     /// How much is still to do: the mark for `poll` after the next call.
@@ -135,7 +137,8 @@ impl TabCore {
         callback: bool,
     ) -> Result<(), JsValue> {
         let (op, source) = (parsed(op)?, optional(source)?);
-        self.inner.submit_op(DocHandle(doc), &op, source, of(submission, callback));
+        self.inner
+            .submit_op(DocHandle(doc), &op, source, of(submission, callback));
         Ok(())
     }
 
@@ -150,7 +153,13 @@ impl TabCore {
         callback: bool,
     ) -> Result<(), JsValue> {
         let (data, source) = (optional(data)?, optional(source)?);
-        self.inner.create(DocHandle(doc), type_name, data, source, of(submission, callback));
+        self.inner.create(
+            DocHandle(doc),
+            type_name,
+            data,
+            source,
+            of(submission, callback),
+        );
         Ok(())
     }
 
@@ -163,7 +172,8 @@ impl TabCore {
         callback: bool,
     ) -> Result<(), JsValue> {
         let source = optional(source)?;
-        self.inner.del(DocHandle(doc), source, of(submission, callback));
+        self.inner
+            .del(DocHandle(doc), source, of(submission, callback));
         Ok(())
     }
 
@@ -192,7 +202,8 @@ impl TabCore {
     ) -> Result<(), JsValue> {
         let snapshot: Snapshot = serde_json::from_str(snapshot)
             .map_err(|error| convert::error(&Error::badly_formed(error.to_string())))?;
-        self.inner.ingest_snapshot(DocHandle(doc), snapshot, token(callback));
+        self.inner
+            .ingest_snapshot(DocHandle(doc), snapshot, token(callback));
         Ok(())
     }
 
@@ -225,13 +236,18 @@ impl TabCore {
 
     /// `doc.version`.
     pub fn version(&self, doc: u32) -> Option<f64> {
-        self.inner.version(DocHandle(doc)).map(|version| version.0 as f64)
+        self.inner
+            .version(DocHandle(doc))
+            .map(|version| version.0 as f64)
     }
 
     /// Sets `doc.version`.
     #[wasm_bindgen(js_name = setVersion)]
     pub fn set_version(&mut self, doc: u32, version: Option<f64>) {
-        self.inner.set_version(DocHandle(doc), version.map(|version| Version(version as u64)));
+        self.inner.set_version(
+            DocHandle(doc),
+            version.map(|version| Version(version as u64)),
+        );
     }
 
     /// `doc.subscribed`.
@@ -292,7 +308,11 @@ impl TabCore {
 
     /// All ops without an end, oldest first, as arrays.
     pub fn unfinished(&self, doc: u32) -> Array {
-        let ops = self.inner.doc(DocHandle(doc)).into_iter().flat_map(Doc::unfinished);
+        let ops = self
+            .inner
+            .doc(DocHandle(doc))
+            .into_iter()
+            .flat_map(Doc::unfinished);
         ops.map(convert::pending_op).collect()
     }
 
@@ -302,5 +322,8 @@ impl TabCore {
 }
 
 fn of(token: f64, callback: bool) -> Submission {
-    Submission { token: Token(token as u64), callback }
+    Submission {
+        token: Token(token as u64),
+        callback,
+    }
 }

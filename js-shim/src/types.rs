@@ -51,9 +51,13 @@ const MAX_THROWN: usize = 1024;
 /// An error of a machine that stands for an exception.
 pub(crate) fn error_of(thrown: JsValue) -> Error {
     let text = |key: &str| {
-        js_sys::Reflect::get(&thrown, &key.into()).ok().and_then(|value| value.as_string())
+        js_sys::Reflect::get(&thrown, &key.into())
+            .ok()
+            .and_then(|value| value.as_string())
     };
-    let message = text("message").or_else(|| thrown.as_string()).unwrap_or_else(|| format!("{thrown:?}"));
+    let message = text("message")
+        .or_else(|| thrown.as_string())
+        .unwrap_or_else(|| format!("{thrown:?}"));
     let code = text("code");
     let number = THROWN.with_borrow_mut(|all| {
         if all.len() >= MAX_THROWN {
@@ -62,7 +66,13 @@ pub(crate) fn error_of(thrown: JsValue) -> Error {
         all.push(thrown);
         u32::try_from(all.len() - 1).ok()
     });
-    Error { code, message, data: None, from_server: true, thrown: number }
+    Error {
+        code,
+        message,
+        data: None,
+        from_server: true,
+        thrown: number,
+    }
 }
 
 /// The exception that an error stands for, if any.
@@ -78,8 +88,15 @@ impl Types for JsTypes {
     fn resolve(&self, name: &str) -> Option<OtType> {
         let bridge = self.0.resolve(name)?;
         let native = bridge.native();
-        let foreign: Rc<dyn ForeignType> = Rc::new(JsType { uri: bridge.uri(), bridge });
-        Some(if native { OtType::Json0(Some(foreign)) } else { OtType::Foreign(foreign) })
+        let foreign: Rc<dyn ForeignType> = Rc::new(JsType {
+            uri: bridge.uri(),
+            bridge,
+        });
+        Some(if native {
+            OtType::Json0(Some(foreign))
+        } else {
+            OtType::Foreign(foreign)
+        })
     }
 
     fn default_uri(&self) -> String {
@@ -130,7 +147,10 @@ impl ForeignType for JsType {
     }
 
     fn transform_x(&self, left: &Json, right: &Json) -> Result<(Json, Json), Error> {
-        let pair = self.bridge.transform_x(left.get(), right.get()).map_err(error_of)?;
+        let pair = self
+            .bridge
+            .transform_x(left.get(), right.get())
+            .map_err(error_of)?;
         let [left, right] = <[String; 2]>::try_from(pair)
             .map_err(|_| Error::plain("transformX must return two ops"))?;
         Ok((json(left)?, json(right)?))

@@ -1,1 +1,821 @@
-//! What a tab holds: the connection and documents that mirror ShareDB's.
+//! What a tab holds of a ShareDB connection: documents, the mirrored connection state, and the
+//! conversation with the host.
+//!
+//! [`ProxyConnection`] is a state machine. Calls of the application and messages of the host go in;
+//! [`TabEvent`]s come out of [`ProxyConnection::poll`], one at a time, and the driver runs each
+//! before it asks for the next. A listener may call back in between: the driver notes
+//! [`ProxyConnection::depth`] before every call and polls down to it, so that nested calls nest as
+//! they do in the stock client.
+//!
+//! What it refuses to do: hold data, run user code, know how the host is reached.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use broker::message::Change;
+use broker::message::{
+    Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL, Read,
+    ReadAction, State, Status, SubmitOp, TabSnapshot, ToHost, ToTab, decode, encode,
+};
+use proxy_doc::{
+    Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, OpKind, Seq, Snapshot, SnapshotType,
+    Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
+};
+
+/// Messages after which the tab confirms what it received, so that the host can forget.
+const CONFIRM_EVERY: u64 = 64;
+
+/// Something the driver has to do.
+#[derive(Debug)]
+pub enum TabEvent {
+    /// Post this text to the host.
+    ToHost(String),
+    /// Do this for a document.
+    Doc(DocHandle, Event),
+    /// The connection changed its state: emit the state's own event, then `state`.
+    State(State, Option<Json>),
+    /// Emit `connection error`.
+    ConnectionError(Json),
+    /// Emit `error`.
+    Error(Error),
+    /// Emit `pong`.
+    Pong,
+    /// The answer to [`ProxyConnection::ask_status`].
+    Status(Token, Status),
+    /// Write a warning to the log.
+    Warn(String),
+}
+
+/// A document of a tab.
+#[derive(Debug)]
+struct ProxyDoc {
+    doc: Doc,
+    /// The server's version; `doc` counts the host's revisions.
+    version: Option<Version>,
+    /// An application's snapshot is loaded, and the host has not said which revision it is.
+    unplaced: bool,
+}
+
+/// What an answer of the host is for.
+#[derive(Debug)]
+enum Asked {
+    Read(DocHandle, ReadAction),
+    Ingest(DocHandle),
+    Status(Token),
+}
+
+/// A task of the connection between tasks of documents.
+#[derive(Debug)]
+enum OwnerTask {
+    EndBulk,
+    Announce(State, Option<Json>),
+    Emit(Box<TabEvent>),
+}
+
+/// A tab's connection.
+pub struct ProxyConnection {
+    types: Rc<dyn Types>,
+    state: State,
+    id: Option<String>,
+    generation: u64,
+    epoch: Option<u64>,
+    left: bool,
+    next_seq: Seq,
+    docs: BTreeMap<DocHandle, ProxyDoc>,
+    by_key: BTreeMap<DocKey, DocHandle>,
+    next_handle: u32,
+    asked: BTreeMap<CallbackId, Asked>,
+    next_callback: u64,
+    bulk: Option<Vec<Read>>,
+    stack: Stack,
+    owner_tasks: BTreeMap<u32, OwnerTask>,
+    next_owner_task: u32,
+    received: u64,
+    confirmed: u64,
+}
+
+impl ProxyConnection {
+    /// A connection in `state`, on the first binding of its host to a socket.
+    pub fn new(types: Rc<dyn Types>, state: State) -> Self {
+        Self {
+            types,
+            state,
+            id: None,
+            generation: 1,
+            epoch: None,
+            left: false,
+            next_seq: Seq(1),
+            docs: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            next_handle: 0,
+            asked: BTreeMap::new(),
+            next_callback: 1,
+            bulk: None,
+            stack: Stack::default(),
+            owner_tasks: BTreeMap::new(),
+            next_owner_task: 0,
+            received: 0,
+            confirmed: 0,
+        }
+    }
+
+    // ---- Running ----
+
+    /// How much is still to do; the `mark` for [`ProxyConnection::poll`] after the next call.
+    pub fn depth(&self) -> usize {
+        self.stack.depth()
+    }
+
+    /// The next thing to do, down to `mark`.
+    pub fn poll(&mut self, mark: usize) -> Option<TabEvent> {
+        loop {
+            let (handle, task) = self.stack.pop(mark)?;
+            let event = match task {
+                Task::Owner(number) => self.run_owner_task(number),
+                task => self.run_doc_task(handle, task),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    /// What the last polled event ran threw `error`. Says whether a document's `try` caught it
+    /// (ShareDB rolls that document back hard); if not, the driver throws it on.
+    pub fn threw(&mut self, mark: usize, error: Error) -> bool {
+        match self.stack.unwind(mark) {
+            Thrown::Uncaught => false,
+            Thrown::Caught(handle) => {
+                self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
+                true
+            }
+        }
+    }
+
+    fn run_doc_task(&mut self, handle: DocHandle, task: Task) -> Option<TabEvent> {
+        let event = self.with_doc(handle, |doc, up| doc.run(up, task))??;
+        match event {
+            Event::SendOp => self.send_op(handle),
+            Event::SendFetch => self.send_read(handle, ReadAction::Fetch),
+            Event::SendSubscribe => self.send_read(handle, ReadAction::Subscribe),
+            Event::SendUnsubscribe => self.send_read(handle, ReadAction::Unsubscribe),
+            Event::Later(Later::Unsubscribed) => {
+                // The host stops sending what it may have from other tabs; nobody waits for its answer.
+                self.push_event(TabEvent::Doc(handle, event));
+                self.send_read(handle, ReadAction::Unsubscribe)
+            }
+            Event::Warn(text) => Some(TabEvent::Warn(text)),
+            event => {
+                if let (Event::Clear { .. }, Some(doc)) = (&event, self.docs.get_mut(&handle)) {
+                    doc.version = None;
+                }
+                Some(TabEvent::Doc(handle, event))
+            }
+        }
+    }
+
+    fn run_owner_task(&mut self, number: u32) -> Option<TabEvent> {
+        match self.owner_tasks.remove(&number)? {
+            OwnerTask::EndBulk => self.end_bulk_now(),
+            OwnerTask::Announce(state, reason) => Some(TabEvent::State(state, reason)),
+            OwnerTask::Emit(event) => Some(*event),
+        }
+    }
+
+    fn push_owner(&mut self, task: OwnerTask) {
+        let number = self.next_owner_task;
+        self.next_owner_task = number.wrapping_add(1);
+        self.owner_tasks.insert(number, task);
+        self.stack.push(DocHandle(u32::MAX), Task::Owner(number));
+    }
+
+    fn push_event(&mut self, event: TabEvent) {
+        self.push_owner(OwnerTask::Emit(Box::new(event)));
+    }
+
+    fn with_doc<R>(
+        &mut self,
+        handle: DocHandle,
+        action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
+    ) -> Option<R> {
+        let connected = self.connected();
+        let ProxyDoc { doc, unplaced, .. } = self.docs.get_mut(&handle)?;
+        let mut up = Upstream {
+            me: handle,
+            // What the host holds can be opened offline, too.
+            can_read: connected || (doc.version().is_none() && !self.left),
+            can_write: !self.left && !*unplaced,
+            src: self.id.as_deref(),
+            next_seq: &mut self.next_seq,
+            types: &*self.types,
+            stack: &mut self.stack,
+        };
+        Some(action(doc, &mut up))
+    }
+
+    fn connected(&self) -> bool {
+        self.state == State::Connected
+    }
+
+    // ---- The connection ----
+
+    /// The mirrored state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The real connection's id, once known.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The first message to a host.
+    pub fn register(&mut self) {
+        self.left = false;
+        self.to_host(&ToHost::Register { protocol: PROTOCOL });
+    }
+
+    /// Leaves the host, without a word to the application: the page goes away.
+    pub fn unregister(&mut self) {
+        self.to_host(&ToHost::Unregister {});
+    }
+
+    /// Closes the connection.
+    ///
+    /// `at_once`: the host is elsewhere, so the state changes before the call returns, as it does
+    /// with a socket that reports synchronously. Otherwise the socket's own report changes it.
+    /// `leave`: the host has other tabs, and this one is no longer one of them.
+    pub fn close(&mut self, at_once: bool, leave: bool) {
+        self.generation += u64::from(at_once);
+        let generation = self.generation;
+        if at_once {
+            self.set_state(State::Closed, Some(proxy_doc::json_string("closed")));
+        }
+        self.left |= leave;
+        self.to_host(&ToHost::Close { generation });
+    }
+
+    /// The application bound another socket, in `state`, and the host is elsewhere.
+    pub fn rebind(&mut self, state: State) {
+        self.generation += 1;
+        self.left = false;
+        self.set_state(state, None);
+    }
+
+    /// Asks the server for a pong.
+    ///
+    /// # Errors
+    /// `ERR_CANNOT_PING_OFFLINE`.
+    pub fn ping(&mut self) -> Result<(), Error> {
+        if !self.connected() {
+            let message = "Socket must be CONNECTED to ping";
+            return Err(Error::new(codes::ERR_CANNOT_PING_OFFLINE, message));
+        }
+        self.to_host(&ToHost::Ping {});
+        Ok(())
+    }
+
+    /// Asks the host what it has.
+    pub fn ask_status(&mut self, token: Token) {
+        let callback_id = self.ask(Asked::Status(token));
+        self.to_host(&ToHost::Status { callback_id });
+    }
+
+    /// Collects reads until [`ProxyConnection::end_bulk`].
+    pub fn start_bulk(&mut self) {
+        self.bulk.get_or_insert_default();
+    }
+
+    /// Sends the collected reads as one.
+    pub fn end_bulk(&mut self) {
+        self.push_owner(OwnerTask::EndBulk);
+    }
+
+    fn end_bulk_now(&mut self) -> Option<TabEvent> {
+        let reads = self.bulk.take().filter(|reads| !reads.is_empty())?;
+        Some(TabEvent::ToHost(encode(&ToHost::Bulk { reads })))
+    }
+
+    fn to_host(&mut self, message: &ToHost) {
+        self.push_event(TabEvent::ToHost(encode(message)));
+    }
+
+    fn ask(&mut self, asked: Asked) -> CallbackId {
+        let callback_id = CallbackId(self.next_callback);
+        self.next_callback += 1;
+        self.asked.insert(callback_id, asked);
+        callback_id
+    }
+
+    fn set_state(&mut self, state: State, reason: Option<Json>) {
+        if self.state == state {
+            return;
+        }
+        self.state = state;
+        self.push_owner(OwnerTask::Announce(state, reason));
+        self.push_owner(OwnerTask::EndBulk);
+        self.start_bulk();
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        for handle in handles {
+            self.stack.push(handle, Task::ConnectionState);
+        }
+    }
+
+    // ---- Documents ----
+
+    /// The document, made where it is not known yet.
+    pub fn get(&mut self, key: DocKey) -> DocHandle {
+        if let Some(handle) = self.by_key.get(&key) {
+            return *handle;
+        }
+        let handle = DocHandle(self.next_handle);
+        self.next_handle += 1;
+        self.by_key.insert(key.clone(), handle);
+        let doc = Doc::new(key, Edge::Tab);
+        self.docs.insert(
+            handle,
+            ProxyDoc {
+                doc,
+                version: None,
+                unplaced: false,
+            },
+        );
+        handle
+    }
+
+    /// Forgets the document.
+    pub fn destroy(&mut self, handle: DocHandle) {
+        if let Some(gone) = self.docs.remove(&handle) {
+            let DocKey { collection, id } = gone.doc.key().clone();
+            self.by_key.remove(gone.doc.key());
+            self.to_host(&ToHost::Destroy { collection, id });
+        }
+    }
+
+    /// The machine of a document, to read from.
+    pub fn doc(&self, handle: DocHandle) -> Option<&Doc> {
+        self.docs.get(&handle).map(|doc| &doc.doc)
+    }
+
+    /// The machine of a document, to set what an application may set.
+    pub fn doc_mut(&mut self, handle: DocHandle) -> Option<&mut Doc> {
+        self.docs.get_mut(&handle).map(|doc| &mut doc.doc)
+    }
+
+    /// The server's version of a document.
+    pub fn version(&self, handle: DocHandle) -> Option<Version> {
+        self.docs.get(&handle).and_then(|doc| doc.version)
+    }
+
+    /// Sets what [`ProxyConnection::version`] says until the host says otherwise.
+    pub fn set_version(&mut self, handle: DocHandle, version: Option<Version>) {
+        if let Some(doc) = self.docs.get_mut(&handle) {
+            doc.version = version;
+        }
+    }
+
+    /// `doc.submitOp`; see [`Doc::submit_op`].
+    pub fn submit_op(
+        &mut self,
+        handle: DocHandle,
+        op: &Json,
+        source: Option<Json>,
+        submission: Submission,
+    ) {
+        self.with_doc(handle, |doc, up| doc.submit_op(up, op, source, submission));
+    }
+
+    /// `doc.create`.
+    pub fn create(
+        &mut self,
+        handle: DocHandle,
+        type_name: String,
+        data: Option<Json>,
+        source: Option<Json>,
+        submission: Submission,
+    ) {
+        self.with_doc(handle, |doc, up| {
+            doc.create(up, type_name, data, source, submission)
+        });
+    }
+
+    /// `doc.del`.
+    pub fn del(&mut self, handle: DocHandle, source: Option<Json>, submission: Submission) {
+        self.with_doc(handle, |doc, up| doc.del(up, source, submission));
+    }
+
+    /// `doc.fetch`.
+    pub fn fetch(&mut self, handle: DocHandle, callback: Option<Token>) {
+        self.with_doc(handle, |doc, up| doc.fetch(up, callback));
+    }
+
+    /// `doc.subscribe`.
+    pub fn subscribe(&mut self, handle: DocHandle, callback: Option<Token>) {
+        self.with_doc(handle, |doc, up| doc.subscribe(up, callback));
+    }
+
+    /// `doc.unsubscribe`.
+    pub fn unsubscribe(&mut self, handle: DocHandle, callback: Option<Token>) {
+        self.with_doc(handle, |doc, up| doc.unsubscribe(up, callback));
+    }
+
+    /// `doc.flush`, now.
+    pub fn flush(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| doc.flush(up));
+    }
+
+    /// `doc.pause`.
+    pub fn pause(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, _| doc.pause());
+    }
+
+    /// `doc.resume`.
+    pub fn resume(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| doc.resume(up));
+    }
+
+    /// A hard rollback on demand.
+    pub fn hard_rollback(&mut self, handle: DocHandle, error: Error) {
+        self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
+    }
+
+    /// The next tick of [`Later::Unsubscribed`].
+    pub fn finish_unsubscribe(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| doc.handle_subscribe(up, Ok(None)));
+    }
+
+    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked where it belongs.
+    pub fn ingest_snapshot(
+        &mut self,
+        handle: DocHandle,
+        snapshot: Snapshot,
+        callback: Option<Token>,
+    ) {
+        let Some(known) = self.docs.get(&handle) else {
+            return;
+        };
+        let (version, has_state) = (
+            snapshot.v,
+            known.doc.ty().is_some() || known.doc.has_write_pending(),
+        );
+        if version.is_none() || has_state {
+            // Refused, or a reason to fetch: the machine decides by versions of the server.
+            return self.ingest_over_state(handle, snapshot, callback);
+        }
+        if known.version > version {
+            self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, None, callback));
+            return;
+        }
+        let callback_id = self.ask(Asked::Ingest(handle));
+        let DocKey { collection, id } = self.docs[&handle].doc.key().clone();
+        let message = ToHost::IngestSnapshot {
+            collection,
+            id,
+            snapshot: snapshot.clone(),
+            callback_id,
+        };
+        if let Some(known) = self.docs.get_mut(&handle) {
+            known.version = version;
+            known.unplaced = true;
+        }
+        self.to_host(&message);
+        self.with_doc(handle, |doc, up| {
+            doc.ingest_snapshot(up, Some(snapshot), callback)
+        });
+    }
+
+    fn ingest_over_state(
+        &mut self,
+        handle: DocHandle,
+        mut snapshot: Snapshot,
+        callback: Option<Token>,
+    ) {
+        let Some(known) = self.docs.get(&handle) else {
+            return;
+        };
+        // Only newer or not matters here; the machine compares with its own count.
+        let newer = snapshot.v > known.version;
+        let own = known.doc.version();
+        snapshot.v = snapshot.v.map(|v| match own {
+            Some(own) if newer => own.next(),
+            Some(own) => own,
+            None => v,
+        });
+        self.with_doc(handle, |doc, up| {
+            doc.ingest_snapshot(up, Some(snapshot), callback)
+        });
+    }
+
+    // ---- To the host ----
+
+    fn send_op(&mut self, handle: DocHandle) -> Option<TabEvent> {
+        let doc = &mut self.docs.get_mut(&handle)?.doc;
+        let op = doc.inflight()?;
+        let DocKey { collection, id } = doc.key().clone();
+        let message = ToHost::SubmitOp(SubmitOp {
+            collection,
+            id,
+            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            seq: op.id.seq?,
+            change: Change::new(&op.kind, op.ty.as_ref()),
+            source: op.source.clone(),
+            prevent_compose: op.prevent_compose,
+        });
+        Some(TabEvent::ToHost(encode(&message)))
+    }
+
+    fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
+        let callback_id = self.ask(Asked::Read(handle, action));
+        let doc = &self.docs.get(&handle)?.doc;
+        let DocKey { collection, id } = doc.key().clone();
+        let read = Read {
+            action,
+            collection,
+            id,
+            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            reset: doc.in_hard_rollback(),
+            resume: self.bulk.is_some() && doc.resuming(),
+            callback_id,
+        };
+        match &mut self.bulk {
+            Some(reads) => {
+                reads.push(read);
+                None
+            }
+            None => Some(TabEvent::ToHost(encode(&ToHost::Read(read)))),
+        }
+    }
+
+    // ---- From the host ----
+
+    /// One message of the host.
+    pub fn handle_message(&mut self, text: &str) {
+        match decode::<Envelope>(text) {
+            Ok(envelope) => self.handle_envelope(envelope),
+            Err(error) => self.push_event(TabEvent::Warn(error.message)),
+        }
+    }
+
+    fn handle_envelope(&mut self, envelope: Envelope) {
+        if matches!(envelope.message, ToTab::Welcome { .. }) {
+            self.epoch = Some(envelope.epoch);
+            (self.received, self.confirmed) = (0, 0);
+        } else if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
+            return self.push_event(TabEvent::Warn(
+                "Ignoring a message of another host life".to_owned(),
+            ));
+        }
+        self.count_received();
+        match envelope.message {
+            ToTab::Welcome { connection, .. } => self.handle_connection_state(connection),
+            ToTab::Incompatible { protocol } => self.handle_incompatible(protocol),
+            ToTab::Connection(event) => self.handle_connection_event(event),
+            ToTab::Callback {
+                callback_id,
+                error,
+                result,
+            } => {
+                self.handle_answer(callback_id, error, result);
+            }
+            ToTab::Doc {
+                collection,
+                id,
+                event,
+            } => {
+                if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
+                    self.handle_doc_event(handle, event);
+                }
+            }
+        }
+    }
+
+    fn count_received(&mut self) {
+        self.received += 1;
+        if self.received - self.confirmed >= CONFIRM_EVERY {
+            self.confirmed = self.received;
+            // Pushed before what the message does, so it is posted after that was processed.
+            self.to_host(&ToHost::Received {
+                count: self.received,
+            });
+        }
+    }
+
+    fn handle_incompatible(&mut self, protocol: u32) {
+        self.left = true;
+        let message = format!(
+            "The shared worker speaks protocol {protocol}, this page {PROTOCOL}: close or reload the older tabs"
+        );
+        self.set_state(State::Stopped, None);
+        self.push_event(TabEvent::Error(Error::new(
+            codes::ERR_HOST_INCOMPATIBLE,
+            message,
+        )));
+    }
+
+    fn handle_connection_state(&mut self, now: ConnectionState) {
+        if now.generation >= self.generation || self.epoch.is_none() {
+            self.generation = now.generation;
+            self.id = now.id.or(self.id.take());
+            if !self.left {
+                self.set_state(now.state, now.reason);
+            }
+        }
+    }
+
+    fn handle_connection_event(&mut self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::State(now) => self.handle_connection_state(now),
+            ConnectionEvent::SocketError(error) => {
+                self.push_event(TabEvent::ConnectionError(error))
+            }
+            ConnectionEvent::Error(error) => self.push_event(TabEvent::Error(error)),
+            ConnectionEvent::Pong => self.push_event(TabEvent::Pong),
+        }
+    }
+
+    fn handle_answer(
+        &mut self,
+        callback_id: CallbackId,
+        error: Option<Error>,
+        result: Option<Answer>,
+    ) {
+        let answer = error.map_or(Ok(result), Err);
+        match self.asked.remove(&callback_id) {
+            Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
+            Some(Asked::Ingest(handle)) => self.handle_ingested(handle, answer),
+            Some(Asked::Status(token)) => {
+                if let Ok(Some(Answer::Status(status))) = answer {
+                    self.push_event(TabEvent::Status(token, status));
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn handle_read_answer(
+        &mut self,
+        handle: DocHandle,
+        action: ReadAction,
+        answer: Result<Option<Answer>, Error>,
+    ) {
+        if let Ok(Some(Answer::Offline)) = answer {
+            return self.handle_read_offline(handle, action);
+        }
+        let (answer, version) = match answer {
+            Err(error) => (Err(error), None),
+            Ok(Some(Answer::Read { snapshot, version })) => {
+                (Ok(snapshot.map(to_snapshot)), version)
+            }
+            Ok(Some(Answer::Offline | Answer::Ingested { .. } | Answer::Status(_)) | None) => {
+                (Ok(None), None)
+            }
+        };
+        self.with_doc(handle, |doc, up| match action {
+            ReadAction::Fetch => doc.handle_fetch(up, answer),
+            ReadAction::Subscribe | ReadAction::Unsubscribe => doc.handle_subscribe(up, answer),
+        });
+        self.take_version(handle, version);
+    }
+
+    fn handle_read_offline(&mut self, handle: DocHandle, action: ReadAction) {
+        let connected = self.connected();
+        self.with_doc(handle, |doc, up| {
+            up.can_read = connected;
+            match action {
+                ReadAction::Fetch => doc.handle_fetch_offline(up),
+                ReadAction::Subscribe | ReadAction::Unsubscribe => doc.handle_subscribe_offline(up),
+            }
+        });
+    }
+
+    fn handle_ingested(&mut self, handle: DocHandle, answer: Result<Option<Answer>, Error>) {
+        let Some(known) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        known.unplaced = false;
+        let revision = match answer {
+            Ok(Some(Answer::Ingested { revision })) => revision,
+            Ok(_) | Err(_) => None,
+        };
+        match revision {
+            Some(revision) => {
+                known.doc.place(Version(revision.0));
+                self.with_doc(handle, |doc, up| doc.flush(up));
+            }
+            // The host has moved on. What was loaded is only good to look at: get the host's state.
+            None => {
+                let message = "The ingested snapshot is not the host's state";
+                let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
+                self.with_doc(handle, |doc, up| doc.refresh(up, error));
+            }
+        }
+    }
+
+    fn take_version(&mut self, handle: DocHandle, version: Option<Version>) {
+        if let Some(known) = self.docs.get_mut(&handle)
+            && known.doc.version().is_some()
+            && version.is_some()
+        {
+            known.version = version;
+        }
+    }
+
+    fn handle_doc_event(&mut self, handle: DocHandle, event: DocEvent) {
+        match event {
+            DocEvent::Op {
+                revision,
+                next,
+                version,
+                src,
+                change,
+            } => {
+                self.handle_op(
+                    handle,
+                    Version(revision.0),
+                    Version(next.0),
+                    version,
+                    src,
+                    change,
+                );
+            }
+            DocEvent::Accepted { seq, revision } => {
+                self.with_doc(handle, |doc, up| {
+                    doc.handle_accepted(up, seq, Version(revision.0))
+                });
+            }
+            DocEvent::Rejected { seq, error } => self.handle_rejected(handle, seq, error),
+            DocEvent::Outcome {
+                seqs,
+                outcome,
+                version,
+            } => {
+                self.take_version(handle, version);
+                self.with_doc(handle, |doc, up| {
+                    doc.handle_outcome(up, &seqs, outcome.into())
+                });
+            }
+            DocEvent::Version { version } => self.take_version(handle, Some(version)),
+            DocEvent::Rollback { error, rejected } => {
+                self.with_doc(handle, |doc, up| doc.handle_rollback(up, error, &rejected));
+            }
+            DocEvent::Load { snapshot, version } => {
+                let snapshot = to_snapshot(snapshot);
+                self.with_doc(handle, |doc, up| {
+                    doc.ingest_snapshot(up, Some(snapshot), None)
+                });
+                self.take_version(handle, version);
+            }
+            DocEvent::Error(error) => self.push_event(TabEvent::Doc(handle, Event::Error(error))),
+        }
+    }
+
+    fn handle_op(
+        &mut self,
+        handle: DocHandle,
+        revision: Version,
+        next: Version,
+        version: Option<Version>,
+        src: Option<String>,
+        change: Change,
+    ) {
+        let types = Rc::clone(&self.types);
+        let Some(known) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        if known.doc.version() != Some(revision) {
+            return;
+        }
+        known.version = version.or(known.version);
+        let kind: Result<OpKind, Error> = change.read(known.doc.ty(), &*types);
+        self.with_doc(handle, |doc, up| match kind {
+            Ok(kind) => doc.handle_op(up, revision, next, src, kind),
+            Err(error) => doc.handle_unreadable_op(up, error),
+        });
+    }
+
+    fn handle_rejected(&mut self, handle: DocHandle, seq: Seq, error: Error) {
+        let ours = self
+            .doc(handle)
+            .and_then(Doc::inflight)
+            .is_some_and(|op| op.id.seq == Some(seq));
+        if !ours {
+            return;
+        }
+        self.with_doc(handle, |doc, up| {
+            if error.is(codes::ERR_REVISION_NOT_KEPT) {
+                doc.hard_rollback(up, error);
+            } else {
+                doc.handle_op_error(up, error, Some(seq));
+            }
+        });
+    }
+}
+
+fn to_snapshot(snapshot: TabSnapshot) -> Snapshot {
+    let ty = snapshot.ty.map_or(SnapshotType::None, SnapshotType::Uri);
+    Snapshot {
+        v: Some(Version(snapshot.revision.0)),
+        ty,
+        data: snapshot.data,
+    }
+}

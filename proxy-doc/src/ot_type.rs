@@ -215,8 +215,10 @@ impl OtType {
 fn array_like_error(text: &Json) -> Option<Error> {
     let items: std::collections::BTreeMap<String, Json> = serde_json::from_str(text.get()).ok()?;
     let length: usize = items.get("length")?.get().parse().ok()?;
-    let components: Vec<&str> =
-        (0..length).map_while(|index| items.get(&index.to_string())).map(|item| item.get()).collect();
+    let components: Vec<&str> = (0..length)
+        .map_while(|index| items.get(&index.to_string()))
+        .map(|item| item.get())
+        .collect();
     let op = ot_json0::Op::parse(&format!("[{}]", components.join(","))).ok()?;
     Edit::json0(op).err()
 }

@@ -1,0 +1,311 @@
+//! The host's history of one document, and which tab has seen how much of it.
+//!
+//! The hub is to the tabs what a ShareDB server is to its clients: it has one linear history,
+//! transforms what comes late, and sends to everyone what they lack, in order. It keeps a
+//! revision for as long as some tab may still base an op on it; older stretches that no tab can
+//! name become one entry each.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proxy_doc::{Error, OpKind, OtType, Revision, Seq, TabId, Version, codes, server_transform};
+
+use crate::message::{Change, DocEvent};
+
+/// Entries above which stretches that no tab can name are composed.
+const MAX_LOG: usize = 512;
+
+/// Who made a change, for the tabs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The tab.
+    pub tab: TabId,
+    /// Its number of the op.
+    pub seq: Seq,
+}
+
+/// One change of the document.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it does.
+    pub kind: OpKind,
+    /// The type that it is of, or that it creates.
+    pub ty: Option<OtType>,
+    /// The tab that made it, where one of this host's did.
+    pub author: Option<Author>,
+    /// The server's version after it, where it moved that.
+    pub version: Option<Version>,
+    /// The author's connection id.
+    pub src: Option<String>,
+}
+
+#[derive(Debug)]
+struct Logged {
+    from: Revision,
+    next: Revision,
+    entry: Entry,
+}
+
+/// How far a tab is.
+#[derive(Debug, Default)]
+struct View {
+    /// The revision after all that was sent; `None` where the tab has no state.
+    sent: Option<Revision>,
+    /// The lowest revision that the tab may base its next op on.
+    floor: Revision,
+    /// Whether it gets every change.
+    live: bool,
+    /// The server's version it was told.
+    version: Option<Version>,
+}
+
+/// The history of one document.
+#[derive(Debug, Default)]
+pub struct Hub {
+    head: Revision,
+    log: VecDeque<Logged>,
+    tabs: BTreeMap<TabId, View>,
+}
+
+impl Hub {
+    /// The newest revision.
+    pub fn head(&self) -> Revision {
+        self.head
+    }
+
+    /// Whether no tab knows the document.
+    pub fn is_unknown(&self) -> bool {
+        self.tabs.is_empty()
+    }
+
+    /// Whether any tab gets every change.
+    pub fn is_live(&self) -> bool {
+        self.tabs.values().any(|view| view.live)
+    }
+
+    /// Whether the tab has a state of the document.
+    pub fn has_state(&self, tab: &TabId) -> bool {
+        self.tabs.get(tab).is_some_and(|view| view.sent.is_some())
+    }
+
+    /// The tabs that have a state.
+    pub fn tabs_with_state(&self) -> Vec<TabId> {
+        self.select(|view| view.sent.is_some())
+    }
+
+    /// The tabs that get every change and have a state.
+    pub fn live_tabs(&self) -> Vec<TabId> {
+        self.select(|view| view.live && view.sent.is_some())
+    }
+
+    fn select(&self, which: impl Fn(&View) -> bool) -> Vec<TabId> {
+        self.tabs
+            .iter()
+            .filter(|(_, view)| which(view))
+            .map(|(tab, _)| tab.clone())
+            .collect()
+    }
+
+    /// The tab knows the document from now on.
+    pub fn meet(&mut self, tab: &TabId) {
+        self.tabs.entry(tab.clone()).or_default();
+    }
+
+    /// The tab gets every change, or no more.
+    pub fn set_live(&mut self, tab: &TabId, live: bool) {
+        self.tabs.entry(tab.clone()).or_default().live = live;
+    }
+
+    /// The tab has the state at the head: it gets a snapshot, or created the document from nothing.
+    pub fn attach(&mut self, tab: &TabId) {
+        let view = self.tabs.entry(tab.clone()).or_default();
+        view.sent = Some(self.head);
+        view.floor = self.head;
+    }
+
+    /// The tab gave its state up.
+    pub fn detach(&mut self, tab: &TabId) {
+        if let Some(view) = self.tabs.get_mut(tab) {
+            view.sent = None;
+        }
+    }
+
+    /// The tab says that its state stands at `base`: what was sent since is on its way, or was
+    /// lost, and is sent again. Says whether the history reaches back that far.
+    pub fn rewind(&mut self, tab: &TabId, base: Revision) -> bool {
+        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
+        match self.tabs.get_mut(tab) {
+            Some(view) if kept && view.sent.is_some_and(|sent| base <= sent) => {
+                view.sent = Some(base);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// The tab is gone. Says whether it was getting changes.
+    pub fn remove(&mut self, tab: &TabId) -> bool {
+        let removed = self.tabs.remove(tab);
+        self.trim();
+        removed.is_some_and(|view| view.live)
+    }
+
+    /// The tab has processed everything up to `revision`.
+    pub fn received(&mut self, tab: &TabId, revision: Revision) {
+        if let Some(view) = self.tabs.get_mut(tab) {
+            view.floor = view.floor.max(revision);
+        }
+        self.trim();
+    }
+
+    /// Transforms an op of a tab, based on `base`, to the head.
+    ///
+    /// # Errors
+    /// `ERR_REVISION_NOT_KEPT` where the tab cannot have had that revision; the errors of [`server_transform`].
+    pub fn transform(
+        &self,
+        tab: &TabId,
+        base: Revision,
+        kind: &mut OpKind,
+        ty: Option<&OtType>,
+    ) -> Result<(), Error> {
+        let known = self
+            .tabs
+            .get(tab)
+            .and_then(|view| view.sent)
+            .is_some_and(|sent| base <= sent);
+        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
+        if !known || !kept {
+            let message = format!("Op is based on revision {base}, which the host does not have");
+            return Err(Error::new(codes::ERR_REVISION_NOT_KEPT, message));
+        }
+        for logged in self.log.iter().filter(|logged| logged.from >= base) {
+            server_transform(kind, &logged.entry.kind, ty)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a change.
+    pub fn push(&mut self, entry: Entry) {
+        let from = self.head;
+        self.head = from.next();
+        self.log.push_back(Logged {
+            from,
+            next: self.head,
+            entry,
+        });
+        if self.log.len() > MAX_LOG {
+            self.trim();
+            self.compose_unnamed();
+        }
+    }
+
+    /// Everything before is void: no tab has a state any more, no op may be based on what was.
+    pub fn reset(&mut self) {
+        self.head = self.head.next();
+        self.log.clear();
+        for view in self.tabs.values_mut() {
+            view.sent = None;
+        }
+    }
+
+    /// What the tab lacks, in order; its own ops as accepted.
+    pub fn catch_up(&mut self, tab: &TabId) -> Vec<DocEvent> {
+        let Some(view) = self.tabs.get_mut(tab) else {
+            return Vec::new();
+        };
+        let Some(sent) = view.sent else {
+            return Vec::new();
+        };
+        let mut events = Vec::new();
+        // What is missing is at the end, mostly the last entry alone.
+        let first = self.log.partition_point(|logged| logged.from < sent);
+        for logged in self.log.range(first..) {
+            if logged.entry.version.is_some() {
+                view.version = logged.entry.version;
+            }
+            events.push(event(tab, logged));
+        }
+        view.sent = Some(self.head);
+        events
+    }
+
+    /// The tab is told the server's version; says whether that is news.
+    pub fn tell_version(&mut self, tab: &TabId, version: Option<Version>) -> bool {
+        let Some(view) = self.tabs.get_mut(tab) else {
+            return false;
+        };
+        let news = view.version != version;
+        view.version = version;
+        news
+    }
+
+    /// Forgets what no tab can base an op on any more.
+    fn trim(&mut self) {
+        let lowest = self
+            .tabs
+            .values()
+            .filter(|view| view.sent.is_some())
+            .map(|view| view.floor)
+            .min();
+        let lowest = lowest.unwrap_or(self.head);
+        while self.log.front().is_some_and(|logged| logged.next <= lowest) {
+            self.log.pop_front();
+        }
+    }
+
+    /// Composes neighbours between which no tab stands or can stand.
+    fn compose_unnamed(&mut self) {
+        let mut kept: VecDeque<Logged> = VecDeque::with_capacity(self.log.len());
+        for logged in std::mem::take(&mut self.log) {
+            let rest = match kept.back_mut() {
+                Some(last) if !self.is_named(logged.from) => join(last, logged),
+                _ => Some(logged),
+            };
+            kept.extend(rest);
+        }
+        self.log = kept;
+    }
+
+    /// Whether a tab stands at `revision`, or may base an op on it.
+    fn is_named(&self, revision: Revision) -> bool {
+        self.tabs.values().any(|view| {
+            view.sent
+                .is_some_and(|sent| view.floor <= revision && revision <= sent)
+        })
+    }
+}
+
+/// Composes `next` into `last`; gives it back where they do not compose.
+fn join(last: &mut Logged, next: Logged) -> Option<Logged> {
+    let ty = match (&last.entry.ty, &next.entry.ty) {
+        (Some(a), Some(b)) if a.uri() == b.uri() && a.can_compose() => a.clone(),
+        _ => return Some(next),
+    };
+    let (OpKind::Edit(into), OpKind::Edit(edit)) = (&mut last.entry.kind, &next.entry.kind) else {
+        return Some(next);
+    };
+    if ty.compose_into(into, edit.clone()).is_err() {
+        return Some(next);
+    }
+    last.next = next.next;
+    last.entry.author = None;
+    last.entry.src = None;
+    last.entry.version = next.entry.version.or(last.entry.version);
+    None
+}
+
+fn event(tab: &TabId, logged: &Logged) -> DocEvent {
+    match &logged.entry.author {
+        Some(author) if author.tab == *tab => DocEvent::Accepted {
+            seq: author.seq,
+            revision: logged.from,
+        },
+        _ => DocEvent::Op {
+            revision: logged.from,
+            next: logged.next,
+            version: logged.entry.version,
+            src: logged.entry.src.clone(),
+            change: Change::new(&logged.entry.kind, logged.entry.ty.as_ref()),
+        },
+    }
+}

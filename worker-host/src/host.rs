@@ -1,0 +1,284 @@
+//! The host: server of the tabs, client of the server.
+//!
+//! This file holds the state and what the driver calls. `host/upstream.rs` speaks with the server,
+//! `host/tabs.rs` with the tabs, `host/events.rs` turns what happens to a document into messages.
+
+mod events;
+mod tabs;
+mod upstream;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use broker::hub::Hub;
+use broker::message::{CallbackId, ReadAction, State};
+use durable_store::DocState;
+use proxy_doc::{
+    Doc, DocHandle, DocKey, Edge, Json, Revision, Seq, Stack, TabId, Token, Types, Upstream,
+};
+
+use crate::bulk::Bulk;
+use crate::reconnect::Reconnect;
+
+/// What a host is for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The life of this host; no two lives that a tab can meet may share one.
+    pub epoch: u64,
+    /// One tab owns the connection: its `close()` closes the socket. Otherwise it leaves, and the
+    /// others keep the socket.
+    pub private: bool,
+    /// The host opens its sockets itself, again and again ([`Output::OpenSocket`]). Otherwise
+    /// somebody binds them.
+    pub opens_sockets: bool,
+}
+
+/// What the driver has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Post this text to the tab.
+    ToTab {
+        /// The tab.
+        tab: TabId,
+        /// The message.
+        text: String,
+        /// The connection changed: where tab and host share a thread, the tab learns it before the
+        /// call that caused it returns. Everything else may wait until the tab is not busy.
+        urgent: bool,
+    },
+    /// Send this text on the socket.
+    Send(String),
+    /// Close the socket.
+    CloseSocket,
+    /// Open a new socket, and bind it.
+    OpenSocket,
+    /// Call [`Host::handle_timer`] after so many milliseconds; a later one replaces it.
+    StartTimer(u32),
+    /// Write to the log.
+    Warn(String),
+}
+
+/// A socket's `readyState`, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadyState {
+    /// 0.
+    Connecting,
+    /// 1.
+    Open,
+    /// 2 or 3.
+    Closed,
+}
+
+impl ReadyState {
+    fn state(self) -> State {
+        match self {
+            Self::Connecting | Self::Open => State::Connecting,
+            Self::Closed => State::Disconnected,
+        }
+    }
+}
+
+/// The host.
+pub struct Host {
+    options: Options,
+    types: Rc<dyn Types>,
+    state: State,
+    reason: Option<Json>,
+    id: Option<String>,
+    next_seq: Seq,
+    generation: u64,
+    wants_socket: bool,
+    bulk: Option<Bulk>,
+    reconnect: Reconnect,
+    docs: BTreeMap<DocHandle, HostDoc>,
+    by_key: BTreeMap<DocKey, DocHandle>,
+    next_handle: u32,
+    stack: Stack,
+    waiting: BTreeMap<Token, Waiting>,
+    next_token: Token,
+    tabs: BTreeMap<TabId, Tab>,
+    pongs: VecDeque<TabId>,
+    /// Documents whose version or use may have changed in this input.
+    touched: BTreeSet<DocHandle>,
+    out: VecDeque<Output>,
+}
+
+/// A document: a client towards the server, a server towards the tabs.
+struct HostDoc {
+    doc: Doc,
+    hub: Hub,
+    state: DocState,
+}
+
+/// A registered tab.
+#[derive(Default)]
+struct Tab {
+    /// Messages posted to it.
+    posted: u64,
+    /// Changes it may not have processed yet: the message's number, and where the document stands after it.
+    unconfirmed: VecDeque<(u64, DocHandle, Revision)>,
+    /// It lags: it gets no more changes until it confirms.
+    stalled: bool,
+}
+
+/// Whom an answer of the document machine is for.
+#[derive(Clone, Debug)]
+enum Waiting {
+    Op {
+        tab: TabId,
+        seq: Seq,
+    },
+    Read {
+        tab: TabId,
+        callback_id: CallbackId,
+        action: ReadAction,
+    },
+}
+
+impl Host {
+    /// A host without a socket and without tabs.
+    pub fn new(options: Options, types: Rc<dyn Types>) -> Self {
+        Self {
+            options,
+            types,
+            state: State::Disconnected,
+            reason: None,
+            id: None,
+            next_seq: Seq(1),
+            generation: 0,
+            wants_socket: false,
+            bulk: None,
+            reconnect: Reconnect::default(),
+            docs: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            next_handle: 0,
+            stack: Stack::default(),
+            waiting: BTreeMap::new(),
+            next_token: Token(0),
+            tabs: BTreeMap::new(),
+            pongs: VecDeque::new(),
+            touched: BTreeSet::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// What to do next. Drain this after every call.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// The connection's state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The connection's id.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The number of the next op.
+    pub fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    /// Sets the number of the next op, as an application may.
+    pub fn set_next_seq(&mut self, seq: Seq) {
+        self.next_seq = seq;
+    }
+
+    /// Sets the id to ask the server for.
+    pub fn set_id(&mut self, id: Option<String>) {
+        self.id = id;
+    }
+
+    fn connected(&self) -> bool {
+        self.state == State::Connected
+    }
+
+    /// The document, made where it is not known yet.
+    fn open(&mut self, key: DocKey) -> DocHandle {
+        if let Some(handle) = self.by_key.get(&key) {
+            return *handle;
+        }
+        let handle = DocHandle(self.next_handle);
+        self.next_handle += 1;
+        self.by_key.insert(key.clone(), handle);
+        let doc = Doc::new(key, Edge::Host);
+        self.docs.insert(
+            handle,
+            HostDoc {
+                doc,
+                hub: Hub::default(),
+                state: DocState::default(),
+            },
+        );
+        handle
+    }
+
+    fn token(&mut self, waiting: Waiting) -> Token {
+        let token = self.next_token;
+        self.next_token = Token(token.0 + 1);
+        self.waiting.insert(token, waiting);
+        token
+    }
+
+    /// Lets the document act, then carries out all that follows from it.
+    fn act<R>(
+        &mut self,
+        handle: DocHandle,
+        action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
+    ) -> Option<R> {
+        let result = self.with_doc(handle, action);
+        self.run();
+        result
+    }
+
+    fn with_doc<R>(
+        &mut self,
+        handle: DocHandle,
+        action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
+    ) -> Option<R> {
+        let connected = self.connected();
+        let doc = &mut self.docs.get_mut(&handle)?.doc;
+        self.touched.insert(handle);
+        let mut up = Upstream {
+            me: handle,
+            can_read: connected,
+            can_write: connected,
+            src: self.id.as_deref(),
+            next_seq: &mut self.next_seq,
+            types: &*self.types,
+            stack: &mut self.stack,
+        };
+        Some(action(doc, &mut up))
+    }
+
+    fn run(&mut self) {
+        while let Some((handle, task)) = self.stack.pop(0) {
+            let event = self.with_doc(handle, |doc, up| doc.run(up, task)).flatten();
+            if let Some(event) = event {
+                self.handle_event(handle, event);
+            }
+        }
+    }
+
+    /// After an input: tells versions that moved silently, and forgets documents without a use.
+    fn settle(&mut self) {
+        for handle in std::mem::take(&mut self.touched) {
+            self.tell_versions(handle);
+            self.forget_unused(handle);
+        }
+    }
+
+    fn forget_unused(&mut self, handle: DocHandle) {
+        let unused = self.docs.get(&handle).is_some_and(|host_doc| {
+            host_doc.hub.is_unknown()
+                && !host_doc.doc.has_pending()
+                && !host_doc.doc.want_subscribe()
+        });
+        if unused && let Some(host_doc) = self.docs.remove(&handle) {
+            self.by_key.remove(host_doc.doc.key());
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What happens to a document, told to the tabs.
+
+use broker::hub::{Author, Entry};
+use broker::message::{Answer, CallbackId, DocEvent, ReadAction, TabSnapshot, ToTab};
+use proxy_doc::{
+    DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, Seq, SnapshotType, Source,
+    TabId, Token, codes,
+};
+
+use super::{Host, Waiting};
+use crate::bulk::Action;
+
+impl Host {
+    pub(super) fn handle_event(&mut self, handle: DocHandle, event: Event) {
+        match event {
+            Event::Apply { edit, source, src } => {
+                self.record(handle, OpKind::Edit(edit), source, src)
+            }
+            Event::Create {
+                type_name,
+                data,
+                source,
+            } => {
+                self.record(handle, OpKind::Create { type_name, data }, source, None);
+            }
+            Event::Del { source } => self.record(handle, OpKind::Del, source, None),
+            Event::Load { type_name, data } => self.load(handle, type_name, data),
+            Event::Clear { error, rejected } => self.give_up(handle, &error, &rejected),
+            Event::Callback { tokens, outcome } => self.call_back(handle, &tokens, &outcome),
+            Event::Error(error) => self.tell_error(handle, &error),
+            Event::Warn(text) => self.warn(text),
+            Event::Later(Later::Flush) => {
+                self.with_doc(handle, |doc, up| doc.flush(up));
+            }
+            Event::Later(Later::Unsubscribed) => {
+                self.with_doc(handle, |doc, up| doc.handle_subscribe(up, Ok(None)));
+            }
+            Event::SendOp => self.send_op(handle),
+            Event::SendFetch => self.send_read(handle, Action::Fetch),
+            Event::SendSubscribe => self.send_read(handle, Action::Subscribe),
+            Event::SendUnsubscribe => self.send_read(handle, Action::Unsubscribe),
+            Event::NoWritePending | Event::NothingPending => {}
+            // The host applies ops whole; only a tab's listeners need components.
+            Event::BatchStart { .. }
+            | Event::BeforeComponent { .. }
+            | Event::ApplyComponent { .. }
+            | Event::BatchEnd => unreachable!("the host's edge does not split ops"),
+        }
+    }
+
+    /// A change of the document becomes its next revision.
+    fn record(&mut self, handle: DocHandle, kind: OpKind, source: Source, src: Option<String>) {
+        let author = self.author(source);
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let ty = host_doc.doc.ty().cloned();
+        let kept = host_doc.state.push(&kind, ty.clone());
+        let version = match source {
+            Source::Local(_) => None,
+            Source::Remote => host_doc.doc.version(),
+        };
+        host_doc.hub.push(Entry {
+            kind,
+            ty,
+            author: author.clone(),
+            version,
+            src,
+        });
+        if let Err(error) = kept {
+            self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
+            return;
+        }
+        self.fan_out(handle, author.map(|author| author.tab));
+    }
+
+    fn author(&self, source: Source) -> Option<Author> {
+        match source {
+            Source::Remote => None,
+            Source::Local(token) => match self.waiting.get(&token) {
+                Some(Waiting::Op { tab, seq }) => Some(Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                }),
+                Some(Waiting::Read { .. }) | None => None,
+            },
+        }
+    }
+
+    fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>) {
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let mut tabs = host_doc.hub.live_tabs();
+        tabs.retain(|tab| self.tabs.get(tab).is_some_and(|tab| !tab.stalled));
+        if let Some(author) = author
+            && !tabs.contains(&author)
+        {
+            tabs.push(author);
+        }
+        for tab in tabs {
+            self.catch_up(handle, &tab);
+        }
+    }
+
+    /// Sends a tab what it lacks of a document.
+    pub(super) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        for event in host_doc.hub.catch_up(tab) {
+            self.tell_doc(handle, tab, event);
+        }
+    }
+
+    fn load(&mut self, handle: DocHandle, type_name: Option<String>, data: Option<Json>) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let ty: Option<OtType> = host_doc.doc.ty().cloned();
+        host_doc.state.load(ty, data.clone());
+        // Tabs that knew that there is no document learn of one; the others wait for an answer.
+        let knew = host_doc.hub.tabs_with_state();
+        host_doc.hub.reset();
+        let revision = host_doc.hub.head();
+        let version = host_doc.doc.version();
+        for tab in knew {
+            if let Some(host_doc) = self.docs.get_mut(&handle) {
+                host_doc.hub.attach(&tab);
+                host_doc.hub.tell_version(&tab, version);
+            }
+            let snapshot = TabSnapshot {
+                revision,
+                ty: type_name.clone(),
+                data: data.clone(),
+            };
+            self.tell_doc(handle, &tab, DocEvent::Load { snapshot, version });
+        }
+    }
+
+    /// A hard rollback: all tabs start again, and their ops are void.
+    fn give_up(&mut self, handle: DocHandle, error: &Error, rejected: &[Token]) {
+        let refused: Vec<(TabId, Seq)> = rejected
+            .iter()
+            .filter_map(|token| match self.waiting.get(token) {
+                Some(Waiting::Op { tab, seq }) => Some((tab.clone(), *seq)),
+                Some(Waiting::Read { .. }) | None => None,
+            })
+            .collect();
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let tabs = host_doc.hub.tabs_with_state();
+        host_doc.hub.reset();
+        host_doc.state.load(None, None);
+        for tab in tabs {
+            let own = refused
+                .iter()
+                .filter(|(author, _)| *author == tab)
+                .map(|(_, seq)| *seq)
+                .collect();
+            self.tell_doc(
+                handle,
+                &tab,
+                DocEvent::Rollback {
+                    error: error.clone(),
+                    rejected: own,
+                },
+            );
+        }
+    }
+
+    fn tell_error(&mut self, handle: DocHandle, error: &Error) {
+        // Every tab finds out by its own fetch.
+        if error.is(codes::ERR_HARD_ROLLBACK_FETCH_FAILED) {
+            return;
+        }
+        let tabs = self
+            .docs
+            .get(&handle)
+            .map(|host_doc| host_doc.hub.tabs_with_state());
+        for tab in tabs.unwrap_or_default() {
+            self.tell_doc(handle, &tab, DocEvent::Error(error.clone()));
+        }
+    }
+
+    fn call_back(&mut self, handle: DocHandle, tokens: &[Token], outcome: &Outcome) {
+        let mut ops: Vec<(TabId, Vec<Seq>)> = Vec::new();
+        for token in tokens {
+            match self.waiting.remove(token) {
+                Some(Waiting::Op { tab, seq }) => match ops.iter_mut().find(|(of, _)| *of == tab) {
+                    Some((_, seqs)) => seqs.push(seq),
+                    None => ops.push((tab, vec![seq])),
+                },
+                Some(Waiting::Read {
+                    tab,
+                    callback_id,
+                    action,
+                }) => {
+                    self.answer_read(handle, &tab, callback_id, action, outcome);
+                }
+                None => {}
+            }
+        }
+        for (tab, seqs) in ops {
+            self.catch_up(handle, &tab);
+            let version = self.tell_version(handle, &tab).0;
+            let outcome = outcome.clone().into();
+            self.tell_doc(
+                handle,
+                &tab,
+                DocEvent::Outcome {
+                    seqs,
+                    outcome,
+                    version,
+                },
+            );
+        }
+    }
+
+    /// Answers a read: what the tab lacks, or a snapshot where it has nothing.
+    pub(super) fn answer_read(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        callback_id: CallbackId,
+        action: ReadAction,
+        outcome: &Outcome,
+    ) {
+        if let Outcome::Failed(error) = outcome {
+            return self.refuse(tab, callback_id, error.clone());
+        }
+        let mut snapshot = None;
+        if action != ReadAction::Unsubscribe {
+            match self.bring_up_to_date(handle, tab) {
+                Ok(full) => snapshot = full,
+                Err(error) => {
+                    // Ops here do not apply: get the server's state, and answer then.
+                    let waiting = Waiting::Read {
+                        tab: tab.clone(),
+                        callback_id,
+                        action,
+                    };
+                    let token = self.token(waiting);
+                    self.with_doc(handle, |doc, up| {
+                        doc.hard_rollback(up, error);
+                        doc.fetch(up, Some(token));
+                    });
+                    return;
+                }
+            }
+        }
+        let version = self.tell_version(handle, tab).0;
+        let result = Some(Answer::Read { snapshot, version });
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: None,
+                result,
+            },
+        );
+    }
+
+    fn bring_up_to_date(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+    ) -> Result<Option<TabSnapshot>, Error> {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return Ok(None);
+        };
+        if host_doc.hub.has_state(tab) {
+            self.catch_up(handle, tab);
+            return Ok(None);
+        }
+        if host_doc.doc.version().is_none() && host_doc.doc.ty().is_none() {
+            return Ok(None);
+        }
+        let (ty, data) = host_doc.state.snapshot()?;
+        host_doc.hub.attach(tab);
+        let ty = match ty {
+            SnapshotType::Uri(uri) => Some(uri),
+            SnapshotType::Default | SnapshotType::None => None,
+        };
+        Ok(Some(TabSnapshot {
+            revision: host_doc.hub.head(),
+            ty,
+            data,
+        }))
+    }
+}

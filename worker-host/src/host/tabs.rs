@@ -1,0 +1,505 @@
+//! The host's side towards the tabs.
+
+use broker::message::{
+    Answer, CallbackId, DocEvent, Envelope, PROTOCOL, Read, ReadAction, Status, SubmitOp, ToHost,
+    ToTab, callback_id, decode, encode, resolve,
+};
+use proxy_doc::{
+    DocHandle, DocKey, Error, OpKind, Outcome, Revision, Snapshot, Submission, TabId, Version,
+    codes,
+};
+
+use super::{Host, Output, Tab, Waiting};
+
+/// Changes a tab may leave unconfirmed before it gets no more: it is asleep, or far behind.
+const MAX_UNCONFIRMED: usize = 4096;
+
+impl Host {
+    /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
+    pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
+        match decode::<ToHost>(text) {
+            Ok(message) => self.handle_tab_message(tab, message),
+            Err(error) => match callback_id(text) {
+                Some(callback_id) => self.refuse(tab, callback_id, error),
+                None => self.warn(format!("From tab {}: {}", tab.0, error.message)),
+            },
+        }
+        self.settle();
+    }
+
+    /// A tab is gone: closed, crashed, or frozen for good. Its accepted ops stay.
+    pub fn tab_gone(&mut self, tab: &TabId) {
+        self.leave(tab);
+        self.settle();
+    }
+
+    fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
+        if !self.tabs.contains_key(tab) && !matches!(message, ToHost::Register { .. }) {
+            return self.warn(format!(
+                "Ignoring a message of tab {}, which is not registered",
+                tab.0
+            ));
+        }
+        match message {
+            ToHost::Register { protocol } => self.register(tab, protocol),
+            ToHost::Unregister {} => self.leave(tab),
+            ToHost::Received { count } => self.confirm(tab, count),
+            ToHost::Close { generation } => self.close_for(tab, generation),
+            ToHost::Ping {} => self.ping(tab.clone()),
+            ToHost::Bulk { reads } => {
+                self.start_bulk();
+                for read in reads {
+                    self.read(tab, read);
+                }
+                self.end_bulk();
+            }
+            ToHost::Read(read) => self.read(tab, read),
+            ToHost::Status { callback_id } => {
+                let result = Some(Answer::Status(self.status()));
+                self.tell(
+                    tab,
+                    ToTab::Callback {
+                        callback_id,
+                        error: None,
+                        result,
+                    },
+                );
+            }
+            ToHost::SubmitOp(op) => self.submit(tab, op),
+            ToHost::IngestSnapshot {
+                collection,
+                id,
+                snapshot,
+                callback_id,
+            } => {
+                self.ingest(tab, DocKey { collection, id }, snapshot, callback_id);
+            }
+            ToHost::Destroy { collection, id } => {
+                if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
+                    self.leave_doc(handle, tab);
+                }
+            }
+        }
+    }
+
+    // ---- Coming and going ----
+
+    fn register(&mut self, tab: &TabId, protocol: u32) {
+        // A host serves its own protocol and the one before.
+        if protocol != PROTOCOL && protocol + 1 != PROTOCOL {
+            self.tabs.entry(tab.clone()).or_default();
+            self.tell(tab, ToTab::Incompatible { protocol: PROTOCOL });
+            self.tabs.remove(tab);
+            return;
+        }
+        // A tab that registers again has nothing of what was sent before.
+        self.leave(tab);
+        self.tabs.insert(tab.clone(), Tab::default());
+        let connection = self.connection_state();
+        self.tell(
+            tab,
+            ToTab::Welcome {
+                protocol: PROTOCOL,
+                connection,
+            },
+        );
+    }
+
+    fn leave(&mut self, tab: &TabId) {
+        if self.tabs.remove(tab).is_none() {
+            return;
+        }
+        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
+        self.start_bulk();
+        for handle in handles {
+            self.leave_doc(handle, tab);
+        }
+        self.end_bulk();
+    }
+
+    fn leave_doc(&mut self, handle: DocHandle, tab: &TabId) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let was_live = host_doc.hub.remove(tab);
+        if was_live && !host_doc.hub.is_live() {
+            self.act(handle, |doc, up| doc.unsubscribe(up, None));
+        }
+        self.touched.insert(handle);
+    }
+
+    fn close_for(&mut self, tab: &TabId, generation: u64) {
+        if self.options.private {
+            self.generation = self.generation.max(generation);
+            self.close();
+        } else {
+            self.leave(tab);
+        }
+    }
+
+    fn status(&self) -> Status {
+        let pending = self
+            .docs
+            .values()
+            .map(|host_doc| host_doc.doc.unfinished().count());
+        Status {
+            tabs: self.tabs.len(),
+            sockets: usize::from(self.connected()),
+            docs: self.docs.len(),
+            pending_ops: pending.sum(),
+        }
+    }
+
+    // ---- Telling ----
+
+    pub(super) fn tell(&mut self, tab: &TabId, message: ToTab) {
+        let Some(known) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        known.posted += 1;
+        let urgent = matches!(message, ToTab::Connection(_) | ToTab::Welcome { .. });
+        let text = encode(&Envelope {
+            epoch: self.options.epoch,
+            message,
+        });
+        self.out.push_back(Output::ToTab {
+            tab: tab.clone(),
+            text,
+            urgent,
+        });
+    }
+
+    pub(super) fn tell_all(&mut self, message: impl Fn() -> ToTab) {
+        let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
+        for tab in tabs {
+            self.tell(&tab, message());
+        }
+    }
+
+    pub(super) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let DocKey { collection, id } = host_doc.doc.key().clone();
+        let stands_at = match &event {
+            DocEvent::Op { next, .. } => Some(*next),
+            DocEvent::Accepted { revision, .. } => Some(revision.next()),
+            DocEvent::Rejected { .. }
+            | DocEvent::Outcome { .. }
+            | DocEvent::Version { .. }
+            | DocEvent::Rollback { .. }
+            | DocEvent::Load { .. }
+            | DocEvent::Error(_) => None,
+        };
+        self.tell(
+            tab,
+            ToTab::Doc {
+                collection,
+                id,
+                event,
+            },
+        );
+        if let (Some(revision), Some(known)) = (stands_at, self.tabs.get_mut(tab)) {
+            known
+                .unconfirmed
+                .push_back((known.posted, handle, revision));
+            known.stalled |= known.unconfirmed.len() >= MAX_UNCONFIRMED;
+        }
+    }
+
+    pub(super) fn refuse(&mut self, tab: &TabId, callback_id: CallbackId, error: Error) {
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: Some(error),
+                result: None,
+            },
+        );
+    }
+
+    /// Notes that the tab learns the document's version with what is sent next: the version, and whether it is news.
+    pub(super) fn tell_version(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+    ) -> (Option<Version>, bool) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return (None, false);
+        };
+        let version = host_doc.doc.version();
+        (version, host_doc.hub.tell_version(tab, version))
+    }
+
+    /// Tells live tabs a version that moved without a change: an op of another tab was acknowledged.
+    pub(super) fn tell_versions(&mut self, handle: DocHandle) {
+        let live = self
+            .docs
+            .get(&handle)
+            .map(|host_doc| host_doc.hub.live_tabs())
+            .unwrap_or_default();
+        for tab in live {
+            if let (Some(version), true) = self.tell_version(handle, &tab) {
+                self.tell_doc(handle, &tab, DocEvent::Version { version });
+            }
+        }
+    }
+
+    fn confirm(&mut self, tab: &TabId, count: u64) {
+        let Some(known) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let mut seen: Vec<(DocHandle, Revision)> = Vec::new();
+        while let Some((posted, handle, revision)) = known.unconfirmed.front().copied()
+            && posted <= count
+        {
+            known.unconfirmed.pop_front();
+            seen.push((handle, revision));
+        }
+        let wakes = known.stalled && known.unconfirmed.len() < MAX_UNCONFIRMED / 2;
+        known.stalled &= !wakes;
+        for (handle, revision) in seen {
+            if let Some(host_doc) = self.docs.get_mut(&handle) {
+                host_doc.hub.received(tab, revision);
+            }
+        }
+        if wakes {
+            let live = |handle: &DocHandle| self.docs[handle].hub.live_tabs().contains(tab);
+            let handles: Vec<DocHandle> = self.docs.keys().copied().filter(live).collect();
+            for handle in handles {
+                self.catch_up(handle, tab);
+            }
+        }
+    }
+
+    // ---- Reading ----
+
+    fn read(&mut self, tab: &TabId, read: Read) {
+        let handle = self.open(DocKey {
+            collection: read.collection.clone(),
+            id: read.id.clone(),
+        });
+        self.touched.insert(handle);
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        host_doc.hub.meet(tab);
+        if read.reset {
+            host_doc.hub.detach(tab);
+        }
+        let stands = read
+            .revision
+            .is_none_or(|base| host_doc.hub.rewind(tab, base));
+        if !stands && read.action != ReadAction::Unsubscribe {
+            let message = format!("Revision {:?} is not kept", read.revision);
+            let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
+            self.tell_doc(
+                handle,
+                tab,
+                DocEvent::Rollback {
+                    error,
+                    rejected: Vec::new(),
+                },
+            );
+        }
+        match read.action {
+            ReadAction::Fetch => self.fetch(handle, tab, &read),
+            ReadAction::Subscribe => self.subscribe(handle, tab, &read),
+            ReadAction::Unsubscribe => self.unsubscribe(handle, tab, read.callback_id),
+        }
+    }
+
+    /// Whether the document is here as the server has it, or as good as can be had offline.
+    fn holds(&self, handle: DocHandle) -> bool {
+        self.docs.get(&handle).is_some_and(|host_doc| {
+            let doc = &host_doc.doc;
+            let loaded = doc.version().is_some() && !doc.in_hard_rollback();
+            loaded && (doc.subscribed() || !self.connected())
+        })
+    }
+
+    fn fetch(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
+        if read.revision.is_none() && self.holds(handle) {
+            return self.answer_now(handle, tab, read);
+        }
+        if !self.connected() {
+            return self.answer_offline(tab, read.callback_id);
+        }
+        let token = self.waiting_read(tab, read);
+        self.act(handle, |doc, up| doc.fetch(up, Some(token)));
+    }
+
+    fn subscribe(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
+        let held = self.holds(handle);
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.hub.set_live(tab, true);
+        }
+        if held && (read.revision.is_none() || (read.resume && self.connected())) {
+            return self.answer_now(handle, tab, read);
+        }
+        if !self.connected() {
+            return self.answer_offline(tab, read.callback_id);
+        }
+        let token = self.waiting_read(tab, read);
+        self.act(handle, |doc, up| doc.subscribe(up, Some(token)));
+    }
+
+    fn unsubscribe(&mut self, handle: DocHandle, tab: &TabId, callback_id: CallbackId) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        host_doc.hub.set_live(tab, false);
+        let action = ReadAction::Unsubscribe;
+        if host_doc.hub.is_live() {
+            return self.answer_read(handle, tab, callback_id, action, &Outcome::Done);
+        }
+        let token = self.token(Waiting::Read {
+            tab: tab.clone(),
+            callback_id,
+            action,
+        });
+        self.act(handle, |doc, up| doc.unsubscribe(up, Some(token)));
+    }
+
+    fn waiting_read(&mut self, tab: &TabId, read: &Read) -> proxy_doc::Token {
+        let Read {
+            callback_id,
+            action,
+            ..
+        } = *read;
+        self.token(Waiting::Read {
+            tab: tab.clone(),
+            callback_id,
+            action,
+        })
+    }
+
+    fn answer_now(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
+        self.answer_read(handle, tab, read.callback_id, read.action, &Outcome::Done);
+        self.run();
+    }
+
+    fn answer_offline(&mut self, tab: &TabId, callback_id: CallbackId) {
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: None,
+                result: Some(Answer::Offline),
+            },
+        );
+    }
+
+    // ---- Writing ----
+
+    fn submit(&mut self, tab: &TabId, op: SubmitOp) {
+        let handle = self.open(DocKey {
+            collection: op.collection.clone(),
+            id: op.id.clone(),
+        });
+        self.touched.insert(handle);
+        let seq = op.seq;
+        match self.admit(handle, tab, &op) {
+            Err(error) => self.tell_doc(handle, tab, DocEvent::Rejected { seq, error }),
+            Ok(kind) => {
+                let token = self.token(Waiting::Op {
+                    tab: tab.clone(),
+                    seq,
+                });
+                self.act(handle, |doc, up| {
+                    doc.prevent_compose = op.prevent_compose;
+                    doc.submit(
+                        up,
+                        kind,
+                        op.source,
+                        Submission {
+                            token,
+                            callback: true,
+                        },
+                    );
+                });
+            }
+        }
+    }
+
+    /// Reads an op of a tab and brings it to the head.
+    fn admit(&mut self, handle: DocHandle, tab: &TabId, op: &SubmitOp) -> Result<OpKind, Error> {
+        let types = std::rc::Rc::clone(&self.types);
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return Err(Error::new(
+                codes::ERR_DOC_DOES_NOT_EXIST,
+                "Document does not exist",
+            ));
+        };
+        host_doc.hub.meet(tab);
+        if host_doc.doc.in_hard_rollback() {
+            let message = format!(
+                "Cannot submit op. Document is performing hard rollback. {}",
+                host_doc.doc.key()
+            );
+            return Err(Error::new(codes::ERR_DOC_IN_HARD_ROLLBACK, message));
+        }
+        let mut kind = op.change.clone().read(host_doc.doc.ty(), &*types)?;
+        if let OpKind::Create { type_name, .. } = &kind {
+            resolve(&*types, type_name)?;
+        }
+        match op.revision {
+            Some(base) => {
+                let ty = op.change.ty.as_deref().and_then(|uri| types.resolve(uri));
+                host_doc.hub.received(tab, base);
+                host_doc.hub.transform(tab, base, &mut kind, ty.as_ref())?;
+            }
+            // From nothing: whatever the tab had before, it has what it creates now.
+            None if host_doc.doc.ty().is_none() => host_doc.hub.attach(tab),
+            None => {}
+        }
+        match (&kind, host_doc.doc.ty()) {
+            (OpKind::Create { .. }, Some(_)) => Err(Error::new(
+                codes::ERR_DOC_ALREADY_CREATED,
+                "Invalid op submitted. Document already created",
+            )),
+            (OpKind::Edit(_), None) => Err(Error::new(
+                codes::ERR_DOC_DOES_NOT_EXIST,
+                "Document does not exist",
+            )),
+            _ => Ok(kind),
+        }
+    }
+
+    // ---- Snapshots from applications ----
+
+    fn ingest(&mut self, tab: &TabId, key: DocKey, snapshot: Snapshot, callback_id: CallbackId) {
+        let handle = self.open(key);
+        self.touched.insert(handle);
+        let v = snapshot.v;
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.hub.meet(tab);
+        }
+        let known = self
+            .docs
+            .get(&handle)
+            .and_then(|host_doc| host_doc.doc.version());
+        if known.is_none() {
+            self.act(handle, |doc, up| {
+                doc.ingest_snapshot(up, Some(snapshot), None)
+            });
+        }
+        // The tab's state can be placed only where it is exactly the host's: the same version, and nothing pending.
+        let placed = self.docs.get_mut(&handle).and_then(|host_doc| {
+            let same = host_doc.doc.version() == v && !host_doc.doc.has_write_pending();
+            same.then(|| {
+                host_doc.hub.attach(tab);
+                host_doc.hub.head()
+            })
+        });
+        let result = Some(Answer::Ingested { revision: placed });
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: None,
+                result,
+            },
+        );
+    }
+}

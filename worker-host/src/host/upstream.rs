@@ -1,0 +1,444 @@
+//! The host's side towards the server (`lib/client/connection.js`).
+
+use std::collections::BTreeMap;
+
+use broker::message::{Change, ConnectionEvent, ConnectionState, State, ToTab, encode};
+use proxy_doc::{DocHandle, DocKey, Error, Json, OpKind, Snapshot, Version, codes, json_string};
+
+use super::{Host, Output, ReadyState};
+use crate::bulk::{Action, Bulk, single};
+use crate::wire::{
+    BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
+};
+
+impl Host {
+    // ---- The socket ----
+
+    /// A host that opens its own sockets starts to do so.
+    pub fn connect(&mut self) {
+        self.wants_socket = true;
+        self.out.push_back(Output::OpenSocket);
+    }
+
+    /// A socket takes the place of the one before. The driver has closed that one.
+    pub fn bind_socket(&mut self, ready: ReadyState) {
+        self.generation += 1;
+        self.set_state(ready.state(), None);
+        if ready == ReadyState::Open {
+            self.send_handshake();
+        }
+        self.settle();
+    }
+
+    /// The socket is open.
+    pub fn socket_opened(&mut self) {
+        self.set_state(State::Connecting, None);
+        self.send_handshake();
+        self.settle();
+    }
+
+    /// The socket closed, for the `reason` that its `onclose` gave, as JSON. `random` is in [0, 1).
+    pub fn socket_closed(&mut self, reason: Option<Json>, random: f64) {
+        let state = match reason.as_ref().map(|reason| reason.get()) {
+            Some(r#""closed""# | r#""Closed""#) => State::Closed,
+            Some(r#""stopped""# | r#""Stopped by server""#) => State::Stopped,
+            Some(_) | None => State::Disconnected,
+        };
+        self.set_state(state, reason);
+        if self.options.opens_sockets && self.wants_socket {
+            let delay = self.reconnect.next_delay(random);
+            self.out.push_back(Output::StartTimer(delay));
+        }
+        self.settle();
+    }
+
+    /// The socket reported an error, as JSON.
+    pub fn socket_failed(&mut self, error: Json) {
+        self.tell_all(|| ToTab::Connection(ConnectionEvent::SocketError(error.clone())));
+    }
+
+    /// The time of [`Output::StartTimer`] is over, or the network is back.
+    pub fn handle_timer(&mut self) {
+        let idle = matches!(
+            self.state,
+            State::Disconnected | State::Closed | State::Stopped
+        );
+        if self.wants_socket && idle {
+            self.out.push_back(Output::OpenSocket);
+        }
+    }
+
+    /// One message from the server.
+    pub fn socket_message(&mut self, text: &str) {
+        match serde_json::from_str::<Incoming>(text) {
+            Ok(message) => self.handle_message(message, text),
+            Err(error) => self.warn(format!("Failed to parse message: {error}")),
+        }
+        self.settle();
+    }
+
+    pub(super) fn warn(&mut self, text: String) {
+        self.out.push_back(Output::Warn(text));
+    }
+
+    fn send(&mut self, text: String) {
+        self.out.push_back(Output::Send(text));
+    }
+
+    fn send_handshake(&mut self) {
+        let message = Handshake {
+            a: "hs",
+            id: self.id.as_deref(),
+            protocol: PROTOCOL,
+            protocol_minor: PROTOCOL_MINOR,
+        };
+        let text = encode(&message);
+        self.send(text);
+    }
+
+    // ---- The state ----
+
+    /// What the tabs are told of the connection.
+    pub(super) fn connection_state(&self) -> ConnectionState {
+        ConnectionState {
+            state: self.state,
+            reason: self.reason.clone(),
+            id: self.id.clone(),
+            generation: self.generation,
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: State, reason: Option<Json>) {
+        if self.state == state {
+            return;
+        }
+        let from_idle = matches!(
+            self.state,
+            State::Disconnected | State::Stopped | State::Closed
+        );
+        let refused = (state == State::Connecting && !from_idle)
+            || (state == State::Connected && self.state != State::Connecting);
+        if refused {
+            let (from, to) = (self.state.as_str(), state.as_str());
+            let message = format!("Cannot transition directly from {from} to {to}");
+            let error = Error::new(codes::ERR_CONNECTION_STATE_TRANSITION_INVALID, message);
+            return self.fail(error);
+        }
+        self.state = state;
+        self.reason = reason;
+        self.bulk = Some(Bulk::default());
+        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
+        for handle in handles {
+            self.act(handle, |doc, up| doc.handle_connection_state(up));
+        }
+        self.end_bulk();
+        let now = self.connection_state();
+        self.tell_all(|| ToTab::Connection(ConnectionEvent::State(now.clone())));
+    }
+
+    /// An error of the connection, for every tab.
+    fn fail(&mut self, error: Error) {
+        self.tell_all(|| ToTab::Connection(ConnectionEvent::Error(error.clone())));
+    }
+
+    pub(super) fn start_bulk(&mut self) {
+        self.bulk.get_or_insert_default();
+    }
+
+    pub(super) fn end_bulk(&mut self) {
+        let bulk = self.bulk.take();
+        let messages = bulk.map(|bulk| bulk.messages()).unwrap_or_default();
+        self.out.extend(messages.into_iter().map(Output::Send));
+    }
+
+    // ---- What documents send ----
+
+    pub(super) fn send_read(&mut self, handle: DocHandle, action: Action) {
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let (key, version) = (host_doc.doc.key(), host_doc.doc.version());
+        match &mut self.bulk {
+            Some(bulk) => bulk.add(
+                action,
+                key,
+                version.filter(|_| action != Action::Unsubscribe),
+            ),
+            None => {
+                let text = single(action, key, version);
+                self.send(text);
+            }
+        }
+    }
+
+    pub(super) fn send_op(&mut self, handle: DocHandle) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let Some(op) = host_doc.doc.inflight() else {
+            return;
+        };
+        let change = Change::new(&op.kind, None);
+        let key = host_doc.doc.key();
+        let text = encode(&OpMessage {
+            a: "op",
+            c: &key.collection,
+            d: &key.id,
+            v: host_doc.doc.version(),
+            src: op.id.src.as_deref(),
+            seq: op.id.seq,
+            x: Extra {
+                source: op.source.as_ref(),
+            },
+            op: change.op,
+            create: change.create,
+            del: change.del,
+        });
+        host_doc.doc.mark_sent(self.id.as_deref());
+        self.send(text);
+    }
+
+    // ---- What the server sends ----
+
+    fn handle_message(&mut self, mut message: Incoming, text: &str) {
+        let whole = || proxy_doc::json(text.to_owned()).ok();
+        let error = message.error.take().map(|error| error.into_error(whole()));
+        match message.a.as_str() {
+            "init" if message.knows_handshake() => self.send_handshake(),
+            "init" => self.initialize(&message),
+            "hs" => match error {
+                Some(error) => self.fail(error),
+                None => self.initialize(&message),
+            },
+            "f" => self.handle_read(&message, error, Action::Fetch),
+            "s" => self.handle_read(&message, error, Action::Subscribe),
+            "u" => self.handle_read(&message, error, Action::Unsubscribe),
+            "bf" => self.handle_bulk(&message, error, Action::Fetch),
+            "bs" => self.handle_bulk(&message, error, Action::Subscribe),
+            "bu" => self.handle_bulk(&message, error, Action::Unsubscribe),
+            "op" => self.handle_op(message, error),
+            "pp" => self.handle_pong(error),
+            other => self.warn(format!("Ignoring unrecognized message {other}")),
+        }
+    }
+
+    fn initialize(&mut self, message: &Incoming) {
+        if self.state != State::Connecting {
+            return;
+        }
+        let protocol = message.protocol.as_ref();
+        if protocol.and_then(serde_json::Value::as_u64) != Some(u64::from(PROTOCOL)) {
+            let text = protocol.map_or_else(|| "undefined".to_owned(), ToString::to_string);
+            let message = format!("Unsupported protocol version: {text}");
+            return self.fail(Error::new(
+                codes::ERR_PROTOCOL_VERSION_NOT_SUPPORTED,
+                message,
+            ));
+        }
+        let ty = message.ty.as_deref().unwrap_or("undefined");
+        let known = self
+            .types
+            .resolve(ty)
+            .is_some_and(|ty| ty.uri() == self.types.default_uri());
+        if !known {
+            let message = format!("{ty} does not match the server default type");
+            return self.fail(Error::new(codes::ERR_DEFAULT_TYPE_MISMATCH, message));
+        }
+        let Some(id) = message.id.as_ref().and_then(serde_json::Value::as_str) else {
+            let error = Error::new(
+                codes::ERR_CLIENT_ID_BADLY_FORMED,
+                "Client id must be a string",
+            );
+            return self.fail(error);
+        };
+        self.id = Some(id.to_owned());
+        self.reconnect.succeeded();
+        self.set_state(State::Connected, None);
+    }
+
+    fn handle_of(&self, message: &Incoming) -> Option<DocHandle> {
+        self.find(message.c.as_deref()?, message.d.as_deref()?)
+    }
+
+    fn find(&self, collection: &str, id: &str) -> Option<DocHandle> {
+        let key = DocKey {
+            collection: collection.to_owned(),
+            id: id.to_owned(),
+        };
+        self.by_key.get(&key).copied()
+    }
+
+    fn handle_read(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
+        if let Some(handle) = self.handle_of(message) {
+            let answer = match error {
+                Some(error) => Err(error),
+                None => snapshot(message.data.as_ref()),
+            };
+            self.answer(handle, action, answer);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        handle: DocHandle,
+        action: Action,
+        answer: Result<Option<Snapshot>, Error>,
+    ) {
+        self.act(handle, |doc, up| match action {
+            Action::Fetch => doc.handle_fetch(up, answer),
+            Action::Subscribe | Action::Unsubscribe => doc.handle_subscribe(up, answer),
+        });
+    }
+
+    fn handle_bulk(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
+        let Some(collection) = message.c.as_deref() else {
+            return self.warn("Invalid bulk message".to_owned());
+        };
+        if let Some(data) = &message.data {
+            return self.handle_bulk_data(collection, data, error, action);
+        }
+        let ids: Vec<String> = match &message.b {
+            Some(serde_json::Value::Array(ids)) => ids
+                .iter()
+                .filter_map(|id| id.as_str().map(str::to_owned))
+                .collect(),
+            Some(serde_json::Value::Object(versions)) => versions.keys().cloned().collect(),
+            Some(_) | None => return self.warn("Invalid bulk message".to_owned()),
+        };
+        for id in ids {
+            if let Some(handle) = self.find(collection, &id) {
+                let answer = error.clone().map_or(Ok(None), Err);
+                self.answer(handle, action, answer);
+            }
+        }
+    }
+
+    fn handle_bulk_data(
+        &mut self,
+        collection: &str,
+        data: &Json,
+        error: Option<Error>,
+        action: Action,
+    ) {
+        let Ok(items) = serde_json::from_str::<BTreeMap<String, Json>>(data.get()) else {
+            return self.warn("Invalid bulk message".to_owned());
+        };
+        for (id, item) in items {
+            let Some(handle) = self.find(collection, &id) else {
+                continue;
+            };
+            let own_error = serde_json::from_str::<BulkItem>(item.get())
+                .ok()
+                .and_then(|item| item.error);
+            let answer = match (&error, own_error) {
+                (Some(error), _) => Err(error.clone()),
+                (None, Some(error)) => Err(error.into_error(None)),
+                (None, None) => snapshot(Some(&item)),
+            };
+            self.answer(handle, action, answer);
+        }
+    }
+
+    fn handle_op(&mut self, mut message: Incoming, error: Option<Error>) {
+        let Some(handle) = self.handle_of(&message) else {
+            return;
+        };
+        if let Some(error) = error {
+            self.act(handle, |doc, up| {
+                doc.handle_op_error(up, error, message.seq)
+            });
+            return;
+        }
+        let Some(v) = message.v else {
+            return self.warn("Ignoring op without a version".to_owned());
+        };
+        if self.is_own(handle, &message) {
+            return self.handle_ack(handle, v, &message);
+        }
+        let src = message.src.take();
+        let kind = self.read_change(handle, v, message.change());
+        self.act(handle, |doc, up| match kind {
+            Ok(kind) => doc.handle_op(up, v, v.next(), src, kind),
+            Err(error) => doc.handle_unreadable_op(up, error),
+        });
+    }
+
+    fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
+        let inflight = self
+            .docs
+            .get(&handle)
+            .and_then(|host_doc| host_doc.doc.inflight());
+        inflight.is_some_and(|op| op.id.src == message.src && op.id.seq == message.seq)
+    }
+
+    /// Reads an op that fits the document's version. Of others only the version matters.
+    fn read_change(&self, handle: DocHandle, v: Version, change: Change) -> Result<OpKind, Error> {
+        let Some(doc) = self.docs.get(&handle).map(|host_doc| &host_doc.doc) else {
+            return Ok(OpKind::Noop);
+        };
+        if doc.version() != Some(v) {
+            return Ok(OpKind::Noop);
+        }
+        match change.read(doc.ty(), &*self.types) {
+            Err(error) if error.is(codes::ERR_OT_OP_BADLY_FORMED) => {
+                Err(Error::new(codes::ERR_OT_OP_NOT_APPLIED, error.message))
+            }
+            read => read,
+        }
+    }
+
+    fn handle_ack(&mut self, handle: DocHandle, v: Version, message: &Incoming) {
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let created = host_doc.doc.inflight().and_then(|op| match &op.kind {
+            OpKind::Create { type_name, .. } => self.types.resolve(type_name),
+            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
+        });
+        let ty = host_doc.doc.ty().cloned().or(created);
+        let fixups: Result<Vec<OpKind>, Error> = message
+            .fixup
+            .iter()
+            .map(|fixup| {
+                Change {
+                    op: fixup.op.clone(),
+                    ..Change::default()
+                }
+                .read(ty.as_ref(), &*self.types)
+            })
+            .collect();
+        self.act(handle, |doc, up| match fixups {
+            Ok(fixups) => doc.handle_ack(up, v, fixups),
+            Err(error) => doc.handle_unreadable_op(up, error),
+        });
+    }
+
+    fn handle_pong(&mut self, error: Option<Error>) {
+        let Some(tab) = self.pongs.pop_front() else {
+            return;
+        };
+        let event = match error {
+            Some(error) => ConnectionEvent::Error(error),
+            None => ConnectionEvent::Pong,
+        };
+        self.tell(&tab, ToTab::Connection(event));
+    }
+
+    /// Asks the server for a pong, for `tab`.
+    pub(super) fn ping(&mut self, tab: super::TabId) {
+        if !self.connected() {
+            return;
+        }
+        self.pongs.push_back(tab);
+        self.send(r#"{"a":"pp"}"#.to_owned());
+    }
+
+    /// Closes the connection as the application asked for.
+    pub(super) fn close(&mut self) {
+        self.wants_socket = false;
+        self.out.push_back(Output::CloseSocket);
+        if self.options.opens_sockets {
+            self.set_state(State::Closed, Some(json_string("closed")));
+        }
+    }
+}
