@@ -117,9 +117,10 @@ impl Hub {
 
     /// The tab has the state at the head: it gets a snapshot, or created the document from nothing.
     pub fn attach(&mut self, tab: &TabId) {
-        let view = self.tabs.entry(tab.clone()).or_default();
-        view.sent = Some(self.head);
-        view.floor = self.head;
+        if let Some(view) = self.tabs.get_mut(tab) {
+            view.sent = Some(self.head);
+            view.floor = self.head;
+        }
     }
 
     /// The tab gave its state up.
@@ -129,17 +130,11 @@ impl Hub {
         }
     }
 
-    /// The tab says that its state stands at `base`: what was sent since is on its way, or was
-    /// lost, and is sent again. Says whether the history reaches back that far.
-    pub fn rewind(&mut self, tab: &TabId, base: Revision) -> bool {
-        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
-        match self.tabs.get_mut(tab) {
-            Some(view) if kept && view.sent.is_some_and(|sent| base <= sent) => {
-                view.sent = Some(base);
-                true
-            }
-            Some(_) | None => false,
-        }
+    /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives
+    /// before everything that is sent from now on.
+    pub fn can_stand_at(&self, tab: &TabId, base: Revision) -> bool {
+        let sent = self.tabs.get(tab).and_then(|view| view.sent);
+        sent.is_some_and(|sent| base <= sent)
     }
 
     /// The tab is gone. Says whether it was getting changes.

@@ -109,6 +109,9 @@ impl Host {
         if self.tabs.remove(tab).is_none() {
             return;
         }
+        // An answer would make the tab known again, or reach its next life, which did not ask.
+        let is_read = |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
+        self.waiting.retain(|_, waiting| !is_read(waiting));
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         self.start_bulk();
         for handle in handles {
@@ -287,11 +290,13 @@ impl Host {
         if read.reset {
             host_doc.hub.detach(tab);
         }
-        let stands = read
+        let unplaced = read
             .revision
-            .is_none_or(|base| host_doc.hub.rewind(tab, base));
-        if !stands && read.action != ReadAction::Unsubscribe {
-            let message = format!("Revision {:?} is not kept", read.revision);
+            .filter(|base| !host_doc.hub.can_stand_at(tab, *base));
+        if let Some(base) = unplaced
+            && read.action != ReadAction::Unsubscribe
+        {
+            let message = format!("The host does not have revision {base} of this tab");
             let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
             self.tell_doc(
                 handle,
