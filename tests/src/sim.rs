@@ -26,6 +26,9 @@ pub use step::{Act, Config, On, Step, Weather};
 use random::Random;
 use world::World;
 
+/// Characters of a problem by which two failures are the same.
+const KIND_LENGTH: usize = 40;
+
 thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
@@ -83,8 +86,13 @@ impl Plan {
 
     /// Runs the plan as it is. Gives what was wrong.
     pub fn replay(&self) -> Vec<String> {
+        self.replay_aloud(false)
+    }
+
+    /// As [`Plan::replay`]; with `trace` it prints every step and every message that arrives.
+    pub fn replay_aloud(&self, trace: bool) -> Vec<String> {
         guarded(|problems| {
-            let mut world = World::new(self.config.clone());
+            let mut world = World::new(self.config.clone(), trace);
             for step in &self.steps {
                 world.take(step);
                 if !world.ledger.problems.is_empty() {
@@ -98,6 +106,7 @@ impl Plan {
     /// A shorter plan that fails, too: leaves out stretches, ever shorter ones, for as long as that helps.
     #[must_use]
     pub fn shrink(&self) -> Self {
+        let wanted = kind(&self.replay());
         let mut best = self.clone();
         let mut stretch = best.steps.len().div_ceil(2);
         while stretch > 0 {
@@ -107,10 +116,10 @@ impl Plan {
                 let mut shorter = best.clone();
                 let end = (at + stretch).min(shorter.steps.len());
                 shorter.steps.drain(at..end);
-                if shorter.replay().is_empty() {
-                    at += stretch;
-                } else {
+                if kind(&shorter.replay()) == wanted {
                     best = shorter;
+                } else {
+                    at += stretch;
                 }
             }
             let helped = best.steps.len() < before;
@@ -122,6 +131,12 @@ impl Plan {
         }
         best
     }
+}
+
+/// What a failure is about: the first problem's words, without its numbers.
+fn kind(problems: &[String]) -> Option<String> {
+    let first = problems.first()?;
+    Some(first.chars().filter(|c| !c.is_ascii_digit()).take(KIND_LENGTH).collect())
 }
 
 /// Runs the simulation of a seed.
@@ -136,7 +151,7 @@ pub fn run(seed: u64) -> Result<(), Failure> {
     };
     let problems = guarded(|problems| {
         let mut r = Random::new(seed);
-        let mut world = World::new(plan.config.clone());
+        let mut world = World::new(plan.config.clone(), false);
         for step in choice::opening(&plan.config, &mut r) {
             plan.steps.push(step.clone());
             world.take(&step);

@@ -1,4 +1,4 @@
-//! `simulate --seeds N --seed S`, or `simulate --replay FILE`: runs the simulator.
+//! `simulate --seeds N --seed S`, or `simulate --replay FILE [--trace]`: runs the simulator.
 //!
 //! Seeds are `S`, `S + 1` and so on. A seed that fails leaves its plan, shortened, in `tests/plans`.
 
@@ -19,6 +19,7 @@ struct Options {
     seeds: u64,
     seed: u64,
     replay: Option<PathBuf>,
+    trace: bool,
     keep: bool,
 }
 
@@ -27,14 +28,14 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(text) => {
             eprintln!(
-                "{text}\nusage: simulate [--seeds N] [--seed S] [--no-plans] [--replay FILE]"
+                "{text}\nusage: simulate [--seeds N] [--seed S] [--no-plans] [--replay FILE [--trace]]"
             );
             return ExitCode::FAILURE;
         }
     };
     sim::catch_panics();
     match &options.replay {
-        Some(file) => replay(file),
+        Some(file) => replay(file, options.trace),
         None => simulate(&options),
     }
 }
@@ -44,6 +45,7 @@ fn options() -> Result<Options, String> {
         seeds: 2_000,
         seed: 1,
         replay: None,
+        trace: false,
         keep: true,
     };
     let mut arguments = std::env::args().skip(1);
@@ -54,6 +56,7 @@ fn options() -> Result<Options, String> {
             "--seeds" => options.seeds = number(value()?)?,
             "--seed" => options.seed = number(value()?)?,
             "--replay" => options.replay = Some(value()?.into()),
+            "--trace" => options.trace = true,
             "--no-plans" => options.keep = false,
             _ => return Err(format!("unknown option {name}")),
         }
@@ -61,10 +64,10 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-fn replay(file: &Path) -> ExitCode {
+fn replay(file: &Path, trace: bool) -> ExitCode {
     let plan = std::fs::read_to_string(file).map_err(|error| error.to_string());
     let problems = match plan.and_then(|text| Plan::parse(&text)) {
-        Ok(plan) => plan.replay(),
+        Ok(plan) => plan.replay_aloud(trace),
         Err(error) => vec![error],
     };
     problems.iter().for_each(|problem| println!("{problem}"));

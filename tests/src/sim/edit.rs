@@ -117,7 +117,10 @@ fn value(r: &mut Random, depth: usize) -> Value {
 
 /// A component that fits `data`.
 fn fitting(r: &mut Random, data: &Value, wild: bool) -> Value {
-    let (path, here) = place(r, data, wild);
+    if wild && r.once_in(12) {
+        return upheaval(r, data);
+    }
+    let (path, here) = place(r, data);
     match here {
         Value::Array(items) => list_component(r, path, items),
         Value::Object(object) => object_component(r, path, object),
@@ -131,8 +134,25 @@ fn fitting(r: &mut Random, data: &Value, wild: bool) -> Value {
     }
 }
 
+/// What takes the place of the markers away: the root replaced, or a reserved key.
+fn upheaval(r: &mut Random, data: &Value) -> Value {
+    match data {
+        Value::Object(object) if !r.once_in(4) => {
+            let key = *r.pick(&RESERVED);
+            match object.get(&key.into()) {
+                Some(old) => component(vec![key.into()], vec![("od", old.clone())]),
+                None if key == "marks" => {
+                    component(vec![key.into()], vec![("oi", Value::Object(Object::new()))])
+                }
+                None => component(vec![key.into()], vec![("oi", 0.0.into())]),
+            }
+        }
+        _ => component(Vec::new(), vec![("od", data.clone()), ("oi", initial(r, "fresh"))]),
+    }
+}
+
 /// A place in the document and the path to it.
-fn place<'a>(r: &mut Random, data: &'a Value, wild: bool) -> (Vec<Value>, &'a Value) {
+fn place<'a>(r: &mut Random, data: &'a Value) -> (Vec<Value>, &'a Value) {
     let mut path = Vec::new();
     let mut here = data;
     while !r.once_in(3) {
@@ -144,8 +164,7 @@ fn place<'a>(r: &mut Random, data: &'a Value, wild: bool) -> (Vec<Value>, &'a Va
             }
             Value::Object(object) => {
                 let open = |key: &Str| {
-                    wild || !path.is_empty()
-                        || !RESERVED.iter().any(|name| *key == Str::from(*name))
+                    !path.is_empty() || !RESERVED.iter().any(|name| *key == Str::from(*name))
                 };
                 let entries: Vec<_> = object.iter().filter(|(key, _)| open(key)).collect();
                 if entries.is_empty() {

@@ -319,7 +319,7 @@ impl Tab {
             Act::Create => self.create(ledger, doc, &mut r),
             Act::Del => {
                 let token = ledger.call(self.number, doc, What::Del);
-                let (submission, source) = (submission(&mut r, token), self.source(doc, &mut r));
+                let (submission, source) = (submission(&mut r, token, !self.docs[doc].exists), self.source(doc, &mut r));
                 self.call(ledger, |connection| {
                     connection.del(handle, source, submission)
                 })
@@ -372,14 +372,17 @@ impl Tab {
     }
 
     fn submit(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
+        if !self.docs[doc].exists && ledger.no_errors {
+            return Ok(());
+        }
         let (token, mark) = ledger.mark(self.number, doc);
-        let TabDoc { handle, data, .. } = &self.docs[doc];
-        let handle = *handle;
+        let TabDoc { handle, data, exists, .. } = &self.docs[doc];
+        let (handle, heard) = (*handle, !*exists);
         let (op, marked) = edit::edit(r, data, &mark, self.wild);
         if !marked {
             ledger.calls[token.0 as usize].what = What::Unmarked;
         }
-        let (submission, source) = (submission(r, token), self.source(doc, r));
+        let (submission, source) = (submission(r, token, heard), self.source(doc, r));
         self.call(ledger, |connection| {
             connection.submit_op(handle, &text_json(op), source, submission)
         })
@@ -396,7 +399,7 @@ impl Tab {
         ];
         let token = ledger.call(self.number, doc, What::Unmarked);
         let (handle, op) = (self.docs[doc].handle, *r.pick(&BAD));
-        let submission = submission(r, token);
+        let submission = submission(r, token, false);
         self.call(ledger, |connection| {
             connection.submit_op(handle, &text_json(op.to_owned()), None, submission);
         })
@@ -404,9 +407,9 @@ impl Tab {
 
     fn create(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
         let (token, mark) = ledger.mark(self.number, doc);
-        let handle = self.docs[doc].handle;
+        let TabDoc { handle, exists, .. } = self.docs[doc];
         let data = Some(text_json(edit::initial(r, &mark).to_json()));
-        let (submission, source) = (submission(r, token), self.source(doc, r));
+        let (submission, source) = (submission(r, token, exists), self.source(doc, r));
         let name = (*r.pick(&["json0", ot_json0::URI])).to_owned();
         self.call(ledger, |connection| {
             connection.create(handle, name, data, source, submission)
@@ -463,11 +466,10 @@ impl TabDoc {
     }
 }
 
-fn submission(r: &mut Random, token: Token) -> Submission {
-    Submission {
-        token,
-        callback: !r.once_in(4),
-    }
+/// A call with a callback, mostly. `heard`: it will be refused at once, and only a callback hears of that.
+fn submission(r: &mut Random, token: Token, heard: bool) -> Submission {
+    let callback = !r.once_in(4) || heard;
+    Submission { token, callback }
 }
 
 fn components(edit: &Edit) -> Vec<Op> {

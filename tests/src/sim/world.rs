@@ -63,12 +63,14 @@ pub(super) struct World {
     pub(super) keys: Vec<DocKey>,
     pub(super) ledger: Ledger,
     pub(super) types: Rc<dyn Types>,
+    /// Whether to print what arrives where.
+    pub(super) trace: bool,
     /// Whether the server was told to reject an op softly.
     pub(super) rejected_softly: bool,
 }
 
 impl World {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, trace: bool) -> Self {
         let keys = (0..config.docs)
             .map(|n| DocKey {
                 collection: format!("c{}", n / 2),
@@ -87,6 +89,7 @@ impl World {
             keys,
             ledger,
             types: Rc::new(Json0),
+            trace,
             rejected_softly: false,
             config,
         };
@@ -155,6 +158,7 @@ impl World {
     /// Takes one step. Says whether it applied.
     pub(super) fn take(&mut self, step: &Step) -> bool {
         let applied = self.apply(step);
+        note(self.trace && applied, || serde_json::to_string(step).unwrap_or_default());
         self.drain();
         applied
     }
@@ -294,16 +298,19 @@ impl World {
         };
         let count = count.min(tab.to_host.len());
         for text in tab.to_host.drain(..count) {
+            note(self.trace, || format!("  {} > host: {text}", tab.id.0));
             self.hosts[tab.host].host.handle_tab(&tab.id, &text);
         }
         count > 0
     }
 
     pub(super) fn to_tab(&mut self, tab: usize, count: usize) -> bool {
+        let trace = self.trace;
         self.with_tab(tab, |tab, ledger| {
             let count = count.min(tab.to_tab.len());
             for _ in 0..count {
                 if let Some(text) = tab.to_tab.pop_front() {
+                    note(trace, || format!("  host > {}: {text}", tab.id.0));
                     tab.receive(ledger, &text);
                 }
             }
@@ -321,7 +328,10 @@ impl World {
         };
         for done in 0..count {
             match socket.up.pop_front() {
-                Some(text) => self.server.receive(socket.session, &text),
+                Some(text) => {
+                    note(self.trace, || format!("  > server: {text}"));
+                    self.server.receive(socket.session, &text);
+                }
                 None if socket.cut => {
                     socket.up_ended = true;
                     self.server.disconnect(socket.session);
@@ -343,7 +353,10 @@ impl World {
         let socket = &mut self.sockets[number];
         for done in 0..count {
             match socket.down.pop_front() {
-                Some(text) => side.host.socket_message(&text),
+                Some(text) => {
+                    note(self.trace, || format!("  server > host {host}: {text}"));
+                    side.host.socket_message(&text);
+                }
                 None if socket.cut => {
                     side.socket = None;
                     side.host.socket_closed(None, 0.5);
@@ -472,6 +485,12 @@ impl World {
             }
         }
         true
+    }
+}
+
+fn note(trace: bool, text: impl FnOnce() -> String) {
+    if trace {
+        println!("{}", text());
     }
 }
 
