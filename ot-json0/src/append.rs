@@ -5,6 +5,7 @@ use crate::coerce::{add, strict_eq};
 use crate::component::{Component, Name, Payload};
 use crate::error::Error;
 use crate::op::Json0;
+use crate::string::Str;
 use crate::text0;
 use crate::value::Value;
 
@@ -15,6 +16,10 @@ pub(crate) struct Tail<'a> {
     list: &'a mut Vec<Component>,
     end: usize,
     next: usize,
+    /// The last finished component is not what stood before the next one so far.
+    changed: bool,
+    /// The next component has been altered since it was read.
+    altered: bool,
 }
 
 impl<'a> Tail<'a> {
@@ -24,8 +29,13 @@ impl<'a> Tail<'a> {
             last.make_finite();
         }
         let end = list.len();
-        let next = end;
-        Tail { list, end, next }
+        Tail {
+            list,
+            end,
+            next: end,
+            changed: true,
+            altered: false,
+        }
     }
 
     /// Reads and rebuilds the list from its start.
@@ -34,6 +44,8 @@ impl<'a> Tail<'a> {
             list,
             end: 0,
             next: 0,
+            changed: false,
+            altered: false,
         }
     }
 
@@ -44,8 +56,21 @@ impl<'a> Tail<'a> {
         Some(component)
     }
 
+    /// Changes the next component where it is.
+    pub(crate) fn alter_next<T>(
+        &mut self,
+        alter: impl FnOnce(&mut Component) -> Option<T>,
+    ) -> Option<T> {
+        let component = self.list.get_mut(self.next)?;
+        component.note_apart(false);
+        self.altered = true;
+        alter(component)
+    }
+
     /// Takes the next component out.
     pub(crate) fn take(&mut self) -> Option<Component> {
+        self.altered = false;
+        self.changed = true;
         let component = std::mem::take(self.list.get_mut(self.next)?);
         self.next += 1;
         Some(component)
@@ -58,15 +83,14 @@ impl<'a> Tail<'a> {
 
     /// Appends the next component as it is.
     pub(crate) fn keep(&mut self, json0: &Json0) -> Result<(), Error> {
-        if self.end == self.next {
-            let (done, unread) = self.list.split_at(self.next);
-            if let Some(component) = unread.first()
-                && done.last().is_none_or(|last| stands_apart(last, component))
-            {
-                self.end += 1;
-                self.next += 1;
-                return Ok(());
+        if self.next_stands_apart() {
+            if self.end < self.next {
+                self.list.swap(self.end, self.next);
             }
+            self.end += 1;
+            self.next += 1;
+            self.changed = std::mem::take(&mut self.altered);
+            return Ok(());
         }
         match self.take() {
             Some(component) => append(json0, self, component),
@@ -74,16 +98,34 @@ impl<'a> Tail<'a> {
         }
     }
 
+    /// Whether the next component does not merge with the one directly before it.
+    fn next_stands_apart(&mut self) -> bool {
+        let (done, unread) = self.list.split_at_mut(self.next);
+        let Some(component) = unread.first_mut() else {
+            return false;
+        };
+        let Some(last) = done[..self.end].last() else {
+            return true;
+        };
+        if self.changed || !component.stands_apart() {
+            component.note_apart(stands_apart(last, component));
+        }
+        component.stands_apart()
+    }
+
     /// Closes the gap once everything has been read.
     pub(crate) fn finish(self) {
         self.list.drain(self.end..self.next);
     }
 
+    /// The last finished component, which may be changed.
     fn last(&mut self) -> Option<&mut Component> {
+        self.changed = true;
         self.list[..self.end].last_mut()
     }
 
     fn pop(&mut self) {
+        self.changed = true;
         self.end -= 1;
         if self.next == self.list.len() && self.end + 1 == self.next {
             self.list.pop();
@@ -93,7 +135,9 @@ impl<'a> Tail<'a> {
         }
     }
 
-    fn push(&mut self, component: Component) {
+    fn push(&mut self, mut component: Component) {
+        component.note_apart(false);
+        self.changed = true;
         if self.end < self.next {
             self.list[self.end] = component;
         } else {
@@ -154,27 +198,23 @@ fn append_text(dest: &mut Tail<'_>, mut c: Component) -> Result<(), Error> {
     let Some(last) = dest.last() else {
         return Ok(());
     };
-    if same_path(string_path(last), string_path(&c)) {
-        let mut composed = vec![last.edit()?];
-        let edit = c.edit()?;
-        // The last component's own text must be held once to be extended in place.
-        last.set_edit(text0::Edit::new(
-            0.0,
-            Default::default(),
-            composed[0].insert,
-        ));
-        text0::append(&mut composed, edit);
-        let mut composed = composed.into_iter();
-        if let Some(first) = composed.next() {
-            last.set_edit(first);
-        }
-        let Some(second) = composed.next() else {
-            return Ok(());
-        };
-        c.set_edit(second);
-    } else {
+    if !same_path(string_path(last), string_path(&c)) {
         last.restore_edit();
         c.restore_edit();
+        dest.push(c);
+        return Ok(());
+    }
+    let (first, second) = (last.edit()?, c.edit()?);
+    last.drop_subtype_fields();
+    c.drop_subtype_fields();
+    if second.text.is_empty() {
+        return Ok(());
+    }
+    if first.touches(&second) {
+        // The last component lets go of its text, which can then be extended in place.
+        last.set_edit(text0::Edit::new(first.at, Str::new(), first.insert));
+        last.set_edit(first.merged(second));
+        return Ok(());
     }
     dest.push(c);
     Ok(())

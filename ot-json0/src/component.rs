@@ -34,6 +34,9 @@ const TEXT: u16 = 1 << 11;
 /// Set when `na` is a number that JSON does not have: the sum of two that were too large.
 const OVERFLOWN: u16 = 1 << 12;
 
+/// Set when the component is known not to merge with the one before it in its op.
+const APART: u16 = 1 << 13;
+
 /// One component of a json0 op.
 #[derive(Clone, Debug, Default)]
 pub struct Component {
@@ -220,6 +223,19 @@ impl Component {
         }
     }
 
+    /// Whether it is known not to merge with the one before it; forgotten when a field changes.
+    pub(crate) fn stands_apart(&self) -> bool {
+        self.flags & APART != 0
+    }
+
+    pub(crate) fn note_apart(&mut self, apart: bool) {
+        self.flags = if apart {
+            self.flags | APART
+        } else {
+            self.flags & !APART
+        };
+    }
+
     /// `si` or `sd` is not null.
     pub(crate) fn is_text(&self) -> bool {
         self.flags & TEXT != 0
@@ -304,7 +320,7 @@ impl Component {
         self.drop_subtype_fields();
     }
 
-    fn drop_subtype_fields(&mut self) {
+    pub(crate) fn drop_subtype_fields(&mut self) {
         if self.has(Name::T) || self.has(Name::O) {
             self.remove(&Name::T);
             self.remove(&Name::O);

@@ -83,6 +83,27 @@ impl Edit {
         self.at + self.length()
     }
 
+    /// Whether `next`, made after this edit, can be one edit with it.
+    pub(crate) fn touches(&self, next: &Edit) -> bool {
+        if self.insert {
+            next.insert && self.at <= next.at && next.at <= self.end()
+        } else {
+            !next.insert && next.at <= self.at && self.at <= next.end()
+        }
+    }
+
+    /// This edit and then `next`, which touches it, as one.
+    pub(crate) fn merged(self, next: Edit) -> Edit {
+        let (at, mut text, inner) = if self.insert {
+            (self.at, self.text, (next.at - self.at, next.text))
+        } else {
+            (next.at, next.text, (self.at - next.at, self.text))
+        };
+        let place = inner.0 as usize;
+        text.splice(place, place, &inner.1);
+        Edit::new(at, text, self.insert)
+    }
+
     /// Where `position` comes to lie after this edit.
     fn shift(&self, position: f64, after: bool) -> f64 {
         if self.insert {
@@ -166,20 +187,12 @@ pub(crate) fn append(dest: &mut Vec<Edit>, edit: Edit) {
     if edit.text.is_empty() {
         return;
     }
-    let Some(last) = dest.last_mut() else {
-        return dest.push(edit);
-    };
-    if last.insert && edit.insert && last.at <= edit.at && edit.at <= last.end() {
-        let at = (edit.at - last.at) as usize;
-        last.text.splice(at, at, &edit.text);
-        last.original = None;
-    } else if !last.insert && !edit.insert && edit.at <= last.at && last.at <= edit.end() {
-        let at = (last.at - edit.at) as usize;
-        let mut text = edit.text;
-        text.splice(at, at, &last.text);
-        *last = Edit::new(edit.at, text, false);
-    } else {
-        dest.push(edit);
+    match dest.pop() {
+        Some(last) if last.touches(&edit) => dest.push(last.merged(edit)),
+        last => {
+            dest.extend(last);
+            dest.push(edit);
+        }
     }
 }
 

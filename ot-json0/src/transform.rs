@@ -20,7 +20,8 @@ pub(crate) fn transform(json0: &Json0, op: &Op, other: &Op, side: Side) -> Resul
     }
     if let ([c], [other]) = (&op.0[..], &other.0[..]) {
         let mut list = Vec::new();
-        let what = outcome(json0, c, other, side)?;
+        let shared = shared_length(&c.path, &other.path);
+        let what = outcome(json0, c, other, side, shared)?;
         settle(json0, &mut Tail::at_end(&mut list), c.clone(), what)?;
         return Ok(Op(list));
     }
@@ -65,18 +66,31 @@ fn pass(
     new_right: &mut Tail<'_>,
 ) -> Result<Option<Component>, Error> {
     while let Some(ours) = left.peek() {
-        let our_outcome = outcome(json0, ours, &theirs, Side::Left)?;
-        let their_outcome = outcome(json0, &theirs, ours, Side::Right)?;
-        if let Outcome::Same = our_outcome {
+        let shared = shared_length(&ours.path, &theirs.path);
+        if shared + 1 < operand_length(ours).min(operand_length(&theirs)) {
+            // Their ways part before either comes to work: by far the most frequent case.
             left.keep(json0)?;
-        } else if let Some(ours) = left.take() {
-            settle(json0, left, ours, our_outcome)?;
-        }
-        if let Outcome::Same = their_outcome {
             continue;
         }
+        let our_outcome = outcome(json0, ours, &theirs, Side::Left, shared)?;
+        let their_outcome = outcome(json0, &theirs, ours, Side::Right, shared)?;
+        let structural = match our_outcome {
+            Outcome::Same => None,
+            what => left.alter_next(|ours| what.alter(ours)),
+        };
+        match structural {
+            None => left.keep(json0)?,
+            Some(what) => {
+                if let Some(ours) = left.take() {
+                    settle(json0, left, ours, what)?;
+                }
+            }
+        }
+        let Some(what) = their_outcome.alter(&mut theirs) else {
+            continue;
+        };
         let mut next = Vec::new();
-        settle(json0, &mut Tail::at_end(&mut next), theirs, their_outcome)?;
+        settle(json0, &mut Tail::at_end(&mut next), theirs, what)?;
         if next.len() > 1 {
             cross_rest(json0, left, next, new_right)?;
             return Ok(None);
@@ -145,21 +159,36 @@ fn settle(
     mut c: Component,
     what: Outcome,
 ) -> Result<(), Error> {
-    match what {
-        Outcome::Same => {}
-        Outcome::Gone => return Ok(()),
-        Outcome::Shift(shift) => shift.carry_out(&mut c),
-        Outcome::Set(name, payload) => c.set(name, payload),
-        Outcome::Before(other) => append(json0, dest, *other)?,
-        Outcome::Edits(edits) => {
+    match what.alter(&mut c) {
+        Some(Outcome::Gone) => Ok(()),
+        Some(Outcome::Before(other)) => {
+            append(json0, dest, *other)?;
+            append(json0, dest, c)
+        }
+        Some(Outcome::Edits(edits)) => {
             for edit in edits {
                 c.set_edit(edit);
                 append(json0, dest, c.clone())?;
             }
-            return Ok(());
+            Ok(())
         }
+        None | Some(Outcome::Same | Outcome::Shift(_) | Outcome::Set(..)) => append(json0, dest, c),
     }
-    append(json0, dest, c)
+}
+
+impl Outcome {
+    /// Carries out what only changes the component itself; returns everything else.
+    fn alter(self, c: &mut Component) -> Option<Outcome> {
+        match self {
+            Outcome::Same => {}
+            Outcome::Shift(shift) => shift.carry_out(c),
+            Outcome::Set(name, payload) => c.set(name, payload),
+            structural @ (Outcome::Gone | Outcome::Before(_) | Outcome::Edits(_)) => {
+                return Some(structural);
+            }
+        }
+        None
+    }
 }
 
 impl Shift {
@@ -181,20 +210,21 @@ impl Shift {
     }
 }
 
+/// How many segments two paths begin with alike.
+fn shared_length(a: &[Value], b: &[Value]) -> usize {
+    let alike = |(a, b): &(&Value, &Value)| strict_eq(Some(a), Some(b));
+    a.iter().zip(b).take_while(alike).count()
+}
+
 /// How far the path of `a` leads towards what `b` works on: the index in both paths at which `a`'s
 /// effect begins. -1 when `a` is about the whole document, `None` when it does not concern `b`.
-fn common_length(a: &Component, b: &Component) -> Option<isize> {
+fn common_length(a: &Component, b: &Component, shared: usize) -> Option<isize> {
     let ours = operand_length(a);
-    let theirs = operand_length(b);
     if ours == 0 {
         return Some(-1);
     }
-    if theirs < ours {
-        return None;
-    }
-    let same = |i: usize| strict_eq(a.path.get(i), b.path.get(i));
-    // Paths tend to differ late.
-    (0..ours - 1).rev().all(same).then_some(ours as isize - 1)
+    let concerns = operand_length(b) >= ours && shared + 1 >= ours;
+    concerns.then_some(ours as isize - 1)
 }
 
 /// The length of a component's path, counting what it works on below it.
@@ -202,9 +232,15 @@ fn operand_length(c: &Component) -> usize {
     c.path.len() + usize::from(c.has_operand())
 }
 
-/// Decides what becomes of `c` once `other` has been applied.
-fn outcome(json0: &Json0, c: &Component, other: &Component, side: Side) -> Result<Outcome, Error> {
-    if let Some(common) = common_length(other, c) {
+/// Decides what becomes of `c` once `other` has been applied. `shared` is how far their paths agree.
+fn outcome(
+    json0: &Json0,
+    c: &Component,
+    other: &Component,
+    side: Side,
+    shared: usize,
+) -> Result<Outcome, Error> {
+    if let Some(common) = common_length(other, c, shared) {
         return Meeting::new(json0, c, other, side, common).outcome();
     }
     // `other` works inside what `c` deletes: keep the deleted value true, so that `c` can be undone.
@@ -214,7 +250,7 @@ fn outcome(json0: &Json0, c: &Component, other: &Component, side: Side) -> Resul
         (false, false) => return Ok(Outcome::Same),
     };
     let depth = operand_length(c);
-    let Some(at) = common_length(c, other) else {
+    let Some(at) = common_length(c, other, shared) else {
         return Ok(Outcome::Same);
     };
     if operand_length(other) <= depth || !loose_eq(segment(c, at), segment(other, at)) {
