@@ -18,6 +18,10 @@
 //! What is deliberately absent: properties that JavaScript objects inherit. A path that names one is
 //! for [`check_paths`] to refuse, as ShareDB does; [`apply`] takes it for an own property that is not there.
 
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;
+
 mod append;
 mod apply;
 mod coerce;

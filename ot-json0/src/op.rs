@@ -146,8 +146,8 @@ impl Json0 {
             return Some(&Text0);
         }
         let name = c.value(&Name::T)?.as_str()?;
-        let named = |s: &&Box<dyn Subtype>| *name == s.name();
-        self.subtypes.iter().rev().find(named).map(|s| s.as_ref())
+        let known = self.subtypes.iter().rev().map(Box::as_ref);
+        known.into_iter().find(|subtype| *name == subtype.name())
     }
 
     /// Whether a component names a subtype that is not known.
