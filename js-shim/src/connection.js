@@ -125,6 +125,7 @@ export class Connection extends EventEmitter {
       delete docs[doc.id];
       if (!Object.keys(docs).length) delete this.collections[doc.collection];
     }
+    doc._leave();
     this._docs.delete(doc._handle);
     this._run(() => this._core.destroy(doc._handle));
     doc.emit('destroy');

@@ -36,13 +36,20 @@ export class Doc extends EventEmitter {
     this._batch = null;
     /** The snapshot that the application is handing in right now. @type {any} */
     this._ingesting = null;
+    /** What was so when the document left its connection. @type {any} */
+    this._left = null;
     connection._docs.set(this._handle, this);
   }
 
   // ---- What the machine knows ----
 
+  /** @param {'version' | 'paused' | 'preventCompose' | 'submitSource'} what */
+  _of(what) {
+    return this._left ? this._left[what] : this.connection._core[what](this._handle);
+  }
+
   get version() {
-    return this.connection._core.version(this._handle) ?? null;
+    return this._of('version') ?? null;
   }
 
   set version(version) {
@@ -58,11 +65,11 @@ export class Doc extends EventEmitter {
   }
 
   get paused() {
-    return this.connection._core.paused(this._handle);
+    return this._of('paused');
   }
 
   get preventCompose() {
-    return this.connection._core.preventCompose(this._handle);
+    return this._of('preventCompose');
   }
 
   set preventCompose(on) {
@@ -70,7 +77,7 @@ export class Doc extends EventEmitter {
   }
 
   get submitSource() {
-    return this.connection._core.submitSource(this._handle);
+    return this._of('submitSource');
   }
 
   set submitSource(on) {
@@ -265,8 +272,24 @@ export class Doc extends EventEmitter {
     };
     this.whenNothingPending(() => {
       if (!this.wantSubscribe) return finish();
-      this.unsubscribe((error) => (error ? this._callbackOrEmit(error, callback) : finish()));
+      this.unsubscribe((error) => {
+        if (error) return this._callbackOrEmit(error, callback);
+        finish();
+        if (this._left) this._sayNothingPending();
+      });
     });
+  }
+
+  /** The machine has forgotten the document, and somebody may still wait for this. */
+  _sayNothingPending() {
+    this.emit('no write pending');
+    if (!this.hasPending()) this.emit('nothing pending');
+  }
+
+  /** Keeps what the machine is about to forget: the document may be used again. */
+  _leave() {
+    const { version, paused, preventCompose, submitSource } = this;
+    this._left = { version, paused, preventCompose, submitSource };
   }
 
   /** @param {any} error */
@@ -290,6 +313,26 @@ export class Doc extends EventEmitter {
     this._handle = connection._core.get(collection, id);
     connection._docs.set(this._handle, this);
     connection._addDoc(this);
+    this._restore();
+  }
+
+  /** Tells the machine what it forgot; nothing changes for the application. */
+  _restore() {
+    const { connection, _left: left } = this;
+    this._left = null;
+    if (!left) return;
+    this.preventCompose = left.preventCompose;
+    this.submitSource = left.submitSource;
+    if (left.paused) this.pause();
+    if (left.version === null) return;
+    const type = this.type?.uri ?? null;
+    const text = JSON.stringify({ v: left.version, data: this.data, type });
+    this._ingesting = { restores: true };
+    try {
+      connection._run(() => connection._core.ingestSnapshot(this._handle, text));
+    } finally {
+      this._ingesting = null;
+    }
   }
 
   // ---- What the machine asks for ----
@@ -364,6 +407,7 @@ export class Doc extends EventEmitter {
    * @param {string | undefined} text
    */
   _load(name, text) {
+    if (this._ingesting?.restores) return;
     this.type = name === undefined ? null : shared.types.map[name];
     const given = this._ingesting;
     const data = given ? given.data : text === undefined ? undefined : JSON.parse(text);

@@ -1,0 +1,91 @@
+/**
+ * Runs the tests of this folder, each file in a process of its own, and ends with a count.
+ * A test that was found and did not report counts as failed, whatever ended its process.
+ *
+ *   node tests/js/run.mjs [part of a file's name]
+ */
+
+import { fork } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import Mocha from 'mocha';
+
+/** Milliseconds for one test: the slowest takes about two seconds on a busy machine. */
+const TEST_LIMIT = 20_000;
+/** Milliseconds without a word after which a file's process is ended: it does not yield. */
+const SILENCE_LIMIT = 2 * TEST_LIMIT;
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const [, script, argument = ''] = process.argv;
+if (process.send) await runFile(argument);
+else await runAll(argument);
+
+/** In the child: one file, every step reported. */
+async function runFile(file) {
+  const mocha = new Mocha({ reporter: class {}, timeout: TEST_LIMIT });
+  mocha.addFile(here + file);
+  await mocha.loadFilesAsync();
+  const names = [];
+  mocha.suite.eachTest((test) => names.push(test.fullTitle()));
+  process.send({ kind: 'plan', names });
+  const runner = mocha.run(() => process.send({ kind: 'end' }, () => process.exit(0)));
+  runner.on('pass', (test) => process.send({ kind: 'pass', name: test.fullTitle() }));
+  runner.on('fail', (test, error) => {
+    process.send({ kind: 'fail', name: test.fullTitle(), error: error.stack ?? String(error) });
+  });
+}
+
+async function runAll(part) {
+  const files = readdirSync(here).filter(
+    (name) => name.endsWith('.test.mjs') && name.includes(part),
+  );
+  let passed = 0;
+  let failed = 0;
+  for (const file of files) {
+    const { planned, good, bad } = await watch(file);
+    const failures = [...bad].map(([name, error]) =>
+      `${name}\n${error}`.replace(/\n/g, '\n      '),
+    );
+    passed += good.size;
+    failed += bad.size;
+    console.log(`${file}: ${good.size}/${planned}`);
+    for (const failure of failures) console.log(`  FAILED ${failure}`);
+  }
+  if (!files.length) failed += 1;
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed ? 1 : 0;
+}
+
+function watch(file) {
+  const good = new Set();
+  const bad = new Map();
+  let names = [];
+  let ended = false;
+  return new Promise((resolve) => {
+    const child = fork(script, [file], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    let lastWords = '';
+    let silence;
+    const listenOn = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => child.kill('SIGKILL'), SILENCE_LIMIT);
+    };
+    listenOn();
+    child.stderr.on('data', (chunk) => (lastWords = (lastWords + chunk).slice(-2000)));
+    child.on('message', ({ kind, name, error, names: all }) => {
+      listenOn();
+      if (kind === 'plan') names = all;
+      else if (kind === 'pass') good.add(name);
+      else if (kind === 'fail') bad.set(name, error);
+      else ended = true;
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(silence);
+      for (const name of bad.keys()) good.delete(name);
+      for (const name of names) {
+        if (!good.has(name) && !bad.has(name)) bad.set(name, 'did not run');
+      }
+      if (!ended) bad.set('the process', `ended with ${signal ?? `code ${code}`}\n${lastWords}`);
+      resolve({ planned: names.length, good, bad });
+    });
+  });
+}
