@@ -159,6 +159,20 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
     Ok(())
 }
 
+/// Binds and optimises a module that is not shipped, for Node's `require`.
+///
+/// # Errors
+/// When a step fails.
+pub(crate) fn bind_for_node(module: &Path, name: &str, into: &Path) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    Bindgen::new()
+        .input_bytes(name, bytes)
+        .nodejs(true)?
+        .typescript(false)
+        .generate(into)?;
+    optimise(&into.join(format!("{name}_bg.wasm")))
+}
+
 fn optimise(module: &Path) -> Result<()> {
     let mut tool = process::npm_tool("wasm-opt");
     tool.arg(OPTIMISE).args(WASM_FEATURES);

@@ -3,6 +3,7 @@
 //! Each command does its own set-up on a fresh machine with Rust and Node. Nothing here is part
 //! of the product; what a user of the npm package needs must not live here.
 
+mod bench;
 mod browsers;
 mod build;
 mod count;
@@ -28,7 +29,9 @@ usage: cargo xtask <command>
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G
   demo [--port P]        build, then serve the multi-tab demos and a real ShareDB server
-  bench                  build, then measure against the stock client";
+  bench                  build, then measure against the stock client
+      --quick            fewer rounds
+      --only TEXT        only the figures whose name contains TEXT";
 
 fn main() -> ExitCode {
     match run() {
@@ -48,7 +51,7 @@ fn run() -> Result<ExitCode> {
         "build" => build::build(options.profile()).map(|()| ExitCode::SUCCESS),
         "test" => layers::test(&options),
         "demo" => demo(&options).map(|()| ExitCode::SUCCESS),
-        "bench" => bench().map(|()| ExitCode::SUCCESS),
+        "bench" => bench::bench(&options.bench).map(|()| ExitCode::SUCCESS),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -67,10 +70,4 @@ fn demo(options: &Options) -> Result<()> {
         server.args(["--port", port]);
     }
     process::run(&mut server)
-}
-
-fn bench() -> Result<()> {
-    build::build(build::Profile::Wasm)?;
-    browsers::ensure("chromium")?;
-    process::run(&mut process::node("tests/bench/run.mjs"))
 }

@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) engine: Option<String>,
     /// Arguments for the conformance runner, as they were given.
     pub(crate) conformance: Vec<String>,
+    /// Arguments for the bench, as they were given.
+    pub(crate) bench: Vec<String>,
 }
 
 impl Options {
@@ -47,6 +49,11 @@ impl Options {
                 "--file" | "--grep" => {
                     let value = value()?;
                     options.conformance.extend([argument, value]);
+                }
+                "--quick" => options.bench.push(argument),
+                "--only" => {
+                    let value = value()?;
+                    options.bench.extend([argument, value]);
                 }
                 flag if flag.starts_with('-') => bail!("unknown option {flag}"),
                 _ => options.layers.push(argument),

@@ -1,0 +1,121 @@
+/** Chromium with the bench page: tabs that share a profile, and what the browser's processes use. */
+
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+];
+
+export class Browser {
+  static async launch() {
+    if (!existsSync(PROGRAM)) throw new Error(`no browser at ${PROGRAM}`);
+    const browser = new Browser();
+    // A server, so that its process is known: memory is counted from there.
+    browser.process = await chromium.launchServer({ executablePath: PROGRAM, args: ARGS });
+    browser.chromium = await chromium.connect(browser.process.wsEndpoint());
+    return browser;
+  }
+
+  /**
+   * Opens tabs of one client in a profile of their own, connected.
+   *
+   * @param {import('./server.mjs').Server} server
+   * @param {string} client `ours` or `stock`
+   * @param {number} count
+   */
+  async open(server, client, count) {
+    const context = await this.chromium.newContext();
+    const tabs = [];
+    for (let i = 0; i < count; i++) {
+      const tab = await context.newPage();
+      tab.on('pageerror', (error) => console.error(`${client}, tab ${i}:`, error));
+      await tab.goto(server.pageUrl(client));
+      await tab.waitForFunction(() => globalThis.bench?.isConnected());
+      tabs.push(tab);
+    }
+    return { context, tabs, close: () => context.close() };
+  }
+
+  /** Forces garbage collection in the tabs and in the shared workers, several times over. */
+  async collectGarbage(context, tabs) {
+    for (const tab of tabs) {
+      const session = await context.newCDPSession(tab);
+      for (let i = 0; i < 2; i++) await session.send('HeapProfiler.collectGarbage');
+      await session.detach();
+    }
+    const browser = await this.chromium.newBrowserCDPSession();
+    const { targetInfos } = await browser.send('Target.getTargets', { filter: [{}] });
+    for (const { targetId } of targetInfos.filter(({ type }) => type === 'shared_worker')) {
+      await collectInWorker(browser, targetId);
+    }
+    await browser.detach();
+  }
+
+  /** Bytes of memory of all processes of the browser, what they share counted once. */
+  memory() {
+    return processes(this.process.process().pid).reduce((sum, pid) => sum + proportional(pid), 0);
+  }
+
+  async close() {
+    await this.chromium.close();
+    await this.process.close();
+  }
+}
+
+async function collectInWorker(browser, targetId) {
+  const { sessionId } = await browser.send('Target.attachToTarget', { targetId, flatten: false });
+  for (let id = 1; id <= 2; id++) {
+    const answered = new Promise((resolve) => {
+      browser.on('Target.receivedMessageFromTarget', function receive({ message }) {
+        if (JSON.parse(message).id !== id) return;
+        browser.off('Target.receivedMessageFromTarget', receive);
+        resolve();
+      });
+    });
+    const message = JSON.stringify({ id, method: 'HeapProfiler.collectGarbage' });
+    await browser.send('Target.sendMessageToTarget', { sessionId, message });
+    await answered;
+  }
+  await browser.send('Target.detachFromTarget', { sessionId });
+}
+
+/** A process and all that it started. */
+function processes(root) {
+  const children = new Map();
+  for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      // The program's name is in parentheses and may contain anything; the parent is two words after it.
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  const all = [];
+  const queue = [root];
+  while (queue.length) {
+    const pid = queue.pop();
+    all.push(pid);
+    queue.push(...(children.get(pid) ?? []));
+  }
+  return all;
+}
+
+/** Bytes of a process's proportional set: its own pages, and its part of those it shares. */
+function proportional(pid) {
+  try {
+    const [, kilobytes] = /^Pss:\s+(\d+) kB/m.exec(
+      readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'),
+    );
+    return Number(kilobytes) * 1024;
+  } catch {
+    return 0;
+  }
+}

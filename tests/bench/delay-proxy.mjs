@@ -1,0 +1,76 @@
+/**
+ * A TCP proxy before the server that delays what passes, counts it, and can cut it off. It knows nothing of what is
+ * in the bytes.
+ */
+
+import net from 'node:net';
+
+export class DelayProxy {
+  #sockets = new Set();
+  #server;
+
+  /** Milliseconds that each direction takes; set it at any time. */
+  delayMs = 0;
+  /** Whether new connections are refused. */
+  #isCut = false;
+  /** Bytes from the server, and connections made, since `reset`. */
+  bytes = 0;
+  connections = 0;
+
+  /** @param {number} upstream port of the server on this machine */
+  static async start(upstream) {
+    const proxy = new DelayProxy();
+    proxy.#server = net.createServer((client) => proxy.#connect(client, upstream));
+    await new Promise((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    proxy.port = proxy.#server.address().port;
+    return proxy;
+  }
+
+  #connect(client, upstream) {
+    if (this.#isCut) return client.destroy();
+    this.connections++;
+    const server = net.connect(upstream, '127.0.0.1');
+    this.#pass(client, server, () => {});
+    this.#pass(server, client, (bytes) => (this.bytes += bytes));
+  }
+
+  #pass(from, to, count) {
+    this.#sockets.add(from);
+    from.setNoDelay(true);
+    from.on('data', (chunk) => {
+      count(chunk.length);
+      this.#later(() => to.writable && to.write(chunk));
+    });
+    from.on('error', () => {});
+    from.on('close', () => {
+      this.#sockets.delete(from);
+      this.#later(() => to.destroy());
+    });
+  }
+
+  /** Timers of one length run in the order they were set, so bytes stay in order. */
+  #later(call) {
+    if (this.delayMs > 0) setTimeout(call, this.delayMs);
+    else call();
+  }
+
+  reset() {
+    this.bytes = 0;
+    this.connections = 0;
+  }
+
+  /** Drops all connections and refuses new ones. */
+  cut() {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  restore() {
+    this.#isCut = false;
+  }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

@@ -1,0 +1,143 @@
+/** What the bench asks of a tab. It is the same for both clients, and uses ShareDB's own API only. */
+
+import { submits } from '../workload.mjs';
+
+/** Puts the tab's measurements on `globalThis.bench`. */
+export function start(connect) {
+  const connection = connect(new URLSearchParams(location.search).get('url'));
+  connection.on('error', (error) => console.error(error));
+  globalThis.bench = new Tab(connection);
+}
+
+class Tab {
+  constructor(connection) {
+    this.connection = connection;
+  }
+
+  isConnected() {
+    return this.connection.state === 'connected';
+  }
+
+  /** Milliseconds from `subscribe` to its callback, one document after the other. */
+  async open(collection, ids) {
+    const times = [];
+    for (const id of ids) {
+      const begin = performance.now();
+      await promise((done) => this.connection.get(collection, id).subscribe(done));
+      times.push(performance.now() - begin);
+    }
+    return times;
+  }
+
+  /** Opens documents all at once. */
+  async openAll(collection, ids) {
+    const open = (id) => promise((done) => this.connection.get(collection, id).subscribe(done));
+    await Promise.all(ids.map(open));
+  }
+
+  /** Reads each document, so that whoever builds data late has to build it now. */
+  readAll(collection, ids) {
+    return ids.reduce(
+      (sum, id) => sum + JSON.stringify(this.connection.get(collection, id).data).length,
+      0,
+    );
+  }
+
+  /** Milliseconds from `submitOp` to its callback, one op after the other. */
+  async submit(collection, id, count) {
+    const doc = this.connection.get(collection, id);
+    const times = [];
+    for (let i = 0; i < count; i++) {
+      const begin = performance.now();
+      await promise((done) => doc.submitOp([{ p: ['count'], na: 1 }], done));
+      times.push(performance.now() - begin);
+    }
+    return times;
+  }
+
+  /** Answers each op of another tab on `there` with one on `back`. */
+  echo(collection, id) {
+    const doc = this.connection.get(collection, id);
+    doc.on('op', (op, source) => {
+      if (!source && op[0].p[0] === 'there') doc.submitOp([{ p: ['back'], na: 1 }]);
+    });
+  }
+
+  /**
+   * Milliseconds from `submitOp` here to `op` in the tab that echoes: half of there and back, because the clocks of
+   * two tabs need not agree. Rejects when nothing comes back.
+   */
+  async pingPong(collection, id, count, limitMs) {
+    const doc = this.connection.get(collection, id);
+    const times = [];
+    for (let i = 0; i < count; i++) {
+      const begin = performance.now();
+      const back = promise((done) => {
+        const listen = (op, source) => {
+          if (source || op[0].p[0] !== 'back') return;
+          doc.removeListener('op', listen);
+          done();
+        };
+        doc.on('op', listen);
+        setTimeout(() => done(new Error('no op came back')), limitMs);
+      });
+      doc.submitOp([{ p: ['there'], na: 1 }]);
+      await back;
+      times.push((performance.now() - begin) / 2);
+      // The next one begins at rest, as the first did.
+      if (this.isConnected()) await promise((done) => doc.whenNothingPending(done));
+    }
+    return times;
+  }
+
+  /** Resolves once a document has reached a version. */
+  reach(collection, id, version) {
+    const doc = this.connection.get(collection, id);
+    return promise((done) => {
+      const look = () => {
+        if (doc.version >= version) done();
+      };
+      doc.on('op batch', look);
+      look();
+    });
+  }
+
+  /** Milliseconds until the last of many synchronous submits returned, and until all were acknowledged. */
+  async submitMany(collection, id, count) {
+    const doc = this.connection.get(collection, id);
+    const ops = submits(count);
+    const begin = performance.now();
+    for (const op of ops) doc.submitOp(op);
+    const returned = performance.now() - begin;
+    await promise((done) => doc.whenNothingPending(done));
+    return { returned, acknowledged: performance.now() - begin };
+  }
+
+  /** Pauses a document and leaves it with a long pending op. */
+  holdPending(collection, id, count) {
+    const doc = this.connection.get(collection, id);
+    doc.pause();
+    for (const op of submits(count)) doc.submitOp(op);
+  }
+
+  /** Milliseconds between the first and the last of so many ops of others. */
+  receive(collection, id, count) {
+    const doc = this.connection.get(collection, id);
+    let seen = 0;
+    let begin = 0;
+    return promise((done) => {
+      doc.on('before op batch', () => {
+        if (seen === 0) begin = performance.now();
+      });
+      doc.on('op batch', () => {
+        if (++seen === count) done(null, performance.now() - begin);
+      });
+    });
+  }
+}
+
+function promise(start) {
+  return new Promise((resolve, reject) => {
+    start((error, value) => (error ? reject(error) : resolve(value)));
+  });
+}

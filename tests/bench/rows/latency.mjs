@@ -1,0 +1,118 @@
+/** How long an op takes to its callback, to the other tab, and a document to open; in Chromium. */
+
+import { takeTurns } from '../bench.mjs';
+import { atMost, delivered } from '../table.mjs';
+import { counters } from '../workload.mjs';
+
+const COLLECTION = 'latency';
+/** Each direction of "20 ms away" and "100 ms away". */
+const NEAR_MS = 10;
+const FAR_MS = 50;
+/** An op that takes longer is not coming. */
+const LIMIT_MS = 5000;
+
+/** Opens tabs of both clients on a document each, lets `measure` use them, and closes them. */
+async function withTabs(bench, count, name, measure) {
+  const server = await bench.server();
+  const browser = await bench.browser();
+  const opened = {};
+  for (const client of ['ours', 'stock']) {
+    const id = `${name}-${client}`;
+    await server.create(COLLECTION, { [id]: counters() });
+    const { tabs, close } = await browser.open(server, client, count);
+    for (const tab of tabs) {
+      await tab.evaluate(([c, d]) => globalThis.bench.openAll(c, [d]), [COLLECTION, id]);
+    }
+    opened[client] = { tabs, close, id };
+  }
+  try {
+    return await measure(opened, server);
+  } finally {
+    server.proxy.restore();
+    server.proxy.delayMs = 0;
+    for (const { close } of Object.values(opened)) await close();
+  }
+}
+
+function submitAndWait(bench) {
+  return withTabs(bench, 1, 'callback', async (opened, { proxy }) => {
+    proxy.delayMs = NEAR_MS;
+    const submit = (client, count) => {
+      const { tabs, id } = opened[client];
+      return tabs[0].evaluate(
+        ([c, d, n]) => globalThis.bench.submit(c, d, n),
+        [COLLECTION, id, count],
+      );
+    };
+    for (const client of ['ours', 'stock']) await submit(client, 10);
+    return [await takeTurns(bench.rounds(12), (client) => submit(client, 10))];
+  });
+}
+
+function betweenTabs(bench) {
+  return withTabs(bench, 2, 'tabs', async (opened, { proxy }) => {
+    for (const { tabs, id } of Object.values(opened)) {
+      await tabs[1].evaluate(([c, d]) => globalThis.bench.echo(c, d), [COLLECTION, id]);
+    }
+    const pingPong = (client, count) => {
+      const { tabs, id } = opened[client];
+      return tabs[0].evaluate(
+        ([c, d, n, limit]) => globalThis.bench.pingPong(c, d, n, limit),
+        [COLLECTION, id, count, LIMIT_MS],
+      );
+    };
+    for (const client of ['ours', 'stock']) await pingPong(client, 20);
+    const loopback = await takeTurns(bench.rounds(12), (client) => pingPong(client, 20));
+    proxy.delayMs = FAR_MS;
+    const far = await takeTurns(bench.rounds(8), (client) => pingPong(client, 4));
+    proxy.delayMs = 0;
+    proxy.cut();
+    await opened.ours.tabs[0].waitForFunction(() => !globalThis.bench.isConnected());
+    const gone = await takeTurns(1, (client) => (client === 'ours' ? pingPong(client, 20) : []));
+    return [loopback, far, { ours: gone.ours, stock: null }];
+  });
+}
+
+async function openDocument(bench) {
+  const perRound = 20;
+  const rounds = bench.rounds(8);
+  const ids = Array.from({ length: (rounds + 1) * perRound }, (_, i) => `open-${i}`);
+  const server = await bench.server();
+  await server.create(COLLECTION, Object.fromEntries(ids.map((id) => [id, counters()])));
+  return withTabs(bench, 2, 'opening', async (opened) => {
+    const open = (client, round) => {
+      const some = ids.slice(round * perRound, (round + 1) * perRound);
+      return opened[client].tabs[1].evaluate(
+        ([c, list]) => globalThis.bench.open(c, list),
+        [COLLECTION, some],
+      );
+    };
+    for (const client of ['ours', 'stock']) {
+      await opened[client].tabs[0].evaluate(
+        ([c, list]) => globalThis.bench.openAll(c, list),
+        [COLLECTION, ids],
+      );
+      await open(client, rounds);
+    }
+    return [await takeTurns(rounds, open)];
+  });
+}
+
+export const groups = [
+  {
+    figures: [{ figure: 'submitOp → callback, server 20 ms away (ms)', goal: atMost(1.05) }],
+    run: submitAndWait,
+  },
+  {
+    figures: [
+      { figure: 'submitOp in tab A → op in tab B, loopback (ms)', goal: atMost(0.5) },
+      { figure: 'submitOp in tab A → op in tab B, server 100 ms away (ms)', goal: atMost(0.5) },
+      { figure: 'submitOp in tab A → op in tab B, server gone (ms)', goal: delivered },
+    ],
+    run: betweenTabs,
+  },
+  {
+    figures: [{ figure: 'open a doc that another tab has open (ms)', goal: atMost(0.5) }],
+    run: openDocument,
+  },
+];

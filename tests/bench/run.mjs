@@ -1,0 +1,89 @@
+/**
+ * Measures our client beside the stock client (npm `sharedb`): the same page, the same server, one run.
+ *
+ *   node tests/bench/run.mjs [--quick] [--only TEXT]
+ *
+ * `--quick` takes fewer rounds, `--only` the figures whose name contains TEXT. Prints the table and writes
+ * `target/bench.json`, a list of `{figure, ours, stock, ratio, goal, met}`; a run with `--only` replaces its own
+ * figures there and leaves the others. A figure that misses its goal is printed as missing it and is no failure of
+ * the run. The machine may be busy, so both clients take turns and medians count; only ratios mean anything.
+ */
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Bench } from './bench.mjs';
+import { printRow, printTable } from './table.mjs';
+import * as json0 from './rows/json0.mjs';
+import * as latency from './rows/latency.mjs';
+import * as memory from './rows/memory.mjs';
+import * as pending from './rows/pending.mjs';
+import * as size from './rows/size.mjs';
+import * as traffic from './rows/traffic.mjs';
+
+const GROUPS = [latency, traffic, pending, json0, memory, size].flatMap(({ groups }) => groups);
+const RESULT = fileURLToPath(new URL('../../target/bench.json', import.meta.url));
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean' }, only: { type: 'string', default: '' } },
+});
+
+const isWanted = ({ figure }) => figure.toLowerCase().includes(options.only.toLowerCase());
+const groups = GROUPS.filter(({ figures }) => figures.some(isWanted));
+if (groups.length === 0) {
+  const names = GROUPS.flatMap(({ figures }) => figures.map(({ figure }) => `  ${figure}`));
+  console.error(`no figure contains ${options.only}; there are:\n${names.join('\n')}`);
+  process.exit(2);
+}
+
+const bench = new Bench({ quick: Boolean(options.quick) });
+const rows = [];
+let broken = 0;
+try {
+  for (const group of groups) {
+    console.log(`measuring: ${group.figures.map(({ figure }) => figure).join('; ')}`);
+    for (const row of await measure(group)) {
+      printRow(row);
+      rows.push(row);
+    }
+  }
+} finally {
+  await bench.close();
+}
+printTable(rows);
+write(rows);
+process.exitCode = broken ? 1 : 0;
+
+/** The rows of a group. What cannot be measured misses its goal, and the other groups still run. */
+async function measure({ figures, run }) {
+  let values = [];
+  try {
+    values = await run(bench);
+  } catch (error) {
+    broken++;
+    console.error(error);
+  }
+  return figures.map(({ figure, goal }, index) => {
+    const { ours = null, stock = null } = values[index] ?? {};
+    const ratio = ours !== null && stock ? ours / stock : null;
+    return { figure, ours, stock, ratio, goal: goal.text, met: goal.met({ ours, stock, ratio }) };
+  });
+}
+
+function write(measured) {
+  const order = GROUPS.flatMap(({ figures }) => figures.map(({ figure }) => figure));
+  const byName = new Map([...earlier(), ...measured].map((row) => [row.figure, row]));
+  const list = order.filter((figure) => byName.has(figure)).map((figure) => byName.get(figure));
+  mkdirSync(dirname(RESULT), { recursive: true });
+  writeFileSync(RESULT, `${JSON.stringify(list, null, 2)}\n`);
+}
+
+function earlier() {
+  if (!options.only) return [];
+  try {
+    return JSON.parse(readFileSync(RESULT, 'utf8'));
+  } catch {
+    return [];
+  }
+}
