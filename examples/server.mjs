@@ -3,11 +3,13 @@
  * under /admin by which the pages and the browser tests look at the server and disturb it.
  *
  *   GET  /admin/status            {sockets, offline, docs: {"collection/id": version}}
+ *   GET  /admin/received          {action: count of the messages that clients sent since the start}
  *   GET  /admin/snapshot?c=&d=    {v, type, data}
  *   GET  /admin/ops?c=&d=         [{v, src, seq, op | create | del}]
  *   POST /admin/cut?ms=N          drop every socket, refuse new ones for N ms (without ms: until restored)
  *   POST /admin/restore           accept sockets again
  *   POST /admin/restart           a new backend over the same database; every socket is dropped
+ *   POST /admin/say               send the request's body, as it is, on every socket (with ?binary=: as a binary frame)
  *
  * It listens on the loopback interface only and is no model for a server on a network: there is no login.
  */
@@ -44,6 +46,7 @@ class DemoBackend {
   #pubsub = new Backend.MemoryPubSub();
   #sockets = new WebSocketServer({ noServer: true });
   #versions = new Map();
+  #received = new Map();
   #restoreTimer = null;
   #offline = false;
   #backend = this.#newBackend();
@@ -54,6 +57,10 @@ class DemoBackend {
       pubsub: this.#pubsub,
       presence: true,
       doNotForwardSendPresenceErrorsToClient: true,
+    });
+    backend.use('receive', ({ data }, next) => {
+      this.#received.set(data.a, (this.#received.get(data.a) ?? 0) + 1);
+      next();
     });
     backend.use('afterWrite', ({ collection, id, snapshot }, next) => {
       this.#versions.set(`${collection}/${id}`, snapshot.v);
@@ -95,6 +102,11 @@ class DemoBackend {
     };
   }
 
+  /** How many messages of each action the clients sent, whatever became of their sockets. */
+  received() {
+    return Object.fromEntries(this.#received);
+  }
+
   async snapshot(collection, id) {
     const { v, type, data } = await promisify(this.#db.getSnapshot.bind(this.#db))(
       collection,
@@ -132,10 +144,29 @@ class DemoBackend {
     this.#drop();
   }
 
+  /** Sends a frame that ShareDB did not write, as a broken server or proxy might. */
+  say(bytes, binary) {
+    for (const socket of this.#sockets.clients) socket.send(bytes, { binary });
+  }
+
   close() {
     this.restore();
     this.#drop();
   }
+}
+
+/** Longest body that /admin takes, in bytes. */
+const LONGEST_BODY = 2 ** 20;
+
+async function bodyOf(request) {
+  const parts = [];
+  let length = 0;
+  for await (const part of request) {
+    length += part.length;
+    if (length > LONGEST_BODY) throw new RangeError('the body is too long');
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }
 
 const sendJson = (response, status, body) => {
@@ -167,6 +198,8 @@ async function answerAdmin(demo, request, response, url) {
   switch (`${request.method} ${url.pathname}`) {
     case 'GET /admin/status':
       return sendJson(response, 200, demo.status());
+    case 'GET /admin/received':
+      return sendJson(response, 200, demo.received());
     case 'GET /admin/snapshot':
       return sendJson(response, 200, await demo.snapshot(collection, id));
     case 'GET /admin/ops':
@@ -181,6 +214,9 @@ async function answerAdmin(demo, request, response, url) {
       return sendJson(response, 200, demo.status());
     case 'POST /admin/restart':
       demo.restart();
+      return sendJson(response, 200, demo.status());
+    case 'POST /admin/say':
+      demo.say(await bodyOf(request), url.searchParams.has('binary'));
       return sendJson(response, 200, demo.status());
     default:
       return sendJson(response, 404, {

@@ -32,7 +32,8 @@ export class WorkerLink {
     this._tab = crypto.randomUUID();
     /** Messages for the host before it may know of this tab. @type {string[] | null} */
     this._waiting = [];
-    this._closed = false;
+    /** Ends the tab's lock. @type {() => void} */
+    this._release = () => {};
   }
 
   /** @param {any} connection */
@@ -41,6 +42,7 @@ export class WorkerLink {
     const { port } = this._worker;
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
       if (typeof data === 'string') connection._receive(data, false);
+      else if (data?.failed) connection.emit('error', workerError({ message: data.failed }));
     };
     this._worker.onerror = (/** @type {any} */ event) =>
       connection.emit('error', workerError(event));
@@ -50,10 +52,14 @@ export class WorkerLink {
 
   /** The host takes a tab for alive as long as the tab's lock is held, so that comes first. */
   _hold() {
+    const gone = new Promise((resolve) => {
+      this._release = () => resolve(undefined);
+    });
     const held = () => {
       this._start();
-      return new Promise(() => {});
+      return gone;
     };
+    // Rejected only where the page is going away already.
     navigator.locks.request(lockName(this._tab), held).catch(() => {});
   }
 
@@ -86,6 +92,8 @@ export class WorkerLink {
 
   close() {
     this._connection._run(() => this._connection._core.close(true, true));
+    // The host forgets the port with the lock.
+    this._release();
   }
 
   bind() {

@@ -31,15 +31,25 @@ export function serve({ types = [] } = {}) {
  */
 function listen(port, ready) {
   let tab = '';
+  ready.catch((error) => port.postMessage({ failed: String(error?.message ?? error) }));
   // Each message waits for the same promise, so they stay in order.
   port.onmessage = async ({ data }) => {
     const host = await ready;
     if (typeof data === 'string') return host.receive(tab, data);
-    if (data?.connect) {
-      tab = String(data.connect.tab);
-      host.meet(tab, port, data.connect);
-    }
+    if (tab || !isIntroduction(data))
+      return shared.logger.warn('Ignoring an unknown message', data);
+    tab = data.connect.tab;
+    host.meet(tab, port, data.connect);
   };
+  port.onmessageerror = () => shared.logger.warn('Ignoring an unreadable message');
+}
+
+/** @param {any} data */
+function isIntroduction(data) {
+  const { tab, url, id } = data?.connect ?? {};
+  return (
+    tab && typeof tab === 'string' && typeof url === 'string' && typeof (id ?? '') === 'string'
+  );
 }
 
 class WorkerHost {
@@ -62,6 +72,7 @@ class WorkerHost {
    * @param {{url: string, id?: string}} connect
    */
   meet(tab, port, { url, id }) {
+    if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
     // The lock is ours only when the tab is gone, even if it crashed.
     navigator.locks.request(lockName(tab), () => this._lose(tab));
@@ -82,6 +93,8 @@ class WorkerHost {
    * @param {string} text
    */
   receive(tab, text) {
+    // Of a stranger, or of a tab that is gone: its lock may be faster than its last message.
+    if (!this._ports.has(tab)) return;
     this._run(() => this._core.handleTab(tab, text));
   }
 
@@ -112,10 +125,20 @@ class WorkerHost {
   }
 
   _openSocket() {
-    const socket = (this._socket = new WebSocket(this._url));
+    let socket;
+    try {
+      socket = this._socket = new WebSocket(this._url);
+    } catch (error) {
+      // An address that no socket can have: waiting does not mend it.
+      return this._core.socketFailed(JSON.stringify({ message: String(error) }));
+    }
     this._core.bindSocket(socket.readyState);
     socket.onopen = () => this._run(() => this._core.socketOpened());
-    socket.onmessage = ({ data }) => this._run(() => this._core.socketMessage(data));
+    socket.onmessage = ({ data }) => {
+      // ShareDB speaks in text only; a binary frame is not its own.
+      if (typeof data === 'string') this._run(() => this._core.socketMessage(data));
+      else shared.logger.warn('Ignoring a binary message of the server');
+    };
     socket.onerror = () => this._run(() => this._core.socketFailed('{"message":"socket error"}'));
     socket.onclose = ({ code, reason, wasClean }) => {
       if (socket !== this._socket) return;

@@ -1,0 +1,125 @@
+/** The counter and the board in three tabs at once. */
+import assert from 'node:assert/strict';
+import { until } from './stage.mjs';
+
+async function countTogether(stage) {
+  const pages = await stage.tabs(3, 'counter', 'sum');
+  assert.equal(await stage.sockets(), 1);
+  await Promise.all(pages.map((page) => page.click('#burst')));
+  await Promise.all(
+    pages.map(async (page, i) => {
+      for (let clicks = 0; clicks < 10; clicks += 1)
+        await page.click(['[data-add="1"]', '[data-add="10"]', '[data-add="-1"]'][i]);
+    }),
+  );
+  const { data } = await stage.agreed(pages, 'sum');
+  assert.equal(data.value, 300 + 10 + 100 - 10);
+  for (const page of pages) assert.equal(await page.locator('#value').textContent(), '400');
+  const tallies = await Promise.all(
+    pages.map(async (page) => [
+      await page.locator('#here').textContent(),
+      await page.locator('#elsewhere').textContent(),
+    ]),
+  );
+  assert.deepEqual(tallies, [
+    ['+110', '+290'],
+    ['+200', '+200'],
+    ['+90', '+310'],
+  ]);
+}
+
+/** The cards as they stand on the page, column by column. */
+const cardsOn = (page) =>
+  page.evaluate(() => {
+    const textOf = (card) => `${card.dataset.card}: ${card.querySelector('textarea').value}`;
+    return [...document.querySelectorAll('.column')].map((column) =>
+      [...column.querySelectorAll('.card')].map(textOf),
+    );
+  });
+
+async function agreedOnBoard(stage, pages, id) {
+  const { data } = await stage.agreed(pages, id);
+  const boards = await Promise.all(pages.map(cardsOn));
+  for (const board of boards) assert.deepEqual(board, boards[0]);
+  return data;
+}
+
+const handleOf = (card) => `[data-card="${card}"] .handle`;
+
+async function moveAndWrite(stage) {
+  const pages = await stage.tabs(3, 'board', 'together');
+  const [a, b, c] = pages;
+  assert.equal(await stage.sockets(), 1);
+  const moves = async (page, card, keys) => {
+    for (const key of keys) await page.locator(handleOf(card)).press(key);
+  };
+  await c.locator('[data-card="letter"] textarea').press('End');
+  await Promise.all([
+    moves(a, 'letter', ['ArrowRight', 'ArrowRight', 'ArrowUp', 'ArrowLeft']),
+    moves(b, 'seeds', ['ArrowDown', 'ArrowRight', 'ArrowDown', 'ArrowRight', 'ArrowUp']),
+    c.keyboard.type(' and their dog', { delay: 5 }),
+  ]);
+  const data = await agreedOnBoard(stage, pages, 'together');
+  assert.equal(data.cards.letter.text, 'Write back to the neighbours and their dog');
+  assert.ok(data.columns[1].cards.includes('letter'));
+  assert.ok(data.columns[2].cards.includes('seeds'));
+}
+
+/** The same card, by all: wherever it ends, all show it at the same place, once. */
+async function moveOneCard(stage) {
+  const pages = await stage.tabs(3, 'board', 'apart');
+  await stage.cut(pages);
+  const ways = [['ArrowRight'], ['ArrowRight', 'ArrowRight'], ['ArrowUp']];
+  await Promise.all(
+    pages.map(async (page, i) => {
+      for (const key of ways[i]) await page.locator(handleOf('fence')).press(key);
+    }),
+  );
+  await pages[1].locator('.column:nth-child(2) .add').click();
+  await pages[1].keyboard.type('A new card');
+  await pages[2].locator('[data-card="roses"]').hover();
+  await pages[2].locator('[data-card="roses"] .remove').click();
+  await stage.post('restore');
+  const data = await agreedOnBoard(stage, pages, 'apart');
+  assert.equal(data.cards.roses, undefined);
+  assert.equal(data.cards[data.columns[1].cards.at(-1)].text, 'A new card');
+  for (const page of pages) assert.equal(await page.locator('[data-card="fence"]').count(), 1);
+}
+
+const cell = (page, name) => page.locator(`[data-cell="${name}"]`).textContent();
+
+/** What the strip shows follows what is so. */
+async function stripIsLive(stage) {
+  const pages = await stage.tabs(2, 'counter', 'strip');
+  const [a] = pages;
+  const shows = (name, value) =>
+    until(
+      `the strip shows ${name} ${value}`,
+      async () => (await cell(a, name)) === value,
+      () => cell(a, name),
+    );
+  await shows('host', 'Shared worker');
+  await shows('tabs', '2');
+  await shows('sockets', '1');
+  await shows('pending', '0');
+  await shows('state', 'connected');
+  await stage.cut(pages);
+  await a.click('[data-add="1"]');
+  await shows('pending', '1');
+  await shows('sockets', '0');
+  await stage.post('restore');
+  await shows('pending', '0');
+  await shows('sockets', '1');
+  const { v } = await stage.agreed(pages, 'strip');
+  await shows('version', String(v));
+  await pages[1].close();
+  await shows('tabs', '1');
+}
+
+/** @type {{name: string, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
+export const demoTests = [
+  { name: 'counter: concurrent additions sum up', run: countTogether },
+  { name: 'board: three tabs move and write at once', run: moveAndWrite },
+  { name: 'board: three tabs move one card apart', run: moveOneCard },
+  { name: 'strip: host, tabs, sockets, pending ops and version are live', run: stripIsLive },
+];

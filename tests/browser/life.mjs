@@ -1,0 +1,112 @@
+/** Tabs come, go, crash and close; hosts live in a worker or in the page. */
+import assert from 'node:assert/strict';
+import { until } from './stage.mjs';
+
+const add = (page, amount) =>
+  page.evaluate((na) => window.demo.doc.submitOp([{ p: ['value'], na }]), amount);
+
+const noSocket = (stage) =>
+  until(
+    'the server has no socket left',
+    async () => (await stage.sockets()) === 0,
+    () => stage.sockets(),
+  );
+
+/** The worker lives in the process of the tab that made it, the first; here another one crashes. */
+async function crashedTab(stage) {
+  const pages = await stage.tabs(3, 'counter', 'crash');
+  const [a, crashing, c] = pages;
+  await add(crashing, 5);
+  await stage.agreed(pages, 'crash');
+  const { hs } = await stage.admin('received');
+  const crashed = crashing.waitForEvent('crash');
+  // The navigation never ends: the tab is dead.
+  crashing.goto('chrome://crash').catch(() => {});
+  await crashed;
+  await add(a, 10);
+  await add(c, 100);
+  await stage.reports(a, { tabs: 2, sockets: 1 });
+  assert.equal((await stage.agreed([a, c], 'crash')).data.value, 115);
+  assert.equal((await stage.admin('received')).hs, hs, 'the host did not connect again');
+}
+
+async function closingTabs(stage) {
+  const pages = await stage.tabs(3, 'counter', 'closing');
+  const [a, b, c] = pages;
+  await stage.reports(a, { tabs: 3 });
+  await b.close();
+  await stage.reports(a, { tabs: 2, sockets: 1 });
+  await add(c, 1);
+  await stage.agreed([a, c], 'closing');
+  await a.close();
+  await stage.reports(c, { tabs: 1, sockets: 1 });
+  await add(c, 1);
+  assert.equal((await stage.agreed([c], 'closing')).data.value, 2);
+  await c.close();
+  await noSocket(stage);
+}
+
+/** Every change that was acknowledged is there after a reload: by a fresh worker, from the server. */
+async function reloads(stage) {
+  const page = await stage.tab('counter', 'reload');
+  for (let sum = 1; sum <= 5; sum += 1) {
+    await add(page, 1);
+    await stage.agreed([page], 'reload');
+    await page.reload();
+    await page.locator('body[data-ready]').waitFor();
+    assert.equal((await stage.agreed([page], 'reload')).data.value, sum);
+    await stage.reports(page, { tabs: 1, sockets: 1 });
+  }
+  await until('one socket is left', async () => (await stage.sockets()) === 1);
+}
+
+/** Walking through the pages of the application in one tab beside another: no tab is counted twice. */
+async function walks(stage) {
+  const stays = await stage.tab('counter', 'walk');
+  const walker = await stage.tab('text', 'walk-text');
+  for (const demo of ['board', 'counter', 'text', 'counter']) {
+    await walker.goto(`${stage.server.url}/${demo}.html?doc=walk-${demo}`);
+    await walker.locator('body[data-ready]').waitFor();
+    await stage.reports(stays, { tabs: 2, sockets: 1 });
+  }
+  await add(walker, 3);
+  await stage.agreed([walker], 'walk-counter');
+  await stage.reports(stays, { docs: 2, pendingOps: 0 });
+}
+
+async function closedConnection(stage) {
+  const pages = await stage.tabs(3, 'counter', 'closed');
+  const [a, b, c] = pages;
+  await b.evaluate(() => window.demo.connection.close());
+  assert.equal(await b.evaluate(() => window.demo.connection.state), 'closed');
+  await stage.reports(a, { tabs: 2, sockets: 1 });
+  await add(a, 2);
+  await add(c, 3);
+  assert.equal((await stage.agreed([a, c], 'closed')).data.value, 5);
+  assert.equal(await b.evaluate(() => window.demo.doc.data.value), 0);
+  assert.equal(await stage.sockets(), 1);
+}
+
+async function inPage(stage) {
+  const pages = await stage.tabs(2, 'counter', 'page', '&host=page');
+  const host = await pages[0].evaluate(() => window.demo.connection.host);
+  assert.deepEqual(host, { kind: 'in-page', reason: 'useSharedWorker is false' });
+  assert.equal(await stage.sockets(), 2);
+  assert.deepEqual(await stage.workers.urls(), []);
+  await Promise.all(pages.map((page) => page.click('#burst')));
+  assert.equal((await stage.agreed(pages, 'page')).data.value, 200);
+  await stage.post('restart');
+  await Promise.all(pages.map((page) => page.click('#burst')));
+  assert.equal((await stage.agreed(pages, 'page')).data.value, 400);
+  await stage.reports(pages[0], { tabs: 1, sockets: 1 });
+}
+
+/** @type {{name: string, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
+export const lifeTests = [
+  { name: 'life: a crashed tab disturbs nobody', run: crashedTab },
+  { name: 'life: closed tabs are forgotten, the last takes the socket along', run: closingTabs },
+  { name: 'life: the only tab reloads', run: reloads },
+  { name: 'life: a tab walks from page to page beside another', run: walks },
+  { name: 'life: connection.close() in one tab leaves the others', run: closedConnection },
+  { name: 'life: the host in the page', run: inPage },
+];

@@ -1,0 +1,98 @@
+/**
+ * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
+ *
+ *   node tests/browser/run.mjs [--engine chromium] [--grep text]
+ *
+ * Prints a line for each test and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
+ * profile of its own, and a time limit. There are no retries.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { demoTests } from './demos.mjs';
+import { faultTests } from './faults.mjs';
+import { lifeTests } from './life.mjs';
+import { Stage } from './stage.mjs';
+import { textTests } from './text.mjs';
+
+/** The limit for one test, browser start included, in milliseconds. */
+const LIMIT_MS = 45_000;
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const TESTS = [...textTests, ...demoTests, ...lifeTests, ...faultTests];
+
+const { values: options } = parseArgs({
+  options: {
+    engine: { type: 'string', default: 'chromium' },
+    grep: { type: 'string', default: '' },
+  },
+});
+
+/**
+ * Builds the demos into a directory of their own: always what the sources are now, and never under the feet of a
+ * server that serves the usual one.
+ */
+async function buildPages() {
+  const pages = await mkdtemp(join(tmpdir(), 'sharedb-proxy-pages-'));
+  const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
+  const build = ['build', '--outDir', pages, '--emptyOutDir', '--logLevel', 'error'];
+  await promisify(execFile)(process.execPath, [vite, ...build], { cwd: join(ROOT, 'examples') });
+  return pages;
+}
+
+/** Rejects after the limit; the rest of the test ends with its browser. */
+function limited(work) {
+  let timer;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done in ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  });
+  return Promise.race([work, limit]).finally(() => clearTimeout(timer));
+}
+
+async function runOne(test, pages) {
+  const stage = await Stage.open(pages);
+  try {
+    await limited(test.run(stage));
+    if (stage.problems.length > 0) throw new Error(stage.problems.join('\n'));
+  } finally {
+    await stage.close();
+  }
+}
+
+async function runAll(pages) {
+  const count = { passed: 0, failed: 0 };
+  for (const test of TESTS.filter(({ name }) => name.includes(options.grep))) {
+    const start = Date.now();
+    let failure;
+    try {
+      await runOne(test, pages);
+      count.passed += 1;
+    } catch (error) {
+      failure = error;
+      count.failed += 1;
+    }
+    console.log(`${failure ? 'FAILED' : 'ok'} ${test.name} (${Date.now() - start} ms)`);
+    if (failure) console.log(String(failure.stack ?? failure).replace(/^/gm, '    '));
+  }
+  return count;
+}
+
+async function main() {
+  if (options.engine !== 'chromium') {
+    console.log(`FAILED there are no tests for the engine ${options.engine}, only for chromium`);
+    return { passed: 0, failed: 1 };
+  }
+  const pages = await buildPages();
+  try {
+    return await runAll(pages);
+  } finally {
+    await rm(pages, { recursive: true, force: true });
+  }
+}
+
+const count = await main();
+console.log(`${count.passed} passed, ${count.failed} failed`);
+process.exit(count.failed === 0 ? 0 : 1);

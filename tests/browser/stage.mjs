@@ -1,0 +1,198 @@
+/**
+ * What one browser test stands on: a demo server and a browser of its own, with a fresh profile, and the pages in it.
+ *
+ * Nothing here waits for a time to pass: everything waits for a condition, and says which one did not come.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { chromium } from 'playwright-core';
+import { startServer } from '../../examples/server.mjs';
+import { watchWorkers } from './workers.mjs';
+
+/** How long a condition may take, in milliseconds; a loaded machine needs far less. */
+const LIMIT_MS = 15_000;
+/** How often a condition is looked at, in milliseconds. */
+const LOOK_MS = 15;
+
+const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/**
+ * Waits until `condition` gives something true, and returns that.
+ *
+ * @template T
+ * @param {string} what the condition in words, for the failure
+ * @param {() => T | Promise<T>} condition
+ * @param {() => any} [seen] what to show in the failure
+ * @returns {Promise<NonNullable<T>>}
+ */
+export async function until(what, condition, seen = () => undefined) {
+  const end = Date.now() + LIMIT_MS;
+  for (;;) {
+    const result = await condition();
+    if (result) return result;
+    if (Date.now() > end) {
+      const last = JSON.stringify(await seen())?.slice(0, 2000) ?? '';
+      throw new Error(`waited ${LIMIT_MS / 1000} s in vain until ${what} ${last}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** A server, a browser, and the tabs in it. */
+export class Stage {
+  /** @param {string} pages the built demos */
+  static async open(pages) {
+    const stage = new Stage();
+    stage.problems = [];
+    stage.server = await startServer({ port: 0, root: pages });
+    stage.profile = await mkdtemp(join(tmpdir(), 'sharedb-proxy-browser-'));
+    stage.context = await chromium.launchPersistentContext(stage.profile, {
+      executablePath: PROGRAM,
+      args: ARGUMENTS,
+      viewport: { width: 1200, height: 800 },
+    });
+    stage.workers = await watchWorkers(stage.context.browser(), (problem) =>
+      stage.problems.push(problem),
+    );
+    return stage;
+  }
+
+  async close() {
+    await this.context?.close();
+    await this.server?.close();
+    await rm(this.profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  // ---- The server ----
+
+  /**
+   * @param {string} request
+   * @param {RequestInit} [options]
+   */
+  async admin(request, options) {
+    const response = await fetch(`${this.server.url}/admin/${request}`, options);
+    return response.json();
+  }
+
+  /** @param {string} request */
+  post(request, body = undefined) {
+    return this.admin(request, { method: 'POST', body });
+  }
+
+  /** @param {string} id */
+  snapshot(id) {
+    return this.admin(`snapshot?d=${id}`);
+  }
+
+  async sockets() {
+    return (await this.admin('status')).sockets;
+  }
+
+  // ---- Tabs ----
+
+  /**
+   * Opens a demo in a new tab, and waits until its document is shown.
+   *
+   * @param {'text' | 'counter' | 'board'} demo
+   * @param {string} id the document
+   * @param {string} [query] more of the address
+   */
+  async tab(demo, id, query = '') {
+    const page = await this.context.newPage();
+    page.on('pageerror', (error) => this.problems.push(`in a page: ${error.stack}`));
+    await page.goto(`${this.server.url}/${demo}.html?doc=${id}${query}`);
+    await page.locator('body[data-ready]').waitFor({ timeout: LIMIT_MS });
+    return page;
+  }
+
+  /** Opens the same document in `count` tabs, one after the other. */
+  async tabs(count, demo, id, query = '') {
+    const pages = [];
+    while (pages.length < count) pages.push(await this.tab(demo, id, query));
+    return pages;
+  }
+
+  /**
+   * Waits until all tabs are idle and hold exactly what the server holds, and returns that.
+   *
+   * @param {import('playwright-core').Page[]} pages
+   * @param {string} id
+   */
+  async agreed(pages, id) {
+    let seen;
+    return until(
+      `${pages.length} tabs agree with the server on ${id}`,
+      async () => {
+        const states = await Promise.all(pages.map((page) => page.evaluate(stateOf)));
+        const server = await this.snapshot(id);
+        seen = { server, states };
+        const same = ({ version, data, idle }) =>
+          idle && version === server.v && isDeepStrictEqual(data, server.data);
+        return states.every(same) && server;
+      },
+      () => seen,
+    );
+  }
+
+  /** @param {import('playwright-core').Page} page */
+  status(page) {
+    return page.evaluate(
+      () =>
+        new Promise((resolve, reject) => {
+          window.demo.connection.hostStatus((error, status) =>
+            error ? reject(error) : resolve(status),
+          );
+        }),
+    );
+  }
+
+  /** Waits until the host of `page` reports these figures. */
+  async reports(page, figures) {
+    let seen;
+    return until(
+      `the host reports ${JSON.stringify(figures)}`,
+      async () => {
+        seen = await this.status(page);
+        return Object.entries(figures).every(([name, value]) => seen[name] === value);
+      },
+      () => seen,
+    );
+  }
+
+  /** Waits until the tab's connection is in `state`. */
+  inState(page, state) {
+    return until(`a tab is ${state}`, () =>
+      page.evaluate((wanted) => window.demo.connection.state === wanted, state),
+    );
+  }
+
+  /** Takes the server away, and waits until the tabs know. */
+  async cut(pages) {
+    await this.post('cut');
+    await Promise.all(pages.map((page) => this.isDown(page)));
+  }
+
+  isDown(page) {
+    return until('a tab knows that the server is away', () =>
+      page.evaluate(() => window.demo.connection.state !== 'connected'),
+    );
+  }
+}
+
+/** In the page: what the tab holds. */
+function stateOf() {
+  const { connection, doc } = window.demo;
+  const idle = connection.state === 'connected' && !doc.hasPending();
+  return { idle, state: connection.state, version: doc.version, data: doc.data };
+}
