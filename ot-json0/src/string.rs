@@ -242,14 +242,23 @@ impl From<String> for Str {
 impl PartialEq for Str {
     fn eq(&self, other: &Str) -> bool {
         match (&self.0, &other.0) {
-            // The unused bytes are zero, so whole arrays can be compared.
             (Repr::Inline { len: a, bytes: x }, Repr::Inline { len: b, bytes: y }) => {
-                a == b && x == y
+                a == b && words(x) == words(y)
             }
             (Repr::Heap(a), Repr::Heap(b)) => Rc::ptr_eq(a, b) || a.bytes == b.bytes,
             _ => false,
         }
     }
+}
+
+/// The inline bytes (unused ones are zero) as two overlapping words: comparing the arrays themselves
+/// is a call in WebAssembly.
+fn words(bytes: &[u8; INLINE_BYTES]) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *bytes;
+    (
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_le_bytes([g, h, i, j, k, l, m, n]),
+    )
 }
 
 impl Eq for Str {}

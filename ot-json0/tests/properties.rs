@@ -6,7 +6,8 @@ mod generate;
 
 use generate::Random;
 use ot_json0::{
-    Op, Side, Value, apply, apply_in_place, compose, invert, normalize, transform, transform_x,
+    Component, Op, Side, Value, apply, apply_in_place, compose, invert, normalize, transform,
+    transform_x,
 };
 use proptest::prelude::*;
 
@@ -34,16 +35,11 @@ fn sums(op: &Op) -> bool {
     op.components().iter().any(|c| c.field("na").is_some())
 }
 
-/// One component on each side, the pairs that json0 guarantees to converge: moves, and replacements
-/// of a text or number that the other changes, are known exceptions of ot-json0 and left out.
+/// One component on each side, of which json0 promises convergence. It does not when two texts meet as
+/// `si` and as `t: "text0"`: it does not know them for edits of one string.
 fn simple(op: &Op) -> bool {
-    let known = ["oi", "od", "li", "ld", "na", "si", "sd"];
-    let fields = |c: &ot_json0::Component| known.iter().filter(|f| c.field(f).is_some()).count();
-    op.len() == 1
-        && op
-            .components()
-            .iter()
-            .all(|c| fields(c) == 1 && !c.path().is_empty())
+    let alone = |c: &Component| !c.path().is_empty() && c.field("t").is_none();
+    op.len() == 1 && op.components().iter().all(alone)
 }
 
 proptest! {
@@ -72,13 +68,16 @@ proptest! {
     fn composes(seed in any::<u64>()) {
         let (document, a, _, c) = case(seed);
         let Ok(composed) = compose(&a, &c) else { return Ok(()) };
-        let expected = applied(&document, &[&a, &c]).filter(|_| !sums(&a) && !sums(&c));
-        if let Some(expected) = expected {
-            prop_assert_eq!(applied(&document, &[&composed]), Some(expected));
+        if sums(&a) || sums(&c) {
+            // A sum too large for a number is null to the next call: parts then compose otherwise.
+            return Ok(());
         }
         let mut appended = a.clone();
         for part in c.split() {
             appended.append_op(part).unwrap();
+        }
+        if let Some(expected) = applied(&document, &[&a, &c]) {
+            prop_assert_eq!(applied(&document, &[&composed]), Some(expected));
         }
         prop_assert_eq!(appended, composed);
     }
