@@ -52,8 +52,10 @@ struct View {
     sent: Option<Revision>,
     /// The lowest revision that the tab may base its next op on.
     floor: Revision,
-    /// Whether it gets every change.
+    /// Whether it subscribed, and so gets every change.
     live: bool,
+    /// In how many of its subscribed queries the document is: it gets every change then, too.
+    queries: usize,
     /// The server's version it was told.
     version: Option<Version>,
 }
@@ -77,7 +79,7 @@ impl Hub {
         self.tabs.is_empty()
     }
 
-    /// Whether any tab gets every change.
+    /// Whether any tab subscribed.
     pub fn is_live(&self) -> bool {
         self.tabs.values().any(|view| view.live)
     }
@@ -94,7 +96,7 @@ impl Hub {
 
     /// The tabs that get every change and have a state.
     pub fn live_tabs(&self) -> Vec<TabId> {
-        self.select(|view| view.live && view.sent.is_some())
+        self.select(|view| (view.live || view.queries > 0) && view.sent.is_some())
     }
 
     fn select(&self, which: impl Fn(&View) -> bool) -> Vec<TabId> {
@@ -113,6 +115,18 @@ impl Hub {
     /// The tab gets every change, or no more.
     pub fn set_live(&mut self, tab: &TabId, live: bool) {
         self.tabs.entry(tab.clone()).or_default().live = live;
+    }
+
+    /// The document came into a query that the tab subscribed.
+    pub fn enter_query(&mut self, tab: &TabId) {
+        self.tabs.entry(tab.clone()).or_default().queries += 1;
+    }
+
+    /// The document left a query, or the tab did.
+    pub fn leave_query(&mut self, tab: &TabId) {
+        if let Some(view) = self.tabs.get_mut(tab) {
+            view.queries = view.queries.saturating_sub(1);
+        }
     }
 
     /// The tab has the state at the head: it gets a snapshot, or created the document from nothing.

@@ -75,6 +75,19 @@ pub enum ToHost {
         #[serde(rename = "callbackId")]
         callback_id: CallbackId,
     },
+    /// A query.
+    #[serde(rename = "query.create")]
+    Query(QueryRequest),
+    /// The tab is done with a query.
+    #[serde(rename = "query.destroy")]
+    DestroyQuery {
+        /// The tab's number of the query.
+        #[serde(rename = "queryId")]
+        query_id: u64,
+    },
+    /// A read-only snapshot of the past.
+    #[serde(rename = "connection.fetchSnapshot")]
+    FetchSnapshot(SnapshotRequest),
     /// The tab forgets a document.
     #[serde(rename = "doc.destroy")]
     Destroy {
@@ -83,6 +96,63 @@ pub enum ToHost {
         /// The id.
         id: String,
     },
+}
+
+/// How a query is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueryAction {
+    /// Once.
+    #[serde(rename = "qf")]
+    Fetch,
+    /// And again with every change.
+    #[serde(rename = "qs")]
+    Subscribe,
+}
+
+/// A query of a tab.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct QueryRequest {
+    /// The tab's number of the query.
+    #[serde(rename = "queryId")]
+    pub query_id: u64,
+    /// How it is asked.
+    pub action: QueryAction,
+    /// The collection.
+    pub collection: String,
+    /// The query, as the server's database understands it; absent is `undefined`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub query: Option<Json>,
+    /// The options for the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Json>,
+    /// The ids of the results that the application has already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Vec<String>>,
+}
+
+/// A snapshot of the past.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SnapshotRequest {
+    /// The collection.
+    pub collection: String,
+    /// The id.
+    pub id: String,
+    /// At which point.
+    pub at: SnapshotAt,
+    /// Names the answer.
+    #[serde(rename = "callbackId")]
+    pub callback_id: CallbackId,
+}
+
+/// A point of a document's past; `None` is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SnapshotAt {
+    /// A version.
+    #[serde(rename = "version")]
+    Version(Option<u64>),
+    /// Milliseconds since 1970.
+    #[serde(rename = "timestamp")]
+    Timestamp(Option<u64>),
 }
 
 /// What a read asks for.
@@ -300,6 +370,15 @@ pub enum ToTab {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         result: Option<Answer>,
     },
+    /// Something happened to a query.
+    #[serde(rename = "query.event")]
+    Query {
+        /// The tab's number of the query.
+        #[serde(rename = "queryId")]
+        query_id: u64,
+        /// What.
+        event: QueryEvent,
+    },
     /// Something happened to a document.
     #[serde(rename = "doc.event")]
     Doc {
@@ -398,10 +477,94 @@ pub enum Answer {
     /// What the host has.
     #[serde(rename = "status")]
     Status(Status),
+    /// A snapshot of the past: the server's message.
+    #[serde(rename = "snapshot")]
+    Snapshot(Json),
+}
+
+/// Something that happened to a query.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum QueryEvent {
+    /// It has an answer.
+    #[serde(rename = "results")]
+    Results {
+        /// All results; absent where they are as they were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        docs: Option<Vec<QueryDoc>>,
+        /// What the database added.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        extra: Option<Json>,
+    },
+    /// It failed, and is over.
+    #[serde(rename = "failed")]
+    Failed(Error),
+    /// An update failed.
+    #[serde(rename = "error")]
+    Error(Error),
+    /// The results changed.
+    #[serde(rename = "diff")]
+    Diff(Vec<DiffItem<QueryDoc>>),
+    /// The database's addition changed; absent is `undefined`.
+    #[serde(rename = "extra")]
+    Extra {
+        /// The addition.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        extra: Option<Json>,
+    },
+}
+
+/// A result of a query.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QueryDoc {
+    /// The collection.
+    pub collection: String,
+    /// The id.
+    pub id: String,
+    /// The state, where the tab has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<TabSnapshot>,
+    /// The server's version of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+}
+
+/// A change of a list of results; ShareDB writes the kind inside, as `type`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiffItem<D> {
+    /// Results came in.
+    Insert {
+        /// Where.
+        index: usize,
+        /// Which.
+        values: Vec<D>,
+    },
+    /// Results went.
+    Remove {
+        /// Where.
+        index: usize,
+        /// How many; 1 when absent.
+        #[serde(rename = "howMany", default = "one")]
+        how_many: usize,
+    },
+    /// Results changed their place.
+    Move {
+        /// From where.
+        from: usize,
+        /// To where.
+        to: usize,
+        /// How many; 1 when absent.
+        #[serde(rename = "howMany", default = "one")]
+        how_many: usize,
+    },
+}
+
+fn one() -> usize {
+    1
 }
 
 /// A document for a tab that has nothing of it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TabSnapshot {
     /// The host's revision of it.
     pub revision: Revision,

@@ -5,3 +5,4 @@
 export { Connection } from './connection.js';
 export { createConnection } from './create-connection.js';
 export { Doc } from './doc.js';
+export { Query } from './query.js';

@@ -8,6 +8,7 @@ import { TabCore } from '../pkg/sharedb_proxy.js';
 import { Doc } from './doc.js';
 import { Kind } from './events.js';
 import { PageLink } from './page-link.js';
+import { Query } from './query.js';
 import { shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
@@ -26,6 +27,9 @@ export class Connection extends EventEmitter {
     super();
     /** @type {Record<string, Record<string, Doc>>} */
     this.collections = Object.create(null);
+    /** @type {Record<number, Query>} */
+    this.queries = Object.create(null);
+    this.nextQueryId = 1;
     /** The server's agent, where `Backend.connect` set it. @type {any} */
     this.agent = null;
     /** Log every message. */
@@ -39,6 +43,8 @@ export class Connection extends EventEmitter {
     /** What a token stands for: callback, source and content of a call. @type {Map<number, any>} */
     this._submissions = new Map();
     this._nextToken = 1;
+    /** Requests for snapshots of the past, by token. @type {Map<number, EventEmitter>} */
+    this._snapshotRequests = new Map();
     /** How deep we are in calls of the machine. */
     this._busy = 0;
     /** Messages that came while we were. @type {string[]} */
@@ -137,7 +143,17 @@ export class Connection extends EventEmitter {
   }
 
   hasPending() {
-    return this._allDocs().some((doc) => doc.hasPending());
+    return Boolean(this._firstPending());
+  }
+
+  /** Something without an answer, and the event that says that it has one. */
+  _firstPending() {
+    const doc = this._allDocs().find((one) => one.hasPending());
+    if (doc) return { emitter: doc, event: 'nothing pending' };
+    const query = Object.values(this.queries).find((one) => one.hasPending());
+    if (query) return { emitter: query, event: 'ready' };
+    const [request] = this._snapshotRequests.values();
+    return request && { emitter: request, event: 'ready' };
   }
 
   hasWritePending() {
@@ -146,10 +162,106 @@ export class Connection extends EventEmitter {
 
   /** @param {() => void} callback */
   whenNothingPending(callback) {
-    const busy = this._allDocs().find((doc) => doc.hasPending());
-    if (!busy) return nextTick(callback);
+    const pending = this._firstPending();
+    if (!pending) return nextTick(callback);
     // Listeners may submit more in the meantime, so everything is looked at again.
-    busy.once('nothing pending', () => nextTick(() => this.whenNothingPending(callback)));
+    const again = () => nextTick(() => this.whenNothingPending(callback));
+    pending.emitter.once(pending.event, again);
+  }
+
+  // ---- Queries and snapshots ----
+
+  /**
+   * @param {string} collection
+   * @param {any} query
+   * @param {any} [options]
+   * @param {Callback} [callback] `(error, docs, extra)`
+   */
+  createFetchQuery(collection, query, options, callback) {
+    return this._createQuery('qf', collection, query, options, callback);
+  }
+
+  /**
+   * @param {string} collection
+   * @param {any} query
+   * @param {any} [options]
+   * @param {Callback} [callback] `(error, docs, extra)`
+   */
+  createSubscribeQuery(collection, query, options, callback) {
+    return this._createQuery('qs', collection, query, options, callback);
+  }
+
+  /**
+   * @param {'qf' | 'qs'} action
+   * @param {string} collection
+   * @param {any} q
+   * @param {any} options
+   * @param {Callback} [callback]
+   */
+  _createQuery(action, collection, q, options, callback) {
+    const id = this.nextQueryId++;
+    const query = new Query(action, this, id, collection, q, options, callback);
+    this.queries[id] = query;
+    query.send();
+    return query;
+  }
+
+  /** @param {Query} query */
+  _destroyQuery(query) {
+    this._forgetQuery(query);
+    this._run(() => this._core.destroyQuery(query.id));
+  }
+
+  /** @param {Query} query */
+  _forgetQuery(query) {
+    delete this.queries[query.id];
+  }
+
+  /**
+   * A read-only snapshot at a version.
+   *
+   * @param {string} collection
+   * @param {string} id
+   * @param {any} version `null` is the latest; or the callback
+   * @param {Callback} [callback] `(error, snapshot)`
+   */
+  fetchSnapshot(collection, id, version, callback) {
+    if (typeof version === 'function') [version, callback] = [null, version];
+    this._fetchSnapshot(collection, id, 'version', version, callback);
+  }
+
+  /**
+   * A read-only snapshot at a time.
+   *
+   * @param {string} collection
+   * @param {string} id
+   * @param {any} timestamp milliseconds, `null` is now; or the callback
+   * @param {Callback} [callback] `(error, snapshot)`
+   */
+  fetchSnapshotByTimestamp(collection, id, timestamp, callback) {
+    if (typeof timestamp === 'function') [timestamp, callback] = [null, timestamp];
+    this._fetchSnapshot(collection, id, 'timestamp', timestamp, callback);
+  }
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   * @param {'version' | 'timestamp'} what
+   * @param {any} at
+   * @param {Callback} [callback]
+   */
+  _fetchSnapshot(collection, id, what, at, callback) {
+    if (typeof callback !== 'function') {
+      throw new Error('Callback is required for SnapshotRequest');
+    }
+    if (at !== null && !(Number.isInteger(at) && at >= 0)) {
+      throw new Error(`Snapshot ${what} must be a positive integer or null`);
+    }
+    const request = new EventEmitter();
+    const token = this._keep({ callback, request, id });
+    this._snapshotRequests.set(token, request);
+    const byTime = what === 'timestamp';
+    this._run(() => this._core.fetchSnapshot(collection, id, byTime, at ?? undefined, token));
   }
 
   // ---- The wire ----
@@ -309,6 +421,20 @@ export class Connection extends EventEmitter {
         return this._take(event[1])?.callback(null, JSON.parse(event[2]));
       case Kind.Warn:
         return void shared.logger.warn(event[1]);
+      case Kind.OpenDoc:
+        return void this.get(event[2], event[3]);
+      case Kind.QueryResults:
+        return this.queries[event[1]]?._answer(event[2], event[3]);
+      case Kind.QueryFailed:
+        return this.queries[event[1]]?._fail(event[2]);
+      case Kind.QueryError:
+        return void this.queries[event[1]]?.emit('error', toError(event[2]));
+      case Kind.QueryDiff:
+        return this.queries[event[1]]?._diff(event[2]);
+      case Kind.QueryExtra:
+        return this.queries[event[1]]?._setExtra(event[2]);
+      case Kind.Snapshot:
+        return this._answerSnapshot(event[1], event[2], event[3]);
       default: {
         const doc = this._docs.get(event[1]);
         if (event[0] === Kind.Callback) return this._callBack(event[2], event[3]);
@@ -384,10 +510,25 @@ export class Connection extends EventEmitter {
   }
 
   /**
+   * @param {number} token
+   * @param {any[] | undefined} error
+   * @param {string | undefined} text the server's message
+   */
+  _answerSnapshot(token, error, text) {
+    const { callback, request, id } = this._take(token);
+    this._snapshotRequests.delete(token);
+    request.emit('ready');
+    if (error) return callback(toError(error));
+    const { v, type, data, meta } = JSON.parse(/** @type {string} */ (text));
+    callback(null, { id, v, type, data, m: meta ?? null });
+  }
+
+  /**
    * @param {string} state
    * @param {string | undefined} text
    */
   _announce(state, text) {
+    for (const query of Object.values(this.queries)) query.sent = this.canSend;
     if (state !== 'connecting' && state !== 'connected') this.agent = null;
     const reason = this._link.takeReason(text);
     this.emit(state, reason);

@@ -2,11 +2,11 @@
 //!
 //! The kinds are numbered here and named in `events.js`; a test keeps the two lists the same.
 
-use broker::message::{State, encode};
+use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
-use proxy_connection::TabEvent;
+use proxy_connection::{TabEvent, TabQueryEvent};
 use proxy_doc::{
-    DocHandle, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source, Token,
+    DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source, Token,
 };
 use wasm_bindgen::prelude::*;
 
@@ -38,6 +38,13 @@ enum Kind {
     DocError,
     FlushLater,
     UnsubscribedLater,
+    OpenDoc,
+    QueryResults,
+    QueryFailed,
+    QueryError,
+    QueryDiff,
+    QueryExtra,
+    Snapshot,
 }
 
 fn array(kind: Kind, items: &[JsValue]) -> JsValue {
@@ -113,7 +120,58 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
             array(Kind::Status, &[JsValue::from(token.0 as f64), text])
         }
         TabEvent::Warn(text) => array(Kind::Warn, &[JsValue::from_str(text)]),
+        TabEvent::OpenDoc(DocHandle(handle), DocKey { collection, id }) => {
+            let (collection, id) = (JsValue::from_str(collection), JsValue::from_str(id));
+            array(Kind::OpenDoc, &[JsValue::from(*handle), collection, id])
+        }
+        TabEvent::Query(id, event) => query_event(*id, event),
+        TabEvent::Snapshot(token, answer) => {
+            let (failed, message) = match answer {
+                Ok(message) => (JsValue::UNDEFINED, text(Some(message))),
+                Err(failed) => (error(failed), JsValue::UNDEFINED),
+            };
+            array(Kind::Snapshot, &[JsValue::from(token.0 as f64), failed, message])
+        }
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
+    }
+}
+
+fn query_event(id: u64, event: &TabQueryEvent) -> JsValue {
+    let id = JsValue::from(id as f64);
+    match event {
+        TabQueryEvent::Results(docs, extra) => {
+            let docs = docs.as_ref().map_or(JsValue::UNDEFINED, |docs| keys(docs));
+            array(Kind::QueryResults, &[id, docs, text(extra.as_ref())])
+        }
+        TabQueryEvent::Failed(failed) => array(Kind::QueryFailed, &[id, error(failed)]),
+        TabQueryEvent::Error(failed) => array(Kind::QueryError, &[id, error(failed)]),
+        TabQueryEvent::Diff(items) => {
+            let items: Array = items.iter().map(diff_item).collect();
+            array(Kind::QueryDiff, &[id, items.into()])
+        }
+        TabQueryEvent::Extra(extra) => array(Kind::QueryExtra, &[id, text(extra.as_ref())]),
+    }
+}
+
+/// `[[collection, id], …]`.
+fn keys(keys: &[DocKey]) -> JsValue {
+    let pair = |key: &DocKey| Array::of2(&key.collection.as_str().into(), &key.id.as_str().into());
+    keys.iter().map(pair).collect::<Array>().into()
+}
+
+/// `['insert', index, keys]`, `['remove', index, howMany]`, `['move', from, to, howMany]`.
+fn diff_item(item: &DiffItem<DocKey>) -> JsValue {
+    let number = |number: &usize| JsValue::from(*number as u32);
+    match item {
+        DiffItem::Insert { index, values } => {
+            Array::of3(&"insert".into(), &number(index), &keys(values)).into()
+        }
+        DiffItem::Remove { index, how_many } => {
+            Array::of3(&"remove".into(), &number(index), &number(how_many)).into()
+        }
+        DiffItem::Move { from, to, how_many } => {
+            Array::of4(&"move".into(), &number(from), &number(to), &number(how_many)).into()
+        }
     }
 }
 

@@ -87,13 +87,22 @@ export class Doc extends EventEmitter {
   /** The oldest op on its way, or `null`. A copy: changing it changes nothing. */
   get inflightOp() {
     const [first] = this._unfinished();
-    return first?.sent ? first.op : null;
+    return this._isInflight(first) ? first.op : null;
   }
 
   /** The ops after it. Copies. */
   get pendingOps() {
     const ops = this._unfinished();
-    return ops.slice(ops[0]?.sent ? 1 : 0).map(({ op }) => op);
+    return ops.slice(this._isInflight(ops[0]) ? 1 : 0).map(({ op }) => op);
+  }
+
+  /**
+   * Offline nothing is on its way, although the host may have the op already.
+   *
+   * @param {{sent: boolean} | undefined} first
+   */
+  _isInflight(first) {
+    return Boolean(first?.sent) && this.connection.canSend;
   }
 
   hasPending() {

@@ -26,6 +26,13 @@ export const Kind = Object.freeze({
   DocError: 19,
   FlushLater: 20,
   UnsubscribedLater: 21,
+  OpenDoc: 22,
+  QueryResults: 23,
+  QueryFailed: 24,
+  QueryError: 25,
+  QueryDiff: 26,
+  QueryExtra: 27,
+  Snapshot: 28,
 });
 
 /** What a host's machine asks for. */

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use broker::message::{QueryAction, QueryRequest, SnapshotAt};
 use js_sys::Array;
 use proxy_connection::ProxyConnection;
 use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, Snapshot, Submission, Token, Version, json};
@@ -205,6 +206,46 @@ impl TabCore {
         self.inner
             .ingest_snapshot(DocHandle(doc), snapshot, token(callback));
         Ok(())
+    }
+
+    /// A query, by the number that its events come with. `action` is `qf` or `qs`; query and
+    /// options are JSON. Throws an error array where they are not.
+    #[wasm_bindgen(js_name = createQuery)]
+    pub fn create_query(
+        &mut self,
+        id: f64,
+        action: &str,
+        collection: String,
+        query: Option<String>,
+        options: Option<String>,
+        results: Option<Vec<String>>,
+    ) -> Result<(), JsValue> {
+        let action = if action == "qs" { QueryAction::Subscribe } else { QueryAction::Fetch };
+        let (query, options) = (optional(query)?, optional(options)?);
+        let query_id = id as u64;
+        self.inner.create_query(QueryRequest { query_id, action, collection, query, options, results });
+        Ok(())
+    }
+
+    /// Forgets a query.
+    #[wasm_bindgen(js_name = destroyQuery)]
+    pub fn destroy_query(&mut self, id: f64) {
+        self.inner.destroy_query(id as u64);
+    }
+
+    /// `connection.fetchSnapshot`, or `fetchSnapshotByTimestamp` where `by_time`.
+    #[wasm_bindgen(js_name = fetchSnapshot)]
+    pub fn fetch_snapshot(
+        &mut self,
+        collection: String,
+        id: String,
+        by_time: bool,
+        at: Option<f64>,
+        callback: f64,
+    ) {
+        let at = at.map(|at| at as u64);
+        let at = if by_time { SnapshotAt::Timestamp(at) } else { SnapshotAt::Version(at) };
+        self.inner.fetch_snapshot(DocKey { collection, id }, at, Token(callback as u64));
     }
 
     /// `doc.flush`.

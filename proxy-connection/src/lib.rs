@@ -9,18 +9,22 @@
 //!
 //! What it refuses to do: hold data, run user code, know how the host is reached.
 
-use std::collections::BTreeMap;
+mod queries;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use broker::message::Change;
 use broker::message::{
-    Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL, Read,
-    ReadAction, State, Status, SubmitOp, TabSnapshot, ToHost, ToTab, decode, encode,
+    Answer, CallbackId, Change, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL,
+    QueryDoc, Read, ReadAction, State, Status, SubmitOp, TabSnapshot, ToHost, ToTab, decode,
+    encode,
 };
 use proxy_doc::{
     Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, OpKind, Seq, Snapshot, SnapshotType,
     Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
 };
+
+pub use queries::TabQueryEvent;
 
 /// Messages after which the tab confirms what it received, so that the host can forget.
 const CONFIRM_EVERY: u64 = 64;
@@ -42,6 +46,12 @@ pub enum TabEvent {
     Pong,
     /// The answer to [`ProxyConnection::ask_status`].
     Status(Token, Status),
+    /// The host brought a document: the application's Doc for it has to be there before its events.
+    OpenDoc(DocHandle, DocKey),
+    /// Something happened to a query.
+    Query(u64, TabQueryEvent),
+    /// The answer to [`ProxyConnection::fetch_snapshot`]: the server's message.
+    Snapshot(Token, Result<Json, Error>),
     /// Write a warning to the log.
     Warn(String),
 }
@@ -62,6 +72,7 @@ enum Asked {
     Read(DocHandle, ReadAction),
     Ingest(DocHandle),
     Status(Token),
+    Snapshot(Token),
 }
 
 /// A task of the connection between tasks of documents.
@@ -69,6 +80,7 @@ enum Asked {
 enum OwnerTask {
     EndBulk,
     Announce(State, Option<Json>),
+    Adopt(Box<QueryDoc>),
     Emit(Box<TabEvent>),
 }
 
@@ -86,6 +98,7 @@ pub struct ProxyConnection {
     next_handle: u32,
     asked: BTreeMap<CallbackId, Asked>,
     next_callback: u64,
+    queries: BTreeSet<u64>,
     bulk: Option<Vec<Read>>,
     stack: Stack,
     owner_tasks: BTreeMap<u32, OwnerTask>,
@@ -110,6 +123,7 @@ impl ProxyConnection {
             next_handle: 0,
             asked: BTreeMap::new(),
             next_callback: 1,
+            queries: BTreeSet::new(),
             bulk: None,
             stack: Stack::default(),
             owner_tasks: BTreeMap::new(),
@@ -178,6 +192,7 @@ impl ProxyConnection {
         match self.owner_tasks.remove(&number)? {
             OwnerTask::EndBulk => self.end_bulk_now(),
             OwnerTask::Announce(state, reason) => Some(TabEvent::State(state, reason)),
+            OwnerTask::Adopt(doc) => Some(self.adopt(*doc)),
             OwnerTask::Emit(event) => Some(*event),
         }
     }
@@ -232,12 +247,12 @@ impl ProxyConnection {
     /// The first message to a host.
     pub fn register(&mut self) {
         self.left = false;
-        self.to_host(&ToHost::Register { protocol: PROTOCOL });
+        self.tell_host(&ToHost::Register { protocol: PROTOCOL });
     }
 
     /// Leaves the host, without a word to the application: the page goes away.
     pub fn unregister(&mut self) {
-        self.to_host(&ToHost::Unregister {});
+        self.tell_host(&ToHost::Unregister {});
     }
 
     /// Closes the connection.
@@ -252,7 +267,7 @@ impl ProxyConnection {
             self.set_state(State::Closed, Some(proxy_doc::json_string("closed")));
         }
         self.left |= leave;
-        self.to_host(&ToHost::Close { generation });
+        self.tell_host(&ToHost::Close { generation });
     }
 
     /// The application bound another socket, in `state`, and the host is elsewhere.
@@ -271,14 +286,14 @@ impl ProxyConnection {
             let message = "Socket must be CONNECTED to ping";
             return Err(Error::new(codes::ERR_CANNOT_PING_OFFLINE, message));
         }
-        self.to_host(&ToHost::Ping {});
+        self.tell_host(&ToHost::Ping {});
         Ok(())
     }
 
     /// Asks the host what it has.
     pub fn ask_status(&mut self, token: Token) {
         let callback_id = self.ask(Asked::Status(token));
-        self.to_host(&ToHost::Status { callback_id });
+        self.tell_host(&ToHost::Status { callback_id });
     }
 
     /// Collects reads until [`ProxyConnection::end_bulk`].
@@ -296,7 +311,7 @@ impl ProxyConnection {
         Some(TabEvent::ToHost(encode(&ToHost::Bulk { reads })))
     }
 
-    fn to_host(&mut self, message: &ToHost) {
+    fn tell_host(&mut self, message: &ToHost) {
         self.push_event(TabEvent::ToHost(encode(message)));
     }
 
@@ -348,7 +363,7 @@ impl ProxyConnection {
         if let Some(gone) = self.docs.remove(&handle) {
             let DocKey { collection, id } = gone.doc.key().clone();
             self.by_key.remove(gone.doc.key());
-            self.to_host(&ToHost::Destroy { collection, id });
+            self.tell_host(&ToHost::Destroy { collection, id });
         }
     }
 
@@ -478,7 +493,7 @@ impl ProxyConnection {
             known.version = version;
             known.unplaced = true;
         }
-        self.to_host(&message);
+        self.tell_host(&message);
         self.with_doc(handle, |doc, up| {
             doc.ingest_snapshot(up, Some(snapshot), callback)
         });
@@ -577,6 +592,7 @@ impl ProxyConnection {
             } => {
                 self.handle_answer(callback_id, error, result);
             }
+            ToTab::Query { query_id, event } => self.handle_query_event(query_id, event),
             ToTab::Doc {
                 collection,
                 id,
@@ -594,7 +610,7 @@ impl ProxyConnection {
         if self.received - self.confirmed >= CONFIRM_EVERY {
             self.confirmed = self.received;
             // Pushed before what the message does, so it is posted after that was processed.
-            self.to_host(&ToHost::Received {
+            self.tell_host(&ToHost::Received {
                 count: self.received,
             });
         }
@@ -643,6 +659,14 @@ impl ProxyConnection {
         match self.asked.remove(&callback_id) {
             Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
             Some(Asked::Ingest(handle)) => self.handle_ingested(handle, answer),
+            Some(Asked::Snapshot(token)) => {
+                let snapshot = match answer {
+                    Ok(Some(Answer::Snapshot(message))) => Ok(message),
+                    Ok(_) => Err(Error::badly_formed("The host sent no snapshot")),
+                    Err(error) => Err(error),
+                };
+                self.push_event(TabEvent::Snapshot(token, snapshot));
+            }
             Some(Asked::Status(token)) => {
                 if let Ok(Some(Answer::Status(status))) = answer {
                     self.push_event(TabEvent::Status(token, status));
@@ -666,9 +690,15 @@ impl ProxyConnection {
             Ok(Some(Answer::Read { snapshot, version })) => {
                 (Ok(snapshot.map(to_snapshot)), version)
             }
-            Ok(Some(Answer::Offline | Answer::Ingested { .. } | Answer::Status(_)) | None) => {
-                (Ok(None), None)
-            }
+            Ok(
+                Some(
+                    Answer::Offline
+                    | Answer::Ingested { .. }
+                    | Answer::Status(_)
+                    | Answer::Snapshot(_),
+                )
+                | None,
+            ) => (Ok(None), None),
         };
         self.with_doc(handle, |doc, up| match action {
             ReadAction::Fetch => doc.handle_fetch(up, answer),

@@ -15,10 +15,7 @@ const classification = JSON.parse(
 
 /** Parts of the client that are not built yet. Delete an entry when its part is offered. */
 const NOT_OFFERED = [
-  { files: /^query(-subscribe)?$/, reason: 'queries are not offered yet' },
-  { files: /^(pending|projections)$/, titles: /query/i, reason: 'queries are not offered yet' },
   { files: /^presence\//, reason: 'presence is not offered yet' },
-  { files: /^snapshot-/, reason: 'snapshots are not offered yet' },
 ];
 
 /** ShareDB's test/db.js pulls these in for each database; the rest stand alone. */

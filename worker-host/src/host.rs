@@ -4,6 +4,7 @@
 //! `host/tabs.rs` with the tabs, `host/events.rs` turns what happens to a document into messages.
 
 mod events;
+mod queries;
 mod tabs;
 mod upstream;
 
@@ -98,6 +99,10 @@ pub struct Host {
     next_token: Token,
     tabs: BTreeMap<TabId, Tab>,
     pongs: VecDeque<TabId>,
+    queries: BTreeMap<u64, queries::Query>,
+    next_query_id: u64,
+    past_snapshots: BTreeMap<u64, queries::PastSnapshot>,
+    next_snapshot_id: u64,
     /// Documents whose version or use may have changed in this input.
     touched: BTreeSet<DocHandle>,
     out: VecDeque<Output>,
@@ -133,6 +138,10 @@ enum Waiting {
         callback_id: CallbackId,
         action: ReadAction,
     },
+    /// A query that takes over a result.
+    Query {
+        id: u64,
+    },
 }
 
 impl Host {
@@ -157,6 +166,10 @@ impl Host {
             next_token: Token(0),
             tabs: BTreeMap::new(),
             pongs: VecDeque::new(),
+            queries: BTreeMap::new(),
+            next_query_id: 1,
+            past_snapshots: BTreeMap::new(),
+            next_snapshot_id: 1,
             touched: BTreeSet::new(),
             out: VecDeque::new(),
         }
@@ -276,6 +289,7 @@ impl Host {
             host_doc.hub.is_unknown()
                 && !host_doc.doc.has_pending()
                 && !host_doc.doc.want_subscribe()
+                && !self.is_result(host_doc.doc.key())
         });
         if unused && let Some(host_doc) = self.docs.remove(&handle) {
             self.by_key.remove(host_doc.doc.key());

@@ -33,9 +33,31 @@ pub(crate) struct Incoming {
     pub(crate) protocol_minor: Option<serde_json::Value>,
     #[serde(rename = "type")]
     pub(crate) ty: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pub(crate) extra: Option<Json>,
+    pub(crate) diff: Option<Vec<WireDiff>>,
+}
+
+/// A change of a query's results, as the server writes it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct WireDiff {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) index: Option<usize>,
+    pub(crate) values: Option<Json>,
+    #[serde(rename = "howMany")]
+    pub(crate) how_many: Option<usize>,
+    pub(crate) from: Option<usize>,
+    pub(crate) to: Option<usize>,
 }
 
 impl Incoming {
+    /// The id of a query or a snapshot request.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.id.as_ref()?.as_u64()
+    }
+
     /// The op of an `op` message.
     pub(crate) fn change(&mut self) -> Change {
         Change {

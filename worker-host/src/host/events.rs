@@ -82,7 +82,7 @@ impl Host {
                     tab: tab.clone(),
                     seq: *seq,
                 }),
-                Some(Waiting::Read { .. }) | None => None,
+                Some(Waiting::Read { .. } | Waiting::Query { .. }) | None => None,
             },
         }
     }
@@ -144,7 +144,7 @@ impl Host {
             .iter()
             .filter_map(|token| match self.waiting.get(token) {
                 Some(Waiting::Op { tab, seq }) => Some((tab.clone(), *seq)),
-                Some(Waiting::Read { .. }) | None => None,
+                Some(Waiting::Read { .. } | Waiting::Query { .. }) | None => None,
             })
             .collect();
         let Some(host_doc) = self.docs.get_mut(&handle) else {
@@ -199,6 +199,7 @@ impl Host {
                 }) => {
                     self.answer_read(handle, &tab, callback_id, action, outcome);
                 }
+                Some(Waiting::Query { id }) => self.finish_ingest(id, outcome),
                 None => {}
             }
         }
@@ -262,7 +263,7 @@ impl Host {
         );
     }
 
-    fn bring_up_to_date(
+    pub(super) fn bring_up_to_date(
         &mut self,
         handle: DocHandle,
         tab: &TabId,

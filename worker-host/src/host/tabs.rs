@@ -74,6 +74,9 @@ impl Host {
             } => {
                 self.ingest(tab, DocKey { collection, id }, snapshot, callback_id);
             }
+            ToHost::Query(request) => self.create_query(tab, request),
+            ToHost::DestroyQuery { query_id } => self.destroy_query(tab, query_id),
+            ToHost::FetchSnapshot(request) => self.fetch_past_snapshot(tab, request),
             ToHost::Destroy { collection, id } => {
                 if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
                     self.leave_doc(handle, tab);
@@ -112,6 +115,7 @@ impl Host {
         // An answer would make the tab known again, or reach its next life, which did not ask.
         let is_read = |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
         self.waiting.retain(|_, waiting| !is_read(waiting));
+        self.leave_queries(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         self.start_bulk();
         for handle in handles {

@@ -81,7 +81,7 @@ impl Host {
         self.out.push_back(Output::Warn(text));
     }
 
-    fn send(&mut self, text: String) {
+    pub(super) fn send(&mut self, text: String) {
         self.out.push_back(Output::Send(text));
     }
 
@@ -127,10 +127,12 @@ impl Host {
         self.state = state;
         self.reason = reason;
         self.bulk = Some(Bulk::default());
+        self.resend_queries();
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         for handle in handles {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
+        self.resend_past_snapshots();
         self.end_bulk();
         let now = self.connection_state();
         self.tell_all(|| ToTab::Connection(ConnectionEvent::State(now.clone())));
@@ -217,6 +219,10 @@ impl Host {
             "bs" => self.handle_bulk(&message, error, Action::Subscribe),
             "bu" => self.handle_bulk(&message, error, Action::Unsubscribe),
             "op" => self.handle_op(message, error),
+            "qf" | "qs" => self.handle_query_answer(&message, error),
+            "q" => self.handle_query_update(&message, error),
+            "qu" => {}
+            "nf" | "nt" => self.handle_past_snapshot(&message, error, whole()),
             "pp" => self.handle_pong(error),
             other => self.warn(format!("Ignoring unrecognized message {other}")),
         }

@@ -1,0 +1,612 @@
+//! Queries, and snapshots of the past (`lib/client/query.js`, `lib/client/snapshot-request`).
+//!
+//! Equal subscribed queries are one query on the wire, whoever asked. A query that brings its own
+//! results is sent for itself, since only the server can tell what changed in them.
+
+use broker::message::{
+    Answer, DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToTab,
+    encode,
+};
+use proxy_doc::{DocHandle, DocKey, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version};
+use serde::{Deserialize, Serialize};
+
+use super::{Host, Waiting};
+use crate::wire::{Incoming, WireDiff};
+
+/// A query on the wire, and the tabs that use it.
+pub(super) struct Query {
+    action: QueryAction,
+    collection: String,
+    query: Option<Json>,
+    options: Option<Json>,
+    /// Query and options, to compare.
+    meaning: (Option<serde_json::Value>, Option<serde_json::Value>),
+    /// The application brought results: nobody joins before the first answer.
+    own_results: bool,
+    results: Option<Vec<DocKey>>,
+    extra: Option<Json>,
+    sent: bool,
+    ready: bool,
+    /// Results that are being taken over, and the answer for when they are.
+    ingesting: usize,
+    answer: QueryAnswer,
+    users: Vec<User>,
+}
+
+struct User {
+    tab: TabId,
+    query_id: u64,
+    /// The application had results already.
+    brought_results: bool,
+    answered: bool,
+}
+
+/// What the answer that is being taken over brings.
+#[derive(Default)]
+struct QueryAnswer {
+    /// The list was given anew.
+    list: bool,
+    error: Option<Error>,
+}
+
+/// A snapshot that a tab waits for.
+pub(super) struct PastSnapshot {
+    tab: TabId,
+    request: SnapshotRequest,
+    sent: bool,
+}
+
+#[derive(Serialize)]
+struct QueryMessage<'a> {
+    a: QueryAction,
+    id: u64,
+    c: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<Vec<(&'a str, Option<Version>)>>,
+}
+
+#[derive(Serialize)]
+struct SnapshotMessage<'a> {
+    a: &'a str,
+    id: u64,
+    c: &'a str,
+    d: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<Option<u64>>,
+}
+
+/// A result as the server writes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WireResult {
+    #[serde(default)]
+    c: Option<String>,
+    #[serde(default)]
+    d: Option<String>,
+    #[serde(default)]
+    v: Option<Version>,
+    #[serde(rename = "type", default)]
+    ty: SnapshotType,
+    #[serde(default, deserialize_with = "broker::message::present")]
+    data: Option<Json>,
+}
+
+impl WireResult {
+    fn split(self, collection: &str, id: Option<&str>) -> Option<(DocKey, Snapshot)> {
+        let key = DocKey {
+            collection: self.c.unwrap_or_else(|| collection.to_owned()),
+            id: id.map(str::to_owned).or(self.d)?,
+        };
+        Some((key, Snapshot { v: self.v, ty: self.ty, data: self.data }))
+    }
+}
+
+impl Host {
+    // ---- From tabs ----
+
+    pub(super) fn create_query(&mut self, tab: &TabId, request: QueryRequest) {
+        let user = User {
+            tab: tab.clone(),
+            query_id: request.query_id,
+            brought_results: request.results.is_some(),
+            answered: false,
+        };
+        let meaning = (parsed(request.query.as_ref()), parsed(request.options.as_ref()));
+        let shared = request.action == QueryAction::Subscribe && request.results.is_none();
+        let equal = self.queries.iter().find(|(_, query)| {
+            shared
+                && query.action == QueryAction::Subscribe
+                && (query.ready || !query.own_results)
+                && query.collection == request.collection
+                && query.meaning == meaning
+        });
+        if let Some(id) = equal.map(|(id, _)| *id) {
+            return self.join_query(id, user);
+        }
+        let collection = request.collection;
+        let key = |id: String| DocKey { collection: collection.clone(), id };
+        let results: Option<Vec<DocKey>> =
+            request.results.map(|ids| ids.into_iter().map(key).collect());
+        let id = self.next_query_id;
+        self.next_query_id += 1;
+        let query = Query {
+            action: request.action,
+            query: request.query,
+            options: request.options,
+            meaning,
+            own_results: results.is_some(),
+            results,
+            extra: None,
+            sent: false,
+            ready: false,
+            ingesting: 0,
+            answer: QueryAnswer::default(),
+            users: vec![user],
+            collection,
+        };
+        self.queries.insert(id, query);
+        self.send_query(id);
+    }
+
+    fn join_query(&mut self, id: u64, user: User) {
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        query.users.push(user);
+        if query.ready && query.ingesting == 0 {
+            self.answer_joined(id);
+        }
+    }
+
+    pub(super) fn destroy_query(&mut self, tab: &TabId, query_id: u64) {
+        let own = |user: &User| user.tab == *tab && user.query_id == query_id;
+        let id = self.queries.iter().find(|(_, query)| query.users.iter().any(own)).map(|(id, _)| *id);
+        if let Some(id) = id {
+            self.drop_users(id, own);
+        }
+    }
+
+    pub(super) fn leave_queries(&mut self, tab: &TabId) {
+        let ids: Vec<u64> = self.queries.keys().copied().collect();
+        for id in ids {
+            self.drop_users(id, |user| user.tab == *tab);
+        }
+        self.past_snapshots.retain(|_, past| past.tab != *tab);
+    }
+
+    fn drop_users(&mut self, id: u64, which: impl Fn(&User) -> bool) {
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        let (gone, rest): (Vec<User>, Vec<User>) = query.users.drain(..).partition(which);
+        query.users = rest;
+        let unused = query.users.is_empty() && !gone.is_empty();
+        let results = query.results.clone().unwrap_or_default();
+        for user in gone.iter().filter(|user| user.answered) {
+            self.leave_results(&user.tab, &results);
+        }
+        if unused {
+            self.end_query(id);
+        }
+    }
+
+    fn end_query(&mut self, id: u64) {
+        let Some(query) = self.queries.remove(&id) else {
+            return;
+        };
+        if query.action == QueryAction::Subscribe && query.sent && self.connected() {
+            let text = format!(r#"{{"a":"qu","id":{id}}}"#);
+            self.send(text);
+        }
+        for key in query.results.unwrap_or_default() {
+            self.touched.extend(self.by_key.get(&key));
+        }
+    }
+
+    fn leave_results(&mut self, tab: &TabId, results: &[DocKey]) {
+        for key in results {
+            let handle = self.by_key.get(key).copied();
+            if let Some(host_doc) = handle.and_then(|handle| self.docs.get_mut(&handle)) {
+                host_doc.hub.leave_query(tab);
+            }
+        }
+    }
+
+    /// Whether a query has the document among its results.
+    pub(super) fn is_result(&self, key: &DocKey) -> bool {
+        let results = self.queries.values().filter_map(|query| query.results.as_ref());
+        results.flatten().any(|result| result == key)
+    }
+
+    // ---- To the server ----
+
+    /// The connection came or went.
+    pub(super) fn resend_queries(&mut self) {
+        let connected = self.connected();
+        let ids: Vec<u64> = self.queries.keys().copied().collect();
+        for id in ids {
+            if let Some(query) = self.queries.get_mut(&id)
+                && !connected
+            {
+                query.sent = false;
+            }
+            self.send_query(id);
+        }
+    }
+
+    fn send_query(&mut self, id: u64) {
+        let connected = self.connected();
+        let Some(query) = self.queries.get_mut(&id).filter(|query| connected && !query.sent) else {
+            return;
+        };
+        query.sent = true;
+        let version = |key: &DocKey| {
+            let handle = self.by_key.get(key)?;
+            self.docs.get(handle)?.doc.version()
+        };
+        let known = query.results.as_ref();
+        let text = encode(&QueryMessage {
+            a: query.action,
+            id,
+            c: &query.collection,
+            q: query.query.as_ref(),
+            o: query.options.as_ref(),
+            r: known.map(|keys| keys.iter().map(|key| (key.id.as_str(), version(key))).collect()),
+        });
+        self.send(text);
+    }
+
+    // ---- From the server ----
+
+    pub(super) fn handle_query_answer(&mut self, message: &Incoming, error: Option<Error>) {
+        let Some(id) = message.number() else {
+            return;
+        };
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        query.answer = QueryAnswer { list: false, error };
+        // Held until everything is handed over: the last result may be taken over at once.
+        query.ingesting += 1;
+        if query.answer.error.is_none()
+            && let Some(data) = &message.data
+        {
+            self.take_results(id, data, message.extra.clone());
+        }
+        self.result_ingested(id, None);
+    }
+
+    fn take_results(&mut self, id: u64, data: &Json, extra: Option<Json>) {
+        let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
+            return;
+        };
+        let list = serde_json::from_str::<Vec<WireResult>>(data.get()).ok();
+        let is_list = list.is_some();
+        let found: Vec<(DocKey, Snapshot)> = match list {
+            Some(list) => list.into_iter().filter_map(|item| item.split(&collection, None)).collect(),
+            None => by_id(data)
+                .into_iter()
+                .filter_map(|(id, item)| item.split(&collection, Some(&id)))
+                .collect(),
+        };
+        if is_list && let Some(query) = self.queries.get_mut(&id) {
+            let before = query.results.replace(found.iter().map(|(key, _)| key.clone()).collect());
+            query.extra = extra;
+            query.answer.list = true;
+            let answered: Vec<TabId> =
+                query.users.iter().filter(|user| user.answered).map(|user| user.tab.clone()).collect();
+            for tab in answered {
+                self.leave_results(&tab, before.as_deref().unwrap_or_default());
+            }
+        }
+        for (key, snapshot) in found {
+            self.ingest_result(key, snapshot, Some(id));
+        }
+    }
+
+    fn ingest_result(&mut self, key: DocKey, snapshot: Snapshot, query: Option<u64>) -> DocHandle {
+        let handle = self.open(key);
+        let token = query.map(|id| {
+            if let Some(query) = self.queries.get_mut(&id) {
+                query.ingesting += 1;
+            }
+            self.token(Waiting::Query { id })
+        });
+        self.act(handle, |doc, up| doc.ingest_snapshot(up, Some(snapshot), token));
+        handle
+    }
+
+    /// One result was taken over; after the last one the tabs get their answer.
+    pub(super) fn result_ingested(&mut self, id: u64, error: Option<Error>) {
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        query.ingesting = query.ingesting.saturating_sub(1);
+        if query.answer.error.is_none() {
+            query.answer.error = error;
+        }
+        if query.ingesting > 0 {
+            return;
+        }
+        let answer = std::mem::take(&mut query.answer);
+        query.ready = true;
+        if let Some(error) = answer.error {
+            return self.fail_query(id, &error);
+        }
+        self.answer_users(id, answer.list);
+        if self.queries.get(&id).is_some_and(|query| query.action == QueryAction::Fetch) {
+            self.queries.remove(&id);
+        }
+    }
+
+    fn fail_query(&mut self, id: u64, error: &Error) {
+        if let Some(query) = self.queries.remove(&id) {
+            for User { tab, query_id, .. } in query.users {
+                let event = QueryEvent::Failed(error.clone());
+                self.tell(&tab, ToTab::Query { query_id, event });
+            }
+        }
+    }
+
+    /// Gives the tabs an answer: the first one, or another one after a reconnect.
+    /// `list`: the server gave all results anew.
+    fn answer_users(&mut self, id: u64, list: bool) {
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        let mut answers = Vec::new();
+        for user in &mut query.users {
+            let first = !std::mem::replace(&mut user.answered, true);
+            let full = list || (first && !user.brought_results);
+            answers.push((user.tab.clone(), user.query_id, full, first || list));
+        }
+        for (tab, query_id, full, enters) in answers {
+            self.send_results(id, &tab, query_id, full, enters);
+        }
+    }
+
+    /// The answer for a tab that joined a query which has one.
+    fn answer_joined(&mut self, id: u64) {
+        let Some(user) = self.queries.get_mut(&id).and_then(|query| query.users.last_mut()) else {
+            return;
+        };
+        user.answered = true;
+        let (tab, query_id) = (user.tab.clone(), user.query_id);
+        self.send_results(id, &tab, query_id, true, true);
+    }
+
+    fn send_results(&mut self, id: u64, tab: &TabId, query_id: u64, full: bool, enters: bool) {
+        let Some(query) = self.queries.get(&id) else {
+            return;
+        };
+        let keys = query.results.clone();
+        let extra = query.extra.clone();
+        let enters = enters && query.action == QueryAction::Subscribe;
+        let docs = keys.map(|keys| self.results_for(&keys, tab, enters));
+        // A tab that brought its results has them; the list tells it nothing unless a state is missing.
+        let docs = docs.filter(|docs| full || docs.iter().any(|doc| doc.snapshot.is_some()));
+        self.tell(tab, ToTab::Query { query_id, event: QueryEvent::Results { docs, extra } });
+    }
+
+    /// The results as one tab needs them: with a state where it has none.
+    fn results_for(&mut self, keys: &[DocKey], tab: &TabId, enters: bool) -> Vec<QueryDoc> {
+        keys.iter().map(|key| self.result_for(key, tab, enters)).collect()
+    }
+
+    fn result_for(&mut self, key: &DocKey, tab: &TabId, enters: bool) -> QueryDoc {
+        let handle = self.open(key.clone());
+        self.touched.insert(handle);
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.hub.meet(tab);
+            if enters {
+                host_doc.hub.enter_query(tab);
+            }
+        }
+        let snapshot = match self.bring_up_to_date(handle, tab) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                // Ops here do not apply: the tab gets the server's state when the host has it.
+                self.act(handle, |doc, up| doc.hard_rollback(up, error));
+                None
+            }
+        };
+        let version = self.tell_version(handle, tab).0;
+        QueryDoc { collection: key.collection.clone(), id: key.id.clone(), snapshot, version }
+    }
+
+    /// An update of a subscribed query.
+    pub(super) fn handle_query_update(&mut self, message: &Incoming, error: Option<Error>) {
+        let Some(id) = message.number().filter(|id| self.queries.contains_key(id)) else {
+            return;
+        };
+        if let Some(error) = error {
+            return self.tell_users(id, |_, _| QueryEvent::Error(error.clone()));
+        }
+        if let Some(diff) = &message.diff {
+            self.take_diff(id, diff);
+        }
+        if let Some(extra) = &message.extra {
+            if let Some(query) = self.queries.get_mut(&id) {
+                query.extra = Some(extra.clone());
+            }
+            self.tell_users(id, |_, _| QueryEvent::Extra { extra: Some(extra.clone()) });
+        }
+    }
+
+    fn take_diff(&mut self, id: u64, diff: &[WireDiff]) {
+        // All new documents first: the events that follow may unsubscribe what they show.
+        let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
+            return;
+        };
+        let items: Vec<DiffItem<DocKey>> =
+            diff.iter().filter_map(|item| self.take_diff_item(&collection, item)).collect();
+        let mut removed = Vec::new();
+        if let Some(query) = self.queries.get_mut(&id) {
+            let results = query.results.get_or_insert_default();
+            for item in &items {
+                apply_diff(results, item, &mut removed);
+            }
+        }
+        self.tell_users(id, |host, tab| {
+            QueryEvent::Diff(items.iter().map(|item| host.diff_for(item, tab)).collect())
+        });
+        let users: Vec<TabId> = self.answered_tabs(id);
+        for tab in users {
+            self.leave_results(&tab, &removed);
+        }
+        for key in &removed {
+            self.touched.extend(self.by_key.get(key));
+        }
+    }
+
+    fn take_diff_item(&mut self, collection: &str, item: &WireDiff) -> Option<DiffItem<DocKey>> {
+        Some(match item.kind.as_str() {
+            "insert" => {
+                let values: Vec<WireResult> = serde_json::from_str(item.values.as_ref()?.get()).ok()?;
+                let found = values.into_iter().filter_map(|value| value.split(collection, None));
+                let keys: Vec<(DocKey, Snapshot)> = found.collect();
+                let mut values = Vec::with_capacity(keys.len());
+                for (key, snapshot) in keys {
+                    values.push(key.clone());
+                    self.ingest_result(key, snapshot, None);
+                }
+                DiffItem::Insert { index: item.index?, values }
+            }
+            "remove" => DiffItem::Remove { index: item.index?, how_many: item.how_many.unwrap_or(1) },
+            "move" => DiffItem::Move {
+                from: item.from?,
+                to: item.to?,
+                how_many: item.how_many.unwrap_or(1),
+            },
+            _ => return None,
+        })
+    }
+
+    fn diff_for(&mut self, item: &DiffItem<DocKey>, tab: &TabId) -> DiffItem<QueryDoc> {
+        match item {
+            DiffItem::Insert { index, values } => {
+                DiffItem::Insert { index: *index, values: self.results_for(values, tab, true) }
+            }
+            DiffItem::Remove { index, how_many } => {
+                DiffItem::Remove { index: *index, how_many: *how_many }
+            }
+            DiffItem::Move { from, to, how_many } => {
+                DiffItem::Move { from: *from, to: *to, how_many: *how_many }
+            }
+        }
+    }
+
+    fn answered_tabs(&self, id: u64) -> Vec<TabId> {
+        let users = self.queries.get(&id).map(|query| query.users.as_slice()).unwrap_or_default();
+        users.iter().filter(|user| user.answered).map(|user| user.tab.clone()).collect()
+    }
+
+    /// Tells the tabs that had an answer; the others get the list as it is then.
+    fn tell_users(&mut self, id: u64, event: impl Fn(&mut Self, &TabId) -> QueryEvent) {
+        let Some(query) = self.queries.get(&id) else {
+            return;
+        };
+        let answered = query.users.iter().filter(|user| user.answered);
+        let users: Vec<(TabId, u64)> = answered.map(|user| (user.tab.clone(), user.query_id)).collect();
+        for (tab, query_id) in users {
+            let event = event(self, &tab);
+            self.tell(&tab, ToTab::Query { query_id, event });
+        }
+    }
+
+    // ---- Snapshots of the past ----
+
+    pub(super) fn fetch_past_snapshot(&mut self, tab: &TabId, request: SnapshotRequest) {
+        let id = self.next_snapshot_id;
+        self.next_snapshot_id += 1;
+        self.past_snapshots.insert(id, PastSnapshot { tab: tab.clone(), request, sent: false });
+        self.send_past_snapshot(id);
+    }
+
+    /// The connection came or went.
+    pub(super) fn resend_past_snapshots(&mut self) {
+        let connected = self.connected();
+        let ids: Vec<u64> = self.past_snapshots.keys().copied().collect();
+        for id in ids {
+            if let Some(past) = self.past_snapshots.get_mut(&id)
+                && !connected
+            {
+                past.sent = false;
+            }
+            self.send_past_snapshot(id);
+        }
+    }
+
+    fn send_past_snapshot(&mut self, id: u64) {
+        let connected = self.connected();
+        let Some(past) = self.past_snapshots.get_mut(&id).filter(|past| connected && !past.sent) else {
+            return;
+        };
+        past.sent = true;
+        let SnapshotRequest { collection, id: d, at, .. } = &past.request;
+        let (a, v, ts) = match at {
+            SnapshotAt::Version(version) => ("nf", Some(*version), None),
+            SnapshotAt::Timestamp(timestamp) => ("nt", None, Some(*timestamp)),
+        };
+        let text = encode(&SnapshotMessage { a, id, c: collection, d, v, ts });
+        self.send(text);
+    }
+
+    pub(super) fn handle_past_snapshot(
+        &mut self,
+        message: &Incoming,
+        error: Option<Error>,
+        whole: Option<Json>,
+    ) {
+        let Some(past) = message.number().and_then(|id| self.past_snapshots.remove(&id)) else {
+            return;
+        };
+        let result = if error.is_none() { whole.map(Answer::Snapshot) } else { None };
+        let callback_id = past.request.callback_id;
+        self.tell(&past.tab, ToTab::Callback { callback_id, error, result });
+    }
+
+    /// What came of taking over a result, from the document's machine.
+    pub(super) fn finish_ingest(&mut self, id: u64, outcome: &Outcome) {
+        self.result_ingested(id, outcome.error().cloned());
+    }
+}
+
+fn parsed(text: Option<&Json>) -> Option<serde_json::Value> {
+    serde_json::from_str(text?.get()).ok()
+}
+
+/// Results by id, for a query that brought its own.
+fn by_id(data: &Json) -> Vec<(String, WireResult)> {
+    let items: std::collections::BTreeMap<String, WireResult> =
+        serde_json::from_str(data.get()).unwrap_or_default();
+    items.into_iter().collect()
+}
+
+/// Changes a list of results; what leaves it for good is added to `removed`.
+fn apply_diff(results: &mut Vec<DocKey>, item: &DiffItem<DocKey>, removed: &mut Vec<DocKey>) {
+    let clamp = |index: usize, length: usize| index.min(length);
+    match item {
+        DiffItem::Insert { index, values } => {
+            let at = clamp(*index, results.len());
+            results.splice(at..at, values.iter().cloned());
+        }
+        DiffItem::Remove { index, how_many } => {
+            let at = clamp(*index, results.len());
+            let end = clamp(at + how_many, results.len());
+            removed.extend(results.drain(at..end));
+        }
+        DiffItem::Move { from, to, how_many } => {
+            let at = clamp(*from, results.len());
+            let end = clamp(at + how_many, results.len());
+            let moved: Vec<DocKey> = results.drain(at..end).collect();
+            let to = clamp(*to, results.len());
+            results.splice(to..to, moved);
+        }
+    }
+}
