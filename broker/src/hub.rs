@@ -58,6 +58,8 @@ struct View {
     queries: usize,
     /// The server's version it was told.
     version: Option<Version>,
+    /// How often the tab has given its state up, as far as it has said.
+    life: u32,
 }
 
 /// The history of one document.
@@ -99,6 +101,11 @@ impl Hub {
         self.select(|view| (view.live || view.queries > 0) && view.sent.is_some())
     }
 
+    /// The live tabs that were sent everything.
+    pub fn tabs_at_head(&self) -> Vec<TabId> {
+        self.select(|view| view.live && view.sent == Some(self.head))
+    }
+
     fn select(&self, which: impl Fn(&View) -> bool) -> Vec<TabId> {
         self.tabs
             .iter()
@@ -137,11 +144,20 @@ impl Hub {
         }
     }
 
-    /// The tab gave its state up.
-    pub fn detach(&mut self, tab: &TabId) {
-        if let Some(view) = self.tabs.get_mut(tab) {
-            view.sent = None;
+    /// The tab names the life of its state, and where it stands. In a new life it has nothing of
+    /// what it was sent before, unless it says that it stands somewhere: on what it created since.
+    pub fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
+        if let Some(view) = self.tabs.get_mut(tab)
+            && view.life != life
+        {
+            view.life = life;
+            view.sent = view.sent.filter(|_| base.is_some());
         }
+    }
+
+    /// The life of the tab's state, as far as the tab has said.
+    pub fn life(&self, tab: &TabId) -> u32 {
+        self.tabs.get(tab).map_or(0, |view| view.life)
     }
 
     /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives

@@ -181,9 +181,9 @@ pub struct Read {
     /// The revision that the tab's state stands at; `None` asks for a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// The tab gave its state up: whatever the host believes it to have, it has not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub reset: bool,
+    /// How often the tab has given its state up: of what it was sent in an earlier life it has nothing.
+    #[serde(default)]
+    pub life: u32,
     /// Only the reconnect of a subscription: no news from the server is needed for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resume: bool,
@@ -568,6 +568,9 @@ fn one() -> usize {
 pub struct TabSnapshot {
     /// The host's revision of it.
     pub revision: Revision,
+    /// The life of the tab's state that this is for; a tab ignores what is for an earlier one.
+    #[serde(default)]
+    pub life: u32,
     /// The type's URI; `None` where there is no document.
     #[serde(rename = "type")]
     pub ty: Option<String>,

@@ -541,14 +541,17 @@ impl ProxyConnection {
 
     fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
         let callback_id = self.ask(Asked::Read(handle, action));
-        let doc = &self.docs.get(&handle)?.doc;
+        let known = self.docs.get(&handle)?;
+        let doc = &known.doc;
         let DocKey { collection, id } = doc.key().clone();
+        // An unplaced state has a version of the server, not a revision.
+        let revision = doc.version().filter(|_| !known.unplaced);
         let read = Read {
             action,
             collection,
             id,
-            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
-            reset: doc.in_hard_rollback(),
+            revision: revision.map(|v| proxy_doc::Revision(v.0)),
+            life: doc.life(),
             resume: self.bulk.is_some() && doc.resuming(),
             callback_id,
         };
@@ -688,7 +691,7 @@ impl ProxyConnection {
         let (answer, version) = match answer {
             Err(error) => (Err(error), None),
             Ok(Some(Answer::Read { snapshot, version })) => {
-                (Ok(snapshot.map(to_snapshot)), version)
+                (Ok(self.usable(handle, snapshot)), version)
             }
             Ok(
                 Some(
@@ -705,6 +708,14 @@ impl ProxyConnection {
             ReadAction::Subscribe | ReadAction::Unsubscribe => doc.handle_subscribe(up, answer),
         });
         self.take_version(handle, version);
+    }
+
+    /// The snapshot, if it is for the state that the tab has now.
+    fn usable(&self, handle: DocHandle, snapshot: Option<TabSnapshot>) -> Option<Snapshot> {
+        let known = self.docs.get(&handle)?;
+        snapshot
+            .filter(|snapshot| snapshot.life == known.doc.life() && !known.unplaced)
+            .map(to_snapshot)
     }
 
     fn handle_read_offline(&mut self, handle: DocHandle, action: ReadAction) {
@@ -789,10 +800,8 @@ impl ProxyConnection {
                 self.with_doc(handle, |doc, up| doc.handle_rollback(up, error, &rejected));
             }
             DocEvent::Load { snapshot, version } => {
-                let snapshot = to_snapshot(snapshot);
-                self.with_doc(handle, |doc, up| {
-                    doc.ingest_snapshot(up, Some(snapshot), None)
-                });
+                let snapshot = self.usable(handle, Some(snapshot));
+                self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, snapshot, None));
                 self.take_version(handle, version);
             }
             DocEvent::Error(error) => self.push_event(TabEvent::Doc(handle, Event::Error(error))),
@@ -812,7 +821,7 @@ impl ProxyConnection {
         let Some(known) = self.docs.get_mut(&handle) else {
             return;
         };
-        if known.doc.version() != Some(revision) {
+        if known.unplaced || known.doc.version() != Some(revision) {
             return;
         }
         known.version = version.or(known.version);

@@ -155,7 +155,10 @@ pub struct Doc {
     /// Serials of the ops that listeners submitted while a remote op is being applied.
     apply_stack: Option<Vec<u64>>,
     next_serial: u64,
-    in_hard_rollback: bool,
+    /// Hard rollbacks that wait for their snapshot.
+    rollbacks: u32,
+    /// How often the state was given up.
+    life: u32,
     flush_scheduled: bool,
     inflight_fetch: VecDeque<Waiter>,
     pending_fetch: Vec<Waiter>,
@@ -184,7 +187,8 @@ impl Doc {
             accepted: VecDeque::new(),
             apply_stack: None,
             next_serial: 0,
-            in_hard_rollback: false,
+            rollbacks: 0,
+            life: 0,
             flush_scheduled: false,
             inflight_fetch: VecDeque::new(),
             pending_fetch: Vec::new(),
@@ -247,7 +251,12 @@ impl Doc {
 
     /// Whether a hard rollback waits for its snapshot.
     pub fn in_hard_rollback(&self) -> bool {
-        self.in_hard_rollback
+        self.rollbacks > 0
+    }
+
+    /// How often the state was given up: what the upstream sent to an earlier life is void.
+    pub fn life(&self) -> u32 {
+        self.life
     }
 
     /// Whether ops, fetches or (un)subscribes are without an answer.
@@ -285,7 +294,7 @@ impl Doc {
         submission: Submission,
     ) {
         let Some(ty) = &self.ty else {
-            let (code, what) = if self.in_hard_rollback {
+            let (code, what) = if self.in_hard_rollback() {
                 (
                     codes::ERR_DOC_IN_HARD_ROLLBACK,
                     "Document is performing hard rollback",
@@ -399,10 +408,16 @@ impl Doc {
         else {
             return Ok(());
         };
+        let mut result = Ok(());
         for op in self.pending.split_off(at) {
-            self.compose_or_push(op)?;
+            // After an error the rest only waits for the rollback, which answers all callbacks.
+            if result.is_err() {
+                self.pending.push_back(op);
+            } else {
+                result = self.compose_or_push(op);
+            }
         }
-        Ok(())
+        result
     }
 
     // ---- Applying ----
@@ -659,7 +674,9 @@ impl Doc {
 
     /// The host rolled back hard; `rejected` are the ops of this tab that the server refused.
     pub fn handle_rollback(&mut self, up: &mut Upstream<'_>, error: Error, rejected: &[Seq]) {
-        if self.in_hard_rollback {
+        // What was submitted since the state was given up has an answer of its own, unless the host
+        // had it already.
+        if self.in_hard_rollback() && self.accepted.is_empty() {
             return;
         }
         let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
@@ -756,7 +773,8 @@ impl Doc {
     }
 
     fn start_rollback(&mut self, up: &mut Upstream<'_>, rollback: Rollback) {
-        self.in_hard_rollback = true;
+        self.rollbacks += 1;
+        self.life += 1;
         self.ty = None;
         self.version = None;
         self.apply_stack = None;
@@ -776,7 +794,7 @@ impl Doc {
         rollback: Rollback,
         fetch_error: Option<Error>,
     ) {
-        self.in_hard_rollback = false;
+        self.rollbacks -= 1;
         let Rollback {
             mut error,
             mut rejected,
@@ -996,6 +1014,7 @@ impl Doc {
         if self.has_write_pending() {
             return self.hard_rollback(up, error);
         }
+        self.life += 1;
         self.ty = None;
         self.version = None;
         self.request_fetch(up, Waiter::Nobody, true);

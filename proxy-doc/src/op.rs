@@ -164,13 +164,14 @@ impl PendingOp {
         else {
             return Ok(Some(next));
         };
-        match &mut self.kind {
-            OpKind::Create { data, .. } => data.apply(ty, edit)?,
-            OpKind::Edit(last) if ty.can_compose() => ty.compose_into(last, edit.clone())?,
+        let composed = match &mut self.kind {
+            OpKind::Create { data, .. } => data.apply(ty, edit),
+            OpKind::Edit(last) if ty.can_compose() => ty.compose_into(last, edit.clone()),
             OpKind::Edit(_) | OpKind::Del | OpKind::Noop => return Ok(Some(next)),
-        }
+        };
+        // Also after an error: the rollback that follows it has to answer their callbacks.
         self.submissions.extend(next.submissions);
-        Ok(None)
+        composed.map(|()| None)
     }
 
     /// Whether any of its submissions has a callback.

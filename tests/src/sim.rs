@@ -136,7 +136,13 @@ impl Plan {
 /// What a failure is about: the first problem's words, without its numbers.
 fn kind(problems: &[String]) -> Option<String> {
     let first = problems.first()?;
-    Some(first.chars().filter(|c| !c.is_ascii_digit()).take(KIND_LENGTH).collect())
+    Some(
+        first
+            .chars()
+            .filter(|c| !c.is_ascii_digit())
+            .take(KIND_LENGTH)
+            .collect(),
+    )
 }
 
 /// Runs the simulation of a seed.

@@ -28,6 +28,7 @@ pub(super) fn config(seed: u64) -> Config {
     Config {
         seed,
         weather,
+        fixups: weather != Weather::Fair && r.once_in(4),
         hosts,
         tabs,
         docs: 1 + r.below(3),
@@ -102,13 +103,14 @@ fn delivery(world: &World, r: &mut Random) -> Step {
 fn edit(world: &World, r: &mut Random) -> Step {
     let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
     let exists = world.tabs.get(tab).is_some_and(|tab| tab.docs[doc].exists);
+    let creates = world.config.creates();
     let fair = world.config.weather == Weather::Fair;
     let act = match r.below(30) {
-        0 if !fair => Act::Del,
+        0 if creates => Act::Del,
         1 if !fair => Act::SubmitBad,
-        2 if !fair => Act::Create,
+        2 if creates => Act::Create,
         _ if exists => Act::Submit,
-        _ if !fair && r.once_in(2) => Act::Create,
+        _ if creates && r.once_in(2) => Act::Create,
         _ => Act::Subscribe,
     };
     Step::Do {
@@ -161,10 +163,11 @@ fn listen(world: &World, r: &mut Random) -> Step {
     let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
     let on = *r.pick(&ONS);
     let fair = world.config.weather == Weather::Fair;
+    let creates = world.config.creates();
     let act = match r.below(12) {
         0 if !fair && on != On::Load && throws_safely(on) => Act::Throw,
-        1 if !fair => Act::Del,
-        2 if !fair && matches!(on, On::Del | On::Callback) => Act::Create,
+        1 if creates => Act::Del,
+        2 if creates && matches!(on, On::Del | On::Callback) => Act::Create,
         3 => Act::Flush,
         4 => Act::Fetch,
         5 => Act::Subscribe,
@@ -225,7 +228,7 @@ fn rare(world: &World, r: &mut Random) -> Step {
         5 | 6 => Step::Reject {
             code: (*r.pick(&CODES)).to_owned(),
         },
-        7 => Step::Fixup {
+        7 if world.config.fixups => Step::Fixup {
             add: 1 + r.below(5) as u32,
         },
         8 => Step::RefuseNoOps { on: r.once_in(2) },

@@ -147,7 +147,10 @@ fn upheaval(r: &mut Random, data: &Value) -> Value {
                 None => component(vec![key.into()], vec![("oi", 0.0.into())]),
             }
         }
-        _ => component(Vec::new(), vec![("od", data.clone()), ("oi", initial(r, "fresh"))]),
+        _ => component(
+            Vec::new(),
+            vec![("od", data.clone()), ("oi", initial(r, "fresh"))],
+        ),
     }
 }
 

@@ -26,14 +26,25 @@ pub struct Config {
     pub seed: u64,
     /// What may happen.
     pub weather: Weather,
+    /// Whether the server changes ops, and nobody creates documents: a server that is sent a create
+    /// again does not repeat what it changed.
+    #[serde(default)]
+    pub fixups: bool,
     /// Hosts: the one under test, and plain clients of the server beside it.
     pub hosts: usize,
     /// The host of each tab that is there from the start.
     pub tabs: Vec<usize>,
-    /// Documents; the first exists on the server.
+    /// Documents; the first exists on the server, or all of them where nobody creates any.
     pub docs: usize,
     /// Steps to make up.
     pub steps: usize,
+}
+
+impl Config {
+    /// Whether tabs create and delete documents.
+    pub(super) fn creates(&self) -> bool {
+        self.weather != Weather::Fair && !self.fixups
+    }
 }
 
 /// When a listener acts.

@@ -319,7 +319,10 @@ impl Tab {
             Act::Create => self.create(ledger, doc, &mut r),
             Act::Del => {
                 let token = ledger.call(self.number, doc, What::Del);
-                let (submission, source) = (submission(&mut r, token, !self.docs[doc].exists), self.source(doc, &mut r));
+                let (submission, source) = (
+                    submission(&mut r, token, !self.docs[doc].exists),
+                    self.source(doc, &mut r),
+                );
                 self.call(ledger, |connection| {
                     connection.del(handle, source, submission)
                 })
@@ -376,7 +379,12 @@ impl Tab {
             return Ok(());
         }
         let (token, mark) = ledger.mark(self.number, doc);
-        let TabDoc { handle, data, exists, .. } = &self.docs[doc];
+        let TabDoc {
+            handle,
+            data,
+            exists,
+            ..
+        } = &self.docs[doc];
         let (handle, heard) = (*handle, !*exists);
         let (op, marked) = edit::edit(r, data, &mark, self.wild);
         if !marked {

@@ -116,12 +116,12 @@ impl World {
         world
     }
 
-    /// The first document exists, in fair weather all of them: there nobody creates one.
+    /// The first document exists; all of them do where nobody creates one.
     fn seed_documents(&mut self) {
         let mut r = Random::new(self.config.seed);
         let session = self.server.connect();
         for (n, key) in self.keys.iter().enumerate() {
-            if n > 0 && self.config.weather != Weather::Fair {
+            if n > 0 && self.config.creates() {
                 continue;
             }
             let data = super::edit::initial(&mut r, "first").to_json();
@@ -158,7 +158,9 @@ impl World {
     /// Takes one step. Says whether it applied.
     pub(super) fn take(&mut self, step: &Step) -> bool {
         let applied = self.apply(step);
-        note(self.trace && applied, || serde_json::to_string(step).unwrap_or_default());
+        note(self.trace && applied, || {
+            serde_json::to_string(step).unwrap_or_default()
+        });
         self.drain();
         applied
     }

@@ -125,12 +125,14 @@ impl Host {
         let revision = host_doc.hub.head();
         let version = host_doc.doc.version();
         for tab in knew {
-            if let Some(host_doc) = self.docs.get_mut(&handle) {
-                host_doc.hub.attach(&tab);
-                host_doc.hub.tell_version(&tab, version);
-            }
+            let Some(host_doc) = self.docs.get_mut(&handle) else {
+                return;
+            };
+            host_doc.hub.attach(&tab);
+            host_doc.hub.tell_version(&tab, version);
             let snapshot = TabSnapshot {
                 revision,
+                life: host_doc.hub.life(&tab),
                 ty: type_name.clone(),
                 data: data.clone(),
             };
@@ -286,6 +288,7 @@ impl Host {
         };
         Ok(Some(TabSnapshot {
             revision: host_doc.hub.head(),
+            life: host_doc.hub.life(tab),
             ty,
             data,
         }))

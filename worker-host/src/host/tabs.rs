@@ -113,7 +113,8 @@ impl Host {
             return;
         }
         // An answer would make the tab known again, or reach its next life, which did not ask.
-        let is_read = |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
+        let is_read =
+            |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
         self.waiting.retain(|_, waiting| !is_read(waiting));
         self.leave_queries(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
@@ -239,13 +240,14 @@ impl Host {
     }
 
     /// Tells live tabs a version that moved without a change: an op of another tab was acknowledged.
+    /// Those that lack changes learn it with these.
     pub(super) fn tell_versions(&mut self, handle: DocHandle) {
-        let live = self
+        let tabs = self
             .docs
             .get(&handle)
-            .map(|host_doc| host_doc.hub.live_tabs())
+            .map(|host_doc| host_doc.hub.tabs_at_head())
             .unwrap_or_default();
-        for tab in live {
+        for tab in tabs {
             if let (Some(version), true) = self.tell_version(handle, &tab) {
                 self.tell_doc(handle, &tab, DocEvent::Version { version });
             }
@@ -291,9 +293,7 @@ impl Host {
             return;
         };
         host_doc.hub.meet(tab);
-        if read.reset {
-            host_doc.hub.detach(tab);
-        }
+        host_doc.hub.enter_life(tab, read.life, read.revision);
         let unplaced = read
             .revision
             .filter(|base| !host_doc.hub.can_stand_at(tab, *base));
