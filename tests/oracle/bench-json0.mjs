@@ -17,13 +17,21 @@ function random(seed) {
   };
 }
 
-const item = (id) => ({ id: `item-${id}`, title: `Title of item ${id}`, done: false, count: id, tags: ['red', 'green'] });
+const item = (id) => ({
+  id: `item-${id}`,
+  title: `Title of item ${id}`,
+  done: false,
+  count: id,
+  tags: ['red', 'green'],
+});
 
 function makeDocument() {
   const document = { items: [], board: {}, text: '', settings: { theme: 'dark', size: 12.5 } };
   for (let i = 0; i < 200; i++) document.items.push(item(i));
-  for (let i = 0; i < 200; i++) document.board[`card-${i}`] = { x: i * 1.5, y: i, label: `Card ${i}` };
-  for (let i = 0; i < 40; i++) document.text += 'The quick brown fox jumps over the lazy dog. 1234567890 ';
+  for (let i = 0; i < 200; i++)
+    document.board[`card-${i}`] = { x: i * 1.5, y: i, label: `Card ${i}` };
+  for (let i = 0; i < 40; i++)
+    document.text += 'The quick brown fox jumps over the lazy dog. 1234567890 ';
   return document;
 }
 
@@ -46,7 +54,9 @@ const structure = [
   (doc, next) => {
     const key = `card-${next(200)}`;
     const oi = { x: next(500) + 0.5, y: next(500), label: 'Moved' };
-    return key in doc.board ? { p: ['board', key], od: copy(doc.board[key]), oi } : { p: ['board', key], oi };
+    return key in doc.board
+      ? { p: ['board', key], od: copy(doc.board[key]), oi }
+      : { p: ['board', key], oi };
   },
 ];
 const text = [

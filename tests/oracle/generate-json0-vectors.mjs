@@ -12,12 +12,35 @@ const copy = (value) => JSON.parse(JSON.stringify(value));
 
 /** Texts whose reading and writing a lesser JSON library gets wrong. */
 const texts = [
-  '1.0', '-0', '1e21', '1e20', '123456789012345680000', '1e-7', '0.000001', '5e-324', '2.2250738585072014e-308',
-  '1.7976931348623157e308', '1e400', '0.1', '0.30000000000000004', '9007199254740993', '1234567890123456789',
-  '8.41e21', '9.5367431640625e-7', '4.4501477170144023e-308', '2.2250738585072011e-308', '6.02214076e23', '1E+2',
-  '"\\u00e9\\u20ac\\ud83d\\ude00"', '"\\ud83d"', '"\\ude00\\ud83d"', '"\\u2028\\u007f\\u0000\\u001f\\b\\f\\n\\r\\t\\"\\\\\\/"',
-  '{"b":1,"10":2,"a":3,"9":4,"01":5,"-1":6,"4294967294":7,"4294967295":8,"b":9}', '{"__proto__":1,"":2}',
-  '[[],{},[{"a":[null,true,false]}]]', ' [ 1 , 2 ] ',
+  '1.0',
+  '-0',
+  '1e21',
+  '1e20',
+  '123456789012345680000',
+  '1e-7',
+  '0.000001',
+  '5e-324',
+  '2.2250738585072014e-308',
+  '1.7976931348623157e308',
+  '1e400',
+  '0.1',
+  '0.30000000000000004',
+  '9007199254740993',
+  '1234567890123456789',
+  '8.41e21',
+  '9.5367431640625e-7',
+  '4.4501477170144023e-308',
+  '2.2250738585072011e-308',
+  '6.02214076e23',
+  '1E+2',
+  '"\\u00e9\\u20ac\\ud83d\\ude00"',
+  '"\\ud83d"',
+  '"\\ude00\\ud83d"',
+  '"\\u2028\\u007f\\u0000\\u001f\\b\\f\\n\\r\\t\\"\\\\\\/"',
+  '{"b":1,"10":2,"a":3,"9":4,"01":5,"-1":6,"4294967294":7,"4294967295":8,"b":9}',
+  '{"__proto__":1,"":2}',
+  '[[],{},[{"a":[null,true,false]}]]',
+  ' [ 1 , 2 ] ',
 ];
 
 /** One component of each kind, many of them in each other's way. */
@@ -51,12 +74,25 @@ const zoo = [
   { p: ['s', 2], sd: 'cd' },
   { sd: 'a', extra: { kept: [1] }, p: ['s', 0] },
   { p: ['s'], t: 'text0', o: [{ p: 1, i: 'in' }] },
-  { p: ['s'], t: 'text0', o: [{ d: 'bc', p: 1 }, { p: 0, i: '>' }] },
+  {
+    p: ['s'],
+    t: 'text0',
+    o: [
+      { d: 'bc', p: 1 },
+      { p: 0, i: '>' },
+    ],
+  },
   { p: ['s'], t: 'unheard-of', o: ['x'] },
   { p: ['s'], od: 'abcde', oi: 'other' },
 ];
 
-const document = { a: { n: 1, l: [1, 2] }, l: ['x', { deep: [1, 2] }, 'z'], s: 'abcde', n: 5, e: '\ud83d\ude00!' };
+const document = {
+  a: { n: 1, l: [1, 2] },
+  l: ['x', { deep: [1, 2] }, 'z'],
+  s: 'abcde',
+  n: 5,
+  e: '\ud83d\ude00!',
+};
 
 /** Ops for which single components are not enough, by the trap they are about. */
 const ops = {
@@ -65,22 +101,67 @@ const ops = {
   'a null od is a delete': [{ p: ['n'], od: null }],
   'a delete in the middle of an emoji': [{ p: ['e', 1], sd: '\ude00' }],
   'an insert in the middle of an emoji': [{ p: ['e', 1], si: '-' }],
-  'two halves meet': [{ p: ['e', 1], sd: '\ude00' }, { p: ['e', 1], si: '\ude01' }],
-  'integer-like keys come first': [{ p: ['b'], oi: 1 }, { p: ['10'], oi: 2 }, { p: ['9'], oi: 3 }, { p: ['01'], oi: 4 }],
+  'two halves meet': [
+    { p: ['e', 1], sd: '\ude00' },
+    { p: ['e', 1], si: '\ude01' },
+  ],
+  'integer-like keys come first': [
+    { p: ['b'], oi: 1 },
+    { p: ['10'], oi: 2 },
+    { p: ['9'], oi: 3 },
+    { p: ['01'], oi: 4 },
+  ],
   'a replaced key keeps its place': [{ p: ['a'], od: 0, oi: 'new' }],
-  'a key deleted and put back comes last': [{ p: ['a'], od: 0 }, { p: ['a'], oi: 'new' }],
-  'sums of fractions': [{ p: ['n'], na: 0.1 }, { p: ['n'], na: 0.2 }],
-  'a sum too large': [{ p: ['n'], na: 1.7e308 }, { p: ['n'], na: 1.7e308 }],
-  'typing': [{ p: ['s', 0], si: 'a' }, { p: ['s', 1], si: 'b' }, { p: ['s', 0], si: 'c' }],
-  'deleting backwards': [{ p: ['s', 2], sd: 'c' }, { p: ['s', 1], sd: 'b' }],
-  'insert and delete of one element': [{ p: ['l', 0], li: 1 }, { p: ['l', 0], ld: 1 }],
-  'insert and delete of an equal object': [{ p: ['l', 0], li: {} }, { p: ['l', 0], ld: {} }],
-  '1 and 1.0 are one number': [{ p: ['l', 0], li: 1.0 }, { p: ['l', 0], ld: 1 }],
-  'key and index 1 are two segments': [{ p: ['l', 1], na: 1 }, { p: ['l', '1'], na: 1 }],
+  'a key deleted and put back comes last': [
+    { p: ['a'], od: 0 },
+    { p: ['a'], oi: 'new' },
+  ],
+  'sums of fractions': [
+    { p: ['n'], na: 0.1 },
+    { p: ['n'], na: 0.2 },
+  ],
+  'a sum too large': [
+    { p: ['n'], na: 1.7e308 },
+    { p: ['n'], na: 1.7e308 },
+  ],
+  typing: [
+    { p: ['s', 0], si: 'a' },
+    { p: ['s', 1], si: 'b' },
+    { p: ['s', 0], si: 'c' },
+  ],
+  'deleting backwards': [
+    { p: ['s', 2], sd: 'c' },
+    { p: ['s', 1], sd: 'b' },
+  ],
+  'insert and delete of one element': [
+    { p: ['l', 0], li: 1 },
+    { p: ['l', 0], ld: 1 },
+  ],
+  'insert and delete of an equal object': [
+    { p: ['l', 0], li: {} },
+    { p: ['l', 0], ld: {} },
+  ],
+  '1 and 1.0 are one number': [
+    { p: ['l', 0], li: 1.0 },
+    { p: ['l', 0], ld: 1 },
+  ],
+  'key and index 1 are two segments': [
+    { p: ['l', 1], na: 1 },
+    { p: ['l', '1'], na: 1 },
+  ],
   'unknown fields survive': [{ zz: 1, p: ['n'], na: 1, 5: [] }],
-  'unknown fields do not survive a sum': [{ p: ['n'], na: 1, zz: 1 }, { p: ['n'], na: 1, zz: 2 }],
-  'a move to its own place': [{ p: ['n'], na: 1 }, { p: ['l', 1], lm: 1 }],
-  'text without a position': [{ p: ['s', 0], si: 'a' }, { p: [], si: 'b' }],
+  'unknown fields do not survive a sum': [
+    { p: ['n'], na: 1, zz: 1 },
+    { p: ['n'], na: 1, zz: 2 },
+  ],
+  'a move to its own place': [
+    { p: ['n'], na: 1 },
+    { p: ['l', 1], lm: 1 },
+  ],
+  'text without a position': [
+    { p: ['s', 0], si: 'a' },
+    { p: [], si: 'b' },
+  ],
   'a negative index counts from the end': [{ p: ['l', -1], li: 'x' }],
   'an index as text': [{ p: ['l', '1'], ld: 0 }],
   'a length can be added to': [{ p: ['l', 'length'], na: 1 }],
@@ -106,8 +187,17 @@ const refused = {
 const single = Object.fromEntries(zoo.map((component) => [JSON.stringify(component), [component]]));
 const lists = { ...single, ...ops };
 const pairs = zoo.flatMap((a) => zoo.map((b) => ({ a: [a], b: [b] })));
-const multiples = Object.values(ops).flatMap((a) => Object.values({ ...ops, ...single }).map((b) => ({ a, b })));
-const names = [...Object.getOwnPropertyNames(Object.prototype), 'prototype', 'length', 'x', '', 'constructo'];
+const multiples = Object.values(ops).flatMap((a) =>
+  Object.values({ ...ops, ...single }).map((b) => ({ a, b })),
+);
+const names = [
+  ...Object.getOwnPropertyNames(Object.prototype),
+  'prototype',
+  'length',
+  'x',
+  '',
+  'constructo',
+];
 
 /** `ask` with fresh copies of the arguments; what it returns or throws goes into the vector. */
 function vector(args, ask, name) {
@@ -120,15 +210,23 @@ function vector(args, ask, name) {
   }
 }
 
-const named = (table, args, ask) => Object.entries(table).map(([name, op]) => vector(args(op), ask, name));
+const named = (table, args, ask) =>
+  Object.entries(table).map(([name, op]) => vector(args(op), ask, name));
 
 const files = {
   value: texts.map((text) => ({ text, result: JSON.stringify(JSON.parse(text)) })),
-  create: [vector({}, () => type.create()), ...[null, 0, 'x', { b: 1, 1: 2 }].map((data) => vector({ data }, type.create))],
+  create: [
+    vector({}, () => type.create()),
+    ...[null, 0, 'x', { b: 1, 1: 2 }].map((data) => vector({ data }, type.create)),
+  ],
   apply: named({ ...lists, ...refused }, (op) => ({ document, op }), type.apply),
   invert: named(lists, (op) => ({ op }), type.invert),
   normalize: [
-    ...named({ ...lists, 'no path': [{ oi: 1 }], 'a null path': [{ oi: 1, p: null }] }, (op) => ({ op }), type.normalize),
+    ...named(
+      { ...lists, 'no path': [{ oi: 1 }], 'a null path': [{ oi: 1, p: null }] },
+      (op) => ({ op }),
+      type.normalize,
+    ),
     vector({ op: { p: ['n'], na: 1 } }, type.normalize, 'a bare component'),
     vector({ op: { na: 1 } }, type.normalize, 'a bare component without a path'),
     vector({ op: [null] }, type.normalize, 'a null component'),
@@ -140,7 +238,9 @@ const files = {
   ),
   transformX: [...pairs, ...multiples].map((args) => vector(args, type.transformX)),
   'check-paths': names.flatMap((name) =>
-    [name, [name], [[name]], [name, 1]].map((segment) => pathVector({ op: [{ p: ['a', segment], oi: 1 }] })),
+    [name, [name], [[name]], [name, 1]].map((segment) =>
+      pathVector({ op: [{ p: ['a', segment], oi: 1 }] }),
+    ),
   ),
 };
 
@@ -150,7 +250,8 @@ function pathVector(args) {
 }
 
 /** One vector a line, so that a change shows as one. */
-const contents = (vectors) => '[\n' + vectors.map((entry) => JSON.stringify(entry)).join(',\n') + '\n]\n';
+const contents = (vectors) =>
+  '[\n' + vectors.map((entry) => JSON.stringify(entry)).join(',\n') + '\n]\n';
 
 mkdirSync(folder, { recursive: true });
 let stale = 0;
