@@ -120,7 +120,11 @@ pub struct QueryRequest {
     /// The collection.
     pub collection: String,
     /// The query, as the server's database understands it; absent is `undefined`.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub query: Option<Json>,
     /// The options for the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,10 +137,10 @@ pub struct QueryRequest {
 /// A snapshot of the past.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SnapshotRequest {
-    /// The collection.
-    pub collection: String,
-    /// The id.
-    pub id: String,
+    /// The collection, as the application gave it: the server says what is wrong with it.
+    pub collection: Json,
+    /// The id, likewise.
+    pub id: Json,
     /// At which point.
     pub at: SnapshotAt,
     /// Names the answer.
@@ -492,7 +496,11 @@ pub enum QueryEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         docs: Option<Vec<QueryDoc>>,
         /// What the database added.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "present"
+        )]
         extra: Option<Json>,
     },
     /// It failed, and is over.
@@ -508,7 +516,11 @@ pub enum QueryEvent {
     #[serde(rename = "extra")]
     Extra {
         /// The addition.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "present"
+        )]
         extra: Option<Json>,
     },
 }

@@ -98,6 +98,8 @@ export class Connection extends EventEmitter {
    * @returns {Doc}
    */
   get(collection, id) {
+    // They are keys in the stock client, which become strings.
+    [collection, id] = [String(collection), String(id)];
     let doc = this.getExisting(collection, id);
     if (!doc) {
       doc = new Doc(this, collection, id);
@@ -261,7 +263,9 @@ export class Connection extends EventEmitter {
     const token = this._keep({ callback, request, id });
     this._snapshotRequests.set(token, request);
     const byTime = what === 'timestamp';
-    this._run(() => this._core.fetchSnapshot(collection, id, byTime, at ?? undefined, token));
+    // The server says what is wrong with a name that is none.
+    const names = /** @type {const} */ ([JSON.stringify(collection), JSON.stringify(id)]);
+    this._run(() => this._core.fetchSnapshot(...names, byTime, at ?? undefined, token));
   }
 
   // ---- The wire ----

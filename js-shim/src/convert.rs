@@ -130,7 +130,10 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
                 Ok(message) => (JsValue::UNDEFINED, text(Some(message))),
                 Err(failed) => (error(failed), JsValue::UNDEFINED),
             };
-            array(Kind::Snapshot, &[JsValue::from(token.0 as f64), failed, message])
+            array(
+                Kind::Snapshot,
+                &[JsValue::from(token.0 as f64), failed, message],
+            )
         }
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
     }
@@ -169,9 +172,13 @@ fn diff_item(item: &DiffItem<DocKey>) -> JsValue {
         DiffItem::Remove { index, how_many } => {
             Array::of3(&"remove".into(), &number(index), &number(how_many)).into()
         }
-        DiffItem::Move { from, to, how_many } => {
-            Array::of4(&"move".into(), &number(from), &number(to), &number(how_many)).into()
-        }
+        DiffItem::Move { from, to, how_many } => Array::of4(
+            &"move".into(),
+            &number(from),
+            &number(to),
+            &number(how_many),
+        )
+        .into(),
     }
 }
 

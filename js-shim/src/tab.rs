@@ -220,10 +220,21 @@ impl TabCore {
         options: Option<String>,
         results: Option<Vec<String>>,
     ) -> Result<(), JsValue> {
-        let action = if action == "qs" { QueryAction::Subscribe } else { QueryAction::Fetch };
+        let action = if action == "qs" {
+            QueryAction::Subscribe
+        } else {
+            QueryAction::Fetch
+        };
         let (query, options) = (optional(query)?, optional(options)?);
         let query_id = id as u64;
-        self.inner.create_query(QueryRequest { query_id, action, collection, query, options, results });
+        self.inner.create_query(QueryRequest {
+            query_id,
+            action,
+            collection,
+            query,
+            options,
+            results,
+        });
         Ok(())
     }
 
@@ -233,7 +244,8 @@ impl TabCore {
         self.inner.destroy_query(id as u64);
     }
 
-    /// `connection.fetchSnapshot`, or `fetchSnapshotByTimestamp` where `by_time`.
+    /// `connection.fetchSnapshot`, or `fetchSnapshotByTimestamp` where `by_time`; collection and id
+    /// are JSON. Throws an error array where they are not.
     #[wasm_bindgen(js_name = fetchSnapshot)]
     pub fn fetch_snapshot(
         &mut self,
@@ -242,10 +254,17 @@ impl TabCore {
         by_time: bool,
         at: Option<f64>,
         callback: f64,
-    ) {
+    ) -> Result<(), JsValue> {
+        let (collection, id) = (parsed(collection)?, parsed(id)?);
         let at = at.map(|at| at as u64);
-        let at = if by_time { SnapshotAt::Timestamp(at) } else { SnapshotAt::Version(at) };
-        self.inner.fetch_snapshot(DocKey { collection, id }, at, Token(callback as u64));
+        let at = if by_time {
+            SnapshotAt::Timestamp(at)
+        } else {
+            SnapshotAt::Version(at)
+        };
+        self.inner
+            .fetch_snapshot(collection, id, at, Token(callback as u64));
+        Ok(())
     }
 
     /// `doc.flush`.

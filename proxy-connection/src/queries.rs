@@ -38,10 +38,10 @@ impl ProxyConnection {
         }
     }
 
-    /// Asks for a snapshot of the past; the answer is a [`TabEvent::Snapshot`].
-    pub fn fetch_snapshot(&mut self, key: DocKey, at: SnapshotAt, token: Token) {
+    /// Asks for a snapshot of the past; the answer is a [`TabEvent::Snapshot`]. Collection and id go
+    /// to the server as they are.
+    pub fn fetch_snapshot(&mut self, collection: Json, id: Json, at: SnapshotAt, token: Token) {
         let callback_id = self.ask(Asked::Snapshot(token));
-        let DocKey { collection, id } = key;
         self.tell_host(&ToHost::FetchSnapshot(SnapshotRequest {
             collection,
             id,

@@ -14,7 +14,9 @@ pub(crate) const PROTOCOL_MINOR: u32 = 2;
 #[serde(default)]
 pub(crate) struct Incoming {
     pub(crate) a: String,
+    #[serde(deserialize_with = "name")]
     pub(crate) c: Option<String>,
+    #[serde(deserialize_with = "name")]
     pub(crate) d: Option<String>,
     pub(crate) b: Option<serde_json::Value>,
     pub(crate) v: Option<Version>,
@@ -50,6 +52,14 @@ pub(crate) struct WireDiff {
     pub(crate) how_many: Option<usize>,
     pub(crate) from: Option<usize>,
     pub(crate) to: Option<usize>,
+}
+
+/// A name, or nothing: an error echoes what the application gave for one.
+fn name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(name) => Some(name),
+        _ => None,
+    })
 }
 
 impl Incoming {

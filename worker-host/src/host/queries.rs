@@ -4,8 +4,8 @@
 //! results is sent for itself, since only the server can tell what changed in them.
 
 use broker::message::{
-    Answer, DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToTab,
-    encode,
+    Answer, DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest,
+    ToTab, encode,
 };
 use proxy_doc::{DocHandle, DocKey, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(super) struct Query {
     /// The application brought results: nobody joins before the first answer.
     own_results: bool,
     results: Option<Vec<DocKey>>,
+    /// Removed by the last update.
+    departing: Vec<DocKey>,
     extra: Option<Json>,
     sent: bool,
     ready: bool,
@@ -73,8 +75,8 @@ struct QueryMessage<'a> {
 struct SnapshotMessage<'a> {
     a: &'a str,
     id: u64,
-    c: &'a str,
-    d: &'a str,
+    c: &'a Json,
+    d: &'a Json,
     #[serde(skip_serializing_if = "Option::is_none")]
     v: Option<Option<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +104,14 @@ impl WireResult {
             collection: self.c.unwrap_or_else(|| collection.to_owned()),
             id: id.map(str::to_owned).or(self.d)?,
         };
-        Some((key, Snapshot { v: self.v, ty: self.ty, data: self.data }))
+        Some((
+            key,
+            Snapshot {
+                v: self.v,
+                ty: self.ty,
+                data: self.data,
+            },
+        ))
     }
 }
 
@@ -116,7 +125,10 @@ impl Host {
             brought_results: request.results.is_some(),
             answered: false,
         };
-        let meaning = (parsed(request.query.as_ref()), parsed(request.options.as_ref()));
+        let meaning = (
+            parsed(request.query.as_ref()),
+            parsed(request.options.as_ref()),
+        );
         let shared = request.action == QueryAction::Subscribe && request.results.is_none();
         let equal = self.queries.iter().find(|(_, query)| {
             shared
@@ -129,9 +141,13 @@ impl Host {
             return self.join_query(id, user);
         }
         let collection = request.collection;
-        let key = |id: String| DocKey { collection: collection.clone(), id };
-        let results: Option<Vec<DocKey>> =
-            request.results.map(|ids| ids.into_iter().map(key).collect());
+        let key = |id: String| DocKey {
+            collection: collection.clone(),
+            id,
+        };
+        let results: Option<Vec<DocKey>> = request
+            .results
+            .map(|ids| ids.into_iter().map(key).collect());
         let id = self.next_query_id;
         self.next_query_id += 1;
         let query = Query {
@@ -141,6 +157,7 @@ impl Host {
             meaning,
             own_results: results.is_some(),
             results,
+            departing: Vec::new(),
             extra: None,
             sent: false,
             ready: false,
@@ -165,7 +182,11 @@ impl Host {
 
     pub(super) fn destroy_query(&mut self, tab: &TabId, query_id: u64) {
         let own = |user: &User| user.tab == *tab && user.query_id == query_id;
-        let id = self.queries.iter().find(|(_, query)| query.users.iter().any(own)).map(|(id, _)| *id);
+        let id = self
+            .queries
+            .iter()
+            .find(|(_, query)| query.users.iter().any(own))
+            .map(|(id, _)| *id);
         if let Some(id) = id {
             self.drop_users(id, own);
         }
@@ -186,7 +207,8 @@ impl Host {
         let (gone, rest): (Vec<User>, Vec<User>) = query.users.drain(..).partition(which);
         query.users = rest;
         let unused = query.users.is_empty() && !gone.is_empty();
-        let results = query.results.clone().unwrap_or_default();
+        let mut results = query.results.clone().unwrap_or_default();
+        results.extend(query.departing.iter().cloned());
         for user in gone.iter().filter(|user| user.answered) {
             self.leave_results(&user.tab, &results);
         }
@@ -203,7 +225,7 @@ impl Host {
             let text = format!(r#"{{"a":"qu","id":{id}}}"#);
             self.send(text);
         }
-        for key in query.results.unwrap_or_default() {
+        for key in query.results.unwrap_or_default().into_iter().chain(query.departing) {
             self.touched.extend(self.by_key.get(&key));
         }
     }
@@ -219,7 +241,10 @@ impl Host {
 
     /// Whether a query has the document among its results.
     pub(super) fn is_result(&self, key: &DocKey) -> bool {
-        let results = self.queries.values().filter_map(|query| query.results.as_ref());
+        let results = self
+            .queries
+            .values()
+            .filter_map(|query| query.results.as_ref());
         results.flatten().any(|result| result == key)
     }
 
@@ -241,7 +266,11 @@ impl Host {
 
     fn send_query(&mut self, id: u64) {
         let connected = self.connected();
-        let Some(query) = self.queries.get_mut(&id).filter(|query| connected && !query.sent) else {
+        let Some(query) = self
+            .queries
+            .get_mut(&id)
+            .filter(|query| connected && !query.sent)
+        else {
             return;
         };
         query.sent = true;
@@ -256,7 +285,11 @@ impl Host {
             c: &query.collection,
             q: query.query.as_ref(),
             o: query.options.as_ref(),
-            r: known.map(|keys| keys.iter().map(|key| (key.id.as_str(), version(key))).collect()),
+            r: known.map(|keys| {
+                keys.iter()
+                    .map(|key| (key.id.as_str(), version(key)))
+                    .collect()
+            }),
         });
         self.send(text);
     }
@@ -288,18 +321,27 @@ impl Host {
         let list = serde_json::from_str::<Vec<WireResult>>(data.get()).ok();
         let is_list = list.is_some();
         let found: Vec<(DocKey, Snapshot)> = match list {
-            Some(list) => list.into_iter().filter_map(|item| item.split(&collection, None)).collect(),
+            Some(list) => list
+                .into_iter()
+                .filter_map(|item| item.split(&collection, None))
+                .collect(),
             None => by_id(data)
                 .into_iter()
                 .filter_map(|(id, item)| item.split(&collection, Some(&id)))
                 .collect(),
         };
         if is_list && let Some(query) = self.queries.get_mut(&id) {
-            let before = query.results.replace(found.iter().map(|(key, _)| key.clone()).collect());
+            let before = query
+                .results
+                .replace(found.iter().map(|(key, _)| key.clone()).collect());
             query.extra = extra;
             query.answer.list = true;
-            let answered: Vec<TabId> =
-                query.users.iter().filter(|user| user.answered).map(|user| user.tab.clone()).collect();
+            let answered: Vec<TabId> = query
+                .users
+                .iter()
+                .filter(|user| user.answered)
+                .map(|user| user.tab.clone())
+                .collect();
             for tab in answered {
                 self.leave_results(&tab, before.as_deref().unwrap_or_default());
             }
@@ -317,7 +359,9 @@ impl Host {
             }
             self.token(Waiting::Query { id })
         });
-        self.act(handle, |doc, up| doc.ingest_snapshot(up, Some(snapshot), token));
+        self.act(handle, |doc, up| {
+            doc.ingest_snapshot(up, Some(snapshot), token)
+        });
         handle
     }
 
@@ -339,7 +383,11 @@ impl Host {
             return self.fail_query(id, &error);
         }
         self.answer_users(id, answer.list);
-        if self.queries.get(&id).is_some_and(|query| query.action == QueryAction::Fetch) {
+        if self
+            .queries
+            .get(&id)
+            .is_some_and(|query| query.action == QueryAction::Fetch)
+        {
             self.queries.remove(&id);
         }
     }
@@ -372,7 +420,11 @@ impl Host {
 
     /// The answer for a tab that joined a query which has one.
     fn answer_joined(&mut self, id: u64) {
-        let Some(user) = self.queries.get_mut(&id).and_then(|query| query.users.last_mut()) else {
+        let Some(user) = self
+            .queries
+            .get_mut(&id)
+            .and_then(|query| query.users.last_mut())
+        else {
             return;
         };
         user.answered = true;
@@ -390,12 +442,20 @@ impl Host {
         let docs = keys.map(|keys| self.results_for(&keys, tab, enters));
         // A tab that brought its results has them; the list tells it nothing unless a state is missing.
         let docs = docs.filter(|docs| full || docs.iter().any(|doc| doc.snapshot.is_some()));
-        self.tell(tab, ToTab::Query { query_id, event: QueryEvent::Results { docs, extra } });
+        self.tell(
+            tab,
+            ToTab::Query {
+                query_id,
+                event: QueryEvent::Results { docs, extra },
+            },
+        );
     }
 
     /// The results as one tab needs them: with a state where it has none.
     fn results_for(&mut self, keys: &[DocKey], tab: &TabId, enters: bool) -> Vec<QueryDoc> {
-        keys.iter().map(|key| self.result_for(key, tab, enters)).collect()
+        keys.iter()
+            .map(|key| self.result_for(key, tab, enters))
+            .collect()
     }
 
     fn result_for(&mut self, key: &DocKey, tab: &TabId, enters: bool) -> QueryDoc {
@@ -416,7 +476,12 @@ impl Host {
             }
         };
         let version = self.tell_version(handle, tab).0;
-        QueryDoc { collection: key.collection.clone(), id: key.id.clone(), snapshot, version }
+        QueryDoc {
+            collection: key.collection.clone(),
+            id: key.id.clone(),
+            snapshot,
+            version,
+        }
     }
 
     /// An update of a subscribed query.
@@ -434,7 +499,9 @@ impl Host {
             if let Some(query) = self.queries.get_mut(&id) {
                 query.extra = Some(extra.clone());
             }
-            self.tell_users(id, |_, _| QueryEvent::Extra { extra: Some(extra.clone()) });
+            self.tell_users(id, |_, _| QueryEvent::Extra {
+                extra: Some(extra.clone()),
+            });
         }
     }
 
@@ -443,8 +510,10 @@ impl Host {
         let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
             return;
         };
-        let items: Vec<DiffItem<DocKey>> =
-            diff.iter().filter_map(|item| self.take_diff_item(&collection, item)).collect();
+        let items: Vec<DiffItem<DocKey>> = diff
+            .iter()
+            .filter_map(|item| self.take_diff_item(&collection, item))
+            .collect();
         let mut removed = Vec::new();
         if let Some(query) = self.queries.get_mut(&id) {
             let results = query.results.get_or_insert_default();
@@ -455,11 +524,21 @@ impl Host {
         self.tell_users(id, |host, tab| {
             QueryEvent::Diff(items.iter().map(|item| host.diff_for(item, tab)).collect())
         });
-        let users: Vec<TabId> = self.answered_tabs(id);
-        for tab in users {
-            self.leave_results(&tab, &removed);
+        self.leave_departing(id);
+        if let Some(query) = self.queries.get_mut(&id) {
+            query.departing = removed;
         }
-        for key in &removed {
+    }
+
+    /// What the update before this one removed is no concern of the query's tabs any more. Until
+    /// now it was: the server sends the op that took a document out of the results after the update.
+    fn leave_departing(&mut self, id: u64) {
+        let departing = self.queries.get_mut(&id).map(|query| std::mem::take(&mut query.departing));
+        let departing = departing.unwrap_or_default();
+        for tab in self.answered_tabs(id) {
+            self.leave_results(&tab, &departing);
+        }
+        for key in &departing {
             self.touched.extend(self.by_key.get(key));
         }
     }
@@ -467,17 +546,26 @@ impl Host {
     fn take_diff_item(&mut self, collection: &str, item: &WireDiff) -> Option<DiffItem<DocKey>> {
         Some(match item.kind.as_str() {
             "insert" => {
-                let values: Vec<WireResult> = serde_json::from_str(item.values.as_ref()?.get()).ok()?;
-                let found = values.into_iter().filter_map(|value| value.split(collection, None));
+                let values: Vec<WireResult> =
+                    serde_json::from_str(item.values.as_ref()?.get()).ok()?;
+                let found = values
+                    .into_iter()
+                    .filter_map(|value| value.split(collection, None));
                 let keys: Vec<(DocKey, Snapshot)> = found.collect();
                 let mut values = Vec::with_capacity(keys.len());
                 for (key, snapshot) in keys {
                     values.push(key.clone());
                     self.ingest_result(key, snapshot, None);
                 }
-                DiffItem::Insert { index: item.index?, values }
+                DiffItem::Insert {
+                    index: item.index?,
+                    values,
+                }
             }
-            "remove" => DiffItem::Remove { index: item.index?, how_many: item.how_many.unwrap_or(1) },
+            "remove" => DiffItem::Remove {
+                index: item.index?,
+                how_many: item.how_many.unwrap_or(1),
+            },
             "move" => DiffItem::Move {
                 from: item.from?,
                 to: item.to?,
@@ -489,21 +577,33 @@ impl Host {
 
     fn diff_for(&mut self, item: &DiffItem<DocKey>, tab: &TabId) -> DiffItem<QueryDoc> {
         match item {
-            DiffItem::Insert { index, values } => {
-                DiffItem::Insert { index: *index, values: self.results_for(values, tab, true) }
-            }
-            DiffItem::Remove { index, how_many } => {
-                DiffItem::Remove { index: *index, how_many: *how_many }
-            }
-            DiffItem::Move { from, to, how_many } => {
-                DiffItem::Move { from: *from, to: *to, how_many: *how_many }
-            }
+            DiffItem::Insert { index, values } => DiffItem::Insert {
+                index: *index,
+                values: self.results_for(values, tab, true),
+            },
+            DiffItem::Remove { index, how_many } => DiffItem::Remove {
+                index: *index,
+                how_many: *how_many,
+            },
+            DiffItem::Move { from, to, how_many } => DiffItem::Move {
+                from: *from,
+                to: *to,
+                how_many: *how_many,
+            },
         }
     }
 
     fn answered_tabs(&self, id: u64) -> Vec<TabId> {
-        let users = self.queries.get(&id).map(|query| query.users.as_slice()).unwrap_or_default();
-        users.iter().filter(|user| user.answered).map(|user| user.tab.clone()).collect()
+        let users = self
+            .queries
+            .get(&id)
+            .map(|query| query.users.as_slice())
+            .unwrap_or_default();
+        users
+            .iter()
+            .filter(|user| user.answered)
+            .map(|user| user.tab.clone())
+            .collect()
     }
 
     /// Tells the tabs that had an answer; the others get the list as it is then.
@@ -512,7 +612,9 @@ impl Host {
             return;
         };
         let answered = query.users.iter().filter(|user| user.answered);
-        let users: Vec<(TabId, u64)> = answered.map(|user| (user.tab.clone(), user.query_id)).collect();
+        let users: Vec<(TabId, u64)> = answered
+            .map(|user| (user.tab.clone(), user.query_id))
+            .collect();
         for (tab, query_id) in users {
             let event = event(self, &tab);
             self.tell(&tab, ToTab::Query { query_id, event });
@@ -524,7 +626,14 @@ impl Host {
     pub(super) fn fetch_past_snapshot(&mut self, tab: &TabId, request: SnapshotRequest) {
         let id = self.next_snapshot_id;
         self.next_snapshot_id += 1;
-        self.past_snapshots.insert(id, PastSnapshot { tab: tab.clone(), request, sent: false });
+        self.past_snapshots.insert(
+            id,
+            PastSnapshot {
+                tab: tab.clone(),
+                request,
+                sent: false,
+            },
+        );
         self.send_past_snapshot(id);
     }
 
@@ -544,16 +653,32 @@ impl Host {
 
     fn send_past_snapshot(&mut self, id: u64) {
         let connected = self.connected();
-        let Some(past) = self.past_snapshots.get_mut(&id).filter(|past| connected && !past.sent) else {
+        let Some(past) = self
+            .past_snapshots
+            .get_mut(&id)
+            .filter(|past| connected && !past.sent)
+        else {
             return;
         };
         past.sent = true;
-        let SnapshotRequest { collection, id: d, at, .. } = &past.request;
+        let SnapshotRequest {
+            collection,
+            id: d,
+            at,
+            ..
+        } = &past.request;
         let (a, v, ts) = match at {
             SnapshotAt::Version(version) => ("nf", Some(*version), None),
             SnapshotAt::Timestamp(timestamp) => ("nt", None, Some(*timestamp)),
         };
-        let text = encode(&SnapshotMessage { a, id, c: collection, d, v, ts });
+        let text = encode(&SnapshotMessage {
+            a,
+            id,
+            c: collection,
+            d,
+            v,
+            ts,
+        });
         self.send(text);
     }
 
@@ -563,12 +688,26 @@ impl Host {
         error: Option<Error>,
         whole: Option<Json>,
     ) {
-        let Some(past) = message.number().and_then(|id| self.past_snapshots.remove(&id)) else {
+        let Some(past) = message
+            .number()
+            .and_then(|id| self.past_snapshots.remove(&id))
+        else {
             return;
         };
-        let result = if error.is_none() { whole.map(Answer::Snapshot) } else { None };
+        let result = if error.is_none() {
+            whole.map(Answer::Snapshot)
+        } else {
+            None
+        };
         let callback_id = past.request.callback_id;
-        self.tell(&past.tab, ToTab::Callback { callback_id, error, result });
+        self.tell(
+            &past.tab,
+            ToTab::Callback {
+                callback_id,
+                error,
+                result,
+            },
+        );
     }
 
     /// What came of taking over a result, from the document's machine.
