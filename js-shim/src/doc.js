@@ -4,7 +4,7 @@
 
 import { EventEmitter } from 'events';
 
-import { isNative, shared } from './shared.js';
+import { isNative, shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
@@ -222,13 +222,18 @@ export class Doc extends EventEmitter {
   ingestSnapshot(snapshot, callback) {
     if (!snapshot) return callback?.();
     const { v, data, type } = snapshot;
-    const text = JSON.stringify({ v: typeof v === 'number' ? v : undefined, data, type });
+    const isVersion = Number.isSafeInteger(v) && v >= 0;
     this._ingesting = { data };
     try {
+      const text = JSON.stringify({ v: isVersion ? v : undefined, data, type });
       this._request(
         (token) => this.connection._core.ingestSnapshot(this._handle, text, token),
         callback,
       );
+    } catch (error) {
+      // The machine's own errors are arrays; what else is thrown is a listener's or a toJSON's.
+      if (!Array.isArray(error)) throw error;
+      this._callbackOrEmit(toError(error), callback);
     } finally {
       this._ingesting = null;
     }

@@ -94,7 +94,8 @@ fn clippy(what: &[&str]) -> Command {
     cargo
 }
 
-/// Types and formatting of everything in JavaScript.
+/// Types and formatting of everything in JavaScript, programs that use the package's types, and
+/// the tests of the shim against ShareDB's own server and client.
 fn js(options: &Options) -> Result<Count> {
     // The shim's types include those of the generated bindings.
     build::build(options.profile())?;
@@ -111,6 +112,12 @@ fn js(options: &Options) -> Result<Count> {
         "examples",
     ]);
     count += step("prettier", &mut prettier);
+    let mut users = process::npm_tool("tsc");
+    count += step("tsc for users", users.args(["--project", "tests/js/types"]));
+    count += counted(&mut process::node("tests/js/run.mjs")).unwrap_or_else(|error| {
+        println!("FAILED tests/js: {error:#}");
+        Count::one(false)
+    });
     Ok(count)
 }
 
