@@ -73,7 +73,8 @@ fn pass(
             continue;
         }
         let our_outcome = outcome(json0, ours, &theirs, Side::Left, shared)?;
-        let their_outcome = outcome(json0, &theirs, ours, Side::Right, shared)?;
+        // Complained about only after ours has been settled, as ot-json0 does.
+        let their_outcome = outcome(json0, &theirs, ours, Side::Right, shared);
         let structural = match our_outcome {
             Outcome::Same => None,
             what => left.alter_next(|ours| what.alter(ours)),
@@ -86,7 +87,7 @@ fn pass(
                 }
             }
         }
-        let Some(what) = their_outcome.alter(&mut theirs) else {
+        let Some(what) = their_outcome?.alter(&mut theirs) else {
             continue;
         };
         let mut next = Vec::new();
