@@ -91,6 +91,11 @@ impl Hub {
         self.tabs.get(tab).is_some_and(|view| view.sent.is_some())
     }
 
+    /// The tabs that know the document.
+    pub fn tabs(&self) -> Vec<TabId> {
+        self.tabs.keys().cloned().collect()
+    }
+
     /// The tabs that have a state.
     pub fn tabs_with_state(&self) -> Vec<TabId> {
         self.select(|view| view.sent.is_some())

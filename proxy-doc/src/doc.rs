@@ -815,7 +815,8 @@ impl Doc {
         rejected.append(&mut others);
         let quiet = soft && rejected.is_empty();
         let all_heard = !rejected.is_empty() && rejected.iter().all(PendingOp::has_callback);
-        if !quiet && !all_heard {
+        // Every tab rolls back by itself, and says so to its own application.
+        if self.edge == Edge::Tab && !quiet && !all_heard {
             up.push(Task::Unheard(error.clone()));
         }
         for op in rejected.iter().rev() {
@@ -1148,6 +1149,22 @@ impl Doc {
             // Below the reads on the stack means after; ops go first.
             return self.flush(up);
         }
+        self.disconnect(up);
+    }
+
+    /// The upstream died, and with it all it knew of this client: a tab lost its host. What was
+    /// submitted and not acknowledged has an unknown fate, which `error` says to its callbacks; the
+    /// state is loaded anew from whoever comes next.
+    pub fn handle_upstream_lost(&mut self, up: &mut Upstream<'_>, error: Error) {
+        self.disconnect(up);
+        if self.version.is_some() || self.has_write_pending() {
+            self.refresh(up, error);
+        }
+        up.can_read = true;
+        self.resubscribe(up);
+    }
+
+    fn disconnect(&mut self, up: &mut Upstream<'_>) {
         if self.edge == Edge::Host
             && let Some(op) = self.inflight.take()
         {

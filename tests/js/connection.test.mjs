@@ -230,6 +230,31 @@ describe('a connection, as the stock client', () => {
       log.add(doc.data, doc.version);
     }));
 
+  it('gets a document whose create was overtaken while a subscribe was on its way', () =>
+    sameAsStock(async (client, log, backend) => {
+      const { connection, wire } = await connect(client, backend, { gated: true });
+      const doc = connection.get('c', 'doc');
+      const deliver = async () => {
+        for (let turn = 0; turn < 4; turn++) {
+          wire.toServer();
+          await settle();
+          wire.toClient();
+          await settle();
+        }
+      };
+      doc.subscribe();
+      await deliver();
+      const far = (await connect(client, backend)).connection.get('c', 'doc');
+      await call(far, 'create', { by: 'another' });
+      doc.create({ by: 'me' }, log.callback('create'));
+      doc.subscribe(log.callback('subscribe'));
+      doc.on('error', () => {});
+      await settle();
+      await deliver();
+      log.entries.sort();
+      log.add(doc.data, doc.version, doc.subscribed, doc.hasPending());
+    }));
+
   it('refuses to ping offline, and answers online', () =>
     sameAsStock(async (client, log, backend) => {
       const wire = new Wire(backend);

@@ -177,10 +177,15 @@ impl Host {
         if error.is(codes::ERR_HARD_ROLLBACK_FETCH_FAILED) {
             return;
         }
-        let tabs = self
-            .docs
-            .get(&handle)
-            .map(|host_doc| host_doc.hub.tabs_with_state());
+        // A snapshot of an unknown type comes before any tab has a state: those who asked are told.
+        let unknown_type = error.is(codes::ERR_DOC_TYPE_NOT_RECOGNIZED);
+        let tabs = self.docs.get(&handle).map(|host_doc| {
+            if unknown_type {
+                host_doc.hub.tabs()
+            } else {
+                host_doc.hub.tabs_with_state()
+            }
+        });
         for tab in tabs.unwrap_or_default() {
             self.tell_doc(handle, &tab, DocEvent::Error(error.clone()));
         }
@@ -235,6 +240,9 @@ impl Host {
         }
         let mut snapshot = None;
         if action != ReadAction::Unsubscribe {
+            if self.wait_for_rollback(handle, tab, callback_id, action) {
+                return;
+            }
             match self.bring_up_to_date(handle, tab) {
                 Ok(full) => snapshot = full,
                 Err(error) => {
@@ -263,6 +271,28 @@ impl Host {
                 result,
             },
         );
+    }
+
+    /// An answer of the server may be older than a hard rollback: it brings no snapshot, and there is
+    /// nothing here to answer with before the rollback's own fetch is answered.
+    fn wait_for_rollback(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        callback_id: CallbackId,
+        action: ReadAction,
+    ) -> bool {
+        let rolling_back = |host_doc: &super::HostDoc| host_doc.doc.in_hard_rollback();
+        if !self.docs.get(&handle).is_some_and(rolling_back) {
+            return false;
+        }
+        let token = self.token(Waiting::Read {
+            tab: tab.clone(),
+            callback_id,
+            action,
+        });
+        self.with_doc(handle, |doc, up| doc.fetch(up, Some(token)));
+        true
     }
 
     pub(super) fn bring_up_to_date(
