@@ -12,7 +12,26 @@ const noSocket = (stage) =>
     () => stage.sockets(),
   );
 
-/** The worker lives in the process of the tab that made it, the first; here another one crashes. */
+/** The worker lives in the process of the tab that made it, the first. It dies with it; the others start another. */
+async function crashedMaker(stage) {
+  const pages = await stage.tabs(3, 'counter', 'maker');
+  const [maker, b, c] = pages;
+  await add(b, 5);
+  await stage.agreed(pages, 'maker');
+  const crashed = maker.waitForEvent('crash');
+  maker.goto('chrome://crash').catch(() => {});
+  await crashed;
+  await stage.reports(b, { tabs: 2, sockets: 1 });
+  await Promise.all([b, c].map((page) => page.locator('body[data-ready]').waitFor()));
+  await until('the document is back', () => b.evaluate(() => window.demo.doc.data?.value === 5));
+  await until('the document is back', () => c.evaluate(() => window.demo.doc.data?.value === 5));
+  await add(b, 10);
+  await add(c, 100);
+  assert.equal((await stage.agreed([b, c], 'maker')).data.value, 115);
+  assert.equal(await stage.sockets(), 1);
+}
+
+/** Here another tab crashes than the one that made the worker. */
 async function crashedTab(stage) {
   const pages = await stage.tabs(3, 'counter', 'crash');
   const [a, crashing, c] = pages;
@@ -104,6 +123,7 @@ async function inPage(stage) {
 /** @type {{name: string, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
 export const lifeTests = [
   { name: 'life: a crashed tab disturbs nobody', run: crashedTab },
+  { name: 'life: the crash of the tab that made the worker', run: crashedMaker },
   { name: 'life: closed tabs are forgotten, the last takes the socket along', run: closingTabs },
   { name: 'life: the only tab reloads', run: reloads },
   { name: 'life: a tab walks from page to page beside another', run: walks },

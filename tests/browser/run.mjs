@@ -1,7 +1,7 @@
 /**
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
- *   node tests/browser/run.mjs [--engine chromium] [--grep text]
+ *   node tests/browser/run.mjs [--engine chromium] [--grep text] [--repeat N]
  *
  * Prints a line for each test and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
  * profile of its own, and a time limit. There are no retries.
@@ -21,6 +21,9 @@ import { textTests } from './text.mjs';
 /** The limit for one test, browser start included, in milliseconds. */
 const LIMIT_MS = 45_000;
 
+/** How much of what was said a failure shows, in lines. */
+const LAST_WORDS = 20;
+
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TESTS = [...textTests, ...demoTests, ...lifeTests, ...faultTests];
 
@@ -28,6 +31,7 @@ const { values: options } = parseArgs({
   options: {
     engine: { type: 'string', default: 'chromium' },
     grep: { type: 'string', default: '' },
+    repeat: { type: 'string', default: '1' },
   },
 });
 
@@ -56,7 +60,10 @@ async function runOne(test, pages) {
   const stage = await Stage.open(pages);
   try {
     await limited(test.run(stage));
-    if (stage.problems.length > 0) throw new Error(stage.problems.join('\n'));
+    if (stage.problems.length > 0) throw new Error('something broke on the way');
+  } catch (error) {
+    const notes = [...stage.problems, ...stage.said.slice(-LAST_WORDS)].join('\n');
+    throw notes ? new Error(`${error.stack}\n${notes}`, { cause: error }) : error;
   } finally {
     await stage.close();
   }
@@ -64,7 +71,8 @@ async function runOne(test, pages) {
 
 async function runAll(pages) {
   const count = { passed: 0, failed: 0 };
-  for (const test of TESTS.filter(({ name }) => name.includes(options.grep))) {
+  const chosen = TESTS.filter(({ name }) => name.includes(options.grep));
+  for (const test of Array(Number(options.repeat)).fill(chosen).flat()) {
     const start = Date.now();
     let failure;
     try {

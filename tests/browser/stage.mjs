@@ -54,7 +54,10 @@ export class Stage {
   /** @param {string} pages the built demos */
   static async open(pages) {
     const stage = new Stage();
+    /** What must not happen, and did. */
     stage.problems = [];
+    /** What pages and workers said, for the report of a failure. */
+    stage.said = [];
     stage.server = await startServer({ port: 0, root: pages });
     stage.profile = await mkdtemp(join(tmpdir(), 'sharedb-proxy-browser-'));
     stage.context = await chromium.launchPersistentContext(stage.profile, {
@@ -62,9 +65,7 @@ export class Stage {
       args: ARGUMENTS,
       viewport: { width: 1200, height: 800 },
     });
-    stage.workers = await watchWorkers(stage.context.browser(), (problem) =>
-      stage.problems.push(problem),
-    );
+    stage.workers = await watchWorkers(stage.context.browser(), stage);
     return stage;
   }
 
@@ -110,6 +111,7 @@ export class Stage {
    */
   async tab(demo, id, query = '') {
     const page = await this.context.newPage();
+    page.on('console', (line) => this.said.push(`page, ${line.type()}: ${line.text()}`));
     page.on('pageerror', (error) => this.problems.push(`in a page: ${error.stack}`));
     await page.goto(`${this.server.url}/${demo}.html?doc=${id}${query}`);
     await page.locator('body[data-ready]').waitFor({ timeout: LIMIT_MS });

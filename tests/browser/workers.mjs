@@ -3,13 +3,13 @@
  */
 
 /**
- * Reports every uncaught exception in a shared worker.
+ * Notes what shared workers say, and every uncaught exception in one as a problem.
  *
  * @param {import('playwright-core').Browser} browser
- * @param {(problem: string) => void} report
+ * @param {{problems: string[], said: string[]}} notes
  * @returns {Promise<{urls: () => Promise<string[]>, kill: () => Promise<void>}>}
  */
-export async function watchWorkers(browser, report) {
+export async function watchWorkers(browser, { problems, said }) {
   const session = await browser.newBrowserCDPSession();
   const watched = new Set();
 
@@ -32,11 +32,19 @@ export async function watchWorkers(browser, report) {
       // It is gone already.
     }
   };
-  session.on('Target.receivedMessageFromTarget', ({ message }) => {
+  session.on('Target.receivedMessageFromTarget', ({ sessionId, message }) => {
     const { method, params } = JSON.parse(message);
-    if (method !== 'Runtime.exceptionThrown') return;
-    const { text, exception } = params.exceptionDetails;
-    report(`in the worker: ${text} ${exception?.description ?? ''}`);
+    // A worker that starts again under a debugger waits for it.
+    if (method === 'Inspector.targetReloadedAfterCrash')
+      say(sessionId, 2, 'Runtime.runIfWaitingForDebugger').catch(() => {});
+    if (method === 'Runtime.exceptionThrown') {
+      const { text, exception } = params.exceptionDetails;
+      problems.push(`in the worker: ${text} ${exception?.description ?? ''}`);
+    }
+    if (method === 'Runtime.consoleAPICalled') {
+      const words = params.args.map(({ value, description }) => value ?? description);
+      said.push(`worker, ${params.type}: ${words.join(' ')}`);
+    }
   });
   session.on('Target.targetCreated', ({ targetInfo }) => watch(targetInfo));
   await session.send('Target.setDiscoverTargets', {
