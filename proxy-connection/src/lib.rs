@@ -70,7 +70,8 @@ struct ProxyDoc {
 #[derive(Debug)]
 enum Asked {
     Read(DocHandle, ReadAction),
-    Ingest(DocHandle),
+    /// And the life of the state that the snapshot became.
+    Ingest(DocHandle, u32),
     Status(Token),
     Snapshot(Token),
 }
@@ -182,6 +183,7 @@ impl ProxyConnection {
             event => {
                 if let (Event::Clear { .. }, Some(doc)) = (&event, self.docs.get_mut(&handle)) {
                     doc.version = None;
+                    doc.unplaced = false;
                 }
                 Some(TabEvent::Doc(handle, event))
             }
@@ -456,7 +458,11 @@ impl ProxyConnection {
 
     /// The next tick of [`Later::Unsubscribed`].
     pub fn finish_unsubscribe(&mut self, handle: DocHandle) {
-        self.with_doc(handle, |doc, up| doc.handle_subscribe(up, Ok(None)));
+        self.with_doc(handle, |doc, up| {
+            if doc.asks(false) {
+                doc.handle_subscribe(up, Ok(None));
+            }
+        });
     }
 
     /// `doc.ingestSnapshot`: takes effect at once, and the host is asked where it belongs.
@@ -481,7 +487,8 @@ impl ProxyConnection {
             self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, None, callback));
             return;
         }
-        let callback_id = self.ask(Asked::Ingest(handle));
+        let life = known.doc.life();
+        let callback_id = self.ask(Asked::Ingest(handle, life));
         let DocKey { collection, id } = self.docs[&handle].doc.key().clone();
         let message = ToHost::IngestSnapshot {
             collection,
@@ -661,7 +668,7 @@ impl ProxyConnection {
         let answer = error.map_or(Ok(result), Err);
         match self.asked.remove(&callback_id) {
             Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
-            Some(Asked::Ingest(handle)) => self.handle_ingested(handle, answer),
+            Some(Asked::Ingest(handle, life)) => self.handle_ingested(handle, life, answer),
             Some(Asked::Snapshot(token)) => {
                 let snapshot = match answer {
                     Ok(Some(Answer::Snapshot(message))) => Ok(message),
@@ -705,7 +712,14 @@ impl ProxyConnection {
         };
         self.with_doc(handle, |doc, up| match action {
             ReadAction::Fetch => doc.handle_fetch(up, answer),
-            ReadAction::Subscribe | ReadAction::Unsubscribe => doc.handle_subscribe(up, answer),
+            ReadAction::Subscribe | ReadAction::Unsubscribe => {
+                if doc.asks(action == ReadAction::Subscribe) {
+                    doc.handle_subscribe(up, answer);
+                } else {
+                    // The question was given up. The host believes the tab to have what it sent.
+                    doc.ingest_snapshot(up, answer.ok().flatten(), None);
+                }
+            }
         });
         self.take_version(handle, version);
     }
@@ -729,10 +743,18 @@ impl ProxyConnection {
         });
     }
 
-    fn handle_ingested(&mut self, handle: DocHandle, answer: Result<Option<Answer>, Error>) {
+    fn handle_ingested(
+        &mut self,
+        handle: DocHandle,
+        life: u32,
+        answer: Result<Option<Answer>, Error>,
+    ) {
         let Some(known) = self.docs.get_mut(&handle) else {
             return;
         };
+        if known.doc.life() != life {
+            return;
+        }
         known.unplaced = false;
         let revision = match answer {
             Ok(Some(Answer::Ingested { revision })) => revision,
@@ -747,6 +769,7 @@ impl ProxyConnection {
             None => {
                 let message = "The ingested snapshot is not the host's state";
                 let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
+                known.version = None;
                 self.with_doc(handle, |doc, up| doc.refresh(up, error));
             }
         }
@@ -755,6 +778,7 @@ impl ProxyConnection {
     fn take_version(&mut self, handle: DocHandle, version: Option<Version>) {
         if let Some(known) = self.docs.get_mut(&handle)
             && known.doc.version().is_some()
+            && !known.unplaced
             && version.is_some()
         {
             known.version = version;

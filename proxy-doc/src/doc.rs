@@ -348,10 +348,7 @@ impl Doc {
         source: Option<Json>,
         submission: Submission,
     ) {
-        if !self.flush_scheduled {
-            self.flush_scheduled = true;
-            up.emit(Event::Later(Later::Flush));
-        }
+        self.flush_later(up);
         up.push(Task::Catch);
         let op = PendingOp {
             kind: kind.clone(),
@@ -945,6 +942,12 @@ impl Doc {
         }
     }
 
+    /// Whether a subscribe, or an unsubscribe where `want` is false, is on its way.
+    pub fn asks(&self, want: bool) -> bool {
+        let inflight = self.inflight_subscribe.as_ref();
+        inflight.is_some_and(|request| request.want == want)
+    }
+
     /// The answer to a subscribe or unsubscribe.
     pub fn handle_subscribe(
         &mut self,
@@ -1111,6 +1114,10 @@ impl Doc {
 
     /// Sends the first pending op, if one can be sent and none is on its way.
     pub fn flush(&mut self, up: &mut Upstream<'_>) {
+        if self.apply_stack.is_some() {
+            // A remote op is half applied: what is pending is still to be transformed by its rest.
+            return self.flush_later(up);
+        }
         self.flush_scheduled = false;
         if !up.can_write || self.inflight.is_some() || self.paused {
             return;
@@ -1131,6 +1138,13 @@ impl Doc {
         }
         self.inflight = Some(op);
         up.emit(Event::SendOp);
+    }
+
+    fn flush_later(&mut self, up: &mut Upstream<'_>) {
+        if !self.flush_scheduled {
+            self.flush_scheduled = true;
+            up.emit(Event::Later(Later::Flush));
+        }
     }
 
     /// The inflight op was written out: from now on it carries `src` wherever it is sent again.

@@ -29,6 +29,7 @@ pub(super) fn config(seed: u64) -> Config {
         seed,
         weather,
         fixups: weather != Weather::Fair && r.once_in(4),
+        text0: r.once_in(3),
         hosts,
         tabs,
         docs: 1 + r.below(3),
@@ -137,10 +138,15 @@ fn call(world: &World, r: &mut Random) -> Step {
         Act::Ingest,
     ];
     let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
+    let act = match *r.pick(&ACTS) {
+        // Where the host has moved on, what was submitted meanwhile is given up with an error.
+        Act::Ingest if world.config.weather == Weather::Fair => Act::Fetch,
+        act => act,
+    };
     Step::Do {
         tab,
         doc,
-        act: *r.pick(&ACTS),
+        act,
         seed,
     }
 }

@@ -13,6 +13,15 @@ const PIECES: [&str; 6] = ["a", "bc", "xyz", "é", "😀", "-"];
 /// The keys of the root that edits keep away from.
 const RESERVED: [&str; 3] = ["n", "marks", "fix"];
 
+/// How edits are made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    /// Anywhere, also where the markers are.
+    pub(super) wild: bool,
+    /// Strings as text0 says.
+    pub(super) text0: bool,
+}
+
 /// The data of a new document that carries the marker.
 pub(super) fn initial(r: &mut Random, mark: &str) -> Value {
     let mut root = Object::new();
@@ -35,16 +44,16 @@ pub(super) fn initial(r: &mut Random, mark: &str) -> Value {
 }
 
 /// An edit as JSON. Says whether the marker found its place in it.
-pub(super) fn edit(r: &mut Random, data: &Value, mark: &str, wild: bool) -> (String, bool) {
+pub(super) fn edit(r: &mut Random, data: &Value, mark: &str, style: Style) -> (String, bool) {
     let mut now = data.clone();
     let mut components = Vec::new();
     for _ in 0..r.below(4) {
-        let next = fitting(r, &now, wild);
+        let next = fitting(r, &now, style);
         add(&mut now, &mut components, next);
     }
     let marked = add_marker(&mut now, &mut components, mark);
     for _ in 0..r.below(3) {
-        let next = fitting(r, &now, wild);
+        let next = fitting(r, &now, style);
         add(&mut now, &mut components, next);
     }
     (Value::Array(components).to_json(), marked)
@@ -116,15 +125,15 @@ fn value(r: &mut Random, depth: usize) -> Value {
 }
 
 /// A component that fits `data`.
-fn fitting(r: &mut Random, data: &Value, wild: bool) -> Value {
-    if wild && r.once_in(12) {
+fn fitting(r: &mut Random, data: &Value, style: Style) -> Value {
+    if style.wild && r.once_in(12) {
         return upheaval(r, data);
     }
     let (path, here) = place(r, data);
     match here {
         Value::Array(items) => list_component(r, path, items),
         Value::Object(object) => object_component(r, path, object),
-        Value::String(text) if !r.once_in(5) => text_component(r, path, text),
+        Value::String(text) if !r.once_in(5) => text_component(r, path, text, style.text0),
         Value::Number(_) if !r.once_in(3) => {
             component(path, vec![("na", Value::Number(1.0 + r.below(5) as f64))])
         }
@@ -134,23 +143,15 @@ fn fitting(r: &mut Random, data: &Value, wild: bool) -> Value {
     }
 }
 
-/// What takes the place of the markers away: the root replaced, or a reserved key.
+/// What takes the place of the markers away, or gives it back. Never the root: json0 does not bring
+/// two ops together of which one replaces it.
 fn upheaval(r: &mut Random, data: &Value) -> Value {
-    match data {
-        Value::Object(object) if !r.once_in(4) => {
-            let key = *r.pick(&RESERVED);
-            match object.get(&key.into()) {
-                Some(old) => component(vec![key.into()], vec![("od", old.clone())]),
-                None if key == "marks" => {
-                    component(vec![key.into()], vec![("oi", Value::Object(Object::new()))])
-                }
-                None => component(vec![key.into()], vec![("oi", 0.0.into())]),
-            }
-        }
-        _ => component(
-            Vec::new(),
-            vec![("od", data.clone()), ("oi", initial(r, "fresh"))],
-        ),
+    let key = *r.pick(&RESERVED);
+    let path = vec![key.into()];
+    match data.get(key) {
+        Some(old) => component(path, vec![("od", old.clone())]),
+        None if key == "marks" => component(path, vec![("oi", Value::Object(Object::new()))]),
+        None => component(path, vec![("oi", 0.0.into())]),
     }
 }
 
@@ -210,13 +211,13 @@ fn object_component(r: &mut Random, mut path: Vec<Value>, object: &Object) -> Va
     }
 }
 
-fn text_component(r: &mut Random, mut path: Vec<Value>, old: &Str) -> Value {
+fn text_component(r: &mut Random, mut path: Vec<Value>, old: &Str, text0: bool) -> Value {
     let units = old.len_utf16();
     let at = r.below(units + 1);
     let end = (at + r.below(4)).min(units);
     let inserts = at == end || r.once_in(2);
     let piece = if inserts { text(r) } else { old.slice(at, end) };
-    if r.once_in(3) {
+    if text0 {
         let name = if inserts { "i" } else { "d" };
         let part = object([("p", Value::Number(at as f64)), (name, piece.into())]);
         return component(

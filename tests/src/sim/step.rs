@@ -30,6 +30,10 @@ pub struct Config {
     /// again does not repeat what it changed.
     #[serde(default)]
     pub fixups: bool,
+    /// Whether strings are edited as text0 says, or by `si` and `sd`. Not both in one simulation: json0
+    /// itself does not bring the two together.
+    #[serde(default)]
+    pub text0: bool,
     /// Hosts: the one under test, and plain clients of the server beside it.
     pub hosts: usize,
     /// The host of each tab that is there from the start.

@@ -13,7 +13,7 @@ use proxy_doc::{
     Submission, TabId, Token, Types, Version, json,
 };
 
-use super::edit;
+use super::edit::{self, Style};
 use super::ledger::{Ledger, What};
 use super::random::Random;
 use super::step::{Act, On};
@@ -57,7 +57,7 @@ pub(super) struct Tab {
     pub(super) status: Option<Status>,
     received: u64,
     nesting: usize,
-    wild: bool,
+    style: Style,
     /// What the server has, for [`Act::Ingest`].
     pub(super) served: Vec<Option<Snapshot>>,
 }
@@ -68,7 +68,7 @@ impl Tab {
         (number, host): (usize, usize),
         types: Rc<dyn Types>,
         keys: &[DocKey],
-        wild: bool,
+        style: Style,
         ledger: &mut Ledger,
     ) -> Self {
         let mut connection = ProxyConnection::new(types, State::Connecting);
@@ -95,7 +95,7 @@ impl Tab {
             status: None,
             received: 0,
             nesting: 0,
-            wild,
+            style,
             served: Vec::new(),
         };
         tab.enter(ledger, |connection| connection.register());
@@ -194,12 +194,12 @@ impl Tab {
         match event {
             TabEvent::ToHost(text) => self.to_host.push_back(text),
             TabEvent::Doc(handle, event) => return self.run_doc_event(ledger, handle, event),
-            TabEvent::State(..) | TabEvent::Pong => {}
-            TabEvent::ConnectionError(error) => {
-                ledger.error(|| format!("connection error: {error}"))
-            }
+            TabEvent::State(..) | TabEvent::Pong | TabEvent::ConnectionError(_) => {}
             TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
             TabEvent::Status(_, status) => self.status = Some(status),
+            TabEvent::OpenDoc(..) | TabEvent::Query(..) | TabEvent::Snapshot(..) => {
+                ledger.problem(format!("tab {}: unexpected {event:?}", self.number));
+            }
             TabEvent::Warn(text) => ledger.error(|| format!("warning in a tab: {text}")),
         }
         Ok(())
@@ -320,7 +320,7 @@ impl Tab {
             Act::Del => {
                 let token = ledger.call(self.number, doc, What::Del);
                 let (submission, source) = (
-                    submission(&mut r, token, !self.docs[doc].exists),
+                    submission(&mut r, token, self.refuses(handle)),
                     self.source(doc, &mut r),
                 );
                 self.call(ledger, |connection| {
@@ -362,6 +362,13 @@ impl Tab {
         Ok(())
     }
 
+    /// Whether an edit or a delete is refused at once.
+    fn refuses(&self, handle: DocHandle) -> bool {
+        self.connection
+            .doc(handle)
+            .is_none_or(|doc| doc.ty().is_none())
+    }
+
     fn source(&self, doc: usize, r: &mut Random) -> Option<Json> {
         let wanted = self
             .connection
@@ -385,8 +392,9 @@ impl Tab {
             exists,
             ..
         } = &self.docs[doc];
-        let (handle, heard) = (*handle, !*exists);
-        let (op, marked) = edit::edit(r, data, &mark, self.wild);
+        let handle = *handle;
+        let heard = self.refuses(handle);
+        let (op, marked) = edit::edit(r, data, &mark, self.style);
         if !marked {
             ledger.calls[token.0 as usize].what = What::Unmarked;
         }

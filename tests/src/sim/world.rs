@@ -7,6 +7,7 @@ use broker::message::encode;
 use proxy_doc::{DocKey, OtType, TabId, Types, json_string};
 use worker_host::{Host, Options, Output, ReadyState};
 
+use super::edit::Style;
 use super::garbage;
 use super::ledger::Ledger;
 use super::random::Random;
@@ -140,13 +141,16 @@ impl World {
         if self.tabs.len() >= MAX_TABS || host >= self.hosts.len() {
             return false;
         }
-        let wild = self.config.weather == Weather::Wild;
+        let style = Style {
+            wild: self.config.weather == Weather::Wild,
+            text0: self.config.text0,
+        };
         let place = (self.tabs.len(), host);
         let tab = Tab::open(
             place,
             Rc::clone(&self.types),
             &self.keys,
-            wild,
+            style,
             &mut self.ledger,
         );
         self.tabs.push(tab);
@@ -464,7 +468,9 @@ impl World {
             0 => side.host.socket_message(&garbage::from_server(&mut r)),
             1 => {
                 let text = garbage::from_tab(&mut r, &self.keys);
+                note(self.trace, || format!("  stranger > host: {text:.200}"));
                 side.host.handle_tab(&stranger, &text);
+                side.host.tab_gone(&stranger);
             }
             2 => {
                 side.host.handle_tab(
@@ -473,6 +479,7 @@ impl World {
                 );
                 for _ in 0..r.below(4) {
                     let text = garbage::from_tab(&mut r, &self.keys);
+                    note(self.trace, || format!("  stranger > host: {text:.200}"));
                     side.host.handle_tab(&stranger, &text);
                 }
                 side.host.tab_gone(&stranger);

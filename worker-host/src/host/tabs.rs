@@ -88,15 +88,15 @@ impl Host {
     // ---- Coming and going ----
 
     fn register(&mut self, tab: &TabId, protocol: u32) {
+        // A tab that registers again has nothing of what was sent before.
+        self.leave(tab);
         // A host serves its own protocol and the one before.
         if protocol != PROTOCOL && protocol + 1 != PROTOCOL {
-            self.tabs.entry(tab.clone()).or_default();
+            self.tabs.insert(tab.clone(), Tab::default());
             self.tell(tab, ToTab::Incompatible { protocol: PROTOCOL });
             self.tabs.remove(tab);
             return;
         }
-        // A tab that registers again has nothing of what was sent before.
-        self.leave(tab);
         self.tabs.insert(tab.clone(), Tab::default());
         let connection = self.connection_state();
         self.tell(
