@@ -43,7 +43,11 @@ export class Connection extends EventEmitter {
     /** What a token stands for: callback, source and content of a call. @type {Map<number, any>} */
     this._submissions = new Map();
     this._nextToken = 1;
-    /** Requests for snapshots of the past, by token. @type {Map<number, EventEmitter>} */
+    /**
+     * Requests for snapshots of the past, by token.
+     *
+     * @type {Map<number, {emitter: EventEmitter, ask: () => void}>}
+     */
     this._snapshotRequests = new Map();
     /** How deep we are in calls of the machine. */
     this._busy = 0;
@@ -155,7 +159,7 @@ export class Connection extends EventEmitter {
     const query = Object.values(this.queries).find((one) => one.hasPending());
     if (query) return { emitter: query, event: 'ready' };
     const [request] = this._snapshotRequests.values();
-    return request && { emitter: request, event: 'ready' };
+    return request && { emitter: request.emitter, event: 'ready' };
   }
 
   hasWritePending() {
@@ -259,13 +263,15 @@ export class Connection extends EventEmitter {
     if (at !== null && !(Number.isInteger(at) && at >= 0)) {
       throw new Error(`Snapshot ${what} must be a positive integer or null`);
     }
-    const request = new EventEmitter();
-    const token = this._keep({ callback, request, id });
-    this._snapshotRequests.set(token, request);
+    const emitter = new EventEmitter();
+    const token = this._keep({ callback, id });
     const byTime = what === 'timestamp';
     // The server says what is wrong with a name that is none.
     const names = /** @type {const} */ ([JSON.stringify(collection), JSON.stringify(id)]);
-    this._run(() => this._core.fetchSnapshot(...names, byTime, at ?? undefined, token));
+    const ask = () =>
+      this._run(() => this._core.fetchSnapshot(...names, byTime, at ?? undefined, token));
+    this._snapshotRequests.set(token, { emitter, ask });
+    ask();
   }
 
   // ---- The wire ----
@@ -396,6 +402,15 @@ export class Connection extends EventEmitter {
     }
   }
 
+  /** The host died, and the link has reached another one. */
+  _changeHost() {
+    this._inbox.length = 0;
+    this._run(() => this._core.register());
+    this._run(() => this._core.hostLost());
+    for (const query of Object.values(this.queries)) query.send();
+    for (const { ask } of this._snapshotRequests.values()) ask();
+  }
+
   /**
    * Something to do in the next tick, and what came meanwhile.
    *
@@ -519,9 +534,10 @@ export class Connection extends EventEmitter {
    * @param {string | undefined} text the server's message
    */
   _answerSnapshot(token, error, text) {
-    const { callback, request, id } = this._take(token);
+    const { callback, id } = this._take(token);
+    const request = this._snapshotRequests.get(token);
     this._snapshotRequests.delete(token);
-    request.emit('ready');
+    request?.emitter.emit('ready');
     if (error) return callback(toError(error));
     const { v, type, data, meta } = JSON.parse(/** @type {string} */ (text));
     callback(null, { id, v, type, data, m: meta ?? null });

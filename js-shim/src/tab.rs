@@ -67,6 +67,12 @@ impl TabCore {
         self.inner.register();
     }
 
+    /// See `ProxyConnection::host_lost`.
+    #[wasm_bindgen(js_name = hostLost)]
+    pub fn host_lost(&mut self) {
+        self.inner.host_lost();
+    }
+
     /// See `ProxyConnection::unregister`.
     pub fn unregister(&mut self) {
         self.inner.unregister();

@@ -28,10 +28,12 @@ export class WorkerLink {
     /** The id that the application wants. @type {any} */
     this._id = undefined;
     this._url = url;
+    this._make = worker;
     this._worker = worker();
     this._tab = crypto.randomUUID();
     /** Messages for the host before it may know of this tab. @type {string[] | null} */
     this._waiting = [];
+    this._closed = false;
     /** Ends the tab's lock. @type {() => void} */
     this._release = () => {};
   }
@@ -39,15 +41,47 @@ export class WorkerLink {
   /** @param {any} connection */
   attach(connection) {
     this._connection = connection;
+    this._listen();
+    this._hold();
+    this._leaveWithPage();
+  }
+
+  _listen() {
+    const connection = this._connection;
     const { port } = this._worker;
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
       if (typeof data === 'string') connection._receive(data, false);
+      else if (data?.host) this._watch(data.host);
       else if (data?.failed) connection.emit('error', workerError({ message: data.failed }));
     };
     this._worker.onerror = (/** @type {any} */ event) =>
       connection.emit('error', workerError(event));
-    this._hold();
-    this._leaveWithPage();
+  }
+
+  /**
+   * The host holds its lock for as long as it lives: to get it is to know that the host is gone.
+   * A worker lives in the process of the tab that made it, and dies with that.
+   *
+   * @param {string} lock
+   */
+  _watch(lock) {
+    const { port } = this._worker;
+    const gone = () => {
+      // An older host's lock says nothing of this one.
+      if (port === this._worker.port && !this._closed) this._replace();
+    };
+    navigator.locks.request(lock, gone).catch(() => {});
+  }
+
+  _replace() {
+    const { port } = this._worker;
+    port.onmessage = null;
+    port.close();
+    this._worker = this._make();
+    this._waiting = [];
+    this._listen();
+    this._connection._changeHost();
+    this._start();
   }
 
   /** The host takes a tab for alive as long as the tab's lock is held, so that comes first. */
@@ -93,6 +127,7 @@ export class WorkerLink {
   close() {
     this._connection._run(() => this._connection._core.close(true, true));
     // The host forgets the port with the lock.
+    this._closed = true;
     this._release();
   }
 

@@ -54,7 +54,15 @@ function isIntroduction(data) {
 
 class WorkerHost {
   constructor() {
-    this._core = new HostCore(/** @type {any} */ (typesBridge), epoch(), false, true);
+    const life = epoch();
+    this._core = new HostCore(/** @type {any} */ (typesBridge), life, false, true);
+    /** The lock that this host holds for as long as it lives. */
+    this._lock = `sharedb-proxy host ${life}`;
+    /** @type {Promise<void>} */
+    this._alive = new Promise((resolve) => {
+      const forever = new Promise(() => {});
+      navigator.locks.request(this._lock, () => (resolve(), forever));
+    });
     /** @type {Map<string, MessagePort>} */
     this._ports = new Map();
     /** @type {WebSocket | null} */
@@ -74,6 +82,7 @@ class WorkerHost {
   meet(tab, port, { url, id }) {
     if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
+    this._alive.then(() => port.postMessage({ host: this._lock }));
     // The lock is ours only when the tab is gone, even if it crashed.
     navigator.locks.request(lockName(tab), () => this._lose(tab));
     if (this._url) return;

@@ -252,6 +252,31 @@ impl ProxyConnection {
         self.tell_host(&ToHost::Register { protocol: PROTOCOL });
     }
 
+    /// The host died, and nobody knows how far it came. The connection starts again with the next
+    /// host, which the driver has reached and [`ProxyConnection::register`]ed at: documents load
+    /// anew, reads are asked again. Callbacks of ops without an end get `ERR_HOST_LOST`, since to send
+    /// such an op again might double it. Queries are the driver's to create again.
+    pub fn host_lost(&mut self) {
+        self.epoch = None;
+        self.generation = 0;
+        self.asked.clear();
+        self.queries.clear();
+        let message =
+            "The host went away before the server's answer: the op may be committed or not";
+        let error = Error::new(codes::ERR_HOST_LOST, message);
+        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
+        for handle in handles {
+            if let Some(known) = self.docs.get_mut(&handle) {
+                known.version = None;
+                known.unplaced = false;
+            }
+            self.with_doc(handle, |doc, up| {
+                doc.handle_upstream_lost(up, error.clone())
+            });
+        }
+        self.set_state(State::Disconnected, None);
+    }
+
     /// Leaves the host, without a word to the application: the page goes away.
     pub fn unregister(&mut self) {
         self.tell_host(&ToHost::Unregister {});
