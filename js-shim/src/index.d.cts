@@ -247,8 +247,17 @@ export interface HostStatus {
   pendingOps: number;
 }
 
-interface StatusCallbacks {
-  answered(error: ClientError | null, status: HostStatus): any;
+interface ConnectionCallbacks<T = any> {
+  status(error: ClientError | null, status: HostStatus): any;
+  query(error: ClientError | null, results: Array<Doc<T>>, extra?: any): any;
+  snapshot(error: ClientError | null, snapshot: Snapshot<T>): any;
+}
+
+export interface QueryOptions<T = any> {
+  /** Documents that the application has of an earlier answer; the server sends what is newer. */
+  results?: Array<Doc<T>> | null;
+  /** More is handed to the server's database. */
+  [more: string]: any;
 }
 
 /** A connection to a ShareDB server, over a socket of the application's own. */
@@ -257,6 +266,9 @@ export class Connection {
   /** The server's agent, where a backend in this process connected it; else `null`. */
   agent: any;
   collections: Record<string, Record<string, Doc>>;
+  /** The queries that wait for an answer or follow their results. */
+  queries: Record<string, Query>;
+  nextQueryId: number;
   readonly state: ConnectionState;
   readonly canSend: boolean;
   /** `src` of the ops of all tabs that share the connection; `null` before the first handshake. */
@@ -290,7 +302,42 @@ export class Connection {
   startBulk(): void;
   endBulk(): void;
   /** Asks the host what it has. */
-  hostStatus(callback: StatusCallbacks['answered']): void;
+  hostStatus(callback: ConnectionCallbacks['status']): void;
+
+  /** Asks once. */
+  createFetchQuery<T = any>(
+    collection: string,
+    query: any,
+    options?: QueryOptions<T> | null,
+    callback?: ConnectionCallbacks<T>['query'],
+  ): Query<T>;
+  /** Asks, and follows the results from then on. */
+  createSubscribeQuery<T = any>(
+    collection: string,
+    query: any,
+    options?: QueryOptions<T> | null,
+    callback?: ConnectionCallbacks<T>['query'],
+  ): Query<T>;
+  /** A document as it was at a version, to read; without one, as it is. */
+  fetchSnapshot(
+    collection: string,
+    id: string,
+    version: number | null,
+    callback: ConnectionCallbacks['snapshot'],
+  ): void;
+  fetchSnapshot(collection: string, id: string, callback: ConnectionCallbacks['snapshot']): void;
+  /** A document as it was at a time in milliseconds, to read; without one, as it is. */
+  fetchSnapshotByTimestamp(
+    collection: string,
+    id: string,
+    timestamp: number | null,
+    callback: ConnectionCallbacks['snapshot'],
+  ): void;
+  fetchSnapshotByTimestamp(
+    collection: string,
+    id: string,
+    callback: ConnectionCallbacks['snapshot'],
+  ): void;
 }
 export interface Connection extends TypedEmitter<ConnectionEventMap> {}
 
@@ -384,6 +431,41 @@ export class Doc<T = any> {
   destroy(callback?: Callback): void;
 }
 export interface Doc<T = any> extends TypedEmitter<DocEventMap<T>> {}
+
+export interface QueryEventMap<T> {
+  /** An answer came; again after each reconnect. */
+  ready(): void;
+  error(error: ClientError): void;
+  insert(docs: Array<Doc<T>>, index: number): void;
+  remove(docs: Array<Doc<T>>, index: number): void;
+  move(docs: Array<Doc<T>>, from: number, to: number): void;
+  /** After all the changes of one message. */
+  changed(results: Array<Doc<T>>): void;
+  extra(extra: any): void;
+}
+export type QueryEvent = keyof QueryEventMap<any>;
+
+/** A list of documents that the server keeps. Made by the connection, never by `new`. */
+export class Query<T = any> {
+  private constructor();
+  /** Once, or for good. */
+  readonly action: 'qf' | 'qs';
+  connection: Connection;
+  id: number;
+  collection: string;
+  query: any;
+  options?: QueryOptions<T> | null;
+  /** `null` before the first answer, unless the application gave some. */
+  results: Array<Doc<T>>;
+  /** What the database added. */
+  extra: any;
+  /** Whether there was an answer, be it an error. */
+  ready: boolean;
+  sent: boolean;
+  hasPending(): boolean;
+  destroy(callback?: () => void): void;
+}
+export interface Query<T = any> extends TypedEmitter<QueryEventMap<T>> {}
 
 /** A `Backend` of `sharedb` in this process. */
 export interface BackendLike {

@@ -3,6 +3,7 @@ import {
   Connection,
   Doc,
   Error as ShareDBError,
+  Query,
   createConnection,
   logger,
   types,
@@ -85,6 +86,15 @@ doc.destroy();
 export const pending: PendingOp[] = doc.inflightOp ? [doc.inflightOp] : doc.pendingOps;
 // @ts-expect-error only subscribe changes it
 doc.subscribed = true;
+
+const query: Query<Note> = connection.createSubscribeQuery<Note>('notes', { $limit: 3 }, null);
+query.on('insert', (docs, index) => console.log(docs[index]?.data.title));
+query.on('changed', (results) => results.map((note) => note.data.lines));
+query.destroy(() => console.log(query.id + 1, query.hasPending(), query.extra));
+connection.fetchSnapshot('notes', 'first', (failure, snapshot) => console.log(failure, snapshot.v));
+connection.fetchSnapshotByTimestamp('notes', 'first', Date.now(), (_, snapshot) => snapshot.data);
+// @ts-expect-error queries come from the connection
+new Query();
 
 export const error: ClientError = new ShareDBError('ERR_MINE', 'mine');
 export const isError: boolean = error instanceof Error && error instanceof ShareDBError;

@@ -88,6 +88,17 @@ export function restore(doc: Doc, snapshot: Snapshot<Task>): void {
   });
 }
 
+export function openTasks(done: (err: ShareDB.Error, results: Doc<Task>[]) => void): ShareDB.Query {
+  const query = connection.createFetchQuery<Task>('tasks', { done: false }, {}, done);
+  query.on('ready', () => console.log(query.results.length));
+  query.on('error', (err: ShareDB.Error) => console.log(err.code));
+  connection.fetchSnapshot('tasks', 'one', 3, (err: ShareDB.Error, snapshot: Snapshot) => {
+    if (err) throw err;
+    console.log(snapshot.data, snapshot.m?.['mtime']);
+  });
+  return query;
+}
+
 export function anyData(doc: Doc): string {
   return doc.data.whatever.there.is;
 }
