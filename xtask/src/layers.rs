@@ -12,11 +12,12 @@ use crate::process;
 
 type Layer = fn(&Options) -> Result<Count>;
 
-const LAYERS: [(&str, Layer); 5] = [
+const LAYERS: [(&str, Layer); 6] = [
     ("rust", rust),
     ("js", js),
     ("simulation", simulation),
     ("conformance", conformance),
+    ("bindings", bindings),
     ("browser", browser),
 ];
 
@@ -141,6 +142,13 @@ fn simulation(options: &Options) -> Result<Count> {
 fn conformance(options: &Options) -> Result<Count> {
     build::build(options.profile())?;
     counted(process::node("tests/conformance/run.mjs").args(&options.conformance))
+}
+
+/// What others built on the client, part of it in a browser.
+fn bindings(options: &Options) -> Result<Count> {
+    browsers::ensure("chromium")?;
+    build::build(options.profile())?;
+    counted(&mut process::node("tests/bindings/run.mjs"))
 }
 
 fn browser(options: &Options) -> Result<Count> {
