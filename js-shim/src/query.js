@@ -53,7 +53,14 @@ export class Query extends EventEmitter {
     const json = options ? JSON.stringify(options) : undefined;
     const ids = results?.map((doc) => doc.id);
     connection._run(() =>
-      connection._core.createQuery(id, action, String(collection), JSON.stringify(query), json, ids),
+      connection._core.createQuery(
+        id,
+        action,
+        String(collection),
+        JSON.stringify(query),
+        json,
+        ids,
+      ),
     );
   }
 
