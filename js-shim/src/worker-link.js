@@ -20,7 +20,7 @@ export class WorkerLink {
   constructor({ url, namespace = url, worker = () => packagedWorker(namespace) }) {
     this.host = {
       kind: 'shared-worker',
-      reason: 'SharedWorker and Web Locks are here',
+      reason: 'SharedWorker is available',
     };
     this.initialState = 'connecting';
     this.socket = null;

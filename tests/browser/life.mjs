@@ -12,19 +12,21 @@ const noSocket = (stage) =>
     () => stage.sockets(),
   );
 
+async function crash(page) {
+  const crashed = page.waitForEvent('crash');
+  // The navigation never ends: the tab is dead.
+  page.goto('chrome://crash').catch(() => {});
+  await crashed;
+}
+
 /** The worker lives in the process of the tab that made it, the first. It dies with it; the others start another. */
 async function crashedMaker(stage) {
   const pages = await stage.tabs(3, 'counter', 'maker');
   const [maker, b, c] = pages;
   await add(b, 5);
   await stage.agreed(pages, 'maker');
-  const crashed = maker.waitForEvent('crash');
-  maker.goto('chrome://crash').catch(() => {});
-  await crashed;
+  await recovered([b, c], 5, () => crash(maker));
   await stage.reports(b, { tabs: 2, sockets: 1 });
-  await Promise.all([b, c].map((page) => page.locator('body[data-ready]').waitFor()));
-  await until('the document is back', () => b.evaluate(() => window.demo.doc.data?.value === 5));
-  await until('the document is back', () => c.evaluate(() => window.demo.doc.data?.value === 5));
   await add(b, 10);
   await add(c, 100);
   assert.equal((await stage.agreed([b, c], 'maker')).data.value, 115);
@@ -38,15 +40,38 @@ async function crashedTab(stage) {
   await add(crashing, 5);
   await stage.agreed(pages, 'crash');
   const { hs } = await stage.admin('received');
-  const crashed = crashing.waitForEvent('crash');
-  // The navigation never ends: the tab is dead.
-  crashing.goto('chrome://crash').catch(() => {});
-  await crashed;
+  await crash(crashing);
   await add(a, 10);
   await add(c, 100);
   await stage.reports(a, { tabs: 2, sockets: 1 });
   assert.equal((await stage.agreed([a, c], 'crash')).data.value, 115);
   assert.equal((await stage.admin('received')).hs, hs, 'the host did not connect again');
+}
+
+/** Runs `blow`, which ends the host, and waits until the pages have another one, and their document again. */
+async function recovered(pages, value, blow) {
+  for (const page of pages)
+    await page.evaluate(() => (window.lost = window.demo.connection._link._worker));
+  await blow();
+  for (const page of pages) {
+    await until('a tab starts another worker', () =>
+      page.evaluate(() => window.demo.connection._link._worker !== window.lost),
+    );
+    await until('the document is back', () =>
+      page.evaluate((wanted) => window.demo.doc.data?.value === wanted, value),
+    );
+  }
+}
+
+async function killedWorker(stage) {
+  const pages = await stage.tabs(3, 'counter', 'killed');
+  for (let kills = 1; kills <= 4; kills += 1) {
+    await recovered(pages, 3 * (kills - 1), () => stage.workers.kill());
+    await Promise.all(pages.map((page) => add(page, 1)));
+    await stage.reports(pages[0], { tabs: 3, sockets: 1 });
+    assert.equal((await stage.agreed(pages, 'killed')).data.value, 3 * kills);
+  }
+  assert.equal((await stage.workers.urls()).length, 1);
 }
 
 async function closingTabs(stage) {
@@ -124,6 +149,7 @@ async function inPage(stage) {
 export const lifeTests = [
   { name: 'life: a crashed tab disturbs nobody', run: crashedTab },
   { name: 'life: the crash of the tab that made the worker', run: crashedMaker },
+  { name: 'life: the worker is killed, again and again', run: killedWorker },
   { name: 'life: closed tabs are forgotten, the last takes the socket along', run: closingTabs },
   { name: 'life: the only tab reloads', run: reloads },
   { name: 'life: a tab walks from page to page beside another', run: walks },

@@ -111,7 +111,9 @@ export class Stage {
    */
   async tab(demo, id, query = '') {
     const page = await this.context.newPage();
-    page.on('console', (line) => this.said.push(`page, ${line.type()}: ${line.text()}`));
+    page.on('console', (line) =>
+      this.said.push(`page, ${line.type()}: ${line.text().split('\n', 1)}`),
+    );
     page.on('pageerror', (error) => this.problems.push(`in a page: ${error.stack}`));
     await page.goto(`${this.server.url}/${demo}.html?doc=${id}${query}`);
     await page.locator('body[data-ready]').waitFor({ timeout: LIMIT_MS });
