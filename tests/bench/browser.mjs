@@ -73,7 +73,10 @@ async function collectInWorker(browser, targetId) {
   for (let id = 1; id <= 2; id++) {
     const answered = new Promise((resolve) => {
       browser.on('Target.receivedMessageFromTarget', function receive({ message }) {
-        if (JSON.parse(message).id !== id) return;
+        const answer = JSON.parse(message);
+        if (answer.id !== id) return;
+        if (answer.error)
+          console.error('no garbage collection in the worker:', answer.error.message);
         browser.off('Target.receivedMessageFromTarget', receive);
         resolve();
       });

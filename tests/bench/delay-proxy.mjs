@@ -13,6 +13,8 @@ export class DelayProxy {
   delayMs = 0;
   /** Whether new connections are refused. */
   #isCut = false;
+  /** What the server sent while it was held back, or null. */
+  #held = null;
   /** Bytes from the server, and connections made, since `reset`. */
   bytes = 0;
   connections = 0;
@@ -30,17 +32,18 @@ export class DelayProxy {
     if (this.#isCut) return client.destroy();
     this.connections++;
     const server = net.connect(upstream, '127.0.0.1');
-    this.#pass(client, server, () => {});
-    this.#pass(server, client, (bytes) => (this.bytes += bytes));
+    this.#pass(client, server, (write) => this.#later(write));
+    this.#pass(server, client, (write, chunk) => {
+      this.bytes += chunk.length;
+      if (this.#held) this.#held.push(write);
+      else this.#later(write);
+    });
   }
 
-  #pass(from, to, count) {
+  #pass(from, to, carry) {
     this.#sockets.add(from);
     from.setNoDelay(true);
-    from.on('data', (chunk) => {
-      count(chunk.length);
-      this.#later(() => to.writable && to.write(chunk));
-    });
+    from.on('data', (chunk) => carry(() => to.writable && to.write(chunk), chunk));
     from.on('error', () => {});
     from.on('close', () => {
       this.#sockets.delete(from);
@@ -57,6 +60,17 @@ export class DelayProxy {
   reset() {
     this.bytes = 0;
     this.connections = 0;
+  }
+
+  /** Holds back what the server sends, until `release`. */
+  hold() {
+    this.#held = [];
+  }
+
+  release() {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const write of held) write();
   }
 
   /** Drops all connections and refuses new ones. */

@@ -6,7 +6,8 @@
  * `--quick` takes fewer rounds, `--only` the figures whose name contains TEXT. Prints the table and writes
  * `target/bench.json`, a list of `{figure, ours, stock, ratio, goal, met}`; a run with `--only` replaces its own
  * figures there and leaves the others. A figure that misses its goal is printed as missing it and is no failure of
- * the run. The machine may be busy, so both clients take turns and medians count; only ratios mean anything.
+ * the run. The machine may be busy, so both clients take turns and the middle of
+ * the samples counts; only ratios mean anything.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

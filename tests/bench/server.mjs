@@ -52,6 +52,15 @@ export class Server {
     connection.close();
   }
 
+  /** Submits ops one after the other, as another client. */
+  async submit(collection, id, ops) {
+    const connection = this.backend.connect();
+    const doc = connection.get(collection, id);
+    await promisify(doc.fetch.bind(doc))();
+    for (const op of ops) await promisify(doc.submitOp.bind(doc))(op);
+    connection.close();
+  }
+
   async close() {
     await this.proxy.close();
     this.http.closeAllConnections();
@@ -67,9 +76,6 @@ async function answer(root, request, response) {
     const bytes = await readFile(path);
     response.writeHead(200, {
       'content-type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream',
-      // Only an isolated page has a clock finer than a tenth of a millisecond.
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-embedder-policy': 'require-corp',
     });
     response.end(bytes);
   } catch {

@@ -114,25 +114,18 @@ class Tab {
   }
 
   /** Pauses a document and leaves it with a long pending op. */
-  holdPending(collection, id, count) {
+  keepPending(collection, id, count) {
     const doc = this.connection.get(collection, id);
     doc.pause();
     for (const op of submits(count)) doc.submitOp(op);
   }
 
-  /** Milliseconds between the first and the last of so many ops of others. */
-  receive(collection, id, count) {
+  /** Milliseconds from the first op of another client to the one that brings the document to `version`. */
+  receiveUntil(collection, id, version) {
     const doc = this.connection.get(collection, id);
-    let seen = 0;
     let begin = 0;
-    return promise((done) => {
-      doc.on('before op batch', () => {
-        if (seen === 0) begin = performance.now();
-      });
-      doc.on('op batch', () => {
-        if (++seen === count) done(null, performance.now() - begin);
-      });
-    });
+    doc.once('before op batch', () => (begin = performance.now()));
+    return this.reach(collection, id, version).then(() => performance.now() - begin);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The memory of the whole browser with the same documents open in several tabs. */
 
-import { median, CLIENTS } from '../bench.mjs';
+import { middle, CLIENTS } from '../bench.mjs';
 import { Browser } from '../browser.mjs';
 import { atMost } from '../table.mjs';
 import { largeDocument } from '../workload.mjs';
@@ -22,8 +22,8 @@ async function memory(bench) {
     for (const client of CLIENTS) samples[client].push(await measure(server, client));
   }
   return [0, 1].map((state) => ({
-    ours: median(samples.ours.map((states) => states[state])),
-    stock: median(samples.stock.map((states) => states[state])),
+    ours: middle(samples.ours.map((states) => states[state])),
+    stock: middle(samples.stock.map((states) => states[state])),
   }));
 }
 

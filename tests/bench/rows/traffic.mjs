@@ -1,7 +1,5 @@
 /** What many tabs on the same documents cost the server: sockets, and bytes that it sends. */
 
-import { once } from 'node:events';
-import { promisify } from 'node:util';
 import { CLIENTS } from '../bench.mjs';
 import { atMost, within } from '../table.mjs';
 import { counters } from '../workload.mjs';
@@ -39,24 +37,12 @@ async function measure(bench, client) {
       [COLLECTION, ids, 1 + OPS],
     ),
   );
-  await submitElsewhere(server, ids);
+  const ops = Array.from({ length: OPS }, () => [{ p: ['count'], na: 1 }]);
+  for (const id of ids) await server.submit(COLLECTION, id, ops);
   await Promise.all(reached);
   const { connections: sockets, bytes } = server.proxy;
   await close();
   return { sockets, bytes };
-}
-
-async function submitElsewhere(server, ids) {
-  const connection = server.backend.connect();
-  if (connection.state !== 'connected') await once(connection, 'connected');
-  for (const id of ids) {
-    const doc = connection.get(COLLECTION, id);
-    await promisify(doc.fetch.bind(doc))();
-    for (let i = 0; i < OPS; i++) {
-      await promisify(doc.submitOp.bind(doc))([{ p: ['count'], na: 1 }]);
-    }
-  }
-  connection.close();
 }
 
 export const groups = [
