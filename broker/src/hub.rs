@@ -62,6 +62,13 @@ struct View {
     life: u32,
 }
 
+impl View {
+    /// Whether it gets every change.
+    fn follows(&self) -> bool {
+        self.live || self.queries > 0
+    }
+}
+
 /// The history of one document.
 #[derive(Debug, Default)]
 pub struct Hub {
@@ -103,12 +110,12 @@ impl Hub {
 
     /// The tabs that get every change and have a state.
     pub fn live_tabs(&self) -> Vec<TabId> {
-        self.select(|view| (view.live || view.queries > 0) && view.sent.is_some())
+        self.select(|view| view.follows() && view.sent.is_some())
     }
 
     /// The live tabs that were sent everything.
     pub fn tabs_at_head(&self) -> Vec<TabId> {
-        self.select(|view| view.live && view.sent == Some(self.head))
+        self.select(|view| view.follows() && view.sent == Some(self.head))
     }
 
     fn select(&self, which: impl Fn(&View) -> bool) -> Vec<TabId> {

@@ -1,12 +1,15 @@
 /**
- * For tests: a connection with a real MessageChannel between tab and host, both in one thread.
- *
- * It behaves as one whose host is in a SharedWorker, except that the application's socket can be
- * handed over, by reference. Not part of the package's API.
+ * For tests, tabs and hosts in one thread: a connection with a real MessageChannel between tab and
+ * host, and a host with several tabs. They behave as with a host in a SharedWorker, except that the
+ * application's socket can be handed over, by reference. Not part of the package's API.
  */
 
+import { HostCore } from '../pkg/sharedb_proxy.js';
 import { Connection } from './connection.js';
+import { HostKind } from './events.js';
 import { PageLink, stateOf } from './page-link.js';
+import { nextTick } from './ticks.js';
+import { typesBridge } from './types-bridge.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
 
@@ -20,6 +23,110 @@ export function createHopConnectionClass() {
       }
     }
   );
+}
+
+/**
+ * A host with several tabs, all in one thread, over the application's socket.
+ *
+ * @param {any} socket
+ * @returns {{connect: () => Connection, core: HostCore, leave: (connection: Connection) => void}}
+ */
+export function createSharedHost(socket) {
+  const host = new SharedHost(socket);
+  return {
+    core: host.core,
+    connect: () => new Connection(null, new SharedLink(host)),
+    leave: (connection) => host.leave(/** @type {any} */ (connection)._link),
+  };
+}
+
+class SharedHost {
+  /** @param {any} socket */
+  constructor(socket) {
+    this.socket = socket;
+    this.core = new HostCore(/** @type {any} */ (typesBridge), 1, false, false);
+    /** @type {Map<string, SharedLink>} */
+    this.links = new Map();
+    this.run(() => this.core.bindSocket(socket.readyState));
+    socket.onopen = () => this.run(() => this.core.socketOpened());
+    socket.onmessage = (/** @type {any} */ { data }) =>
+      this.run(() => this.core.socketMessage(data));
+    socket.onclose = (/** @type {string} */ reason) =>
+      this.run(() => this.core.socketClosed(JSON.stringify(reason), 0));
+  }
+
+  /** @param {() => void} call */
+  run(call) {
+    call();
+    for (let output = this.core.poll(); output; output = this.core.poll()) {
+      if (output[0] === HostKind.ToTab) this.links.get(output[1])?.receive(output[2]);
+      else if (output[0] === HostKind.Send) this.socket.send(output[1]);
+      else if (output[0] === HostKind.CloseSocket) this.socket.close();
+    }
+  }
+
+  /** @param {SharedLink} link */
+  leave(link) {
+    this.links.delete(link.tab);
+    this.run(() => this.core.tabGone(link.tab));
+  }
+}
+
+/** @implements {Link} */
+class SharedLink {
+  /** @param {SharedHost} host */
+  constructor(host) {
+    this.host = { kind: 'in-page', reason: 'a test put several tabs into one thread' };
+    this.initialState = 'connecting';
+    this.socket = host.socket;
+    this.id = undefined;
+    this.seq = undefined;
+    this.tab = `tab ${host.links.size + 1}`;
+    this._host = host;
+    host.links.set(this.tab, this);
+  }
+
+  /** @param {any} connection */
+  attach(connection) {
+    this._connection = connection;
+  }
+
+  /** @param {string} text */
+  receive(text) {
+    this._connection._receive(text, false);
+  }
+
+  /** @param {string} text */
+  post(text) {
+    nextTick(() => this._host.run(() => this._host.core.handleTab(this.tab, text)));
+  }
+
+  close() {
+    this._connection._run(() => this._connection._core.close(true, true));
+  }
+
+  bind() {
+    throw new Error('the socket belongs to all tabs');
+  }
+
+  send() {
+    throw new Error('the socket belongs to all tabs');
+  }
+
+  /** @param {string} text */
+  receiveFromServer(text) {
+    this._host.run(() => this._host.core.socketMessage(text));
+  }
+
+  /** @param {string | undefined} text */
+  takeReason(text) {
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  /** @param {string} text */
+  takeSocketError(text) {
+    return JSON.parse(text);
+  }
 }
 
 /** @implements {Link} */
