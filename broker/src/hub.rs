@@ -118,6 +118,13 @@ impl Hub {
         self.select(|view| view.follows() && view.sent == Some(self.head))
     }
 
+    /// Whether the tab was sent everything.
+    pub fn is_at_head(&self, tab: &TabId) -> bool {
+        self.tabs
+            .get(tab)
+            .is_some_and(|view| view.sent == Some(self.head))
+    }
+
     fn select(&self, which: impl Fn(&View) -> bool) -> Vec<TabId> {
         self.tabs
             .iter()

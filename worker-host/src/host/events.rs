@@ -261,7 +261,11 @@ impl Host {
                 }
             }
         }
-        let version = self.tell_version(handle, tab).0;
+        let version = match self.docs.get(&handle) {
+            // An unsubscribe brings no changes: the version waits until something does.
+            Some(host_doc) if host_doc.hub.is_at_head(tab) => self.tell_version(handle, tab).0,
+            Some(_) | None => None,
+        };
         let result = Some(Answer::Read { snapshot, version });
         self.tell(
             tab,

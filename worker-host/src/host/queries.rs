@@ -225,7 +225,12 @@ impl Host {
             let text = format!(r#"{{"a":"qu","id":{id}}}"#);
             self.send(text);
         }
-        for key in query.results.unwrap_or_default().into_iter().chain(query.departing) {
+        for key in query
+            .results
+            .unwrap_or_default()
+            .into_iter()
+            .chain(query.departing)
+        {
             self.touched.extend(self.by_key.get(&key));
         }
     }
@@ -533,7 +538,10 @@ impl Host {
     /// What the update before this one removed is no concern of the query's tabs any more. Until
     /// now it was: the server sends the op that took a document out of the results after the update.
     fn leave_departing(&mut self, id: u64) {
-        let departing = self.queries.get_mut(&id).map(|query| std::mem::take(&mut query.departing));
+        let departing = self
+            .queries
+            .get_mut(&id)
+            .map(|query| std::mem::take(&mut query.departing));
         let departing = departing.unwrap_or_default();
         for tab in self.answered_tabs(id) {
             self.leave_results(&tab, &departing);
