@@ -57,8 +57,12 @@ async function recovered(pages, value, blow) {
     await until('a tab starts another worker', () =>
       page.evaluate(() => window.demo.connection._link._worker !== window.lost),
     );
+    // The data stays to be looked at; the version says that it is the new host's.
     await until('the document is back', () =>
-      page.evaluate((wanted) => window.demo.doc.data?.value === wanted, value),
+      page.evaluate(
+        (wanted) => window.demo.doc.version !== null && window.demo.doc.data.value === wanted,
+        value,
+      ),
     );
   }
 }
