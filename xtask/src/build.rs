@@ -231,6 +231,15 @@ fn bundle_for_node() -> Result<()> {
     process::run(esbuild.arg("--log-level=warning"))
 }
 
+/// Bundles the pages of the demos as an application bundles the npm package.
+///
+/// # Errors
+/// When a page or its worker does not bundle.
+pub(crate) fn bundle_demos() -> Result<()> {
+    let mut vite = process::npm_tool("vite");
+    process::run(vite.args(["build", "examples", "--logLevel=error"]))
+}
+
 fn target_directory() -> Result<PathBuf> {
     let mut cargo = process::cargo();
     cargo.args(["metadata", "--no-deps", "--format-version", "1"]);

@@ -65,6 +65,7 @@ fn run() -> Result<ExitCode> {
 /// prints the URL once it listens.
 fn demo(options: &Options) -> Result<()> {
     build::build(options.profile())?;
+    build::bundle_demos()?;
     let mut server = process::node("examples/server.mjs");
     if let Some(port) = &options.port {
         server.args(["--port", port]);
