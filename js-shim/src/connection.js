@@ -49,6 +49,10 @@ export class Connection extends EventEmitter {
      * @type {Map<number, {emitter: EventEmitter, ask: () => void}>}
      */
     this._snapshotRequests = new Map();
+    /** Whether the application closed this, and bound no other socket since. */
+    this._closed = false;
+    /** What to call then: nothing that is pending now would end by itself. @type {Set<() => void>} */
+    this._waits = new Set();
     /** How deep we are in calls of the machine. */
     this._busy = 0;
     /** Messages that came while we were. @type {string[]} */
@@ -282,11 +286,32 @@ export class Connection extends EventEmitter {
    * @param {any} socket
    */
   bindToSocket(socket) {
+    this._closed = false;
     this._link.bind(socket);
   }
 
   close() {
+    this._closed = true;
     this._link.close();
+    this._endWaits();
+  }
+
+  /**
+   * Calls back if this is closed, now or later, unless `_waits` forgets it before.
+   *
+   * @param {() => void} callback
+   */
+  _whenClosed(callback) {
+    this._waits.add(callback);
+    if (this._closed) this._endWaits();
+  }
+
+  _endWaits() {
+    // Closing ends some of what is pending, a tick later; the rest stays as it is then.
+    const end = () => {
+      if (this._closed) for (const callback of [...this._waits]) callback();
+    };
+    nextTick(() => nextTick(end));
   }
 
   ping() {

@@ -10,6 +10,8 @@ import { nextTick } from './ticks.js';
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {(error?: any) => void} Callback */
 
+const CLOSED_BEFORE_ACKNOWLEDGED =
+  'The connection was closed before everything pending was acknowledged';
 const DANGEROUS = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 export class Doc extends EventEmitter {
@@ -90,10 +92,35 @@ export class Doc extends EventEmitter {
     return this._isInflight(first) ? first.op : null;
   }
 
-  /** The ops after it. Copies. */
+  /**
+   * The ops after it. A copy, but for `push`: applications hand in so what they kept offline, an
+   * op whose change `doc.data` holds already, and call `flush()`.
+   */
   get pendingOps() {
     const ops = this._unfinished();
-    return ops.slice(this._isInflight(ops[0]) ? 1 : 0).map(({ op }) => op);
+    const pending = ops.slice(this._isInflight(ops[0]) ? 1 : 0).map(({ op }) => op);
+    const push = (/** @type {any[]} */ ...kept) => {
+      for (const op of kept) this._restore(op);
+      return Array.prototype.push.apply(pending, kept);
+    };
+    return Object.defineProperty(pending, 'push', { value: push });
+  }
+
+  /** @param {any} op as in ShareDB: `{op | create | del, src, seq, callbacks}` */
+  _restore({ op, create, del, src, seq, callbacks = [] }) {
+    this._attach();
+    const { connection } = this;
+    const heard = callbacks.some(Boolean);
+    const callback = (/** @type {any} */ error) => {
+      for (const each of callbacks) each?.(error);
+    };
+    const token = connection._keep({ callback: heard ? callback : undefined, source: true });
+    const change = JSON.stringify({ op, create, del: Boolean(del) });
+    try {
+      connection._core.restoreOp(this._handle, change, src, seq, token, heard);
+    } catch (error) {
+      throw Array.isArray(error) ? toError(error) : error;
+    }
   }
 
   /**
@@ -277,14 +304,30 @@ export class Doc extends EventEmitter {
     this.connection._run(() => this.connection._core.flush(this._handle));
   }
 
-  /** @param {Callback} [callback] */
+  /**
+   * Unsubscribes and leaves the connection, when nothing is pending any more: offline that is after
+   * the next reconnect. Once the connection is closed it may be never, and the callback gets an
+   * error. The document then still leaves if another socket is bound and all is acknowledged.
+   *
+   * @param {Callback} [callback]
+   */
   destroy(callback) {
     this._wantsDestroy = true;
+    const { connection } = this;
     const finish = () => {
-      this.connection._destroyDoc(this);
+      connection._destroyDoc(this);
       callback?.();
     };
+    const giveUp = () => {
+      if (!this.hasPending()) return;
+      connection._waits.delete(giveUp);
+      const given = callback;
+      callback = undefined;
+      given?.(new shared.Error('ERR_CONNECTION_CLOSED', CLOSED_BEFORE_ACKNOWLEDGED));
+    };
+    connection._whenClosed(giveUp);
     this.whenNothingPending(() => {
+      connection._waits.delete(giveUp);
       if (!this.wantSubscribe) return finish();
       this.unsubscribe((error) => {
         if (error) return this._callbackOrEmit(error, callback);

@@ -83,7 +83,11 @@ class Tab {
   }
 
   post(text) {
-    process.nextTick(() => this.oneHost.run(() => this.oneHost.core.handleTab(this.name, text)));
+    process.nextTick(() => {
+      // As in the worker: what a tab says after it is gone is not heard.
+      if (this.oneHost.tabs.get(this.name) !== this.connection) return;
+      this.oneHost.run(() => this.oneHost.core.handleTab(this.name, text));
+    });
   }
 
   close() {
