@@ -113,6 +113,11 @@ impl Hub {
         self.select(|view| view.follows() && view.sent.is_some())
     }
 
+    /// The tabs that are to get every change, and have nothing that it could change.
+    pub fn followers_without_state(&self) -> Vec<TabId> {
+        self.select(|view| view.follows() && view.sent.is_none())
+    }
+
     /// The live tabs that were sent everything.
     pub fn tabs_at_head(&self) -> Vec<TabId> {
         self.select(|view| view.follows() && view.sent == Some(self.head))

@@ -4,7 +4,8 @@
 //! one between the two ends reads.
 
 use proxy_doc::{
-    CreateData, Edit, Error, Json, OpKind, OtType, Outcome, Revision, Seq, Snapshot, Types, Version,
+    CreateData, Edit, Error, Json, OpId, OpKind, OtType, Outcome, Revision, Seq, Snapshot, Types,
+    Version,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -213,6 +214,9 @@ pub struct SubmitOp {
     /// The source to send along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Json>,
+    /// The identity that the op was sent to the server with in an earlier life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<OpId>,
     /// Not to be composed into the op before it.
     #[serde(
         rename = "preventCompose",

@@ -9,7 +9,7 @@
 use std::rc::Rc;
 
 use ot_json0::Value;
-use proxy_doc::{CreateData, Edit, Error, Json, OpKind, OtType, SnapshotType, json};
+use proxy_doc::{CreateData, Edit, Error, Json, OpKind, OtType, SnapshotType, Version, json};
 
 /// How many ops a tail may hold before it is applied: above this a late tab would wait for long.
 pub const MAX_TAIL: usize = 256;
@@ -20,6 +20,8 @@ pub struct DocState {
     ty: Option<OtType>,
     data: Option<Json>,
     tail: Vec<Edit>,
+    /// The data before the tail is not here: it has to be got at this version.
+    missing: Option<Version>,
 }
 
 impl DocState {
@@ -34,7 +36,25 @@ impl DocState {
             ty,
             data,
             tail: Vec::new(),
+            missing: None,
         };
+    }
+
+    /// Starts at a version whose data somebody else vouches for, who is not to be believed.
+    pub fn load_without_data(&mut self, ty: Option<OtType>, version: Version) {
+        self.load(ty, None);
+        self.missing = Some(version);
+    }
+
+    /// The version of which the data is missing.
+    pub fn missing(&self) -> Option<Version> {
+        self.missing
+    }
+
+    /// Brings the missing data.
+    pub fn supply(&mut self, data: Option<Json>) {
+        self.data = data;
+        self.missing = None;
     }
 
     /// Takes a change of the document.
@@ -45,7 +65,7 @@ impl DocState {
         match kind {
             OpKind::Edit(edit) => {
                 self.tail.push(edit.clone());
-                if self.tail.len() >= MAX_TAIL {
+                if self.tail.len() >= MAX_TAIL && self.missing.is_none() {
                     self.compact()
                 } else {
                     Ok(())
@@ -64,11 +84,12 @@ impl DocState {
         }
     }
 
-    /// Type and serialized data as they are now.
+    /// Type and serialized data as they are now; nothing may be [`DocState::missing`].
     ///
     /// # Errors
     /// What the type threw when the tail was applied; the state must be loaded anew.
     pub fn snapshot(&mut self) -> Result<(SnapshotType, Option<Json>), Error> {
+        assert!(self.missing.is_none(), "the data has to be supplied first");
         self.compact()?;
         let ty = match &self.ty {
             Some(ty) => SnapshotType::Uri(ty.uri().to_owned()),

@@ -100,14 +100,14 @@ export class Doc extends EventEmitter {
     const ops = this._unfinished();
     const pending = ops.slice(this._isInflight(ops[0]) ? 1 : 0).map(({ op }) => op);
     const push = (/** @type {any[]} */ ...kept) => {
-      for (const op of kept) this._restore(op);
+      for (const op of kept) this._handIn(op);
       return Array.prototype.push.apply(pending, kept);
     };
     return Object.defineProperty(pending, 'push', { value: push });
   }
 
   /** @param {any} op as in ShareDB: `{op | create | del, src, seq, callbacks}` */
-  _restore({ op, create, del, src, seq, callbacks = [] }) {
+  _handIn({ op, create, del, src, seq, callbacks = [] }) {
     this._attach();
     const { connection } = this;
     const heard = callbacks.some(Boolean);

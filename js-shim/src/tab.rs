@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
-use broker::message::{QueryAction, QueryRequest, SnapshotAt};
+use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
 use js_sys::Array;
 use proxy_connection::ProxyConnection;
-use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, Snapshot, Submission, Token, Version, json};
+use proxy_doc::{
+    Doc, DocHandle, DocKey, Error, Json, OpId, Seq, Snapshot, Submission, Token, Version, json,
+};
 use wasm_bindgen::prelude::*;
 
 use crate::convert;
@@ -147,6 +149,28 @@ impl TabCore {
         self.inner
             .submit_op(DocHandle(doc), &op, source, of(submission, callback));
         Ok(())
+    }
+
+    /// `doc.pendingOps.push`: `change` is JSON of `{op}`, `{create}` or `{del}`, `src` and `seq` the
+    /// identity of an earlier life. Throws an error array where the op is none.
+    #[wasm_bindgen(js_name = restoreOp)]
+    pub fn restore_op(
+        &mut self,
+        doc: u32,
+        change: &str,
+        src: Option<String>,
+        seq: Option<f64>,
+        submission: f64,
+        callback: bool,
+    ) -> Result<(), JsValue> {
+        let change = decode(change).map_err(|error| convert::error(&error))?;
+        let earlier = seq.map(|seq| OpId {
+            src,
+            seq: Some(Seq(seq as u64)),
+        });
+        self.inner
+            .restore_op(DocHandle(doc), change, earlier, of(submission, callback))
+            .map_err(|error| convert::error(&error))
     }
 
     /// `doc.create`; throws as `submitOp`.

@@ -20,8 +20,8 @@ use broker::message::{
     encode,
 };
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, OpKind, Seq, Snapshot, SnapshotType,
-    Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
+    Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, OpId, OpKind, Seq, Snapshot,
+    SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
 };
 
 pub use queries::TabQueryEvent;
@@ -427,6 +427,26 @@ impl ProxyConnection {
         self.with_doc(handle, |doc, up| doc.submit_op(up, op, source, submission));
     }
 
+    /// `doc.pendingOps.push`: an op that the application kept, and its data holds already.
+    ///
+    /// # Errors
+    /// The errors of [`Change::read`].
+    pub fn restore_op(
+        &mut self,
+        handle: DocHandle,
+        change: Change,
+        earlier: Option<OpId>,
+        submission: Submission,
+    ) -> Result<(), Error> {
+        let types = Rc::clone(&self.types);
+        if let Some(known) = self.docs.get_mut(&handle) {
+            let ty = known.doc.ty().cloned();
+            let kind = change.read(ty.as_ref(), &*types)?;
+            known.doc.restore(kind, ty, earlier, submission);
+        }
+        Ok(())
+    }
+
     /// `doc.create`.
     pub fn create(
         &mut self,
@@ -566,6 +586,7 @@ impl ProxyConnection {
             seq: op.id.seq?,
             change: Change::new(&op.kind, op.ty.as_ref()),
             source: op.source.clone(),
+            earlier: op.earlier.clone(),
             prevent_compose: op.prevent_compose,
         });
         Some(TabEvent::ToHost(encode(&message)))

@@ -348,6 +348,18 @@ impl Doc {
         source: Option<Json>,
         submission: Submission,
     ) {
+        self.submit_as(up, kind, source, None, submission);
+    }
+
+    /// [`Doc::submit`] of an op that was sent with an identity in an earlier life.
+    pub fn submit_as(
+        &mut self,
+        up: &mut Upstream<'_>,
+        kind: OpKind,
+        source: Option<Json>,
+        earlier: Option<OpId>,
+        submission: Submission,
+    ) {
         self.flush_later(up);
         up.push(Task::Catch);
         let op = PendingOp {
@@ -358,6 +370,7 @@ impl Doc {
             prevent_compose: self.prevent_compose,
             id: OpId::default(),
             sent: false,
+            earlier,
             serial: self.next_serial,
         };
         self.next_serial += 1;
@@ -368,6 +381,29 @@ impl Doc {
         if let Err(error) = applied {
             self.hard_rollback(up, error);
         }
+    }
+
+    /// Queues an op that the application kept from an earlier life, the data holding it already
+    /// (`doc.pendingOps.push`). It is sent with the next [`Doc::flush`].
+    pub fn restore(
+        &mut self,
+        kind: OpKind,
+        ty: Option<OtType>,
+        earlier: Option<OpId>,
+        submission: Submission,
+    ) {
+        self.pending.push_back(PendingOp {
+            kind,
+            ty,
+            submissions: vec![submission],
+            source: None,
+            prevent_compose: false,
+            id: OpId::default(),
+            sent: false,
+            earlier,
+            serial: self.next_serial,
+        });
+        self.next_serial += 1;
     }
 
     fn push_op(&mut self, op: PendingOp) -> Result<(), Error> {
@@ -1126,6 +1162,12 @@ impl Doc {
             return;
         };
         op.sent = true;
+        if self.edge == Edge::Host
+            && op.id.seq.is_none()
+            && let Some(earlier) = &op.earlier
+        {
+            op.id = earlier.clone();
+        }
         if op.id.seq.is_none() {
             if up.next_seq.0 >= MAX_SEQ {
                 self.inflight = Some(op);

@@ -1,6 +1,7 @@
 //! Ops: what they do, and what happens when two of them meet.
 
 use ot_json0::{Side, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::ot_type::own_text;
 use crate::{Error, Json, OtType, Seq, Token, codes};
@@ -107,7 +108,7 @@ pub enum OpKind {
 }
 
 /// The identity of an op at its upstream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpId {
     /// The connection that numbered the op; known once it was sent.
     pub src: Option<String>,
@@ -141,6 +142,9 @@ pub struct PendingOp {
     pub id: OpId,
     /// Whether it was sent: it never composes again then.
     pub sent: bool,
+    /// The identity that it was sent with in an earlier life of the application, which kept it. The
+    /// server knows it by that, so it is sent with it again, and never composed.
+    pub earlier: Option<OpId>,
     /// Tells this op from all others of its document.
     pub(crate) serial: u64,
 }
@@ -151,7 +155,8 @@ impl PendingOp {
     /// # Errors
     /// What the type threw.
     pub(crate) fn try_compose(&mut self, next: PendingOp) -> Result<Option<PendingOp>, Error> {
-        if next.prevent_compose || self.sent || !same_source(&self.source, &next.source) {
+        let kept = self.earlier.is_some() || next.earlier.is_some();
+        if kept || next.prevent_compose || self.sent || !same_source(&self.source, &next.source) {
             return Ok(Some(next));
         }
         let (

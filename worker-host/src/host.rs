@@ -113,6 +113,10 @@ struct HostDoc {
     doc: Doc,
     hub: Hub,
     state: DocState,
+    /// Reads that wait for data which is not here; see [`DocState::missing`].
+    parked: Vec<(TabId, CallbackId, ReadAction)>,
+    /// The missing data was asked for.
+    base_asked: bool,
 }
 
 /// A registered tab.
@@ -224,6 +228,8 @@ impl Host {
                 doc,
                 hub: Hub::default(),
                 state: DocState::default(),
+                parked: Vec::new(),
+                base_asked: false,
             },
         );
         handle

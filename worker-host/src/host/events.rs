@@ -240,7 +240,9 @@ impl Host {
         }
         let mut snapshot = None;
         if action != ReadAction::Unsubscribe {
-            if self.wait_for_rollback(handle, tab, callback_id, action) {
+            if self.wait_for_rollback(handle, tab, callback_id, action)
+                || self.wait_for_base(handle, tab, callback_id, action)
+            {
                 return;
             }
             match self.bring_up_to_date(handle, tab) {
@@ -299,6 +301,26 @@ impl Host {
         true
     }
 
+    /// A tab without a state needs data that the host does not have: an application brought this
+    /// document, and its data may hold what was never committed.
+    fn wait_for_base(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        callback_id: CallbackId,
+        action: ReadAction,
+    ) -> bool {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return false;
+        };
+        if host_doc.hub.has_state(tab) || host_doc.state.missing().is_none() {
+            return false;
+        }
+        host_doc.parked.push((tab.clone(), callback_id, action));
+        self.want_base(handle);
+        true
+    }
+
     pub(super) fn bring_up_to_date(
         &mut self,
         handle: DocHandle,
@@ -312,6 +334,11 @@ impl Host {
             return Ok(None);
         }
         if host_doc.doc.version().is_none() && host_doc.doc.ty().is_none() {
+            return Ok(None);
+        }
+        if host_doc.state.missing().is_some() {
+            // A query's result: the tab gets it when the data has come.
+            self.want_base(handle);
             return Ok(None);
         }
         let (ty, data) = host_doc.state.snapshot()?;

@@ -4,10 +4,12 @@
 //! results is sent for itself, since only the server can tell what changed in them.
 
 use broker::message::{
-    Answer, DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest,
-    ToTab, encode,
+    Answer, CallbackId, DiffItem, DocEvent, QueryAction, QueryDoc, QueryEvent, QueryRequest,
+    SnapshotAt, SnapshotRequest, ToTab, encode,
 };
-use proxy_doc::{DocHandle, DocKey, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version};
+use proxy_doc::{
+    DocHandle, DocKey, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version, json_string,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Host, Waiting};
@@ -51,11 +53,21 @@ struct QueryAnswer {
     error: Option<Error>,
 }
 
-/// A snapshot that a tab waits for.
+/// A snapshot of the past that somebody waits for.
 pub(super) struct PastSnapshot {
-    tab: TabId,
-    request: SnapshotRequest,
+    who: Who,
+    collection: Json,
+    id: Json,
+    at: SnapshotAt,
     sent: bool,
+}
+
+/// Who waits for a snapshot.
+#[derive(PartialEq)]
+enum Who {
+    Tab(TabId, CallbackId),
+    /// A document whose data is missing.
+    Base(DocHandle),
 }
 
 #[derive(Serialize)]
@@ -197,7 +209,8 @@ impl Host {
         for id in ids {
             self.drop_users(id, |user| user.tab == *tab);
         }
-        self.past_snapshots.retain(|_, past| past.tab != *tab);
+        self.past_snapshots
+            .retain(|_, past| !matches!(&past.who, Who::Tab(of, _) if of == tab));
     }
 
     fn drop_users(&mut self, id: u64, which: impl Fn(&User) -> bool) {
@@ -632,16 +645,47 @@ impl Host {
     // ---- Snapshots of the past ----
 
     pub(super) fn fetch_past_snapshot(&mut self, tab: &TabId, request: SnapshotRequest) {
+        let SnapshotRequest {
+            collection,
+            id,
+            at,
+            callback_id,
+        } = request;
+        let who = Who::Tab(tab.clone(), callback_id);
+        self.ask_past_snapshot(PastSnapshot {
+            who,
+            collection,
+            id,
+            at,
+            sent: false,
+        });
+    }
+
+    /// Gets the data that an application's snapshot stood for: it may hold more than was committed.
+    pub(super) fn want_base(&mut self, handle: DocHandle) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let (Some(version), false) = (host_doc.state.missing(), host_doc.base_asked) else {
+            return;
+        };
+        host_doc.base_asked = true;
+        let key = host_doc.doc.key();
+        let (collection, id) = (json_string(&key.collection), json_string(&key.id));
+        let at = SnapshotAt::Version(Some(version.0));
+        self.ask_past_snapshot(PastSnapshot {
+            who: Who::Base(handle),
+            collection,
+            id,
+            at,
+            sent: false,
+        });
+    }
+
+    fn ask_past_snapshot(&mut self, past: PastSnapshot) {
         let id = self.next_snapshot_id;
         self.next_snapshot_id += 1;
-        self.past_snapshots.insert(
-            id,
-            PastSnapshot {
-                tab: tab.clone(),
-                request,
-                sent: false,
-            },
-        );
+        self.past_snapshots.insert(id, past);
         self.send_past_snapshot(id);
     }
 
@@ -669,12 +713,12 @@ impl Host {
             return;
         };
         past.sent = true;
-        let SnapshotRequest {
+        let PastSnapshot {
             collection,
             id: d,
             at,
             ..
-        } = &past.request;
+        } = &*past;
         let (a, v, ts) = match at {
             SnapshotAt::Version(version) => ("nf", Some(*version), None),
             SnapshotAt::Timestamp(timestamp) => ("nt", None, Some(*timestamp)),
@@ -702,20 +746,57 @@ impl Host {
         else {
             return;
         };
-        let result = if error.is_none() {
-            whole.map(Answer::Snapshot)
-        } else {
-            None
+        match past.who {
+            Who::Tab(tab, callback_id) => {
+                let result = if error.is_none() {
+                    whole.map(Answer::Snapshot)
+                } else {
+                    None
+                };
+                self.tell(
+                    &tab,
+                    ToTab::Callback {
+                        callback_id,
+                        error,
+                        result,
+                    },
+                );
+            }
+            Who::Base(handle) => self.take_base(handle, message, error),
+        }
+    }
+
+    fn take_base(&mut self, handle: DocHandle, message: &Incoming, error: Option<Error>) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
         };
-        let callback_id = past.request.callback_id;
-        self.tell(
-            &past.tab,
-            ToTab::Callback {
-                callback_id,
-                error,
-                result,
-            },
-        );
+        host_doc.base_asked = false;
+        let parked = std::mem::take(&mut host_doc.parked);
+        if let Some(error) = error {
+            for (tab, callback_id, _) in parked {
+                self.refuse(&tab, callback_id, error.clone());
+            }
+            return;
+        }
+        if host_doc.state.missing().is_some() {
+            host_doc.state.supply(message.data.clone());
+        }
+        let waiting = host_doc.hub.followers_without_state();
+        for (tab, callback_id, action) in parked {
+            self.answer_read(handle, &tab, callback_id, action, &Outcome::Done);
+        }
+        for tab in waiting {
+            self.bring_result(handle, &tab);
+        }
+        self.run();
+    }
+
+    /// Gives a tab the state of a document that came into its query before there was one to give.
+    fn bring_result(&mut self, handle: DocHandle, tab: &TabId) {
+        if let Ok(Some(snapshot)) = self.bring_up_to_date(handle, tab) {
+            let version = self.tell_version(handle, tab).0;
+            self.tell_doc(handle, tab, DocEvent::Load { snapshot, version });
+        }
     }
 
     /// What came of taking over a result, from the document's machine.

@@ -417,10 +417,11 @@ impl Host {
                 });
                 self.act(handle, |doc, up| {
                     doc.prevent_compose = op.prevent_compose;
-                    doc.submit(
+                    doc.submit_as(
                         up,
                         kind,
                         op.source,
+                        op.earlier,
                         Submission {
                             token,
                             callback: true,
@@ -492,6 +493,14 @@ impl Host {
             self.act(handle, |doc, up| {
                 doc.ingest_snapshot(up, Some(snapshot), None)
             });
+            // The type and the version are the application's word; the data is the tab's own.
+            if let Some(host_doc) = self.docs.get_mut(&handle)
+                && let Some(version) = host_doc.doc.version()
+                && host_doc.doc.ty().is_some()
+            {
+                let ty = host_doc.doc.ty().cloned();
+                host_doc.state.load_without_data(ty, version);
+            }
         }
         // The tab's state can be placed only where it is exactly the host's: the same version, and nothing pending.
         let placed = self.docs.get_mut(&handle).and_then(|host_doc| {
