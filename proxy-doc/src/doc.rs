@@ -707,9 +707,9 @@ impl Doc {
 
     /// The host rolled back hard; `rejected` are the ops of this tab that the server refused.
     pub fn handle_rollback(&mut self, up: &mut Upstream<'_>, error: Error, rejected: &[Seq]) {
-        // What was submitted since the state was given up has an answer of its own, unless the host
-        // had it already.
-        if self.in_hard_rollback() && self.accepted.is_empty() {
+        // Given up already, and nothing from the host since: what was submitted meanwhile has an answer
+        // of its own. A state may be here before the fetch is answered that the rollback waits for.
+        if self.in_hard_rollback() && self.version.is_none() && self.accepted.is_empty() {
             return;
         }
         let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
