@@ -1,0 +1,200 @@
+/**
+ * Promises for what ShareDB tells by callback. Each function has the name of a method, takes the
+ * object before the method's own arguments, and resolves where the callback would come without an
+ * error: `await subscribe(doc)`.
+ *
+ * The objects are the usual ones and stay as they are: nothing is wrapped, and their methods
+ * return nothing, because a promise from `submitOp` would change when `error` is emitted. There
+ * is nothing in here to import, so it serves ShareDB's own client as well.
+ *
+ * As with a callback, an error is the caller's then: it rejects, and no `error` is emitted.
+ */
+
+/** @typedef {(error?: any) => void} Callback */
+
+// ---- Documents, presence and queries ----
+
+/** `doc.fetch`. Resolves with the document, like all that follow. */
+export const fetch = (/** @type {any} */ doc) => done(doc, (end) => doc.fetch(end));
+
+/** `subscribe` of a document or a presence. */
+export const subscribe = (/** @type {any} */ target) =>
+  done(target, (end) => target.subscribe(end));
+
+/** `unsubscribe` of a document or a presence. */
+export const unsubscribe = (/** @type {any} */ target) =>
+  done(target, (end) => target.unsubscribe(end));
+
+/**
+ * `destroy` of a document, a query or a presence.
+ *
+ * A document waits until the server has acknowledged everything, also offline; it rejects with
+ * `ERR_CONNECTION_CLOSED` when the connection is closed before.
+ */
+export const destroy = (/** @type {any} */ target) => done(target, (end) => target.destroy(end));
+
+/**
+ * `doc.create`.
+ *
+ * @param {any} doc
+ * @param {any} data
+ * @param {string | null} [type] a name or a URI
+ * @param {any} [options] `{source}`
+ */
+export const create = (doc, data, type, options) =>
+  done(doc, (end) => doc.create(data, type, options, end));
+
+/**
+ * `doc.submitOp`. The document has the op at once; this resolves with the server's word.
+ *
+ * @param {any} doc
+ * @param {any} op
+ * @param {any} [options] `{source}`
+ */
+export const submitOp = (doc, op, options) => done(doc, (end) => doc.submitOp(op, options, end));
+
+/**
+ * `doc.del`.
+ *
+ * @param {any} doc
+ * @param {any} [options] `{source}`
+ */
+export const del = (doc, options) => done(doc, (end) => doc.del(options, end));
+
+/**
+ * `doc.ingestSnapshot`.
+ *
+ * @param {any} doc
+ * @param {any} snapshot
+ */
+export const ingestSnapshot = (doc, snapshot) =>
+  done(doc, (end) => doc.ingestSnapshot(snapshot, end));
+
+/**
+ * `submit` of a local presence.
+ *
+ * @param {any} presence
+ * @param {any} value
+ */
+export const submit = (presence, value) => done(presence, (end) => presence.submit(value, end));
+
+/** `whenNothingPending` of a document or a connection. */
+export const whenNothingPending = (/** @type {any} */ target) =>
+  done(target, (end) => target.whenNothingPending(end));
+
+// ---- Connections ----
+
+/**
+ * `connection.createFetchQuery`. Resolves with the query, which has its `results` and `extra`.
+ *
+ * @param {any} connection
+ * @param {string} collection
+ * @param {any} query
+ * @param {any} [options]
+ */
+export const createFetchQuery = (connection, collection, query, options) =>
+  answered((end) => connection.createFetchQuery(collection, query, options, end));
+
+/**
+ * `connection.createSubscribeQuery`. Resolves with the query when it has its first results.
+ *
+ * @param {any} connection
+ * @param {string} collection
+ * @param {any} query
+ * @param {any} [options]
+ */
+export const createSubscribeQuery = (connection, collection, query, options) =>
+  answered((end) => connection.createSubscribeQuery(collection, query, options, end));
+
+/**
+ * `connection.fetchSnapshot`. Resolves with the snapshot.
+ *
+ * @param {any} connection
+ * @param {string} collection
+ * @param {string} id
+ * @param {number | null} [version] the latest where there is none
+ */
+export const fetchSnapshot = (connection, collection, id, version = null) =>
+  result((end) => connection.fetchSnapshot(collection, id, version, end));
+
+/**
+ * `connection.fetchSnapshotByTimestamp`. Resolves with the snapshot.
+ *
+ * @param {any} connection
+ * @param {string} collection
+ * @param {string} id
+ * @param {number | null} [timestamp] in milliseconds; now where there is none
+ */
+export const fetchSnapshotByTimestamp = (connection, collection, id, timestamp = null) =>
+  result((end) => connection.fetchSnapshotByTimestamp(collection, id, timestamp, end));
+
+/** `connection.hostStatus`. Resolves with the status. */
+export const hostStatus = (/** @type {any} */ connection) =>
+  result((end) => connection.hostStatus(end));
+
+/**
+ * `connection.ping`. Resolves with the next pong, and rejects where the connection is not there,
+ * or is lost before.
+ *
+ * @param {any} connection
+ * @returns {Promise<any>}
+ */
+export async function ping(connection) {
+  connection.ping();
+  return new Promise((resolve, reject) => {
+    const end = (/** @type {() => void} */ settle) => {
+      connection.removeListener('pong', onPong);
+      connection.removeListener('state', onState);
+      settle();
+    };
+    const onPong = () => end(() => resolve(connection));
+    const onState = (/** @type {string} */ state) => end(() => reject(lostBeforePong(state)));
+    connection.on('pong', onPong);
+    connection.on('state', onState);
+  });
+}
+
+/** @param {string} state */
+function lostBeforePong(state) {
+  const error = new Error(`The connection became ${state} before the pong`);
+  return Object.assign(error, { code: 'ERR_CONNECTION_LOST' });
+}
+
+// ---- The three shapes of a callback ----
+
+/**
+ * The callback gets an error or nothing.
+ *
+ * @param {any} target what to resolve with
+ * @param {(end: Callback) => void} call
+ * @returns {Promise<any>}
+ */
+function done(target, call) {
+  return new Promise((resolve, reject) => {
+    call((error) => (error ? reject(error) : resolve(target)));
+  });
+}
+
+/**
+ * The callback gets an error or a result.
+ *
+ * @param {(end: (error: any, result?: any) => void) => void} call
+ * @returns {Promise<any>}
+ */
+function result(call) {
+  return new Promise((resolve, reject) => {
+    call((error, value) => (error ? reject(error) : resolve(value)));
+  });
+}
+
+/**
+ * The call returns what there is to wait for, and the callback says later that it is ready.
+ *
+ * @param {(end: Callback) => any} call
+ * @returns {Promise<any>}
+ */
+function answered(call) {
+  return new Promise((resolve, reject) => {
+    const made = call((error) => (error ? reject(error) : resolve(made)));
+  });
+}
