@@ -427,7 +427,10 @@ export class Doc<T = any> {
   pause(): void;
   resume(): void;
   flush(): void;
-  /** Unsubscribes and leaves the connection, when nothing is pending any more. */
+  /**
+   * Unsubscribes and leaves the connection, when nothing is pending any more: offline that is after
+   * the next reconnect. `ERR_CONNECTION_CLOSED` where the connection is closed before.
+   */
   destroy(callback?: Callback): void;
 }
 export interface Doc<T = any> extends TypedEmitter<DocEventMap<T>> {}
