@@ -62,6 +62,11 @@ export class Browser {
     return processes(this.process.process().pid).reduce((sum, pid) => sum + proportional(pid), 0);
   }
 
+  /** Milliseconds of processor time that the browser's processes have used. */
+  processorTime() {
+    return processes(this.process.process().pid).reduce((sum, pid) => sum + ran(pid), 0) / 1e6;
+  }
+
   async close() {
     await this.chromium.close();
     await this.process.close();
@@ -109,6 +114,18 @@ function processes(root) {
     queue.push(...(children.get(pid) ?? []));
   }
   return all;
+}
+
+/** Nanoseconds that the threads of a process have run. */
+function ran(pid) {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const time = (thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+    return threads.reduce((sum, thread) => sum + time(thread), 0);
+  } catch {
+    return 0;
+  }
 }
 
 /** Bytes of a process's proportional set: its own pages, and its part of those it shares. */

@@ -119,14 +119,6 @@ class Tab {
     doc.pause();
     for (const op of submits(count)) doc.submitOp(op);
   }
-
-  /** Milliseconds from the first op of another client to the one that brings the document to `version`. */
-  receiveUntil(collection, id, version) {
-    const doc = this.connection.get(collection, id);
-    let begin = 0;
-    doc.once('before op batch', () => (begin = performance.now()));
-    return this.reach(collection, id, version).then(() => performance.now() - begin);
-  }
 }
 
 function promise(start) {
