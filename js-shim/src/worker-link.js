@@ -156,7 +156,9 @@ export class WorkerLink {
 
 /** @param {string} namespace */
 function packagedWorker(namespace) {
-  return new SharedWorker(new URL('./worker-entry.js', import.meta.url), {
+  // Bundled beforehand: a worker has no import map, and Vite's dev server does not convert what a
+  // package's worker imports.
+  return new SharedWorker(new URL('../dist/worker-entry.js', import.meta.url), {
     type: 'module',
     name: `sharedb-proxy ${MAJOR} ${namespace}`,
   });

@@ -69,6 +69,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     let module = compile(profile)?;
     bind(&module, profile)?;
     bundle_for_node()?;
+    bundle_worker()?;
     print_sizes()
 }
 
@@ -228,6 +229,23 @@ fn bundle_for_node() -> Result<()> {
     esbuild.arg("--define:import.meta.url=moduleUrl");
     esbuild
         .arg("--banner:js=const moduleUrl = require('node:url').pathToFileURL(__filename).href;");
+    process::run(esbuild.arg("--log-level=warning"))
+}
+
+/// Bundles the packaged worker with what it imports. Its path to the wasm module stays right, as
+/// above.
+fn bundle_worker() -> Result<()> {
+    let mut esbuild = process::npm_tool("esbuild");
+    esbuild.args([
+        "js-shim/src/worker-entry.js",
+        "--outfile=js-shim/dist/worker-entry.js",
+    ]);
+    esbuild.args([
+        "--bundle",
+        "--format=esm",
+        "--platform=browser",
+        "--target=es2022",
+    ]);
     process::run(esbuild.arg("--log-level=warning"))
 }
 
