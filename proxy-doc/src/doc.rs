@@ -122,6 +122,8 @@ enum Waiter {
     Rollback(Box<Rollback>),
     /// An inflight op that the server found to be a no-op.
     NoOp,
+    /// [`Doc::refresh`].
+    Refresh,
 }
 
 /// The ops that a hard rollback dropped, and why.
@@ -467,7 +469,7 @@ impl Doc {
             OpKind::Edit(edit) => self.apply_edit(up, edit, source, src)?,
             OpKind::Create { type_name, data } => {
                 let Some(ty) = up.types.resolve(&type_name) else {
-                    return Err(type_not_recognized());
+                    return Err(self.type_not_recognized(&type_name));
                 };
                 self.ty = Some(ty);
                 up.emit(Event::Create {
@@ -1039,6 +1041,7 @@ impl Doc {
                     let outcome = error.clone().map_or(Outcome::Done, Outcome::Failed);
                     up.push(Task::ClearInflight(outcome));
                 }
+                Waiter::Refresh => up.push(Task::FinishRefresh(error.clone())),
             }
         }
     }
@@ -1057,7 +1060,9 @@ impl Doc {
         self.life += 1;
         self.ty = None;
         self.version = None;
-        self.request_fetch(up, Waiter::Nobody, true);
+        // Until the state has come there is nothing to write to, and a writer is told so.
+        self.rollbacks += 1;
+        self.request_fetch(up, Waiter::Refresh, true);
     }
 
     /// Takes over a snapshot where that is possible, or fetches (`ingestSnapshot`).
@@ -1092,17 +1097,30 @@ impl Doc {
             SnapshotType::None => None,
             SnapshotType::Uri(uri) => Some(uri),
         };
-        let ty = type_name.as_deref().map(|name| up.types.resolve(name));
-        let unknown = matches!(ty, Some(None));
-        self.ty = ty.flatten();
+        self.ty = type_name.as_deref().and_then(|name| up.types.resolve(name));
         self.call(up, waiters, None);
+        let (known, unknown) = match &self.ty {
+            Some(_) => (type_name, None),
+            None => (None, type_name),
+        };
         up.emit(Event::Load {
-            type_name: if unknown { None } else { type_name },
+            type_name: known,
             data: snapshot.data,
         });
-        if unknown {
-            up.emit(Event::Error(type_not_recognized()));
+        if let Some(name) = unknown {
+            up.emit(Event::Error(self.type_not_recognized(&name)));
         }
+    }
+
+    /// ShareDB's message in a tab; in the host it has to say where the type is missing.
+    fn type_not_recognized(&self, name: &str) -> Error {
+        let message = match self.edge {
+            Edge::Tab => "Missing type undefined".to_owned(),
+            Edge::Host => format!(
+                "Missing type {name} where the connection lives: register it there, in a worker by serve({{types: [type]}})"
+            ),
+        };
+        Error::new(codes::ERR_DOC_TYPE_NOT_RECOGNIZED, message)
     }
 
     fn ingest_over_state(&mut self, up: &mut Upstream<'_>, v: Version, waiters: Vec<Waiter>) {
@@ -1295,6 +1313,10 @@ impl Doc {
                 }
             }
             Task::Unheard(error) => return Some(Event::Error(error)),
+            Task::FinishRefresh(error) => {
+                self.rollbacks -= 1;
+                return error.map(Event::Error);
+            }
             Task::FinishRollback(rollback, error) => self.finish_rollback(up, *rollback, error),
         }
         None
@@ -1328,10 +1350,6 @@ fn refuse(up: &mut Upstream<'_>, error: Error, submission: Submission) {
         });
         up.push(Task::Unheard(error));
     }
-}
-
-fn type_not_recognized() -> Error {
-    Error::new(codes::ERR_DOC_TYPE_NOT_RECOGNIZED, "Missing type undefined")
 }
 
 fn tokens(submissions: &[Submission]) -> Vec<Token> {

@@ -164,6 +164,8 @@ pub enum Task {
     AllPending,
     /// Emit an error that a missing callback left unheard.
     Unheard(Error),
+    /// The state that a [`crate::Doc::refresh`] asked for has come, or an error.
+    FinishRefresh(Option<Error>),
     /// Continue a hard rollback after its fetch.
     FinishRollback(Box<Rollback>, Option<Error>),
 }

@@ -89,6 +89,8 @@ pub struct Host {
     next_seq: Seq,
     generation: u64,
     wants_socket: bool,
+    /// A tab has registered: before that, none can have left.
+    met_tabs: bool,
     bulk: Option<Bulk>,
     reconnect: Reconnect,
     docs: BTreeMap<DocHandle, HostDoc>,
@@ -160,6 +162,7 @@ impl Host {
             next_seq: Seq(1),
             generation: 0,
             wants_socket: false,
+            met_tabs: false,
             bulk: None,
             reconnect: Reconnect::default(),
             docs: BTreeMap::new(),
@@ -284,9 +287,23 @@ impl Host {
 
     /// After an input: tells versions that moved silently, and forgets documents without a use.
     fn settle(&mut self) {
+        self.close_unused();
         for handle in std::mem::take(&mut self.touched) {
             self.tell_versions(handle);
             self.forget_unused(handle);
+        }
+    }
+
+    /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
+    fn close_unused(&mut self) {
+        let idle = self.options.opens_sockets && self.wants_socket && self.met_tabs;
+        let pending = || {
+            self.docs
+                .values()
+                .any(|host_doc| host_doc.doc.has_write_pending())
+        };
+        if idle && self.tabs.is_empty() && !pending() {
+            self.close();
         }
     }
 

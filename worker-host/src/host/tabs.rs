@@ -98,6 +98,10 @@ impl Host {
             return;
         }
         self.tabs.insert(tab.clone(), Tab::default());
+        self.met_tabs = true;
+        if self.options.opens_sockets && !self.wants_socket {
+            self.connect();
+        }
         let connection = self.connection_state();
         self.tell(
             tab,
