@@ -233,6 +233,13 @@ impl Hub {
         Ok(())
     }
 
+    /// The changes since `base`; `None` where the history does not reach back that far.
+    pub fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Entry>> {
+        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
+        let first = self.log.partition_point(|logged| logged.from < base);
+        kept.then(|| self.log.range(first..).map(|logged| &logged.entry))
+    }
+
     /// Appends a change.
     pub fn push(&mut self, entry: Entry) {
         let from = self.head;
@@ -354,6 +361,11 @@ fn event(tab: &TabId, logged: &Logged) -> DocEvent {
             next: logged.next,
             version: logged.entry.version,
             src: logged.entry.src.clone(),
+            tab: logged
+                .entry
+                .author
+                .as_ref()
+                .map(|author| author.tab.clone()),
             change: Change::new(&logged.entry.kind, logged.entry.ty.as_ref()),
         },
     }

@@ -3,11 +3,15 @@
 //! Every message is an object with one key, its name. Ops and snapshots inside are JSON that no
 //! one between the two ends reads.
 
+mod presence;
+
 use proxy_doc::{
-    CreateData, Edit, Error, Json, OpId, OpKind, OtType, Outcome, Revision, Seq, Snapshot, Types,
-    Version,
+    CreateData, Edit, Error, Json, OpId, OpKind, OtType, Outcome, Revision, Seq, Snapshot, TabId,
+    Types, Version,
 };
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate};
 
 /// The protocol between tab and host. A host serves its own number and the one before.
 pub const PROTOCOL: u32 = 1;
@@ -89,6 +93,15 @@ pub enum ToHost {
     /// A read-only snapshot of the past.
     #[serde(rename = "connection.fetchSnapshot")]
     FetchSnapshot(SnapshotRequest),
+    /// Show the tab what others show on a channel.
+    #[serde(rename = "presence.subscribe")]
+    PresenceSubscribe(PresenceSubscription),
+    /// No more.
+    #[serde(rename = "presence.unsubscribe")]
+    PresenceUnsubscribe(PresenceSubscription),
+    /// Show others what the tab shows.
+    #[serde(rename = "presence.submit")]
+    PresenceSubmit(PresenceSubmit),
     /// The tab forgets a document.
     #[serde(rename = "doc.destroy")]
     Destroy {
@@ -387,6 +400,14 @@ pub enum ToTab {
         /// What.
         event: QueryEvent,
     },
+    /// Something happened on a presence channel.
+    #[serde(rename = "presence.event")]
+    Presence {
+        /// The channel.
+        channel: String,
+        /// What.
+        event: PresenceEvent,
+    },
     /// Something happened to a document.
     #[serde(rename = "doc.event")]
     Doc {
@@ -629,6 +650,9 @@ pub enum DocEvent {
         /// The author's connection id.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         src: Option<String>,
+        /// The tab that made it, where it is one of this host's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tab: Option<TabId>,
         /// The change.
         change: Change,
     },

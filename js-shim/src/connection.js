@@ -8,6 +8,7 @@ import { TabCore } from '../pkg/sharedb_proxy.js';
 import { Doc } from './doc.js';
 import { Kind } from './events.js';
 import { PageLink } from './page-link.js';
+import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
 import { shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
@@ -30,6 +31,10 @@ export class Connection extends EventEmitter {
     /** @type {Record<number, Query>} */
     this.queries = Object.create(null);
     this.nextQueryId = 1;
+    /** By channel. @type {Record<string, Presence>} */
+    this._presences = Object.create(null);
+    /** Whether documents have presence to move along. */
+    this._hasDocPresence = false;
     /** The server's agent, where `Backend.connect` set it. @type {any} */
     this.agent = null;
     /** Log every message. */
@@ -142,6 +147,7 @@ export class Connection extends EventEmitter {
       if (!Object.keys(docs).length) delete this.collections[doc.collection];
     }
     doc._leave();
+    leaveDoc(doc);
     this._docs.delete(doc._handle);
     this._run(() => this._core.destroy(doc._handle));
     doc.emit('destroy');
@@ -276,6 +282,30 @@ export class Connection extends EventEmitter {
       this._run(() => this._core.fetchSnapshot(...names, byTime, at ?? undefined, token));
     this._snapshotRequests.set(token, { emitter, ask });
     ask();
+  }
+
+  // ---- Presence ----
+
+  /**
+   * @param {string} channel
+   * @returns {Presence}
+   */
+  getPresence(channel) {
+    const presence = (this._presences[channel] ??= new Presence(this, channel));
+    presence._wantsDestroy = false;
+    return presence;
+  }
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   * @returns {Presence}
+   */
+  getDocPresence(collection, id) {
+    const channel = docChannel(collection, id);
+    const presence = (this._presences[channel] ??= new DocPresence(this, collection, id));
+    presence._wantsDestroy = false;
+    return presence;
   }
 
   // ---- The wire ----
@@ -463,6 +493,12 @@ export class Connection extends EventEmitter {
         return void this.emit('pong');
       case Kind.Status:
         return this._take(event[1])?.callback(null, JSON.parse(event[2]));
+      case Kind.PresenceAnswer:
+      case Kind.PresenceValue:
+      case Kind.PresenceReceive:
+      case Kind.PresenceError:
+      case Kind.PresenceLater:
+        return handlePresence(this, event);
       case Kind.Warn:
         return void shared.logger.warn(event[1]);
       case Kind.OpenDoc:

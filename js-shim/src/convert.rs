@@ -4,7 +4,7 @@
 
 use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
-use proxy_connection::{TabEvent, TabQueryEvent};
+use proxy_connection::{TabEvent, TabPresenceEvent, TabQueryEvent};
 use proxy_doc::{
     DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source, Token,
 };
@@ -45,6 +45,11 @@ enum Kind {
     QueryDiff,
     QueryExtra,
     Snapshot,
+    PresenceAnswer,
+    PresenceValue,
+    PresenceReceive,
+    PresenceError,
+    PresenceLater,
 }
 
 fn array(kind: Kind, items: &[JsValue]) -> JsValue {
@@ -135,6 +140,7 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
                 &[JsValue::from(token.0 as f64), failed, message],
             )
         }
+        TabEvent::Presence(channel, event) => presence_event(channel, event),
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
     }
 }
@@ -179,6 +185,36 @@ fn diff_item(item: &DiffItem<DocKey>) -> JsValue {
             &number(how_many),
         )
         .into(),
+    }
+}
+
+fn presence_event(channel: &str, event: &TabPresenceEvent) -> JsValue {
+    let channel = JsValue::from_str(channel);
+    match event {
+        TabPresenceEvent::Answer {
+            id,
+            tokens: of,
+            error: failed,
+        } => {
+            let failed = failed.as_ref().map_or(JsValue::UNDEFINED, error);
+            let id = optional(id.as_deref());
+            array(Kind::PresenceAnswer, &[channel, id, tokens(of), failed])
+        }
+        TabPresenceEvent::Value(id, value) => array(
+            Kind::PresenceValue,
+            &[channel, JsValue::from_str(id), text(Some(value))],
+        ),
+        TabPresenceEvent::Receive(id, value) => array(
+            Kind::PresenceReceive,
+            &[channel, JsValue::from_str(id), text(Some(value))],
+        ),
+        TabPresenceEvent::Error(id, failed) => array(
+            Kind::PresenceError,
+            &[channel, optional(id.as_deref()), error(failed)],
+        ),
+        TabPresenceEvent::Later(id) => {
+            array(Kind::PresenceLater, &[channel, JsValue::from_str(id)])
+        }
     }
 }
 

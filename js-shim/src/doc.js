@@ -4,6 +4,7 @@
 
 import { EventEmitter } from 'events';
 
+import { movePresence, reloadPresence, voidPresence } from './presence.js';
 import { isNative, shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
 
@@ -403,6 +404,7 @@ export class Doc extends EventEmitter {
     this.emit('before op batch', op, source);
     this.emit('before op', op, source, src);
     this.data = this.type.apply(this.data, op);
+    movePresence(this, op, source, src);
     this.emit('op', op, source, src);
     this.emit('op batch', op, source);
   }
@@ -430,6 +432,7 @@ export class Doc extends EventEmitter {
     const { op, src } = this._batch;
     const component = text === undefined ? [op[index]] : JSON.parse(text);
     this.data = this.type.apply(this.data, component);
+    movePresence(this, component, false, src);
     this.emit('op', component, false, src);
   }
 
@@ -449,6 +452,7 @@ export class Doc extends EventEmitter {
     if (type.createDeserialized && type.deserialize) this.data = type.createDeserialized(data);
     else if (type.deserialize) this.data = type.deserialize(type.create(data));
     else this.data = type.create(data);
+    voidPresence(this);
     this.emit('create', source);
   }
 
@@ -456,6 +460,7 @@ export class Doc extends EventEmitter {
   _del(source) {
     const { data } = this;
     this._clear();
+    voidPresence(this);
     this.emit('del', data, source);
   }
 
@@ -469,6 +474,7 @@ export class Doc extends EventEmitter {
     const given = this._ingesting;
     const data = given ? given.data : text === undefined ? undefined : JSON.parse(text);
     this.data = this.type?.deserialize ? this.type.deserialize(data) : data;
+    reloadPresence(this);
     this.emit('load');
   }
 

@@ -33,6 +33,11 @@ export const Kind = Object.freeze({
   QueryDiff: 26,
   QueryExtra: 27,
   Snapshot: 28,
+  PresenceAnswer: 29,
+  PresenceValue: 30,
+  PresenceReceive: 31,
+  PresenceError: 32,
+  PresenceLater: 33,
 });
 
 /** What a host's machine asks for. */

@@ -6,4 +6,5 @@
 mod convert;
 mod host;
 mod tab;
+mod tab_presence;
 mod types;

@@ -16,14 +16,14 @@ use crate::types::{JsTypes, TypesBridge, error_of};
 /// A tab's connection. Documents go by the number that `get` gave them, callbacks by a token.
 #[wasm_bindgen]
 pub struct TabCore {
-    inner: ProxyConnection,
+    pub(crate) inner: ProxyConnection,
 }
 
-fn token(token: Option<f64>) -> Option<Token> {
+pub(crate) fn token(token: Option<f64>) -> Option<Token> {
     token.map(|token| Token(token as u64))
 }
 
-fn parsed(text: String) -> Result<Json, JsValue> {
+pub(crate) fn parsed(text: String) -> Result<Json, JsValue> {
     json(text).map_err(|error| convert::error(&error))
 }
 

@@ -138,8 +138,10 @@ class HopLink {
     this.id = undefined;
     this.socket = socket;
     const { port1, port2 } = new MessageChannel();
-    this._port = port1;
-    this._far = new FarHost(socket, port2);
+    // Node serves the ports that have messages in the order of their making. The host's comes
+    // first, so that its answer to one tab is not overtaken by what it led to in another's.
+    this._far = new FarHost(socket, port1);
+    this._port = port2;
   }
 
   get seq() {

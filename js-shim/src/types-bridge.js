@@ -17,9 +17,18 @@ function bridge(type) {
   const transform = (op, other, side) => JSON.stringify(type.transform(op, other, side));
   return {
     uri: type.uri ?? type.name,
+    name: type.name ?? type.uri,
     native: isNative(type),
-    canCompose: typeof type.compose === 'function',
-    canInvert: typeof type.invert === 'function',
+    // Asked each time: an application may add to a type that is in use.
+    get canCompose() {
+      return typeof type.compose === 'function';
+    },
+    get canInvert() {
+      return typeof type.invert === 'function';
+    },
+    get canTransformPresence() {
+      return typeof type.transformPresence === 'function';
+    },
     /** @type {(a: string, b: string) => string} */
     compose: (a, b) => JSON.stringify(type.compose(parse(a), parse(b))),
     /** @type {(op: string, other: string, side: 'left' | 'right') => string} */
@@ -42,6 +51,9 @@ function bridge(type) {
     create: (data) => JSON.stringify(type.create(parse(data))),
     /** @type {(data: string | undefined, op: string) => string | undefined} */
     apply: (data, op) => JSON.stringify(type.apply(parse(data), parse(op))),
+    /** @type {(presence: string, op: string, isOwn: boolean) => string} */
+    transformPresence: (presence, op, isOwn) =>
+      JSON.stringify(type.transformPresence(parse(presence), parse(op), isOwn)) ?? 'null',
   };
 }
 

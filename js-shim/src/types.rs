@@ -38,6 +38,17 @@ extern "C" {
     fn create(this: &TypeBridge, data: Option<String>) -> Result<Option<String>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn apply(this: &TypeBridge, data: Option<String>, op: &str) -> Result<Option<String>, JsValue>;
+    #[wasm_bindgen(method, getter)]
+    fn name(this: &TypeBridge) -> String;
+    #[wasm_bindgen(method, getter, js_name = canTransformPresence)]
+    fn can_transform_presence(this: &TypeBridge) -> bool;
+    #[wasm_bindgen(method, catch, js_name = transformPresence)]
+    fn transform_presence(
+        this: &TypeBridge,
+        presence: &str,
+        op: &str,
+        is_own: bool,
+    ) -> Result<String, JsValue>;
 }
 
 thread_local! {
@@ -90,6 +101,7 @@ impl Types for JsTypes {
         let native = bridge.native();
         let foreign: Rc<dyn ForeignType> = Rc::new(JsType {
             uri: bridge.uri(),
+            name: bridge.name(),
             bridge,
         });
         Some(if native {
@@ -106,6 +118,7 @@ impl Types for JsTypes {
 
 struct JsType {
     uri: String,
+    name: String,
     bridge: TypeBridge,
 }
 
@@ -124,6 +137,21 @@ fn owned(data: Option<&Json>) -> Option<String> {
 impl ForeignType for JsType {
     fn uri(&self) -> &str {
         &self.uri
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn can_transform_presence(&self) -> bool {
+        self.bridge.can_transform_presence()
+    }
+
+    fn transform_presence(&self, presence: &Json, op: &Json, is_own: bool) -> Result<Json, Error> {
+        let moved = self
+            .bridge
+            .transform_presence(presence.get(), op.get(), is_own);
+        checked(moved)
     }
 
     fn can_compose(&self) -> bool {

@@ -9,6 +9,7 @@
 //!
 //! What it refuses to do: hold data, run user code, know how the host is reached.
 
+mod presence;
 mod queries;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use proxy_doc::{
     SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
 };
 
+pub use presence::TabPresenceEvent;
 pub use queries::TabQueryEvent;
 
 /// Messages after which the tab confirms what it received, so that the host can forget.
@@ -52,6 +54,8 @@ pub enum TabEvent {
     Query(u64, TabQueryEvent),
     /// The answer to [`ProxyConnection::fetch_snapshot`]: the server's message.
     Snapshot(Token, Result<Json, Error>),
+    /// Something happened on a presence channel.
+    Presence(String, TabPresenceEvent),
     /// Write a warning to the log.
     Warn(String),
 }
@@ -74,6 +78,7 @@ enum Asked {
     Ingest(DocHandle, u32),
     Status(Token),
     Snapshot(Token),
+    Presence(presence::PresenceAsked),
 }
 
 /// A task of the connection between tasks of documents.
@@ -82,6 +87,10 @@ enum OwnerTask {
     EndBulk,
     Announce(State, Option<Json>),
     Adopt(Box<QueryDoc>),
+    /// Resubscribe presence channels.
+    Presences,
+    /// A document may have come where its presence can be sent or shown.
+    SettlePresence(DocHandle),
     Emit(Box<TabEvent>),
 }
 
@@ -100,6 +109,7 @@ pub struct ProxyConnection {
     asked: BTreeMap<CallbackId, Asked>,
     next_callback: u64,
     queries: BTreeSet<u64>,
+    presences: presence::Presences,
     bulk: Option<Vec<Read>>,
     stack: Stack,
     owner_tasks: BTreeMap<u32, OwnerTask>,
@@ -125,6 +135,7 @@ impl ProxyConnection {
             asked: BTreeMap::new(),
             next_callback: 1,
             queries: BTreeSet::new(),
+            presences: presence::Presences::default(),
             bulk: None,
             stack: Stack::default(),
             owner_tasks: BTreeMap::new(),
@@ -195,6 +206,14 @@ impl ProxyConnection {
             OwnerTask::EndBulk => self.end_bulk_now(),
             OwnerTask::Announce(state, reason) => Some(TabEvent::State(state, reason)),
             OwnerTask::Adopt(doc) => Some(self.adopt(*doc)),
+            OwnerTask::Presences => {
+                self.presence_connection_changed();
+                None
+            }
+            OwnerTask::SettlePresence(handle) => {
+                self.settle_presence(handle);
+                None
+            }
             OwnerTask::Emit(event) => Some(*event),
         }
     }
@@ -357,6 +376,7 @@ impl ProxyConnection {
         self.push_owner(OwnerTask::Announce(state, reason));
         self.push_owner(OwnerTask::EndBulk);
         self.start_bulk();
+        self.push_owner(OwnerTask::Presences);
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
         for handle in handles {
             self.stack.push(handle, Task::ConnectionState);
@@ -387,10 +407,12 @@ impl ProxyConnection {
 
     /// Forgets the document.
     pub fn destroy(&mut self, handle: DocHandle) {
+        let presences = self.last_presences(handle);
         if let Some(gone) = self.docs.remove(&handle) {
             let DocKey { collection, id } = gone.doc.key().clone();
             self.by_key.remove(gone.doc.key());
             self.tell_host(&ToHost::Destroy { collection, id });
+            self.push_messages(presences);
         }
     }
 
@@ -629,6 +651,9 @@ impl ProxyConnection {
 
     fn handle_envelope(&mut self, envelope: Envelope) {
         if matches!(envelope.message, ToTab::Welcome { .. }) {
+            if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
+                self.announce_presences();
+            }
             self.epoch = Some(envelope.epoch);
             (self.received, self.confirmed) = (0, 0);
         } else if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
@@ -637,6 +662,7 @@ impl ProxyConnection {
             ));
         }
         self.count_received();
+        self.presences.author = None;
         match envelope.message {
             ToTab::Welcome { connection, .. } => self.handle_connection_state(connection),
             ToTab::Incompatible { protocol } => self.handle_incompatible(protocol),
@@ -648,6 +674,7 @@ impl ProxyConnection {
             } => {
                 self.handle_answer(callback_id, error, result);
             }
+            ToTab::Presence { channel, event } => self.handle_presence_event(&channel, event),
             ToTab::Query { query_id, event } => self.handle_query_event(query_id, event),
             ToTab::Doc {
                 collection,
@@ -715,6 +742,9 @@ impl ProxyConnection {
         match self.asked.remove(&callback_id) {
             Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
             Some(Asked::Ingest(handle, life)) => self.handle_ingested(handle, life, answer),
+            Some(Asked::Presence(asked)) => {
+                self.handle_presence_answer(callback_id, asked, answer.err());
+            }
             Some(Asked::Snapshot(token)) => {
                 let snapshot = match answer {
                     Ok(Some(Answer::Snapshot(message))) => Ok(message),
@@ -795,6 +825,9 @@ impl ProxyConnection {
         life: u32,
         answer: Result<Option<Answer>, Error>,
     ) {
+        if self.has_doc_presence(handle) {
+            self.push_owner(OwnerTask::SettlePresence(handle));
+        }
         let Some(known) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -832,14 +865,19 @@ impl ProxyConnection {
     }
 
     fn handle_doc_event(&mut self, handle: DocHandle, event: DocEvent) {
+        if self.has_doc_presence(handle) {
+            self.push_owner(OwnerTask::SettlePresence(handle));
+        }
         match event {
             DocEvent::Op {
                 revision,
                 next,
                 version,
                 src,
+                tab,
                 change,
             } => {
+                self.presences.author = tab;
                 self.handle_op(
                     handle,
                     Version(revision.0),

@@ -236,6 +236,11 @@ impl Doc {
             .chain(&self.pending)
     }
 
+    /// The ops that the upstream does not have yet, oldest first: inflight, pending.
+    pub fn unaccepted(&self) -> impl Iterator<Item = &PendingOp> {
+        self.inflight.iter().chain(&self.pending)
+    }
+
     /// Whether the upstream confirmed the subscription.
     pub fn subscribed(&self) -> bool {
         self.subscribed

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ot_json0::Side;
 
-use crate::{Edit, Error, Json, json};
+use crate::{Edit, Error, Json, codes, json};
 
 /// An OT type that lives outside of Rust, its ops and snapshots seen as JSON text.
 ///
@@ -51,6 +51,27 @@ pub trait ForeignType {
     /// # Errors
     /// What the type threw.
     fn apply(&self, data: Option<&Json>, op: &Json) -> Result<Option<Json>, Error>;
+    /// The type's name.
+    fn name(&self) -> &str {
+        self.uri()
+    }
+    /// Whether the type has `transformPresence`.
+    fn can_transform_presence(&self) -> bool {
+        false
+    }
+    /// `type.transformPresence(presence, op, isOwnOp)`; asked only where
+    /// [`ForeignType::can_transform_presence`] says so.
+    ///
+    /// # Errors
+    /// What the type threw.
+    fn transform_presence(
+        &self,
+        presence: &Json,
+        _op: &Json,
+        _is_own: bool,
+    ) -> Result<Json, Error> {
+        Ok(presence.clone())
+    }
 }
 
 /// The registry of OT types, as `types.map` is one.
@@ -185,6 +206,49 @@ impl OtType {
                     .ok()
                     .map(|text| self.reread(text))
             }
+        }
+    }
+
+    /// Whether presence on documents of this type can follow their ops.
+    pub fn supports_presence(&self) -> bool {
+        self.presence_type().is_some()
+    }
+
+    /// Moves a presence value along with an op. `null` stays `null`.
+    ///
+    /// # Errors
+    /// `ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE`, or what the type threw.
+    pub fn transform_presence(
+        &self,
+        presence: &Json,
+        op: &Json,
+        is_own: bool,
+    ) -> Result<Json, Error> {
+        match self.presence_type() {
+            Some(_) if presence.get() == "null" => Ok(presence.clone()),
+            Some(foreign) => foreign.transform_presence(presence, op, is_own),
+            None => {
+                let message = format!("Type does not support presence: {}", self.name());
+                Err(Error::new(
+                    codes::ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE,
+                    message,
+                ))
+            }
+        }
+    }
+
+    /// json0 itself says nothing about presence; an application may have added that to its json0.
+    fn presence_type(&self) -> Option<&Rc<dyn ForeignType>> {
+        let (Self::Json0(Some(foreign)) | Self::Foreign(foreign)) = self else {
+            return None;
+        };
+        foreign.can_transform_presence().then_some(foreign)
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Json0(_) => "json0",
+            Self::Foreign(foreign) => foreign.name(),
         }
     }
 

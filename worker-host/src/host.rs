@@ -4,7 +4,9 @@
 //! `host/tabs.rs` with the tabs, `host/events.rs` turns what happens to a document into messages.
 
 mod events;
+mod presence;
 mod queries;
+mod remote_presence;
 mod tabs;
 mod upstream;
 
@@ -105,6 +107,7 @@ pub struct Host {
     next_query_id: u64,
     past_snapshots: BTreeMap<u64, queries::PastSnapshot>,
     next_snapshot_id: u64,
+    presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
     touched: BTreeSet<DocHandle>,
     out: VecDeque<Output>,
@@ -177,6 +180,7 @@ impl Host {
             next_query_id: 1,
             past_snapshots: BTreeMap::new(),
             next_snapshot_id: 1,
+            presences: presence::Presences::default(),
             touched: BTreeSet::new(),
             out: VecDeque::new(),
         }
@@ -287,6 +291,7 @@ impl Host {
 
     /// After an input: tells versions that moved silently, and forgets documents without a use.
     fn settle(&mut self) {
+        self.settle_presences();
         self.close_unused();
         for handle in std::mem::take(&mut self.touched) {
             self.tell_versions(handle);
@@ -313,6 +318,7 @@ impl Host {
                 && !host_doc.doc.has_pending()
                 && !host_doc.doc.want_subscribe()
                 && !self.is_result(host_doc.doc.key())
+                && !self.has_presence(host_doc.doc.key())
         });
         if unused && let Some(host_doc) = self.docs.remove(&handle) {
             self.by_key.remove(host_doc.doc.key());

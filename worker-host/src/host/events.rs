@@ -60,6 +60,10 @@ impl Host {
             Source::Local(_) => None,
             Source::Remote => host_doc.doc.version(),
         };
+        self.move_presences(handle, &kind, ty.as_ref(), author.as_ref());
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
         host_doc.hub.push(Entry {
             kind,
             ty,
@@ -119,6 +123,10 @@ impl Host {
         };
         let ty: Option<OtType> = host_doc.doc.ty().cloned();
         host_doc.state.load(ty, data.clone());
+        self.void_presences(handle);
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
         // Tabs that knew that there is no document learn of one; the others wait for an answer.
         let knew = host_doc.hub.tabs_with_state();
         host_doc.hub.reset();

@@ -77,6 +77,9 @@ impl Host {
             ToHost::Query(request) => self.create_query(tab, request),
             ToHost::DestroyQuery { query_id } => self.destroy_query(tab, query_id),
             ToHost::FetchSnapshot(request) => self.fetch_past_snapshot(tab, request),
+            ToHost::PresenceSubscribe(request) => self.subscribe_presence(tab, request),
+            ToHost::PresenceUnsubscribe(request) => self.unsubscribe_presence(tab, request),
+            ToHost::PresenceSubmit(submit) => self.submit_presence(tab, submit),
             ToHost::Destroy { collection, id } => {
                 if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
                     self.leave_doc(handle, tab);
@@ -121,6 +124,7 @@ impl Host {
             |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
         self.waiting.retain(|_, waiting| !is_read(waiting));
         self.leave_queries(tab);
+        self.leave_presences(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         self.start_bulk();
         for handle in handles {
@@ -282,6 +286,7 @@ impl Host {
             for handle in handles {
                 self.catch_up(handle, tab);
             }
+            self.refresh_presences(tab);
         }
     }
 

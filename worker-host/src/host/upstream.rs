@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use broker::message::{Change, ConnectionEvent, ConnectionState, State, ToTab, encode};
 use proxy_doc::{DocHandle, DocKey, Error, Json, OpKind, Snapshot, Version, codes, json_string};
 
+use super::remote_presence::PresenceMessage;
 use super::{Host, Output, ReadyState};
 use crate::bulk::{Action, Bulk, single};
 use crate::wire::{
@@ -72,7 +73,11 @@ impl Host {
     pub fn socket_message(&mut self, text: &str) {
         match serde_json::from_str::<Incoming>(text) {
             Ok(message) => self.handle_message(message, text),
-            Err(error) => self.warn(format!("Failed to parse message: {error}")),
+            // Answers to malformed presence echo what no document message can hold.
+            Err(error) => match PresenceMessage::read(text) {
+                Some(message) => self.handle_presence(message, text),
+                None => self.warn(format!("Failed to parse message: {error}")),
+            },
         }
         self.settle();
     }
@@ -132,6 +137,7 @@ impl Host {
         for handle in handles {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
+        self.presence_connection_changed();
         self.resend_past_snapshots();
         self.end_bulk();
         let now = self.connection_state();
@@ -224,6 +230,11 @@ impl Host {
             "qu" => {}
             "nf" | "nt" => self.handle_past_snapshot(&message, error, whole()),
             "pp" => self.handle_pong(error),
+            "p" | "ps" | "pu" | "pr" => {
+                if let Some(message) = PresenceMessage::read(text) {
+                    self.handle_presence(message, text);
+                }
+            }
             other => self.warn(format!("Ignoring unrecognized message {other}")),
         }
     }
@@ -363,6 +374,9 @@ impl Host {
         }
         let src = message.src.take();
         let kind = self.read_change(handle, v, message.change());
+        if let Ok(kind) = &kind {
+            self.cache_op_for_presence(handle, v, kind, src.as_deref());
+        }
         self.act(handle, |doc, up| match kind {
             Ok(kind) => doc.handle_op(up, v, v.next(), src, kind),
             Err(error) => doc.handle_unreadable_op(up, error),
@@ -397,6 +411,10 @@ impl Host {
         let Some(host_doc) = self.docs.get(&handle) else {
             return;
         };
+        let sent = match host_doc.doc.inflight() {
+            Some(op) if self.has_presences() => Some(op.kind.clone()),
+            Some(_) | None => None,
+        };
         let created = host_doc.doc.inflight().and_then(|op| match &op.kind {
             OpKind::Create { type_name, .. } => self.types.resolve(type_name),
             OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
@@ -413,6 +431,9 @@ impl Host {
                 .read(ty.as_ref(), &*self.types)
             })
             .collect();
+        if let Some(kind) = sent {
+            self.cache_op_for_presence(handle, v, &kind, message.src.as_deref());
+        }
         self.act(handle, |doc, up| match fixups {
             Ok(fixups) => doc.handle_ack(up, v, fixups),
             Err(error) => doc.handle_unreadable_op(up, error),
