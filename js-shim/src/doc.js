@@ -30,8 +30,10 @@ export class Doc extends EventEmitter {
     this.id = id;
     /** The OT type; `null` while there is no document. @type {any} */
     this.type = null;
-    /** The application's own value, changed in place. @type {any} */
-    this.data = undefined;
+    /** The application's own value, once it was read or changed. @type {any} */
+    this._data = undefined;
+    /** The JSON of a value that nobody has read yet. @type {string | undefined} */
+    this._unread = undefined;
     /** The machine's number of this document. */
     this._handle = connection._core.get(collection, id);
     this._wantsDestroy = false;
@@ -42,6 +44,20 @@ export class Doc extends EventEmitter {
     /** What was so when the document left its connection. @type {any} */
     this._left = null;
     connection._docs.set(this._handle, this);
+  }
+
+  /**
+   * The application's own value, changed in place. It is built when it is first read: a tab that
+   * only shows the titles of its documents need not hold what is in them.
+   */
+  get data() {
+    if (this._unread !== undefined) this.data = JSON.parse(this._unread);
+    return this._data;
+  }
+
+  set data(data) {
+    this._unread = undefined;
+    this._data = data;
   }
 
   // ---- What the machine knows ----
@@ -472,10 +488,17 @@ export class Doc extends EventEmitter {
     if (this._ingesting?.restores) return;
     this.type = name === undefined ? null : shared.types.map[name];
     const given = this._ingesting;
-    const data = given ? given.data : text === undefined ? undefined : JSON.parse(text);
-    this.data = this.type?.deserialize ? this.type.deserialize(data) : data;
+    this.data = undefined;
+    if (given || text === undefined) this.data = this._deserialized(given?.data);
+    else if (this.type?.deserialize) this.data = this._deserialized(JSON.parse(text));
+    else this._unread = text;
     reloadPresence(this);
     this.emit('load');
+  }
+
+  /** @param {any} data */
+  _deserialized(data) {
+    return this.type?.deserialize ? this.type.deserialize(data) : data;
   }
 
   _clear() {

@@ -148,13 +148,22 @@ impl OtType {
     /// # Errors
     /// What the type threw; `into` is unchanged then.
     pub fn compose_into(&self, into: &mut Edit, next: Edit) -> Result<(), Error> {
-        match (self.native(into, Some(&next)), into, next) {
+        // Only the last component of `into` matters, and it composes with a component of its own
+        // subtype alone. So `next` decides who can do it, and a long op is not read through each time.
+        match (self.native(&next, None), into, next) {
             (None, Edit::Json0(into), Edit::Json0(next)) => Ok(into.append_op(next)?),
-            (foreign, into, next) => {
-                let foreign = required(foreign)?;
+            (_, into, next) => {
+                let foreign = required(self.foreign())?;
                 *into = self.reread(foreign.compose(&into.to_text(), &next.to_text())?);
                 Ok(())
             }
+        }
+    }
+
+    fn foreign(&self) -> Option<&Rc<dyn ForeignType>> {
+        match self {
+            Self::Foreign(foreign) => Some(foreign),
+            Self::Json0(fallback) => fallback.as_ref(),
         }
     }
 
