@@ -4,12 +4,24 @@
  */
 
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { createSharedHost } from '../../js-shim/src/testing.js';
 import { Backend, Wire, call, connect, ours, settle, stock } from './clients.mjs';
 
-const require = createRequire(import.meta.url);
-const { type } = require('sharedb/test/client/presence/presence-test-type');
+/** A text that only grows; presence is a place in it. */
+const type = {
+  name: 'growing-text',
+  uri: 'http://example.org/types/growing-text',
+  create: (text) => text ?? '',
+  apply: (text, { index, value }) => text.slice(0, index) + value + text.slice(index),
+  transform(op, { index, value }, side) {
+    const stays = op.index < index || (op.index === index && side === 'left');
+    return stays ? op : { ...op, index: op.index + value.length };
+  },
+  transformPresence(at, { index, value }, isOwn) {
+    const stays = at.index < index || (at.index === index && !isOwn);
+    return stays ? at : { index: at.index + value.length };
+  },
+};
 ours.types.register(type);
 
 const CHANNEL = 'room';
@@ -51,7 +63,10 @@ describe('presence of several tabs', () => {
     await call(inA.create('from-a'), 'submit', { at: 1 });
     await call(outside.create('from-outside'), 'submit', { at: 2 });
     await settle();
-    assert.deepEqual({ ...inB.remotePresences }, { 'from-a': { at: 1 }, 'from-outside': { at: 2 } });
+    assert.deepEqual(
+      { ...inB.remotePresences },
+      { 'from-a': { at: 1 }, 'from-outside': { at: 2 } },
+    );
     assert.deepEqual({ ...inA.remotePresences }, { 'from-outside': { at: 2 } });
     assert.deepEqual({ ...outside.remotePresences }, { 'from-a': { at: 1 } });
   });
