@@ -276,9 +276,10 @@ impl ProxyConnection {
     /// anew, reads are asked again. Callbacks of ops without an end get `ERR_HOST_LOST`, since to send
     /// such an op again might double it. Queries are the driver's to create again.
     pub fn host_lost(&mut self) {
-        self.epoch = None;
         self.generation = 0;
-        self.asked.clear();
+        // What was asked of presence is announced to the next host, with the values.
+        self.asked.retain(|_, asked| matches!(asked, Asked::Presence(_)));
+        self.drop_remote_presences();
         self.queries.clear();
         let message =
             "The host went away before the server's answer: the op may be committed or not";
@@ -774,7 +775,12 @@ impl ProxyConnection {
         let (answer, version) = match answer {
             Err(error) => (Err(error), None),
             Ok(Some(Answer::Read { snapshot, version })) => {
-                (Ok(self.usable(handle, snapshot)), version)
+                let brought = snapshot.is_some();
+                let snapshot = self.usable(handle, snapshot);
+                if brought && snapshot.is_none() && self.ask_again(handle, action) {
+                    return;
+                }
+                (Ok(snapshot), version)
             }
             Ok(
                 Some(
@@ -798,6 +804,29 @@ impl ProxyConnection {
             }
         });
         self.take_version(handle, version);
+    }
+
+    /// The answer was for a state that the tab has given up since, and the next one has not come:
+    /// whoever asked must not be called back with neither. Says whether it asked.
+    fn ask_again(&mut self, handle: DocHandle, action: ReadAction) -> bool {
+        let Some(ProxyDoc { doc, .. }) = self.docs.get_mut(&handle) else {
+            return false;
+        };
+        let waits = match action {
+            ReadAction::Fetch => true,
+            ReadAction::Subscribe => doc.asks(true),
+            ReadAction::Unsubscribe => false,
+        };
+        if !waits || doc.version().is_some() {
+            return false;
+        }
+        if action == ReadAction::Fetch {
+            doc.postpone_fetch();
+        }
+        if let Some(event) = self.send_read(handle, action) {
+            self.push_event(event);
+        }
+        true
     }
 
     /// The snapshot, if it is for the state that the tab has now.

@@ -242,6 +242,19 @@ impl ProxyConnection {
         }
     }
 
+    /// Nobody will say any more who of the others is gone. Those that are not show themselves again.
+    pub(crate) fn drop_remote_presences(&mut self) {
+        let mut gone = Vec::new();
+        for (name, channel) in &mut self.presences.channels {
+            let ids = std::mem::take(&mut channel.remotes).into_keys();
+            let receive = |id| TabPresenceEvent::Receive(id, null());
+            gone.push((name.clone(), ids.map(receive).collect()));
+        }
+        for (name, events) in gone {
+            self.push_presence(&name, events);
+        }
+    }
+
     fn announce_channel(&mut self, name: &str) {
         let Some(channel) = self.presences.channels.get_mut(name) else {
             return;
