@@ -338,6 +338,10 @@ export class Connection {
     id: string,
     callback: ConnectionCallbacks['snapshot'],
   ): void;
+  /** The presence of a channel; always the same until it is destroyed. */
+  getPresence<T = any>(channel: string): Presence<T>;
+  /** The presence in a document, whose type has to have `transformPresence`. */
+  getDocPresence<T = any>(collection: string, id: string): DocPresence<T>;
 }
 export interface Connection extends TypedEmitter<ConnectionEventMap> {}
 
@@ -469,6 +473,49 @@ export class Query<T = any> {
   destroy(callback?: () => void): void;
 }
 export interface Query<T = any> extends TypedEmitter<QueryEventMap<T>> {}
+
+export interface PresenceEventMap<T> {
+  /** What another one shows; `null` when it shows nothing any more. */
+  receive(presenceId: string, value: T | null): void;
+  error(error: ClientError): void;
+}
+
+/** What others show on a channel. Made by the connection. */
+export interface Presence<T = any> extends TypedEmitter<PresenceEventMap<T>> {
+  connection: Connection;
+  readonly channel: string;
+  /** What the application asked for. */
+  readonly wantSubscribe: boolean;
+  /** What the server has confirmed. */
+  readonly subscribed: boolean;
+  remotePresences: Record<string, T>;
+  localPresences: Record<string, LocalPresence<T>>;
+  subscribe(callback?: (error?: ClientError) => void): void;
+  unsubscribe(callback?: (error?: ClientError) => void): void;
+  /** Something to show; the id is a random one if not given. */
+  create(presenceId?: string): LocalPresence<T>;
+  destroy(callback?: (error?: ClientError) => void): void;
+}
+
+/** What others show in a document; it moves with the document's ops. */
+export interface DocPresence<T = any> extends Presence<T> {
+  readonly collection: string;
+  readonly id: string;
+}
+
+/** What this client shows. Made by `presence.create`. */
+export interface LocalPresence<T = any> extends TypedEmitter<{ error(error: ClientError): void }> {
+  presence: Presence<T>;
+  presenceId: string;
+  connection: Connection;
+  /** Messages so far. */
+  presenceVersion: number;
+  value: T | null;
+  submit(value: T | null, callback?: (error?: ClientError) => void): void;
+  /** Shows the value once more. */
+  send(callback?: (error?: ClientError) => void): void;
+  destroy(callback?: (error?: ClientError) => void): void;
+}
 
 /** A `Backend` of `sharedb` in this process. */
 export interface BackendLike {
