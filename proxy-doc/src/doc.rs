@@ -985,6 +985,12 @@ impl Doc {
         }
     }
 
+    /// The oldest fetch is asked anew: its answer comes after those of the others.
+    pub fn postpone_fetch(&mut self) {
+        let oldest = self.inflight_fetch.pop_front();
+        self.inflight_fetch.extend(oldest);
+    }
+
     /// Whether a subscribe, or an unsubscribe where `want` is false, is on its way.
     pub fn asks(&self, want: bool) -> bool {
         let inflight = self.inflight_subscribe.as_ref();
