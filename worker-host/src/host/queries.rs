@@ -40,8 +40,7 @@ pub(super) struct Query {
 struct User {
     tab: TabId,
     query_id: u64,
-    /// The application had results already.
-    brought_results: bool,
+    /// It has results, and is told how they change: by an answer, or because it brought them along.
     answered: bool,
 }
 
@@ -134,8 +133,7 @@ impl Host {
         let user = User {
             tab: tab.clone(),
             query_id: request.query_id,
-            brought_results: request.results.is_some(),
-            answered: false,
+            answered: request.results.is_some() && request.action == QueryAction::Subscribe,
         };
         let meaning = (
             parsed(request.query.as_ref()),
@@ -178,8 +176,21 @@ impl Host {
             users: vec![user],
             collection,
         };
+        if query.action == QueryAction::Subscribe {
+            for key in query.results.iter().flatten() {
+                self.enter(key, tab);
+            }
+        }
         self.queries.insert(id, query);
         self.send_query(id);
+    }
+
+    /// The document came into a subscribed query of the tab.
+    fn enter(&mut self, key: &DocKey, tab: &TabId) {
+        let handle = self.open(key.clone());
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.hub.enter_query(tab);
+        }
     }
 
     fn join_query(&mut self, id: u64, user: User) {
@@ -428,11 +439,11 @@ impl Host {
         let mut answers = Vec::new();
         for user in &mut query.users {
             let first = !std::mem::replace(&mut user.answered, true);
-            let full = list || (first && !user.brought_results);
-            answers.push((user.tab.clone(), user.query_id, full, first || list));
+            let full = list || first;
+            answers.push((user.tab.clone(), user.query_id, full));
         }
-        for (tab, query_id, full, enters) in answers {
-            self.send_results(id, &tab, query_id, full, enters);
+        for (tab, query_id, full) in answers {
+            self.send_results(id, &tab, query_id, full);
         }
     }
 
@@ -447,18 +458,18 @@ impl Host {
         };
         user.answered = true;
         let (tab, query_id) = (user.tab.clone(), user.query_id);
-        self.send_results(id, &tab, query_id, true, true);
+        self.send_results(id, &tab, query_id, true);
     }
 
-    fn send_results(&mut self, id: u64, tab: &TabId, query_id: u64, full: bool, enters: bool) {
+    fn send_results(&mut self, id: u64, tab: &TabId, query_id: u64, full: bool) {
         let Some(query) = self.queries.get(&id) else {
             return;
         };
         let keys = query.results.clone();
         let extra = query.extra.clone();
-        let enters = enters && query.action == QueryAction::Subscribe;
+        let enters = full && query.action == QueryAction::Subscribe;
         let docs = keys.map(|keys| self.results_for(&keys, tab, enters));
-        // A tab that brought its results has them; the list tells it nothing unless a state is missing.
+        // To a tab that has results, and was told every change, the list says nothing new.
         let docs = docs.filter(|docs| full || docs.iter().any(|doc| doc.snapshot.is_some()));
         self.tell(
             tab,
