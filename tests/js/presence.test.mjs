@@ -153,13 +153,26 @@ describe('presence of several tabs', () => {
     assert.deepEqual({ ...inB.remotePresences }, moved);
     assert.deepEqual({ ...outside.remotePresences }, moved);
 
+    // A tab sees it where its own text is, with an op that nobody else has.
+    docs[1].pause();
+    docs[1].submitOp({ index: 0, value: 'Oh! ' });
+    await call(local, 'submit', { index: 14 });
+    await settle();
+    assert.deepEqual({ ...inB.remotePresences }, { 'from-a': { index: 18 } });
+    assert.deepEqual({ ...outside.remotePresences }, moved);
+    docs[1].resume();
+    await settle();
+    moved['from-a'].index = 18;
+    assert.deepEqual(local.value, moved['from-a']);
+    assert.deepEqual({ ...outside.remotePresences }, moved);
+
     // An op at the very place moves it only where its own author made it.
-    docs[1].submitOp({ index: 14, value: '!' });
+    docs[1].submitOp({ index: 18, value: '!' });
     await settle();
     assert.deepEqual({ ...inB.remotePresences }, moved);
-    docs[0].submitOp({ index: 14, value: '?' });
+    docs[0].submitOp({ index: 18, value: '?' });
     await settle();
-    assert.deepEqual({ ...inB.remotePresences }, { 'from-a': { index: 15 } });
+    assert.deepEqual({ ...inB.remotePresences }, { 'from-a': { index: 19 } });
   });
 });
 
