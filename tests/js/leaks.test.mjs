@@ -15,6 +15,8 @@ const MemoryDB = require('sharedb/lib/db/memory');
 /** Rounds before the first measure: buffers and tables have their size by then. */
 const WARM_UP = 2_000;
 const ROUNDS = 10_000;
+/** Rounds of what the server remembers, in each tab. */
+const WRITES = 1_000;
 /** Documents that are open at a time. */
 const AT_ONCE = 20;
 /** What the heap may grow by, in bytes a round: less than the two smallest objects forgotten. */
@@ -39,7 +41,7 @@ function queryable() {
   db.query = (collection, asked, fields, options, callback) => callback(null, []);
   db.queryPoll = (collection, asked, options, callback) => callback(null, []);
   db.canPollDoc = () => false;
-  return new Backend({ db });
+  return new Backend({ db, presence: true });
 }
 
 const hostStatus = (connection) =>
@@ -56,6 +58,7 @@ async function held(connections) {
     submissions: connection._submissions.size,
     snapshots: connection._snapshotRequests.size,
     waits: connection._waits.size,
+    presences: Object.keys(connection._presences).length,
     inbox: connection._inbox.length,
   }));
   return {
@@ -71,7 +74,23 @@ async function useDoc(connection, id) {
   await call(doc, 'destroy');
 }
 
-/** Both tabs open and leave each document, and look for some now and then. */
+/** Shows a value, and takes it back. */
+async function usePresence(connection, channel) {
+  const presence = connection.getPresence(channel);
+  await call(presence, 'subscribe');
+  await call(presence.create(), 'submit', { index: 0 });
+  await call(presence, 'destroy');
+}
+
+/** Writes to a document that nobody had, and leaves it with the op still on its way. */
+async function writeDoc(connection, id) {
+  const doc = connection.get('written', id);
+  doc.create({ n: 0 });
+  doc.submitOp([{ p: ['n'], na: 1 }]);
+  await call(doc, 'destroy');
+}
+
+/** Both tabs open and leave each document; now and then they look for some. */
 async function rounds(connections, first, count) {
   for (let round = first; round < first + count; round += AT_ONCE) {
     const work = [];
@@ -102,6 +121,24 @@ describe('memory', () => {
     const grown = process.memoryUsage().heapUsed - heap;
     assert.ok(grown < HEAP_NOISE * ROUNDS, `the heap grew by ${grown} bytes`);
   });
+
+  // The server keeps the documents, and something of each presence, so the heap says nothing here.
+  for (const [what, use] of Object.entries({ writeDoc, usePresence })) {
+    it(`stays flat over what two tabs leave behind: ${what}`, async () => {
+      const host = new OneHost(queryable());
+      const connections = [await host.tab('a'), await host.tab('b')];
+      const round = async (i) => {
+        await Promise.all(connections.map((connection, tab) => use(connection, `${i} ${tab}`)));
+      };
+      for (let i = 0; i < WRITES; i++) await round(i);
+      await settle();
+      const before = await held(connections);
+      for (let i = WRITES; i < 2 * WRITES; i++) await round(i);
+      await settle();
+      assert.deepEqual(await held(connections), before);
+      assert.deepEqual(before.host, { tabs: 2, sockets: 1, docs: 0, pendingOps: 0 });
+    });
+  }
 });
 
 /** Where the host may be, and how the network goes and comes there. */
