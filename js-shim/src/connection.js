@@ -457,6 +457,16 @@ export class Connection extends EventEmitter {
     }
   }
 
+  /**
+   * The host is somewhere else than it was meant to be, and has not been heard of yet.
+   *
+   * @param {Link} link
+   */
+  _useLink(link) {
+    this._link = link;
+    link.attach(this);
+  }
+
   /** The host died, and the link has reached another one. */
   _changeHost() {
     this._inbox.length = 0;

@@ -2,17 +2,14 @@
  * The way to a host in a SharedWorker.
  */
 
+import { tabLock } from './locks.js';
+import { PageLink } from './page-link.js';
+import { shared } from './shared.js';
+
 /** @typedef {import('./page-link.js').Link} Link */
 
 /** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
-export const MAJOR = 1;
-
-/**
- * The name of the lock that a tab holds for as long as it lives.
- *
- * @param {string} tab
- */
-export const lockName = (tab) => `sharedb-proxy tab ${tab}`;
+const MAJOR = 1;
 
 /** @implements {Link} */
 export class WorkerLink {
@@ -33,6 +30,8 @@ export class WorkerLink {
     this._tab = crypto.randomUUID();
     /** Messages for the host before it may know of this tab. @type {string[] | null} */
     this._waiting = [];
+    /** What was posted before the host's first word, for another host. @type {string[] | null} */
+    this._unheard = [];
     this._closed = false;
     /** Ends the tab's lock. @type {() => void} */
     this._release = () => {};
@@ -50,12 +49,39 @@ export class WorkerLink {
     const connection = this._connection;
     const { port } = this._worker;
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
-      if (typeof data === 'string') connection._receive(data, false);
-      else if (data?.host) this._watch(data.host);
-      else if (data?.failed) connection.emit('error', workerError({ message: data.failed }));
+      if (typeof data === 'string') {
+        this._unheard = null;
+        connection._receive(data, false);
+      } else if (data?.host) this._watch(data.host);
+      else if (data?.failed) this._fail(data.failed);
     };
-    this._worker.onerror = (/** @type {any} */ event) =>
-      connection.emit('error', workerError(event));
+    this._worker.onerror = (/** @type {any} */ { message }) => this._fail(message);
+  }
+
+  /**
+   * The worker cannot be loaded, or threw. Where it never said a word the host moves into this page;
+   * whatever was meant for the worker goes there.
+   *
+   * @param {string} [message]
+   */
+  _fail(message = 'its script could not be loaded') {
+    const connection = this._connection;
+    const unheard = this._unheard;
+    if (!unheard) {
+      return void connection.emit('error', new shared.Error('ERR_HOST_FAILED', message));
+    }
+    const reason = `the shared worker did not start: ${message}`;
+    shared.logger.warn(reason);
+    this._leave();
+    connection._useLink(new PageLink(null, { reason, open: () => new WebSocket(this._url) }));
+    for (const text of unheard) connection._link.post(text);
+  }
+
+  /** The host forgets the port with the lock. */
+  _leave() {
+    this._closed = true;
+    this._worker.port.onmessage = null;
+    this._release();
   }
 
   /**
@@ -79,6 +105,7 @@ export class WorkerLink {
     port.close();
     this._worker = this._make();
     this._waiting = [];
+    this._unheard = [];
     this._listen();
     this._connection._changeHost();
     this._start();
@@ -94,7 +121,7 @@ export class WorkerLink {
       return gone;
     };
     // Rejected only where the page is going away already.
-    navigator.locks.request(lockName(this._tab), held).catch(() => {});
+    navigator.locks.request(tabLock(this._tab), held).catch(() => {});
   }
 
   _start() {
@@ -120,15 +147,14 @@ export class WorkerLink {
 
   /** @param {string} text */
   post(text) {
+    this._unheard?.push(text);
     if (this._waiting) this._waiting.push(text);
     else this._worker.port.postMessage(text);
   }
 
   close() {
     this._connection._run(() => this._connection._core.close(true, true));
-    // The host forgets the port with the lock.
-    this._closed = true;
-    this._release();
+    this._leave();
   }
 
   bind() {
@@ -162,10 +188,4 @@ function packagedWorker(namespace) {
     type: 'module',
     name: `sharedb-proxy ${MAJOR} ${namespace}`,
   });
-}
-
-/** @param {any} event */
-function workerError(event) {
-  const message = event?.message ?? 'The shared worker could not be loaded';
-  return Object.assign(new Error(message), { code: 'ERR_HOST_NOT_LOADED' });
 }

@@ -6,10 +6,10 @@
 
 import init, { HostCore } from '../pkg/sharedb_proxy.js';
 import { HostKind } from './events.js';
+import { hostLock, tabLock } from './locks.js';
 import { shared } from './shared.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
-import { lockName } from './worker-link.js';
 
 /**
  * Serves the tabs of this worker.
@@ -57,7 +57,7 @@ class WorkerHost {
     const life = epoch();
     this._core = new HostCore(/** @type {any} */ (typesBridge), life, false, true);
     /** The lock that this host holds for as long as it lives. */
-    this._lock = `sharedb-proxy host ${life}`;
+    this._lock = hostLock(life);
     /** @type {Promise<void>} */
     this._alive = new Promise((resolve) => {
       const forever = new Promise(() => {});
@@ -84,7 +84,7 @@ class WorkerHost {
     this._ports.set(tab, port);
     this._alive.then(() => port.postMessage({ host: this._lock }));
     // The lock is ours only when the tab is gone, even if it crashed.
-    navigator.locks.request(lockName(tab), () => this._lose(tab));
+    navigator.locks.request(tabLock(tab), () => this._lose(tab));
     if (this._url) return;
     this._url = url;
     if (id) this._core.setId(id);
