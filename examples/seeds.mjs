@@ -6,6 +6,9 @@
 /** The collection of all demo documents. */
 export const COLLECTION = 'demo';
 
+/** The OT type by document id, where it is another than json0. */
+export const TYPES = { rich: 'rich-text' };
+
 const column = (title, cards) => ({ title, cards });
 
 /**
@@ -37,5 +40,26 @@ export const SEEDS = {
       kettle: { text: 'Descale the kettle' },
       path: { text: 'Sweep the path' },
     },
+  },
+  // Of type rich-text: a Quill Delta that only inserts. What formats a line stands on its line end.
+  rich: {
+    ops: [
+      { insert: 'Notes from the allotment' },
+      { insert: '\n', attributes: { header: 2 } },
+      { insert: 'Put the caret somewhere, or ' },
+      { insert: 'select a few words', attributes: { bold: true } },
+      { insert: ': every other tab shows the place, under your name.\nBefore the frost' },
+      { insert: '\n', attributes: { header: 3 } },
+      { insert: 'Bring in the pumpkins' },
+      { insert: '\n', attributes: { list: 'bullet' } },
+      { insert: 'Cover the ' },
+      { insert: 'young', attributes: { italic: true } },
+      { insert: ' fig tree' },
+      { insert: '\n', attributes: { list: 'bullet' } },
+      { insert: 'Empty the water butt' },
+      { insert: '\n', attributes: { list: 'bullet' } },
+      { insert: 'A garden is never finished, it is only handed on.' },
+      { insert: '\n', attributes: { blockquote: true } },
+    ],
   },
 };

@@ -19,15 +19,18 @@ import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import richText from 'rich-text';
 import Backend from 'sharedb';
 import { WebSocketServer } from 'ws';
-import { COLLECTION, SEEDS } from './seeds.mjs';
+import { COLLECTION, SEEDS, TYPES } from './seeds.mjs';
 import { WebSocketStream } from './ws-stream.mjs';
 
 const HOST = '127.0.0.1';
 const SOCKET_PATH = '/sharedb';
 const DEFAULT_PORT = 8080;
 const BUILT_PAGES = fileURLToPath(new URL('./dist/', import.meta.url));
+
+Backend.types.register(richText.type);
 
 const CONTENT_TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -74,7 +77,7 @@ class DemoBackend {
     const connection = this.#backend.connect();
     for (const [id, data] of Object.entries(SEEDS)) {
       const doc = connection.get(COLLECTION, id);
-      await promisify(doc.create.bind(doc))(data);
+      await promisify(doc.create.bind(doc))(data, TYPES[id]);
     }
     connection.close();
   }

@@ -10,10 +10,10 @@ const LONGEST_TEXT = 24;
  */
 export function showOps(doc, list) {
   doc.on('op', (op, source) => {
-    for (const component of op) {
+    for (const what of op.ops ? linesOfDelta(op.ops) : op.map(describe)) {
       const row = document.createElement('li');
       row.className = source ? 'mine' : 'theirs';
-      row.append(cell('who', source ? 'this tab' : 'elsewhere'), cell('what', describe(component)));
+      row.append(cell('who', source ? 'this tab' : 'elsewhere'), cell('what', what));
       list.prepend(row);
     }
     while (list.children.length > SHOWN_OPS) list.lastElementChild.remove();
@@ -40,6 +40,26 @@ function describe(component) {
   if (component.oi !== undefined) return `set ${path}`;
   if (component.od !== undefined) return `remove ${path}`;
   return `change ${path}`;
+}
+
+/** A rich-text op in words; where things are, counted in the text before it. */
+function linesOfDelta(components) {
+  let at = 0;
+  return components.flatMap(({ insert, delete: removed = 0, retain = 0, attributes }) => {
+    const start = at;
+    at += removed + retain;
+    if (insert !== undefined) return `insert ${quote(insert)} at ${start}`;
+    if (removed > 0) return `delete ${removed} at ${start}`;
+    return attributes ? `format ${retain} at ${start}: ${formats(attributes)}` : [];
+  });
+}
+
+function formats(attributes) {
+  const word = ([name, value]) => {
+    if (value === null) return `not ${name}`;
+    return value === true ? name : `${name} ${value}`;
+  };
+  return Object.entries(attributes).map(word).join(', ');
 }
 
 function quote(value) {

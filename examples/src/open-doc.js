@@ -2,7 +2,7 @@
  * Opens the document of a page: connects, subscribes, and creates the document when it does not exist yet, as with
  * `?doc=another-id` in the page's address.
  */
-import { COLLECTION, SEEDS } from '../seeds.mjs';
+import { COLLECTION, SEEDS, TYPES } from '../seeds.mjs';
 import { createConnection } from './connect.js';
 
 /**
@@ -22,15 +22,15 @@ export function openDoc(kind) {
     doc.subscribe((error) => {
       if (error) reject(error);
       else if (doc.type) resolve();
-      else create(doc, SEEDS[kind]).then(resolve, reject);
+      else create(doc, SEEDS[kind], TYPES[kind]).then(resolve, reject);
     });
   });
   return { connection, doc, opened };
 }
 
-function create(doc, data) {
+function create(doc, data, type) {
   return new Promise((resolve, reject) => {
-    doc.create(structuredClone(data), (error) => {
+    doc.create(structuredClone(data), type, (error) => {
       // Another tab was faster: its document is the one to show.
       if (!error || error.code === 'ERR_DOC_ALREADY_CREATED') resolve();
       else reject(error);

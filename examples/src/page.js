@@ -1,11 +1,11 @@
-/** What the three demo pages share: open the document, show the strip and the list of ops, say what went wrong. */
+/** What the demo pages share: open the document, show the strip and the list of ops, say what went wrong. */
 import { openDoc } from './open-doc.js';
 import { showOps } from './op-log.js';
 import { showStrip } from './strip.js';
 
 /**
  * Runs a demo page.
- * @param {'text' | 'counter' | 'board'} kind
+ * @param {'text' | 'counter' | 'board' | 'rich'} kind
  * @param {(doc: object) => void} show fills the page from the opened document
  */
 export async function runPage(kind, show) {

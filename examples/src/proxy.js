@@ -7,6 +7,8 @@
  */
 import { createConnection as connect } from 'sharedb-proxy';
 
+export { types } from 'sharedb-proxy';
+
 const query = new URLSearchParams(location.search);
 
 const worker = () =>

@@ -2,7 +2,9 @@
  * The stock ShareDB client under the names that `sharedb-proxy` uses, for comparison: open a page with
  * `?client=stock` and every tab has a socket and a copy of the document of its own.
  */
-import { Connection } from 'sharedb/lib/client';
+import { Connection, types } from 'sharedb/lib/client';
+
+export { types };
 
 /** Wait before the first attempt to connect again, in milliseconds; doubled up to the longest. */
 const FIRST_RETRY_MS = 250;

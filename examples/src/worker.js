@@ -1,4 +1,8 @@
-/** The shared worker of the demos: one host, one socket, for all tabs. */
+/**
+ * The shared worker of the demos: one host, one socket, for all tabs. A document's type has to be known here, where
+ * ops of several tabs are transformed, as well as in the page that shows it.
+ */
+import richText from 'rich-text';
 import { serve } from 'sharedb-proxy/worker';
 
-serve();
+serve({ types: [richText.type] });

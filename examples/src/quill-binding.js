@@ -1,0 +1,69 @@
+/**
+ * Binds a Quill editor to a document of type rich-text, both ways. Quill's deltas are the type's ops: what the person
+ * does is submitted as it is, and what others do is applied as it is.
+ *
+ * While an input method composes (Chinese, Japanese, accents by dead keys) Quill holds back what is typed and must not be
+ * changed: the ops of others wait, and are carried under the finished word.
+ */
+import Quill, { Delta } from 'quill';
+
+/**
+ * Starts the binding.
+ * @param {object} doc a subscribed ShareDB document of type rich-text
+ * @param {Quill} quill with `userOnly` history, so that undo takes back the person's own changes only
+ */
+export function bindQuill(doc, quill) {
+  new QuillBinding(doc, quill).listen();
+}
+
+class QuillBinding {
+  constructor(doc, quill) {
+    this.doc = doc;
+    this.quill = quill;
+    /** What others did and the editor does not show yet. */
+    this.unseen = new Delta();
+  }
+
+  listen() {
+    const { doc, quill } = this;
+    quill.on('text-change', (delta, _before, source) => source === 'user' && this.send(delta));
+    // Quill says so a moment before it is done with the composition.
+    quill.on(Quill.events.COMPOSITION_END, () => queueMicrotask(() => this.showUnseen()));
+    // Our own ops carry the binding as their source: the editor shows them already.
+    doc.on('op', (op, source) => source !== this && this.receive(op));
+    for (const event of ['load', 'create', 'del']) doc.on(event, () => this.reload());
+    this.reload();
+  }
+
+  /** Shows the document as it is after it was created, deleted or loaded anew. */
+  reload() {
+    this.unseen = new Delta();
+    this.quill.setContents(this.doc.data ?? [], 'api');
+    this.quill.enable(Boolean(this.doc.type));
+    this.quill.history.clear();
+  }
+
+  /** @param {Delta} delta what the person did to what the editor shows */
+  send(delta) {
+    // Others were first: where both insert at one place, theirs stays in front.
+    const op = this.unseen.transform(delta, true);
+    this.unseen = delta.transform(this.unseen, false);
+    // A rejected op is taken back by the document, which says so by `op` or `load`: nothing is left to do here.
+    this.doc.submitOp(op, { source: this }, () => {});
+  }
+
+  /** @param {{ops: object[]}} op */
+  receive(op) {
+    this.unseen = this.unseen.compose(new Delta(op));
+    this.showUnseen();
+  }
+
+  showUnseen() {
+    if (this.quill.composition.isComposing) return;
+    // What was typed and not yet reported goes out first, and changes what is left to show.
+    this.quill.update();
+    const delta = this.unseen;
+    this.unseen = new Delta();
+    this.quill.updateContents(delta, 'api');
+  }
+}
