@@ -14,6 +14,8 @@ mod edit;
 mod garbage;
 mod ledger;
 mod random;
+#[cfg(feature = "native")]
+pub mod real;
 mod step;
 mod tab;
 mod world;

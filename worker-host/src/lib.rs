@@ -10,6 +10,8 @@
 
 mod bulk;
 mod host;
+#[cfg(feature = "native")]
+pub mod native;
 mod reconnect;
 mod wire;
 

@@ -235,33 +235,36 @@ fn may_vanish(world: &World) -> bool {
 /// How often each marker was committed.
 fn marks(log: &[CommittedOp]) -> BTreeMap<String, usize> {
     let mut marks = BTreeMap::new();
-    let mut count = |mark: String| *marks.entry(mark).or_insert(0) += 1;
     for op in log {
-        let content = Value::Object(op.content.clone());
-        let created = content
-            .get("create")
-            .and_then(|create| create.get("data")?.get("marks")?.as_object());
-        for (mark, _) in created.into_iter().flat_map(Object::iter) {
-            count(mark.to_string_lossy());
-        }
-        let components = content
-            .get("op")
-            .and_then(Value::as_array)
-            .unwrap_or_default();
-        for component in components {
-            let path = component
-                .get("p")
-                .and_then(Value::as_array)
-                .unwrap_or_default();
-            if let ([Value::String(first), Value::String(mark)], Some(_)) =
-                (path, component.get("oi"))
-                && first.to_str() == Some("marks")
-            {
-                count(mark.to_string_lossy());
-            }
-        }
+        count_marks(&Value::Object(op.content.clone()), &mut marks);
     }
     marks
+}
+
+/// Counts the markers that an op inserts, the op as the wire has it.
+pub(super) fn count_marks(content: &Value, marks: &mut BTreeMap<String, usize>) {
+    let mut count = |mark: String| *marks.entry(mark).or_insert(0) += 1;
+    let created = content
+        .get("create")
+        .and_then(|create| create.get("data")?.get("marks")?.as_object());
+    for (mark, _) in created.into_iter().flat_map(Object::iter) {
+        count(mark.to_string_lossy());
+    }
+    let components = content
+        .get("op")
+        .and_then(Value::as_array)
+        .unwrap_or_default();
+    for component in components {
+        let path = component
+            .get("p")
+            .and_then(Value::as_array)
+            .unwrap_or_default();
+        if let ([Value::String(first), Value::String(mark)], Some(_)) = (path, component.get("oi"))
+            && first.to_str() == Some("marks")
+        {
+            count(mark.to_string_lossy());
+        }
+    }
 }
 
 /// When all tabs are gone, a host has nothing left.

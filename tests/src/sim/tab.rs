@@ -386,12 +386,7 @@ impl Tab {
             return Ok(());
         }
         let (token, mark) = ledger.mark(self.number, doc);
-        let TabDoc {
-            handle,
-            data,
-            exists,
-            ..
-        } = &self.docs[doc];
+        let TabDoc { handle, data, .. } = &self.docs[doc];
         let handle = *handle;
         let heard = self.refuses(handle);
         let (op, marked) = edit::edit(r, data, &mark, self.style);
