@@ -8,12 +8,19 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 (cd "$root" && git ls-files -z -- '*.rs' '*.toml' Cargo.lock '*/README.md' | tar --null -T - -cf -) | tar -xf - -C "$copy"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/breaks"
+simulate() {
+  (cd "$copy" && cargo build -q --release -p sharedb-proxy-tests --bin simulate 2>"$copy/out") || { cat "$copy/out"; exit 1; }
+  "$CARGO_TARGET_DIR/release/simulate" --seeds 2000 --no-plans >"$copy/out" 2>&1
+}
+if ! simulate; then
+  echo "the core fails without a break: $(tail -n 1 "$copy/out")"
+  exit 1
+fi
 passed=0 failed=0
 for patch in ${*:-"$here"/*.patch}; do
   name=$(basename "$patch" .patch)
   (cd "$copy" && patch -s -p1 <"$patch")
-  (cd "$copy" && cargo build -q --release -p sharedb-proxy-tests --bin simulate 2>/dev/null)
-  if "$CARGO_TARGET_DIR/release/simulate" --seeds 2000 --no-plans >"$copy/out" 2>&1; then
+  if simulate; then
     echo "$name: NOT FOUND in 2000 seeds"
     failed=$((failed + 1))
   else

@@ -288,7 +288,9 @@ fn check_forgotten(world: &mut World) {
                 status = text;
             }
         }
-        if !status.contains(r#""status":{"tabs":1,"sockets":1,"docs":0,"pendingOps":0}"#) {
+        let nothing =
+            status.contains(r#""tabs":1,"#) && status.contains(r#""docs":0,"pendingOps":0"#);
+        if !nothing {
             world
                 .ledger
                 .problems

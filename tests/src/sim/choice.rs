@@ -123,7 +123,7 @@ fn edit(world: &World, r: &mut Random) -> Step {
 }
 
 fn call(world: &World, r: &mut Random) -> Step {
-    const ACTS: [Act; 12] = [
+    const ACTS: [Act; 11] = [
         Act::Subscribe,
         Act::Subscribe,
         Act::Unsubscribe,
@@ -135,14 +135,9 @@ fn call(world: &World, r: &mut Random) -> Step {
         Act::PreventCompose,
         Act::SubmitSource,
         Act::Destroy,
-        Act::Ingest,
     ];
     let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
-    let act = match *r.pick(&ACTS) {
-        // Where the host has moved on, what was submitted meanwhile is given up with an error.
-        Act::Ingest if world.config.weather == Weather::Fair => Act::Fetch,
-        act => act,
-    };
+    let act = *r.pick(&ACTS);
     Step::Do {
         tab,
         doc,

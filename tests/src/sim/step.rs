@@ -111,7 +111,8 @@ pub enum Act {
     SubmitSource,
     /// `destroy`, and a new document of the same name.
     Destroy,
-    /// `ingestSnapshot` of what the server has.
+    /// `ingestSnapshot` of what the server has. Not made up: the reference server cannot serve the
+    /// snapshot of a version, which the host then asks for.
     Ingest,
     /// A listener throws.
     Throw,

@@ -197,7 +197,10 @@ impl Tab {
             TabEvent::State(..) | TabEvent::Pong | TabEvent::ConnectionError(_) => {}
             TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
             TabEvent::Status(_, status) => self.status = Some(status),
-            TabEvent::OpenDoc(..) | TabEvent::Query(..) | TabEvent::Snapshot(..) => {
+            TabEvent::OpenDoc(..)
+            | TabEvent::Query(..)
+            | TabEvent::Snapshot(..)
+            | TabEvent::Presence(..) => {
                 ledger.problem(format!("tab {}: unexpected {event:?}", self.number));
             }
             TabEvent::Warn(text) => ledger.error(|| format!("warning in a tab: {text}")),

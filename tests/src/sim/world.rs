@@ -523,7 +523,13 @@ fn drain_host(
                     socket.up.push_back(text);
                 }
             }
-            Output::CloseSocket => ledger.problem(format!("host {number} closes its socket")),
+            // The last tab left. What the host had sent still arrives; nothing comes back.
+            Output::CloseSocket => {
+                socket.cut = true;
+                socket.down.clear();
+                side.socket = None;
+                side.wants_socket = false;
+            }
             Output::OpenSocket => side.wants_socket = true,
             Output::StartTimer(_) => side.timer = true,
             // An op that is sent again after others were committed: ShareDB's client warns and fetches, too.
