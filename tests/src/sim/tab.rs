@@ -403,13 +403,12 @@ impl Tab {
     }
 
     fn submit_bad(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
-        const BAD: [&str; 6] = [
+        const BAD: [&str; 5] = [
             r#"[{"p":["nowhere","below"],"oi":1}]"#,
             r#"[{"p":["__proto__","x"],"oi":1}]"#,
             r#"{"oi":1,"p":7}"#,
             "null",
             r#"[{"p":["fix"],"oi":2},{"p":["nowhere",0],"si":"x"}]"#,
-            r#"[{"p":["text","x"],"li":1}]"#,
         ];
         let token = ledger.call(self.number, doc, What::Unmarked);
         let (handle, op) = (self.docs[doc].handle, *r.pick(&BAD));
