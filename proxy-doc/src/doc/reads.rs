@@ -1,0 +1,309 @@
+//! Fetching and subscribing (`fetch`, `subscribe`, `ingestSnapshot`).
+
+use super::{Doc, Edge, Snapshot, SnapshotType, SubscribeRequest, Upstream, Waiter};
+use crate::{Error, Event, Later, Outcome, Task, Token, Version, codes};
+
+impl Doc {
+    /// Asks for the newest state.
+    pub fn fetch(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
+        self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), false);
+    }
+
+    pub(super) fn request_fetch(&mut self, up: &mut Upstream<'_>, waiter: Waiter, force: bool) {
+        self.pending_fetch.push(waiter);
+        if !up.can_read || !(force || self.inflight_fetch.is_empty()) {
+            return;
+        }
+        // A forced fetch answers the rollback that asked for it, not an older call.
+        let next = if force {
+            self.pending_fetch.pop()
+        } else {
+            Some(self.pending_fetch.remove(0))
+        };
+        self.inflight_fetch.extend(next);
+        up.emit(Event::SendFetch);
+    }
+
+    /// Asks for the newest state and all ops to come.
+    pub fn subscribe(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
+        self.queue_subscribe(up, true, false, callback);
+    }
+
+    /// Asks for no more ops; the data stays.
+    pub fn unsubscribe(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
+        self.queue_subscribe(up, false, false, callback);
+    }
+
+    pub(super) fn queue_subscribe(
+        &mut self,
+        up: &mut Upstream<'_>,
+        want: bool,
+        resumes: bool,
+        callback: Option<Token>,
+    ) {
+        let last = self
+            .pending_subscribe
+            .back_mut()
+            .or(self.inflight_subscribe.as_mut());
+        if let Some(last) = last
+            && last.want == want
+        {
+            last.resumes &= callback.is_none();
+            last.tokens.extend(callback);
+            return;
+        }
+        let tokens = callback.into_iter().collect();
+        self.pending_subscribe.push_back(SubscribeRequest {
+            want,
+            resumes,
+            tokens,
+        });
+        self.flush_subscribe(up);
+    }
+
+    pub(super) fn flush_subscribe(&mut self, up: &mut Upstream<'_>) {
+        if self.inflight_subscribe.is_some() {
+            return;
+        }
+        let Some(next) = self.pending_subscribe.front() else {
+            return;
+        };
+        let want = next.want;
+        if up.can_read {
+            self.want_subscribe = want;
+            self.subscribed = want && self.subscribed;
+            up.emit(if want {
+                Event::SendSubscribe
+            } else {
+                Event::SendUnsubscribe
+            });
+        } else if !want {
+            // Offline we are unsubscribed already.
+            self.want_subscribe = false;
+            up.emit(Event::Later(Later::Unsubscribed));
+        } else {
+            return;
+        }
+        self.inflight_subscribe = self.pending_subscribe.pop_front();
+    }
+
+    /// The answer to a fetch.
+    pub fn handle_fetch(&mut self, up: &mut Upstream<'_>, answer: Result<Option<Snapshot>, Error>) {
+        let mut waiters: Vec<Waiter> = self.inflight_fetch.pop_front().into_iter().collect();
+        if let [Waiter::Nobody] = waiters[..] {
+            waiters.clear();
+        }
+        waiters.append(&mut self.pending_fetch);
+        match answer {
+            Err(error) => self.answer_error(up, error, waiters),
+            Ok(snapshot) => {
+                up.push(Task::NothingPending);
+                self.ingest(up, snapshot, waiters);
+            }
+        }
+    }
+
+    /// The oldest fetch is asked anew: its answer comes after those of the others.
+    pub fn postpone_fetch(&mut self) {
+        let oldest = self.inflight_fetch.pop_front();
+        self.inflight_fetch.extend(oldest);
+    }
+
+    /// Whether a subscribe, or an unsubscribe where `want` is false, is on its way.
+    pub fn asks(&self, want: bool) -> bool {
+        let inflight = self.inflight_subscribe.as_ref();
+        inflight.is_some_and(|request| request.want == want)
+    }
+
+    /// The answer to a subscribe or unsubscribe.
+    pub fn handle_subscribe(
+        &mut self,
+        up: &mut Upstream<'_>,
+        answer: Result<Option<Snapshot>, Error>,
+    ) {
+        let Some(request) = self.inflight_subscribe.take() else {
+            // The connection was lost in between. What the answer brings is the state all the same.
+            return self.ingest(up, answer.ok().flatten(), Vec::new());
+        };
+        let mut waiters = std::mem::take(&mut self.pending_fetch);
+        waiters.extend(request.tokens.into_iter().map(Waiter::Token));
+        let snapshot = match answer {
+            Err(error) => return self.answer_error(up, error, waiters),
+            Ok(snapshot) => snapshot,
+        };
+        self.subscribed = request.want;
+        up.push(Task::FlushSubscribe);
+        up.push(Task::NothingPending);
+        if self.subscribed {
+            self.ingest(up, snapshot, waiters);
+        } else {
+            self.call(up, waiters, None);
+        }
+    }
+
+    pub(super) fn answer_error(
+        &mut self,
+        up: &mut Upstream<'_>,
+        error: Error,
+        waiters: Vec<Waiter>,
+    ) {
+        let silent = error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION);
+        if silent {
+            self.want_subscribe = false;
+        } else if waiters.is_empty() {
+            up.emit(Event::Error(error.clone()));
+        }
+        up.push(Task::NothingPending);
+        self.call(up, waiters, if silent { None } else { Some(error) });
+    }
+
+    pub(super) fn call(
+        &mut self,
+        up: &mut Upstream<'_>,
+        waiters: Vec<Waiter>,
+        error: Option<Error>,
+    ) {
+        for waiter in waiters.into_iter().rev() {
+            match waiter {
+                Waiter::Nobody => {}
+                Waiter::Token(token) => {
+                    let outcome = error.clone().map_or(Outcome::Done, Outcome::Failed);
+                    up.emit(Event::Callback {
+                        tokens: vec![token],
+                        outcome,
+                    });
+                }
+                Waiter::Rollback(rollback) => {
+                    up.push(Task::FinishRollback(rollback, error.clone()));
+                }
+                Waiter::NoOp => {
+                    let outcome = error.clone().map_or(Outcome::Done, Outcome::Failed);
+                    up.push(Task::ClearInflight(outcome));
+                }
+                Waiter::Refresh => up.push(Task::FinishRefresh(error.clone())),
+            }
+        }
+    }
+
+    /// Says where at the upstream an ingested snapshot stands.
+    pub fn place(&mut self, version: Version) {
+        self.version = Some(version);
+    }
+
+    /// The state cannot be placed at the upstream: takes the upstream's instead. Nothing is lost
+    /// where nothing was submitted; otherwise this is a hard rollback.
+    pub fn refresh(&mut self, up: &mut Upstream<'_>, error: Error) {
+        if self.has_write_pending() {
+            return self.hard_rollback(up, error);
+        }
+        self.life += 1;
+        self.ty = None;
+        self.version = None;
+        // Until the state has come there is nothing to write to, and a writer is told so.
+        self.rollbacks += 1;
+        self.request_fetch(up, Waiter::Refresh, true);
+    }
+
+    /// Takes over a snapshot where that is possible, or fetches (`ingestSnapshot`).
+    pub fn ingest_snapshot(
+        &mut self,
+        up: &mut Upstream<'_>,
+        snapshot: Option<Snapshot>,
+        callback: Option<Token>,
+    ) {
+        let waiters = callback.map(Waiter::Token).into_iter().collect();
+        self.ingest(up, snapshot, waiters);
+    }
+
+    pub(super) fn ingest(
+        &mut self,
+        up: &mut Upstream<'_>,
+        snapshot: Option<Snapshot>,
+        waiters: Vec<Waiter>,
+    ) {
+        let Some(snapshot) = snapshot else {
+            return self.call(up, waiters, None);
+        };
+        let Some(v) = snapshot.v else {
+            let message = format!("Missing version in ingested snapshot. {}", self.key);
+            let error = Error::new(codes::ERR_INGESTED_SNAPSHOT_HAS_NO_VERSION, message);
+            return self.call_or_emit(up, waiters, error);
+        };
+        if self.ty.is_some() || self.has_write_pending() {
+            return self.ingest_over_state(up, v, waiters);
+        }
+        if self.version.is_some_and(|version| version > v) {
+            return self.call(up, waiters, None);
+        }
+        self.version = Some(v);
+        let type_name = match snapshot.ty {
+            SnapshotType::Default => Some(up.types.default_uri()),
+            SnapshotType::None => None,
+            SnapshotType::Uri(uri) => Some(uri),
+        };
+        self.ty = type_name.as_deref().and_then(|name| up.types.resolve(name));
+        self.call(up, waiters, None);
+        let (known, unknown) = match &self.ty {
+            Some(_) => (type_name, None),
+            None => (None, type_name),
+        };
+        up.emit(Event::Load {
+            type_name: known,
+            data: snapshot.data,
+        });
+        if let Some(name) = unknown {
+            up.emit(Event::Error(self.type_not_recognized(&name)));
+        }
+    }
+
+    /// ShareDB's message in a tab; in the host it has to say where the type is missing.
+    pub(super) fn type_not_recognized(&self, name: &str) -> Error {
+        let message = match self.edge {
+            Edge::Tab => "Missing type undefined".to_owned(),
+            Edge::Host => format!(
+                "Missing type {name} where the connection lives: register it there, in a worker by serve({{types: [type]}})"
+            ),
+        };
+        Error::new(codes::ERR_DOC_TYPE_NOT_RECOGNIZED, message)
+    }
+
+    pub(super) fn ingest_over_state(
+        &mut self,
+        up: &mut Upstream<'_>,
+        v: Version,
+        waiters: Vec<Waiter>,
+    ) {
+        let Some(version) = self.version else {
+            if self.has_write_pending() {
+                // Created here without a fetch: whether the snapshot holds that or another
+                // client's create shows when ours is answered.
+                return self.waiting_for_writes.push(waiters);
+            }
+            let message = format!(
+                "Cannot ingest snapshot in doc with null version. {}",
+                self.key
+            );
+            let error = Error::new(codes::ERR_DOC_MISSING_VERSION, message);
+            return self.call_or_emit(up, waiters, error);
+        };
+        if v <= version {
+            return self.call(up, waiters, None);
+        }
+        let mut waiters = waiters.into_iter();
+        self.request_fetch(up, waiters.next().unwrap_or(Waiter::Nobody), false);
+        self.pending_fetch.extend(waiters);
+    }
+
+    pub(super) fn call_or_emit(
+        &mut self,
+        up: &mut Upstream<'_>,
+        waiters: Vec<Waiter>,
+        error: Error,
+    ) {
+        if waiters.is_empty() {
+            up.emit(Event::Error(error));
+        } else {
+            self.call(up, waiters, Some(error));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Sending, and the upstream that comes and goes (`flush`, `_onConnectionStateChanged`).
+
+use super::{Doc, Edge, MAX_SEQ, Upstream, Waiter};
+use crate::{Error, Event, Later, codes};
+
+impl Doc {
+    /// Holds own ops back.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Sends own ops again.
+    pub fn resume(&mut self, up: &mut Upstream<'_>) {
+        self.paused = false;
+        self.flush(up);
+    }
+
+    /// Sends the first pending op, if one can be sent and none is on its way.
+    pub fn flush(&mut self, up: &mut Upstream<'_>) {
+        if self.apply_stack.is_some() {
+            // A remote op is half applied: what is pending is still to be transformed by its rest.
+            return self.flush_later(up);
+        }
+        self.flush_scheduled = false;
+        if !up.can_write || self.inflight.is_some() || self.paused {
+            return;
+        }
+        let Some(mut op) = self.pending.pop_front() else {
+            return;
+        };
+        op.sent = true;
+        if self.edge == Edge::Host
+            && op.id.seq.is_none()
+            && let Some(earlier) = &op.earlier
+        {
+            op.id = earlier.clone();
+        }
+        if op.id.seq.is_none() {
+            if up.next_seq.0 >= MAX_SEQ {
+                self.inflight = Some(op);
+                let message = "Connection seq has exceeded the max safe integer, maybe from being open for too long";
+                let error = Error::new(codes::ERR_CONNECTION_SEQ_INTEGER_OVERFLOW, message);
+                return up.emit(Event::Error(error));
+            }
+            op.id.seq = Some(*up.next_seq);
+            *up.next_seq = up.next_seq.next();
+        }
+        self.inflight = Some(op);
+        up.emit(Event::SendOp);
+    }
+
+    pub(super) fn flush_later(&mut self, up: &mut Upstream<'_>) {
+        if !self.flush_scheduled {
+            self.flush_scheduled = true;
+            up.emit(Event::Later(Later::Flush));
+        }
+    }
+
+    /// The inflight op was written out: from now on it carries `src` wherever it is sent again.
+    pub fn mark_sent(&mut self, src: Option<&str>) {
+        if let Some(op) = &mut self.inflight
+            && op.id.src.is_none()
+        {
+            op.id.src = src.map(str::to_owned);
+        }
+    }
+
+    /// The upstream came or went (`_onConnectionStateChanged`).
+    pub fn handle_connection_state(&mut self, up: &mut Upstream<'_>) {
+        if up.can_read {
+            self.resubscribe(up);
+            // Below the reads on the stack means after; ops go first.
+            return self.flush(up);
+        }
+        self.disconnect(up);
+    }
+
+    /// The upstream died, and with it all it knew of this client: a tab lost its host. What was
+    /// submitted and not acknowledged has an unknown fate, which `error` says to its callbacks; the
+    /// state is loaded anew from whoever comes next.
+    pub fn handle_upstream_lost(&mut self, up: &mut Upstream<'_>, error: Error) {
+        self.disconnect(up);
+        if self.version.is_some() || self.has_write_pending() {
+            self.refresh(up, error);
+        }
+        up.can_read = true;
+        self.resubscribe(up);
+    }
+
+    pub(super) fn disconnect(&mut self, up: &mut Upstream<'_>) {
+        if self.edge == Edge::Host
+            && let Some(op) = self.inflight.take()
+        {
+            self.pending.push_front(op);
+        }
+        self.subscribed = false;
+        if let Some(request) = self.inflight_subscribe.take() {
+            if request.want {
+                self.pending_subscribe.push_front(request);
+            } else {
+                self.inflight_subscribe = Some(request);
+                self.handle_subscribe(up, Ok(None));
+            }
+        }
+        self.pending_fetch.extend(self.inflight_fetch.drain(..));
+    }
+
+    /// The upstream could not answer a subscribe; asks again if it is back, else when it is.
+    pub fn handle_subscribe_offline(&mut self, up: &mut Upstream<'_>) {
+        if let Some(request) = self.inflight_subscribe.take() {
+            self.pending_subscribe.push_front(request);
+        }
+        if up.can_read {
+            self.flush_subscribe(up);
+        }
+    }
+
+    /// The upstream could not answer a fetch; asks again if it is back, else when it is.
+    pub fn handle_fetch_offline(&mut self, up: &mut Upstream<'_>) {
+        if let Some(waiter) = self.inflight_fetch.pop_front() {
+            self.pending_fetch.insert(0, waiter);
+        }
+        if up.can_read && self.inflight_fetch.is_empty() && !self.pending_fetch.is_empty() {
+            self.inflight_fetch.push_back(self.pending_fetch.remove(0));
+            up.emit(Event::SendFetch);
+        }
+    }
+
+    pub(super) fn resubscribe(&mut self, up: &mut Upstream<'_>) {
+        if self.pending_subscribe.is_empty() && self.want_subscribe {
+            return self.queue_subscribe(up, true, true, None);
+        }
+        let will_fetch = self.pending_subscribe.iter().any(|request| request.want);
+        self.flush_subscribe(up);
+        if !will_fetch && !self.pending_fetch.is_empty() {
+            self.request_fetch(up, Waiter::Nobody, false);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Ops from the upstream: others', and the end of our own (`_handleOp`, `_opAcknowledged`).
+
+use super::{Doc, Edge, Rollback, Upstream, Waiter, tokens};
+use crate::{
+    Error, Event, OpKind, Outcome, PendingOp, Seq, Source, Submission, Task, Version, codes,
+    transform_x,
+};
+
+impl Doc {
+    /// A committed op of somebody else: transforms what is pending, and applies it.
+    ///
+    /// An old op is ignored. On a gap the host fetches; a tab's host leaves none, so there an op
+    /// that does not fit belongs to a state that was given up.
+    ///
+    /// `next` is the count after the op: `v` + 1, or more where a lagging tab gets several as one.
+    pub fn handle_op(
+        &mut self,
+        up: &mut Upstream<'_>,
+        v: Version,
+        next: Version,
+        src: Option<String>,
+        mut kind: OpKind,
+    ) {
+        let Some(version) = self.version.filter(|version| v <= *version) else {
+            return match self.edge {
+                Edge::Host => self.fetch(up, None),
+                Edge::Tab => (),
+            };
+        };
+        if v < version {
+            return;
+        }
+        if let Err(error) = self.transform_unsettled(&mut kind) {
+            return self.hard_rollback(up, error);
+        }
+        self.version = Some(next);
+        self.apply_remote(up, kind, src);
+    }
+
+    /// The reader could not read an op of the upstream: only a fresh snapshot helps.
+    pub fn handle_unreadable_op(&mut self, up: &mut Upstream<'_>, error: Error) {
+        self.hard_rollback(up, error);
+    }
+
+    pub(super) fn transform_unsettled(&mut self, server: &mut OpKind) -> Result<(), Error> {
+        for client in self.inflight.iter_mut().chain(&mut self.pending) {
+            transform_x(client, server)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply_remote(
+        &mut self,
+        up: &mut Upstream<'_>,
+        kind: OpKind,
+        src: Option<String>,
+    ) {
+        up.push(Task::Catch);
+        if let Err(error) = self.apply(up, kind, Source::Remote, src) {
+            self.hard_rollback(up, error);
+        }
+    }
+
+    /// The server committed the inflight op at `v` (`_opAcknowledged`), and changed it by `fixups`.
+    pub fn handle_ack(&mut self, up: &mut Upstream<'_>, v: Version, fixups: Vec<OpKind>) {
+        let Some(inflight) = &self.inflight else {
+            return;
+        };
+        if matches!(inflight.kind, OpKind::Create { .. }) {
+            self.version = Some(v);
+        } else if self.version != Some(v) {
+            // All ops before ours should have come before its acknowledgement.
+            let expected = self
+                .version
+                .map_or_else(|| "null".to_owned(), |v| v.to_string());
+            let text = format!("Invalid version from server. Expected: {expected} Received: {v}");
+            self.fetch(up, None);
+            return up.emit(Event::Warn(text));
+        }
+        let mut changes = Vec::with_capacity(fixups.len());
+        for mut fixup in fixups {
+            for op in &mut self.pending {
+                if let Err(error) = transform_x(op, &mut fixup) {
+                    return self.hard_rollback(up, error);
+                }
+            }
+            changes.push(fixup);
+        }
+        up.push(Task::ClearInflight(Outcome::Done));
+        up.push(Task::CountVersion);
+        for change in changes.into_iter().rev() {
+            self.apply_remote(up, change, None);
+        }
+    }
+
+    /// The upstream refused the inflight op, or an op message came back as an error.
+    pub fn handle_op_error(&mut self, up: &mut Upstream<'_>, error: Error, seq: Option<Seq>) {
+        let ours = self.inflight.as_ref().map(|op| op.id.seq);
+        match ours {
+            None => up.emit(Event::Error(error)),
+            // Nothing was left of our op at the server. Catch up, then it is as good as committed.
+            Some(inflight) if error.is(codes::ERR_NO_OP) && inflight == seq => {
+                self.request_fetch(up, Waiter::NoOp, false);
+            }
+            Some(_) => self.rollback(up, error),
+        }
+    }
+
+    /// The host has the inflight op, durably, as its revision `v`: the next one may go.
+    pub fn handle_accepted(&mut self, up: &mut Upstream<'_>, seq: Seq, v: Version) {
+        let Some(op) = self.inflight.take_if(|op| op.id.seq == Some(seq)) else {
+            return;
+        };
+        self.version = Some(v.next());
+        self.accepted.push_back(op);
+        self.flush(up);
+    }
+
+    /// The host says how accepted ops ended at the server.
+    pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
+        let mut ended = Vec::new();
+        self.accepted.retain_mut(|op| {
+            let is_ended = op.id.seq.is_some_and(|seq| seqs.contains(&seq));
+            if is_ended {
+                ended.append(&mut op.submissions);
+            }
+            !is_ended
+        });
+        if !ended.is_empty() {
+            self.finish(up, ended, outcome);
+        }
+    }
+
+    /// The host rolled back hard; `rejected` are the ops of this tab that the server refused.
+    pub fn handle_rollback(&mut self, up: &mut Upstream<'_>, error: Error, rejected: &[Seq]) {
+        // Given up already, and nothing from the host since: what was submitted meanwhile has an answer
+        // of its own. A state may be here before the fetch is answered that the rollback waits for.
+        if self.in_hard_rollback() && self.version.is_none() && self.accepted.is_empty() {
+            return;
+        }
+        let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
+        let (refused, others) = self.take_ops().into_iter().partition(is_rejected);
+        self.start_rollback(
+            up,
+            Rollback {
+                error,
+                rejected: refused,
+                others,
+            },
+        );
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        up: &mut Upstream<'_>,
+        submissions: Vec<Submission>,
+        outcome: Outcome,
+    ) {
+        let heard = submissions.iter().any(|submission| submission.callback);
+        if let Outcome::Failed(error) = &outcome
+            && !heard
+        {
+            up.push(Task::Unheard(error.clone()));
+        }
+        up.push(Task::NothingPending);
+        up.push(Task::Flush);
+        up.emit(Event::Callback {
+            tokens: tokens(&submissions),
+            outcome,
+        });
+    }
+
+    pub(super) fn clear_inflight(&mut self, up: &mut Upstream<'_>, outcome: Outcome) {
+        if let Some(op) = self.inflight.take() {
+            self.finish(up, op.submissions, outcome);
+        }
+    }
+}
