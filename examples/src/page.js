@@ -26,6 +26,7 @@ export async function runPage(kind, show) {
 
 function report(error) {
   console.error(error);
+  if (window.demo) window.demo.problem = error;
   const line = document.querySelector('#problem');
   line.hidden = false;
   line.textContent = error.message ?? String(error);

@@ -65,5 +65,33 @@ class QuillBinding {
     const delta = this.unseen;
     this.unseen = new Delta();
     this.quill.updateContents(delta, 'api');
+    this.mendLines();
   }
+
+  /**
+   * Leaves each line one of the formats that Quill shows one at a time. Where two people format a line at once, rich-text
+   * keeps both, and which one an editor would show depends on what it got last. All tabs make the same choice.
+   */
+  mendLines() {
+    const change = withoutSurplus(this.doc.data ?? { ops: [] });
+    if (change.ops.length === 0) return;
+    this.doc.submitOp(change, { source: this }, () => {});
+    this.quill.updateContents(change, 'api');
+  }
+}
+
+/** Of these a line in Quill has one at most; the first one stays. */
+const LINE_FORMATS = ['header', 'list', 'blockquote'];
+
+/** @param {{ops: object[]}} contents */
+function withoutSurplus({ ops }) {
+  const change = new Delta();
+  for (const { insert, attributes = {} } of ops) {
+    const [stays, ...surplus] = LINE_FORMATS.filter((format) => format in attributes);
+    const formats = surplus.map((format) => [format, null]);
+    // An editor may show a surplus one: it has to be told the other, too.
+    if (surplus.length > 0) formats.push([stays, attributes[stays]]);
+    change.retain(insert.length ?? 1, Object.fromEntries(formats));
+  }
+  return change.chop();
 }

@@ -15,6 +15,7 @@ import { parseArgs, promisify } from 'node:util';
 import { demoTests } from './demos.mjs';
 import { faultTests } from './faults.mjs';
 import { lifeTests } from './life.mjs';
+import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { textTests } from './text.mjs';
 
@@ -25,7 +26,7 @@ const LIMIT_MS = 45_000;
 const LAST_WORDS = 20;
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const TESTS = [...textTests, ...demoTests, ...lifeTests, ...faultTests];
+const TESTS = [...textTests, ...demoTests, ...richTests, ...lifeTests, ...faultTests];
 
 const { values: options } = parseArgs({
   options: {

@@ -105,7 +105,7 @@ export class Stage {
   /**
    * Opens a demo in a new tab, and waits until its document is shown.
    *
-   * @param {'text' | 'counter' | 'board'} demo
+   * @param {'text' | 'counter' | 'board' | 'rich'} demo
    * @param {string} id the document
    * @param {string} [query] more of the address
    */
