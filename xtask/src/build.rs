@@ -18,9 +18,8 @@ const CRATE: &str = "sharedb-proxy-js";
 const PACKAGE: &str = "js-shim/pkg";
 const BINDINGS: &str = "sharedb_proxy";
 
-/// For speed, like the `wasm` profile's `opt-level`: transform and compose are the hot paths. To
-/// be weighed again by the sizes that `build` prints if the module nears its limit.
-const OPTIMISE: &str = "-O3";
+/// For size, like the `wasm` profile's `opt-level`: json0 is far ahead of its goals, the size is not.
+const OPTIMISE: &str = "-Oz";
 
 /// What rustc enables for this target by default. Named here, because a stripped module no
 /// longer says so itself.
@@ -65,7 +64,7 @@ impl Profile {
 /// When a tool is missing and cannot be installed, or a step fails.
 pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_npm_packages()?;
-    ensure_wasm_target()?;
+    ensure_target(TARGET)?;
     let module = compile(profile)?;
     bind(&module, profile)?;
     bundle_for_node()?;
@@ -91,24 +90,24 @@ pub(crate) fn ensure_npm_packages() -> Result<()> {
         .context("npm comes with Node 20 or later: https://nodejs.org")
 }
 
-/// Adds the wasm target to the tool chain.
+/// Adds a wasm target to the tool chain.
 ///
 /// # Errors
 /// When it is missing and rustup is not there to add it.
-pub(crate) fn ensure_wasm_target() -> Result<()> {
+pub(crate) fn ensure_target(target: &str) -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let library = process::output(process::program(rustc).args([
         "--print",
         "target-libdir",
         "--target",
-        TARGET,
+        target,
     ]))?;
     if Path::new(library.trim()).exists() {
         return Ok(());
     }
-    println!("adding the target {TARGET}");
-    process::run(process::program("rustup").args(["target", "add", TARGET])).with_context(|| {
-        format!("the target {TARGET} is missing: `rustup target add {TARGET}`, or your system's package of Rust for WebAssembly")
+    println!("adding the target {target}");
+    process::run(process::program("rustup").args(["target", "add", target])).with_context(|| {
+        format!("the target {target} is missing: `rustup target add {target}`, or your system's package of Rust for WebAssembly")
     })
 }
 

@@ -24,6 +24,16 @@ const LAYERS: [(&str, Layer); 6] = [
 /// Enough seeds to meet every kind of fault in about a minute; the long runs name their own.
 const DEFAULT_SEEDS: &str = "2000";
 
+/// Where a test program in WebAssembly has files to read.
+const WASI: &str = "wasm32-wasip1";
+/// What runs one, in Node.
+const WASI_RUNNER: &str = "tests/wasm/run-wasi.mjs";
+/// What asks the real ot-json0 and ShareDB again, and fails where they answer otherwise than recorded.
+const ORACLES: [&str; 2] = [
+    "tests/oracle/generate-json0-vectors.mjs",
+    "tests/oracle/record-conversations.mjs",
+];
+
 /// Runs the named layers, or all, and prints the sum as the last line.
 ///
 /// # Errors
@@ -67,7 +77,8 @@ fn known() -> String {
 
 /// Formatting and lints count as one test each; then every test of the workspace.
 fn rust(_: &Options) -> Result<Count> {
-    build::ensure_wasm_target()?;
+    build::ensure_target(build::TARGET)?;
+    build::ensure_target(WASI)?;
     let mut count = step(
         "rustfmt",
         process::cargo().args(["fmt", "--all", "--check"]),
@@ -77,15 +88,36 @@ fn rust(_: &Options) -> Result<Count> {
     let shim = ["--package", "sharedb-proxy-js", "--target", build::TARGET];
     count += step("clippy for wasm", &mut clippy(&shim));
 
+    count += cargo_tests(&mut process::cargo(), &["--workspace"])?;
+    // The vectors have to hold in WebAssembly, too.
+    let runner = format!(
+        "node --no-warnings {}",
+        process::root().join(WASI_RUNNER).display()
+    );
+    let mut wasm = process::cargo();
+    wasm.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner);
+    let vectors = [
+        "--package",
+        "ot-json0",
+        "--target",
+        WASI,
+        "--test",
+        "vectors",
+        "--test",
+        "values",
+    ];
+    count += cargo_tests(&mut wasm, &vectors)?;
+    Ok(count)
+}
+
+fn cargo_tests(cargo: &mut Command, what: &[&str]) -> Result<Count> {
     let mut output = CargoTest::default();
-    let mut cargo = process::cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]);
-    let success = process::run_lines(&mut cargo, |line| {
+    cargo.args(["test", "--no-fail-fast"]).args(what);
+    let success = process::run_lines(cargo, |line| {
         output.line(line);
         println!("{line}");
     })?;
-    count += output.finish(success);
-    Ok(count)
+    Ok(output.finish(success))
 }
 
 fn clippy(what: &[&str]) -> Command {
@@ -115,6 +147,9 @@ fn js(options: &Options) -> Result<Count> {
     count += step("prettier", &mut prettier);
     let mut users = process::npm_tool("tsc");
     count += step("tsc for users", users.args(["--project", "tests/js/types"]));
+    for oracle in ORACLES {
+        count += step(oracle, process::node(oracle).arg("--check"));
+    }
     count += counted(&mut process::node("tests/js/run.mjs")).unwrap_or_else(|error| {
         println!("FAILED tests/js: {error:#}");
         Count::one(false)
