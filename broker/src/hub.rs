@@ -5,9 +5,11 @@
 //! revision for as long as some tab may still base an op on it; older stretches that no tab can
 //! name become one entry each.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use proxy_doc::{Error, OpKind, OtType, Revision, Seq, TabId, Version, codes, server_transform};
+use proxy_doc::{
+    Error, Map, OpKind, OtType, Revision, Seq, TabId, Version, codes, server_transform,
+};
 
 use crate::message::{Change, DocEvent};
 
@@ -74,7 +76,7 @@ impl View {
 pub struct Hub {
     head: Revision,
     log: VecDeque<Logged>,
-    tabs: BTreeMap<TabId, View>,
+    tabs: Map<TabId, View>,
 }
 
 impl Hub {
@@ -140,17 +142,17 @@ impl Hub {
 
     /// The tab knows the document from now on.
     pub fn meet(&mut self, tab: &TabId) {
-        self.tabs.entry(tab.clone()).or_default();
+        self.tabs.or_default(tab.clone());
     }
 
     /// The tab gets every change, or no more.
     pub fn set_live(&mut self, tab: &TabId, live: bool) {
-        self.tabs.entry(tab.clone()).or_default().live = live;
+        self.tabs.or_default(tab.clone()).live = live;
     }
 
     /// The document came into a query that the tab subscribed.
     pub fn enter_query(&mut self, tab: &TabId) {
-        self.tabs.entry(tab.clone()).or_default().queries += 1;
+        self.tabs.or_default(tab.clone()).queries += 1;
     }
 
     /// The document left a query, or the tab did.

@@ -7,3 +7,4 @@
 
 pub mod hub;
 pub mod message;
+mod names;

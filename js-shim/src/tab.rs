@@ -7,6 +7,7 @@ use js_sys::Array;
 use proxy_connection::ProxyConnection;
 use proxy_doc::{
     Doc, DocHandle, DocKey, Error, Json, OpId, Seq, Snapshot, Submission, Token, Version, json,
+    read_json,
 };
 use wasm_bindgen::prelude::*;
 
@@ -231,7 +232,7 @@ impl TabCore {
         snapshot: &str,
         callback: Option<f64>,
     ) -> Result<(), JsValue> {
-        let snapshot: Snapshot = serde_json::from_str(snapshot)
+        let snapshot: Snapshot = read_json(snapshot)
             .map_err(|error| convert::error(&Error::badly_formed(error.to_string())))?;
         self.inner
             .ingest_snapshot(DocHandle(doc), snapshot, token(callback));

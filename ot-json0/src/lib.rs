@@ -42,7 +42,7 @@ pub use component::Component;
 pub use error::Error;
 pub use object::Object;
 pub use op::{Json0, Op};
-pub use parse::ParseError;
+pub use parse::{ParseError, Reader};
 pub use paths::check_paths;
 pub use string::Str;
 pub use subtype::{Side, Subtype};

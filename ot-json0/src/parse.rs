@@ -32,27 +32,202 @@ impl ParseError {
 }
 
 pub(crate) fn parse(json: &str) -> Result<Value, ParseError> {
-    let mut reader = Reader {
-        bytes: json.as_bytes(),
-        at: 0,
-    };
-    let value = reader.value(0)?;
-    reader.skip_space();
-    if reader.at < reader.bytes.len() {
-        return reader.fail("unexpected text after the JSON value");
-    }
-    Ok(value)
+    let mut reader = Reader::new(json);
+    let value = reader.value(0);
+    reader.finish(value)
 }
 
-struct Reader<'a> {
+/// Reads a JSON text piece by piece, for whoever needs only parts of it: brackets and keys one at a
+/// time, and what is of no interest skipped, but checked. Each step gives nothing where the text is
+/// not as it says; [`Reader::finish`] tells why.
+///
+/// ```
+/// use ot_json0::Reader;
+/// let mut reader = Reader::new(r#"{"a":[1,{}],"b":"text"}"#);
+/// reader.open(b'{').unwrap();
+/// assert!(reader.more(b'}').unwrap());
+/// assert_eq!(reader.key().unwrap(), "a");
+/// assert_eq!(reader.skip().unwrap(), "[1,{}]");
+/// assert!(reader.more(b'}').unwrap());
+/// assert_eq!(reader.key().unwrap(), "b");
+/// assert_eq!(reader.string().unwrap(), "text");
+/// assert!(!reader.more(b'}').unwrap());
+/// reader.finish(Some(())).unwrap();
+/// ```
+pub struct Reader<'a> {
+    text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// A bracket was opened, and nothing read since: no comma comes before the first element.
+    opened: bool,
+    /// The first thing that was found to be wrong.
+    error: Option<ParseError>,
 }
 
-impl Reader<'_> {
-    fn fail<T>(&self, message: &'static str) -> Result<T, ParseError> {
+impl<'a> Reader<'a> {
+    /// A reader of one JSON value.
+    pub fn new(text: &'a str) -> Self {
+        Reader {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            opened: false,
+            error: None,
+        }
+    }
+
+    /// Hands out what was read as the whole text, or the error.
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ParseError> {
+        if self.next_byte().is_some() && self.error.is_none() {
+            self.fail::<()>("unexpected text after the JSON value");
+        }
+        match (value, self.error) {
+            (Some(value), None) => Ok(value),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(ParseError {
+                message: "unexpected value in JSON",
+                offset: self.at,
+            }),
+        }
+    }
+
+    /// The first byte of what comes next, which tells its kind.
+    pub fn next_byte(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.peek()
+    }
+
+    /// Notes what is wrong at this place.
+    #[cold]
+    pub fn fail<T>(&mut self, message: &'static str) -> Option<T> {
         let offset = self.at;
-        Err(ParseError { message, offset })
+        self.error.get_or_insert(ParseError { message, offset });
+        None
+    }
+
+    /// Steps over an opening bracket.
+    pub fn open(&mut self, bracket: u8) -> Option<()> {
+        if self.next_byte() != Some(bracket) {
+            return self.fail("unexpected kind of JSON value");
+        }
+        self.at += 1;
+        self.opened = true;
+        Some(())
+    }
+
+    /// Whether another element follows; steps over the comma before it, or the closing bracket.
+    pub fn more(&mut self, close: u8) -> Option<bool> {
+        let first = std::mem::take(&mut self.opened);
+        if self.next_byte() == Some(close) {
+            self.at += 1;
+            return Some(false);
+        }
+        if !first {
+            if self.peek() != Some(b',') {
+                return self.fail("expected a comma or a closing bracket in JSON");
+            }
+            self.at += 1;
+        }
+        Some(true)
+    }
+
+    /// The key of the element that follows; steps over the colon after it.
+    pub fn key(&mut self) -> Option<Str> {
+        if self.next_byte() != Some(b'"') {
+            return self.fail("expected a key in JSON");
+        }
+        let key = self.string()?;
+        self.colon()?;
+        Some(key)
+    }
+
+    fn colon(&mut self) -> Option<()> {
+        if self.next_byte() != Some(b':') {
+            return self.fail("expected a colon in JSON");
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// A string.
+    pub fn string(&mut self) -> Option<Str> {
+        if self.next_byte() != Some(b'"') {
+            return self.fail("expected a string in JSON");
+        }
+        self.string_here()
+    }
+
+    /// Checks the value that follows and returns its text. However deep it is nested, this does not
+    /// recurse.
+    pub fn skip(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let start = self.at;
+        let mut closing: Vec<u8> = Vec::new();
+        loop {
+            match self.next_byte() {
+                Some(b'{') => {
+                    self.open(b'{')?;
+                    closing.push(b'}');
+                }
+                Some(b'[') => {
+                    self.open(b'[')?;
+                    closing.push(b']');
+                }
+                _ => self.skip_scalar()?,
+            }
+            while let Some(close) = closing.last().copied() {
+                if self.more(close)? {
+                    if close == b'}' {
+                        self.skip_key()?;
+                    }
+                    break;
+                }
+                closing.pop();
+            }
+            if closing.is_empty() {
+                return Some(self.text.get(start..self.at).unwrap_or_default());
+            }
+        }
+    }
+
+    fn skip_key(&mut self) -> Option<()> {
+        if self.next_byte() != Some(b'"') {
+            return self.fail("expected a key in JSON");
+        }
+        self.skip_string()?;
+        self.colon()
+    }
+
+    fn skip_scalar(&mut self) -> Option<()> {
+        match self.peek() {
+            Some(b'"') => self.skip_string(),
+            Some(b'-' | b'0'..=b'9') => self.scan_number().map(|_| ()),
+            Some(_) | None => self.value(0).map(|_| ()),
+        }
+    }
+
+    fn skip_string(&mut self) -> Option<()> {
+        self.at += 1;
+        loop {
+            self.plain_run();
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Some(());
+                }
+                Some(b'\\') => {
+                    self.escape()?;
+                }
+                _ => return self.unfinished_string(),
+            }
+        }
+    }
+
+    fn unfinished_string<T>(&mut self) -> Option<T> {
+        match self.peek() {
+            Some(_) => self.fail("control character in a JSON string"),
+            None => self.fail("unterminated string in JSON"),
+        }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -65,10 +240,10 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, ParseError> {
+    fn value(&mut self, depth: usize) -> Option<Value> {
         self.skip_space();
         match self.peek() {
-            Some(b'"') => Ok(Value::String(self.string()?)),
+            Some(b'"') => Some(Value::String(self.string_here()?)),
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -80,78 +255,42 @@ impl Reader<'_> {
         }
     }
 
-    fn word(&mut self, word: &[u8], value: Value) -> Result<Value, ParseError> {
+    fn word(&mut self, word: &[u8], value: Value) -> Option<Value> {
         if !self.bytes[self.at..].starts_with(word) {
             return self.fail("unexpected character in JSON");
         }
         self.at += word.len();
-        Ok(value)
+        Some(value)
     }
 
-    /// Steps over an opening bracket and tells whether the closing one follows at once.
-    fn open(&mut self, depth: usize, close: u8) -> Result<bool, ParseError> {
+    /// Refuses what is nested too deeply, since reading it recurses.
+    fn open_at(&mut self, depth: usize, bracket: u8) -> Option<()> {
         if depth >= MAX_DEPTH {
             return self.fail("JSON nested too deeply");
         }
-        self.at += 1;
-        self.skip_space();
-        let empty = self.peek() == Some(close);
-        self.at += usize::from(empty);
-        Ok(empty)
+        self.open(bracket)
     }
 
-    /// Steps over a comma or the closing bracket; true for the latter.
-    fn next_or(&mut self, close: u8) -> Result<bool, ParseError> {
-        self.skip_space();
-        match self.peek() {
-            Some(b',') => self.at += 1,
-            Some(byte) if byte == close => {
-                self.at += 1;
-                return Ok(true);
-            }
-            Some(_) => return self.fail("expected a comma or a closing bracket in JSON"),
-            None => return self.fail("unexpected end of JSON"),
-        }
-        Ok(false)
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Value, ParseError> {
+    fn array(&mut self, depth: usize) -> Option<Value> {
         let mut items = Vec::new();
-        if !self.open(depth, b']')? {
-            loop {
-                items.push(self.value(depth + 1)?);
-                if self.next_or(b']')? {
-                    break;
-                }
-            }
+        self.open_at(depth, b'[')?;
+        while self.more(b']')? {
+            items.push(self.value(depth + 1)?);
         }
-        Ok(Value::Array(items))
+        Some(Value::Array(items))
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, ParseError> {
+    fn object(&mut self, depth: usize) -> Option<Value> {
         let mut object = Object::new();
-        if !self.open(depth, b'}')? {
-            loop {
-                self.skip_space();
-                if self.peek() != Some(b'"') {
-                    return self.fail("expected a key in JSON");
-                }
-                let key = self.string()?;
-                self.skip_space();
-                if self.peek() != Some(b':') {
-                    return self.fail("expected a colon in JSON");
-                }
-                self.at += 1;
-                object.insert(key, self.value(depth + 1)?);
-                if self.next_or(b'}')? {
-                    break;
-                }
-            }
+        self.open_at(depth, b'{')?;
+        while self.more(b'}')? {
+            let key = self.key()?;
+            object.insert(key, self.value(depth + 1)?);
         }
-        Ok(Value::Object(object))
+        Some(Value::Object(object))
     }
 
-    fn digits(&mut self) -> Result<(), ParseError> {
+    fn digits(&mut self) -> Option<()> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
@@ -159,20 +298,18 @@ impl Reader<'_> {
         if self.at == start {
             return self.fail("expected a digit in JSON");
         }
-        Ok(())
+        Some(())
     }
 
-    fn number(&mut self) -> Result<Value, ParseError> {
-        let start = self.at;
-        let negative = self.peek() == Some(b'-');
-        self.at += usize::from(negative);
+    /// Steps over a number and tells whether it is written as digits alone, but for a sign.
+    fn scan_number(&mut self) -> Option<bool> {
+        self.at += usize::from(self.peek() == Some(b'-'));
         let first = self.at;
         self.digits()?;
         if self.bytes[first] == b'0' && self.at > first + 1 {
             self.at = first + 1;
             return self.fail("unexpected digit after a leading zero in JSON");
         }
-        let whole = &self.bytes[first..self.at];
         let mut plain = true;
         if self.peek() == Some(b'.') {
             plain = false;
@@ -187,14 +324,25 @@ impl Reader<'_> {
             }
             self.digits()?;
         }
+        Some(plain)
+    }
+
+    fn number(&mut self) -> Option<Value> {
+        let start = self.at;
+        let plain = self.scan_number()?;
+        let text = &self.text[start..self.at];
         // Up to 15 digits are exact in a double; everything else takes the correctly rounding road.
-        if plain && whole.len() <= 15 {
-            let number = whole.iter().fold(0u64, |n, d| n * 10 + u64::from(d - b'0')) as f64;
-            return Ok(Value::Number(if negative { -number } else { number }));
+        if plain && text.len() <= 15 {
+            let (negative, whole) = match text.strip_prefix('-') {
+                Some(whole) => (true, whole),
+                None => (false, text),
+            };
+            let whole = whole.bytes();
+            let number = whole.fold(0u64, |n, d| n * 10 + u64::from(d - b'0')) as f64;
+            return Some(Value::Number(if negative { -number } else { number }));
         }
-        let text = std::str::from_utf8(&self.bytes[start..self.at]).unwrap_or_default();
         match text.parse() {
-            Ok(number) => Ok(Value::Number(number)),
+            Ok(number) => Some(Value::Number(number)),
             Err(_) => self.fail("unreadable number in JSON"),
         }
     }
@@ -211,13 +359,13 @@ impl Reader<'_> {
         &self.bytes[start..self.at]
     }
 
-    fn string(&mut self) -> Result<Str, ParseError> {
+    fn string_here(&mut self) -> Option<Str> {
         self.at += 1;
         let start = self.at;
         let end = start + self.plain_run().len();
         if self.peek() == Some(b'"') {
             self.at += 1;
-            return Ok(Str::from_wtf8(&self.bytes[start..end]));
+            return Some(Str::from_wtf8(&self.bytes[start..end]));
         }
         let mut text = Wtf8::default();
         text.push_utf8(&self.bytes[start..end]);
@@ -225,17 +373,16 @@ impl Reader<'_> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(text.finish());
+                    return Some(text.finish());
                 }
                 Some(b'\\') => text.push_unit(self.escape()?),
                 Some(0x20..) => text.push_utf8(self.plain_run()),
-                Some(_) => return self.fail("control character in a JSON string"),
-                None => return self.fail("unterminated string in JSON"),
+                Some(_) | None => return self.unfinished_string(),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<u16, ParseError> {
+    fn escape(&mut self) -> Option<u16> {
         self.at += 1;
         let unit = match self.peek() {
             Some(b @ (b'"' | b'\\' | b'/')) => u16::from(b),
@@ -248,10 +395,10 @@ impl Reader<'_> {
             Some(_) | None => return self.fail("unknown escape in a JSON string"),
         };
         self.at += 1;
-        Ok(unit)
+        Some(unit)
     }
 
-    fn hex_escape(&mut self) -> Result<u16, ParseError> {
+    fn hex_escape(&mut self) -> Option<u16> {
         self.at += 1;
         let mut unit = 0;
         for _ in 0..4 {
@@ -262,6 +409,6 @@ impl Reader<'_> {
             unit = unit * 16 + digit as u16;
             self.at += 1;
         }
-        Ok(unit)
+        Some(unit)
     }
 }

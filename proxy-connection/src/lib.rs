@@ -12,7 +12,7 @@
 mod presence;
 mod queries;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::message::{
@@ -21,7 +21,7 @@ use broker::message::{
     encode,
 };
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, OpId, OpKind, Seq, Snapshot,
+    Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, Map, OpId, OpKind, Seq, Set, Snapshot,
     SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
 };
 
@@ -103,16 +103,16 @@ pub struct ProxyConnection {
     epoch: Option<u64>,
     left: bool,
     next_seq: Seq,
-    docs: BTreeMap<DocHandle, ProxyDoc>,
+    docs: Map<DocHandle, Box<ProxyDoc>>,
     by_key: BTreeMap<DocKey, DocHandle>,
     next_handle: u32,
-    asked: BTreeMap<CallbackId, Asked>,
+    asked: Map<CallbackId, Asked>,
     next_callback: u64,
-    queries: BTreeSet<u64>,
+    queries: Set<u64>,
     presences: presence::Presences,
     bulk: Option<Vec<Read>>,
     stack: Stack,
-    owner_tasks: BTreeMap<u32, OwnerTask>,
+    owner_tasks: Map<u32, OwnerTask>,
     next_owner_task: u32,
     received: u64,
     confirmed: u64,
@@ -129,16 +129,16 @@ impl ProxyConnection {
             epoch: None,
             left: false,
             next_seq: Seq(1),
-            docs: BTreeMap::new(),
+            docs: Map::new(),
             by_key: BTreeMap::new(),
             next_handle: 0,
-            asked: BTreeMap::new(),
+            asked: Map::new(),
             next_callback: 1,
-            queries: BTreeSet::new(),
+            queries: Set::new(),
             presences: presence::Presences::default(),
             bulk: None,
             stack: Stack::default(),
-            owner_tasks: BTreeMap::new(),
+            owner_tasks: Map::new(),
             next_owner_task: 0,
             received: 0,
             confirmed: 0,
@@ -235,7 +235,7 @@ impl ProxyConnection {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
         let connected = self.connected();
-        let ProxyDoc { doc, unplaced, .. } = self.docs.get_mut(&handle)?;
+        let ProxyDoc { doc, unplaced, .. } = &mut **self.docs.get_mut(&handle)?;
         let mut up = Upstream {
             me: handle,
             // What the host holds can be opened offline, too.
@@ -278,7 +278,8 @@ impl ProxyConnection {
     pub fn host_lost(&mut self) {
         self.generation = 0;
         // What was asked of presence is announced to the next host, with the values.
-        self.asked.retain(|_, asked| matches!(asked, Asked::Presence(_)));
+        self.asked
+            .retain(|_, asked| matches!(asked, Asked::Presence(_)));
         self.drop_remote_presences();
         self.queries.clear();
         let message =
@@ -397,11 +398,11 @@ impl ProxyConnection {
         let doc = Doc::new(key, Edge::Tab);
         self.docs.insert(
             handle,
-            ProxyDoc {
+            Box::new(ProxyDoc {
                 doc,
                 version: None,
                 unplaced: false,
-            },
+            }),
         );
         handle
     }
@@ -809,7 +810,7 @@ impl ProxyConnection {
     /// The answer was for a state that the tab has given up since, and the next one has not come:
     /// whoever asked must not be called back with neither. Says whether it asked.
     fn ask_again(&mut self, handle: DocHandle, action: ReadAction) -> bool {
-        let Some(ProxyDoc { doc, .. }) = self.docs.get_mut(&handle) else {
+        let Some(doc) = self.docs.get_mut(&handle).map(|of| &mut of.doc) else {
             return false;
         };
         let waits = match action {

@@ -7,12 +7,12 @@
 //! What it refuses to do: listen to the application's documents. The driver says when a document's
 //! data has changed, before its listeners learn of it.
 
-use std::collections::BTreeMap;
-
 use broker::message::{
     CallbackId, PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, ToHost, encode,
 };
-use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, OpKind, Revision, TabId, Token, codes, json};
+use proxy_doc::{
+    Doc, DocHandle, DocKey, Error, Json, Map, OpKind, Revision, TabId, Token, codes, json,
+};
 
 use crate::{Asked, ProxyConnection, TabEvent};
 
@@ -41,7 +41,7 @@ pub enum TabPresenceEvent {
 /// All channels that the application opened.
 #[derive(Debug, Default)]
 pub(crate) struct Presences {
-    channels: BTreeMap<String, Channel>,
+    channels: Map<String, Channel>,
     /// The tab of the host's that made the op that is being applied.
     pub(crate) author: Option<TabId>,
 }
@@ -52,14 +52,14 @@ struct Channel {
     want_subscribe: bool,
     subscribed: bool,
     /// Subscribes and unsubscribes without an answer, oldest first.
-    requests: BTreeMap<CallbackId, Vec<Token>>,
-    locals: BTreeMap<String, Local>,
-    remotes: BTreeMap<String, Remote>,
+    requests: Map<CallbackId, Vec<Token>>,
+    locals: Map<String, Local>,
+    remotes: Map<String, Remote>,
 }
 
 impl Channel {
     fn local(&mut self, id: &str) -> &mut Local {
-        self.locals.entry(id.to_owned()).or_insert_with(|| Local {
+        self.locals.or_insert_with(id.to_owned(), || Local {
             value: null(),
             pending: Vec::new(),
             sending: Sending::Idle,
@@ -131,7 +131,7 @@ impl ProxyConnection {
     /// The application uses a channel; `doc` where it belongs to a document.
     pub fn open_presence(&mut self, channel: &str, doc: Option<DocKey>) {
         let channels = &mut self.presences.channels;
-        let channel = channels.entry(channel.to_owned()).or_default();
+        let channel = channels.or_default(channel.to_owned());
         channel.doc = channel.doc.take().or(doc);
     }
 
@@ -167,8 +167,8 @@ impl ProxyConnection {
                 let answer = TabPresenceEvent::Answer { id, tokens, error };
                 return self.push_presence(name, vec![answer]);
             }
-            if let Some(mut last) = channel.requests.last_entry() {
-                return last.get_mut().push(token);
+            if let Some(last) = channel.requests.last_mut() {
+                return last.push(token);
             }
         }
         channel.want_subscribe = want;
@@ -204,7 +204,7 @@ impl ProxyConnection {
     pub(crate) fn presence_connection_changed(&mut self) {
         let connected = self.connected();
         let mut resume = Vec::new();
-        for (name, channel) in &mut self.presences.channels {
+        for (name, channel) in self.presences.channels.iter_mut() {
             channel.subscribed &= connected;
             // The host still has the requests that it could not answer.
             if connected && channel.want_subscribe && channel.requests.is_empty() {
@@ -218,18 +218,16 @@ impl ProxyConnection {
 
     /// A new host knows nothing: tells it what this tab shows, and what it wants to be shown.
     pub(crate) fn announce_presences(&mut self) {
-        let is_presence = |asked: &Asked| matches!(asked, Asked::Presence(_));
-        let lost: Vec<Asked> = self
-            .asked
-            .extract_if(.., |_, asked| is_presence(asked))
-            .map(|(_, asked)| asked)
-            .collect();
-        for asked in lost {
-            if let Asked::Presence(PresenceAsked::Value {
+        for (callback_id, asked) in std::mem::take(&mut self.asked) {
+            let Asked::Presence(asked) = asked else {
+                self.asked.insert(callback_id, asked);
+                continue;
+            };
+            if let PresenceAsked::Value {
                 channel,
                 id,
                 tokens,
-            }) = asked
+            } = asked
                 && let Some(local) = self.local(&channel, &id)
             {
                 let value = local.value.clone();
@@ -245,7 +243,7 @@ impl ProxyConnection {
     /// Nobody will say any more who of the others is gone. Those that are not show themselves again.
     pub(crate) fn drop_remote_presences(&mut self) {
         let mut gone = Vec::new();
-        for (name, channel) in &mut self.presences.channels {
+        for (name, channel) in self.presences.channels.iter_mut() {
             let ids = std::mem::take(&mut channel.remotes).into_keys();
             let receive = |id| TabPresenceEvent::Receive(id, null());
             gone.push((name.clone(), ids.map(receive).collect()));
@@ -389,7 +387,7 @@ impl ProxyConnection {
             return Vec::new();
         };
         let mut due: Vec<(String, Pending)> = Vec::new();
-        for (id, local) in &mut channel.locals {
+        for (id, local) in channel.locals.iter_mut() {
             if local.sending == Sending::Due {
                 local.sending = Sending::Idle;
                 let pending = std::mem::take(&mut local.pending);
@@ -488,7 +486,7 @@ impl ProxyConnection {
             src,
             tab,
         } = update;
-        let remote = channel.remotes.entry(id.clone()).or_insert_with(|| Remote {
+        let remote = channel.remotes.or_insert_with(id.clone(), || Remote {
             value: null(),
             pending: None,
             src: None,
@@ -543,7 +541,7 @@ impl ProxyConnection {
             return Vec::new();
         };
         let mut current = Vec::new();
-        for (id, remote) in &mut channel.remotes {
+        for (id, remote) in channel.remotes.iter_mut() {
             // What is older cannot be brought along any more: the next update replaces it.
             if let Some((value, revision)) = remote.pending.take_if(|(_, at)| *at <= now)
                 && revision == now
@@ -613,8 +611,8 @@ impl ProxyConnection {
             return;
         };
         let mut events = Vec::new();
-        for (id, local) in &mut channel.locals {
-            for pending in &mut local.pending {
+        for (id, local) in channel.locals.iter_mut() {
+            for pending in local.pending.iter_mut() {
                 match ty.transform_presence(&pending.value, op, is_local) {
                     Ok(value) => pending.value = value,
                     Err(error) => events.push(TabPresenceEvent::Answer {
@@ -634,7 +632,7 @@ impl ProxyConnection {
             }
         }
         let mut moved = Vec::new();
-        for (id, remote) in &channel.remotes {
+        for (id, remote) in channel.remotes.iter() {
             if is_falsy(&remote.value) {
                 continue;
             }
@@ -659,8 +657,8 @@ impl ProxyConnection {
             return;
         };
         let mut events = Vec::new();
-        for (id, local) in &mut channel.locals {
-            for pending in &mut local.pending {
+        for (id, local) in channel.locals.iter_mut() {
+            for pending in local.pending.iter_mut() {
                 pending.value = null();
             }
             local.value = null();
@@ -675,7 +673,7 @@ impl ProxyConnection {
             return;
         };
         let mut events = Vec::new();
-        for (id, local) in &mut channel.locals {
+        for (id, local) in channel.locals.iter_mut() {
             local.value = null();
             local.sending = Sending::Idle;
             events.push(TabPresenceEvent::Value(id.clone(), null()));
@@ -685,7 +683,7 @@ impl ProxyConnection {
                 events.push(TabPresenceEvent::Answer { id, tokens, error });
             }
         }
-        for (id, remote) in &mut channel.remotes {
+        for (id, remote) in channel.remotes.iter_mut() {
             remote.value = null();
             events.push(TabPresenceEvent::Receive(id.clone(), null()));
         }

@@ -10,11 +10,9 @@ mod upstream_ops;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    DocHandle, DocKey, Error, Event, Json, OtType, PendingOp, Seq, Stack, Submission, Task, Token,
-    Types, Version,
+    DocHandle, DocKey, Error, Event, Json, OtType, PendingOp, ReadJson, Reader, Seq, Stack,
+    Submission, Task, Token, Types, Version, WriteJson,
 };
 
 /// The largest sequence number: `Number.MAX_SAFE_INTEGER`.
@@ -69,45 +67,45 @@ pub enum SnapshotType {
     Uri(String),
 }
 
-impl Serialize for SnapshotType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl WriteJson for SnapshotType {
+    fn write(&self, out: &mut String) {
         match self {
-            Self::Default | Self::None => serializer.serialize_none(),
-            Self::Uri(uri) => serializer.serialize_str(uri),
+            Self::Default | Self::None => out.push_str("null"),
+            Self::Uri(uri) => uri.write(out),
         }
     }
-}
 
-impl<'de> Deserialize<'de> for SnapshotType {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.map_or(Self::None, Self::Uri))
-    }
-}
-
-impl SnapshotType {
-    /// Whether the type is left out on the wire.
-    pub fn is_default(&self) -> bool {
+    fn is_absent(&self) -> bool {
         *self == Self::Default
     }
 }
 
+impl ReadJson for SnapshotType {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Option::read(reader)?.map_or(Self::None, Self::Uri))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::Default)
+    }
+}
+
 /// A document at a version.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The version; without one a snapshot is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v: Option<Version>,
     /// The type.
-    #[serde(
-        rename = "type",
-        default,
-        skip_serializing_if = "SnapshotType::is_default"
-    )]
     pub ty: SnapshotType,
     /// The serialized data; absent is `undefined`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Json>,
 }
+
+crate::wire!(struct Snapshot {
+    v = "v";
+    ty = "type";
+    data = "data";
+});
 
 /// The rest of a remote op that is applied one component at a time.
 #[derive(Debug)]

@@ -2,28 +2,29 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::Json;
 
 /// An error as an application sees it: a `code` to act on and a `message` to read.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Error {
     /// One of [`codes`], a server's own code, or nothing.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
     /// The text for people.
     pub message: String,
     /// The whole server message, where a server sent the error.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub data: Option<Json>,
     /// True where the error came from the server: ShareDB makes it a plain `Error` then.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub from_server: bool,
     /// The driver's number of the exception itself, where user code or a type threw it.
-    #[serde(skip)]
     pub thrown: Option<u32>,
 }
+
+crate::wire!(struct Error {
+    code = "code";
+    message = "message";
+    data = "data";
+    from_server = "from_server";
+} ..Self::default());
 
 impl Error {
     /// A client error with one of [`codes`].

@@ -1,38 +1,11 @@
-//! The identifiers and the JSON text that cross every boundary.
+//! The identifiers that cross every boundary.
 
 use std::fmt;
-use std::rc::Rc;
-
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-use crate::Error;
-
-/// JSON text that was checked once, where it entered, and is opaque from there on.
-pub type Json = Rc<RawValue>;
-
-/// Checks `text` and makes it opaque.
-///
-/// # Errors
-/// `ERR_MESSAGE_BADLY_FORMED` when `text` is not JSON.
-pub fn json(text: String) -> Result<Json, Error> {
-    match RawValue::from_string(text) {
-        Ok(raw) => Ok(Rc::from(raw)),
-        Err(error) => Err(Error::badly_formed(format!("Invalid JSON: {error}"))),
-    }
-}
-
-/// `text` as a JSON string literal.
-pub fn json_string(text: &str) -> Json {
-    let quoted = serde_json::value::to_raw_value(text);
-    Rc::from(quoted.unwrap_or_else(|_| unreachable!("a str always serializes")))
-}
 
 macro_rules! count {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub u64);
 
         impl $name {
@@ -42,6 +15,8 @@ macro_rules! count {
                 Self(self.0 + 1)
             }
         }
+
+        crate::wire!(one $name);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,18 +44,24 @@ count!(
 );
 
 /// The name of a tab, unique among all tabs of all browsers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TabId(pub String);
 
 /// The address of a document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DocKey {
     /// The collection, or the projection's name.
     pub collection: String,
     /// The id within the collection.
     pub id: String,
 }
+
+crate::wire!(one TabId);
+
+crate::wire!(struct DocKey {
+    collection = "collection";
+    id = "id";
+});
 
 impl fmt::Display for DocKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

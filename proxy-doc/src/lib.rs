@@ -13,15 +13,22 @@
 mod doc;
 mod error;
 mod ids;
+mod json;
+mod map;
 mod op;
 mod ot_type;
 mod stack;
 
 pub use doc::{Doc, Edge, Snapshot, SnapshotType, Upstream};
 pub use error::{Error, codes};
-pub use ids::{DocHandle, DocKey, Json, Revision, Seq, TabId, Token, Version, json, json_string};
+pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};
+pub use json::{
+    Entries, Json, ReadJson, WriteJson, json, json_string, parts, present, read_json, write_json,
+};
+pub use map::{Map, Set};
 pub use op::{
     CreateData, Edit, OpId, OpKind, PendingOp, Submission, server_transform, transform_x,
 };
+pub use ot_json0::{ParseError, Reader};
 pub use ot_type::{ForeignType, OtType, Types};
 pub use stack::{Event, Later, Outcome, Source, Stack, Task, Thrown};

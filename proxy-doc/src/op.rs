@@ -1,7 +1,6 @@
 //! Ops: what they do, and what happens when two of them meet.
 
 use ot_json0::{Side, Value};
-use serde::{Deserialize, Serialize};
 
 use crate::ot_type::own_text;
 use crate::{Error, Json, OtType, Seq, Token, codes};
@@ -108,13 +107,18 @@ pub enum OpKind {
 }
 
 /// The identity of an op at its upstream.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpId {
     /// The connection that numbered the op; known once it was sent.
     pub src: Option<String>,
     /// Its number there; given with the first send and kept for ever.
     pub seq: Option<Seq>,
 }
+
+crate::wire!(struct OpId {
+    src = "src";
+    seq = "seq";
+});
 
 /// One `submitOp`, `create` or `del` of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

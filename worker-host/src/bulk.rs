@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use broker::message::encode;
-use proxy_doc::{DocKey, Json, Version, json};
+use proxy_doc::{DocKey, Entries, Json, Version};
 
 use crate::wire::ReadMessage;
 
@@ -51,15 +51,15 @@ pub(crate) fn single(action: Action, key: &DocKey, version: Option<Version>) -> 
 #[derive(Debug, Default)]
 pub(crate) struct Bulk {
     reads: Vec<(Action, DocKey, Option<Version>)>,
-    places: BTreeMap<(Action, DocKey), usize>,
+    /// Where the reads of each kind are.
+    places: [BTreeMap<DocKey, usize>; Action::ALL.len()],
 }
 
 impl Bulk {
     /// Adds a read; a second one of the same document and kind replaces the first.
     pub(crate) fn add(&mut self, action: Action, key: &DocKey, version: Option<Version>) {
-        let place = *self
-            .places
-            .entry((action, key.clone()))
+        let place = *self.places[action as usize]
+            .entry(key.clone())
             .or_insert(self.reads.len());
         match self.reads.get_mut(place) {
             Some(read) => read.2 = version,
@@ -95,9 +95,8 @@ impl Bulk {
             .filter(|read| read.2.is_none())
             .map(|read| read.1.id.as_str())
             .collect();
-        let versions: Vec<(&str, Version)> = reads()
-            .filter_map(|read| Some((read.1.id.as_str(), read.2?)))
-            .collect();
+        let versions = reads().filter_map(|read| Some((read.1.id.clone(), read.2?)));
+        let versions = Entries(versions.collect());
         let message = |d, b: Option<Json>, v| {
             let a = if b.is_some() {
                 action.bulk()
@@ -115,24 +114,12 @@ impl Bulk {
         match ids[..] {
             [] => {}
             [id] => messages.push(message(Some(id), None, None)),
-            _ => messages.push(message(None, Some(own_json(encode(&ids))), None)),
+            _ => messages.push(message(None, Some(Json::trusted(&encode(&ids))), None)),
         }
-        match versions[..] {
+        match &versions.0[..] {
             [] => {}
-            [(id, v)] => messages.push(message(Some(id), None, Some(Some(v)))),
-            _ => messages.push(message(None, Some(own_json(map_json(&versions))), None)),
+            [(id, v)] => messages.push(message(Some(id.as_str()), None, Some(Some(*v)))),
+            _ => messages.push(message(None, Some(Json::trusted(&encode(&versions))), None)),
         }
     }
-}
-
-fn map_json(versions: &[(&str, Version)]) -> String {
-    let map: serde_json::Map<String, serde_json::Value> = versions
-        .iter()
-        .map(|(id, v)| ((*id).to_owned(), v.0.into()))
-        .collect();
-    encode(&map)
-}
-
-fn own_json(text: String) -> Json {
-    json(text).unwrap_or_else(|error| unreachable!("own JSON is valid: {error}"))
 }

@@ -10,14 +10,15 @@ mod remote_presence;
 mod tabs;
 mod upstream;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use broker::hub::Hub;
 use broker::message::{CallbackId, ReadAction, State};
 use durable_store::DocState;
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Json, Revision, Seq, Stack, TabId, Token, Types, Upstream,
+    Doc, DocHandle, DocKey, Edge, Json, Map, Revision, Seq, Set, Stack, TabId, Token, Types,
+    Upstream,
 };
 
 use crate::bulk::Bulk;
@@ -95,21 +96,21 @@ pub struct Host {
     met_tabs: bool,
     bulk: Option<Bulk>,
     reconnect: Reconnect,
-    docs: BTreeMap<DocHandle, HostDoc>,
+    docs: Map<DocHandle, Box<HostDoc>>,
     by_key: BTreeMap<DocKey, DocHandle>,
     next_handle: u32,
     stack: Stack,
-    waiting: BTreeMap<Token, Waiting>,
+    waiting: Map<Token, Waiting>,
     next_token: Token,
-    tabs: BTreeMap<TabId, Tab>,
+    tabs: Map<TabId, Tab>,
     pongs: VecDeque<TabId>,
-    queries: BTreeMap<u64, queries::Query>,
+    queries: Map<u64, Box<queries::Query>>,
     next_query_id: u64,
-    past_snapshots: BTreeMap<u64, queries::PastSnapshot>,
+    past_snapshots: Map<u64, Box<queries::PastSnapshot>>,
     next_snapshot_id: u64,
     presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
-    touched: BTreeSet<DocHandle>,
+    touched: Set<DocHandle>,
     out: VecDeque<Output>,
 }
 
@@ -168,20 +169,20 @@ impl Host {
             met_tabs: false,
             bulk: None,
             reconnect: Reconnect::default(),
-            docs: BTreeMap::new(),
+            docs: Map::new(),
             by_key: BTreeMap::new(),
             next_handle: 0,
             stack: Stack::default(),
-            waiting: BTreeMap::new(),
+            waiting: Map::new(),
             next_token: Token(0),
-            tabs: BTreeMap::new(),
+            tabs: Map::new(),
             pongs: VecDeque::new(),
-            queries: BTreeMap::new(),
+            queries: Map::new(),
             next_query_id: 1,
-            past_snapshots: BTreeMap::new(),
+            past_snapshots: Map::new(),
             next_snapshot_id: 1,
             presences: presence::Presences::default(),
-            touched: BTreeSet::new(),
+            touched: Set::new(),
             out: VecDeque::new(),
         }
     }
@@ -231,13 +232,13 @@ impl Host {
         let doc = Doc::new(key, Edge::Host);
         self.docs.insert(
             handle,
-            HostDoc {
+            Box::new(HostDoc {
                 doc,
                 hub: Hub::default(),
                 state: DocState::default(),
                 parked: Vec::new(),
                 base_asked: false,
-            },
+            }),
         );
         handle
     }
@@ -293,7 +294,7 @@ impl Host {
     fn settle(&mut self) {
         self.settle_presences();
         self.close_unused();
-        for handle in std::mem::take(&mut self.touched) {
+        for handle in std::mem::take(&mut self.touched).into_values() {
             self.tell_versions(handle);
             self.forget_unused(handle);
         }

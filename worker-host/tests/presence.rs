@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use broker::message::{Envelope, PresenceEvent, ToTab};
+use broker::message::{Envelope, PresenceEvent, ToTab, decode, encode};
 use proxy_doc::{Error, ForeignType, Json, OtType, TabId, Types, json};
 use serde_json::{Value, json as value};
 use worker_host::{Host, Options, Output, ReadyState};
@@ -15,10 +15,12 @@ const TYPE: &str = "counted";
 /// A text of which only the length matters: an op `{"at", "n"}` puts `n` characters in, a presence is a place.
 struct Counted;
 
+fn parsed(json: &Json) -> Value {
+    serde_json::from_str(json.get()).unwrap()
+}
+
 fn number(json: &Json, key: &str) -> u64 {
-    serde_json::from_str::<Value>(json.get()).unwrap()[key]
-        .as_u64()
-        .unwrap()
+    parsed(json)[key].as_u64().unwrap()
 }
 
 impl ForeignType for Counted {
@@ -117,7 +119,7 @@ impl Stage {
             match output {
                 Output::Send(text) => self.wire.push(serde_json::from_str(&text).unwrap()),
                 Output::ToTab { tab, text, .. } => {
-                    let envelope: Envelope = serde_json::from_str(&text).unwrap();
+                    let envelope: Envelope = decode(&text).unwrap();
                     self.told.push((tab.0, envelope.message));
                 }
                 _ => {}
@@ -181,7 +183,7 @@ impl Stage {
                 ToTab::Presence {
                     event: PresenceEvent::Update(update),
                     ..
-                } => Some(value!([tab, update.id, update.value])),
+                } => Some(value!([tab, update.id, parsed(&update.value)])),
                 _ => None,
             });
         updates.collect()
@@ -286,7 +288,9 @@ fn a_value_in_a_document_goes_on_with_the_ops_of_others() {
     }
     stage.server(value!({"a": "s", "c": "c", "d": "d", "data": {"v": 1, "type": TYPE, "data": 9}}));
     let revision = stage.told.iter().find_map(|(_, message)| match message {
-        ToTab::Callback { result, .. } => serde_json::to_value(result.as_ref()?).ok(),
+        ToTab::Callback { result, .. } => {
+            serde_json::from_str::<Value>(&encode(result.as_ref()?)).ok()
+        }
         _ => None,
     });
     let revision = revision.unwrap()["read"]["snapshot"]["revision"].clone();

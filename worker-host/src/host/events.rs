@@ -296,8 +296,8 @@ impl Host {
         callback_id: CallbackId,
         action: ReadAction,
     ) -> bool {
-        let rolling_back = |host_doc: &super::HostDoc| host_doc.doc.in_hard_rollback();
-        if !self.docs.get(&handle).is_some_and(rolling_back) {
+        let host_doc = self.docs.get(&handle);
+        if !host_doc.is_some_and(|host_doc| host_doc.doc.in_hard_rollback()) {
             return false;
         }
         let token = self.token(Waiting::Read {

@@ -9,16 +9,13 @@
 //! A value on a document's channel is kept where the host's history of the document stands, and
 //! goes to the server when nothing of the document is pending, as in the stock client.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use broker::hub::{Author, Entry};
 use broker::message::{
     CallbackId, PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, ToTab, encode,
 };
 use proxy_doc::{
-    DocHandle, DocKey, Error, Json, OpKind, OtType, Revision, TabId, Version, codes, json,
+    DocHandle, DocKey, Error, Json, Map, OpKind, OtType, Revision, Set, TabId, Version, codes, wire,
 };
-use serde::Serialize;
 
 use super::Host;
 use super::remote_presence::Remote;
@@ -29,14 +26,14 @@ type Caller = (TabId, CallbackId);
 /// All channels.
 #[derive(Default)]
 pub(super) struct Presences {
-    pub(super) channels: BTreeMap<String, Channel>,
+    pub(super) channels: Map<String, Channel>,
     /// Subscribes and unsubscribes without an answer, by their number on the wire.
-    requests: BTreeMap<u64, Request>,
+    requests: Map<u64, Request>,
     next_seq: u64,
     /// The next presence version. One count for all ids: the server wants it to grow for each.
     next_version: u64,
     /// Channels with something that waits for their document to have nothing pending.
-    pub(super) waiting: BTreeSet<String>,
+    pub(super) waiting: Set<String>,
 }
 
 /// One channel.
@@ -44,16 +41,16 @@ pub(super) struct Presences {
 pub(super) struct Channel {
     pub(super) doc: Option<DocKey>,
     /// The tabs that subscribed.
-    pub(super) tabs: BTreeSet<TabId>,
+    pub(super) tabs: Set<TabId>,
     /// What was sent last was a subscribe.
     wanted: bool,
     /// The server has answered it.
     subscribed: bool,
     /// Who waits for the connection to come.
     callers: Vec<Caller>,
-    pub(super) locals: BTreeMap<String, Local>,
+    pub(super) locals: Map<String, Local>,
     /// What other sessions show.
-    pub(super) remotes: BTreeMap<String, Remote>,
+    pub(super) remotes: Map<String, Remote>,
 }
 
 /// A subscribe or unsubscribe on the wire.
@@ -75,7 +72,7 @@ pub(super) struct Local {
     /// Who waits for that. Values that were replaced before they were sent share its answer.
     callers: Vec<Caller>,
     /// Values that the server has not answered, by their presence version.
-    sent: BTreeMap<u64, Vec<Caller>>,
+    sent: Map<u64, Vec<Caller>>,
     /// The server was told of a value, and of no `null` since.
     shown: bool,
 }
@@ -97,41 +94,57 @@ impl Local {
     }
 }
 
-#[derive(Serialize)]
 struct SubscriptionMessage<'a> {
     a: &'a str,
     ch: &'a str,
     seq: u64,
 }
 
-#[derive(Serialize)]
+wire!(write struct SubscriptionMessage<'_> {
+    a = "a";
+    ch = "ch";
+    seq = "seq";
+});
+
 struct RequestMessage<'a> {
     a: &'a str,
     ch: &'a str,
 }
 
-#[derive(Serialize)]
+wire!(write struct RequestMessage<'_> {
+    a = "a";
+    ch = "ch";
+});
+
+/// A value; the last four say where it stands in its document, if there is one.
+#[derive(Default)]
 struct ValueMessage<'a> {
     a: &'a str,
     ch: &'a str,
     id: &'a str,
-    p: &'a Json,
+    p: Option<&'a Json>,
     pv: u64,
-    #[serde(flatten)]
-    doc: Option<ValueDoc<'a>>,
+    c: Option<&'a str>,
+    d: Option<&'a str>,
+    v: Option<Version>,
+    /// `null`, or the type's URI.
+    t: Option<Option<&'a str>>,
 }
 
-/// Where a value stands in its document.
-#[derive(Serialize)]
-struct ValueDoc<'a> {
-    c: &'a str,
-    d: &'a str,
-    v: Version,
-    t: Option<&'a str>,
-}
+wire!(write struct ValueMessage<'_> {
+    a = "a";
+    ch = "ch";
+    id = "id";
+    p = "p";
+    pv = "pv";
+    c = "c";
+    d = "d";
+    v = "v";
+    t = "t";
+});
 
 pub(super) fn null() -> Json {
-    json("null".to_owned()).unwrap_or_else(|error| unreachable!("null is JSON: {error}"))
+    Json::trusted("null")
 }
 
 impl Host {
@@ -140,7 +153,7 @@ impl Host {
     pub(super) fn subscribe_presence(&mut self, tab: &TabId, request: PresenceSubscription) {
         let name = request.channel;
         let connected = self.connected();
-        let channel = self.presences.channels.entry(name.clone()).or_default();
+        let channel = self.presences.channels.or_default(name.clone());
         channel.doc = channel.doc.take().or(request.doc);
         let is_new = channel.tabs.insert(tab.clone());
         let caller = (tab.clone(), request.callback_id);
@@ -280,9 +293,9 @@ impl Host {
             Err(error) => return self.answer_presence(vec![caller], Some(error)),
         };
         let (name, id) = (submit.channel, submit.id);
-        let channel = self.presences.channels.entry(name.clone()).or_default();
+        let channel = self.presences.channels.or_default(name.clone());
         channel.doc = channel.doc.take().or(submit.doc);
-        let local = channel.locals.entry(id.clone()).or_default();
+        let local = channel.locals.or_default(id.clone());
         local.put(tab, value);
         local.callers.push(caller);
         self.show_to_tabs(&name, &id, tab);
@@ -427,8 +440,8 @@ impl Host {
         let Some(channel) = self.presences.channels.get_mut(name) else {
             return;
         };
-        let host_doc = match &channel.doc {
-            None => None,
+        let place = match &channel.doc {
+            None => ValueMessage::default(),
             Some(key) => {
                 let handle = self.by_key.get(key);
                 let host_doc = handle.and_then(|handle| self.docs.get(handle));
@@ -441,12 +454,13 @@ impl Host {
                     self.presences.waiting.insert(name.to_owned());
                     return;
                 }
-                Some(ValueDoc {
-                    c: &key.collection,
-                    d: &key.id,
-                    v,
-                    t: doc.ty().map(OtType::uri),
-                })
+                ValueMessage {
+                    c: Some(&key.collection),
+                    d: Some(&key.id),
+                    v: Some(v),
+                    t: Some(doc.ty().map(OtType::uri)),
+                    ..ValueMessage::default()
+                }
             }
         };
         let Some(local) = channel.locals.get_mut(id).filter(|local| local.unsent) else {
@@ -463,9 +477,9 @@ impl Host {
             a: "p",
             ch: name,
             id,
-            p: &value,
+            p: Some(&value),
             pv,
-            doc: host_doc,
+            ..place
         });
         self.send(text);
     }
@@ -578,7 +592,7 @@ impl Host {
         };
         channel.callers.retain(|(of, _)| of != tab);
         let mut changed = Vec::new();
-        for (id, local) in &mut channel.locals {
+        for (id, local) in channel.locals.iter_mut() {
             if local.values.iter().any(|(of, _)| of == tab) {
                 local.put(tab, None);
                 changed.push(id.clone());
@@ -596,15 +610,16 @@ impl Host {
             return;
         };
         channel.locals.retain(|_, local| !local.is_unused());
-        let asked = self.presences.requests.values();
+        let is_here = |request: &Request| request.channel == name;
         let used = !channel.tabs.is_empty()
             || !channel.locals.is_empty()
             || !channel.callers.is_empty()
-            || asked.into_iter().any(|request| request.channel == name);
+            || self.presences.requests.values().any(is_here);
         if !used && let Some(channel) = self.presences.channels.remove(name) {
             self.presences.waiting.remove(name);
-            let handle = channel.doc.and_then(|key| self.by_key.get(&key).copied());
-            self.touched.extend(handle);
+            if let Some(key) = channel.doc {
+                self.touch(&key);
+            }
         }
     }
 
@@ -625,7 +640,7 @@ impl Host {
 
     /// After an input: does what waited for documents to have nothing pending.
     pub(super) fn settle_presences(&mut self) {
-        for name in std::mem::take(&mut self.presences.waiting) {
+        for name in std::mem::take(&mut self.presences.waiting).into_values() {
             let doc = self
                 .presences
                 .channels

@@ -7,10 +7,11 @@ use broker::message::{
     Answer, CallbackId, DiffItem, DocEvent, QueryAction, QueryDoc, QueryEvent, QueryRequest,
     SnapshotAt, SnapshotRequest, ToTab, encode,
 };
+use ot_json0::Value;
 use proxy_doc::{
-    DocHandle, DocKey, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version, json_string,
+    DocHandle, DocKey, Entries, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version,
+    json_string, present, wire,
 };
-use serde::{Deserialize, Serialize};
 
 use super::{Host, Waiting};
 use crate::wire::{Incoming, WireDiff};
@@ -22,7 +23,7 @@ pub(super) struct Query {
     query: Option<Json>,
     options: Option<Json>,
     /// Query and options, to compare.
-    meaning: (Option<serde_json::Value>, Option<serde_json::Value>),
+    meaning: (Option<Value>, Option<Value>),
     /// The application brought results: nobody joins before the first answer.
     own_results: bool,
     results: Option<Vec<DocKey>>,
@@ -69,45 +70,59 @@ enum Who {
     Base(DocHandle),
 }
 
-#[derive(Serialize)]
 struct QueryMessage<'a> {
     a: QueryAction,
     id: u64,
     c: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     q: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     o: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     r: Option<Vec<(&'a str, Option<Version>)>>,
 }
 
-#[derive(Serialize)]
+wire!(write struct QueryMessage<'_> {
+    a = "a";
+    id = "id";
+    c = "c";
+    q = "q";
+    o = "o";
+    r = "r";
+});
+
 struct SnapshotMessage<'a> {
     a: &'a str,
     id: u64,
     c: &'a Json,
     d: &'a Json,
-    #[serde(skip_serializing_if = "Option::is_none")]
     v: Option<Option<u64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<Option<u64>>,
 }
 
+wire!(write struct SnapshotMessage<'_> {
+    a = "a";
+    id = "id";
+    c = "c";
+    d = "d";
+    v = "v";
+    ts = "ts";
+});
+
 /// A result as the server writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct WireResult {
-    #[serde(default)]
     c: Option<String>,
-    #[serde(default)]
     d: Option<String>,
-    #[serde(default)]
     v: Option<Version>,
-    #[serde(rename = "type", default)]
     ty: SnapshotType,
-    #[serde(default, deserialize_with = "broker::message::present")]
     data: Option<Json>,
 }
+
+wire!(read struct WireResult {
+    c = "c";
+    d = "d";
+    v = "v";
+    ty = "type";
+    data = "data", by present;
+});
 
 impl WireResult {
     fn split(self, collection: &str, id: Option<&str>) -> Option<(DocKey, Snapshot)> {
@@ -181,7 +196,7 @@ impl Host {
                 self.enter(key, tab);
             }
         }
-        self.queries.insert(id, query);
+        self.queries.insert(id, Box::new(query));
         self.send_query(id);
     }
 
@@ -255,7 +270,14 @@ impl Host {
             .into_iter()
             .chain(query.departing)
         {
-            self.touched.extend(self.by_key.get(&key));
+            self.touch(&key);
+        }
+    }
+
+    /// The document's use may have changed.
+    pub(super) fn touch(&mut self, key: &DocKey) {
+        if let Some(handle) = self.by_key.get(key) {
+            self.touched.insert(*handle);
         }
     }
 
@@ -347,7 +369,7 @@ impl Host {
         let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
             return;
         };
-        let list = serde_json::from_str::<Vec<WireResult>>(data.get()).ok();
+        let list = data.parse::<Vec<WireResult>>().ok();
         let is_list = list.is_some();
         let found: Vec<(DocKey, Snapshot)> = match list {
             Some(list) => list
@@ -571,15 +593,14 @@ impl Host {
             self.leave_results(&tab, &departing);
         }
         for key in &departing {
-            self.touched.extend(self.by_key.get(key));
+            self.touch(key);
         }
     }
 
     fn take_diff_item(&mut self, collection: &str, item: &WireDiff) -> Option<DiffItem<DocKey>> {
         Some(match item.kind.as_str() {
             "insert" => {
-                let values: Vec<WireResult> =
-                    serde_json::from_str(item.values.as_ref()?.get()).ok()?;
+                let values: Vec<WireResult> = item.values.as_ref()?.parse().ok()?;
                 let found = values
                     .into_iter()
                     .filter_map(|value| value.split(collection, None));
@@ -696,7 +717,7 @@ impl Host {
     fn ask_past_snapshot(&mut self, past: PastSnapshot) {
         let id = self.next_snapshot_id;
         self.next_snapshot_id += 1;
-        self.past_snapshots.insert(id, past);
+        self.past_snapshots.insert(id, Box::new(past));
         self.send_past_snapshot(id);
     }
 
@@ -729,7 +750,7 @@ impl Host {
             id: d,
             at,
             ..
-        } = &*past;
+        } = &**past;
         let (a, v, ts) = match at {
             SnapshotAt::Version(version) => ("nf", Some(*version), None),
             SnapshotAt::Timestamp(timestamp) => ("nt", None, Some(*timestamp)),
@@ -816,15 +837,16 @@ impl Host {
     }
 }
 
-fn parsed(text: Option<&Json>) -> Option<serde_json::Value> {
-    serde_json::from_str(text?.get()).ok()
+/// What a query means, whatever the order of its keys; where it is nested too deeply to be read, its text.
+fn parsed(text: Option<&Json>) -> Option<Value> {
+    let text = text?.get();
+    Some(Value::parse(text).unwrap_or_else(|_| Value::from(text)))
 }
 
 /// Results by id, for a query that brought its own.
 fn by_id(data: &Json) -> Vec<(String, WireResult)> {
-    let items: std::collections::BTreeMap<String, WireResult> =
-        serde_json::from_str(data.get()).unwrap_or_default();
-    items.into_iter().collect()
+    let items = data.parse::<Entries<WireResult>>();
+    items.map_or_else(|_| Vec::new(), |Entries(items)| items)
 }
 
 /// Changes a list of results; what leaves it for good is added to `removed`.

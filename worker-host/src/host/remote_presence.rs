@@ -4,11 +4,8 @@
 //! document stands there with nothing pending: the host fetches where it is behind, and brings an
 //! old value along with the ops that it saw since. The tabs get it with the host's revision.
 
-use std::collections::BTreeMap;
-
 use broker::message::{PresenceEvent, PresenceUpdate, ToTab};
-use proxy_doc::{DocHandle, Error, Json, OpKind, TabId, Version, codes};
-use serde::Deserialize;
+use proxy_doc::{DocHandle, Error, Json, Map, OpKind, TabId, Version, codes, read_json, wire};
 
 use super::Host;
 use super::presence::null;
@@ -24,7 +21,7 @@ pub(super) struct Remote {
     version: Option<u64>,
     pending: Option<Update>,
     /// The document's ops since the value was found to be old, by the version they are based on.
-    ops: Option<BTreeMap<Version, CachedOp>>,
+    ops: Option<Map<Version, CachedOp>>,
 }
 
 impl Remote {
@@ -57,25 +54,37 @@ enum CachedChange {
 }
 
 /// A message about presence. Answers to malformed requests echo those, so little is certain.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub(super) struct PresenceMessage {
     a: String,
     ch: Option<String>,
-    id: Option<serde_json::Value>,
+    id: Option<Json>,
     src: Option<String>,
     seq: Option<u64>,
     p: Option<Json>,
-    pv: Option<serde_json::Value>,
-    v: Option<serde_json::Value>,
+    pv: Option<Json>,
+    v: Option<Json>,
     t: Option<String>,
     error: Option<WireError>,
 }
 
+wire!(read struct PresenceMessage {
+    a = "a" or String::new();
+    ch = "ch";
+    id = "id";
+    src = "src";
+    seq = "seq";
+    p = "p";
+    pv = "pv";
+    v = "v";
+    t = "t";
+    error = "error";
+});
+
 impl PresenceMessage {
     /// Whether `text` is one.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let message: Self = serde_json::from_str(text).ok()?;
+        let message: Self = read_json(text).ok()?;
         matches!(message.a.as_str(), "p" | "ps" | "pu" | "pr").then_some(message)
     }
 }
@@ -100,8 +109,9 @@ impl Host {
         message: PresenceMessage,
         error: Option<Error>,
     ) {
-        let pv = message.pv.as_ref().and_then(serde_json::Value::as_u64);
-        let id = message.id.as_ref().and_then(serde_json::Value::as_str);
+        let pv = message.pv.as_ref().and_then(Json::count);
+        let id = message.id.as_ref().and_then(Json::string);
+        let id = id.as_deref();
         let is_own = error.is_some() || message.src.as_deref() == self.id.as_deref();
         if let (true, Some(id), Some(pv)) = (is_own, id, pv)
             && self.acknowledge_presence(name, id, pv, error.as_ref())
@@ -116,11 +126,7 @@ impl Host {
         };
         let update = Update {
             pv,
-            v: message
-                .v
-                .as_ref()
-                .and_then(serde_json::Value::as_u64)
-                .map(Version),
+            v: message.v.as_ref().and_then(Json::count).map(Version),
             ty: message.t,
             value: message.p.unwrap_or_else(null),
             src: message.src,
@@ -152,7 +158,7 @@ impl Host {
         let Some(channel) = channel.filter(|channel| !channel.tabs.is_empty()) else {
             return;
         };
-        let remote = channel.remotes.entry(id.to_owned()).or_default();
+        let remote = channel.remotes.or_default(id.to_owned());
         let newest = remote.pending.as_ref().map(|pending| pending.pv);
         let newest = newest.or(remote.version.filter(|_| channel.doc.is_none()));
         if newest.is_some_and(|newest| update.pv < newest) {
@@ -230,7 +236,7 @@ impl Host {
             return true;
         };
         let Some(ops) = &remote.ops else {
-            remote.ops = Some(BTreeMap::new());
+            remote.ops = Some(Map::new());
             self.act(handle, |doc, up| doc.fetch(up, None));
             self.request_presence(name);
             return false;

@@ -1,9 +1,10 @@
 //! The host's side towards the server (`lib/client/connection.js`).
 
-use std::collections::BTreeMap;
-
 use broker::message::{Change, ConnectionEvent, ConnectionState, State, ToTab, encode};
-use proxy_doc::{DocHandle, DocKey, Error, Json, OpKind, Snapshot, Version, codes, json_string};
+use proxy_doc::{
+    DocHandle, DocKey, Entries, Error, Json, OpKind, Snapshot, Version, codes, json_string,
+    read_json,
+};
 
 use super::remote_presence::PresenceMessage;
 use super::{Host, Output, ReadyState};
@@ -71,7 +72,7 @@ impl Host {
 
     /// One message from the server.
     pub fn socket_message(&mut self, text: &str) {
-        match serde_json::from_str::<Incoming>(text) {
+        match read_json::<Incoming>(text) {
             Ok(message) => self.handle_message(message, text),
             // Answers to malformed presence echo what no document message can hold.
             Err(error) => match PresenceMessage::read(text) {
@@ -93,7 +94,7 @@ impl Host {
     fn send_handshake(&mut self) {
         let message = Handshake {
             a: "hs",
-            id: self.id.as_deref(),
+            id: Some(self.id.as_deref()),
             protocol: PROTOCOL,
             protocol_minor: PROTOCOL_MINOR,
         };
@@ -192,9 +193,9 @@ impl Host {
             a: "op",
             c: &key.collection,
             d: &key.id,
-            v: host_doc.doc.version(),
+            v: Some(host_doc.doc.version()),
             src: op.id.src.as_deref(),
-            seq: op.id.seq,
+            seq: Some(op.id.seq),
             x: Extra {
                 source: op.source.as_ref(),
             },
@@ -244,8 +245,8 @@ impl Host {
             return;
         }
         let protocol = message.protocol.as_ref();
-        if protocol.and_then(serde_json::Value::as_u64) != Some(u64::from(PROTOCOL)) {
-            let text = protocol.map_or_else(|| "undefined".to_owned(), ToString::to_string);
+        if protocol.and_then(Json::count) != Some(u64::from(PROTOCOL)) {
+            let text = protocol.map_or("undefined", Json::get);
             let message = format!("Unsupported protocol version: {text}");
             return self.fail(Error::new(
                 codes::ERR_PROTOCOL_VERSION_NOT_SUPPORTED,
@@ -261,14 +262,14 @@ impl Host {
             let message = format!("{ty} does not match the server default type");
             return self.fail(Error::new(codes::ERR_DEFAULT_TYPE_MISMATCH, message));
         }
-        let Some(id) = message.id.as_ref().and_then(serde_json::Value::as_str) else {
+        let Some(id) = message.id.as_ref().and_then(Json::string) else {
             let error = Error::new(
                 codes::ERR_CLIENT_ID_BADLY_FORMED,
                 "Client id must be a string",
             );
             return self.fail(error);
         };
-        self.id = Some(id.to_owned());
+        self.id = Some(id);
         self.reconnect.succeeded();
         self.set_state(State::Connected, None);
     }
@@ -314,13 +315,8 @@ impl Host {
         if let Some(data) = &message.data {
             return self.handle_bulk_data(collection, data, error, action);
         }
-        let ids: Vec<String> = match &message.b {
-            Some(serde_json::Value::Array(ids)) => ids
-                .iter()
-                .filter_map(|id| id.as_str().map(str::to_owned))
-                .collect(),
-            Some(serde_json::Value::Object(versions)) => versions.keys().cloned().collect(),
-            Some(_) | None => return self.warn("Invalid bulk message".to_owned()),
+        let Some(ids) = message.bulk_ids() else {
+            return self.warn("Invalid bulk message".to_owned());
         };
         for id in ids {
             if let Some(handle) = self.find(collection, &id) {
@@ -337,16 +333,14 @@ impl Host {
         error: Option<Error>,
         action: Action,
     ) {
-        let Ok(items) = serde_json::from_str::<BTreeMap<String, Json>>(data.get()) else {
+        let Ok(Entries(items)) = data.parse::<Entries<Json>>() else {
             return self.warn("Invalid bulk message".to_owned());
         };
         for (id, item) in items {
             let Some(handle) = self.find(collection, &id) else {
                 continue;
             };
-            let own_error = serde_json::from_str::<BulkItem>(item.get())
-                .ok()
-                .and_then(|item| item.error);
+            let own_error = item.parse::<BulkItem>().ok().and_then(|item| item.error);
             let answer = match (&error, own_error) {
                 (Some(error), _) => Err(error.clone()),
                 (None, Some(error)) => Err(error.into_error(None)),

@@ -1,0 +1,566 @@
+//! JSON text that stays text, and how messages are read from it and written to it.
+//!
+//! A message says once, in a [`wire!`](crate::wire) table, which name each of its fields has in JSON.
+//! What is read and written there is little, and most of it (ops, snapshots) passes unread as
+//! [`Json`]; so there is no general serializer here, whose code would be the larger part of the
+//! module that a browser downloads.
+//!
+//! Unknown fields are ignored, of a field that comes twice the last one counts, and what is no JSON
+//! is refused, also inside of what passes unread.
+
+use std::rc::Rc;
+
+use ot_json0::{ParseError, Reader};
+
+use crate::Error;
+
+/// JSON text that was checked once, where it entered, and is opaque from there on.
+#[derive(Clone, Debug)]
+pub struct Json(Rc<str>);
+
+impl Json {
+    /// The text.
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+
+    /// Text that the caller wrote itself, or cut out of JSON.
+    pub fn trusted(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Reads a message from the text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse<T: ReadJson>(&self) -> Result<T, ParseError> {
+        read_json(&self.0)
+    }
+
+    /// The content, where the text is a string.
+    pub fn string(&self) -> Option<String> {
+        self.parse().ok()
+    }
+
+    /// The count, where the text is one: a number from 0 to the largest of 64 bits, in plain digits.
+    pub fn count(&self) -> Option<u64> {
+        self.parse().ok()
+    }
+}
+
+/// Checks `text` and makes it opaque.
+///
+/// # Errors
+/// `ERR_MESSAGE_BADLY_FORMED` when `text` is not JSON.
+pub fn json(text: String) -> Result<Json, Error> {
+    match read_json::<Skipped>(&text) {
+        Ok(Skipped) => Ok(Json::trusted(&text)),
+        Err(error) => Err(Error::badly_formed(format!("Invalid JSON: {error}"))),
+    }
+}
+
+/// `text` as a JSON string literal.
+pub fn json_string(text: &str) -> Json {
+    Json::trusted(&write_json(text))
+}
+
+/// Reads the one value that `text` is.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn read_json<T: ReadJson>(text: &str) -> Result<T, ParseError> {
+    let mut reader = Reader::new(text);
+    let value = T::read(&mut reader);
+    reader.finish(value)
+}
+
+/// The text of a value.
+pub fn write_json<T: WriteJson + ?Sized>(value: &T) -> String {
+    let mut out = String::new();
+    value.write(&mut out);
+    out
+}
+
+/// What can be read from JSON.
+pub trait ReadJson: Sized {
+    /// Reads one value; the reader notes what is wrong where there is none.
+    fn read(reader: &mut Reader<'_>) -> Option<Self>;
+
+    /// What a field stands for that is not there; `None` where it must be there.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// What can be written as JSON.
+pub trait WriteJson {
+    /// Appends the value.
+    fn write(&self, out: &mut String);
+
+    /// Whether a field is left out that has this value.
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// Any value, of which only the grammar is of interest.
+struct Skipped;
+
+impl ReadJson for Skipped {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.skip().map(|_| Self)
+    }
+}
+
+impl ReadJson for Json {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.skip().map(Self::trusted)
+    }
+}
+
+impl WriteJson for Json {
+    fn write(&self, out: &mut String) {
+        out.push_str(&self.0);
+    }
+}
+
+/// `null` is nothing; but see [`present`].
+impl<T: ReadJson> ReadJson for Option<T> {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        if reader.next_byte() == Some(b'n') {
+            return reader.skip().map(|_| None);
+        }
+        T::read(reader).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: WriteJson> WriteJson for Option<T> {
+    fn write(&self, out: &mut String) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.push_str("null"),
+        }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// Reads a field in which `null` is something else than nothing: json1 composes to `null`.
+pub fn present<T: ReadJson>(reader: &mut Reader<'_>) -> Option<Option<T>> {
+    T::read(reader).map(Some)
+}
+
+/// A field that is not there is `false`, and `false` is not written.
+impl ReadJson for bool {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        match reader.skip()? {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => reader.fail("expected true or false"),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(false)
+    }
+}
+
+impl WriteJson for bool {
+    fn write(&self, out: &mut String) {
+        out.push_str(if *self { "true" } else { "false" });
+    }
+
+    fn is_absent(&self) -> bool {
+        !self
+    }
+}
+
+impl ReadJson for u64 {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut count: Option<u64> = Some(0);
+        for byte in reader.skip()?.bytes() {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+            count = count.and_then(|count| count.checked_mul(10)?.checked_add(digit?));
+        }
+        count.map_or_else(|| reader.fail("expected a count"), Some)
+    }
+}
+
+impl WriteJson for u64 {
+    fn write(&self, out: &mut String) {
+        push_count(out, *self);
+    }
+}
+
+/// Appends the digits of `count`.
+pub(crate) fn push_count(out: &mut String, count: u64) {
+    if count >= 10 {
+        push_count(out, count / 10);
+    }
+    out.push(char::from(b'0' + (count % 10) as u8));
+}
+
+macro_rules! small_count {
+    ($ty:ty) => {
+        impl ReadJson for $ty {
+            fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                match <$ty>::try_from(u64::read(reader)?) {
+                    Ok(count) => Some(count),
+                    Err(_) => reader.fail("expected a smaller count"),
+                }
+            }
+        }
+
+        impl WriteJson for $ty {
+            fn write(&self, out: &mut String) {
+                push_count(out, *self as u64);
+            }
+        }
+    };
+}
+
+small_count!(u32);
+small_count!(usize);
+
+impl ReadJson for String {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        match reader.string()?.to_str() {
+            Some(text) => Some(text.to_owned()),
+            None => reader.fail("half a surrogate pair in a name"),
+        }
+    }
+}
+
+impl WriteJson for String {
+    fn write(&self, out: &mut String) {
+        self.as_str().write(out);
+    }
+}
+
+impl WriteJson for str {
+    fn write(&self, out: &mut String) {
+        const HEX: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        out.push('"');
+        for c in self.chars() {
+            match c {
+                '"' | '\\' => out.extend(['\\', c]),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                '\u{0}'..'\u{20}' => {
+                    let code = u32::from(c) as usize;
+                    out.push_str("\\u00");
+                    out.extend([HEX[code >> 4], HEX[code & 15]]);
+                }
+                _ => out.push(c),
+            }
+        }
+        out.push('"');
+    }
+}
+
+impl<T: WriteJson + ?Sized> WriteJson for &T {
+    fn write(&self, out: &mut String) {
+        (**self).write(out);
+    }
+
+    fn is_absent(&self) -> bool {
+        (**self).is_absent()
+    }
+}
+
+impl<T: ReadJson> ReadJson for Vec<T> {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut items = Self::new();
+        reader.open(b'[')?;
+        while reader.more(b']')? {
+            items.push(T::read(reader)?);
+        }
+        Some(items)
+    }
+}
+
+impl<T: WriteJson> WriteJson for Vec<T> {
+    fn write(&self, out: &mut String) {
+        out.push('[');
+        for item in self {
+            separate(out);
+            item.write(out);
+        }
+        out.push(']');
+    }
+}
+
+/// An array of two.
+impl<A: WriteJson, B: WriteJson> WriteJson for (A, B) {
+    fn write(&self, out: &mut String) {
+        out.push('[');
+        self.0.write(out);
+        out.push(',');
+        self.1.write(out);
+        out.push(']');
+    }
+}
+
+/// An object whose keys are data, in their order in the text.
+#[derive(Clone, Debug)]
+pub struct Entries<T>(pub Vec<(String, T)>);
+
+impl<T: ReadJson> ReadJson for Entries<T> {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut entries = Vec::new();
+        reader.open(b'{')?;
+        while reader.more(b'}')? {
+            let Some(key) = reader.key()?.to_str().map(str::to_owned) else {
+                return reader.fail("half a surrogate pair in a name");
+            };
+            entries.push((key, T::read(reader)?));
+        }
+        Some(Self(entries))
+    }
+}
+
+impl<T: WriteJson> WriteJson for Entries<T> {
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (key, value) in &self.0 {
+            push_key(out, key);
+            value.write(out);
+        }
+        out.push('}');
+    }
+}
+
+/// A comma, unless this is the first element.
+fn separate(out: &mut String) {
+    if !out.ends_with(['{', '[']) {
+        out.push(',');
+    }
+}
+
+fn push_key(out: &mut String, key: &str) {
+    separate(out);
+    key.write(out);
+    out.push(':');
+}
+
+/// What [`wire!`](crate::wire) needs: the parts of reading and writing that are the same for all.
+#[doc(hidden)]
+pub mod parts {
+    use super::{ReadJson, Reader, WriteJson, push_key};
+
+    /// Steps to the next field that has one of `names`, and returns which; at the end, nothing.
+    pub fn next_field(reader: &mut Reader<'_>, names: &[&str]) -> Option<Option<usize>> {
+        while reader.more(b'}')? {
+            let key = reader.key()?;
+            match names.iter().position(|name| key == **name) {
+                Some(at) => return Some(Some(at)),
+                None => reader.skip()?,
+            };
+        }
+        Some(None)
+    }
+
+    /// Reads a field.
+    #[inline(never)]
+    pub fn read_into<T: ReadJson>(field: &mut Option<T>, reader: &mut Reader<'_>) -> Option<()> {
+        *field = Some(T::read(reader)?);
+        Some(())
+    }
+
+    /// A field that was read, or what stands for one that is not there.
+    pub fn field<T: ReadJson>(
+        read: Option<T>,
+        reader: &mut Reader<'_>,
+        missing: &'static str,
+    ) -> Option<T> {
+        match read.or_else(T::absent) {
+            Some(value) => Some(value),
+            None => reader.fail(missing),
+        }
+    }
+
+    /// Which of the variants follows, and whether it has a content, to be read next.
+    pub fn open_variant(reader: &mut Reader<'_>, names: &[&str]) -> Option<(usize, bool)> {
+        let has_content = reader.next_byte() == Some(b'{');
+        let name = if has_content {
+            reader.open(b'{')?;
+            if !reader.more(b'}')? {
+                return reader.fail("nothing is said");
+            }
+            reader.key()?
+        } else {
+            reader.string()?
+        };
+        match names.iter().position(|known| name == **known) {
+            Some(at) => Some((at, has_content)),
+            None => reader.fail("unknown kind"),
+        }
+    }
+
+    /// A variant's content follows only where it stands in an object.
+    pub fn content(reader: &mut Reader<'_>, has_content: bool) -> Option<()> {
+        if has_content {
+            Some(())
+        } else {
+            reader.fail("a kind without its content")
+        }
+    }
+
+    /// The end of a variant that has a content.
+    pub fn close_variant(reader: &mut Reader<'_>, has_content: bool) -> Option<()> {
+        if has_content && reader.more(b'}')? {
+            return reader.fail("more than one thing is said");
+        }
+        Some(())
+    }
+
+    /// Writes a field.
+    pub fn put<T: WriteJson + ?Sized>(out: &mut String, name: &str, value: &T) {
+        if !value.is_absent() {
+            push_key(out, name);
+            value.write(out);
+        }
+    }
+}
+
+/// Gives a message its names in JSON, and so [`ReadJson`] and [`WriteJson`].
+///
+/// - `struct T { field = "name", … }`: an object. After the name, `or value` gives what stands for a
+///   field that is not there, and `by function` names the function that reads it.
+/// - `enum T { Variant = "name", … }`: a string; with a content, an object of that one name. The
+///   content is `(Type)`, or fields as above in braces.
+/// - `one T`: as its only field.
+/// - `read struct` and `write struct`: only to be read, only to be written.
+///
+/// `..value` after a struct gives the fields that have no name in JSON.
+#[macro_export]
+macro_rules! wire {
+    (struct $ty:ty { $($field:ident = $name:literal $(or $default:expr)? $(, by $by:path)?);* $(;)? } $(.. $rest:expr)?) => {
+        $crate::wire!(read struct $ty { $($field = $name $(or $default)? $(, by $by)?);* } $(.. $rest)?);
+        $crate::wire!(write struct $ty { $($field = $name);* });
+    };
+    (read struct $ty:ty { $($fields:tt)* } $(.. $rest:expr)?) => {
+        impl $crate::ReadJson for $ty {
+            fn read(reader: &mut $crate::Reader<'_>) -> Option<Self> {
+                $crate::wire!(@read reader, [Self], ($(.. $rest)?), $($fields)*)
+            }
+        }
+    };
+    (write struct $ty:ty { $($field:ident = $name:literal);* $(;)? }) => {
+        impl $crate::WriteJson for $ty {
+            fn write(&self, out: &mut String) {
+                out.push('{');
+                $($crate::parts::put(out, $name, &self.$field);)*
+                out.push('}');
+            }
+        }
+    };
+    (one $ty:ty) => {
+        impl $crate::ReadJson for $ty {
+            fn read(reader: &mut $crate::Reader<'_>) -> Option<Self> {
+                $crate::ReadJson::read(reader).map(Self)
+            }
+        }
+
+        impl $crate::WriteJson for $ty {
+            fn write(&self, out: &mut String) {
+                self.0.write(out);
+            }
+        }
+    };
+    (enum $ty:ty { $($variant:ident = $name:literal $(($content:ty))? $({ $($fields:tt)* })?),* $(,)? }) => {
+        impl $crate::ReadJson for $ty {
+            fn read(reader: &mut $crate::Reader<'_>) -> Option<Self> {
+                #[derive(Clone, Copy)]
+                enum At { $($variant),* }
+                const NAMES: &[&str] = &[$($name),*];
+                const PLACES: &[At] = &[$(At::$variant),*];
+                let (at, has_content) = $crate::parts::open_variant(reader, NAMES)?;
+                let value = match PLACES[at] {
+                    $(At::$variant => $crate::wire!(@variant reader, has_content, $variant $(($content))? $({ $($fields)* })?),)*
+                };
+                $crate::parts::close_variant(reader, has_content)?;
+                Some(value)
+            }
+        }
+
+        impl $crate::WriteJson for $ty {
+            fn write(&self, out: &mut String) {
+                $($crate::wire!(@write self, out, $variant = $name $(($content))? $({ $($fields)* })?);)*
+            }
+        }
+    };
+
+    (@read $reader:ident, [$($make:tt)+], ($(.. $rest:expr)?), $($field:ident = $name:literal $(or $default:expr)? $(, by $by:path)?);* $(;)?) => {{
+        #[allow(non_camel_case_types, clippy::enum_variant_names)]
+        #[derive(Clone, Copy)]
+        enum At { $($field),* }
+        const NAMES: &[&str] = &[$($name),*];
+        const PLACES: &[At] = &[$(At::$field),*];
+        $(let mut $field = None;)*
+        $reader.open(b'{')?;
+        while let Some(at) = $crate::parts::next_field($reader, NAMES)? {
+            match PLACES[at] {
+                $(At::$field => $crate::wire!(@by $field, $reader $(, $by)?),)*
+            }
+        }
+        Some($($make)+ { $($field: $crate::wire!(@or $field, $reader, $name $(, $default)?),)* $(..$rest)? })
+    }};
+    (@by $field:ident, $reader:ident) => { $crate::parts::read_into(&mut $field, $reader)? };
+    (@by $field:ident, $reader:ident, $by:path) => { $field = Some($by($reader)?) };
+    (@or $field:ident, $reader:ident, $name:literal) => {
+        $crate::parts::field($field, $reader, concat!("missing field ", $name))?
+    };
+    (@or $field:ident, $reader:ident, $name:literal, $default:expr) => { $field.unwrap_or($default) };
+
+    (@variant $reader:ident, $has_content:ident, $variant:ident) => {{
+        if $has_content {
+            $reader.skip()?;
+        }
+        Self::$variant
+    }};
+    (@variant $reader:ident, $has_content:ident, $variant:ident ($content:ty)) => {{
+        $crate::parts::content($reader, $has_content)?;
+        Self::$variant(<$content as $crate::ReadJson>::read($reader)?)
+    }};
+    (@variant $reader:ident, $has_content:ident, $variant:ident {}) => {{
+        $crate::parts::content($reader, $has_content)?;
+        $reader.skip()?;
+        Self::$variant {}
+    }};
+    (@variant $reader:ident, $has_content:ident, $variant:ident { $($fields:tt)+ }) => {{
+        $crate::parts::content($reader, $has_content)?;
+        let read: Option<Self> =
+            $crate::wire!(@read $reader, [Self::$variant], (), $($fields)+);
+        read?
+    }};
+
+    (@write $self:ident, $out:ident, $variant:ident = $name:literal) => {
+        if let Self::$variant = $self {
+            $out.push_str(concat!("\"", $name, "\""));
+        }
+    };
+    (@write $self:ident, $out:ident, $variant:ident = $name:literal ($content:ty)) => {
+        if let Self::$variant(content) = $self {
+            $out.push_str(concat!("{\"", $name, "\":"));
+            $crate::WriteJson::write(content, $out);
+            $out.push('}');
+        }
+    };
+    (@write $self:ident, $out:ident, $variant:ident = $name:literal { $($field:ident = $key:literal $(or $default:expr)? $(, by $by:path)?);* $(;)? }) => {
+        if let Self::$variant { $($field),* } = $self {
+            $out.push_str(concat!("{\"", $name, "\":{"));
+            $($crate::parts::put($out, $key, $field);)*
+            $out.push_str("}}");
+        }
+    };
+}
