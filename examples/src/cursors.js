@@ -6,12 +6,15 @@ import { colourOf, nameOf } from './people.js';
 
 /** The cursors of one document in one editor. */
 export class Cursors {
+  #doc;
   #quill;
   #drawn;
   #presence;
   #here;
   #person;
   #waiting = new Set();
+  /** This tab's place before the document was last loaded. */
+  #before = null;
 
   /**
    * @param {object} doc an opened document whose type has `transformPresence`
@@ -19,6 +22,7 @@ export class Cursors {
    * @param {number} person who this tab is
    */
   constructor(doc, quill, person) {
+    this.#doc = doc;
     this.#quill = quill;
     this.#drawn = quill.getModule('cursors');
     this.#person = person;
@@ -35,6 +39,8 @@ export class Cursors {
     this.#presence.subscribe();
     // Typing moves the caret too; that move the others work out from the op, so it is the same place to them.
     this.#quill.on('selection-change', (range) => range && this.show(range));
+    this.#doc.on('op batch', () => this.#remember());
+    this.#doc.on('load', () => this.#showAgain());
   }
 
   /** This tab's place as the others see it; null before there was one. Losing the focus does not take it away. */
@@ -47,6 +53,19 @@ export class Cursors {
     const { place } = this;
     if (place?.index === index && place.length === length) return;
     this.#here.submit({ index, length, person: this.#person });
+    this.#remember();
+  }
+
+  #remember() {
+    this.#before = this.place;
+  }
+
+  /** ShareDB forgets the places in a document that is loaded anew. */
+  #showAgain() {
+    if (!this.#before) return;
+    const end = this.#quill.getLength() - 1;
+    const index = Math.min(this.#before.index, end);
+    this.show({ index, length: Math.min(this.#before.length, end - index) });
   }
 
   /** A place that follows an op is told before the editor shows the op: it is drawn when both are done. */

@@ -33,14 +33,15 @@ class QuillBinding {
     doc.on('op', (op, source) => source !== this && this.receive(op));
     for (const event of ['load', 'create', 'del']) doc.on(event, () => this.reload());
     this.reload();
+    quill.history.clear();
   }
 
-  /** Shows the document as it is after it was created, deleted or loaded anew. */
+  /** Shows the document as it is after it was created, deleted or loaded anew: often as it was, so the caret stays. */
   reload() {
+    const { doc, quill } = this;
     this.unseen = new Delta();
-    this.quill.setContents(this.doc.data ?? [], 'api');
-    this.quill.enable(Boolean(this.doc.type));
-    this.quill.history.clear();
+    quill.updateContents(quill.getContents().diff(new Delta(doc.data ?? [])), 'api');
+    quill.enable(Boolean(doc.type));
   }
 
   /** @param {Delta} delta what the person did to what the editor shows */
