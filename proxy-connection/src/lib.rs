@@ -68,6 +68,8 @@ struct ProxyDoc {
     version: Option<Version>,
     /// An application's snapshot is loaded, and the host has not said which revision it is.
     unplaced: bool,
+    /// It could not be placed, and the host's state is asked for instead.
+    replaced: bool,
 }
 
 /// What an answer of the host is for.
@@ -402,6 +404,7 @@ impl ProxyConnection {
                 doc,
                 version: None,
                 unplaced: false,
+                replaced: false,
             }),
         );
         handle
@@ -807,18 +810,20 @@ impl ProxyConnection {
         self.take_version(handle, version);
     }
 
-    /// The answer was for a state that the tab has given up since, and the next one has not come:
-    /// whoever asked must not be called back with neither. Says whether it asked.
+    /// The answer was for a loaded snapshot that the host's state is to replace, and that has not
+    /// come: whoever asked must not be called back with neither. Says whether it asked.
     fn ask_again(&mut self, handle: DocHandle, action: ReadAction) -> bool {
-        let Some(doc) = self.docs.get_mut(&handle).map(|of| &mut of.doc) else {
+        let Some(known) = self.docs.get_mut(&handle) else {
             return false;
         };
+        let doc = &mut known.doc;
+        known.replaced &= doc.version().is_none();
         let waits = match action {
             ReadAction::Fetch => true,
             ReadAction::Subscribe => doc.asks(true),
             ReadAction::Unsubscribe => false,
         };
-        if !waits || doc.version().is_some() {
+        if !waits || !known.replaced {
             return false;
         }
         if action == ReadAction::Fetch {
@@ -879,6 +884,7 @@ impl ProxyConnection {
                 let message = "The ingested snapshot is not the host's state";
                 let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
                 known.version = None;
+                known.replaced = !known.doc.has_write_pending();
                 self.with_doc(handle, |doc, up| doc.refresh(up, error));
             }
         }
