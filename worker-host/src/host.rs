@@ -7,6 +7,7 @@ mod events;
 mod presence;
 mod queries;
 mod remote_presence;
+mod snapshots;
 mod tabs;
 mod upstream;
 
@@ -106,7 +107,7 @@ pub struct Host {
     pongs: VecDeque<TabId>,
     queries: Map<u64, Box<queries::Query>>,
     next_query_id: u64,
-    past_snapshots: Map<u64, Box<queries::PastSnapshot>>,
+    past_snapshots: Map<u64, Box<snapshots::PastSnapshot>>,
     next_snapshot_id: u64,
     presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
