@@ -69,6 +69,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     bind(&module, profile)?;
     bundle_for_node()?;
     bundle_worker()?;
+    bundle_inline()?;
     print_sizes()
 }
 
@@ -228,6 +229,25 @@ fn bundle_for_node() -> Result<()> {
     esbuild.arg("--define:import.meta.url=moduleUrl");
     esbuild
         .arg("--banner:js=const moduleUrl = require('node:url').pathToFileURL(__filename).href;");
+    process::run(esbuild.arg("--log-level=warning"))
+}
+
+/// Bundles the entry that brings its WebAssembly along.
+fn bundle_inline() -> Result<()> {
+    let mut esbuild = process::npm_tool("esbuild");
+    esbuild.args([
+        "js-shim/src/index.inline.js",
+        "--outfile=js-shim/dist/inline.js",
+    ]);
+    esbuild.args([
+        "--bundle",
+        "--format=esm",
+        "--platform=browser",
+        "--target=es2022",
+        "--loader:.wasm=binary",
+        "--external:ot-json0",
+        "--external:events",
+    ]);
     process::run(esbuild.arg("--log-level=warning"))
 }
 
