@@ -89,6 +89,17 @@ fn rust(_: &Options) -> Result<Count> {
     count += step("clippy for wasm", &mut clippy(&shim));
 
     count += cargo_tests(&mut process::cargo(), &["--workspace"])?;
+    // A host over a real WebSocket, to ShareDB in Node.
+    build::ensure_npm_packages()?;
+    let native = [
+        "--package",
+        "sharedb-proxy-tests",
+        "--features",
+        "native",
+        "--test",
+        "native",
+    ];
+    count += cargo_tests(&mut process::cargo(), &native)?;
     // The vectors have to hold in WebAssembly, too.
     let runner = format!(
         "node --no-warnings {}",

@@ -468,6 +468,9 @@ impl Host {
                 host_doc.hub.received(tab, base);
                 host_doc.hub.transform(tab, base, &mut kind, ty.as_ref())?;
             }
+            None if !matches!(kind, OpKind::Create { .. }) => {
+                return Err(Error::badly_formed("Only a create needs no revision"));
+            }
             // From nothing: whatever the tab had before, it has what it creates now.
             None if host_doc.doc.ty().is_none() => host_doc.hub.attach(tab),
             None => {}
