@@ -83,7 +83,10 @@ fn rust(_: &Options) -> Result<Count> {
         "rustfmt",
         process::cargo().args(["fmt", "--all", "--check"]),
     );
-    count += step("clippy", &mut clippy(&["--workspace", "--all-targets"]));
+    count += step(
+        "clippy",
+        &mut clippy(&["--workspace", "--all-targets", "--all-features"]),
+    );
     // What only a browser compiles is linted only when compiled for one.
     let shim = ["--package", "sharedb-proxy-js", "--target", build::TARGET];
     count += step("clippy for wasm", &mut clippy(&shim));

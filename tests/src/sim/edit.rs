@@ -168,7 +168,7 @@ fn place<'a>(r: &mut Random, data: &'a Value) -> (Vec<Value>, &'a Value) {
             }
             Value::Object(object) => {
                 let open = |key: &Str| {
-                    !path.is_empty() || !RESERVED.iter().any(|name| *key == Str::from(*name))
+                    !path.is_empty() || !RESERVED.iter().any(|name| key.to_string_lossy() == *name)
                 };
                 let entries: Vec<_> = object.iter().filter(|(key, _)| open(key)).collect();
                 if entries.is_empty() {

@@ -202,10 +202,10 @@ impl World {
             }),
             Step::OpenTab { host } => self.open_tab(host),
             Step::CloseTab { tab, arrive } => self.close_tab(tab, arrive),
-            Step::ToHost { tab, count } => self.to_host(tab, count),
-            Step::ToTab { tab, count } => self.to_tab(tab, count),
-            Step::ToServer { socket, count } => self.to_server(socket, count),
-            Step::FromServer { host, count } => self.from_server(host, count),
+            Step::ToHost { tab, count } => self.deliver_to_host(tab, count),
+            Step::ToTab { tab, count } => self.deliver_to_tab(tab, count),
+            Step::ToServer { socket, count } => self.deliver_to_server(socket, count),
+            Step::FromServer { host, count } => self.deliver_from_server(host, count),
             Step::Cut { host, up, down } => self.cut(host, up, down),
             Step::Restart { down } => self.restart(down),
             Step::Timer { host } => self.with_host(host, |side| {
@@ -286,7 +286,7 @@ impl World {
         if !self.tabs.get(tab).is_some_and(|tab| tab.open) {
             return false;
         }
-        self.to_host(tab, arrive);
+        self.deliver_to_host(tab, arrive);
         let tab = &mut self.tabs[tab];
         tab.open = false;
         tab.to_host.clear();
@@ -298,7 +298,7 @@ impl World {
 
     // ---- Messages ----
 
-    pub(super) fn to_host(&mut self, tab: usize, count: usize) -> bool {
+    pub(super) fn deliver_to_host(&mut self, tab: usize, count: usize) -> bool {
         let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.open) else {
             return false;
         };
@@ -310,7 +310,7 @@ impl World {
         count > 0
     }
 
-    pub(super) fn to_tab(&mut self, tab: usize, count: usize) -> bool {
+    pub(super) fn deliver_to_tab(&mut self, tab: usize, count: usize) -> bool {
         let trace = self.trace;
         self.with_tab(tab, |tab, ledger| {
             let count = count.min(tab.to_tab.len());
@@ -324,7 +324,7 @@ impl World {
         })
     }
 
-    pub(super) fn to_server(&mut self, socket: usize, count: usize) -> bool {
+    pub(super) fn deliver_to_server(&mut self, socket: usize, count: usize) -> bool {
         let Some(socket) = self
             .sockets
             .get_mut(socket)
@@ -349,7 +349,7 @@ impl World {
         true
     }
 
-    pub(super) fn from_server(&mut self, host: usize, count: usize) -> bool {
+    pub(super) fn deliver_from_server(&mut self, host: usize, count: usize) -> bool {
         let Some(side) = self.hosts.get_mut(host) else {
             return false;
         };
