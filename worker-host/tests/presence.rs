@@ -174,6 +174,18 @@ impl Stage {
         wire.collect()
     }
 
+    /// The revisions that what tabs were shown is for.
+    fn revisions(&mut self) -> Vec<Option<u64>> {
+        let revision = |(_, message)| match message {
+            ToTab::Presence {
+                event: PresenceEvent::Update(update),
+                ..
+            } => Some(update.revision.map(|revision| revision.0)),
+            _ => None,
+        };
+        self.told.drain(..).filter_map(revision).collect()
+    }
+
     /// What tabs were shown: the tab, the id and the value.
     fn shown(&mut self) -> Vec<Value> {
         let updates = self
@@ -320,6 +332,39 @@ fn a_value_in_a_document_goes_on_with_the_ops_of_others() {
     stage.server(value!({"a": "pr", "ch": "c.d"}));
     let p = stage.wire.last().unwrap();
     assert_eq!((&p["p"], &p["v"]), (&value!(9), &value!(4)));
+}
+
+#[test]
+fn a_tab_that_gets_the_document_later_is_shown_everything_again() {
+    let mut stage = Stage::new(&["a", "b"]);
+    let doc = value!({"collection": "c", "id": "d"});
+    let read = |stage: &mut Stage, tab: &str| {
+        let callback = stage.callback();
+        let read = value!({"action": "doc.subscribe", "collection": "c", "id": "d", "callbackId": callback});
+        stage.tab(tab, value!({"connection.read": read}));
+    };
+    read(&mut stage, "a");
+    stage.server(value!({"a": "s", "c": "c", "d": "d", "data": {"v": 1, "type": TYPE, "data": 9}}));
+    let callback = stage.callback();
+    stage.tab(
+        "b",
+        value!({"presence.subscribe": {"channel": "c.d", "doc": doc, "callbackId": callback}}),
+    );
+    stage.server(value!({"a": "ps", "ch": "c.d", "seq": 1}));
+    stage.told.clear();
+    let callback = stage.callback();
+    let body = value!({"channel": "c.d", "doc": doc, "id": "x", "value": 5, "revision": 1, "callbackId": callback});
+    stage.tab("a", value!({"presence.submit": body}));
+    // It has nothing to place it in, and lets it go.
+    assert_eq!(stage.revisions(), [None]);
+
+    stage.sent();
+    read(&mut stage, "b");
+    assert_eq!(stage.revisions(), [Some(1)]);
+    // Other sessions are asked, too; once.
+    assert_eq!(stage.sent(), ["pr"]);
+    read(&mut stage, "b");
+    assert!(stage.revisions().is_empty() && stage.sent().is_empty());
 }
 
 #[test]

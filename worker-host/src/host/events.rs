@@ -285,6 +285,7 @@ impl Host {
                 result,
             },
         );
+        self.place_presences(handle, tab);
     }
 
     /// An answer of the server may be older than a hard rollback: it brings no snapshot, and there is

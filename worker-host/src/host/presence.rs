@@ -42,6 +42,8 @@ pub(super) struct Channel {
     pub(super) doc: Option<DocKey>,
     /// The tabs that subscribed.
     pub(super) tabs: Set<TabId>,
+    /// Those of them that were told something before they had the document to place it in.
+    unplaced: Set<TabId>,
     /// What was sent last was a subscribe.
     wanted: bool,
     /// The server has answered it.
@@ -188,6 +190,7 @@ impl Host {
             return self.answer_presence(callers, None);
         };
         channel.tabs.remove(tab);
+        channel.unplaced.remove(tab);
         if !connected {
             channel.callers.extend(callers);
         } else if channel.tabs.is_empty() && channel.wanted {
@@ -398,11 +401,36 @@ impl Host {
             let hub = self.docs.get(&handle).map(|host_doc| &host_doc.hub);
             update.revision = hub.filter(|hub| hub.has_state(tab)).map(|hub| hub.head());
         }
+        if let Some(channel) = self.presences.channels.get_mut(name)
+            && channel.doc.is_some()
+            && update.revision.is_none()
+        {
+            channel.unplaced.insert(tab.clone());
+        }
         let message = ToTab::Presence {
             channel: name.to_owned(),
             event: PresenceEvent::Update(update),
         };
         self.tell(tab, message);
+    }
+
+    /// The tab has the document now: shows it again what it could not place before.
+    pub(super) fn place_presences(&mut self, handle: DocHandle, tab: &TabId) {
+        let host_doc = self.docs.get(&handle);
+        let Some(host_doc) = host_doc.filter(|host_doc| host_doc.hub.has_state(tab)) else {
+            return;
+        };
+        let key = host_doc.doc.key();
+        let mut names = Vec::new();
+        for (name, channel) in self.presences.channels.iter_mut() {
+            if channel.doc.as_ref() == Some(key) && channel.unplaced.remove(tab) {
+                names.push(name.clone());
+            }
+        }
+        for name in names {
+            self.show_tab_presences(&name, tab);
+            self.request_presence(&name);
+        }
     }
 
     /// Shows everything to a tab that missed some of it.
