@@ -13,7 +13,7 @@ export class Cursors {
   #here;
   #person;
   #waiting = new Set();
-  /** This tab's place before the document was last loaded. */
+  /** This tab's place, also while the document is loaded anew. */
   #before = null;
 
   /**
@@ -39,7 +39,7 @@ export class Cursors {
     this.#presence.subscribe();
     // Typing moves the caret too; that move the others work out from the op, so it is the same place to them.
     this.#quill.on('selection-change', (range) => range && this.show(range));
-    this.#doc.on('op batch', () => this.#remember());
+    this.#doc.on('op batch', () => (this.#before = this.place ?? this.#before));
     this.#doc.on('load', () => this.#showAgain());
   }
 
@@ -52,12 +52,9 @@ export class Cursors {
   show({ index, length }) {
     const { place } = this;
     if (place?.index === index && place.length === length) return;
-    this.#here.submit({ index, length, person: this.#person });
-    this.#remember();
-  }
-
-  #remember() {
-    this.#before = this.place;
+    this.#before = { index, length, person: this.#person };
+    // Refused while the document is on its way: what is then remembered is shown again when it is there.
+    this.#here.submit(this.#before, () => {});
   }
 
   /** ShareDB forgets the places in a document that is loaded anew. */
