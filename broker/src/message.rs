@@ -610,8 +610,18 @@ pub fn encode<T: WriteJson + ?Sized>(message: &T) -> String {
 /// `ERR_MESSAGE_BADLY_FORMED`, saying what is wrong with it.
 pub fn decode<T: ReadJson>(text: &str) -> Result<T, Error> {
     read_json(text).map_err(|error| {
-        Error::badly_formed(format!("Invalid message between tab and host: {error}"))
+        let name = name(text).map(|name| format!(" {name}"));
+        let name = name.unwrap_or_default();
+        Error::badly_formed(format!(
+            "Invalid message{name} between tab and host: {error}"
+        ))
     })
+}
+
+/// What a message calls itself, where it can be read so far.
+fn name(text: &str) -> Option<String> {
+    let Entries(message) = read_json::<Entries<Json>>(text).ok()?;
+    message.into_iter().next().map(|(name, _)| name)
 }
 
 /// The callback id of a message that could not be read, if it has one.
