@@ -92,6 +92,10 @@ impl Doc {
             && let Some(op) = self.inflight.take()
         {
             self.pending.push_front(op);
+            // It is sent again, and then answered again.
+            let is_answer = |waiter: &Waiter| matches!(waiter, Waiter::NoOp);
+            self.inflight_fetch.retain(|waiter| !is_answer(waiter));
+            self.pending_fetch.retain(|waiter| !is_answer(waiter));
         }
         self.subscribed = false;
         if let Some(request) = self.inflight_subscribe.take() {
