@@ -52,8 +52,11 @@ function dump(collection, id) {
 }
 
 start(0);
-readline.createInterface({ input: process.stdin }).on('line', (line) => {
-  const [command, ...names] = line.split(' ');
-  if (command === 'restart') restart();
-  if (command === 'dump') dump(...names);
-}).on('close', () => process.exit());
+readline
+  .createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const [command, ...names] = line.split(' ');
+    if (command === 'restart') restart();
+    if (command === 'dump') dump(...names);
+  })
+  .on('close', () => process.exit());
