@@ -421,15 +421,16 @@ export class Connection extends EventEmitter {
 
   /** @param {number} mark */
   _drain(mark) {
-    for (;;) {
-      const event = this._core.poll(mark);
-      if (!event) return;
+    let failure;
+    for (let event = this._core.poll(mark); event; event = this._core.poll(mark)) {
       try {
         this._handle(event);
       } catch (error) {
-        if (!this._core.threw(mark, error)) throw error;
+        // What is left then is not the application's, and is done before the exception goes on.
+        if (!this._core.threw(mark, error)) failure ??= { error };
       }
     }
+    if (failure) throw failure.error;
   }
 
   /**

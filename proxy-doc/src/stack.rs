@@ -206,12 +206,19 @@ impl Stack {
     }
 
     /// User code threw: drops what the exception skips, down to the `try` around it or to `mark`.
+    ///
+    /// Tasks of the owner stay: a message to its upstream is nothing that a listener's fault may cost.
     pub fn unwind(&mut self, mark: usize) -> Thrown {
-        while let Some((doc, task)) = self.pop(mark) {
-            if matches!(task, Task::Catch) {
-                return Thrown::Caught(doc);
+        let mut kept = Vec::new();
+        let thrown = loop {
+            match self.pop(mark) {
+                None => break Thrown::Uncaught,
+                Some((doc, Task::Catch)) => break Thrown::Caught(doc),
+                Some((doc, task @ Task::Owner(_))) => kept.push((doc, task)),
+                Some(_) => {}
             }
-        }
-        Thrown::Uncaught
+        };
+        self.tasks.extend(kept.into_iter().rev());
+        thrown
     }
 }

@@ -73,3 +73,32 @@ describe('an application that counts the version itself', () => {
     assert.deepEqual([doc.version, doc.data], [4, { n: 4 }]);
   });
 });
+
+describe('a listener that throws', () => {
+  it('costs no message: what is asked later goes out', async () => {
+    const backend = new Backend();
+    const { connection, wire } = await connect(ours, backend);
+    const doc = connection.get('c', 'd');
+    await call(doc, 'subscribe');
+    wire.gated = true;
+    doc.unsubscribe();
+    doc.on('no write pending', () => {
+      throw new Error('mine');
+    });
+    const errors = [];
+    connection.on('error', (error) => errors.push(error.message));
+    connection.on('disconnected', () => {
+      throw new Error('mine, too');
+    });
+    assert.throws(() => wire.close('lost'), /mine, too/);
+    await settle();
+    assert.deepEqual(errors, ['mine']);
+    doc.removeAllListeners('no write pending');
+    const next = new Wire(backend);
+    connection.bindToSocket(next.socket);
+    next.open();
+    await settle();
+    await call(connection.get('c', 'other'), 'fetch');
+    assert.equal(connection.get('c', 'other').version, 0);
+  });
+});
