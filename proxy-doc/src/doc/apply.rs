@@ -93,6 +93,8 @@ impl Doc {
                 up.stack.unwind(0);
                 self.hard_rollback(up, error);
             }
+            // A listener deleted the document, and perhaps made another: the batch is none of its business.
+            Ok(_) if matches!(op, OpKind::Noop) => self.abandon_batch(up, depth),
             Ok(transformed) => {
                 rest.emitted_before = false;
                 rest.index += 1;
