@@ -10,7 +10,7 @@ import { Kind } from './events.js';
 import { PageLink } from './page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
-import { shared, toError } from './shared.js';
+import { asError, shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
@@ -348,7 +348,7 @@ export class Connection extends EventEmitter {
     try {
       this._run(() => this._core.ping());
     } catch (error) {
-      throw Array.isArray(error) ? toError(error) : error;
+      throw asError(error);
     }
   }
 

@@ -5,7 +5,7 @@
 import { EventEmitter } from 'events';
 
 import { movePresence, reloadPresence, voidPresence } from './presence.js';
-import { isNative, shared, toError } from './shared.js';
+import { asError, isNative, shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
@@ -136,7 +136,7 @@ export class Doc extends EventEmitter {
     try {
       connection._core.restoreOp(this._handle, change, src, seq, token, heard);
     } catch (error) {
-      throw Array.isArray(error) ? toError(error) : error;
+      throw asError(error);
     }
   }
 

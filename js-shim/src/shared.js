@@ -93,3 +93,12 @@ export function toError([code, message, data, fromServer, exception]) {
   delete whole.error;
   return Object.assign(error, { data: whole });
 }
+
+/**
+ * What a call of a machine threw, as an error: its own come as parts, a trap as it is.
+ *
+ * @param {any} thrown
+ */
+export function asError(thrown) {
+  return Array.isArray(thrown) ? toError(thrown) : thrown;
+}

@@ -81,13 +81,17 @@ impl Host {
     fn author(&self, source: Source) -> Option<Author> {
         match source {
             Source::Remote => None,
-            Source::Local(token) => match self.waiting.get(&token) {
-                Some(Waiting::Op { tab, seq }) => Some(Author {
-                    tab: tab.clone(),
-                    seq: *seq,
-                }),
-                Some(Waiting::Read { .. } | Waiting::Query { .. }) | None => None,
-            },
+            Source::Local(token) => self.author_of(token),
+        }
+    }
+
+    fn author_of(&self, token: Token) -> Option<Author> {
+        match self.waiting.get(&token) {
+            Some(Waiting::Op { tab, seq }) => Some(Author {
+                tab: tab.clone(),
+                seq: *seq,
+            }),
+            Some(Waiting::Read { .. } | Waiting::Query { .. }) | None => None,
         }
     }
 
@@ -150,12 +154,9 @@ impl Host {
 
     /// A hard rollback: all tabs start again, and their ops are void.
     fn give_up(&mut self, handle: DocHandle, error: &Error, rejected: &[Token]) {
-        let refused: Vec<(TabId, Seq)> = rejected
+        let refused: Vec<Author> = rejected
             .iter()
-            .filter_map(|token| match self.waiting.get(token) {
-                Some(Waiting::Op { tab, seq }) => Some((tab.clone(), *seq)),
-                Some(Waiting::Read { .. } | Waiting::Query { .. }) | None => None,
-            })
+            .filter_map(|token| self.author_of(*token))
             .collect();
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
@@ -166,8 +167,8 @@ impl Host {
         for tab in tabs {
             let own = refused
                 .iter()
-                .filter(|(author, _)| *author == tab)
-                .map(|(_, seq)| *seq)
+                .filter(|author| author.tab == tab)
+                .map(|author| author.seq)
                 .collect();
             self.tell_doc(
                 handle,
@@ -257,17 +258,8 @@ impl Host {
                 Ok(full) => snapshot = full,
                 Err(error) => {
                     // Ops here do not apply: get the server's state, and answer then.
-                    let waiting = Waiting::Read {
-                        tab: tab.clone(),
-                        callback_id,
-                        action,
-                    };
-                    let token = self.token(waiting);
-                    self.with_doc(handle, |doc, up| {
-                        doc.hard_rollback(up, error);
-                        doc.fetch(up, Some(token));
-                    });
-                    return;
+                    self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
+                    return self.answer_after_fetch(handle, tab, callback_id, action);
                 }
             }
         }
@@ -301,13 +293,24 @@ impl Host {
         if !host_doc.is_some_and(|host_doc| host_doc.doc.in_hard_rollback()) {
             return false;
         }
+        self.answer_after_fetch(handle, tab, callback_id, action);
+        true
+    }
+
+    /// Answers a read with what the server says next.
+    fn answer_after_fetch(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        callback_id: CallbackId,
+        action: ReadAction,
+    ) {
         let token = self.token(Waiting::Read {
             tab: tab.clone(),
             callback_id,
             action,
         });
         self.with_doc(handle, |doc, up| doc.fetch(up, Some(token)));
-        true
     }
 
     /// A tab without a state needs data that the host does not have: an application brought this
