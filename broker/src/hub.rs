@@ -8,10 +8,10 @@
 use std::collections::VecDeque;
 
 use proxy_doc::{
-    Error, Map, OpKind, OtType, Revision, Seq, TabId, Version, codes, server_transform,
+    Change, Error, Map, OpKind, OtType, Revision, Seq, TabId, Version, codes, server_transform,
 };
 
-use crate::message::{Change, DocEvent};
+use crate::message::DocEvent;
 
 /// Entries above which stretches that no tab can name are composed.
 const MAX_LOG: usize = 512;

@@ -6,8 +6,8 @@
 mod presence;
 
 use proxy_doc::{
-    CreateData, Edit, Entries, Error, Json, OpId, OpKind, OtType, Outcome, ReadJson, Revision, Seq,
-    Snapshot, TabId, Types, Version, WriteJson, read_json, write_json,
+    Change, Entries, Error, Json, OpId, Outcome, ReadJson, Revision, Seq, Snapshot, TabId, Version,
+    WriteJson, read_json, write_json,
 };
 
 pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate};
@@ -187,94 +187,6 @@ pub struct SubmitOp {
     pub earlier: Option<OpId>,
     /// Not to be composed into the op before it.
     pub prevent_compose: bool,
-}
-
-/// An op as both wires write it: one of `op`, `create` and `del`, or none of them.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    /// The edit.
-    pub op: Option<Json>,
-    /// The URI of the type that `op` is of; between tab and host only.
-    pub ty: Option<String>,
-    /// The create.
-    pub create: Option<Create>,
-    /// The delete.
-    pub del: bool,
-}
-
-/// The content of a create.
-#[derive(Clone, Debug)]
-pub struct Create {
-    /// The type's name or URI.
-    pub ty: String,
-    /// The data; absent is `undefined`.
-    pub data: Option<Json>,
-}
-
-impl Change {
-    /// Writes `kind`; `ty` names the type of an edit.
-    pub fn new(kind: &OpKind, ty: Option<&OtType>) -> Self {
-        match kind {
-            OpKind::Edit(edit) => Self {
-                op: Some(edit.to_text()),
-                ty: ty.map(|ty| ty.uri().to_owned()),
-                ..Self::default()
-            },
-            OpKind::Create { type_name, data } => Self {
-                create: Some(Create {
-                    ty: type_name.clone(),
-                    data: data.to_text(),
-                }),
-                ..Self::default()
-            },
-            OpKind::Del => Self {
-                del: true,
-                ..Self::default()
-            },
-            OpKind::Noop => Self::default(),
-        }
-    }
-
-    /// Reads the op. `ty` is the document's type, for an edit that does not name its own.
-    ///
-    /// # Errors
-    /// `ERR_DOC_TYPE_NOT_RECOGNIZED` names a type that is not registered here; the errors of [`OtType::parse`].
-    pub fn read(self, ty: Option<&OtType>, types: &dyn Types) -> Result<OpKind, Error> {
-        if let Some(op) = self.op {
-            let named = match (&self.ty, ty) {
-                (Some(uri), ty) if ty.is_none_or(|ty| ty.uri() != uri) => {
-                    Some(resolve(types, uri)?)
-                }
-                _ => None,
-            };
-            let edit = match named.as_ref().or(ty) {
-                Some(ty) => ty.parse(&op)?,
-                None => Edit::Foreign(op),
-            };
-            return Ok(OpKind::Edit(edit));
-        }
-        Ok(match (self.create, self.del) {
-            (Some(create), _) => OpKind::Create {
-                type_name: create.ty,
-                data: CreateData::Text(create.data),
-            },
-            (None, true) => OpKind::Del,
-            (None, false) => OpKind::Noop,
-        })
-    }
-}
-
-/// The registered type, or an error that says which one is missing and how to mend it.
-///
-/// # Errors
-/// `ERR_DOC_TYPE_NOT_RECOGNIZED`.
-pub fn resolve(types: &dyn Types, name: &str) -> Result<OtType, Error> {
-    types.resolve(name).ok_or_else(|| {
-        let message = format!(
-            "Missing type {name} in the host. Register it in the worker: serve({{types: [type]}})"
-        );
-        Error::new(proxy_doc::codes::ERR_DOC_TYPE_NOT_RECOGNIZED, message)
-    })
 }
 
 /// What the host tells a tab, and in which life of the host it was said.
@@ -541,7 +453,7 @@ pub enum DocEvent {
         /// The tab's numbers of the ops.
         seqs: Vec<Seq>,
         /// How it went.
-        outcome: WireOutcome,
+        outcome: Outcome,
         /// The server's version now.
         version: Option<Version>,
     },
@@ -566,37 +478,6 @@ pub enum DocEvent {
     },
     /// An error that no callback heard.
     Error(Error),
-}
-
-/// [`Outcome`] on the wire.
-#[derive(Debug)]
-pub enum WireOutcome {
-    /// Committed.
-    Done,
-    /// Softly rejected.
-    Null,
-    /// Rejected.
-    Failed(Error),
-}
-
-impl From<Outcome> for WireOutcome {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::Done,
-            Outcome::Null => Self::Null,
-            Outcome::Failed(error) => Self::Failed(error),
-        }
-    }
-}
-
-impl From<WireOutcome> for Outcome {
-    fn from(outcome: WireOutcome) -> Self {
-        match outcome {
-            WireOutcome::Done => Self::Done,
-            WireOutcome::Null => Self::Null,
-            WireOutcome::Failed(error) => Self::Failed(error),
-        }
-    }
 }
 
 /// Writes a message.

@@ -3,10 +3,10 @@
 use proxy_doc::{Error, Json, present, wire};
 
 use crate::message::{
-    Answer, CallbackId, Change, ConnectionEvent, ConnectionState, Create, DiffItem, DocEvent,
-    Envelope, PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, QueryAction,
-    QueryDoc, QueryEvent, QueryRequest, Read, ReadAction, SnapshotAt, SnapshotRequest, State,
-    Status, SubmitOp, TabSnapshot, ToHost, ToTab, WireOutcome,
+    Answer, CallbackId, ConnectionEvent, ConnectionState, DiffItem, DocEvent, Envelope,
+    PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, QueryAction, QueryDoc,
+    QueryEvent, QueryRequest, Read, ReadAction, SnapshotAt, SnapshotRequest, State, Status,
+    SubmitOp, TabSnapshot, ToHost, ToTab,
 };
 
 wire!(one CallbackId);
@@ -91,18 +91,6 @@ wire!(struct SubmitOp {
     source = "source";
     earlier = "earlier";
     prevent_compose = "preventCompose";
-});
-
-wire!(struct Change {
-    op = "op", by present;
-    ty = "type";
-    create = "create";
-    del = "del";
-});
-
-wire!(struct Create {
-    ty = "type";
-    data = "data", by present;
 });
 
 wire!(struct Envelope {
@@ -206,14 +194,6 @@ wire!(enum DocEvent {
     Load = "load" { snapshot = "snapshot"; version = "version" },
     Error = "error" (Error),
 });
-
-wire!(
-    enum WireOutcome {
-        Done = "done",
-        Null = "null",
-        Failed = "failed"(Error),
-    }
-);
 
 wire!(struct PresenceSubscription {
     channel = "channel";

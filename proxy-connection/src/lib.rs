@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::message::{
-    Answer, CallbackId, Change, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL,
-    QueryDoc, Read, ReadAction, State, Status, SubmitOp, TabSnapshot, ToHost, ToTab, decode,
-    encode,
+    Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL, QueryDoc,
+    Read, ReadAction, State, Status, SubmitOp, TabSnapshot, ToHost, ToTab, decode, encode,
 };
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, Map, OpId, OpKind, Seq, Set, Snapshot,
-    SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version, codes,
+    Change, Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, Map, OpId, OpKind, Seq, Set,
+    Snapshot, SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version,
+    codes,
 };
 
 pub use presence::TabPresenceEvent;
@@ -935,9 +935,7 @@ impl ProxyConnection {
                 version,
             } => {
                 self.take_version(handle, version);
-                self.with_doc(handle, |doc, up| {
-                    doc.handle_outcome(up, &seqs, outcome.into())
-                });
+                self.with_doc(handle, |doc, up| doc.handle_outcome(up, &seqs, outcome));
             }
             DocEvent::Version { version } => self.take_version(handle, Some(version)),
             DocEvent::Rollback { error, rejected } => {

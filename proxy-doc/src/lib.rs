@@ -10,6 +10,7 @@
 //! client's JavaScript call stack made explicit, so that a listener may call back into the
 //! machine in the middle of an op and find exactly the state that ShareDB would show it.
 
+mod change;
 mod doc;
 mod error;
 mod ids;
@@ -19,6 +20,7 @@ mod op;
 mod ot_type;
 mod stack;
 
+pub use change::{Change, Create, resolve};
 pub use doc::{Doc, Edge, Snapshot, SnapshotType, Upstream};
 pub use error::{Error, codes};
 pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};

@@ -28,6 +28,14 @@ pub enum Outcome {
     Failed(Error),
 }
 
+crate::wire!(
+    enum Outcome {
+        Done = "done",
+        Null = "null",
+        Failed = "failed"(Error),
+    }
+);
+
 impl Outcome {
     /// The error, if any.
     pub fn error(&self) -> Option<&Error> {

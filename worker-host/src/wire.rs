@@ -1,7 +1,8 @@
 //! ShareDB's wire protocol, 1.2: what goes to the server, and what comes back (`lib/agent.js`).
 
-use broker::message::{Change, Create};
-use proxy_doc::{Entries, Error, Json, ReadJson, Reader, Seq, Snapshot, Version, present, wire};
+use proxy_doc::{
+    Change, Create, Entries, Error, Json, ReadJson, Reader, Seq, Snapshot, Version, present, wire,
+};
 
 /// The protocol's major number.
 pub(crate) const PROTOCOL: u32 = 1;

@@ -222,7 +222,7 @@ impl Host {
         for (tab, seqs) in ops {
             self.catch_up(handle, &tab);
             let version = self.tell_version(handle, &tab).0;
-            let outcome = outcome.clone().into();
+            let outcome = outcome.clone();
             self.tell_doc(
                 handle,
                 &tab,

@@ -2,11 +2,11 @@
 
 use broker::message::{
     Answer, CallbackId, DocEvent, Envelope, PROTOCOL, Read, ReadAction, Status, SubmitOp, ToHost,
-    ToTab, callback_id, decode, encode, resolve,
+    ToTab, callback_id, decode, encode,
 };
 use proxy_doc::{
     DocHandle, DocKey, Error, OpKind, Outcome, Revision, Snapshot, Submission, TabId, Version,
-    codes,
+    codes, resolve,
 };
 
 use super::{Host, Output, Tab, Waiting};

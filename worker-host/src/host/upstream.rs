@@ -1,8 +1,8 @@
 //! The host's side towards the server (`lib/client/connection.js`).
 
-use broker::message::{Change, ConnectionEvent, ConnectionState, State, ToTab, encode};
+use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
 use proxy_doc::{
-    DocHandle, DocKey, Entries, Error, Json, OpKind, Snapshot, Version, codes, json_string,
+    Change, DocHandle, DocKey, Entries, Error, Json, OpKind, Snapshot, Version, codes, json_string,
     read_json,
 };
 

@@ -1,0 +1,103 @@
+//! An op as it is written, on both wires and in the store.
+
+use crate::{CreateData, Edit, Error, Json, OpKind, OtType, Types, codes, present, wire};
+
+/// An op as both wires write it: one of `op`, `create` and `del`, or none of them.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// The edit.
+    pub op: Option<Json>,
+    /// The URI of the type that `op` is of; between tab and host only.
+    pub ty: Option<String>,
+    /// The create.
+    pub create: Option<Create>,
+    /// The delete.
+    pub del: bool,
+}
+
+/// The content of a create.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// The type's name or URI.
+    pub ty: String,
+    /// The data; absent is `undefined`.
+    pub data: Option<Json>,
+}
+
+impl Change {
+    /// Writes `kind`; `ty` names the type of an edit.
+    pub fn new(kind: &OpKind, ty: Option<&OtType>) -> Self {
+        match kind {
+            OpKind::Edit(edit) => Self {
+                op: Some(edit.to_text()),
+                ty: ty.map(|ty| ty.uri().to_owned()),
+                ..Self::default()
+            },
+            OpKind::Create { type_name, data } => Self {
+                create: Some(Create {
+                    ty: type_name.clone(),
+                    data: data.to_text(),
+                }),
+                ..Self::default()
+            },
+            OpKind::Del => Self {
+                del: true,
+                ..Self::default()
+            },
+            OpKind::Noop => Self::default(),
+        }
+    }
+
+    /// Reads the op. `ty` is the document's type, for an edit that does not name its own.
+    ///
+    /// # Errors
+    /// `ERR_DOC_TYPE_NOT_RECOGNIZED` names a type that is not registered here; the errors of [`OtType::parse`].
+    pub fn read(self, ty: Option<&OtType>, types: &dyn Types) -> Result<OpKind, Error> {
+        if let Some(op) = self.op {
+            let named = match (&self.ty, ty) {
+                (Some(uri), ty) if ty.is_none_or(|ty| ty.uri() != uri) => {
+                    Some(resolve(types, uri)?)
+                }
+                _ => None,
+            };
+            let edit = match named.as_ref().or(ty) {
+                Some(ty) => ty.parse(&op)?,
+                None => Edit::Foreign(op),
+            };
+            return Ok(OpKind::Edit(edit));
+        }
+        Ok(match (self.create, self.del) {
+            (Some(create), _) => OpKind::Create {
+                type_name: create.ty,
+                data: CreateData::Text(create.data),
+            },
+            (None, true) => OpKind::Del,
+            (None, false) => OpKind::Noop,
+        })
+    }
+}
+
+wire!(struct Change {
+    op = "op", by present;
+    ty = "type";
+    create = "create";
+    del = "del";
+});
+
+wire!(struct Create {
+    ty = "type";
+    data = "data", by present;
+});
+
+/// The registered type, or an error that says which one is missing and how to mend it.
+///
+/// # Errors
+/// `ERR_DOC_TYPE_NOT_RECOGNIZED`.
+pub fn resolve(types: &dyn Types, name: &str) -> Result<OtType, Error> {
+    types.resolve(name).ok_or_else(|| {
+        let message = format!(
+            "Missing type {name} in the host. Register it in the worker: serve({{types: [type]}})"
+        );
+        Error::new(codes::ERR_DOC_TYPE_NOT_RECOGNIZED, message)
+    })
+}
