@@ -541,5 +541,117 @@ export function createConnection(
 export function createConnection(options: ConnectionOptions): Connection;
 export function createConnection(target: BackendLike | Socket): Connection;
 
+/** The two parts of a storage: documents, and what the host keeps beside them. */
+export type StoreName = 'docs' | 'meta';
+
+/** What is kept under an id of a store. A payload of `null` means that nothing is. */
+export interface StorageRecord {
+  id: string;
+  payload: any;
+}
+
+/** What is written in one go. `deleted` is given only to a storage that has `deletesInWrite`. */
+export interface StorageRecords {
+  docs?: StorageRecord | StorageRecord[];
+  meta?: StorageRecord | StorageRecord[];
+  deleted?: { [store in StoreName]?: string[] };
+}
+
+/**
+ * Where a host keeps what has to outlive it. Implement it to keep that somewhere else than in
+ * IndexedDB; only one host may use it at a time.
+ *
+ * A callback is called once, with the error if there is one, and for a write not before it is
+ * durable. What a method throws counts as that error. Errors are sorted by their name, as
+ * IndexedDB's are (`QuotaExceededError`, `InvalidStateError`), or by a `kind` of their own:
+ * `quota`, `closed` (the storage has to be initialised again), `unavailable` or `other`.
+ *
+ * Payloads are strings, or what `encrypt` makes of them.
+ */
+export interface DurableStorage {
+  /** Opens it. Called again after `close`, and after an error of the kind `closed`. */
+  initialize(callback: (error?: any, inventory?: any) => void): void;
+  /** Throws where the storage cannot be used. */
+  ensureReady?(): void;
+  /** Gives the payload; `null` or `undefined` where there is no such record. */
+  readRecord(storeName: StoreName, id: string, callback: (error: any, payload?: any) => void): void;
+  /** Gives those of the records that there are, in any order. */
+  readRecordsBulk?(
+    storeName: StoreName,
+    ids: string[],
+    callback: (error: any, records?: StorageRecord[]) => void,
+  ): void;
+  /** Writes everything or nothing. */
+  writeRecords(records: StorageRecords, callback: (error?: any) => void): void;
+  /**
+   * That `writeRecords` deletes the records of `deleted`, too. Without it, it is given records
+   * with the payload `null` in their place, which `deleteRecord`, where there is one, then deletes.
+   */
+  readonly deletesInWrite?: boolean;
+  deleteRecord?(storeName: StoreName, id: string, callback: (error?: any) => void): void;
+  /** Empties one store. */
+  clearStore?(storeName: StoreName, callback: (error?: any) => void): void;
+  /** Empties both. */
+  clearAll?(callback: (error?: any) => void): void;
+  /** Leaves nothing, and the storage closed. One without a callback is not used. */
+  deleteDatabase?(callback: (error?: any) => void): void;
+  /** Ends the use of it. Writes that are under way may still end well. */
+  close?(): void;
+  /** Gives up requests that do not end. */
+  abandon?(): void;
+  /** A Web Lock that the host holds meanwhile, where several pages can reach the same data. */
+  readonly lockName?: string;
+}
+
+/** A {@link DurableStorage} with everything that one may have. */
+interface WholeStorage extends DurableStorage {
+  isReady(): boolean;
+  ensureReady(): void;
+  readRecordsBulk(
+    storeName: StoreName,
+    ids: string[],
+    callback: (error: any, records?: StorageRecord[]) => void,
+  ): void;
+  readAllRecords(
+    storeName: StoreName,
+    callback: (error: any, records?: StorageRecord[]) => void,
+  ): void;
+  writeRecords(records: StorageRecords, callback: (error?: any) => void): void;
+  deleteRecord(storeName: StoreName, id: string, callback: (error?: any) => void): void;
+  clearStore(storeName: StoreName, callback: (error?: any) => void): void;
+  clearAll(callback: (error?: any) => void): void;
+  close(): void;
+}
+
+/** Keeps everything in this process, for as long as the object is kept. For tests, and for Node. */
+export class InMemoryStorage {
+  constructor();
+}
+export interface InMemoryStorage extends WholeStorage {}
+
+export interface IndexedDbStorageOptions {
+  /** Of the database. Give it the user's id. */
+  namespace?: string;
+  /** `strict` waits at every write until it is on the disk; `relaxed` until the system has it. */
+  durability?: 'relaxed' | 'strict';
+  /** How long other pages may hold up the opening or the deletion, in milliseconds. */
+  patience?: number;
+  /** Encrypts payloads, as JSON. Ids stay in clear. */
+  useEncryption?: boolean;
+  encryptionCallback?(text: string): any;
+  decryptionCallback?(stored: any): string;
+}
+
+/** Keeps everything in IndexedDB, in pages and in workers. */
+export class IndexedDbStorage {
+  constructor(options?: IndexedDbStorageOptions);
+}
+export interface IndexedDbStorage extends WholeStorage {
+  /** Deletes the database, open or not. */
+  deleteDatabase(callback: (error?: any) => void): void;
+  abandon(): void;
+  readonly lockName: string;
+}
+
 export const types: Types;
 export const logger: Logger;

@@ -1,0 +1,53 @@
+/**
+ * Which storage a host gets: the application's, else IndexedDB, else memory.
+ */
+
+import { InMemoryStorage } from './in-memory-storage.js';
+import { IndexedDbStorage } from './indexeddb-storage.js';
+import { StorageDriver } from './storage-driver.js';
+
+/** What a storage cannot do without. */
+const METHODS = /** @type {const} */ (['initialize', 'readRecord', 'writeRecords']);
+
+/**
+ * The storage, not opened yet. That IndexedDB is there does not mean that it opens: then `open` rejects, and whether to go
+ * on without is for the host to say.
+ *
+ * @param {object} options
+ * @param {import('../index.d.cts').DurableStorage} [options.storage] the application's
+ * @param {string} [options.namespace] of the database; one host at a time
+ * @param {'relaxed' | 'strict'} [options.durability] `strict` waits for the disk at every commit
+ * @param {(text: string) => any} [options.encrypt]
+ * @param {(stored: any) => string | Promise<string>} [options.decrypt]
+ * @param {number} [options.timeout]
+ * @param {number} [options.patience]
+ * @returns {StorageDriver}
+ */
+export function chooseStorage({ storage, namespace, durability, ...options }) {
+  if (storage) return new StorageDriver(complete(storage), { ...options, mode: 'custom' });
+  const reason = whyNoIndexedDb();
+  if (reason) {
+    return new StorageDriver(new InMemoryStorage(), { ...options, mode: 'memory', reason });
+  }
+  const { patience } = options;
+  const database = new IndexedDbStorage({ namespace, durability, patience });
+  return new StorageDriver(database, { ...options, mode: 'indexeddb' });
+}
+
+/**
+ * @template {import('../index.d.cts').DurableStorage} T
+ * @param {T} storage
+ */
+function complete(storage) {
+  const missing = METHODS.filter((method) => typeof storage[method] !== 'function');
+  if (missing.length) throw new TypeError(`the storage has no ${missing.join(', ')}`);
+  return storage;
+}
+
+function whyNoIndexedDb() {
+  try {
+    return globalThis.indexedDB ? undefined : 'there is no IndexedDB here';
+  } catch (error) {
+    return `IndexedDB is not allowed here: ${error}`;
+  }
+}

@@ -1,0 +1,410 @@
+/**
+ * A storage in IndexedDB, in a page or in a worker: one database for each namespace, with an object store for documents
+ * and one for the rest; a record's id is its key, its payload is the value.
+ *
+ * It opens no second handle by itself: where the browser or another page ends the one it has, its requests fail until
+ * `initialize` is called again.
+ */
+
+import { deleteDB, openDB } from 'idb';
+import { timers } from '../ticks.js';
+import { StorageError } from './storage-error.js';
+import { storeLock } from './store-lock.js';
+
+/** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
+/** @typedef {import('../index.d.cts').IndexedDbStorageOptions} Options */
+/** @typedef {import('../index.d.cts').StorageRecord} StorageRecord */
+/** @typedef {import('../index.d.cts').StorageRecords} StorageRecords */
+/** @typedef {import('../index.d.cts').StoreName} StoreName */
+/** @typedef {import('idb').IDBPDatabase} Database */
+
+/**
+ * @template [T=void]
+ * @typedef {import('./in-memory-storage.js').Callback<T>} Callback
+ */
+
+/** The schema that `upgrade` leads to. */
+const SCHEMA = 1;
+/** How long other pages may hold up an opening or a deletion, in milliseconds. A page that is just closing needs far less. */
+const PATIENCE = 2_000;
+
+/** @type {StoreName[]} */
+const STORES = ['docs', 'meta'];
+
+/** @implements {DurableStorage} */
+export class IndexedDbStorage {
+  /** @param {Options} [options] */
+  constructor(options = {}) {
+    const { namespace = 'default', durability = 'relaxed', patience = PATIENCE } = options;
+    this.deletesInWrite = true;
+    this.lockName = storeLock(namespace);
+    this._name = `sharedb-proxy ${namespace}`;
+    this._durability = durability;
+    this._patience = patience;
+    this._cipher = cipherOf(options);
+    /** @type {Database | null} */
+    this._database = null;
+    /** Another object for each handle, the one that is being opened included. @type {object | null} */
+    this._life = null;
+    this._whyClosed = 'the storage is not open';
+    /** @type {Set<{abort: () => void}>} */
+    this._running = new Set();
+  }
+
+  /**
+   * Opens the database on a new handle.
+   *
+   * @param {Callback} callback
+   */
+  initialize(callback) {
+    answer(callback, this._open());
+  }
+
+  isReady() {
+    return this._database !== null;
+  }
+
+  ensureReady() {
+    if (!this._database) throw new StorageError('closed', this._whyClosed);
+  }
+
+  /**
+   * @param {StoreName} storeName
+   * @param {string} id
+   * @param {Callback<any>} callback
+   */
+  readRecord(storeName, id, callback) {
+    const read = this._read(storeName, [id]);
+    answer(
+      callback,
+      read.then(([record]) => record?.payload ?? null),
+    );
+  }
+
+  /**
+   * Those of the records that there are.
+   *
+   * @param {StoreName} storeName
+   * @param {string[]} ids
+   * @param {Callback<StorageRecord[]>} callback
+   */
+  readRecordsBulk(storeName, ids, callback) {
+    answer(callback, this._read(storeName, ids));
+  }
+
+  /**
+   * @param {StoreName} storeName
+   * @param {Callback<StorageRecord[]>} callback
+   */
+  readAllRecords(storeName, callback) {
+    answer(callback, this._readAll(storeName));
+  }
+
+  /**
+   * Writes and deletes in one transaction, and calls back when it is committed.
+   *
+   * @param {StorageRecords} records
+   * @param {Callback} callback
+   */
+  writeRecords(records, callback) {
+    answer(callback, this._write(records));
+  }
+
+  /**
+   * @param {StoreName} storeName
+   * @param {string} id
+   * @param {Callback} callback
+   */
+  deleteRecord(storeName, id, callback) {
+    answer(callback, this._write({ deleted: { [storeName]: [id] } }));
+  }
+
+  /**
+   * @param {StoreName} storeName
+   * @param {Callback} callback
+   */
+  clearStore(storeName, callback) {
+    answer(callback, this._clear([storeName]));
+  }
+
+  /** @param {Callback} callback */
+  clearAll(callback) {
+    answer(callback, this._clear(STORES));
+  }
+
+  /**
+   * Deletes the database, open or not. Afterwards the storage is closed.
+   *
+   * @param {Callback} callback
+   */
+  deleteDatabase(callback) {
+    answer(callback, this._delete());
+  }
+
+  /** Ends the handle. Transactions that are under way still commit. */
+  close() {
+    this._end('the storage was closed');
+  }
+
+  /** Ends the handle and what is under way on it: a transaction that hangs would keep the next handle waiting. */
+  abandon() {
+    for (const transaction of this._running) {
+      try {
+        transaction.abort();
+      } catch {
+        // It is being committed.
+      }
+    }
+    this._end('the storage was abandoned');
+  }
+
+  async _open() {
+    this.close();
+    const life = (this._life = {});
+    if (!globalThis.indexedDB) throw new StorageError('unavailable', 'there is no IndexedDB here');
+    const lost = (/** @type {string} */ reason) => {
+      if (this._life === life) this._end(reason);
+    };
+    const opened = unblocked(this._patience, (blocked) => {
+      const opening = openDB(this._name, SCHEMA, {
+        upgrade,
+        blocked,
+        blocking: () => lost('another page deletes or upgrades the database'),
+        terminated: () => lost('the browser closed the database'),
+      });
+      // It may come when nobody waits for it any more, and would be in everybody's way.
+      opening.then((database) => this._life === life || database.close(), ignore);
+      return opening;
+    });
+    try {
+      const database = await opened;
+      if (this._life !== life) {
+        throw new StorageError('closed', 'the storage was closed while it was opened');
+      }
+      this._database = database;
+      if (!STORES.every((name) => database.objectStoreNames.contains(name))) {
+        throw new StorageError('unavailable', `the database "${this._name}" is not one of ours`);
+      }
+    } catch (error) {
+      lost('the storage could not be opened');
+      throw asOpenError(error);
+    }
+  }
+
+  /** @param {string} reason */
+  _end(reason) {
+    this._database?.close();
+    this._database = null;
+    this._life = null;
+    this._whyClosed = reason;
+  }
+
+  /**
+   * @param {StoreName} storeName
+   * @param {string[]} ids
+   * @returns {Promise<StorageRecord[]>}
+   */
+  async _read(storeName, ids) {
+    const payloads = await this._transact([storeName], 'readonly', (store) =>
+      ids.map((id) => store(storeName).get(id)),
+    );
+    return ids
+      .map((id, index) => ({ id, payload: payloads[index] }))
+      .filter(({ payload }) => payload !== undefined)
+      .map((record) => this._cipher.open(record));
+  }
+
+  /**
+   * @param {StoreName} storeName
+   * @returns {Promise<StorageRecord[]>}
+   */
+  async _readAll(storeName) {
+    const [ids, payloads] = await this._transact([storeName], 'readonly', (store) => [
+      store(storeName).getAllKeys(),
+      store(storeName).getAll(),
+    ]);
+    return ids.map((/** @type {string} */ id, /** @type {number} */ index) =>
+      this._cipher.open({ id, payload: payloads[index] }),
+    );
+  }
+
+  /** @param {StorageRecords} records */
+  async _write({ docs = [], meta = [], deleted = {} }) {
+    const seal = (/** @type {StorageRecord} */ record) => this._cipher.seal(record);
+    const puts = { docs: [docs].flat().map(seal), meta: [meta].flat().map(seal) };
+    const names = STORES.filter((name) => puts[name].length || deleted[name]?.length);
+    if (!names.length) return this.ensureReady();
+    await this._transact(names, 'readwrite', (store) =>
+      names.flatMap((name) => [
+        ...puts[name].map(({ id, payload }) => store(name).put?.(payload, id)),
+        ...(deleted[name] ?? []).map((id) => store(name).delete?.(id)),
+      ]),
+    );
+  }
+
+  /** @param {StoreName[]} names */
+  async _clear(names) {
+    await this._transact(names, 'readwrite', (store) => names.map((name) => store(name).clear?.()));
+  }
+
+  async _delete() {
+    // A deletion waits for every page that has the database open. Emptying does not.
+    const emptied = await this._clear(STORES).then(
+      () => true,
+      () => false,
+    );
+    this.close();
+    try {
+      await unblocked(this._patience, (blocked) => deleteDB(this._name, { blocked }));
+    } catch (error) {
+      if (!emptied) throw asOpenError(error);
+    }
+  }
+
+  /**
+   * Runs one transaction; resolves with the results of its requests when it is committed. All requests are made at once:
+   * a transaction that has none left ends.
+   *
+   * @param {StoreName[]} names
+   * @param {IDBTransactionMode} mode
+   * @param {(store: (name: StoreName) => import('idb').IDBPObjectStore<any, any, any, any>) => any[]} work
+   * @returns {Promise<any[]>}
+   */
+  async _transact(names, mode, work) {
+    this.ensureReady();
+    const database = /** @type {Database} */ (this._database);
+    const transaction = database.transaction(names, mode, { durability: this._durability });
+    const ended = end(transaction);
+    this._running.add(transaction);
+    try {
+      const results = Promise.all(requests(transaction, work));
+      // If one fails the transaction says why.
+      results.catch(ignore);
+      await ended;
+      return await results;
+    } finally {
+      this._running.delete(transaction);
+    }
+  }
+}
+
+/**
+ * Brings a database of any earlier schema to this one. A step is never changed once it was released.
+ *
+ * @param {Database} database
+ * @param {number} from 0 where the database is new
+ */
+function upgrade(database, from) {
+  if (from < 1) STORES.forEach((name) => database.createObjectStore(name));
+}
+
+/**
+ * Makes the requests of a transaction. Where one cannot even be made, those before it do not count either.
+ *
+ * @param {import('idb').IDBPTransaction<any, any, any>} transaction
+ * @param {(store: (name: StoreName) => any) => any[]} work
+ */
+function requests(transaction, work) {
+  try {
+    const made = work((name) => transaction.objectStore(name));
+    if (transaction.mode === 'readwrite') transaction.commit?.();
+    return made;
+  } catch (error) {
+    transaction.abort();
+    throw error;
+  }
+}
+
+/**
+ * Resolves when the transaction is committed, and rejects when it is rolled back. `done` of idb would reject before
+ * that, when the reason is not known yet.
+ *
+ * @param {import('idb').IDBPTransaction<any, any, any>} transaction
+ * @returns {Promise<void>}
+ */
+function end(transaction) {
+  transaction.done.catch(ignore);
+  /** @type {Promise<void>} */
+  const ended = new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () =>
+      reject(transaction.error ?? new DOMException('the transaction was aborted', 'AbortError'));
+  });
+  // Nobody waits for it where a request could not be made.
+  ended.catch(ignore);
+  return ended;
+}
+
+/**
+ * What `start` gives; but once it is blocked by other pages it has only as long as `patience`.
+ *
+ * @template T
+ * @param {number} patience
+ * @param {(blocked: () => void) => Promise<T>} start
+ * @returns {Promise<T>}
+ */
+function unblocked(patience, start) {
+  return new Promise((resolve, reject) => {
+    /** @type {any} */
+    let timer;
+    const giveUp = () =>
+      reject(new StorageError('unavailable', 'another page has the database open and keeps it'));
+    const blocked = () => (timer = timers.start(giveUp, patience));
+    start(blocked)
+      .finally(() => timers.stop(timer))
+      .then(resolve, reject);
+  });
+}
+
+/** @param {any} error */
+function asOpenError(error) {
+  if (error instanceof StorageError) return error;
+  const message =
+    error?.name === 'VersionError'
+      ? 'the database was written by a newer version of sharedb-proxy'
+      : String(error?.message ?? error);
+  return new StorageError('unavailable', message, { cause: error });
+}
+
+/**
+ * How payloads become values, and back. Both run outside of transactions.
+ *
+ * @typedef {object} Cipher
+ * @property {(record: StorageRecord) => StorageRecord} seal
+ * @property {(record: StorageRecord) => StorageRecord} open
+ */
+
+/**
+ * @param {Options} options
+ * @returns {Cipher}
+ */
+function cipherOf({ useEncryption, encryptionCallback, decryptionCallback }) {
+  if (!useEncryption) return { seal: (record) => record, open: (record) => record };
+  if (!encryptionCallback || !decryptionCallback) {
+    throw new TypeError('useEncryption needs an encryptionCallback and a decryptionCallback');
+  }
+  return {
+    seal({ id, payload }) {
+      return { id, payload: encryptionCallback(JSON.stringify(payload)) };
+    },
+    open({ id, payload }) {
+      try {
+        return { id, payload: JSON.parse(decryptionCallback(payload)) };
+      } catch (cause) {
+        const message = `the record ${id} could not be decrypted: ${cause}`;
+        throw new StorageError('other', message, { code: 'ERR_STORAGE_DECRYPT', cause });
+      }
+    },
+  };
+}
+
+/**
+ * @template T
+ * @param {Callback<T>} callback
+ * @param {Promise<T>} work
+ */
+function answer(callback, work) {
+  work.then((result) => callback(null, result), callback);
+}
+
+function ignore() {}

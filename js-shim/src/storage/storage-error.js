@@ -1,0 +1,65 @@
+/**
+ * What goes wrong with a storage, sorted by what can be done about it. Nothing here does it.
+ */
+
+/**
+ * - `quota`: there is no room. Less has to be written, or something deleted.
+ * - `closed`: this handle is dead, and whether a write that was under way is committed is not known. Opening the storage
+ *   again may help. It may be empty then: another page may have deleted it.
+ * - `unavailable`: the storage cannot be opened.
+ * - `other`: this request failed, the handle is as good as before.
+ *
+ * @typedef {'quota' | 'closed' | 'unavailable' | 'other'} StorageErrorKind
+ */
+
+/** @type {Record<StorageErrorKind, string>} */
+const CODES = {
+  quota: 'ERR_STORAGE_QUOTA',
+  closed: 'ERR_STORAGE_CLOSED',
+  unavailable: 'ERR_STORAGE_UNAVAILABLE',
+  other: 'ERR_STORAGE_FAILED',
+};
+
+/**
+ * Names of exceptions that tell what can be done. An `AbortError` nobody asked for, and the `UnknownError` that WebKit
+ * gives for a lost database process, come from handles that the browser has given up.
+ *
+ * @type {[name: string, kind: StorageErrorKind][]}
+ */
+const KINDS = [
+  ['QuotaExceededError', 'quota'],
+  ['InvalidStateError', 'closed'],
+  ['AbortError', 'closed'],
+  ['UnknownError', 'closed'],
+];
+
+/** An error of a storage. `kind` is for the host, `code` and `message` are for people. */
+export class StorageError extends Error {
+  /**
+   * @param {StorageErrorKind} kind
+   * @param {string} message
+   * @param {{code?: string, cause?: unknown}} [options]
+   */
+  constructor(kind, message, { code = CODES[kind], cause } = {}) {
+    super(message, { cause });
+    this.name = 'StorageError';
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+/**
+ * Whatever a storage threw or gave to a callback, as an error with a kind. One that has a kind already keeps it.
+ *
+ * @param {any} thrown
+ * @param {StorageErrorKind} [kind] where it is known from where the error came
+ * @returns {StorageError}
+ */
+export function asStorageError(thrown, kind = thrown?.kind) {
+  if (thrown instanceof StorageError && thrown.kind === kind) return thrown;
+  const message = String(thrown?.message ?? thrown);
+  // Storages of applications may wrap an exception into an error of their own, with its name in the text.
+  const known = KINDS.find(([name]) => thrown?.name === name || message.includes(name));
+  kind = kind && Object.hasOwn(CODES, kind) ? kind : (known?.[1] ?? 'other');
+  return new StorageError(kind, message, { cause: thrown });
+}
