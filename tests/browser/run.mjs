@@ -17,6 +17,7 @@ import { faultTests } from './faults.mjs';
 import { lifeTests } from './life.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
+import { storageTests } from './storage.mjs';
 import { textTests } from './text.mjs';
 
 /** The limit for one test, browser start included, in milliseconds. */
@@ -26,7 +27,14 @@ const LIMIT_MS = 45_000;
 const LAST_WORDS = 20;
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const TESTS = [...textTests, ...demoTests, ...richTests, ...lifeTests, ...faultTests];
+const TESTS = [
+  ...textTests,
+  ...demoTests,
+  ...richTests,
+  ...lifeTests,
+  ...faultTests,
+  ...storageTests,
+];
 
 const { values: options } = parseArgs({
   options: {

@@ -148,13 +148,7 @@ export class IndexedDbStorage {
 
   /** Ends the handle and what is under way on it: a transaction that hangs would keep the next handle waiting. */
   abandon() {
-    for (const transaction of this._running) {
-      try {
-        transaction.abort();
-      } catch {
-        // It is being committed.
-      }
-    }
+    this._running.forEach(abort);
     this._end('the storage was abandoned');
   }
 
@@ -205,9 +199,9 @@ export class IndexedDbStorage {
    * @returns {Promise<StorageRecord[]>}
    */
   async _read(storeName, ids) {
-    const payloads = await this._transact([storeName], 'readonly', (store) =>
-      ids.map((id) => store(storeName).get(id)),
-    );
+    const payloads = await this._transact([storeName], 'readonly', function* (store) {
+      for (const id of ids) yield store(storeName).get(id);
+    });
     return ids
       .map((id, index) => ({ id, payload: payloads[index] }))
       .filter(({ payload }) => payload !== undefined)
@@ -219,10 +213,10 @@ export class IndexedDbStorage {
    * @returns {Promise<StorageRecord[]>}
    */
   async _readAll(storeName) {
-    const [ids, payloads] = await this._transact([storeName], 'readonly', (store) => [
-      store(storeName).getAllKeys(),
-      store(storeName).getAll(),
-    ]);
+    const [ids, payloads] = await this._transact([storeName], 'readonly', function* (store) {
+      yield store(storeName).getAllKeys();
+      yield store(storeName).getAll();
+    });
     return ids.map((/** @type {string} */ id, /** @type {number} */ index) =>
       this._cipher.open({ id, payload: payloads[index] }),
     );
@@ -234,17 +228,19 @@ export class IndexedDbStorage {
     const puts = { docs: [docs].flat().map(seal), meta: [meta].flat().map(seal) };
     const names = STORES.filter((name) => puts[name].length || deleted[name]?.length);
     if (!names.length) return this.ensureReady();
-    await this._transact(names, 'readwrite', (store) =>
-      names.flatMap((name) => [
-        ...puts[name].map(({ id, payload }) => store(name).put?.(payload, id)),
-        ...(deleted[name] ?? []).map((id) => store(name).delete?.(id)),
-      ]),
-    );
+    await this._transact(names, 'readwrite', function* (store) {
+      for (const name of names) {
+        for (const { id, payload } of puts[name]) yield store(name).put(payload, id);
+        for (const id of deleted[name] ?? []) yield store(name).delete(id);
+      }
+    });
   }
 
   /** @param {StoreName[]} names */
   async _clear(names) {
-    await this._transact(names, 'readwrite', (store) => names.map((name) => store(name).clear?.()));
+    await this._transact(names, 'readwrite', function* (store) {
+      for (const name of names) yield store(name).clear();
+    });
   }
 
   async _delete() {
@@ -267,26 +263,30 @@ export class IndexedDbStorage {
    *
    * @param {StoreName[]} names
    * @param {IDBTransactionMode} mode
-   * @param {(store: (name: StoreName) => import('idb').IDBPObjectStore<any, any, any, any>) => any[]} work
+   * @param {Work} work
    * @returns {Promise<any[]>}
    */
   async _transact(names, mode, work) {
     this.ensureReady();
     const database = /** @type {Database} */ (this._database);
     const transaction = database.transaction(names, mode, { durability: this._durability });
-    const ended = end(transaction);
+    const committed = end(transaction);
     this._running.add(transaction);
     try {
-      const results = Promise.all(requests(transaction, work));
-      // If one fails the transaction says why.
-      results.catch(ignore);
-      await ended;
-      return await results;
+      const requests = request(transaction, work);
+      await committed;
+      return await Promise.all(requests);
     } finally {
       this._running.delete(transaction);
     }
   }
 }
+
+/**
+ * Makes the requests of a transaction, one by one.
+ *
+ * @typedef {(store: (name: StoreName) => any) => Iterable<Promise<any>>} Work
+ */
 
 /**
  * Brings a database of any earlier schema to this one. A step is never changed once it was released.
@@ -302,16 +302,30 @@ function upgrade(database, from) {
  * Makes the requests of a transaction. Where one cannot even be made, those before it do not count either.
  *
  * @param {import('idb').IDBPTransaction<any, any, any>} transaction
- * @param {(store: (name: StoreName) => any) => any[]} work
+ * @param {Work} work
  */
-function requests(transaction, work) {
+function request(transaction, work) {
+  const requests = [];
   try {
-    const made = work((name) => transaction.objectStore(name));
+    for (const made of work((name) => transaction.objectStore(name))) {
+      // If it fails the transaction says so, and why.
+      made.catch(ignore);
+      requests.push(made);
+    }
     if (transaction.mode === 'readwrite') transaction.commit?.();
-    return made;
+    return requests;
   } catch (error) {
-    transaction.abort();
+    abort(transaction);
     throw error;
+  }
+}
+
+/** @param {{abort: () => void}} transaction */
+function abort(transaction) {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended already, or is being committed.
   }
 }
 
@@ -362,7 +376,7 @@ function asOpenError(error) {
   const message =
     error?.name === 'VersionError'
       ? 'the database was written by a newer version of sharedb-proxy'
-      : String(error?.message ?? error);
+      : error?.message || String(error);
   return new StorageError('unavailable', message, { cause: error });
 }
 

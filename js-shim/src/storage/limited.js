@@ -24,11 +24,11 @@ export function limited(work, limit, overdue) {
     /** @type {any} */
     let timer;
     let parts = PARTS;
-    const wait = () => {
-      timer = timers.start(
-        () => (parts > 1 ? ((parts -= 1), wait()) : reject(overdue())),
-        limit / PARTS,
-      );
+    const wait = () => (timer = timers.start(pass, limit / PARTS));
+    const pass = () => {
+      parts -= 1;
+      if (parts > 0) wait();
+      else reject(overdue());
     };
     wait();
     work.finally(() => timers.stop(timer)).then(resolve, reject);

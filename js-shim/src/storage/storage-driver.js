@@ -345,7 +345,7 @@ export class StorageDriver {
    */
   _each(records, turn, { code, what }) {
     const failed = (/** @type {string} */ whose, /** @type {any} */ cause) => {
-      const message = `${whose} could not be ${what}: ${cause?.message ?? cause}`;
+      const message = `${whose} could not be ${what}: ${cause?.message || cause}`;
       return new StorageError('other', message, { code, cause });
     };
     const turned = records.map(async (record, index) => {

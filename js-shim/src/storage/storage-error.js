@@ -21,8 +21,8 @@ const CODES = {
 };
 
 /**
- * Names of exceptions that tell what can be done. An `AbortError` nobody asked for, and the `UnknownError` that WebKit
- * gives for a lost database process, come from handles that the browser has given up.
+ * Names of exceptions that tell what can be done. A transaction that ended though nobody asked for it, and the
+ * `UnknownError` that WebKit gives for a lost database process, come from handles that the browser has given up.
  *
  * @type {[name: string, kind: StorageErrorKind][]}
  */
@@ -30,6 +30,7 @@ const KINDS = [
   ['QuotaExceededError', 'quota'],
   ['InvalidStateError', 'closed'],
   ['AbortError', 'closed'],
+  ['TransactionInactiveError', 'closed'],
   ['UnknownError', 'closed'],
 ];
 
@@ -57,7 +58,7 @@ export class StorageError extends Error {
  */
 export function asStorageError(thrown, kind = thrown?.kind) {
   if (thrown instanceof StorageError && thrown.kind === kind) return thrown;
-  const message = String(thrown?.message ?? thrown);
+  const message = thrown?.message || String(thrown);
   // Storages of applications may wrap an exception into an error of their own, with its name in the text.
   const known = KINDS.find(([name]) => thrown?.name === name || message.includes(name));
   kind = kind && Object.hasOwn(CODES, kind) ? kind : (known?.[1] ?? 'other');

@@ -73,5 +73,5 @@ function whyNot(name, cause) {
   if (!cause || cause.name === 'AbortError') {
     return `another page uses the storage: it holds the lock "${name}"`;
   }
-  return String(cause.message ?? cause);
+  return cause.message || String(cause);
 }
