@@ -77,12 +77,19 @@ pub struct Hub {
     head: Revision,
     log: VecDeque<Logged>,
     tabs: Map<TabId, View>,
+    /// Revisions up to this one are kept: a tab of an earlier life of the host may stand there.
+    kept: Option<Revision>,
 }
 
 impl Hub {
     /// The newest revision.
     pub fn head(&self) -> Revision {
         self.head
+    }
+
+    /// Whether nothing has happened yet.
+    pub fn is_new(&self) -> bool {
+        self.head == Revision::default()
     }
 
     /// Whether no tab knows the document.
@@ -208,6 +215,60 @@ impl Hub {
         self.trim();
     }
 
+    /// Takes over what the store has. Nothing of it is forgotten before [`Hub::release`].
+    pub fn restore(
+        &mut self,
+        head: Revision,
+        log: impl IntoIterator<Item = (Revision, Revision, Entry)>,
+    ) {
+        self.head = head;
+        let logged = |(from, next, entry)| Logged { from, next, entry };
+        self.log = log.into_iter().map(logged).collect();
+        self.kept = Some(Revision(u64::MAX));
+    }
+
+    /// Everything from the store is here: what follows is none that a tab of an earlier life can name.
+    pub fn keep_until_head(&mut self) {
+        self.kept = Some(self.head);
+    }
+
+    /// All tabs of the earlier life have come, or are gone.
+    pub fn release(&mut self) {
+        self.kept = None;
+        self.trim();
+    }
+
+    /// The revisions that are kept: where each begins and ends, and what it did.
+    pub fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Entry)> {
+        self.log
+            .iter()
+            .map(|logged| (logged.from, logged.next, &logged.entry))
+    }
+
+    /// A tab comes from an earlier life of the host, its state standing at `base`; or it has none, and
+    /// created the document by the op `created`, if that was accepted. Says whether it can go on.
+    pub fn resume(&mut self, tab: &TabId, base: Option<Revision>, created: Option<Seq>) -> bool {
+        let made = |logged: &Logged| {
+            let author = logged.entry.author.as_ref();
+            author.is_some_and(|author| author.tab == *tab && Some(author.seq) == created)
+        };
+        let base = base.or_else(|| {
+            self.log
+                .iter()
+                .find(|logged| made(logged))
+                .map(|logged| logged.from)
+        });
+        let Some(base) = base else {
+            return true;
+        };
+        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
+        if let (true, Some(view)) = (kept, self.tabs.get_mut(tab)) {
+            view.sent = Some(base);
+            view.floor = base;
+        }
+        kept
+    }
+
     /// Transforms an op of a tab, based on `base`, to the head.
     ///
     /// # Errors
@@ -299,6 +360,9 @@ impl Hub {
 
     /// Forgets what no tab can base an op on any more.
     fn trim(&mut self) {
+        if self.kept.is_some() {
+            return;
+        }
         let lowest = self
             .tabs
             .values()
@@ -326,7 +390,8 @@ impl Hub {
 
     /// Whether a tab stands at `revision`, or may base an op on it.
     fn is_named(&self, revision: Revision) -> bool {
-        self.tabs.values().any(|view| {
+        let kept = self.kept.is_some_and(|kept| revision <= kept);
+        kept || self.tabs.values().any(|view| {
             view.sent
                 .is_some_and(|sent| view.floor <= revision && revision <= sent)
         })

@@ -4,11 +4,14 @@
 //! one between the two ends reads.
 
 mod presence;
+mod storage;
 
 use proxy_doc::{
-    Change, Entries, Error, Json, OpId, Outcome, ReadJson, Revision, Seq, Snapshot, TabId, Version,
-    WriteJson, read_json, write_json,
+    Change, DocKey, Entries, Error, Json, OpId, Outcome, ReadJson, Revision, Seq, Snapshot, TabId,
+    Version, WriteJson, read_json, write_json,
 };
+
+pub use storage::{DeadLetter, Resumed, StorageEvent, StorageState, StoredDoc};
 
 pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate};
 
@@ -26,6 +29,10 @@ pub enum ToHost {
     Register {
         /// The tab's [`PROTOCOL`].
         protocol: u32,
+        /// The history that the tab's revisions belong to, where it had another host before.
+        line: Option<u64>,
+        /// What the tab holds.
+        resume: Vec<Resumed>,
     },
     /// The tab leaves; its ops stay.
     Unregister {},
@@ -81,6 +88,44 @@ pub enum ToHost {
     PresenceUnsubscribe(PresenceSubscription),
     /// Show others what the tab shows.
     PresenceSubmit(PresenceSubmit),
+    /// Documents as the store has them, without a word to the server.
+    GetBulk {
+        /// The collection.
+        collection: String,
+        /// The ids.
+        ids: Vec<String>,
+        /// Names the answer.
+        callback_id: CallbackId,
+    },
+    /// Write these documents to the store.
+    PutDocs {
+        /// Which.
+        docs: Vec<DocKey>,
+        /// Names the answer.
+        callback_id: CallbackId,
+    },
+    /// Write everything to the store that waits for it.
+    FlushWrites {
+        /// Names the answer.
+        callback_id: CallbackId,
+    },
+    /// Whether documents are written by themselves.
+    SetAutoFlush {
+        /// Whether.
+        on: bool,
+    },
+    /// Tell the tab what the store has, and how that changes.
+    WatchStorage {},
+    /// Somebody has seen to these dead letters.
+    RemoveLetters {
+        /// Their numbers.
+        numbers: Vec<u64>,
+    },
+    /// Stop, and delete everything that is kept.
+    Wipe {
+        /// Names the answer.
+        callback_id: CallbackId,
+    },
     /// The tab forgets a document.
     Destroy {
         /// The collection.
@@ -207,7 +252,11 @@ pub enum ToTab {
         protocol: u32,
         /// The connection now.
         connection: ConnectionState,
+        /// The store now.
+        storage: StorageState,
     },
+    /// Something happened in the store.
+    Storage(StorageEvent),
     /// The tab and the host do not understand each other.
     Incompatible {
         /// The host's [`PROTOCOL`].
@@ -324,6 +373,8 @@ pub enum Answer {
     Status(Status),
     /// A snapshot of the past: the server's message.
     Snapshot(Json),
+    /// Documents.
+    Docs(Vec<QueryDoc>),
 }
 
 /// Something that happened to a query.

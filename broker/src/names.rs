@@ -3,16 +3,20 @@
 use proxy_doc::{Error, Json, present, wire};
 
 use crate::message::{
-    Answer, CallbackId, ConnectionEvent, ConnectionState, DiffItem, DocEvent, Envelope,
+    Answer, CallbackId, ConnectionEvent, ConnectionState, DeadLetter, DiffItem, DocEvent, Envelope,
     PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, QueryAction, QueryDoc,
-    QueryEvent, QueryRequest, Read, ReadAction, SnapshotAt, SnapshotRequest, State, Status,
-    SubmitOp, TabSnapshot, ToHost, ToTab,
+    QueryEvent, QueryRequest, Read, ReadAction, Resumed, SnapshotAt, SnapshotRequest, State,
+    Status, StorageEvent, StorageState, StoredDoc, SubmitOp, TabSnapshot, ToHost, ToTab,
 };
 
 wire!(one CallbackId);
 
 wire!(enum ToHost {
-    Register = "tab.register" { protocol = "protocol" },
+    Register = "tab.register" {
+        protocol = "protocol";
+        line = "line";
+        resume = "resume" or Vec::new();
+    },
     Unregister = "tab.unregister" {},
     Received = "tab.received" { count = "count" },
     Close = "connection.close" { generation = "generation" },
@@ -33,6 +37,17 @@ wire!(enum ToHost {
     PresenceSubscribe = "presence.subscribe" (PresenceSubscription),
     PresenceUnsubscribe = "presence.unsubscribe" (PresenceSubscription),
     PresenceSubmit = "presence.submit" (PresenceSubmit),
+    GetBulk = "connection.getBulk" {
+        collection = "collection";
+        ids = "ids";
+        callback_id = "callbackId";
+    },
+    PutDocs = "connection.putDocs" { docs = "docs"; callback_id = "callbackId" },
+    FlushWrites = "connection.flushWrites" { callback_id = "callbackId" },
+    SetAutoFlush = "connection.setAutoFlush" { on = "on" },
+    WatchStorage = "storage.watch" {},
+    RemoveLetters = "storage.removeLetters" { numbers = "numbers" },
+    Wipe = "storage.wipe" { callback_id = "callbackId" },
     Destroy = "doc.destroy" { collection = "collection"; id = "id" },
 });
 
@@ -99,7 +114,12 @@ wire!(struct Envelope {
 });
 
 wire!(enum ToTab {
-    Welcome = "host.welcome" { protocol = "protocol"; connection = "connection" },
+    Welcome = "host.welcome" {
+        protocol = "protocol";
+        connection = "connection";
+        storage = "storage";
+    },
+    Storage = "storage.event" (StorageEvent),
     Incompatible = "host.incompatible" { protocol = "protocol" },
     Connection = "connection.event" (ConnectionEvent),
     Callback = "callback" { callback_id = "callbackId"; error = "error"; result = "result" },
@@ -140,6 +160,7 @@ wire!(enum Answer {
     Ingested = "ingested" { revision = "revision" },
     Status = "status" (Status),
     Snapshot = "snapshot" (Json),
+    Docs = "docs" (Vec<QueryDoc>),
 });
 
 wire!(enum QueryEvent {
@@ -193,6 +214,48 @@ wire!(enum DocEvent {
     Rollback = "rollback" { error = "error"; rejected = "rejected" },
     Load = "load" { snapshot = "snapshot"; version = "version" },
     Error = "error" (Error),
+});
+
+wire!(struct Resumed {
+    key = "doc";
+    revision = "revision";
+    life = "life" or 0;
+    live = "live";
+    inflight = "inflight";
+    accepted = "accepted" or Vec::new();
+});
+
+wire!(enum StorageEvent {
+    State = "state" (StorageState),
+    Queue = "queue" { size = "size"; auto_flush = "autoFlush" },
+    Inventory = "inventory" { docs = "docs"; gone = "gone" or Vec::new(); whole = "whole" },
+    Letters = "letters" (Vec<DeadLetter>),
+    Persisting = "persisting" (Vec<StoredDoc>),
+    Persisted = "persisted" (Vec<StoredDoc>),
+    WriteFailed = "write failed" (Error),
+    Persist = "persist",
+    Wiped = "wiped",
+});
+
+wire!(struct StorageState {
+    line = "line";
+    durable = "durable";
+    kept = "kept";
+    reason = "reason";
+});
+
+wire!(struct StoredDoc {
+    key = "doc";
+    version = "v";
+    pending = "p";
+});
+
+wire!(struct DeadLetter {
+    number = "number";
+    key = "doc";
+    change = "change";
+    error = "error";
+    version = "version";
 });
 
 wire!(struct PresenceSubscription {

@@ -1,182 +1,19 @@
-//! What the host keeps of a document: its snapshot as JSON text, and the tail of ops since.
+//! What the host keeps of documents, in memory and in a storage.
 //!
-//! Ops are appended; the snapshot is parsed and rewritten only when somebody needs it or the tail
-//! grew long. The text goes from the socket to a tab without ever becoming a tree of values,
-//! unless ops have to be applied to it.
+//! [`DocState`] is the confirmed state of one document. [`DurableStore`] is the machine that decides
+//! what is written when, so that whatever dies, no op is lost and none is sent twice under two names;
+//! it emits [`Request`]s, and a driver carries them out on any storage that can write several records
+//! at once. `record` has the formats.
 //!
-//! What it refuses to do: transform anything, or decide what an op may do.
+//! What it refuses to do: touch a storage, transform an op, read a clock.
 
-use std::rc::Rc;
+mod inventory;
+pub mod record;
+mod state;
+mod store;
 
-use ot_json0::Value;
-use proxy_doc::{CreateData, Edit, Error, Json, OpKind, OtType, SnapshotType, Version, json};
-
-/// How many ops a tail may hold before it is applied: above this a late tab would wait for long.
-pub const MAX_TAIL: usize = 256;
-
-/// The state of one document.
-#[derive(Debug, Default)]
-pub struct DocState {
-    ty: Option<OtType>,
-    data: Option<Json>,
-    tail: Vec<Edit>,
-    /// The data before the tail is not here: it has to be got at this version.
-    missing: Option<Version>,
-}
-
-impl DocState {
-    /// The document's type, where it exists.
-    pub fn ty(&self) -> Option<&OtType> {
-        self.ty.as_ref()
-    }
-
-    /// Replaces everything.
-    pub fn load(&mut self, ty: Option<OtType>, data: Option<Json>) {
-        *self = Self {
-            ty,
-            data,
-            tail: Vec::new(),
-            missing: None,
-        };
-    }
-
-    /// Starts at a version whose data somebody else vouches for, who is not to be believed.
-    pub fn load_without_data(&mut self, ty: Option<OtType>, version: Version) {
-        self.load(ty, None);
-        self.missing = Some(version);
-    }
-
-    /// The version of which the data is missing.
-    pub fn missing(&self) -> Option<Version> {
-        self.missing
-    }
-
-    /// Brings the missing data.
-    pub fn supply(&mut self, data: Option<Json>) {
-        self.data = data;
-        self.missing = None;
-    }
-
-    /// Takes a change of the document.
-    ///
-    /// # Errors
-    /// What the type threw; the state is unusable then, and must be loaded anew.
-    pub fn push(&mut self, kind: &OpKind, created: Option<OtType>) -> Result<(), Error> {
-        match kind {
-            OpKind::Edit(edit) => {
-                self.tail.push(edit.clone());
-                if self.tail.len() >= MAX_TAIL && self.missing.is_none() {
-                    self.compact()
-                } else {
-                    Ok(())
-                }
-            }
-            OpKind::Create { data, .. } => {
-                let data = initial_data(created.as_ref(), data)?;
-                self.load(created, data);
-                Ok(())
-            }
-            OpKind::Del => {
-                self.load(None, None);
-                Ok(())
-            }
-            OpKind::Noop => Ok(()),
-        }
-    }
-
-    /// Type and serialized data as they are now; nothing may be [`DocState::missing`].
-    ///
-    /// # Errors
-    /// What the type threw when the tail was applied; the state must be loaded anew.
-    pub fn snapshot(&mut self) -> Result<(SnapshotType, Option<Json>), Error> {
-        assert!(self.missing.is_none(), "the data has to be supplied first");
-        self.compact()?;
-        let ty = match &self.ty {
-            Some(ty) => SnapshotType::Uri(ty.uri().to_owned()),
-            None => SnapshotType::None,
-        };
-        Ok((ty, self.data.clone()))
-    }
-
-    fn compact(&mut self) -> Result<(), Error> {
-        let tail = std::mem::take(&mut self.tail);
-        let Some(ty) = &self.ty else {
-            return Ok(());
-        };
-        if tail.is_empty() {
-            return Ok(());
-        }
-        self.data = apply_all(ty, self.data.as_ref(), &tail)?;
-        Ok(())
-    }
-}
-
-/// The data of a new document (`type.create`), as a server stores it.
-fn initial_data(ty: Option<&OtType>, data: &CreateData) -> Result<Option<Json>, Error> {
-    match ty {
-        Some(OtType::Foreign(foreign)) => foreign.create(data.to_text().as_ref()),
-        // json0 clones what it is given, and makes `undefined` null.
-        Some(OtType::Json0(_)) | None => match data.to_text() {
-            Some(text) => Ok(Some(text)),
-            None => Ok(Some(json("null".to_owned())?)),
-        },
-    }
-}
-
-fn apply_all(ty: &OtType, data: Option<&Json>, tail: &[Edit]) -> Result<Option<Json>, Error> {
-    let mut state = State::new(data);
-    for edit in tail {
-        state.apply(ty, edit)?;
-    }
-    state.into_text()
-}
-
-/// Data on its way through a tail: a tree while json0 ops apply here, text while a type elsewhere does.
-enum State {
-    Text(Option<Json>),
-    Tree(Value),
-}
-
-impl State {
-    fn new(data: Option<&Json>) -> Self {
-        Self::Text(data.cloned())
-    }
-
-    fn apply(&mut self, ty: &OtType, edit: &Edit) -> Result<(), Error> {
-        match (ty, edit) {
-            (OtType::Json0(_), Edit::Json0(op)) if !op.unknown_subtypes() => {
-                Ok(ot_json0::apply_in_place(self.tree()?, op)?)
-            }
-            (OtType::Json0(Some(foreign)) | OtType::Foreign(foreign), edit) => {
-                let foreign = Rc::clone(foreign);
-                let data = std::mem::replace(self, Self::Text(None)).into_text()?;
-                *self = Self::Text(foreign.apply(data.as_ref(), &edit.to_text())?);
-                Ok(())
-            }
-            (OtType::Json0(None), _) => Err(Error::plain("json0 subtype not registered")),
-        }
-    }
-
-    fn tree(&mut self) -> Result<&mut Value, Error> {
-        if let Self::Text(text) = self {
-            let value = match text {
-                Some(text) => {
-                    Value::parse(text.get()).map_err(|error| Error::plain(error.to_string()))?
-                }
-                None => Value::Null,
-            };
-            *self = Self::Tree(value);
-        }
-        match self {
-            Self::Tree(value) => Ok(value),
-            Self::Text(_) => unreachable!("it was made a tree above"),
-        }
-    }
-
-    fn into_text(self) -> Result<Option<Json>, Error> {
-        match self {
-            Self::Text(text) => Ok(text),
-            Self::Tree(value) => json(value.to_json()).map(Some),
-        }
-    }
-}
+pub use state::{DocState, MAX_TAIL};
+pub use store::{
+    Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Restored, Retention,
+    StoreEvent, StoreOptions,
+};

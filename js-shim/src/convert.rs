@@ -50,6 +50,8 @@ enum Kind {
     PresenceReceive,
     PresenceError,
     PresenceLater,
+    Stored,
+    Storage,
 }
 
 fn array(kind: Kind, items: &[JsValue]) -> JsValue {
@@ -141,6 +143,11 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
             )
         }
         TabEvent::Presence(channel, event) => presence_event(channel, event),
+        TabEvent::Stored(token, result) => {
+            let failed = result.as_ref().err().map_or(JsValue::UNDEFINED, error);
+            array(Kind::Stored, &[JsValue::from(token.0 as f64), failed])
+        }
+        TabEvent::Storage(event) => array(Kind::Storage, &[JsValue::from_str(&encode(event))]),
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
     }
 }

@@ -38,6 +38,8 @@ export const Kind = Object.freeze({
   PresenceReceive: 31,
   PresenceError: 32,
   PresenceLater: 33,
+  Stored: 34,
+  Storage: 35,
 });
 
 /** What a host's machine asks for. */
@@ -47,5 +49,7 @@ export const HostKind = Object.freeze({
   CloseSocket: 2,
   OpenSocket: 3,
   StartTimer: 4,
-  Warn: 5,
+  Storage: 5,
+  FindTabs: 6,
+  Warn: 7,
 });

@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use durable_store::record::RecordId;
+use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions};
 use js_sys::Array;
 use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
-use worker_host::{Host, Options, Output, ReadyState};
+use worker_host::{Host, MAX_OP_SIZE, Options, Output, ReadyState};
 
 use crate::types::{JsTypes, TypesBridge};
 
@@ -24,6 +26,8 @@ enum Kind {
     CloseSocket,
     OpenSocket,
     StartTimer,
+    Storage,
+    FindTabs,
     Warn,
 }
 
@@ -42,12 +46,34 @@ fn reason(text: Option<String>) -> Option<Json> {
 #[wasm_bindgen]
 impl HostCore {
     /// A host in its `epoch`. `private`: one tab owns it. `opens_sockets`: it asks for its sockets.
+    /// `store`: `'session'` or `'durable'`, or nothing where no storage is to be used; `src` is then the
+    /// connection id to begin with, unlike any other.
     #[wasm_bindgen(constructor)]
-    pub fn new(types: TypesBridge, epoch: f64, private: bool, opens_sockets: bool) -> Self {
+    pub fn new(
+        types: TypesBridge,
+        epoch: f64,
+        private: bool,
+        opens_sockets: bool,
+        store: Option<String>,
+        src: Option<String>,
+        max_op_size: Option<f64>,
+    ) -> Self {
+        let epoch = epoch as u64;
+        let store = store.map(|retention| StoreOptions {
+            retention: if retention == "durable" {
+                Retention::Durable
+            } else {
+                Retention::Session
+            },
+            line: epoch,
+        });
         let options = Options {
-            epoch: epoch as u64,
+            epoch,
             private,
             opens_sockets,
+            src,
+            store,
+            max_op_size: max_op_size.map_or(MAX_OP_SIZE, |bytes| bytes as usize),
         };
         Self {
             inner: Host::new(options, Rc::new(JsTypes(types))),
@@ -69,6 +95,11 @@ impl HostCore {
             Output::CloseSocket => Array::of1(&item(Kind::CloseSocket)),
             Output::OpenSocket => Array::of1(&item(Kind::OpenSocket)),
             Output::StartTimer(delay) => Array::of2(&item(Kind::StartTimer), &JsValue::from(delay)),
+            Output::Storage(request) => storage_request(&item(Kind::Storage), &request),
+            Output::FindTabs(tabs) => {
+                let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
+                Array::of2(&item(Kind::FindTabs), &tabs)
+            }
             Output::Warn(text) => Array::of2(&item(Kind::Warn), &JsValue::from_str(&text)),
         })
     }
@@ -127,6 +158,46 @@ impl HostCore {
         self.inner.tab_gone(&TabId(tab));
     }
 
+    /// The storage did what was asked; to a read it has a text or `undefined` for each.
+    #[wasm_bindgen(js_name = storageDone)]
+    pub fn storage_done(&mut self, number: f64, texts: Option<Array>) {
+        let texts = texts.map(|texts| texts.iter().map(|text| text.as_string()).collect());
+        self.inner
+            .handle_storage(number as u64, Ok(texts.unwrap_or_default()));
+    }
+
+    /// The storage did not: `kind` is `quota`, `closed`, `unavailable` or `other`.
+    #[wasm_bindgen(js_name = storageFailed)]
+    pub fn storage_failed(&mut self, number: f64, kind: &str, message: String) {
+        let kind = match kind {
+            "quota" => FailureKind::Quota,
+            "closed" => FailureKind::Closed,
+            "unavailable" => FailureKind::Unavailable,
+            _ => FailureKind::Other,
+        };
+        self.inner
+            .handle_storage(number as u64, Err(Failure { kind, message }));
+    }
+
+    /// Which of the tabs live that the output `FindTabs` named.
+    #[wasm_bindgen(js_name = tabsFound)]
+    pub fn tabs_found(&mut self, living: Vec<String>) {
+        let living: Vec<TabId> = living.into_iter().map(TabId).collect();
+        self.inner.tabs_found(&living);
+    }
+
+    /// Whether a quiet moment would be of use.
+    #[wasm_bindgen(getter, js_name = wantsIdle)]
+    pub fn wants_idle(&self) -> bool {
+        self.inner.wants_idle()
+    }
+
+    /// A quiet moment.
+    #[wasm_bindgen(js_name = handleIdle)]
+    pub fn handle_idle(&mut self) {
+        self.inner.handle_idle();
+    }
+
     /// The connection's state.
     #[wasm_bindgen(getter)]
     pub fn state(&self) -> String {
@@ -155,5 +226,29 @@ impl HostCore {
     #[wasm_bindgen(js_name = setSeq)]
     pub fn set_seq(&mut self, seq: f64) {
         self.inner.set_next_seq(Seq(seq as u64));
+    }
+}
+
+/// `[kind, number, 'open']`, `[…, 'wipe']`, `[…, 'read', [[store, id], …]]` or
+/// `[…, 'write', [[store, id, text], …], [[store, id], …]]`.
+fn storage_request(kind: &JsValue, request: &Request) -> Array {
+    let number = JsValue::from(request.number as f64);
+    let name = |id: &RecordId| Array::of2(&id.store.name().into(), &id.id.as_str().into());
+    let names = |ids: &[RecordId]| ids.iter().map(name).collect::<Array>();
+    match &request.what {
+        Ask::Open => Array::of3(kind, &number, &"open".into()),
+        Ask::Wipe => Array::of3(kind, &number, &"wipe".into()),
+        Ask::Read(ids) => Array::of4(kind, &number, &"read".into(), &names(ids)),
+        Ask::Write { puts, deletes } => {
+            let puts: Array = puts
+                .iter()
+                .map(|(id, text)| {
+                    let put = name(id);
+                    put.push(&JsValue::from_str(text));
+                    put
+                })
+                .collect();
+            Array::of5(kind, &number, &"write".into(), &puts, &names(deletes))
+        }
     }
 }

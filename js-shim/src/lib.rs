@@ -7,4 +7,5 @@ mod convert;
 mod host;
 mod tab;
 mod tab_presence;
+mod tab_storage;
 mod types;

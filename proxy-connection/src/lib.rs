@@ -11,13 +11,15 @@
 
 mod presence;
 mod queries;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::message::{
     Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL, QueryDoc,
-    Read, ReadAction, State, Status, SubmitOp, TabSnapshot, ToHost, ToTab, decode, encode,
+    Read, ReadAction, Resumed, State, Status, StorageEvent, SubmitOp, TabSnapshot, ToHost, ToTab,
+    decode, encode,
 };
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, Map, OpId, OpKind, Seq, Set,
@@ -30,6 +32,8 @@ pub use queries::TabQueryEvent;
 
 /// Messages after which the tab confirms what it received, so that the host can forget.
 const CONFIRM_EVERY: u64 = 64;
+/// Bytes of JSON above which ops do not compose any more; the host's limit.
+const MAX_OP_SIZE: usize = 512 * 1024;
 
 /// Something the driver has to do.
 #[derive(Debug)]
@@ -56,6 +60,10 @@ pub enum TabEvent {
     Snapshot(Token, Result<Json, Error>),
     /// Something happened on a presence channel.
     Presence(String, TabPresenceEvent),
+    /// The answer to a call about the store.
+    Stored(Token, Result<(), Error>),
+    /// Something happened in the store.
+    Storage(StorageEvent),
     /// Write a warning to the log.
     Warn(String),
 }
@@ -81,6 +89,7 @@ enum Asked {
     Status(Token),
     Snapshot(Token),
     Presence(presence::PresenceAsked),
+    Stored(Token),
 }
 
 /// A task of the connection between tasks of documents.
@@ -103,7 +112,12 @@ pub struct ProxyConnection {
     id: Option<String>,
     generation: u64,
     epoch: Option<u64>,
+    /// The history that the revisions here belong to.
+    line: Option<u64>,
+    /// What is known of the store.
+    storage: storage::Storage,
     left: bool,
+    max_op_size: usize,
     next_seq: Seq,
     docs: Map<DocHandle, Box<ProxyDoc>>,
     by_key: BTreeMap<DocKey, DocHandle>,
@@ -129,7 +143,10 @@ impl ProxyConnection {
             id: None,
             generation: 1,
             epoch: None,
+            line: None,
+            storage: storage::Storage::default(),
             left: false,
+            max_op_size: MAX_OP_SIZE,
             next_seq: Seq(1),
             docs: Map::new(),
             by_key: BTreeMap::new(),
@@ -245,6 +262,8 @@ impl ProxyConnection {
             can_write: !self.left && !*unplaced,
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
+            names_ops: false,
+            max_op_size: self.max_op_size,
             types: &*self.types,
             stack: &mut self.stack,
         };
@@ -267,34 +286,66 @@ impl ProxyConnection {
         self.id.as_deref()
     }
 
-    /// The first message to a host.
+    /// The first message to a host. To another one than before it says what this tab holds.
     pub fn register(&mut self) {
         self.left = false;
-        self.tell_host(&ToHost::Register { protocol: PROTOCOL });
+        let line = self.line.filter(|_| self.epoch.is_some());
+        let resume = match line {
+            Some(_) => self.docs.values().filter_map(|doc| doc.resumed()).collect(),
+            None => Vec::new(),
+        };
+        self.tell_host(&ToHost::Register {
+            protocol: PROTOCOL,
+            line,
+            resume,
+        });
     }
 
-    /// The host died, and nobody knows how far it came. The connection starts again with the next
-    /// host, which the driver has reached and [`ProxyConnection::register`]ed at: documents load
-    /// anew, reads are asked again. Callbacks of ops without an end get `ERR_HOST_LOST`, since to send
-    /// such an op again might double it. Queries are the driver's to create again.
+    /// The host died, and nobody knows how far it came. The connection goes on with the next host,
+    /// which the driver has reached and [`ProxyConnection::register`]ed at: it says which ops it has
+    /// and how they ended, and gets the others again. Where it does not know the history that this tab
+    /// stands on, the documents load anew, and callbacks of ops without an end get `ERR_HOST_LOST`, since
+    /// to send such an op again might double it. Queries are the driver's to create again.
     pub fn host_lost(&mut self) {
         self.generation = 0;
         // What was asked of presence is announced to the next host, with the values.
-        self.asked
-            .retain(|_, asked| matches!(asked, Asked::Presence(_)));
+        for (callback_id, asked) in std::mem::take(&mut self.asked) {
+            match asked {
+                Asked::Presence(_) => {
+                    self.asked.insert(callback_id, asked);
+                }
+                Asked::Stored(token) => {
+                    let message = "The host went away before it could answer";
+                    let error = Error::new(codes::ERR_HOST_LOST, message);
+                    self.push_event(TabEvent::Stored(token, Err(error)));
+                }
+                Asked::Status(token) => self.ask_status(token),
+                // Documents and applications ask again.
+                Asked::Read(..) | Asked::Ingest(..) | Asked::Snapshot(_) => {}
+            }
+        }
         self.drop_remote_presences();
+        self.resume_storage();
         self.queries.clear();
         let message =
             "The host went away before the server's answer: the op may be committed or not";
         let error = Error::new(codes::ERR_HOST_LOST, message);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         for handle in handles {
-            if let Some(known) = self.docs.get_mut(&handle) {
+            let Some(known) = self.docs.get_mut(&handle) else {
+                continue;
+            };
+            // An application's snapshot that the host had not placed yet is placed nowhere.
+            let unplaced = std::mem::take(&mut known.unplaced);
+            if unplaced {
                 known.version = None;
-                known.unplaced = false;
             }
             self.with_doc(handle, |doc, up| {
-                doc.handle_upstream_lost(up, error.clone())
+                if unplaced {
+                    doc.handle_upstream_lost(up, error.clone());
+                } else {
+                    doc.handle_upstream_changed(up);
+                }
             });
         }
         self.set_state(State::Disconnected, None);
@@ -669,7 +720,15 @@ impl ProxyConnection {
         self.count_received();
         self.presences.author = None;
         match envelope.message {
-            ToTab::Welcome { connection, .. } => self.handle_connection_state(connection),
+            ToTab::Welcome {
+                connection,
+                storage,
+                ..
+            } => {
+                self.handle_storage_event(StorageEvent::State(storage));
+                self.handle_connection_state(connection);
+            }
+            ToTab::Storage(event) => self.handle_storage_event(event),
             ToTab::Incompatible { protocol } => self.handle_incompatible(protocol),
             ToTab::Connection(event) => self.handle_connection_event(event),
             ToTab::Callback {
@@ -750,6 +809,7 @@ impl ProxyConnection {
             Some(Asked::Presence(asked)) => {
                 self.handle_presence_answer(callback_id, asked, answer.err());
             }
+            Some(Asked::Stored(token)) => self.handle_stored(token, answer),
             Some(Asked::Snapshot(token)) => {
                 let snapshot = match answer {
                     Ok(Some(Answer::Snapshot(message))) => Ok(message),
@@ -791,7 +851,8 @@ impl ProxyConnection {
                     Answer::Offline
                     | Answer::Ingested { .. }
                     | Answer::Status(_)
-                    | Answer::Snapshot(_),
+                    | Answer::Snapshot(_)
+                    | Answer::Docs(_),
                 )
                 | None,
             ) => (Ok(None), None),
@@ -989,6 +1050,25 @@ impl ProxyConnection {
                 doc.handle_op_error(up, error, Some(seq));
             }
         });
+    }
+}
+
+impl ProxyDoc {
+    /// What another host has to know of it, if anything.
+    fn resumed(&self) -> Option<Resumed> {
+        let doc = &self.doc;
+        let inflight = doc.inflight().and_then(|op| op.id.seq);
+        if self.unplaced || (doc.version().is_none() && inflight.is_none()) {
+            return None;
+        }
+        Some(Resumed {
+            key: doc.key().clone(),
+            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            life: doc.life(),
+            live: doc.want_subscribe(),
+            inflight,
+            accepted: doc.accepted().filter_map(|op| op.id.seq).collect(),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::{
-    DocHandle, DocKey, Error, Event, Json, OtType, PendingOp, ReadJson, Reader, Seq, Stack,
+    DocHandle, DocKey, Error, Event, Json, OpId, OtType, PendingOp, ReadJson, Reader, Seq, Stack,
     Submission, Task, Token, Types, Version, WriteJson,
 };
 
@@ -39,6 +39,11 @@ pub struct Upstream<'a> {
     pub src: Option<&'a str>,
     /// The number of the next op.
     pub next_seq: &'a mut Seq,
+    /// Ops get `src` and number when they are made, so that they can be written down before they are
+    /// sent. Otherwise that happens when they are sent first.
+    pub names_ops: bool,
+    /// Ops do not compose into one of more than so many bytes of JSON: servers limit a message.
+    pub max_op_size: usize,
     /// The registered types.
     pub types: &'a dyn Types,
     /// Where to leave what is to be done.
@@ -48,6 +53,16 @@ pub struct Upstream<'a> {
 impl Upstream<'_> {
     fn push(&mut self, task: Task) {
         self.stack.push(self.me, task);
+    }
+
+    /// The identity of one more op.
+    fn next_id(&mut self) -> OpId {
+        let seq = Some(*self.next_seq);
+        *self.next_seq = self.next_seq.next();
+        OpId {
+            src: self.src.map(str::to_owned),
+            seq,
+        }
     }
 
     fn emit(&mut self, event: Event) {
@@ -129,6 +144,17 @@ enum Waiter {
     NoOp,
     /// [`Doc::refresh`].
     Refresh,
+}
+
+/// How an op comes to its identity at the upstream.
+#[derive(Clone, Debug)]
+pub enum Naming {
+    /// It is a new one.
+    New,
+    /// It was sent with this one in an earlier life of the application, which kept it.
+    Earlier(OpId),
+    /// As the log of an earlier life says: its own, or none since it became part of the op before it.
+    Logged(Option<OpId>),
 }
 
 /// The ops that a hard rollback dropped, and why.
@@ -239,6 +265,11 @@ impl Doc {
             .chain(&self.pending)
     }
 
+    /// The ops that the host has, and whose end is not known, oldest first.
+    pub fn accepted(&self) -> impl Iterator<Item = &PendingOp> {
+        self.accepted.iter()
+    }
+
     /// The ops that the upstream does not have yet, oldest first: inflight, pending.
     pub fn unaccepted(&self) -> impl Iterator<Item = &PendingOp> {
         self.inflight.iter().chain(&self.pending)
@@ -298,7 +329,7 @@ impl Doc {
             Task::ConnectionState => self.handle_connection_state(up),
             Task::Components(rest) => self.step_components(up, rest),
             Task::PopApplyStack(depth) => {
-                if let Err(error) = self.pop_apply_stack(depth) {
+                if let Err(error) = self.pop_apply_stack(up, depth) {
                     self.hard_rollback(up, error);
                 }
             }

@@ -21,7 +21,7 @@ mod ot_type;
 mod stack;
 
 pub use change::{Change, Create, resolve};
-pub use doc::{Doc, Edge, Snapshot, SnapshotType, Upstream};
+pub use doc::{Doc, Edge, Naming, Snapshot, SnapshotType, Upstream};
 pub use error::{Error, codes};
 pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};
 pub use json::{

@@ -106,6 +106,18 @@ pub enum OpKind {
     Noop,
 }
 
+impl OpKind {
+    /// About how many bytes of JSON it takes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Edit(Edit::Json0(op)) => op.to_json().len(),
+            Self::Edit(Edit::Foreign(text)) => text.get().len(),
+            Self::Create { data, .. } => data.to_text().map_or(0, |text| text.get().len()),
+            Self::Del | Self::Noop => 0,
+        }
+    }
+}
+
 /// The identity of an op at its upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpId {
@@ -149,20 +161,56 @@ pub struct PendingOp {
     /// The identity that it was sent with in an earlier life of the application, which kept it. The
     /// server knows it by that, so it is sent with it again, and never composed.
     pub earlier: Option<OpId>,
+    /// At most so many bytes of JSON; counted while it may compose.
+    pub size: usize,
     /// Tells this op from all others of its document.
     pub(crate) serial: u64,
 }
 
 impl PendingOp {
+    /// An op from the store. It may have been sent, so nothing composes into it any more.
+    pub fn restored(kind: OpKind, ty: Option<OtType>, id: OpId, source: Option<Json>) -> Self {
+        Self {
+            kind,
+            ty,
+            submissions: Vec::new(),
+            source,
+            prevent_compose: true,
+            id,
+            sent: true,
+            earlier: None,
+            size: 0,
+            serial: 0,
+        }
+    }
+
     /// Composes `next` into this op where the rules allow it (`_tryCompose`); gives it back where not.
     ///
     /// # Errors
     /// What the type threw.
-    pub(crate) fn try_compose(&mut self, next: PendingOp) -> Result<Option<PendingOp>, Error> {
+    pub(crate) fn try_compose(
+        &mut self,
+        next: PendingOp,
+        max_size: usize,
+    ) -> Result<Option<PendingOp>, Error> {
         let kept = self.earlier.is_some() || next.earlier.is_some();
-        if kept || next.prevent_compose || self.sent || !same_source(&self.source, &next.source) {
+        let too_large = self.size + next.size > max_size;
+        if kept
+            || too_large
+            || next.prevent_compose
+            || self.sent
+            || !same_source(&self.source, &next.source)
+        {
             return Ok(Some(next));
         }
+        self.compose(next)
+    }
+
+    /// Composes `next` into this op; gives it back where their types cannot.
+    ///
+    /// # Errors
+    /// What the type threw.
+    pub(crate) fn compose(&mut self, next: PendingOp) -> Result<Option<PendingOp>, Error> {
         let (
             PendingOp {
                 kind: OpKind::Edit(edit),
@@ -180,6 +228,7 @@ impl PendingOp {
         };
         // Also after an error: the rollback that follows it has to answer their callbacks.
         self.submissions.extend(next.submissions);
+        self.size += next.size;
         composed.map(|()| None)
     }
 

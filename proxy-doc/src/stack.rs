@@ -6,7 +6,7 @@
 //! before it returns to the listener. The order of everything is then that of the stock client.
 
 use crate::doc::Rollback;
-use crate::{CreateData, DocHandle, Edit, Error, Json, Token};
+use crate::{CreateData, DocHandle, Edit, Error, Json, PendingOp, Token};
 
 /// Who made an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub enum Event {
         error: Error,
         /// The submissions of the op that the server refused.
         rejected: Vec<Token>,
+        /// In the host, all ops that were given up.
+        discarded: Vec<PendingOp>,
     },
     /// Call these callbacks, in order.
     Callback {

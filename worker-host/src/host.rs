@@ -4,29 +4,36 @@
 //! `host/tabs.rs` with the tabs, `host/events.rs` turns what happens to a document into messages.
 
 mod events;
+mod inputs;
 mod presence;
 mod queries;
 mod remote_presence;
 mod snapshots;
+mod storage;
 mod tabs;
 mod upstream;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use broker::hub::Hub;
 use broker::message::{CallbackId, ReadAction, State};
-use durable_store::DocState;
+use durable_store::record::RecordedOutcome;
+use durable_store::{DocState, DurableStore, Request, StoreOptions};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Json, Map, Revision, Seq, Set, Stack, TabId, Token, Types,
+    Doc, DocHandle, DocKey, Edge, Error, Json, Map, Revision, Seq, Set, Stack, TabId, Token, Types,
     Upstream,
 };
+
+/// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
+/// a message, with what is around an op.
+pub const MAX_OP_SIZE: usize = 512 * 1024;
 
 use crate::bulk::Bulk;
 use crate::reconnect::Reconnect;
 
 /// What a host is for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The life of this host; no two lives that a tab can meet may share one.
     pub epoch: u64,
@@ -36,6 +43,26 @@ pub struct Options {
     /// The host opens its sockets itself, again and again ([`Output::OpenSocket`]). Otherwise
     /// somebody binds them.
     pub opens_sockets: bool,
+    /// The connection id to begin with, which no other host has. A host with a store needs it, to name
+    /// its ops before it is connected.
+    pub src: Option<String>,
+    /// What to remember beyond this life.
+    pub store: Option<StoreOptions>,
+    /// Bytes of JSON above which ops do not compose any more.
+    pub max_op_size: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            private: false,
+            opens_sockets: false,
+            src: None,
+            store: None,
+            max_op_size: MAX_OP_SIZE,
+        }
+    }
 }
 
 /// What the driver has to do.
@@ -59,6 +86,11 @@ pub enum Output {
     OpenSocket,
     /// Call [`Host::handle_timer`] after so many milliseconds; a later one replaces it.
     StartTimer(u32),
+    /// Read or write the storage, and answer by [`Host::handle_storage`].
+    Storage(Request),
+    /// Find out which of these tabs live, answer by [`Host::tabs_found`], and call [`Host::tab_gone`] when
+    /// one of them is gone.
+    FindTabs(Vec<TabId>),
     /// Write to the log.
     Warn(String),
 }
@@ -90,6 +122,8 @@ pub struct Host {
     state: State,
     reason: Option<Json>,
     id: Option<String>,
+    /// The application chose the id.
+    has_own_id: bool,
     next_seq: Seq,
     generation: u64,
     wants_socket: bool,
@@ -112,7 +146,41 @@ pub struct Host {
     presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
     touched: Set<DocHandle>,
-    out: VecDeque<Output>,
+    /// What the driver is to do at once.
+    now: VecDeque<Output>,
+    /// What is said, in order, and the write that it has to wait for.
+    out: VecDeque<(u64, Output)>,
+
+    store: Option<Box<DurableStore>>,
+    /// The history in which revisions can be compared.
+    line: u64,
+    /// Why the store cannot be used.
+    storage_error: Option<Error>,
+    /// Inputs that wait for the store.
+    parked: VecDeque<inputs::Input>,
+    loading: BTreeSet<DocKey>,
+    /// Documents that were loaded, and may not have been used yet.
+    fresh: Vec<DocHandle>,
+    unreadable: BTreeMap<DocKey, storage::Unreadable>,
+    /// What happens was logged by an earlier life.
+    replaying: bool,
+    /// Tabs of earlier lives that have not come yet.
+    expected: BTreeSet<TabId>,
+    /// Documents with pending ops that nobody asked for, and those of them that are at work.
+    backlog: VecDeque<DocKey>,
+    draining: BTreeMap<DocKey, ()>,
+    /// Tabs that are told of the store.
+    watchers: Set<TabId>,
+    told_queue: usize,
+    flushes: Vec<Flush>,
+    wiping: Vec<(TabId, CallbackId)>,
+}
+
+/// Somebody waits for something to be written.
+struct Flush {
+    tab: TabId,
+    callback_id: CallbackId,
+    waits: bool,
 }
 
 /// A document: a client towards the server, a server towards the tabs.
@@ -124,6 +192,10 @@ struct HostDoc {
     parked: Vec<(TabId, CallbackId, ReadAction)>,
     /// The missing data was asked for.
     base_asked: bool,
+    /// How ops ended whose tabs have not confirmed that they know.
+    outcomes: Vec<RecordedOutcome>,
+    /// The last op of each tab that was taken: what comes again is none.
+    seen: Map<TabId, Seq>,
 }
 
 /// A registered tab.
@@ -132,9 +204,18 @@ struct Tab {
     /// Messages posted to it.
     posted: u64,
     /// Changes it may not have processed yet: the message's number, and where the document stands after it.
-    unconfirmed: VecDeque<(u64, DocHandle, Revision)>,
+    unconfirmed: VecDeque<(u64, DocHandle, Told)>,
     /// It lags: it gets no more changes until it confirms.
     stalled: bool,
+}
+
+/// What a tab was told of a document.
+#[derive(Clone, Debug)]
+enum Told {
+    /// It stands at this revision.
+    Revision(Revision),
+    /// These ops of it have ended.
+    Outcome(Vec<Seq>),
 }
 
 /// Whom an answer of the document machine is for.
@@ -158,12 +239,13 @@ enum Waiting {
 impl Host {
     /// A host without a socket and without tabs.
     pub fn new(options: Options, types: Rc<dyn Types>) -> Self {
+        let store = options.store.clone().map(DurableStore::new).map(Box::new);
         Self {
-            options,
             types,
             state: State::Disconnected,
             reason: None,
-            id: None,
+            id: options.src.clone(),
+            has_own_id: false,
             next_seq: Seq(1),
             generation: 0,
             wants_socket: false,
@@ -184,13 +266,50 @@ impl Host {
             next_snapshot_id: 1,
             presences: presence::Presences::default(),
             touched: Set::new(),
+            now: VecDeque::new(),
             out: VecDeque::new(),
+            store,
+            line: options.epoch,
+            storage_error: None,
+            parked: VecDeque::new(),
+            loading: BTreeSet::new(),
+            fresh: Vec::new(),
+            unreadable: BTreeMap::new(),
+            replaying: false,
+            expected: BTreeSet::new(),
+            backlog: VecDeque::new(),
+            draining: BTreeMap::new(),
+            watchers: Set::new(),
+            told_queue: 0,
+            flushes: Vec::new(),
+            wiping: Vec::new(),
+            options,
         }
     }
 
     /// What to do next. Drain this after every call.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        if let Some(output) = self.now.pop_front() {
+            return Some(output);
+        }
+        let request = self.with_store(|store, host| store.poll(host)).flatten();
+        if let Some(request) = request {
+            // To begin a write is something to tell.
+            self.handle_store_events();
+            return Some(Output::Storage(request));
+        }
+        let committed = self.store.as_ref().map_or(0, |store| store.committed());
+        let (write, _) = self.out.front()?;
+        if *write > committed {
+            return None;
+        }
+        self.out.pop_front().map(|(_, output)| output)
+    }
+
+    /// Says something, behind what has to be durable first.
+    fn push_out(&mut self, output: Output) {
+        let barrier = self.store.as_ref().map_or(0, |store| store.barrier());
+        self.out.push_back((barrier, output));
     }
 
     /// The connection's state.
@@ -215,7 +334,8 @@ impl Host {
 
     /// Sets the id to ask the server for.
     pub fn set_id(&mut self, id: Option<String>) {
-        self.id = id;
+        self.has_own_id = id.is_some();
+        self.id = id.or_else(|| self.options.src.clone());
     }
 
     fn connected(&self) -> bool {
@@ -239,6 +359,8 @@ impl Host {
                 state: DocState::default(),
                 parked: Vec::new(),
                 base_asked: false,
+                outcomes: Vec::new(),
+                seen: Map::new(),
             }),
         );
         handle
@@ -267,7 +389,7 @@ impl Host {
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
-        let connected = self.connected();
+        let connected = self.connected() && !self.replaying;
         let doc = &mut self.docs.get_mut(&handle)?.doc;
         self.touched.insert(handle);
         let mut up = Upstream {
@@ -276,6 +398,8 @@ impl Host {
             can_write: connected,
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
+            names_ops: self.options.store.is_some() && self.id.is_some(),
+            max_op_size: self.options.max_op_size,
             types: &*self.types,
             stack: &mut self.stack,
         };
@@ -297,8 +421,14 @@ impl Host {
         self.close_unused();
         for handle in std::mem::take(&mut self.touched).into_values() {
             self.tell_versions(handle);
+            self.note_document(handle);
             self.forget_unused(handle);
         }
+        if !self.draining.is_empty() || !self.backlog.is_empty() {
+            self.work_off();
+        }
+        self.answer_flushes();
+        self.tell_queue(false);
     }
 
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
@@ -309,7 +439,8 @@ impl Host {
                 .values()
                 .any(|host_doc| host_doc.doc.has_write_pending())
         };
-        if idle && self.tabs.is_empty() && !pending() {
+        let nobody = self.tabs.is_empty() && self.parked.is_empty() && self.backlog.is_empty();
+        if idle && nobody && !pending() {
             self.close();
         }
     }
@@ -322,7 +453,10 @@ impl Host {
                 && !self.is_result(host_doc.doc.key())
                 && !self.has_presence(host_doc.doc.key())
         });
-        if unused && let Some(host_doc) = self.docs.remove(&handle) {
+        if unused
+            && self.may_forget(handle)
+            && let Some(host_doc) = self.docs.remove(&handle)
+        {
             self.by_key.remove(host_doc.doc.key());
         }
     }

@@ -120,6 +120,16 @@ pub(crate) struct Fixup {
     pub(crate) op: Option<Json>,
 }
 
+impl Fixup {
+    /// The change.
+    pub(crate) fn change(&self) -> Change {
+        Change {
+            op: self.op.clone(),
+            ..Change::default()
+        }
+    }
+}
+
 wire!(read struct Fixup {
     op = "op", by present;
 });

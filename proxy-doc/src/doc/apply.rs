@@ -111,7 +111,7 @@ impl Doc {
     /// Skips what is left of a batch, down to the `try` that every batch stands in.
     pub(super) fn abandon_batch(&mut self, up: &mut Upstream<'_>, depth: usize) {
         up.stack.unwind(0);
-        if let Err(error) = self.pop_apply_stack(depth) {
+        if let Err(error) = self.pop_apply_stack(up, depth) {
             self.hard_rollback(up, error);
         }
     }

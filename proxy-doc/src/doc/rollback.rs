@@ -1,7 +1,7 @@
 //! Rolling back what was rejected, or everything (`_rollback`, `_hardRollback`).
 
 use super::{Doc, Edge, Rollback, Upstream, Waiter, tokens};
-use crate::{Error, Event, OpKind, Outcome, PendingOp, Task, codes, transform_x};
+use crate::{Error, Event, OpKind, Outcome, PendingOp, Task, Token, codes, transform_x};
 
 impl Doc {
     /// The inflight op was rejected: undo just that one where the type can, or everything.
@@ -74,8 +74,34 @@ impl Doc {
             .iter()
             .flat_map(|op| tokens(&op.submissions))
             .collect();
+        let discarded = match self.edge {
+            Edge::Host => rollback.ops().cloned().collect(),
+            Edge::Tab => Vec::new(),
+        };
         self.request_fetch(up, Waiter::Rollback(Box::new(rollback)), true);
-        up.emit(Event::Clear { error, rejected });
+        up.emit(Event::Clear {
+            error,
+            rejected,
+            discarded,
+        });
+    }
+
+    /// Gives up all ops, for good: nobody will take them. The data stays as it is.
+    pub fn abandon(&mut self, up: &mut Upstream<'_>, error: &Error) {
+        for op in self.take_ops().into_iter().rev() {
+            self.finish(up, op.submissions, Outcome::Failed(error.clone()));
+        }
+    }
+
+    /// What callbacks will be told once the snapshot is here that hard rollbacks wait for.
+    pub fn foreseen(&self) -> Vec<(Token, Outcome)> {
+        let waiters = self.inflight_fetch.iter().chain(&self.pending_fetch);
+        let waiters = waiters.chain(self.waiting_for_writes.iter().flatten());
+        let rollbacks = waiters.filter_map(|waiter| match waiter {
+            Waiter::Rollback(rollback) => Some(rollback),
+            Waiter::Nobody | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => None,
+        });
+        rollbacks.flat_map(|rollback| rollback.outcomes()).collect()
     }
 
     pub(super) fn finish_rollback(
@@ -85,23 +111,18 @@ impl Doc {
         fetch_error: Option<Error>,
     ) {
         self.rollbacks -= 1;
+        let soft = rollback.is_soft();
+        let error = rollback.error_of_others();
         let Rollback {
-            mut error,
             mut rejected,
             mut others,
+            ..
         } = rollback;
-        let soft = error.is(codes::ERR_OP_SUBMIT_REJECTED);
         let forgiven = if soft {
             std::mem::take(&mut rejected)
         } else {
             Vec::new()
         };
-        if soft {
-            error = Error::new(
-                codes::ERR_PENDING_OP_REMOVED_BY_OP_SUBMIT_REJECTED,
-                "Discarding pending op because of hard rollback during ERR_OP_SUBMIT_REJECTED",
-            );
-        }
         rejected.append(&mut others);
         let quiet = soft && rejected.is_empty();
         let all_heard = !rejected.is_empty() && rejected.iter().all(PendingOp::has_callback);
@@ -132,5 +153,44 @@ impl Doc {
                 "Hard rollback doc fetch failed. {cause}"
             )));
         }
+    }
+}
+
+impl Rollback {
+    fn ops(&self) -> impl Iterator<Item = &PendingOp> {
+        self.rejected.iter().chain(&self.others)
+    }
+
+    /// Whether the server refused an op without calling that an error.
+    fn is_soft(&self) -> bool {
+        self.error.is(codes::ERR_OP_SUBMIT_REJECTED)
+    }
+
+    fn error_of_others(&self) -> Error {
+        if !self.is_soft() {
+            return self.error.clone();
+        }
+        Error::new(
+            codes::ERR_PENDING_OP_REMOVED_BY_OP_SUBMIT_REJECTED,
+            "Discarding pending op because of hard rollback during ERR_OP_SUBMIT_REJECTED",
+        )
+    }
+
+    fn outcomes(&self) -> Vec<(Token, Outcome)> {
+        let others = Outcome::Failed(self.error_of_others());
+        let own = if self.is_soft() {
+            Outcome::Done
+        } else {
+            others.clone()
+        };
+        let tell = |ops: &[PendingOp], outcome: Outcome| -> Vec<(Token, Outcome)> {
+            let submissions = ops.iter().flat_map(|op| &op.submissions);
+            submissions
+                .map(|submission| (submission.token, outcome.clone()))
+                .collect()
+        };
+        let mut all = tell(&self.rejected, own);
+        all.append(&mut tell(&self.others, others));
+        all
     }
 }

@@ -42,8 +42,8 @@ impl Doc {
                 let error = Error::new(codes::ERR_CONNECTION_SEQ_INTEGER_OVERFLOW, message);
                 return up.emit(Event::Error(error));
             }
-            op.id.seq = Some(*up.next_seq);
-            *up.next_seq = up.next_seq.next();
+            let seq = up.next_id().seq;
+            op.id.seq = seq;
         }
         self.inflight = Some(op);
         up.emit(Event::SendOp);
@@ -73,6 +73,20 @@ impl Doc {
             return self.flush(up);
         }
         self.disconnect(up);
+    }
+
+    /// The upstream is another one, which goes on where the one before was. What was asked there is
+    /// asked again; where this document has a state that waits for the connection.
+    pub fn handle_upstream_changed(&mut self, up: &mut Upstream<'_>) {
+        self.disconnect(up);
+        if self.version.is_none() {
+            up.can_read = true;
+            self.resubscribe(up);
+        }
+        if self.inflight.is_some() {
+            return up.emit(Event::SendOp);
+        }
+        self.flush(up);
     }
 
     /// The upstream died, and with it all it knew of this client: a tab lost its host. What was

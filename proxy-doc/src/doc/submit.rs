@@ -1,9 +1,9 @@
 //! Submitting: what an application asks for, and what composes (`submitOp`, `create`, `del`, `_pushOp`).
 
-use super::{Doc, Upstream};
+use super::{Doc, MAX_SEQ, Naming, Upstream};
 use crate::{
     CreateData, Error, Event, Json, OpId, OpKind, OtType, Outcome, PendingOp, Source, Submission,
-    Task, codes,
+    Task, Version, codes,
 };
 
 impl Doc {
@@ -73,22 +73,29 @@ impl Doc {
         source: Option<Json>,
         submission: Submission,
     ) {
-        self.submit_as(up, kind, source, None, submission);
+        self.submit_as(up, kind, source, Naming::New, submission);
     }
 
-    /// [`Doc::submit`] of an op that was sent with an identity in an earlier life.
+    /// [`Doc::submit`] of an op that may have an identity already. Gives the identity that it got,
+    /// or nothing where it became part of the op before it.
     pub fn submit_as(
         &mut self,
         up: &mut Upstream<'_>,
         kind: OpKind,
         source: Option<Json>,
-        earlier: Option<OpId>,
+        naming: Naming,
         submission: Submission,
-    ) {
+    ) -> Option<OpId> {
         self.flush_later(up);
         up.push(Task::Catch);
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let (logged, earlier) = match naming {
+            Naming::New => (None, None),
+            Naming::Earlier(id) => (None, Some(id)),
+            Naming::Logged(id) => (Some(id), None),
+        };
         let op = PendingOp {
-            kind: kind.clone(),
             ty: self.ty.clone(),
             submissions: vec![submission],
             source,
@@ -96,16 +103,40 @@ impl Doc {
             id: OpId::default(),
             sent: false,
             earlier,
-            serial: self.next_serial,
+            size: kind.size(),
+            serial,
+            kind: kind.clone(),
         };
-        self.next_serial += 1;
-        let applied = match self.push_op(op) {
+        let pushed = match logged {
+            Some(id) => self.push_logged(op, id),
+            None => self.push_op(up, op),
+        };
+        let id = self
+            .pending
+            .back()
+            .filter(|op| op.serial == serial)
+            .map(|op| op.id.clone());
+        let applied = match pushed {
             Ok(()) => self.apply(up, kind, Source::Local(submission.token), None),
             Err(error) => Err(error),
         };
         if let Err(error) = applied {
             self.hard_rollback(up, error);
         }
+        id
+    }
+
+    /// Queues an op as it was queued when it was logged.
+    fn push_logged(&mut self, mut op: PendingOp, id: Option<OpId>) -> Result<(), Error> {
+        let rest = match (id, self.pending.back_mut()) {
+            (None, Some(last)) => last.compose(op)?,
+            (id, _) => {
+                op.id = id.unwrap_or_default();
+                Some(op)
+            }
+        };
+        self.pending.extend(rest);
+        Ok(())
     }
 
     /// Queues an op that the application kept from an earlier life, the data holding it already
@@ -126,12 +157,50 @@ impl Doc {
             id: OpId::default(),
             sent: false,
             earlier,
+            size: 0,
             serial: self.next_serial,
         });
         self.next_serial += 1;
     }
 
-    pub(super) fn push_op(&mut self, op: PendingOp) -> Result<(), Error> {
+    /// Takes over what the store has of this document, about which nothing is known here.
+    pub fn restore_state(
+        &mut self,
+        version: Option<Version>,
+        ty: Option<OtType>,
+        ops: impl IntoIterator<Item = PendingOp>,
+    ) {
+        self.version = version;
+        self.ty = ty;
+        for mut op in ops {
+            op.serial = self.next_serial;
+            self.next_serial += 1;
+            self.pending.push_back(op);
+        }
+    }
+
+    /// From here on nothing composes into the ops that are pending now: an earlier or a later life
+    /// may send them as they are.
+    pub fn freeze(&mut self) {
+        for op in &mut self.pending {
+            op.sent = true;
+        }
+    }
+
+    /// The log says that the op of this identity was answered: makes it the inflight one. What stands
+    /// before it was found to be nothing, and is as good as committed.
+    pub fn take_up(&mut self, up: &mut Upstream<'_>, id: &OpId) {
+        let Some(at) = self.pending.iter().position(|op| op.id == *id) else {
+            return;
+        };
+        let rest = self.pending.split_off(at);
+        for nothing in std::mem::replace(&mut self.pending, rest) {
+            self.finish(up, nothing.submissions, Outcome::Done);
+        }
+        self.inflight = self.pending.pop_front();
+    }
+
+    pub(super) fn push_op(&mut self, up: &mut Upstream<'_>, op: PendingOp) -> Result<(), Error> {
         if let Some(stack) = &mut self.apply_stack {
             // A remote op is being applied: its remaining components must be transformed by this
             // op alone, so it must not melt into another one yet.
@@ -139,19 +208,33 @@ impl Doc {
             self.pending.push_back(op);
             return Ok(());
         }
-        self.compose_or_push(op)
+        self.compose_or_push(up, op)
     }
 
-    pub(super) fn compose_or_push(&mut self, op: PendingOp) -> Result<(), Error> {
+    pub(super) fn compose_or_push(
+        &mut self,
+        up: &mut Upstream<'_>,
+        op: PendingOp,
+    ) -> Result<(), Error> {
         let rest = match self.pending.back_mut() {
-            Some(last) => last.try_compose(op)?,
+            Some(last) => last.try_compose(op, up.max_op_size)?,
             None => Some(op),
         };
-        self.pending.extend(rest);
+        let Some(mut op) = rest else {
+            return Ok(());
+        };
+        if up.names_ops && up.next_seq.0 < MAX_SEQ {
+            op.id = op.earlier.clone().unwrap_or_else(|| up.next_id());
+        }
+        self.pending.push_back(op);
         Ok(())
     }
 
-    pub(super) fn pop_apply_stack(&mut self, depth: usize) -> Result<(), Error> {
+    pub(super) fn pop_apply_stack(
+        &mut self,
+        up: &mut Upstream<'_>,
+        depth: usize,
+    ) -> Result<(), Error> {
         let Some(stack) = &mut self.apply_stack else {
             return Ok(());
         };
@@ -172,7 +255,7 @@ impl Doc {
             if result.is_err() {
                 self.pending.push_back(op);
             } else {
-                result = self.compose_or_push(op);
+                result = self.compose_or_push(up, op);
             }
         }
         result

@@ -61,6 +61,13 @@ impl Doc {
         }
     }
 
+    /// Whether the inflight op can be the one that the server committed at `v`.
+    pub fn is_next(&self, v: Version) -> bool {
+        self.inflight
+            .as_ref()
+            .is_some_and(|op| matches!(op.kind, OpKind::Create { .. }) || self.version == Some(v))
+    }
+
     /// The server committed the inflight op at `v` (`_opAcknowledged`), and changed it by `fixups`.
     pub fn handle_ack(&mut self, up: &mut Upstream<'_>, v: Version, fixups: Vec<OpKind>) {
         let Some(inflight) = &self.inflight else {

@@ -199,6 +199,8 @@ impl World {
             can_write: self.connected,
             src: Some(&src),
             next_seq: &mut self.next_seq,
+            names_ops: false,
+            max_op_size: usize::MAX,
             types: &OnlyJson0,
             stack: &mut self.stack,
         };

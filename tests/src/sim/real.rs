@@ -178,6 +178,7 @@ fn open_page(port: u64) -> Page {
         epoch: 1,
         private: false,
         opens_sockets: true,
+        ..Options::default()
     };
     let host = Host::new(options, Rc::new(Json0));
     let url = format!("ws://127.0.0.1:{port}");

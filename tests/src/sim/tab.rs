@@ -197,7 +197,9 @@ impl Tab {
             TabEvent::State(..) | TabEvent::Pong | TabEvent::ConnectionError(_) => {}
             TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
             TabEvent::Status(_, status) => self.status = Some(status),
+            TabEvent::Storage(_) => {}
             TabEvent::OpenDoc(..)
+            | TabEvent::Stored(..)
             | TabEvent::Query(..)
             | TabEvent::Snapshot(..)
             | TabEvent::Presence(..) => {

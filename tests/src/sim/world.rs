@@ -100,6 +100,7 @@ impl World {
                 epoch: epoch + 1,
                 private: false,
                 opens_sockets: true,
+                ..Options::default()
             };
             let mut host = Host::new(options, Rc::clone(&world.types));
             host.connect();
@@ -475,7 +476,11 @@ impl World {
             2 => {
                 side.host.handle_tab(
                     &stranger,
-                    &encode(&broker::message::ToHost::Register { protocol: 1 }),
+                    &encode(&broker::message::ToHost::Register {
+                        protocol: 1,
+                        line: None,
+                        resume: Vec::new(),
+                    }),
                 );
                 for _ in 0..r.below(4) {
                     let text = garbage::from_tab(&mut r, &self.keys);
@@ -532,6 +537,9 @@ fn drain_host(
             }
             Output::OpenSocket => side.wants_socket = true,
             Output::StartTimer(_) => side.timer = true,
+            Output::Storage(_) | Output::FindTabs(_) => {
+                ledger.problem(format!("host {number} has no storage"));
+            }
             // An op that is sent again after others were committed: ShareDB's client warns and fetches, too.
             Output::Warn(text) if text.starts_with("Invalid version from server") => {}
             Output::Warn(text) => ledger.error(|| format!("host {number} warns: {text}")),

@@ -25,7 +25,15 @@ impl Host {
             }
             Event::Del { source } => self.record(handle, OpKind::Del, source, None),
             Event::Load { type_name, data } => self.load(handle, type_name, data),
-            Event::Clear { error, rejected } => self.give_up(handle, &error, &rejected),
+            Event::Clear {
+                error,
+                rejected,
+                discarded,
+            } => {
+                self.rewrite(handle);
+                self.keep_letters(handle, &discarded, &error);
+                self.give_up(handle, &error, &rejected);
+            }
             Event::Callback { tokens, outcome } => self.call_back(handle, &tokens, &outcome),
             Event::Error(error) => self.tell_error(handle, &error),
             Event::Warn(text) => self.warn(text),
@@ -55,7 +63,6 @@ impl Host {
             return;
         };
         let ty = host_doc.doc.ty().cloned();
-        let kept = host_doc.state.push(&kind, ty.clone());
         let version = match source {
             Source::Local(_) => None,
             Source::Remote => host_doc.doc.version(),
@@ -71,10 +78,6 @@ impl Host {
             version,
             src,
         });
-        if let Err(error) = kept {
-            self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
-            return;
-        }
         self.fan_out(handle, author.map(|author| author.tab));
     }
 
@@ -85,7 +88,7 @@ impl Host {
         }
     }
 
-    fn author_of(&self, token: Token) -> Option<Author> {
+    pub(super) fn author_of(&self, token: Token) -> Option<Author> {
         match self.waiting.get(&token) {
             Some(Waiting::Op { tab, seq }) => Some(Author {
                 tab: tab.clone(),
@@ -122,6 +125,7 @@ impl Host {
     }
 
     fn load(&mut self, handle: DocHandle, type_name: Option<String>, data: Option<Json>) {
+        self.rewrite(handle);
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -220,6 +224,7 @@ impl Host {
             }
         }
         for (tab, seqs) in ops {
+            self.keep_outcomes(handle, &tab, &seqs, outcome);
             self.catch_up(handle, &tab);
             let version = self.tell_version(handle, &tab).0;
             let outcome = outcome.clone();
@@ -353,7 +358,8 @@ impl Host {
             self.want_base(handle);
             return Ok(None);
         }
-        let (ty, data) = host_doc.state.snapshot()?;
+        let pending = host_doc.doc.unfinished();
+        let (ty, data) = host_doc.state.snapshot(pending, &*self.types)?;
         host_doc.hub.attach(tab);
         let ty = match ty {
             SnapshotType::Uri(uri) => Some(uri),

@@ -363,6 +363,34 @@ impl Host {
         }
     }
 
+    /// The documents that a message about a query brings.
+    pub(super) fn named_by_query(&self, message: &Incoming) -> Vec<DocKey> {
+        let id = message.number().filter(|_| message.a.starts_with('q'));
+        let Some(query) = id.and_then(|id| self.queries.get(&id)) else {
+            return Vec::new();
+        };
+        let collection = &query.collection;
+        let list = |data: &Json| data.parse::<Vec<WireResult>>().unwrap_or_default();
+        let mut found: Vec<(Option<String>, WireResult)> = Vec::new();
+        if let Some(data) = &message.data {
+            let items = by_id(data).into_iter();
+            found.extend(items.map(|(id, item)| (Some(id), item)));
+            found.extend(list(data).into_iter().map(|item| (None, item)));
+        }
+        for values in message
+            .diff
+            .iter()
+            .flatten()
+            .filter_map(|item| item.values.as_ref())
+        {
+            found.extend(list(values).into_iter().map(|item| (None, item)));
+        }
+        let keys = found.into_iter();
+        keys.filter_map(|(id, item)| item.split(collection, id.as_deref()))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
     fn ingest_result(&mut self, key: DocKey, snapshot: Snapshot, query: Option<u64>) -> DocHandle {
         let handle = self.open(key);
         let token = query.map(|id| {

@@ -185,7 +185,11 @@ impl Host {
         }
         if host_doc.state.missing().is_some() {
             host_doc.state.supply(message.data.clone());
+            self.rewrite(handle);
         }
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
         let waiting = host_doc.hub.followers_without_state();
         for (tab, callback_id, action) in parked {
             self.answer_read(handle, &tab, callback_id, action, &Outcome::Done);

@@ -1,15 +1,18 @@
 //! The host's side towards the tabs.
 
 use broker::message::{
-    Answer, CallbackId, DocEvent, Envelope, PROTOCOL, Read, ReadAction, Status, SubmitOp, ToHost,
-    ToTab, callback_id, decode, encode,
+    Answer, CallbackId, DocEvent, Envelope, PROTOCOL, Read, ReadAction, Resumed, Status, SubmitOp,
+    ToHost, ToTab, callback_id, decode, encode,
 };
+use durable_store::Retention;
+use durable_store::record::Entry;
 use proxy_doc::{
-    DocHandle, DocKey, Error, OpKind, Outcome, Revision, Snapshot, Submission, TabId, Version,
-    codes, resolve,
+    Change, DocHandle, DocKey, Error, Naming, OpKind, Outcome, Seq, Snapshot, Submission, TabId,
+    Version, codes, resolve,
 };
 
-use super::{Host, Output, Tab, Waiting};
+use super::inputs::Input;
+use super::{Host, Output, Tab, Told, Waiting};
 
 /// Changes a tab may leave unconfirmed before it gets no more: it is asleep, or far behind.
 const MAX_UNCONFIRMED: usize = 4096;
@@ -18,22 +21,25 @@ impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
     pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
         match decode::<ToHost>(text) {
-            Ok(message) => self.handle_tab_message(tab, message),
+            Ok(message) => self.take(Input::Tab(tab.clone(), Box::new(message))),
             Err(error) => match callback_id(text) {
                 Some(callback_id) => self.refuse(tab, callback_id, error),
                 None => self.warn(format!("From tab {}: {}", tab.0, error.message)),
             },
         }
-        self.settle();
     }
 
     /// A tab is gone: closed, crashed, or frozen for good. Its accepted ops stay.
     pub fn tab_gone(&mut self, tab: &TabId) {
-        self.leave(tab);
-        self.settle();
+        self.take(Input::TabGone(tab.clone()));
     }
 
-    fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
+    pub(super) fn lose_tab(&mut self, tab: &TabId) {
+        self.leave(tab);
+        self.forget_tab(tab);
+    }
+
+    pub(super) fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
         if !self.tabs.contains_key(tab) && !matches!(message, ToHost::Register { .. }) {
             return self.warn(format!(
                 "Ignoring a message of tab {}, which is not registered",
@@ -41,8 +47,12 @@ impl Host {
             ));
         }
         match message {
-            ToHost::Register { protocol } => self.register(tab, protocol),
-            ToHost::Unregister {} => self.leave(tab),
+            ToHost::Register {
+                protocol,
+                line,
+                resume,
+            } => self.register(tab, protocol, line, resume),
+            ToHost::Unregister {} => self.lose_tab(tab),
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
             ToHost::Ping {} => self.ping(tab.clone()),
@@ -80,6 +90,23 @@ impl Host {
             ToHost::PresenceSubscribe(request) => self.subscribe_presence(tab, request),
             ToHost::PresenceUnsubscribe(request) => self.unsubscribe_presence(tab, request),
             ToHost::PresenceSubmit(submit) => self.submit_presence(tab, submit),
+            ToHost::GetBulk {
+                collection,
+                ids,
+                callback_id,
+            } => {
+                let key = |id| DocKey {
+                    collection: collection.clone(),
+                    id,
+                };
+                self.get_bulk(tab, ids.into_iter().map(key).collect(), callback_id);
+            }
+            ToHost::PutDocs { docs, callback_id } => self.put_docs(tab, &docs, callback_id),
+            ToHost::FlushWrites { callback_id } => self.flush_writes(tab, callback_id),
+            ToHost::SetAutoFlush { on } => self.set_auto_flush(on),
+            ToHost::WatchStorage {} => self.watch_storage(tab),
+            ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
+            ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
             ToHost::Destroy { collection, id } => {
                 if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
                     self.leave_doc(handle, tab);
@@ -90,7 +117,7 @@ impl Host {
 
     // ---- Coming and going ----
 
-    fn register(&mut self, tab: &TabId, protocol: u32) {
+    fn register(&mut self, tab: &TabId, protocol: u32, line: Option<u64>, resume: Vec<Resumed>) {
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
@@ -102,6 +129,9 @@ impl Host {
         }
         self.tabs.insert(tab.clone(), Tab::default());
         self.met_tabs = true;
+        if let Some(store) = &mut self.store {
+            store.add_tab(tab);
+        }
         if self.options.opens_sockets && !self.wants_socket {
             self.connect();
         }
@@ -111,8 +141,10 @@ impl Host {
             ToTab::Welcome {
                 protocol: PROTOCOL,
                 connection,
+                storage: self.storage_state(),
             },
         );
+        self.resume(tab, line, resume);
     }
 
     fn leave(&mut self, tab: &TabId) {
@@ -123,6 +155,9 @@ impl Host {
         let is_read =
             |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
         self.waiting.retain(|_, waiting| !is_read(waiting));
+        // What still waits to be said to it is said to nobody.
+        self.out
+            .retain(|(_, output)| !matches!(output, Output::ToTab { tab: to, .. } if to == tab));
         self.leave_queries(tab);
         self.leave_presences(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
@@ -178,7 +213,7 @@ impl Host {
             epoch: self.options.epoch,
             message,
         });
-        self.out.push_back(Output::ToTab {
+        self.push_out(Output::ToTab {
             tab: tab.clone(),
             text,
             urgent,
@@ -197,11 +232,11 @@ impl Host {
             return;
         };
         let DocKey { collection, id } = host_doc.doc.key().clone();
-        let stands_at = match &event {
-            DocEvent::Op { next, .. } => Some(*next),
-            DocEvent::Accepted { revision, .. } => Some(revision.next()),
+        let told = match &event {
+            DocEvent::Op { next, .. } => Some(Told::Revision(*next)),
+            DocEvent::Accepted { revision, .. } => Some(Told::Revision(revision.next())),
+            DocEvent::Outcome { seqs, .. } => Some(Told::Outcome(seqs.clone())),
             DocEvent::Rejected { .. }
-            | DocEvent::Outcome { .. }
             | DocEvent::Version { .. }
             | DocEvent::Rollback { .. }
             | DocEvent::Load { .. }
@@ -215,10 +250,8 @@ impl Host {
                 event,
             },
         );
-        if let (Some(revision), Some(known)) = (stands_at, self.tabs.get_mut(tab)) {
-            known
-                .unconfirmed
-                .push_back((known.posted, handle, revision));
+        if let (Some(told), Some(known)) = (told, self.tabs.get_mut(tab)) {
+            known.unconfirmed.push_back((known.posted, handle, told));
             known.stalled |= known.unconfirmed.len() >= MAX_UNCONFIRMED;
         }
     }
@@ -266,18 +299,26 @@ impl Host {
         let Some(known) = self.tabs.get_mut(tab) else {
             return;
         };
-        let mut seen: Vec<(DocHandle, Revision)> = Vec::new();
-        while let Some((posted, handle, revision)) = known.unconfirmed.front().copied()
-            && posted <= count
+        let mut seen: Vec<(DocHandle, Told)> = Vec::new();
+        while known
+            .unconfirmed
+            .front()
+            .is_some_and(|(posted, ..)| *posted <= count)
         {
-            known.unconfirmed.pop_front();
-            seen.push((handle, revision));
+            let told = known.unconfirmed.pop_front();
+            seen.extend(told.map(|(_, handle, told)| (handle, told)));
         }
         let wakes = known.stalled && known.unconfirmed.len() < MAX_UNCONFIRMED / 2;
         known.stalled &= !wakes;
-        for (handle, revision) in seen {
-            if let Some(host_doc) = self.docs.get_mut(&handle) {
-                host_doc.hub.received(tab, revision);
+        for (handle, told) in seen {
+            let Some(host_doc) = self.docs.get_mut(&handle) else {
+                continue;
+            };
+            match told {
+                Told::Revision(revision) => host_doc.hub.received(tab, revision),
+                Told::Outcome(seqs) => host_doc
+                    .outcomes
+                    .retain(|kept| kept.author.tab != *tab || !seqs.contains(&kept.author.seq)),
             }
         }
         if wakes {
@@ -293,10 +334,14 @@ impl Host {
     // ---- Reading ----
 
     fn read(&mut self, tab: &TabId, read: Read) {
-        let handle = self.open(DocKey {
+        let key = DocKey {
             collection: read.collection.clone(),
             id: read.id.clone(),
-        });
+        };
+        if let Some(error) = self.unreadable_error(&key) {
+            return self.refuse(tab, read.callback_id, error);
+        }
+        let handle = self.open(key);
         self.touched.insert(handle);
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
@@ -411,34 +456,63 @@ impl Host {
     // ---- Writing ----
 
     fn submit(&mut self, tab: &TabId, op: SubmitOp) {
-        let handle = self.open(DocKey {
+        let key = DocKey {
             collection: op.collection.clone(),
             id: op.id.clone(),
-        });
+        };
+        let unreadable = self.unreadable_error(&key);
+        let handle = self.open(key);
         self.touched.insert(handle);
         let seq = op.seq;
+        if let Some(error) = unreadable {
+            return self.tell_doc(handle, tab, DocEvent::Rejected { seq, error });
+        }
+        if self.is_taken(handle, tab, seq) {
+            return;
+        }
         match self.admit(handle, tab, &op) {
             Err(error) => self.tell_doc(handle, tab, DocEvent::Rejected { seq, error }),
-            Ok(kind) => {
-                let token = self.token(Waiting::Op {
-                    tab: tab.clone(),
-                    seq,
-                });
-                self.act(handle, |doc, up| {
-                    doc.prevent_compose = op.prevent_compose;
-                    doc.submit_as(
-                        up,
-                        kind,
-                        op.source,
-                        op.earlier,
-                        Submission {
-                            token,
-                            callback: true,
-                        },
-                    );
-                });
-            }
+            Ok(kind) => self.submit_admitted(handle, tab, op, kind),
         }
+    }
+
+    /// The tab sent the op to a host before this one, which took it: the tab learns that from the log.
+    fn is_taken(&self, handle: DocHandle, tab: &TabId, seq: Seq) -> bool {
+        let host_doc = self.docs.get(&handle);
+        host_doc.is_some_and(|host_doc| host_doc.seen.get(tab).is_some_and(|last| seq <= *last))
+    }
+
+    fn submit_admitted(&mut self, handle: DocHandle, tab: &TabId, op: SubmitOp, kind: OpKind) {
+        let seq = op.seq;
+        let token = self.token(Waiting::Op {
+            tab: tab.clone(),
+            seq,
+        });
+        let submission = Submission {
+            token,
+            callback: true,
+        };
+        let logged = self.store.as_ref().map(|_| kind.clone());
+        let ty = self
+            .docs
+            .get(&handle)
+            .and_then(|host_doc| host_doc.doc.ty().cloned());
+        let naming = op.earlier.map_or(Naming::New, Naming::Earlier);
+        let source = op.source.clone();
+        let id = self.with_doc(handle, |doc, up| {
+            doc.prevent_compose = op.prevent_compose;
+            doc.submit_as(up, kind, op.source, naming, submission)
+        });
+        self.note_seen(handle, tab, seq);
+        self.keep_own_seq();
+        self.log(handle, true, || Entry::Local {
+            tab: tab.clone(),
+            seq,
+            id: id.flatten(),
+            change: logged.map_or_else(Change::default, |kind| Change::new(&kind, ty.as_ref())),
+            source,
+        });
+        self.run();
     }
 
     /// Reads an op of a tab and brings it to the head.
@@ -451,6 +525,12 @@ impl Host {
             ));
         };
         host_doc.hub.meet(tab);
+        if let Some(store) = self.store.as_ref().filter(|store| store.is_full()) {
+            let kept = store.retention() == Retention::Durable;
+            if kept && let Some(error) = &self.storage_error {
+                return Err(error.clone());
+            }
+        }
         if host_doc.doc.in_hard_rollback() {
             let message = format!(
                 "Cannot submit op. Document is performing hard rollback. {}",
@@ -513,6 +593,7 @@ impl Host {
                 let ty = host_doc.doc.ty().cloned();
                 host_doc.state.load_without_data(ty, version);
             }
+            self.rewrite(handle);
         }
         // The tab's state can be placed only where it is exactly the host's: the same version, and nothing pending.
         let placed = self.docs.get_mut(&handle).and_then(|host_doc| {

@@ -2,15 +2,18 @@
 
 use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
 use proxy_doc::{
-    Change, DocHandle, DocKey, Entries, Error, Json, OpKind, Snapshot, Version, codes, json_string,
-    read_json,
+    Change, DocHandle, DocKey, Entries, Error, Json, OpKind, OtType, Seq, Snapshot, Version, codes,
+    json_string, read_json,
 };
 
+use durable_store::record::Entry;
+
+use super::inputs::{Input, Message};
 use super::remote_presence::PresenceMessage;
 use super::{Host, Output, ReadyState};
 use crate::bulk::{Action, Bulk, single};
 use crate::wire::{
-    BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
+    BulkItem, Extra, Fixup, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
 };
 
 impl Host {
@@ -19,43 +22,72 @@ impl Host {
     /// A host that opens its own sockets starts to do so.
     pub fn connect(&mut self) {
         self.wants_socket = true;
-        self.out.push_back(Output::OpenSocket);
+        self.now.push_back(Output::OpenSocket);
     }
 
     /// A socket takes the place of the one before. The driver has closed that one.
     pub fn bind_socket(&mut self, ready: ReadyState) {
-        self.generation += 1;
-        self.set_state(ready.state(), None);
-        if ready == ReadyState::Open {
-            self.send_handshake();
-        }
-        self.settle();
+        self.take(Input::Bound(ready));
     }
 
     /// The socket is open.
     pub fn socket_opened(&mut self) {
-        self.set_state(State::Connecting, None);
-        self.send_handshake();
-        self.settle();
+        self.take(Input::Opened);
     }
 
     /// The socket closed, for the `reason` that its `onclose` gave, as JSON. `random` is in [0, 1).
     pub fn socket_closed(&mut self, reason: Option<Json>, random: f64) {
+        self.take(Input::Closed(reason, random));
+    }
+
+    /// The socket reported an error, as JSON.
+    pub fn socket_failed(&mut self, error: Json) {
+        self.take(Input::Failed(error));
+    }
+
+    /// One message from the server.
+    pub fn socket_message(&mut self, text: &str) {
+        self.take(Input::Message(Box::new(Message {
+            text: text.to_owned(),
+            parsed: read_json(text),
+        })));
+    }
+
+    pub(super) fn take_socket(&mut self, ready: ReadyState) {
+        self.generation += 1;
+        self.drop_sends();
+        self.set_state(ready.state(), None);
+        if ready == ReadyState::Open {
+            self.send_handshake();
+        }
+    }
+
+    /// What waits for the store to be sent on a socket is not for the next one.
+    fn drop_sends(&mut self) {
+        self.out
+            .retain(|(_, output)| !matches!(output, Output::Send(_)));
+    }
+
+    pub(super) fn take_open(&mut self) {
+        self.set_state(State::Connecting, None);
+        self.send_handshake();
+    }
+
+    pub(super) fn take_close(&mut self, reason: Option<Json>, random: f64) {
         let state = match reason.as_ref().map(|reason| reason.get()) {
             Some(r#""closed""# | r#""Closed""#) => State::Closed,
             Some(r#""stopped""# | r#""Stopped by server""#) => State::Stopped,
             Some(_) | None => State::Disconnected,
         };
+        self.drop_sends();
         self.set_state(state, reason);
         if self.options.opens_sockets && self.wants_socket {
             let delay = self.reconnect.next_delay(random);
-            self.out.push_back(Output::StartTimer(delay));
+            self.now.push_back(Output::StartTimer(delay));
         }
-        self.settle();
     }
 
-    /// The socket reported an error, as JSON.
-    pub fn socket_failed(&mut self, error: Json) {
+    pub(super) fn take_socket_error(&mut self, error: &Json) {
         self.tell_all(|| ToTab::Connection(ConnectionEvent::SocketError(error.clone())));
     }
 
@@ -66,29 +98,27 @@ impl Host {
             State::Disconnected | State::Closed | State::Stopped
         );
         if self.wants_socket && idle {
-            self.out.push_back(Output::OpenSocket);
+            self.now.push_back(Output::OpenSocket);
         }
     }
 
-    /// One message from the server.
-    pub fn socket_message(&mut self, text: &str) {
-        match read_json::<Incoming>(text) {
-            Ok(message) => self.handle_message(message, text),
+    pub(super) fn take_message(&mut self, Message { text, parsed }: Message) {
+        match parsed {
+            Ok(message) => self.handle_message(message, &text),
             // Answers to malformed presence echo what no document message can hold.
-            Err(error) => match PresenceMessage::read(text) {
-                Some(message) => self.handle_presence(message, text),
+            Err(error) => match PresenceMessage::read(&text) {
+                Some(message) => self.handle_presence(message, &text),
                 None => self.warn(format!("Failed to parse message: {error}")),
             },
         }
-        self.settle();
     }
 
     pub(super) fn warn(&mut self, text: String) {
-        self.out.push_back(Output::Warn(text));
+        self.now.push_back(Output::Warn(text));
     }
 
     pub(super) fn send(&mut self, text: String) {
-        self.out.push_back(Output::Send(text));
+        self.push_out(Output::Send(text));
     }
 
     fn send_handshake(&mut self) {
@@ -157,7 +187,9 @@ impl Host {
     pub(super) fn end_bulk(&mut self) {
         let bulk = self.bulk.take();
         let messages = bulk.map(|bulk| bulk.messages()).unwrap_or_default();
-        self.out.extend(messages.into_iter().map(Output::Send));
+        for text in messages {
+            self.send(text);
+        }
     }
 
     // ---- What documents send ----
@@ -355,10 +387,7 @@ impl Host {
             return;
         };
         if let Some(error) = error {
-            self.act(handle, |doc, up| {
-                doc.handle_op_error(up, error, message.seq)
-            });
-            return;
+            return self.handle_op_error(handle, error, message.seq);
         }
         let Some(v) = message.v else {
             return self.warn("Ignoring op without a version".to_owned());
@@ -367,14 +396,80 @@ impl Host {
             return self.handle_ack(handle, v, &message);
         }
         let src = message.src.take();
-        let kind = self.read_change(handle, v, message.change());
+        let change = message.change();
+        let logged = self.store.as_ref().map(|_| change.clone());
+        let kind = self.read_change(handle, v, change);
         if let Ok(kind) = &kind {
             self.cache_op_for_presence(handle, v, kind, src.as_deref());
         }
-        self.act(handle, |doc, up| match kind {
-            Ok(kind) => doc.handle_op(up, v, v.next(), src, kind),
-            Err(error) => doc.handle_unreadable_op(up, error),
-        });
+        let kind = match kind {
+            Ok(kind) => kind,
+            Err(error) => {
+                self.act(handle, |doc, up| doc.handle_unreadable_op(up, error));
+                return;
+            }
+        };
+        let version = self
+            .docs
+            .get(&handle)
+            .and_then(|host_doc| host_doc.doc.version());
+        if let (Some(change), true) = (logged, version == Some(v)) {
+            let src = src.clone();
+            self.log(handle, true, || Entry::Remote { v, src, change });
+        }
+        self.commit_remote(handle, v, src, kind);
+    }
+
+    /// Somebody else's op at `v`: where it is the next one the confirmed state takes it.
+    pub(super) fn commit_remote(
+        &mut self,
+        handle: DocHandle,
+        v: Version,
+        src: Option<String>,
+        kind: OpKind,
+    ) {
+        let next = self
+            .docs
+            .get(&handle)
+            .is_some_and(|host_doc| host_doc.doc.version() == Some(v));
+        if let (true, Err(error)) = (next, self.commit(handle, next, &kind)) {
+            self.act(handle, |doc, up| doc.hard_rollback(up, error));
+            return;
+        }
+        self.act(handle, |doc, up| doc.handle_op(up, v, v.next(), src, kind));
+    }
+
+    /// The confirmed state takes what the server committed.
+    fn commit(&mut self, handle: DocHandle, is_next: bool, kind: &OpKind) -> Result<(), Error> {
+        let created = match kind {
+            OpKind::Create { type_name, .. } => self.types.resolve(type_name),
+            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
+        };
+        match self.docs.get_mut(&handle).filter(|_| is_next) {
+            Some(host_doc) => host_doc.state.commit(kind, created),
+            None => Ok(()),
+        }
+    }
+
+    /// The server refused the inflight op, or says that an op is wrong.
+    fn handle_op_error(&mut self, handle: DocHandle, error: Error, seq: Option<Seq>) {
+        let inflight = |host: &Self| {
+            let host_doc = host.docs.get(&handle)?;
+            host_doc.doc.inflight().cloned()
+        };
+        let refused = inflight(self).filter(|_| !error.is(codes::ERR_NO_OP));
+        let Some(refused) = refused else {
+            self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
+            return;
+        };
+        self.rewrite(handle);
+        let gives_up = self.docs.get(&handle).map(|host_doc| host_doc.doc.life());
+        let cause = error.clone();
+        self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
+        // What is given up together with the document is kept there.
+        if self.docs.get(&handle).map(|host_doc| host_doc.doc.life()) == gives_up {
+            self.keep_letters(handle, &[refused], &cause);
+        }
     }
 
     fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
@@ -409,24 +504,63 @@ impl Host {
             Some(op) if self.has_presences() => Some(op.kind.clone()),
             Some(_) | None => None,
         };
-        let created = host_doc.doc.inflight().and_then(|op| match &op.kind {
-            OpKind::Create { type_name, .. } => self.types.resolve(type_name),
-            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
-        });
-        let ty = host_doc.doc.ty().cloned().or(created);
+        let id = host_doc.doc.inflight().map(|op| op.id.clone());
+        let ty = self.type_of_ack(handle);
         let fixups: Result<Vec<OpKind>, Error> = message
             .fixup
             .iter()
-            .map(|fixup| {
-                Change {
-                    op: fixup.op.clone(),
-                    ..Change::default()
-                }
-                .read(ty.as_ref(), &*self.types)
-            })
+            .map(|fixup| fixup.change().read(ty.as_ref(), &*self.types))
             .collect();
         if let Some(kind) = sent {
             self.cache_op_for_presence(handle, v, &kind, message.src.as_deref());
+        }
+        let is_next = self
+            .docs
+            .get(&handle)
+            .is_some_and(|host_doc| host_doc.doc.is_next(v));
+        if let (true, Some(id)) = (is_next, id) {
+            // To hear of it twice harms nobody: only what the server added is a revision to be kept first.
+            self.log(handle, !message.fixup.is_empty(), || Entry::Ack {
+                id,
+                v,
+                fixups: message.fixup.iter().map(Fixup::change).collect(),
+            });
+        }
+        self.commit_own(handle, v, fixups);
+    }
+
+    /// The type of the document that the inflight op leaves.
+    pub(super) fn type_of_ack(&self, handle: DocHandle) -> Option<OtType> {
+        let doc = &self.docs.get(&handle)?.doc;
+        let created = doc.inflight().and_then(|op| match &op.kind {
+            OpKind::Create { type_name, .. } => self.types.resolve(type_name),
+            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
+        });
+        doc.ty().cloned().or(created)
+    }
+
+    /// The server committed the inflight op at `v`, and these on top of it.
+    pub(super) fn commit_own(
+        &mut self,
+        handle: DocHandle,
+        v: Version,
+        fixups: Result<Vec<OpKind>, Error>,
+    ) {
+        let own = self.docs.get(&handle).and_then(|host_doc| {
+            let is_next = host_doc.doc.is_next(v);
+            let op = host_doc.doc.inflight().filter(|_| is_next);
+            op.map(|op| op.kind.clone())
+        });
+        let mut kinds: Vec<&OpKind> = own.iter().collect();
+        if own.is_some() {
+            kinds.extend(fixups.iter().flatten());
+        }
+        let kept: Result<(), Error> = kinds
+            .into_iter()
+            .try_for_each(|kind| self.commit(handle, true, kind));
+        if let Err(error) = kept {
+            self.act(handle, |doc, up| doc.hard_rollback(up, error));
+            return;
         }
         self.act(handle, |doc, up| match fixups {
             Ok(fixups) => doc.handle_ack(up, v, fixups),
@@ -457,7 +591,7 @@ impl Host {
     /// Closes the connection as the application asked for.
     pub(super) fn close(&mut self) {
         self.wants_socket = false;
-        self.out.push_back(Output::CloseSocket);
+        self.now.push_back(Output::CloseSocket);
         if self.options.opens_sockets {
             self.set_state(State::Closed, Some(json_string("closed")));
         }

@@ -1,0 +1,97 @@
+//! Which documents the store has.
+//!
+//! Kept in buckets, so that a change of one document rewrites a small record however many there are,
+//! and so that any storage will do that can read a record by its name.
+
+use proxy_doc::{DocKey, Version};
+
+use crate::record::{RecordId, Stored};
+
+/// Buckets: with ten thousand documents a bucket has forty.
+const BUCKETS: usize = 256;
+
+/// All documents of the store.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    buckets: Vec<Vec<Stored>>,
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        Self {
+            buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
+        }
+    }
+}
+
+impl Inventory {
+    /// The records to read.
+    pub(crate) fn records() -> Vec<RecordId> {
+        (0..BUCKETS).map(record).collect()
+    }
+
+    /// Fills the buckets, in the order of [`Inventory::records`].
+    pub(crate) fn fill(&mut self, buckets: impl Iterator<Item = Vec<Stored>>) {
+        for (bucket, read) in self.buckets.iter_mut().zip(buckets) {
+            // What was put in meanwhile is newer.
+            for stored in read {
+                if !bucket.iter().any(|known| known.key == stored.key) {
+                    bucket.push(stored);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Stored> {
+        self.buckets.iter().flatten()
+    }
+
+    pub(crate) fn get(&self, key: &DocKey) -> Option<&Stored> {
+        self.buckets[bucket_of(key)]
+            .iter()
+            .find(|stored| stored.key == *key)
+    }
+
+    /// Notes what is known of a document. Says whether that is news.
+    pub(crate) fn put(&mut self, key: &DocKey, version: Option<Version>, pending: bool) -> bool {
+        let bucket = &mut self.buckets[bucket_of(key)];
+        let stored = Stored {
+            key: key.clone(),
+            version,
+            pending,
+        };
+        match bucket.iter_mut().find(|known| known.key == *key) {
+            Some(known) if *known == stored => return false,
+            Some(known) => *known = stored,
+            None => bucket.push(stored),
+        }
+        true
+    }
+
+    /// Forgets a document. Says whether it was known.
+    pub(crate) fn remove(&mut self, key: &DocKey) -> bool {
+        let bucket = &mut self.buckets[bucket_of(key)];
+        let before = bucket.len();
+        bucket.retain(|known| known.key != *key);
+        bucket.len() < before
+    }
+
+    /// The record of the document's bucket.
+    pub(crate) fn record_of(&self, key: &DocKey) -> (RecordId, &Vec<Stored>) {
+        let bucket = bucket_of(key);
+        (record(bucket), &self.buckets[bucket])
+    }
+}
+
+fn record(bucket: usize) -> RecordId {
+    RecordId::meta(format!("inventory/{bucket}"))
+}
+
+/// FNV-1a over both names: the same in every build, since the records stay.
+fn bucket_of(key: &DocKey) -> usize {
+    let bytes = key.collection.bytes().chain([0]).chain(key.id.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    hash as usize % BUCKETS
+}

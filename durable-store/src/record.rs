@@ -1,0 +1,323 @@
+//! What is written down, and how: the formats of all records in the store.
+//!
+//! A storage holds named texts in two stores, `docs` and `meta`, and writes any number of them at once
+//! or not at all. That is little enough for any storage an application may bring.
+//!
+//! | record | holds |
+//! |---|---|
+//! | `meta` `state` | [`StoreState`]: where the journal begins, and what no document owns |
+//! | `meta` `journal/<n>` | [`JournalRecord`]: what one commit changed, in order |
+//! | `meta` `inventory/<n>` | a list of [`Stored`]: the documents of one bucket, their versions, who has pending ops |
+//! | `meta` `letters` | a list of [`Letter`]s |
+//! | `docs` `<collection>/<id>` | [`DocRecord`]: a whole document, as it was after a journal record |
+
+use proxy_doc::{
+    Change, DocKey, Error, Json, OpId, Outcome, Revision, Seq, TabId, Version, present, wire,
+};
+
+/// The schema of these records. A store of a newer schema is not touched.
+pub const SCHEMA: u32 = 1;
+
+/// Where a text is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordId {
+    /// The store.
+    pub store: Place,
+    /// The name in it.
+    pub id: String,
+}
+
+/// The two stores of a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Documents.
+    Docs,
+    /// Everything else.
+    Meta,
+}
+
+impl Place {
+    /// The name of the store in a storage.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docs => "docs",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+impl RecordId {
+    pub(crate) fn meta(id: impl Into<String>) -> Self {
+        Self {
+            store: Place::Meta,
+            id: id.into(),
+        }
+    }
+
+    /// A document's. Collections and ids may hold any character, so a `/` in a collection is escaped.
+    pub(crate) fn doc(key: &DocKey) -> Self {
+        let collection = key.collection.replace('%', "%25").replace('/', "%2F");
+        Self {
+            store: Place::Docs,
+            id: format!("{collection}/{}", key.id),
+        }
+    }
+
+    pub(crate) fn journal(n: u64) -> Self {
+        Self::meta(format!("journal/{n}"))
+    }
+}
+
+/// What no document owns.
+#[derive(Clone, Debug, Default)]
+pub struct StoreState {
+    /// The [`SCHEMA`] of all records.
+    pub schema: u32,
+    /// The history in which this store's revisions can be compared.
+    pub line: u64,
+    /// The oldest journal record.
+    pub first: u64,
+    /// Tabs that may still hold a document.
+    pub tabs: Vec<TabId>,
+    /// A connection id that was given to ops, and the number that no op has had under it.
+    pub src: Option<String>,
+    /// See `src`.
+    pub seq: Option<Seq>,
+}
+
+wire!(struct StoreState {
+    schema = "schema";
+    line = "line";
+    first = "first";
+    tabs = "tabs" or Vec::new();
+    src = "src";
+    seq = "seq";
+});
+
+/// One commit.
+#[derive(Debug, Default)]
+pub struct JournalRecord {
+    /// Tabs that came since the one before.
+    pub tabs: Vec<TabId>,
+    /// What changed.
+    pub entries: Vec<Logged>,
+}
+
+wire!(struct JournalRecord {
+    tabs = "tabs" or Vec::new();
+    entries = "entries";
+});
+
+/// An entry, and its document.
+#[derive(Debug)]
+pub struct Logged {
+    /// The document.
+    pub key: DocKey,
+    /// What happened to it.
+    pub entry: Entry,
+}
+
+wire!(struct Logged {
+    key = "doc";
+    entry = "entry";
+});
+
+/// What happens to a document again and again. Everything else is rare, and rewrites its record.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A tab submitted an op.
+    Local {
+        /// The tab.
+        tab: TabId,
+        /// The tab's number of the op.
+        seq: Seq,
+        /// The identity that it got; none where it became part of the op before it.
+        id: Option<OpId>,
+        /// What it does, at the head.
+        change: Change,
+        /// The source to send along.
+        source: Option<Json>,
+    },
+    /// The server committed somebody else's op.
+    Remote {
+        /// The version before.
+        v: Version,
+        /// The author's connection id.
+        src: Option<String>,
+        /// What it did, as it came.
+        change: Change,
+    },
+    /// The server committed one of this host's.
+    Ack {
+        /// Which.
+        id: OpId,
+        /// The version before.
+        v: Version,
+        /// What the server added to it.
+        fixups: Vec<Change>,
+    },
+}
+
+wire!(enum Entry {
+    Local = "local" { tab = "tab"; seq = "seq"; id = "id"; change = "change"; source = "source" },
+    Remote = "remote" { v = "v"; src = "src"; change = "change" },
+    Ack = "ack" { id = "id"; v = "v"; fixups = "fixups" or Vec::new() },
+});
+
+/// A whole document.
+#[derive(Clone, Debug, Default)]
+pub struct DocRecord {
+    /// Journal records up to this number are contained.
+    pub at: u64,
+    /// The server's version; none where nothing was loaded and nothing acknowledged.
+    pub version: Option<Version>,
+    /// The URI of the confirmed type; none where there is no document.
+    pub ty: Option<String>,
+    /// The confirmed data before the tail; absent is `undefined`.
+    pub data: Option<Json>,
+    /// The version of which the data is missing.
+    pub missing: Option<Version>,
+    /// Committed edits since.
+    pub tail: Vec<Json>,
+    /// The newest revision.
+    pub head: Revision,
+    /// The revisions that a tab may still stand at.
+    pub log: Vec<RecordedRevision>,
+    /// Ops that the server has not acknowledged.
+    pub ops: Vec<RecordedOp>,
+    /// What tabs were not told yet, as far as is known.
+    pub outcomes: Vec<RecordedOutcome>,
+    /// The last op of each tab.
+    pub seen: Vec<Author>,
+    /// What happened since, and could not be applied here: its type was not known, say.
+    pub rest: Vec<Entry>,
+}
+
+wire!(struct DocRecord {
+    at = "at";
+    version = "version";
+    ty = "type";
+    data = "data", by present;
+    missing = "missing";
+    tail = "tail" or Vec::new();
+    head = "revision";
+    log = "log" or Vec::new();
+    ops = "ops" or Vec::new();
+    outcomes = "outcomes" or Vec::new();
+    seen = "seen" or Vec::new();
+    rest = "rest" or Vec::new();
+});
+
+/// Who made an op.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The tab.
+    pub tab: TabId,
+    /// Its number of the op.
+    pub seq: Seq,
+}
+
+wire!(struct Author {
+    tab = "tab";
+    seq = "seq";
+});
+
+/// A change that tabs were shown.
+#[derive(Clone, Debug)]
+pub struct RecordedRevision {
+    /// The revision before.
+    pub from: Revision,
+    /// The revision after.
+    pub next: Revision,
+    /// What it did.
+    pub change: Change,
+    /// The tab that made it.
+    pub author: Option<Author>,
+    /// The server's version after it, where it moved that.
+    pub version: Option<Version>,
+    /// The author's connection id.
+    pub src: Option<String>,
+}
+
+wire!(struct RecordedRevision {
+    from = "from";
+    next = "next";
+    change = "change";
+    author = "author";
+    version = "version";
+    src = "src";
+});
+
+/// An op that the server has not acknowledged.
+#[derive(Clone, Debug)]
+pub struct RecordedOp {
+    /// Its identity, for ever.
+    pub id: OpId,
+    /// What it does, on top of those before it.
+    pub change: Change,
+    /// Whose submissions it holds.
+    pub authors: Vec<Author>,
+    /// The source to send along.
+    pub source: Option<Json>,
+}
+
+wire!(struct RecordedOp {
+    id = "id";
+    change = "change";
+    authors = "authors";
+    source = "source";
+});
+
+/// How an op ended that its tab may not have heard of.
+#[derive(Clone, Debug)]
+pub struct RecordedOutcome {
+    /// Whose.
+    pub author: Author,
+    /// How.
+    pub outcome: Outcome,
+}
+
+wire!(struct RecordedOutcome {
+    author = "author";
+    outcome = "outcome";
+});
+
+/// A document that the store has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Which.
+    pub key: DocKey,
+    /// The server's version.
+    pub version: Option<Version>,
+    /// Whether it has ops that the server has not acknowledged.
+    pub pending: bool,
+}
+
+wire!(struct Stored {
+    key = "doc";
+    version = "v";
+    pending = "p";
+});
+
+/// An op that was refused or given up, kept for people to look at.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Names it.
+    pub number: u64,
+    /// The document.
+    pub key: DocKey,
+    /// What the op did.
+    pub change: Change,
+    /// Why it was given up.
+    pub error: Error,
+    /// The server's version that it stood on, where that is known.
+    pub version: Option<Version>,
+}
+
+wire!(struct Letter {
+    number = "number";
+    key = "doc";
+    change = "change";
+    error = "error";
+    version = "version";
+});

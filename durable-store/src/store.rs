@@ -1,0 +1,1084 @@
+//! The store as a machine: what to read and write next, and what came of it.
+//!
+//! Changes of documents are collected, and written together as one journal record; while that is
+//! under way the next ones are collected. Once a record of the journal is written, what it holds
+//! survives this host. A document's own record is rewritten when there is time, or when the journal
+//! has grown; then the journal's beginning is dropped.
+//!
+//! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
+//! not acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proxy_doc::{DocKey, Error, Map, Seq, TabId, Version, codes, read_json, write_json};
+
+use crate::inventory::Inventory;
+use crate::record::{
+    DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
+};
+
+/// Journal records that are read at once.
+const READ_AHEAD: u64 = 64;
+/// Documents whose records are rewritten in one transaction: few enough to be no long task.
+const MAX_RECORDS: usize = 50;
+/// Journal records above which the oldest documents are rewritten without waiting for a quiet moment.
+const MAX_JOURNAL: u64 = 512;
+/// Bytes of the journal above which the same is done, where the documents are not larger.
+const MAX_JOURNAL_BYTES: usize = 256 * 1024;
+/// A quiet moment rewrites a document where its entries are so many, or this part of its size.
+const MANY_ENTRIES: usize = 64;
+/// See [`MANY_ENTRIES`].
+const WORTH: usize = 16;
+/// Failures in a row after which the storage is given up.
+const MAX_FAILURES: u32 = 3;
+/// Clean documents that are evicted at once when there is no space.
+const MAX_EVICTED: usize = 64;
+/// Letters that are kept; older ones go, and a warning says so.
+const MAX_LETTERS: usize = 1000;
+
+/// For how long the store is to remember.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// For as long as there are tabs: only so that they survive their host.
+    #[default]
+    Session,
+    /// Until it is told to forget.
+    Durable,
+}
+
+/// How a store is to be.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// For how long it remembers.
+    pub retention: Retention,
+    /// Names the history of a new store, and of one that stopped remembering: no two may share one.
+    pub line: u64,
+}
+
+/// Something for the storage to do. Each is answered once, by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Names the answer.
+    pub number: u64,
+    /// What to do.
+    pub what: Ask,
+}
+
+/// What a storage can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Open, or open again after a failure; never go on with the same handle.
+    Open,
+    /// Read these. The answer has a text, or nothing, for each.
+    Read(Vec<RecordId>),
+    /// Write and delete all of this in one transaction.
+    Write {
+        /// What to write.
+        puts: Vec<(RecordId, String)>,
+        /// What to delete.
+        deletes: Vec<RecordId>,
+    },
+    /// Delete everything.
+    Wipe,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What to do about it.
+    pub kind: FailureKind,
+    /// The text for people.
+    pub message: String,
+}
+
+/// What can be done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// There is no more space.
+    Quota,
+    /// The handle is of no use any more.
+    Closed,
+    /// There is no storage to be had.
+    Unavailable,
+    /// Something else, for this request.
+    Other,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum StoreEvent {
+    /// Which of these tabs live? See [`DurableStore::handle_tabs`].
+    FindTabs(Vec<TabId>),
+    /// The store is open; what the journal has of documents, to be applied to their records.
+    Restored(Vec<Restored>),
+    /// Records that were asked for.
+    Loaded(Vec<(DocKey, Result<Option<DocRecord>, Error>)>),
+    /// The inventory is here.
+    Inventory,
+    /// The inventory changed here.
+    InventoryChanged(DocKey),
+    /// Records of these documents are being written.
+    Persisting(Vec<DocKey>),
+    /// Records of these documents were written.
+    Persisted(Vec<DocKey>),
+    /// A write failed. It is tried again, unless [`StoreEvent::Lost`] follows.
+    WriteFailed(Failure),
+    /// From here on nothing is durable: what is shown belongs to another line.
+    Lost(Failure),
+    /// Everything is deleted.
+    Wiped(Result<(), Failure>),
+    /// Something to tell people.
+    Warn(String),
+}
+
+/// A document as the store has it.
+#[derive(Debug)]
+pub struct Restored {
+    /// Which.
+    pub key: DocKey,
+    /// Its record.
+    pub record: Result<Option<DocRecord>, Error>,
+    /// What happened since, in order.
+    pub entries: Vec<Entry>,
+}
+
+/// What is to become of a document's record.
+#[derive(Debug)]
+pub enum Kept {
+    /// This.
+    Record(Box<DocRecord>),
+    /// There is nothing to remember.
+    Nothing,
+    /// What the store has stays, the journal included.
+    AsItIs,
+}
+
+/// Where the records of documents come from.
+pub trait Documents {
+    /// The document's record now.
+    fn record(&self, key: &DocKey) -> Kept;
+    /// Whether the document is in use: it is not evicted then.
+    fn holds(&self, key: &DocKey) -> bool;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Opening,
+    ReadingState,
+    ReadingJournal,
+    FindingTabs,
+    ReadingDocs,
+    Ready,
+    Wiping,
+    /// Everything is deleted, or was given up.
+    Lost,
+}
+
+/// What an answer is for.
+#[derive(Debug)]
+enum Asked {
+    Open,
+    State,
+    Journal,
+    JournalDocs,
+    Docs(Vec<DocKey>),
+    Inventory,
+    Write {
+        evicts: bool,
+    },
+    /// `restart`: nobody needs what was kept, and the store begins anew.
+    Wipe {
+        restart: bool,
+    },
+}
+
+/// A document whose record lacks something.
+#[derive(Debug)]
+struct Dirty {
+    /// The journal record from which on it does.
+    first: u64,
+    entries: usize,
+    bytes: usize,
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct DurableStore {
+    options: StoreOptions,
+    phase: Phase,
+    state: StoreState,
+    asked: Map<u64, (Asked, Ask)>,
+    next_number: u64,
+    requests: VecDeque<Request>,
+    events: VecDeque<StoreEvent>,
+    failures: u32,
+    reopening: bool,
+    /// Failed requests that wait for the storage to be open again.
+    again: Vec<(Asked, Ask)>,
+
+    /// The number that the next journal record gets.
+    journal_next: u64,
+    journal_bytes: usize,
+    batch: JournalRecord,
+    batch_bytes: usize,
+    /// Writes that were begun and ended.
+    begun: u64,
+    committed: u64,
+    /// The write that outputs have to wait for.
+    barrier: u64,
+    dirty: BTreeMap<DocKey, Dirty>,
+    /// Documents whose records the next write has to hold.
+    forced: BTreeSet<DocKey>,
+    deleted: BTreeSet<DocKey>,
+    sizes: BTreeMap<DocKey, usize>,
+    persisting: Vec<DocKey>,
+    auto_flush: bool,
+    /// All records that lack something are to be rewritten.
+    flushing: bool,
+    /// There is time to rewrite some.
+    idle: bool,
+    inventory: Inventory,
+    has_inventory: bool,
+    letters: Vec<Letter>,
+    letters_changed: bool,
+    state_changed: bool,
+    full: bool,
+
+    // While it is being restored.
+    journal: Vec<(u64, Logged)>,
+    restoring: Vec<DocKey>,
+}
+
+impl DurableStore {
+    /// A store that is about to be opened.
+    pub fn new(options: StoreOptions) -> Self {
+        let state = StoreState {
+            schema: SCHEMA,
+            line: options.line,
+            first: 1,
+            ..StoreState::default()
+        };
+        let mut store = Self {
+            options,
+            phase: Phase::Opening,
+            state,
+            asked: Map::new(),
+            next_number: 1,
+            requests: VecDeque::new(),
+            events: VecDeque::new(),
+            failures: 0,
+            reopening: false,
+            again: Vec::new(),
+            journal_next: 1,
+            journal_bytes: 0,
+            batch: JournalRecord::default(),
+            batch_bytes: 0,
+            begun: 0,
+            committed: 0,
+            barrier: 0,
+            dirty: BTreeMap::new(),
+            forced: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            sizes: BTreeMap::new(),
+            persisting: Vec::new(),
+            auto_flush: true,
+            flushing: false,
+            idle: false,
+            inventory: Inventory::default(),
+            has_inventory: false,
+            letters: Vec::new(),
+            letters_changed: false,
+            state_changed: false,
+            full: false,
+            journal: Vec::new(),
+            restoring: Vec::new(),
+        };
+        store.ask(Asked::Open, Ask::Open);
+        store
+    }
+
+    // ---- What is so ----
+
+    /// Whether documents can be had: the store is open, or was given up.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Lost)
+    }
+
+    /// Whether what is logged survives this host.
+    pub fn is_durable(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Whether it was given up for want of space.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// For how long it remembers.
+    pub fn retention(&self) -> Retention {
+        self.options.retention
+    }
+
+    /// Tabs that may hold documents.
+    pub fn tabs(&self) -> &[TabId] {
+        &self.state.tabs
+    }
+
+    /// Whether something is being written, or is to be as soon as that is done.
+    pub fn is_busy(&self) -> bool {
+        self.phase == Phase::Ready && (self.begun > self.committed || self.has_work())
+    }
+
+    /// The history that revisions belong to.
+    pub fn line(&self) -> u64 {
+        self.state.line
+    }
+
+    /// The last write that succeeded.
+    pub fn committed(&self) -> u64 {
+        match self.phase {
+            Phase::Lost | Phase::Wiping => u64::MAX,
+            Phase::Opening
+            | Phase::ReadingState
+            | Phase::ReadingJournal
+            | Phase::FindingTabs
+            | Phase::ReadingDocs
+            | Phase::Ready => self.committed,
+        }
+    }
+
+    /// The write after which everything that was logged so far is durable, as far as something has to wait for it.
+    pub fn barrier(&self) -> u64 {
+        self.barrier
+    }
+
+    /// Whether the document's record lacks something.
+    pub fn is_dirty(&self, key: &DocKey) -> bool {
+        self.dirty.contains_key(key) || self.forced.contains(key) || self.persisting.contains(key)
+    }
+
+    /// Documents whose records lack something and are not being written.
+    pub fn queue_size(&self) -> usize {
+        let forced = self
+            .forced
+            .iter()
+            .filter(|key| !self.dirty.contains_key(*key));
+        self.dirty.len() + forced.count()
+    }
+
+    /// Whether records are rewritten by themselves.
+    pub fn auto_flush(&self) -> bool {
+        self.auto_flush
+    }
+
+    /// Whether a quiet moment would be of use.
+    pub fn wants_idle(&self) -> bool {
+        let dirty = self.auto_flush
+            && self
+                .dirty
+                .iter()
+                .any(|(key, dirty)| self.is_worth(key, dirty));
+        self.phase == Phase::Ready && (dirty || !self.has_inventory)
+    }
+
+    /// The documents of the store, once they are known.
+    pub fn inventory(&self) -> Option<impl Iterator<Item = &Stored>> {
+        self.has_inventory.then(|| self.inventory.iter())
+    }
+
+    /// A document of the store, as far as is known.
+    pub fn stored(&self, key: &DocKey) -> Option<&Stored> {
+        self.inventory.get(key)
+    }
+
+    /// Ops that were given up, oldest first.
+    pub fn letters(&self) -> &[Letter] {
+        &self.letters
+    }
+
+    /// The number after those that ops have had under this connection id, where that is known.
+    pub fn seq_after(&self, src: &str) -> Option<Seq> {
+        let known = self.state.src.as_deref() == Some(src);
+        self.state.seq.filter(|_| known)
+    }
+
+    // ---- What is to be remembered ----
+
+    /// Something happened to a document. `blocking`: outputs have to wait for it.
+    pub fn log(&mut self, key: &DocKey, entry: Entry, blocking: bool) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        let bytes = write_json(&entry).len();
+        let dirty = self.dirty.entry(key.clone()).or_insert(Dirty {
+            first: self.journal_next,
+            entries: 0,
+            bytes: 0,
+        });
+        dirty.entries += 1;
+        dirty.bytes += bytes;
+        self.batch_bytes += bytes;
+        self.batch.entries.push(Logged {
+            key: key.clone(),
+            entry,
+        });
+        self.block(blocking);
+    }
+
+    /// The document's record is to be rewritten with the next write.
+    pub fn rewrite(&mut self, key: &DocKey, blocking: bool) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        self.deleted.remove(key);
+        self.forced.insert(key.clone());
+        self.block(blocking);
+    }
+
+    /// The document's record is to be rewritten when there is time.
+    pub fn put_later(&mut self, key: &DocKey) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        let first = self.journal_next;
+        self.dirty.entry(key.clone()).or_insert(Dirty {
+            first,
+            entries: MANY_ENTRIES,
+            bytes: 0,
+        });
+    }
+
+    /// The document is forgotten.
+    pub fn delete(&mut self, key: &DocKey) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        self.forced.remove(key);
+        self.dirty.remove(key);
+        self.sizes.remove(key);
+        self.deleted.insert(key.clone());
+    }
+
+    /// A tab may hold documents from now on.
+    pub fn add_tab(&mut self, tab: &TabId) {
+        if self.phase == Phase::Ready && !self.state.tabs.contains(tab) {
+            self.state.tabs.push(tab.clone());
+            self.batch.tabs.push(tab.clone());
+        }
+    }
+
+    /// A tab is gone.
+    pub fn remove_tab(&mut self, tab: &TabId) {
+        self.state.tabs.retain(|known| known != tab);
+        self.batch.tabs.retain(|known| known != tab);
+    }
+
+    /// The connection id and the next number of this life.
+    pub fn set_seq(&mut self, src: &str, seq: Seq) {
+        self.state.src = Some(src.to_owned());
+        self.state.seq = Some(seq);
+    }
+
+    /// An op was given up.
+    pub fn add_letter(&mut self, mut letter: Letter) {
+        letter.number = self.letters.last().map_or(1, |last| last.number + 1);
+        self.letters.push(letter);
+        if self.letters.len() > MAX_LETTERS {
+            let gone = self.letters.remove(0);
+            let text = format!("Forgetting the oldest dead letter, of {}", gone.key);
+            self.events.push_back(StoreEvent::Warn(text));
+        }
+        self.letters_changed = true;
+        self.block(true);
+    }
+
+    /// Somebody has seen to these letters.
+    pub fn remove_letters(&mut self, numbers: &[u64]) {
+        self.letters
+            .retain(|letter| !numbers.contains(&letter.number));
+        self.letters_changed = true;
+    }
+
+    /// What is known of a document changed. Says whether that is news.
+    pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) {
+        if self.has_inventory && self.inventory.put(key, version, pending) {
+            self.events
+                .push_back(StoreEvent::InventoryChanged(key.clone()));
+        }
+    }
+
+    /// Whether records are rewritten by themselves.
+    pub fn set_auto_flush(&mut self, on: bool) {
+        self.auto_flush = on;
+    }
+
+    /// Rewrites all records that lack something.
+    pub fn flush(&mut self) {
+        self.flushing = !self.dirty.is_empty();
+    }
+
+    /// There is time.
+    pub fn handle_idle(&mut self) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        self.want_inventory();
+        self.idle = self.auto_flush && self.wants_idle();
+    }
+
+    /// Reads the records of documents.
+    pub fn load(&mut self, keys: Vec<DocKey>) {
+        if self.phase != Phase::Ready {
+            let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
+            return self.events.push_back(StoreEvent::Loaded(nothing));
+        }
+        let ids = keys.iter().map(RecordId::doc).collect();
+        self.ask(Asked::Docs(keys), Ask::Read(ids));
+    }
+
+    /// Reads the inventory, unless that is known or under way.
+    pub fn want_inventory(&mut self) {
+        let under_way = self
+            .asked
+            .values()
+            .chain(&self.again)
+            .any(|(asked, _)| matches!(asked, Asked::Inventory));
+        if self.phase == Phase::Ready && !self.has_inventory && !under_way {
+            self.ask(Asked::Inventory, Ask::Read(Inventory::records()));
+        }
+    }
+
+    /// Deletes everything. Nothing is durable from now on.
+    pub fn wipe(&mut self) {
+        self.begin_wipe(false);
+    }
+
+    fn begin_wipe(&mut self, restart: bool) {
+        self.phase = Phase::Wiping;
+        self.forget_all();
+        self.ask(Asked::Wipe { restart }, Ask::Wipe);
+    }
+
+    fn forget_all(&mut self) {
+        self.asked.clear();
+        self.again.clear();
+        self.requests.clear();
+        self.batch = JournalRecord::default();
+        self.dirty.clear();
+        self.forced.clear();
+        self.deleted.clear();
+        self.letters.clear();
+        self.journal.clear();
+        self.persisting.clear();
+        self.inventory = Inventory::default();
+        self.committed = self.begun;
+    }
+
+    fn block(&mut self, blocking: bool) {
+        if blocking && self.phase == Phase::Ready {
+            self.barrier = self.begun + 1;
+        }
+    }
+
+    // ---- Asking ----
+
+    /// The next request.
+    pub fn poll(&mut self, documents: &dyn Documents) -> Option<Request> {
+        if self.requests.is_empty() {
+            self.begin_write(documents);
+        }
+        self.requests.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<StoreEvent> {
+        self.events.pop_front()
+    }
+
+    fn ask(&mut self, asked: Asked, ask: Ask) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.asked.insert(number, (asked, ask.clone()));
+        self.requests.push_back(Request { number, what: ask });
+    }
+
+    fn has_work(&self) -> bool {
+        !self.batch.entries.is_empty()
+            || !self.batch.tabs.is_empty()
+            || !self.forced.is_empty()
+            || !self.deleted.is_empty()
+            || self.letters_changed
+            || self.state_changed
+            || ((self.flushing || self.idle) && self.has_inventory)
+    }
+
+    /// Begins a write, if there is something to write and no write is under way.
+    fn begin_write(&mut self, documents: &dyn Documents) {
+        if self.phase != Phase::Ready || self.begun > self.committed || !self.has_work() {
+            return;
+        }
+        if !self.has_inventory && (!self.forced.is_empty() || !self.deleted.is_empty()) {
+            return self.want_inventory();
+        }
+        self.begun += 1;
+        let mut puts = Vec::new();
+        let mut deletes = Vec::new();
+        self.put_journal(&mut puts);
+        self.put_records(documents, &mut puts, &mut deletes);
+        self.trim_journal(&mut puts, &mut deletes);
+        if std::mem::take(&mut self.letters_changed) {
+            puts.push((RecordId::meta("letters"), write_json(&self.letters)));
+        }
+        self.ask(Asked::Write { evicts: false }, Ask::Write { puts, deletes });
+    }
+
+    fn put_journal(&mut self, puts: &mut Vec<(RecordId, String)>) {
+        if self.batch.entries.is_empty() && self.batch.tabs.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        puts.push((RecordId::journal(self.journal_next), write_json(&batch)));
+        self.journal_next += 1;
+        self.journal_bytes += std::mem::take(&mut self.batch_bytes);
+    }
+
+    fn put_records(
+        &mut self,
+        documents: &dyn Documents,
+        puts: &mut Vec<(RecordId, String)>,
+        deletes: &mut Vec<RecordId>,
+    ) {
+        let mut changed = BTreeMap::new();
+        for key in self.choose_records() {
+            match documents.record(&key) {
+                Kept::AsItIs => continue,
+                Kept::Record(mut record) => {
+                    self.dirty.remove(&key);
+                    record.at = self.journal_next - 1;
+                    let pending = !record.ops.is_empty();
+                    self.inventory.put(&key, record.version, pending);
+                    self.events
+                        .push_back(StoreEvent::InventoryChanged(key.clone()));
+                    let text = write_json(&*record);
+                    self.sizes.insert(key.clone(), text.len());
+                    puts.push((RecordId::doc(&key), text));
+                    self.persisting.push(key.clone());
+                }
+                Kept::Nothing => {
+                    self.dirty.remove(&key);
+                    self.deleted.insert(key.clone());
+                }
+            }
+            let (id, bucket) = self.inventory.record_of(&key);
+            changed.insert(id, write_json(bucket));
+        }
+        for key in std::mem::take(&mut self.deleted) {
+            if self.inventory.remove(&key) {
+                deletes.push(RecordId::doc(&key));
+                let (id, bucket) = self.inventory.record_of(&key);
+                changed.insert(id, write_json(bucket));
+                self.events.push_back(StoreEvent::InventoryChanged(key));
+            }
+        }
+        puts.extend(changed);
+        if !self.persisting.is_empty() {
+            let keys = self.persisting.clone();
+            self.events.push_back(StoreEvent::Persisting(keys));
+        }
+    }
+
+    /// The documents whose records are rewritten now: those that have to be, and the oldest of the
+    /// others where there is time or need.
+    fn choose_records(&mut self) -> Vec<DocKey> {
+        let mut chosen = std::mem::take(&mut self.forced);
+        if !self.has_inventory {
+            return Vec::new();
+        }
+        let idle = std::mem::take(&mut self.idle);
+        let any = self.flushing || (self.auto_flush && self.is_journal_long());
+        if any || idle {
+            let mut oldest: Vec<(u64, &DocKey)> = self
+                .dirty
+                .iter()
+                .filter(|(key, dirty)| any || self.is_worth(key, dirty))
+                .map(|(key, dirty)| (dirty.first, key))
+                .collect();
+            oldest.sort_unstable();
+            let oldest = oldest.into_iter().take(MAX_RECORDS);
+            chosen.extend(oldest.map(|(_, key)| key.clone()));
+            // What an application asked to flush is flushed to the end.
+            self.flushing &= self.dirty.keys().any(|key| !chosen.contains(key));
+        }
+        chosen.into_iter().collect()
+    }
+
+    fn is_worth(&self, key: &DocKey, dirty: &Dirty) -> bool {
+        let size = self.sizes.get(key).copied().unwrap_or_default();
+        dirty.entries >= MANY_ENTRIES || dirty.bytes.saturating_mul(WORTH) >= size
+    }
+
+    fn is_journal_long(&self) -> bool {
+        let to_write: usize = self
+            .dirty
+            .iter()
+            .map(|(key, dirty)| dirty.bytes + self.sizes.get(key).copied().unwrap_or_default())
+            .sum();
+        self.journal_next - self.state.first > MAX_JOURNAL
+            || self.journal_bytes > MAX_JOURNAL_BYTES.max(2 * to_write)
+    }
+
+    /// Drops the journal up to the oldest entry that some record lacks.
+    fn trim_journal(&mut self, puts: &mut Vec<(RecordId, String)>, deletes: &mut Vec<RecordId>) {
+        let needed = self.dirty.values().map(|dirty| dirty.first).min();
+        let first = needed.unwrap_or(self.journal_next).min(self.journal_next);
+        if first == self.state.first && !std::mem::take(&mut self.state_changed) {
+            return;
+        }
+        deletes.extend((self.state.first..first).map(RecordId::journal));
+        if first == self.journal_next {
+            self.journal_bytes = 0;
+        }
+        self.state.first = first;
+        puts.push((RecordId::meta("state"), write_json(&self.state)));
+    }
+
+    // ---- Answers ----
+
+    /// What came of a request.
+    pub fn handle_reply(
+        &mut self,
+        number: u64,
+        reply: Result<Vec<Option<String>>, Failure>,
+        documents: &dyn Documents,
+    ) {
+        let Some((asked, ask)) = self.asked.remove(&number) else {
+            return;
+        };
+        match reply {
+            Ok(texts) => {
+                self.failures = 0;
+                self.handle_answer(asked, &texts);
+            }
+            Err(failure) => self.handle_failure(asked, ask, failure, documents),
+        }
+    }
+
+    fn handle_answer(&mut self, asked: Asked, texts: &[Option<String>]) {
+        match asked {
+            Asked::Open => self.handle_opened(),
+            Asked::State => self.handle_state(texts),
+            Asked::Journal => self.handle_journal(texts),
+            Asked::JournalDocs => self.handle_journal_docs(texts),
+            Asked::Docs(keys) => {
+                let records = texts.iter().map(|text| doc_record(text.as_deref()));
+                let loaded: Vec<_> = keys.into_iter().zip(records).collect();
+                for ((key, _), text) in loaded.iter().zip(texts) {
+                    let size = text.as_ref().map_or(0, String::len);
+                    self.sizes.insert(key.clone(), size);
+                }
+                self.events.push_back(StoreEvent::Loaded(loaded));
+            }
+            Asked::Inventory => self.handle_inventory(texts),
+            Asked::Write { evicts: true } => {}
+            Asked::Write { evicts: false } => self.handle_written(),
+            Asked::Wipe { restart } => self.handle_wiped(restart),
+        }
+    }
+
+    fn handle_opened(&mut self) {
+        if std::mem::take(&mut self.reopening) {
+            for (asked, ask) in std::mem::take(&mut self.again) {
+                self.ask(asked, ask);
+            }
+            return;
+        }
+        self.phase = Phase::ReadingState;
+        let ids = ["state", "letters"].map(RecordId::meta).to_vec();
+        self.ask(Asked::State, Ask::Read(ids));
+    }
+
+    fn handle_state(&mut self, texts: &[Option<String>]) {
+        let text = |at: usize| texts.get(at).and_then(Option::as_deref);
+        match text(0).map(read_json::<StoreState>) {
+            // A new store.
+            None => {
+                self.state_changed = true;
+                self.has_inventory = true;
+            }
+            Some(Ok(state)) if state.schema <= SCHEMA => self.state = state,
+            Some(Ok(state)) => {
+                let message = format!(
+                    "The store has schema {}, this code knows {SCHEMA}",
+                    state.schema
+                );
+                return self.lose(Failure {
+                    kind: FailureKind::Unavailable,
+                    message,
+                });
+            }
+            Some(Err(error)) => {
+                return self.lose(Failure {
+                    kind: FailureKind::Other,
+                    message: format!("The store's state cannot be read: {error}"),
+                });
+            }
+        }
+        self.letters = text(1)
+            .and_then(|text| read_json(text).ok())
+            .unwrap_or_default();
+        self.journal_next = self.state.first;
+        self.phase = Phase::ReadingJournal;
+        self.read_journal();
+    }
+
+    fn read_journal(&mut self) {
+        let ids = (self.journal_next..self.journal_next + READ_AHEAD).map(RecordId::journal);
+        let ids = ids.collect();
+        self.ask(Asked::Journal, Ask::Read(ids));
+    }
+
+    fn handle_journal(&mut self, texts: &[Option<String>]) {
+        for text in texts {
+            let Some(text) = text else {
+                return self.find_tabs();
+            };
+            match read_json::<JournalRecord>(text) {
+                Ok(record) => self.take_journal_record(record, text.len()),
+                Err(error) => {
+                    return self.lose(Failure {
+                        kind: FailureKind::Other,
+                        message: format!("The store's journal cannot be read: {error}"),
+                    });
+                }
+            }
+        }
+        self.read_journal();
+    }
+
+    fn take_journal_record(&mut self, record: JournalRecord, bytes: usize) {
+        for tab in record.tabs {
+            if !self.state.tabs.contains(&tab) {
+                self.state.tabs.push(tab);
+            }
+        }
+        for logged in &record.entries {
+            let dirty = self.dirty.entry(logged.key.clone()).or_insert(Dirty {
+                first: self.journal_next,
+                entries: 0,
+                bytes: 0,
+            });
+            dirty.entries += 1;
+            dirty.bytes += bytes / record.entries.len();
+        }
+        let at = self.journal_next;
+        let entries = record.entries.into_iter().map(|logged| (at, logged));
+        self.journal.extend(entries);
+        self.journal_bytes += bytes;
+        self.journal_next = at + 1;
+    }
+
+    fn find_tabs(&mut self) {
+        self.phase = Phase::FindingTabs;
+        if self.state.tabs.is_empty() {
+            return self.handle_tabs(&[]);
+        }
+        let tabs = self.state.tabs.clone();
+        self.events.push_back(StoreEvent::FindTabs(tabs));
+    }
+
+    /// Which of the tabs in [`StoreEvent::FindTabs`] live.
+    pub fn handle_tabs(&mut self, living: &[TabId]) {
+        if self.phase != Phase::FindingTabs {
+            return;
+        }
+        self.state.tabs.retain(|tab| living.contains(tab));
+        let nobody = self.state.tabs.is_empty();
+        if nobody && self.options.retention == Retention::Session {
+            return self.begin_wipe(true);
+        }
+        self.restoring = self.dirty.keys().cloned().collect();
+        self.phase = Phase::ReadingDocs;
+        let ids = self.restoring.iter().map(RecordId::doc).collect();
+        self.ask(Asked::JournalDocs, Ask::Read(ids));
+    }
+
+    fn handle_journal_docs(&mut self, texts: &[Option<String>]) {
+        let mut entries: BTreeMap<DocKey, Vec<(u64, Entry)>> = BTreeMap::new();
+        for (at, logged) in std::mem::take(&mut self.journal) {
+            let of_doc = entries.entry(logged.key).or_default();
+            of_doc.push((at, logged.entry));
+        }
+        let keys = std::mem::take(&mut self.restoring);
+        let mut all = Vec::new();
+        for (key, text) in keys.into_iter().zip(texts) {
+            let record = doc_record(text.as_deref());
+            self.sizes
+                .insert(key.clone(), text.as_ref().map_or(0, String::len));
+            let at = match &record {
+                Ok(Some(record)) => record.at,
+                Ok(None) | Err(_) => 0,
+            };
+            let since: Vec<Entry> = entries
+                .remove(&key)
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|(n, _)| *n > at)
+                .map(|(_, entry)| entry)
+                .collect();
+            if since.is_empty() {
+                self.dirty.remove(&key);
+                continue;
+            }
+            all.push(Restored {
+                key,
+                record,
+                entries: since,
+            });
+        }
+        self.become_ready(all);
+    }
+
+    fn become_ready(&mut self, restored: Vec<Restored>) {
+        self.phase = Phase::Ready;
+        self.events.push_back(StoreEvent::Restored(restored));
+        self.want_inventory();
+    }
+
+    fn handle_inventory(&mut self, texts: &[Option<String>]) {
+        let buckets = texts.iter().map(|text| {
+            let read = text.as_deref().map(read_json::<Vec<Stored>>);
+            read.and_then(Result::ok).unwrap_or_default()
+        });
+        self.inventory.fill(buckets);
+        self.has_inventory = true;
+        self.events.push_back(StoreEvent::Inventory);
+    }
+
+    fn handle_written(&mut self) {
+        self.committed = self.begun;
+        let keys = std::mem::take(&mut self.persisting);
+        if !keys.is_empty() {
+            self.events.push_back(StoreEvent::Persisted(keys));
+        }
+    }
+
+    fn handle_wiped(&mut self, restart: bool) {
+        if restart {
+            // Nobody is left whom the old session concerned: a new one begins.
+            self.state = StoreState {
+                schema: SCHEMA,
+                line: self.options.line,
+                first: 1,
+                ..StoreState::default()
+            };
+            self.journal_next = 1;
+            self.state_changed = true;
+            self.has_inventory = true;
+            return self.become_ready(Vec::new());
+        }
+        self.phase = Phase::Lost;
+        self.events.push_back(StoreEvent::Wiped(Ok(())));
+    }
+
+    // ---- Failures ----
+
+    fn handle_failure(
+        &mut self,
+        asked: Asked,
+        ask: Ask,
+        failure: Failure,
+        documents: &dyn Documents,
+    ) {
+        let is_write = matches!(asked, Asked::Write { .. });
+        if is_write {
+            self.events
+                .push_back(StoreEvent::WriteFailed(failure.clone()));
+        }
+        if let Asked::Wipe { restart: false } = asked {
+            self.phase = Phase::Lost;
+            return self.events.push_back(StoreEvent::Wiped(Err(failure)));
+        }
+        if failure.kind == FailureKind::Quota {
+            return self.make_room(asked, ask, failure, documents);
+        }
+        self.failures += 1;
+        let is_open = matches!(asked, Asked::Open);
+        let hopeless = is_open && failure.kind == FailureKind::Unavailable;
+        if hopeless || self.failures > MAX_FAILURES {
+            return self.lose(failure);
+        }
+        if is_open {
+            return self.ask(Asked::Open, Ask::Open);
+        }
+        self.again.push((asked, ask));
+        if !std::mem::replace(&mut self.reopening, true) {
+            self.ask(Asked::Open, Ask::Open);
+        }
+    }
+
+    /// There is no space: documents that nobody uses and the server has whole are the first to go.
+    fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
+        let clean = |stored: &&Stored| {
+            !stored.pending && !self.is_dirty(&stored.key) && !documents.holds(&stored.key)
+        };
+        let evicted: Vec<DocKey> = self
+            .inventory
+            .iter()
+            .filter(clean)
+            .map(|stored| stored.key.clone())
+            .take(MAX_EVICTED)
+            .collect();
+        if evicted.is_empty() || !matches!(asked, Asked::Write { .. }) {
+            self.full = true;
+            return self.lose(failure);
+        }
+        let text = format!("No space left: evicting {} documents", evicted.len());
+        self.events.push_back(StoreEvent::Warn(text));
+        let mut buckets = BTreeMap::new();
+        for key in &evicted {
+            self.inventory.remove(key);
+            let (id, bucket) = self.inventory.record_of(key);
+            buckets.insert(id, write_json(bucket));
+            self.events
+                .push_back(StoreEvent::InventoryChanged(key.clone()));
+        }
+        let deletes = evicted.iter().map(RecordId::doc).collect();
+        let puts = buckets.into_iter().collect();
+        self.ask(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
+        self.ask(asked, ask);
+    }
+
+    /// Nothing is durable any more. What is stored stays as it is, for a later life.
+    fn lose(&mut self, failure: Failure) {
+        self.phase = Phase::Lost;
+        self.state.line = self.options.line;
+        let reads: Vec<(Asked, Ask)> = std::mem::take(&mut self.asked)
+            .into_iter()
+            .map(|(_, asked)| asked)
+            .chain(std::mem::take(&mut self.again))
+            .collect();
+        self.requests.clear();
+        self.batch = JournalRecord::default();
+        self.dirty.clear();
+        self.forced.clear();
+        self.deleted.clear();
+        self.persisting.clear();
+        self.events.push_back(StoreEvent::Lost(failure));
+        for (asked, _) in reads {
+            if let Asked::Docs(keys) = asked {
+                let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
+                self.events.push_back(StoreEvent::Loaded(nothing));
+            }
+        }
+    }
+}
+
+fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    read_json::<DocRecord>(text).map(Some).map_err(|error| {
+        let message = format!("The stored document cannot be read: {error}");
+        Error::new(codes::ERR_STORAGE, message)
+    })
+}

@@ -1,0 +1,89 @@
+//! The tab's view of the durable store for JavaScript. What is more than a number is JSON.
+
+use broker::message::encode;
+use proxy_doc::{DocHandle, DocKey, Token, Version};
+use wasm_bindgen::prelude::*;
+
+use crate::tab::TabCore;
+
+#[wasm_bindgen]
+impl TabCore {
+    /// `{line, durable, kept, reason}`; `undefined` before the host has said so.
+    #[wasm_bindgen(js_name = storageState)]
+    pub fn storage_state(&self) -> Option<String> {
+        self.inner.storage_state().map(encode)
+    }
+
+    /// How many documents wait to be written.
+    #[wasm_bindgen(getter, js_name = queueSize)]
+    pub fn queue_size(&self) -> usize {
+        self.inner.queue_size()
+    }
+
+    /// Whether documents are written by themselves.
+    #[wasm_bindgen(getter, js_name = autoFlush)]
+    pub fn auto_flush(&self) -> bool {
+        self.inner.auto_flush()
+    }
+
+    /// The documents of the store: `[{doc: {collection, id}, v, p}]`.
+    pub fn inventory(&self) -> String {
+        encode(&self.inner.inventory().collect::<Vec<_>>())
+    }
+
+    /// Whether the store has the document, at a version at least.
+    #[wasm_bindgen(js_name = isStored)]
+    pub fn is_stored(&self, collection: String, id: String, version: Option<f64>) -> bool {
+        let version = version.map(|version| Version(version as u64));
+        self.inner.is_stored(&DocKey { collection, id }, version)
+    }
+
+    /// `[{number, doc, change, error, version}]`, oldest first.
+    #[wasm_bindgen(js_name = deadLetters)]
+    pub fn dead_letters(&self) -> String {
+        encode(&self.inner.dead_letters().iter().collect::<Vec<_>>())
+    }
+
+    /// See `ProxyConnection::watch_storage`.
+    #[wasm_bindgen(js_name = watchStorage)]
+    pub fn watch_storage(&mut self) {
+        self.inner.watch_storage();
+    }
+
+    /// `connection.getBulk`.
+    #[wasm_bindgen(js_name = getBulk)]
+    pub fn get_bulk(&mut self, collection: String, ids: Vec<String>, callback: f64) {
+        self.inner.get_bulk(collection, ids, Token(callback as u64));
+    }
+
+    /// `connection.putDocs`.
+    #[wasm_bindgen(js_name = putDocs)]
+    pub fn put_docs(&mut self, docs: Vec<u32>, callback: f64) {
+        let docs: Vec<DocHandle> = docs.into_iter().map(DocHandle).collect();
+        self.inner.put_docs(&docs, Token(callback as u64));
+    }
+
+    /// `connection.flushWrites`.
+    #[wasm_bindgen(js_name = flushWrites)]
+    pub fn flush_writes(&mut self, callback: f64) {
+        self.inner.flush_writes(Token(callback as u64));
+    }
+
+    /// `connection.setAutoFlush`.
+    #[wasm_bindgen(js_name = setAutoFlush)]
+    pub fn set_auto_flush(&mut self, on: bool) {
+        self.inner.set_auto_flush(on);
+    }
+
+    /// Somebody has seen to these dead letters.
+    #[wasm_bindgen(js_name = removeDeadLetters)]
+    pub fn remove_dead_letters(&mut self, numbers: Vec<f64>) {
+        let numbers = numbers.into_iter().map(|number| number as u64);
+        self.inner.remove_letters(numbers.collect());
+    }
+
+    /// `connection.wipe`.
+    pub fn wipe(&mut self, callback: f64) {
+        self.inner.wipe(Token(callback as u64));
+    }
+}

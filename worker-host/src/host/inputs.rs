@@ -1,0 +1,169 @@
+//! What comes in, and what has to wait for the store.
+//!
+//! A document that the store may have is loaded before anything happens to it. What names it waits, and
+//! with it what came later from the same tab, or from the server; others go on.
+
+use std::collections::BTreeSet;
+
+use broker::message::ToHost;
+use proxy_doc::{DocKey, Json, ParseError, TabId};
+
+use super::{Host, ReadyState};
+use crate::wire::Incoming;
+
+/// One input, parsed.
+#[derive(Debug)]
+pub(super) enum Input {
+    Tab(TabId, Box<ToHost>),
+    TabGone(TabId),
+    Bound(ReadyState),
+    Opened,
+    Closed(Option<Json>, f64),
+    Failed(Json),
+    Message(Box<Message>),
+}
+
+/// One message of the server.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) text: String,
+    pub(super) parsed: Result<Incoming, ParseError>,
+}
+
+/// Whose inputs stay in their order.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum From {
+    Tab(TabId),
+    Server,
+}
+
+impl Input {
+    fn from(&self) -> From {
+        match self {
+            Self::Tab(tab, _) | Self::TabGone(tab) => From::Tab(tab.clone()),
+            Self::Bound(_)
+            | Self::Opened
+            | Self::Closed(..)
+            | Self::Failed(_)
+            | Self::Message(_) => From::Server,
+        }
+    }
+}
+
+impl Host {
+    /// Takes an input, now or when what it needs is loaded.
+    pub(super) fn take(&mut self, input: Input) {
+        if self.store.is_none() {
+            self.carry_out(input);
+            return self.settle();
+        }
+        self.parked.push_back(input);
+        self.pump();
+    }
+
+    /// Carries out what need not wait any more.
+    pub(super) fn pump(&mut self) {
+        if self.is_restoring() {
+            return;
+        }
+        let mut blocked = BTreeSet::new();
+        let mut at = 0;
+        while let Some(input) = self.parked.get(at) {
+            let from = input.from();
+            if blocked.contains(&from) || !self.has_loaded(at) {
+                blocked.insert(from);
+                at += 1;
+            } else if let Some(input) = self.parked.remove(at) {
+                self.carry_out(input);
+                self.settle();
+            }
+        }
+        if self.parked.is_empty() {
+            for handle in std::mem::take(&mut self.fresh) {
+                self.touched.insert(handle);
+            }
+            self.settle();
+        }
+    }
+
+    fn carry_out(&mut self, input: Input) {
+        match input {
+            Input::Tab(tab, message) => self.handle_tab_message(&tab, *message),
+            Input::TabGone(tab) => self.lose_tab(&tab),
+            Input::Bound(ready) => self.take_socket(ready),
+            Input::Opened => self.take_open(),
+            Input::Closed(reason, random) => self.take_close(reason, random),
+            Input::Failed(error) => self.take_socket_error(&error),
+            Input::Message(message) => self.take_message(*message),
+        }
+    }
+
+    /// Whether all documents that the input names are here; asks the store for those that are not.
+    fn has_loaded(&mut self, at: usize) -> bool {
+        let mut missing = Vec::new();
+        let mut waits = false;
+        for key in self.named(at) {
+            if self.by_key.contains_key(&key) || self.unreadable.contains_key(&key) {
+                continue;
+            }
+            waits = true;
+            if self.loading.insert(key.clone()) {
+                missing.push(key);
+            }
+        }
+        self.ask_for(missing);
+        !waits
+    }
+
+    fn named(&self, at: usize) -> Vec<DocKey> {
+        match self.parked.get(at) {
+            Some(Input::Tab(_, message)) => named_by_tab(message),
+            Some(Input::Message(message)) => match &message.parsed {
+                Ok(incoming) => self.named_by_query(incoming),
+                Err(_) => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
+    let key = |collection: &String, id: &String| DocKey {
+        collection: collection.clone(),
+        id: id.clone(),
+    };
+    match message {
+        ToHost::Register { resume, .. } => resume.iter().map(|doc| doc.key.clone()).collect(),
+        ToHost::Bulk { reads } => reads
+            .iter()
+            .map(|read| key(&read.collection, &read.id))
+            .collect(),
+        ToHost::Read(read) => vec![key(&read.collection, &read.id)],
+        ToHost::SubmitOp(op) => vec![key(&op.collection, &op.id)],
+        ToHost::IngestSnapshot { collection, id, .. } => vec![key(collection, id)],
+        ToHost::GetBulk {
+            collection, ids, ..
+        } => ids.iter().map(|id| key(collection, id)).collect(),
+        ToHost::Query(request) => {
+            let results = request.results.iter().flatten();
+            results.map(|id| key(&request.collection, id)).collect()
+        }
+        ToHost::Unregister {}
+        | ToHost::Received { .. }
+        | ToHost::Close { .. }
+        | ToHost::Ping {}
+        | ToHost::Status { .. }
+        | ToHost::DestroyQuery { .. }
+        | ToHost::FetchSnapshot(_)
+        | ToHost::PresenceSubscribe(_)
+        | ToHost::PresenceUnsubscribe(_)
+        | ToHost::PresenceSubmit(_)
+        | ToHost::PutDocs { .. }
+        | ToHost::FlushWrites { .. }
+        | ToHost::SetAutoFlush { .. }
+        | ToHost::WatchStorage {}
+        | ToHost::RemoveLetters { .. }
+        | ToHost::Wipe { .. }
+        | ToHost::Destroy { .. } => Vec::new(),
+    }
+}

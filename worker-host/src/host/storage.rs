@@ -1,0 +1,1033 @@
+//! The host's side towards its store: what is written down, and how a host takes over from one before.
+//!
+//! An op of a tab and a revision of a document are logged before anything is said of them; what is said
+//! goes out behind the write that holds them (`Host::push_out`). A host that takes over applies the
+//! journal with the machines that made it, not connected to anything.
+
+use broker::hub;
+use broker::message::{
+    Answer, CallbackId, DeadLetter, DocEvent, QueryDoc, Resumed, StorageEvent, StorageState,
+    StoredDoc, ToTab,
+};
+use durable_store::record::{
+    Author, DocRecord, Entry, Letter, RecordedOp, RecordedOutcome, RecordedRevision, Stored,
+};
+use durable_store::{Documents, DurableStore, Failure, Kept, Restored, Retention, StoreEvent};
+use proxy_doc::{
+    Change, DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, Outcome, PendingOp, Seq,
+    Submission, TabId, codes, resolve,
+};
+
+use super::{Host, HostDoc, Output, Waiting};
+
+/// Documents with pending ops that nobody asked for are brought to the server so many at a time.
+const MAX_BACKLOG: usize = 64;
+
+/// A document that the store has and nobody here can read: its type is not registered here, say. It
+/// stays as it is.
+pub(super) struct Unreadable {
+    record: Option<DocRecord>,
+    entries: Vec<Entry>,
+    error: Error,
+}
+
+impl Documents for Host {
+    fn record(&self, key: &DocKey) -> Kept {
+        if let Some(unreadable) = self.unreadable.get(key) {
+            return match &unreadable.record {
+                Some(record) => Kept::Record(Box::new(DocRecord {
+                    rest: unreadable.entries.clone(),
+                    ..record.clone()
+                })),
+                None => Kept::AsItIs,
+            };
+        }
+        match self
+            .by_key
+            .get(key)
+            .and_then(|handle| self.docs.get(handle))
+        {
+            Some(host_doc) => self.record_of(host_doc),
+            None => Kept::AsItIs,
+        }
+    }
+
+    fn holds(&self, key: &DocKey) -> bool {
+        self.by_key.contains_key(key) || self.unreadable.contains_key(key)
+    }
+}
+
+impl Host {
+    // ---- Writing ----
+
+    fn record_of(&self, host_doc: &HostDoc) -> Kept {
+        let HostDoc {
+            doc, hub, state, ..
+        } = host_doc;
+        let ops: Vec<RecordedOp> = doc.unfinished().map(|op| self.record_op(op)).collect();
+        let mut outcomes = host_doc.outcomes.clone();
+        for (token, outcome) in doc.foreseen() {
+            if let Some(author) = self.author_of(token).map(recorded) {
+                outcomes.push(RecordedOutcome { author, outcome });
+            }
+        }
+        if doc.version().is_none() && ops.is_empty() && outcomes.is_empty() && hub.is_new() {
+            return Kept::Nothing;
+        }
+        let seen = host_doc.seen.iter();
+        Kept::Record(Box::new(DocRecord {
+            at: 0,
+            version: doc.version(),
+            ty: state.ty().map(|ty| ty.uri().to_owned()),
+            data: state.data().cloned(),
+            missing: state.missing(),
+            tail: state.tail().iter().map(Edit::to_text).collect(),
+            head: hub.head(),
+            log: hub.log().map(record_revision).collect(),
+            ops,
+            outcomes,
+            seen: seen
+                .map(|(tab, seq)| Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                })
+                .collect(),
+            rest: Vec::new(),
+        }))
+    }
+
+    fn record_op(&self, op: &PendingOp) -> RecordedOp {
+        let authors = op.submissions.iter();
+        RecordedOp {
+            id: op.id.clone(),
+            change: Change::new(&op.kind, op.ty.as_ref()),
+            authors: authors
+                .filter_map(|submission| self.author_of(submission.token).map(recorded))
+                .collect(),
+            source: op.source.clone(),
+        }
+    }
+
+    /// Something happened to the document that the store has to know. `blocking`: before anybody else.
+    pub(super) fn log(&mut self, handle: DocHandle, blocking: bool, entry: impl FnOnce() -> Entry) {
+        if self.replaying {
+            return;
+        }
+        if let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) {
+            store.log(host_doc.doc.key(), entry(), blocking);
+        }
+    }
+
+    /// The document changed in a way that only its whole record says.
+    pub(super) fn rewrite(&mut self, handle: DocHandle) {
+        if self.replaying {
+            return;
+        }
+        if let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) {
+            store.rewrite(host_doc.doc.key(), true);
+        }
+    }
+
+    /// Ops were refused or given up: whoever looks after the application's data can read them.
+    pub(super) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let Some(store) = self
+            .store
+            .as_mut()
+            .filter(|store| store.retention() == Retention::Durable && !self.replaying)
+        else {
+            return;
+        };
+        for op in ops {
+            store.add_letter(Letter {
+                number: 0,
+                key: host_doc.doc.key().clone(),
+                change: Change::new(&op.kind, op.ty.as_ref()),
+                error: error.clone(),
+                version: host_doc.doc.version(),
+            });
+        }
+        self.tell_letters();
+    }
+
+    /// A tab may not have heard how an op of it ended.
+    pub(super) fn keep_outcomes(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        seqs: &[Seq],
+        outcome: &Outcome,
+    ) {
+        if self.store.is_none() || !self.may_live(tab) {
+            return;
+        }
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            let outcomes = seqs.iter().map(|seq| RecordedOutcome {
+                author: Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                },
+                outcome: outcome.clone(),
+            });
+            host_doc.outcomes.extend(outcomes);
+        }
+    }
+
+    /// The tab is registered, or was in an earlier life and is not known to be gone.
+    fn may_live(&self, tab: &TabId) -> bool {
+        self.replaying || self.tabs.contains_key(tab) || self.expected.contains(tab)
+    }
+
+    // ---- The storage's answers ----
+
+    /// What came of [`Output::Storage`].
+    pub fn handle_storage(&mut self, number: u64, reply: Result<Vec<Option<String>>, Failure>) {
+        self.with_store(|store, host| store.handle_reply(number, reply, host));
+        self.handle_store_events();
+    }
+
+    /// Which of the tabs in [`Output::FindTabs`] live.
+    pub fn tabs_found(&mut self, living: &[TabId]) {
+        if let Some(store) = &mut self.store {
+            store.handle_tabs(living);
+        }
+        self.handle_store_events();
+    }
+
+    /// Nothing has come in for a while: a good moment for what can wait.
+    pub fn handle_idle(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.handle_idle();
+        }
+        self.handle_store_events();
+    }
+
+    /// Whether [`Host::handle_idle`] would be of use.
+    pub fn wants_idle(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.wants_idle())
+    }
+
+    /// Whether the store is not open yet, and everything waits for it.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| !store.is_ready())
+    }
+
+    pub(super) fn with_store<R>(
+        &mut self,
+        action: impl FnOnce(&mut DurableStore, &Self) -> R,
+    ) -> Option<R> {
+        let mut store = self.store.take()?;
+        let result = action(&mut store, self);
+        self.store = Some(store);
+        Some(result)
+    }
+
+    pub(super) fn ask_for(&mut self, keys: Vec<DocKey>) {
+        if let (Some(store), false) = (&mut self.store, keys.is_empty()) {
+            store.load(keys);
+        }
+        // A store that was given up answers at once.
+        if self.store.as_ref().is_some_and(|store| !store.is_durable()) {
+            self.handle_loads();
+        }
+    }
+
+    fn handle_loads(&mut self) {
+        while let Some(event) = self.store.as_mut().and_then(|store| store.poll_event()) {
+            self.handle_store_event(event);
+        }
+    }
+
+    pub(super) fn handle_store_events(&mut self) {
+        self.handle_loads();
+        self.pump();
+        self.settle();
+    }
+
+    fn handle_store_event(&mut self, event: StoreEvent) {
+        match event {
+            StoreEvent::FindTabs(tabs) => self.now.push_back(Output::FindTabs(tabs)),
+            StoreEvent::Restored(docs) => self.take_over(docs),
+            StoreEvent::Loaded(docs) => {
+                for (key, record) in docs {
+                    self.loading.remove(&key);
+                    self.restore_doc(Restored {
+                        key,
+                        record,
+                        entries: Vec::new(),
+                    });
+                }
+            }
+            StoreEvent::Inventory => self.take_inventory(),
+            StoreEvent::InventoryChanged(key) => self.tell_inventory(&key),
+            StoreEvent::Persisting(keys) => self.tell_persist(&keys, StorageEvent::Persisting),
+            StoreEvent::Persisted(keys) => {
+                for key in &keys {
+                    self.touch(key);
+                }
+                self.tell_persist(&keys, StorageEvent::Persisted);
+            }
+            StoreEvent::WriteFailed(failure) => {
+                let error = storage_error(&failure);
+                self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
+            }
+            StoreEvent::Lost(failure) => self.lose_store(&failure),
+            StoreEvent::Wiped(result) => self.finish_wipe(result),
+            StoreEvent::Warn(text) => self.warn(text),
+        }
+    }
+
+    /// Nothing is durable from here on. What the store holds may be sent by a later life under the
+    /// identity that it has there, so nothing composes into it any more.
+    fn lose_store(&mut self, failure: &Failure) {
+        for host_doc in self.docs.values_mut() {
+            host_doc.doc.freeze();
+        }
+        self.warn(format!(
+            "The durable store cannot be used: {}",
+            failure.message
+        ));
+        self.storage_error = Some(storage_error(failure));
+        self.line = self.store.as_ref().map_or(self.line, |store| store.line());
+        let state = self.storage_state();
+        // In front of what is shown from now on: it belongs to another line.
+        let late = std::mem::take(&mut self.out);
+        self.tell_all(|| ToTab::Storage(StorageEvent::State(state.clone())));
+        self.out.extend(late);
+    }
+
+    // ---- Taking over ----
+
+    fn take_over(&mut self, docs: Vec<Restored>) {
+        if let Some(store) = &self.store {
+            self.line = store.line();
+            self.expected = store.tabs().iter().cloned().collect();
+        }
+        if let (Some(store), Some(id)) = (&self.store, &self.id) {
+            let after = store.seq_after(id);
+            self.next_seq = after.map_or(self.next_seq, |seq| seq.max(self.next_seq));
+        }
+        for doc in docs {
+            self.restore_doc(doc);
+        }
+    }
+
+    /// Opens a document as the store has it.
+    fn restore_doc(&mut self, restored: Restored) {
+        let Restored {
+            key,
+            record,
+            mut entries,
+        } = restored;
+        if self.by_key.contains_key(&key) {
+            return;
+        }
+        let record = match record {
+            Ok(record) => record.unwrap_or_default(),
+            Err(error) => {
+                self.unreadable.insert(
+                    key,
+                    Unreadable {
+                        record: None,
+                        entries,
+                        error,
+                    },
+                );
+                return;
+            }
+        };
+        let mut all = record.rest.clone();
+        all.append(&mut entries);
+        let handle = self.open(key.clone());
+        self.fresh.push(handle);
+        self.replaying = true;
+        let result = self
+            .read_record(handle, &record)
+            .and_then(|()| all.iter().try_for_each(|entry| self.replay(handle, entry)));
+        self.replaying = false;
+        if let Err(error) = result {
+            self.docs.remove(&handle);
+            self.by_key.remove(&key);
+            self.warn(format!("Leaving {key} in the store as it is: {error}"));
+            let unreadable = Unreadable {
+                record: Some(record),
+                entries: all,
+                error,
+            };
+            self.unreadable.insert(key, unreadable);
+            return;
+        }
+        self.finish_restoring(handle);
+    }
+
+    fn finish_restoring(&mut self, handle: DocHandle) {
+        let expects = !self.expected.is_empty();
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.doc.freeze();
+            let expected = &self.expected;
+            host_doc
+                .outcomes
+                .retain(|outcome| expected.contains(&outcome.author.tab));
+            host_doc.seen.retain(|tab, _| expected.contains(tab));
+            if expects {
+                host_doc.hub.keep_until_head();
+            } else {
+                host_doc.hub.release();
+            }
+        }
+        if self.connected() {
+            self.act(handle, |doc, up| doc.handle_connection_state(up));
+        }
+    }
+
+    fn read_record(&mut self, handle: DocHandle, record: &DocRecord) -> Result<(), Error> {
+        let types = std::rc::Rc::clone(&self.types);
+        let ty = record.ty.as_deref();
+        let ty: Option<OtType> = ty.map(|uri| resolve(&*types, uri)).transpose()?;
+        let mut ops = Vec::new();
+        // The type at the head, after all pending ops.
+        let mut now = ty.clone();
+        for op in &record.ops {
+            let kind = op.change.clone().read(now.as_ref(), &*types)?;
+            let mut pending =
+                PendingOp::restored(kind, now.clone(), op.id.clone(), op.source.clone());
+            match &pending.kind {
+                OpKind::Create { type_name, .. } => now = Some(resolve(&*types, type_name)?),
+                OpKind::Del => now = None,
+                OpKind::Edit(_) | OpKind::Noop => {}
+            }
+            for author in &op.authors {
+                let submission = self.submission(author);
+                pending.submissions.push(submission);
+            }
+            ops.push(pending);
+        }
+        let mut log = Vec::new();
+        for revision in &record.log {
+            log.push((
+                revision.from,
+                revision.next,
+                read_revision(revision, &*types)?,
+            ));
+        }
+        let tail: Result<Vec<Edit>, Error> = match &ty {
+            Some(ty) => record.tail.iter().map(|op| ty.parse(op)).collect(),
+            None => Ok(Vec::new()),
+        };
+        let tail = tail?;
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return Ok(());
+        };
+        host_doc
+            .state
+            .restore(ty, record.data.clone(), tail, record.missing);
+        host_doc.doc.restore_state(record.version, now, ops);
+        host_doc.hub.restore(record.head, log);
+        host_doc.outcomes = record.outcomes.clone();
+        for author in &record.seen {
+            host_doc.seen.insert(author.tab.clone(), author.seq);
+        }
+        Ok(())
+    }
+
+    fn submission(&mut self, author: &Author) -> Submission {
+        let token = self.token(Waiting::Op {
+            tab: author.tab.clone(),
+            seq: author.seq,
+        });
+        Submission {
+            token,
+            callback: true,
+        }
+    }
+
+    /// Does again what an earlier life did, by the same machines.
+    fn replay(&mut self, handle: DocHandle, entry: &Entry) -> Result<(), Error> {
+        let types = std::rc::Rc::clone(&self.types);
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return Ok(());
+        };
+        let ty = host_doc.doc.ty().cloned();
+        match entry {
+            Entry::Local {
+                tab,
+                seq,
+                id,
+                change,
+                source,
+            } => {
+                let kind = change.clone().read(ty.as_ref(), &*types)?;
+                let author = Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                };
+                let submission = self.submission(&author);
+                self.note_seen(handle, tab, *seq);
+                self.keep_seq(id.as_ref());
+                let naming = Naming::Logged(id.clone());
+                self.act(handle, |doc, up| {
+                    doc.submit_as(up, kind, source.clone(), naming, submission)
+                });
+            }
+            Entry::Remote { v, src, change } => {
+                let kind = change.clone().read(ty.as_ref(), &*types)?;
+                self.commit_remote(handle, *v, src.clone(), kind);
+            }
+            Entry::Ack { id, v, fixups } => {
+                self.act(handle, |doc, up| doc.take_up(up, id));
+                let ty = self.type_of_ack(handle).or(ty);
+                let fixups: Result<Vec<OpKind>, Error> = fixups
+                    .iter()
+                    .map(|fixup| fixup.clone().read(ty.as_ref(), &*types))
+                    .collect();
+                self.commit_own(handle, *v, fixups);
+            }
+        }
+        Ok(())
+    }
+
+    /// No op of this life may get a number that one of the same connection id has had.
+    fn keep_seq(&mut self, id: Option<&proxy_doc::OpId>) {
+        if let Some(id) = id
+            && id.src == self.id
+            && let Some(seq) = id.seq
+        {
+            self.next_seq = self.next_seq.max(seq.next());
+        }
+    }
+
+    /// An id that the application chose is one of other lives, too: its numbers are remembered.
+    pub(super) fn keep_own_seq(&mut self) {
+        if let (Some(store), Some(id), true) = (&mut self.store, &self.id, self.has_own_id) {
+            store.set_seq(id, self.next_seq);
+        }
+    }
+
+    pub(super) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
+        if self.store.is_some()
+            && let Some(host_doc) = self.docs.get_mut(&handle)
+        {
+            host_doc.seen.insert(tab.clone(), seq);
+        }
+    }
+
+    /// Why the document cannot be used, where the store has it and nobody here can read it.
+    pub(super) fn unreadable_error(&self, key: &DocKey) -> Option<Error> {
+        self.unreadable
+            .get(key)
+            .map(|unreadable| unreadable.error.clone())
+    }
+
+    /// The inventory is known: documents with pending ops are brought to the server, whether or not a
+    /// tab asks for them.
+    fn take_inventory(&mut self) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        if store.retention() == Retention::Durable {
+            let stored = store.inventory().into_iter().flatten();
+            let pending = stored.filter(|stored| stored.pending);
+            self.backlog = pending.map(|stored| stored.key.clone()).collect();
+        }
+        self.work_off();
+        let watchers: Vec<TabId> = self.watchers.iter().cloned().collect();
+        for tab in watchers {
+            self.tell_whole_inventory(&tab);
+        }
+    }
+
+    /// Loads the next documents whose ops have to be brought to the server.
+    pub(super) fn work_off(&mut self) {
+        self.draining.retain(|key, _| {
+            let handle = self.by_key.get(key);
+            let host_doc = handle.and_then(|handle| self.docs.get(handle));
+            let drained = host_doc.is_some_and(|host_doc| !host_doc.doc.has_write_pending());
+            !drained && !self.unreadable.contains_key(key)
+        });
+        let mut keys = Vec::new();
+        while self.draining.len() < MAX_BACKLOG {
+            let Some(key) = self.backlog.pop_front() else {
+                break;
+            };
+            self.draining.insert(key.clone(), ());
+            if !self.by_key.contains_key(&key) && self.loading.insert(key.clone()) {
+                keys.push(key);
+            }
+        }
+        self.ask_for(keys);
+    }
+
+    // ---- Tabs that come from another host ----
+
+    /// A tab goes on where it was with the host before, as far as that is known here.
+    pub(super) fn resume(&mut self, tab: &TabId, line: Option<u64>, docs: Vec<Resumed>) {
+        for doc in docs {
+            let handle = self.open(doc.key.clone());
+            self.touched.insert(handle);
+            self.resume_doc(handle, tab, line == Some(self.line), &doc);
+        }
+        self.run();
+        self.expect_no_more(tab);
+    }
+
+    fn resume_doc(&mut self, handle: DocHandle, tab: &TabId, same_line: bool, doc: &Resumed) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        host_doc.hub.meet(tab);
+        host_doc.hub.enter_life(tab, doc.life, doc.revision);
+        let created = doc.inflight.filter(|_| doc.revision.is_none());
+        let goes_on = same_line && host_doc.hub.resume(tab, doc.revision, created);
+        host_doc.hub.set_live(tab, doc.live);
+        if doc.live && !host_doc.doc.want_subscribe() {
+            self.with_doc(handle, |doc, up| doc.subscribe(up, None));
+        }
+        if !goes_on {
+            return self.refuse_to_resume(handle, tab, doc);
+        }
+        self.catch_up(handle, tab);
+        self.tell_outcomes(handle, tab, doc);
+        if let (Some(version), _) = self.tell_version(handle, tab) {
+            self.tell_doc(handle, tab, DocEvent::Version { version });
+        }
+    }
+
+    fn refuse_to_resume(&mut self, handle: DocHandle, tab: &TabId, doc: &Resumed) {
+        let ended = self.ended(handle, tab, doc);
+        self.tell_ended(handle, tab, ended);
+        let message =
+            "The host went away before the server's answer: the op may be committed or not";
+        let error = Error::new(codes::ERR_HOST_LOST, message);
+        let rejected = Vec::new();
+        self.tell_doc(handle, tab, DocEvent::Rollback { error, rejected });
+    }
+
+    /// How the ops ended that the tab waits for, as far as they did.
+    fn ended(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
+        let waits = |seq: &Seq| resumed.accepted.contains(seq) || resumed.inflight == Some(*seq);
+        let outcomes = self.docs.get(&handle).map(|host_doc| &host_doc.outcomes);
+        outcomes
+            .into_iter()
+            .flatten()
+            .filter(|kept| kept.author.tab == *tab && waits(&kept.author.seq))
+            .map(|kept| (kept.author.seq, kept.outcome.clone()))
+            .collect()
+    }
+
+    fn tell_outcomes(&mut self, handle: DocHandle, tab: &TabId, resumed: &Resumed) {
+        let mut ended = self.ended(handle, tab, resumed);
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let unfinished = host_doc.doc.unfinished();
+        let mut known: Vec<Seq> = unfinished
+            .flat_map(|op| &op.submissions)
+            .filter_map(|submission| self.author_of(submission.token))
+            .filter(|author| author.tab == *tab)
+            .map(|author| author.seq)
+            .collect();
+        known.extend(ended.iter().map(|(seq, _)| *seq));
+        let foreseen = host_doc.doc.foreseen();
+        let foreseen = foreseen
+            .iter()
+            .filter_map(|(token, _)| self.author_of(*token));
+        known.extend(foreseen.map(|author| author.seq));
+        for seq in &resumed.accepted {
+            if !known.contains(seq) {
+                let message = "The host does not know what became of the op";
+                let error = Error::new(codes::ERR_HOST_LOST, message);
+                ended.push((*seq, Outcome::Failed(error)));
+            }
+        }
+        self.tell_ended(handle, tab, ended);
+    }
+
+    fn tell_ended(&mut self, handle: DocHandle, tab: &TabId, ended: Vec<(Seq, Outcome)>) {
+        for (seq, outcome) in ended {
+            let version = self.tell_version(handle, tab).0;
+            let seqs = vec![seq];
+            let event = DocEvent::Outcome {
+                seqs,
+                outcome,
+                version,
+            };
+            self.tell_doc(handle, tab, event);
+        }
+    }
+
+    /// A tab of an earlier life has come, or is gone. After the last one nothing is kept for them.
+    pub(super) fn expect_no_more(&mut self, tab: &TabId) {
+        if !self.expected.remove(tab) || !self.expected.is_empty() {
+            return;
+        }
+        for host_doc in self.docs.values_mut() {
+            host_doc.hub.release();
+        }
+        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
+        for handle in handles {
+            self.touched.insert(handle);
+        }
+    }
+
+    /// A tab is gone for good: nobody asks how its ops ended.
+    pub(super) fn forget_tab(&mut self, tab: &TabId) {
+        let Some(store) = &mut self.store else {
+            return;
+        };
+        store.remove_tab(tab);
+        self.watchers.remove(tab);
+        for host_doc in self.docs.values_mut() {
+            host_doc.seen.remove(tab);
+            host_doc
+                .outcomes
+                .retain(|outcome| outcome.author.tab != *tab);
+        }
+        self.expect_no_more(tab);
+    }
+
+    // ---- What tabs ask of the store ----
+
+    pub(super) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
+        let mut docs = Vec::new();
+        for key in keys {
+            if self.unreadable.contains_key(&key) {
+                continue;
+            }
+            let handle = self.open(key.clone());
+            self.touched.insert(handle);
+            if let Some(host_doc) = self.docs.get_mut(&handle) {
+                host_doc.hub.meet(tab);
+            }
+            let snapshot = self.bring_up_to_date(handle, tab).ok().flatten();
+            let version = self.tell_version(handle, tab).0;
+            docs.push(QueryDoc {
+                collection: key.collection,
+                id: key.id,
+                snapshot,
+                version,
+            });
+        }
+        let result = Some(Answer::Docs(docs));
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: None,
+                result,
+            },
+        );
+    }
+
+    pub(super) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
+        if let Err(error) = self.durable() {
+            return self.refuse(tab, callback_id, error);
+        }
+        for key in docs {
+            let is_here = self.by_key.contains_key(key);
+            let Some(store) = self.store.as_mut().filter(|_| is_here) else {
+                continue;
+            };
+            if store.auto_flush() {
+                store.rewrite(key, false);
+            } else {
+                store.put_later(key);
+            }
+        }
+        let auto = self.store.as_ref().is_some_and(|store| store.auto_flush());
+        self.answer_written(tab, callback_id, auto);
+    }
+
+    pub(super) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
+        if let Some(store) = &mut self.store {
+            store.flush();
+        }
+        self.answer_written(tab, callback_id, true);
+    }
+
+    fn durable(&self) -> Result<(), Error> {
+        match &self.store {
+            Some(store) if store.retention() == Retention::Durable => Ok(()),
+            Some(_) | None => Err(Error::new(codes::ERR_STORAGE, "No DurableStore available")),
+        }
+    }
+
+    /// Answers at once, or when everything is written that waits now.
+    fn answer_written(&mut self, tab: &TabId, callback_id: CallbackId, waits: bool) {
+        self.flushes.push(super::Flush {
+            tab: tab.clone(),
+            callback_id,
+            waits,
+        });
+        self.answer_flushes();
+    }
+
+    /// Answers those whose writes are done.
+    pub(super) fn answer_flushes(&mut self) {
+        if self.flushes.is_empty() {
+            return;
+        }
+        let busy = self.store.as_ref().is_some_and(|store| store.is_busy());
+        let lost = self.storage_error.clone();
+        let (waiting, done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flushes)
+            .into_iter()
+            .partition(|flush| flush.waits && busy);
+        self.flushes = waiting;
+        for flush in done {
+            let error = lost.clone().filter(|_| flush.waits);
+            self.tell(
+                &flush.tab,
+                ToTab::Callback {
+                    callback_id: flush.callback_id,
+                    error,
+                    result: None,
+                },
+            );
+        }
+    }
+
+    pub(super) fn set_auto_flush(&mut self, on: bool) {
+        if let Some(store) = &mut self.store {
+            store.set_auto_flush(on);
+        }
+        self.tell_queue(true);
+    }
+
+    pub(super) fn watch_storage(&mut self, tab: &TabId) {
+        self.watchers.insert(tab.clone());
+        if let Some(store) = &mut self.store {
+            store.want_inventory();
+        }
+        self.tell_whole_inventory(tab);
+        let letters = self.letters();
+        self.tell(tab, ToTab::Storage(StorageEvent::Letters(letters)));
+        self.tell_queue(true);
+    }
+
+    pub(super) fn remove_letters(&mut self, numbers: &[u64]) {
+        if let Some(store) = &mut self.store {
+            store.remove_letters(numbers);
+        }
+        self.tell_letters();
+    }
+
+    pub(super) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
+        if self.store.is_none() {
+            let error = Error::new(codes::ERR_STORAGE, "Nothing is stored");
+            return self.refuse(tab, callback_id, error);
+        }
+        self.wiping.push((tab.clone(), callback_id));
+        if self.wiping.len() > 1 {
+            return;
+        }
+        // First everything stops, in every tab; then it is deleted.
+        self.close();
+        self.tell_all(|| ToTab::Storage(StorageEvent::Wiped));
+        for handle in std::mem::take(&mut self.docs).into_keys() {
+            self.touched.remove(&handle);
+        }
+        self.by_key.clear();
+        self.unreadable.clear();
+        self.backlog.clear();
+        self.draining.clear();
+        if let Some(store) = &mut self.store {
+            store.wipe();
+        }
+    }
+
+    fn finish_wipe(&mut self, result: Result<(), Failure>) {
+        for (tab, callback_id) in std::mem::take(&mut self.wiping) {
+            let error = result.as_ref().err().map(storage_error);
+            self.tell(
+                &tab,
+                ToTab::Callback {
+                    callback_id,
+                    error,
+                    result: None,
+                },
+            );
+        }
+    }
+
+    // ---- What tabs are told of the store ----
+
+    pub(super) fn storage_state(&self) -> StorageState {
+        let kept = |store: &DurableStore| store.retention() == Retention::Durable;
+        StorageState {
+            line: self.line,
+            durable: self.store.as_ref().is_some_and(|store| store.is_durable()),
+            kept: self.store.as_deref().is_some_and(kept),
+            reason: self.storage_error.clone(),
+        }
+    }
+
+    fn tell_watchers(&mut self, event: impl Fn() -> StorageEvent) {
+        let watchers: Vec<TabId> = self.watchers.iter().cloned().collect();
+        for tab in watchers {
+            self.tell(&tab, ToTab::Storage(event()));
+        }
+    }
+
+    fn letters(&self) -> Vec<DeadLetter> {
+        let letters = self.store.as_ref().map(|store| store.letters());
+        let letters = letters.unwrap_or_default().iter().cloned();
+        letters
+            .map(|letter| DeadLetter {
+                number: letter.number,
+                key: letter.key,
+                change: letter.change,
+                error: letter.error,
+                version: letter.version,
+            })
+            .collect()
+    }
+
+    fn tell_letters(&mut self) {
+        let letters = self.letters();
+        self.tell_watchers(|| StorageEvent::Letters(letters.clone()));
+    }
+
+    fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
+        let stored = self.store.as_ref()?.stored(key)?;
+        Some(stored_doc(stored))
+    }
+
+    fn tell_inventory(&mut self, key: &DocKey) {
+        let stored = self.stored_doc(key);
+        let gone = if stored.is_none() {
+            vec![key.clone()]
+        } else {
+            Vec::new()
+        };
+        let docs: Vec<StoredDoc> = stored.into_iter().collect();
+        self.tell_watchers(|| StorageEvent::Inventory {
+            docs: docs.clone(),
+            gone: gone.clone(),
+            whole: false,
+        });
+    }
+
+    fn tell_whole_inventory(&mut self, tab: &TabId) {
+        let inventory = self.store.as_ref().and_then(|store| store.inventory());
+        let Some(docs) = inventory.map(|docs| docs.map(stored_doc).collect()) else {
+            return;
+        };
+        let event = StorageEvent::Inventory {
+            docs,
+            gone: Vec::new(),
+            whole: true,
+        };
+        self.tell(tab, ToTab::Storage(event));
+    }
+
+    fn tell_persist(&mut self, keys: &[DocKey], event: fn(Vec<StoredDoc>) -> StorageEvent) {
+        let docs: Vec<StoredDoc> = keys.iter().filter_map(|key| self.stored_doc(key)).collect();
+        self.tell_watchers(|| event(docs.clone()));
+    }
+
+    /// Tells how many documents wait to be written, where that is news.
+    pub(super) fn tell_queue(&mut self, even_so: bool) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        let (size, auto_flush) = (store.queue_size(), store.auto_flush());
+        if self.watchers.is_empty() || (!even_so && self.told_queue == size) {
+            return;
+        }
+        self.told_queue = size;
+        self.tell_watchers(|| StorageEvent::Queue { size, auto_flush });
+    }
+
+    /// Notes in the inventory whether the document has pending ops.
+    pub(super) fn note_document(&mut self, handle: DocHandle) {
+        let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) else {
+            return;
+        };
+        let doc = &host_doc.doc;
+        if doc.version().is_some() || doc.has_write_pending() {
+            store.note(doc.key(), doc.version(), doc.has_write_pending());
+        }
+    }
+
+    /// Whether the document may leave the memory, as far as the store is concerned.
+    pub(super) fn may_forget(&mut self, handle: DocHandle) -> bool {
+        let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) else {
+            return true;
+        };
+        if !store.is_durable() {
+            return true;
+        }
+        if !self.expected.is_empty() {
+            return false;
+        }
+        let key = host_doc.doc.key();
+        match store.retention() {
+            Retention::Session => store.delete(key),
+            Retention::Durable if store.is_dirty(key) => {
+                store.rewrite(key, false);
+                return false;
+            }
+            Retention::Durable => {}
+        }
+        true
+    }
+}
+
+fn recorded(author: hub::Author) -> Author {
+    Author {
+        tab: author.tab,
+        seq: author.seq,
+    }
+}
+
+fn record_revision(
+    (from, next, entry): (proxy_doc::Revision, proxy_doc::Revision, &hub::Entry),
+) -> RecordedRevision {
+    RecordedRevision {
+        from,
+        next,
+        change: Change::new(&entry.kind, entry.ty.as_ref()),
+        author: entry.author.clone().map(recorded),
+        version: entry.version,
+        src: entry.src.clone(),
+    }
+}
+
+fn read_revision(
+    revision: &RecordedRevision,
+    types: &dyn proxy_doc::Types,
+) -> Result<hub::Entry, Error> {
+    let change = revision.change.clone();
+    let named = change.create.as_ref().map(|create| create.ty.clone());
+    let ty = change.ty.clone().or(named);
+    let ty = ty.map(|name| resolve(types, &name)).transpose()?;
+    Ok(hub::Entry {
+        kind: change.read(ty.as_ref(), types)?,
+        ty,
+        author: revision.author.clone().map(|author| hub::Author {
+            tab: author.tab,
+            seq: author.seq,
+        }),
+        version: revision.version,
+        src: revision.src.clone(),
+    })
+}
+
+fn stored_doc(stored: &Stored) -> StoredDoc {
+    StoredDoc {
+        key: stored.key.clone(),
+        version: stored.version,
+        pending: stored.pending,
+    }
+}
+
+fn storage_error(failure: &Failure) -> Error {
+    let code = match failure.kind {
+        durable_store::FailureKind::Quota => codes::ERR_STORAGE_FULL,
+        durable_store::FailureKind::Closed
+        | durable_store::FailureKind::Unavailable
+        | durable_store::FailureKind::Other => codes::ERR_STORAGE,
+    };
+    Error::new(code, failure.message.clone())
+}
