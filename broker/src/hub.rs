@@ -127,9 +127,9 @@ impl Hub {
         self.select(|view| view.follows() && view.sent.is_none())
     }
 
-    /// The live tabs that were sent everything.
+    /// The tabs that were sent everything.
     pub fn tabs_at_head(&self) -> Vec<TabId> {
-        self.select(|view| view.follows() && view.sent == Some(self.head))
+        self.select(|view| view.sent == Some(self.head))
     }
 
     /// Whether the tab was sent everything.

@@ -239,6 +239,7 @@ wire!(enum StorageEvent {
 
 wire!(struct StorageState {
     line = "line";
+    mode = "mode" or String::new();
     durable = "durable";
     kept = "kept";
     reason = "reason";

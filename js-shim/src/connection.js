@@ -22,10 +22,14 @@ export class Connection extends EventEmitter {
    * A connection over a socket of the application's, its host in this page.
    *
    * @param {any} socket anything like a WebSocket; none where `link` reaches a host elsewhere
-   * @param {Link} [link] how to reach the host
+   * @param {object} [options]
+   * @param {any} [options.durableStore] `true`, or what the durable store is to be
+   * @param {string} [options.namespace] of the store
+   * @param {Link} [options.link] how to reach the host
    */
-  constructor(socket, link = new PageLink(socket)) {
+  constructor(socket, options = {}) {
     super();
+    const link = options.link ?? new PageLink(socket, options);
     /** @type {Record<string, Record<string, Doc>>} */
     this.collections = Object.create(null);
     /** @type {Record<number, Query>} */
@@ -510,6 +514,10 @@ export class Connection extends EventEmitter {
       case Kind.PresenceError:
       case Kind.PresenceLater:
         return handlePresence(this, event);
+      case Kind.Stored:
+        return this._take(event[1])?.callback(event[2] && toError(event[2]));
+      case Kind.Storage:
+        return void this.emit('storage', JSON.parse(event[1]));
       case Kind.Warn:
         return void shared.logger.warn(event[1]);
       case Kind.OpenDoc:

@@ -13,11 +13,11 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  * A connection to a ShareDB server.
  *
  * @param {any} target a URL, a socket, a backend with `connect()`, or the options
- * @param {any} [options] `{url, useSharedWorker, worker, namespace}`
+ * @param {any} [options] `{url, useSharedWorker, worker, namespace, durableStore}`
  */
 export function createConnection(target, options = {}) {
-  if (typeof target?.connect === 'function') return overBackend(target);
-  if (typeof target?.send === 'function') return new Connection(target);
+  if (typeof target?.connect === 'function') return overBackend(target, options);
+  if (typeof target?.send === 'function') return new Connection(target, options);
   if (typeof target === 'string' || target instanceof URL) options = { ...options, url: target };
   else if (target && typeof target === 'object') options = { ...target, ...options };
   if (!options.url) {
@@ -26,12 +26,16 @@ export function createConnection(target, options = {}) {
   return overUrl(options);
 }
 
-/** @param {any} backend */
-function overBackend(backend) {
-  const connection = new Connection(
-    null,
-    new PageLink({ ...CLOSED_SOCKET }, { reason: 'the backend is in this process' }),
-  );
+/**
+ * @param {any} backend
+ * @param {any} options
+ */
+function overBackend(backend, { namespace, durableStore }) {
+  const reason = 'the backend is in this process';
+  const socket = { ...CLOSED_SOCKET };
+  const connection = new Connection(null, {
+    link: new PageLink(socket, { reason, namespace, durableStore }),
+  });
   backend.connect(connection);
   return connection;
 }
@@ -40,12 +44,37 @@ function overBackend(backend) {
 function overUrl(options) {
   const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
   const reason = whyNoWorker(options);
-  if (!reason) return new Connection(null, new WorkerLink({ ...options, url }));
+  const { namespace = url, durableStore } = options;
+  if (!reason) {
+    const link = new WorkerLink({ ...options, url, durableStore: inWorker(durableStore) });
+    return new Connection(null, { link });
+  }
   const { WebSocket } = globalThis;
   if (!WebSocket) {
     throw new TypeError('There is no WebSocket here: pass a socket instead of a url');
   }
-  return new Connection(null, new PageLink(null, { reason, open: () => new WebSocket(url) }));
+  const open = () => new WebSocket(url);
+  const link = new PageLink(null, { reason, open, namespace, durableStore });
+  return new Connection(null, { link });
+}
+
+/** What cannot be sent to a worker. */
+const FOR_THE_WORKER = ['storage', 'encrypt', 'decrypt'];
+
+/**
+ * The store's options for a worker.
+ *
+ * @param {any} durableStore `true` or the options
+ */
+function inWorker(durableStore) {
+  if (!durableStore) return undefined;
+  const own = FOR_THE_WORKER.filter((name) => durableStore[name] !== undefined);
+  if (own.length) {
+    throw new TypeError(
+      `durableStore.${own[0]} cannot be sent to a worker: give it to serve({durableStore}) there`,
+    );
+  }
+  return durableStore === true ? {} : durableStore;
 }
 
 /**

@@ -158,6 +158,12 @@ impl HostCore {
         self.inner.tab_gone(&TabId(tab));
     }
 
+    /// Where things are kept, and why nowhere better: said before the first request is done.
+    #[wasm_bindgen(js_name = setStorageMode)]
+    pub fn set_storage_mode(&mut self, mode: String, reason: Option<String>) {
+        self.inner.set_storage_mode(mode, reason);
+    }
+
     /// The storage did what was asked; to a read it has a text or `undefined` for each.
     #[wasm_bindgen(js_name = storageDone)]
     pub fn storage_done(&mut self, number: f64, texts: Option<Array>) {

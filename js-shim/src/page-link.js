@@ -4,7 +4,9 @@
 
 import { HostCore } from '../pkg/sharedb_proxy.js';
 import { HostKind } from './events.js';
+import { epoch, newSource } from './locks.js';
 import { shared } from './shared.js';
+import { HostStorage } from './storage/host-storage.js';
 import { nextTick, timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
@@ -29,21 +31,35 @@ import { typesBridge } from './types-bridge.js';
  * @property {(text: string) => any} takeSocketError
  */
 
-/** The only tab of a host in its page. */
-const TAB = 'page';
+const OWN_SOCKET = 'the application brought its own socket';
 
 /** @implements {Link} */
 export class PageLink {
   /**
    * @param {any} socket the application's, or `null` where `open` makes them
-   * @param {{reason?: string, open?: () => any}} [options]
+   * @param {object} [options]
+   * @param {string} [options.reason]
+   * @param {() => any} [options.open]
+   * @param {string} [options.namespace] of the store
+   * @param {any} [options.durableStore] `true`, or what the store is to be
    */
-  constructor(socket, { reason = 'the application brought its own socket', open } = {}) {
+  constructor(socket, { reason = OWN_SOCKET, open, namespace, durableStore } = {}) {
+    const store = durableStore === true ? {} : durableStore;
     this.host = { kind: 'in-page', reason };
     this.initialState = open ? 'connecting' : stateOf(socket);
     this.socket = socket;
     this._open = open;
-    this._core = new HostCore(/** @type {any} */ (typesBridge), Date.now(), true, Boolean(open));
+    this._storage = store ? new HostStorage({ namespace, ...store }) : null;
+    this._core = new HostCore(
+      /** @type {any} */ (typesBridge),
+      epoch(),
+      true,
+      Boolean(open),
+      store ? 'durable' : undefined,
+      store ? newSource() : undefined,
+      store?.maxOpBytes,
+    );
+    this._storage?.attach(this._core, (call) => this._run(call));
     /** @type {any} */
     this._timer = undefined;
     /** The last things the socket said, as they were: they need not be JSON. @type {any} */
@@ -52,7 +68,8 @@ export class PageLink {
     this._socketError = undefined;
     /** @type {Connection} */
     this._connection = /** @type {any} */ (undefined);
-    this._draining = false;
+    /** The only tab; another one each time, since the store remembers tabs. */
+    this._tab = newSource();
   }
 
   /** @param {Connection} connection */
@@ -80,11 +97,12 @@ export class PageLink {
 
   /** @param {string} text */
   post(text) {
-    this._run(() => this._core.handleTab(TAB, text));
+    this._run(() => this._core.handleTab(this._tab, text));
   }
 
   close() {
     this._connection._run(() => this._connection._core.close(false, false));
+    this._storage?.end();
   }
 
   // ---- The socket ----
@@ -183,6 +201,7 @@ export class PageLink {
         failure ??= { error };
       }
     }
+    this._storage?.stir();
     if (failure) throw failure.error;
   }
 
@@ -201,6 +220,11 @@ export class PageLink {
         timers.stop(this._timer);
         this._timer = timers.start(() => this._run(() => this._core.handleTimer()), output[1]);
         return;
+      case HostKind.Storage:
+        return void this._storage?.carryOut(output);
+      case HostKind.FindTabs:
+        // Hosts in pages die with their only tab.
+        return void this._storage?.findTabs([]);
       case HostKind.Warn:
         return void shared.logger.warn(output[1]);
     }

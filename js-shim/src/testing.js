@@ -19,7 +19,7 @@ export function createHopConnectionClass() {
     class HopConnection extends Connection {
       /** @param {any} socket */
       constructor(socket) {
-        super(socket, new HopLink(socket));
+        super(socket, { link: new HopLink(socket) });
       }
     }
   );
@@ -35,7 +35,7 @@ export function createSharedHost(socket) {
   const host = new SharedHost(socket);
   return {
     core: host.core,
-    connect: () => new Connection(null, new SharedLink(host)),
+    connect: () => new Connection(null, { link: new SharedLink(host) }),
     leave: (connection) => host.leave(/** @type {any} */ (connection)._link),
   };
 }

@@ -13,8 +13,8 @@ const MAJOR = 1;
 
 /** @implements {Link} */
 export class WorkerLink {
-  /** @param {{url: string, namespace?: string, worker?: () => any}} options */
-  constructor({ url, namespace = url, worker = () => packagedWorker(namespace) }) {
+  /** @param {{url: string, namespace?: string, worker?: () => any, durableStore?: any}} options */
+  constructor({ url, namespace = url, worker = () => packagedWorker(namespace), durableStore }) {
     this.host = {
       kind: 'shared-worker',
       reason: 'SharedWorker is available',
@@ -25,6 +25,8 @@ export class WorkerLink {
     /** The id that the application wants. @type {any} */
     this._id = undefined;
     this._url = url;
+    this._namespace = namespace;
+    this._durableStore = durableStore;
     this._make = worker;
     this._worker = worker();
     this._tab = crypto.randomUUID();
@@ -33,6 +35,8 @@ export class WorkerLink {
     /** What was posted before the host's first word, for another host. @type {string[] | null} */
     this._unheard = [];
     this._closed = false;
+    /** The lock of the host that is watched. */
+    this._watched = '';
     /** Ends the tab's lock. @type {() => void} */
     this._release = () => {};
   }
@@ -73,7 +77,9 @@ export class WorkerLink {
     const reason = `the shared worker did not start: ${message}`;
     shared.logger.warn(reason);
     this._leave();
-    connection._useLink(new PageLink(null, { reason, open: () => new WebSocket(this._url) }));
+    const { _namespace: namespace, _durableStore: durableStore } = this;
+    const open = () => new WebSocket(this._url);
+    connection._useLink(new PageLink(null, { reason, open, namespace, durableStore }));
     for (const text of unheard) connection._link.post(text);
   }
 
@@ -92,6 +98,9 @@ export class WorkerLink {
    */
   _watch(lock) {
     const { port } = this._worker;
+    // Another host behind the same port: the worker was run again.
+    if (this._watched && this._watched !== lock) this._changeHost();
+    this._watched = lock;
     const gone = () => {
       // An older host's lock says nothing of this one.
       if (port === this._worker.port && !this._closed) this._replace();
@@ -104,9 +113,15 @@ export class WorkerLink {
     port.onmessage = null;
     port.close();
     this._worker = this._make();
+    this._watched = '';
+    this._listen();
+    this._changeHost();
+  }
+
+  /** Goes on with a host that does not know this tab yet. */
+  _changeHost() {
     this._waiting = [];
     this._unheard = [];
-    this._listen();
     this._connection._changeHost();
     this._start();
   }
@@ -126,7 +141,8 @@ export class WorkerLink {
 
   _start() {
     const { port } = this._worker;
-    port.postMessage({ connect: { tab: this._tab, url: this._url, id: this._id } });
+    const { _url: url, _id: id, _namespace: namespace, _durableStore: durableStore } = this;
+    port.postMessage({ connect: { tab: this._tab, url, id, namespace, durableStore } });
     for (const text of this._waiting ?? []) port.postMessage(text);
     this._waiting = null;
   }

@@ -6,21 +6,23 @@
 
 import init, { HostCore } from '../pkg/sharedb_proxy.js';
 import { HostKind } from './events.js';
-import { hostLock, tabLock } from './locks.js';
+import { epoch, hostLock, newSource, tabLock } from './locks.js';
 import { shared } from './shared.js';
+import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
 /**
  * Serves the tabs of this worker.
  *
- * @param {{types?: any[]}} [options] the OT types that documents may have, beside json0
+ * @param {{types?: any[], durableStore?: any}} [options] the OT types that documents may have, beside json0; and what
+ *   of the durable store cannot come from a page: `{storage, encrypt, decrypt}`
  */
-export function serve({ types = [] } = {}) {
+export function serve({ types = [], durableStore } = {}) {
   for (const type of types) shared.types.register(type);
   const ready = init({
     module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url),
-  }).then(() => new WorkerHost());
+  }).then(() => new WorkerHost(durableStore));
   const scope = /** @type {any} */ (globalThis);
   scope.onconnect = (/** @type {MessageEvent} */ event) => listen(event.ports[0], ready);
 }
@@ -32,6 +34,8 @@ export function serve({ types = [] } = {}) {
 function listen(port, ready) {
   let tab = '';
   ready.catch((error) => port.postMessage({ failed: String(error?.message ?? error) }));
+  // Said to every port: where a browser runs a worker again behind a living port, the tab learns of it.
+  ready.then((host) => host.greet(port));
   // Each message waits for the same promise, so they stay in order.
   port.onmessage = async ({ data }) => {
     const host = await ready;
@@ -46,18 +50,27 @@ function listen(port, ready) {
 
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, url, id } = data?.connect ?? {};
+  const { tab, url, id, namespace } = data?.connect ?? {};
   return (
-    tab && typeof tab === 'string' && typeof url === 'string' && typeof (id ?? '') === 'string'
+    tab &&
+    typeof tab === 'string' &&
+    typeof url === 'string' &&
+    typeof (namespace ?? '') === 'string' &&
+    typeof (id ?? '') === 'string'
   );
 }
 
 class WorkerHost {
-  constructor() {
-    const life = epoch();
-    this._core = new HostCore(/** @type {any} */ (typesBridge), life, false, true);
+  /** @param {any} durableStore what the worker's own module said of it */
+  constructor(durableStore) {
+    this._life = epoch();
+    this._durableStore = durableStore;
+    /** @type {HostCore} made when the first tab says for what */
+    this._core = /** @type {any} */ (undefined);
+    /** @type {HostStorage} */
+    this._storage = /** @type {any} */ (undefined);
     /** The lock that this host holds for as long as it lives. */
-    this._lock = hostLock(life);
+    this._lock = hostLock(this._life);
     /** @type {Promise<void>} */
     this._alive = new Promise((resolve) => {
       const forever = new Promise(() => {});
@@ -70,24 +83,56 @@ class WorkerHost {
     /** @type {any} */
     this._timer = undefined;
     this._url = '';
-    // Back from sleep or from a dead network: the backoff need not be waited for.
-    globalThis.addEventListener?.('online', () => this._run(() => this._core.handleTimer()));
+  }
+
+  /** @param {MessagePort} port */
+  greet(port) {
+    this._alive.then(() => port.postMessage({ host: this._lock }));
   }
 
   /**
    * @param {string} tab
    * @param {MessagePort} port
-   * @param {{url: string, id?: string}} connect
+   * @param {Introduction} connect
+   *
+   * @typedef {{url: string, id?: string, namespace?: string, durableStore?: any}} Introduction
    */
-  meet(tab, port, { url, id }) {
+  meet(tab, port, connect) {
     if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
-    this._alive.then(() => port.postMessage({ host: this._lock }));
+    this._watch(tab);
+    if (!this._core) this._start(connect);
+  }
+
+  /** @param {string} tab */
+  _watch(tab) {
     // The lock is ours only when the tab is gone, even if it crashed.
     navigator.locks.request(tabLock(tab), () => this._lose(tab));
-    if (this._url) return;
+  }
+
+  /** @param {Introduction} connect */
+  _start({ url, id, namespace = url, durableStore }) {
+    const kept = Boolean(durableStore);
+    this._storage = new HostStorage({
+      ...durableStore,
+      ...this._durableStore,
+      // What is kept for living tabs only is kept apart.
+      namespace: kept ? namespace : `${namespace} session`,
+    });
+    this._core = new HostCore(
+      /** @type {any} */ (typesBridge),
+      this._life,
+      false,
+      true,
+      kept ? 'durable' : 'session',
+      newSource(),
+      durableStore?.maxOpBytes,
+    );
+    this._storage.attach(this._core, (call) => this._run(call));
     this._url = url;
     if (id) this._core.setId(id);
+    // Back from sleep or from a dead network: the backoff need not be waited for.
+    globalThis.addEventListener?.('online', () => this._run(() => this._core.handleTimer()));
     this._run(() => this._core.connect());
   }
 
@@ -109,8 +154,25 @@ class WorkerHost {
 
   /** @param {() => void} call */
   _run(call) {
-    call();
-    for (let output = this._core.poll(); output; output = this._core.poll()) this._handle(output);
+    try {
+      call();
+      for (let output = this._core.poll(); output; output = this._core.poll()) this._handle(output);
+      this._storage.stir();
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) return this._die(error);
+      throw error;
+    }
+  }
+
+  /**
+   * The machine trapped, and its memory is not to be trusted. The next host takes over from the store; the
+   * tabs see that this one is gone.
+   *
+   * @param {Error} error
+   */
+  _die(error) {
+    shared.logger.error('The host crashed, and is started again', error);
+    globalThis.close();
   }
 
   /** @param {any[]} output */
@@ -128,9 +190,18 @@ class WorkerHost {
         timers.stop(this._timer);
         this._timer = timers.start(() => this._run(() => this._core.handleTimer()), output[1]);
         return;
+      case HostKind.Storage:
+        return void this._storage.carryOut(output);
+      case HostKind.FindTabs:
+        return void this._findTabs(output[1]);
       case HostKind.Warn:
         return void shared.logger.warn(output[1]);
     }
+  }
+
+  /** @param {string[]} tabs */
+  async _findTabs(tabs) {
+    for (const tab of await this._storage.findTabs(tabs)) this._watch(tab);
   }
 
   _openSocket() {
@@ -155,11 +226,4 @@ class WorkerHost {
       this._run(() => this._core.socketClosed(text, Math.random()));
     };
   }
-}
-
-/** A number for this life of the host that no other life has. */
-function epoch() {
-  const [random] = crypto.getRandomValues(new Uint32Array(1));
-  // 31 bits of milliseconds and 21 random bits stay below 2^53.
-  return (Date.now() % 2 ** 31) * 2 ** 21 + (random % 2 ** 21);
 }

@@ -21,7 +21,7 @@ export class OneHost {
 
   /** A connection of one more tab, connected where the host is. */
   async tab(name) {
-    const connection = new ours.Connection(null, new Tab(this, name));
+    const connection = new ours.Connection(null, { link: new Tab(this, name) });
     await settle();
     return connection;
   }

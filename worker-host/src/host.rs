@@ -154,7 +154,9 @@ pub struct Host {
     store: Option<Box<DurableStore>>,
     /// The history in which revisions can be compared.
     line: u64,
-    /// Why the store cannot be used.
+    /// Where the driver keeps things, and why there.
+    storage_mode: String,
+    /// Why the store cannot be used, or is no better one.
     storage_error: Option<Error>,
     /// Inputs that wait for the store.
     parked: VecDeque<inputs::Input>,
@@ -270,6 +272,7 @@ impl Host {
             out: VecDeque::new(),
             store,
             line: options.epoch,
+            storage_mode: "none".to_owned(),
             storage_error: None,
             parked: VecDeque::new(),
             loading: BTreeSet::new(),

@@ -59,6 +59,8 @@ pub enum StorageEvent {
 pub struct StorageState {
     /// The history in which revisions can be compared.
     pub line: u64,
+    /// Where things are kept: `indexeddb`, `custom`, `memory`, or `none`.
+    pub mode: String,
     /// Whether what is accepted survives the host.
     pub durable: bool,
     /// Whether it is kept when all tabs are gone.

@@ -188,6 +188,12 @@ impl Host {
         self.handle_store_events();
     }
 
+    /// Where the driver keeps things, and why nowhere better: said before the store is open.
+    pub fn set_storage_mode(&mut self, mode: String, reason: Option<String>) {
+        self.storage_mode = mode;
+        self.storage_error = reason.map(|reason| Error::new(codes::ERR_STORAGE, reason));
+    }
+
     /// Which of the tabs in [`Output::FindTabs`] live.
     pub fn tabs_found(&mut self, living: &[TabId]) {
         if let Some(store) = &mut self.store {
@@ -290,6 +296,7 @@ impl Host {
             failure.message
         ));
         self.storage_error = Some(storage_error(failure));
+        self.storage_mode = "memory".to_owned();
         self.line = self.store.as_ref().map_or(self.line, |store| store.line());
         let state = self.storage_state();
         // In front of what is shown from now on: it belongs to another line.
@@ -769,7 +776,9 @@ impl Host {
             return;
         }
         let busy = self.store.as_ref().is_some_and(|store| store.is_busy());
-        let lost = self.storage_error.clone();
+        let lost = self.storage_error.clone().filter(|_| {
+            self.store.as_ref().is_none_or(|store| !store.is_durable())
+        });
         let (waiting, done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flushes)
             .into_iter()
             .partition(|flush| flush.waits && busy);
@@ -856,6 +865,7 @@ impl Host {
         let kept = |store: &DurableStore| store.retention() == Retention::Durable;
         StorageState {
             line: self.line,
+            mode: self.storage_mode.clone(),
             durable: self.store.as_ref().is_some_and(|store| store.is_durable()),
             kept: self.store.as_deref().is_some_and(kept),
             reason: self.storage_error.clone(),

@@ -1,0 +1,119 @@
+/**
+ * The storage of a host that runs here: carries out what the host's machine asks for, tells it the
+ * quiet moments, and finds out which tabs of an earlier host live.
+ */
+
+import { tabLock } from '../locks.js';
+import { timers } from '../ticks.js';
+import { chooseStorage } from './choose-storage.js';
+
+/** Milliseconds without an input after which a moment is quiet. */
+const QUIET = 300;
+
+/**
+ * @typedef {import('../../pkg/sharedb_proxy.js').HostCore} HostCore
+ * @typedef {(call: () => void) => void} Run calls the machine, and carries out what follows
+ */
+
+export class HostStorage {
+  /**
+   * @param {object} options see `chooseStorage`
+   */
+  constructor(options) {
+    this._driver = chooseStorage(options);
+    /** The writes, one after the other. @type {Promise<any>} */
+    this._writes = Promise.resolve();
+    this._running = 0;
+    this._ends = false;
+    /** @type {any} */
+    this._quiet = undefined;
+  }
+
+  /**
+   * @param {HostCore} core
+   * @param {Run} run
+   */
+  attach(core, run) {
+    this._core = core;
+    this._run = run;
+  }
+
+  /** @param {any[]} request as `host.rs` writes it */
+  async carryOut([, number, what, ...content]) {
+    this._running++;
+    const core = /** @type {HostCore} */ (this._core);
+    const run = /** @type {Run} */ (this._run);
+    try {
+      const texts = await this._ask(what, content);
+      run(() => core.storageDone(number, texts));
+    } catch (/** @type {any} */ error) {
+      run(() => core.storageFailed(number, error.kind ?? 'other', String(error.message ?? error)));
+    } finally {
+      this._running--;
+      this._endIfIdle();
+    }
+  }
+
+  /**
+   * @param {string} what
+   * @param {any[]} content
+   * @returns {Promise<any[] | undefined>}
+   */
+  async _ask(what, content) {
+    const driver = this._driver;
+    switch (what) {
+      case 'open': {
+        const { mode, reason } = await driver.open();
+        this._core?.setStorageMode(mode, reason);
+        return;
+      }
+      case 'read':
+        return driver.read(content[0]);
+      case 'write':
+        this._writes = this._writes
+          .then(noFailure, noFailure)
+          .then(() => driver.write(content[0], content[1]));
+        return void (await this._writes);
+      case 'wipe':
+        return void (await driver.wipe());
+    }
+  }
+
+  /**
+   * Which of the tabs live: each holds its lock.
+   *
+   * @param {string[]} tabs
+   */
+  async findTabs(tabs) {
+    const lives = await Promise.all(tabs.map(isAlive));
+    const living = tabs.filter((_, index) => lives[index]);
+    this._run?.(() => this._core?.tabsFound(living));
+    return living;
+  }
+
+  /** The machine was called: the next moment is quiet only when that is over for a while. */
+  stir() {
+    timers.stop(this._quiet);
+    if (!this._core?.wantsIdle) return;
+    this._quiet = timers.start(() => this._run?.(() => this._core?.handleIdle()), QUIET);
+  }
+
+  /** Lets another host have the storage, as soon as nothing is asked of it. */
+  end() {
+    this._ends = true;
+    this._endIfIdle();
+  }
+
+  _endIfIdle() {
+    if (this._ends && !this._running) this._driver.close();
+  }
+}
+
+const noFailure = () => {};
+
+/** @param {string} tab */
+function isAlive(tab) {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return false;
+  return locks.request(tabLock(tab), { ifAvailable: true }, async (lock) => !lock);
+}
