@@ -395,7 +395,7 @@ class SharedHost {
       post: (text) => process.nextTick(() => this.run(() => this.core.handleTab(tab, text))),
       takeReason: (text) => text && JSON.parse(text),
     };
-    return new ours.Connection(null, link);
+    return new ours.Connection(null, { link });
   }
 
   /** A tab that is none of ours: it posts what it likes, and gets what it is sent. */
