@@ -202,6 +202,16 @@ impl<T> Default for Set<T> {
 }
 
 impl<T> Set<T> {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Takes the lowest value out.
+    pub fn pop_first(&mut self) -> Option<T> {
+        self.values.pop_first().map(|(value, ())| value)
+    }
+
     /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -25,6 +25,9 @@ use proxy_doc::{
     Upstream,
 };
 
+/// Ops of so many documents are on their way to the server at once. After a long time offline there
+/// may be tens of thousands: they go out as the answers come in, not in one go.
+const MAX_SENDING: usize = 128;
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
 pub const MAX_OP_SIZE: usize = 512 * 1024;
@@ -146,6 +149,10 @@ pub struct Host {
     presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
     touched: Set<DocHandle>,
+    /// Documents with an op on its way to the server.
+    sending: Set<DocHandle>,
+    /// Documents with an op that waits until fewer are.
+    held: Set<DocHandle>,
     /// What the driver is to do at once.
     now: VecDeque<Output>,
     /// What is said, in order, and the write that it has to wait for.
@@ -268,6 +275,8 @@ impl Host {
             next_snapshot_id: 1,
             presences: presence::Presences::default(),
             touched: Set::new(),
+            sending: Set::new(),
+            held: Set::new(),
             now: VecDeque::new(),
             out: VecDeque::new(),
             store,
@@ -393,12 +402,13 @@ impl Host {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
         let connected = self.connected() && !self.replaying;
+        let can_write = connected && self.sending.len() < MAX_SENDING;
         let doc = &mut self.docs.get_mut(&handle)?.doc;
         self.touched.insert(handle);
         let mut up = Upstream {
             me: handle,
             can_read: connected,
-            can_write: connected,
+            can_write,
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
             names_ops: self.options.store.is_some() && self.id.is_some(),
@@ -422,6 +432,7 @@ impl Host {
     fn settle(&mut self) {
         self.settle_presences();
         self.close_unused();
+        self.send_held();
         for handle in std::mem::take(&mut self.touched).into_values() {
             self.tell_versions(handle);
             self.note_document(handle);
@@ -432,6 +443,29 @@ impl Host {
         }
         self.answer_flushes();
         self.tell_queue(false);
+    }
+
+    /// Lets the next documents send, for those that have their answer.
+    fn send_held(&mut self) {
+        for handle in self.touched.iter() {
+            let doc = self.docs.get(handle).map(|host_doc| &host_doc.doc);
+            let sends = doc.is_some_and(|doc| doc.inflight().is_some());
+            let waits = doc.is_some_and(|doc| !sends && doc.has_write_pending() && !doc.paused());
+            if !sends {
+                self.sending.remove(handle);
+            }
+            if waits {
+                self.held.insert(*handle);
+            } else {
+                self.held.remove(handle);
+            }
+        }
+        while self.connected() && self.sending.len() < MAX_SENDING {
+            let Some(handle) = self.held.pop_first() else {
+                break;
+            };
+            self.act(handle, |doc, up| doc.flush(up));
+        }
     }
 
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.

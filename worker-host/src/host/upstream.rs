@@ -236,6 +236,7 @@ impl Host {
             del: change.del,
         });
         host_doc.doc.mark_sent(self.id.as_deref());
+        self.sending.insert(handle);
         self.send(text);
     }
 
