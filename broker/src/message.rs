@@ -520,6 +520,16 @@ pub enum DocEvent {
         /// The ops of this tab that the server refused.
         rejected: Vec<Seq>,
     },
+    /// The host's state was built anew, without an op that the server refused. Ops that it had accepted
+    /// are contained, as far as they have no outcome yet.
+    Rebuilt {
+        /// The document.
+        snapshot: TabSnapshot,
+        /// The server's version of it.
+        version: Option<Version>,
+        /// Why.
+        error: Error,
+    },
     /// A document appeared where there was none, not by an op.
     Load {
         /// The document.

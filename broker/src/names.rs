@@ -212,6 +212,7 @@ wire!(enum DocEvent {
     Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },
     Version = "version" { version = "version" },
     Rollback = "rollback" { error = "error"; rejected = "rejected" },
+    Rebuilt = "rebuilt" { snapshot = "snapshot"; version = "version"; error = "error" },
     Load = "load" { snapshot = "snapshot"; version = "version" },
     Error = "error" (Error),
 });

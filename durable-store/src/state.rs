@@ -144,6 +144,39 @@ impl DocState {
         Ok((name, state.into_text()?))
     }
 
+    /// Which of these ops still apply one after the other, and the type after them.
+    ///
+    /// # Errors
+    /// As [`DocState::snapshot`], of the state without them.
+    pub fn fitting(
+        &mut self,
+        ops: &[PendingOp],
+        types: &dyn Types,
+    ) -> Result<(Vec<bool>, Option<OtType>), Error> {
+        let mut kept: Vec<&PendingOp> = Vec::new();
+        let mut fits = Vec::with_capacity(ops.len());
+        let mut ty = self.ty.clone();
+        for op in ops {
+            let allowed = match &op.kind {
+                OpKind::Create { .. } => ty.is_none(),
+                OpKind::Edit(_) | OpKind::Del => ty.is_some(),
+                OpKind::Noop => true,
+            };
+            kept.push(op);
+            let applied = self.snapshot(kept.iter().copied(), types);
+            match applied {
+                Ok((SnapshotType::Uri(uri), _)) if allowed => ty = types.resolve(&uri),
+                Ok(_) if allowed => ty = None,
+                Ok(_) | Err(_) => {
+                    kept.pop();
+                }
+            }
+            fits.push(kept.last().is_some_and(|last| std::ptr::eq(*last, op)));
+        }
+        self.snapshot(kept.into_iter(), types)?;
+        Ok((fits, ty))
+    }
+
     fn compact(&mut self) -> Result<(), Error> {
         let tail = std::mem::take(&mut self.tail);
         let Some(ty) = &self.ty else {

@@ -7,7 +7,7 @@ use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions}
 use js_sys::Array;
 use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
-use worker_host::{Host, MAX_OP_SIZE, Options, Output, ReadyState};
+use worker_host::{Host, Options, Output, ReadyState};
 
 use crate::types::{JsTypes, TypesBridge};
 
@@ -56,7 +56,6 @@ impl HostCore {
         opens_sockets: bool,
         store: Option<String>,
         src: Option<String>,
-        max_op_size: Option<f64>,
     ) -> Self {
         let epoch = epoch as u64;
         let store = store.map(|retention| StoreOptions {
@@ -73,11 +72,18 @@ impl HostCore {
             opens_sockets,
             src,
             store,
-            max_op_size: max_op_size.map_or(MAX_OP_SIZE, |bytes| bytes as usize),
+            ..Options::default()
         };
         Self {
             inner: Host::new(options, Rc::new(JsTypes(types))),
         }
+    }
+
+    /// Bytes of JSON above which ops do not compose, and whether pending ops stay where one is refused
+    /// that cannot be taken back.
+    pub fn configure(&mut self, max_op_size: Option<f64>, keeps_pending: Option<bool>) {
+        let max_op_size = max_op_size.map(|bytes| bytes as usize);
+        self.inner.configure(max_op_size, keeps_pending);
     }
 
     /// The next output, as an array; `undefined` when there is none.

@@ -57,8 +57,8 @@ export class PageLink {
       Boolean(open),
       store ? 'durable' : undefined,
       store ? newSource() : undefined,
-      store?.maxOpBytes,
     );
+    this._core.configure(store?.maxOpBytes, store?.keepPendingOnReject);
     this._storage?.attach(this._core, (call) => this._run(call));
     /** @type {any} */
     this._timer = undefined;

@@ -126,8 +126,8 @@ class WorkerHost {
       true,
       kept ? 'durable' : 'session',
       newSource(),
-      durableStore?.maxOpBytes,
     );
+    this._core.configure(durableStore?.maxOpBytes, durableStore?.keepPendingOnReject);
     this._storage.attach(this._core, (call) => this._run(call));
     this._url = url;
     if (id) this._core.setId(id);

@@ -1002,6 +1002,16 @@ impl ProxyConnection {
             DocEvent::Rollback { error, rejected } => {
                 self.with_doc(handle, |doc, up| doc.handle_rollback(up, error, &rejected));
             }
+            DocEvent::Rebuilt {
+                snapshot,
+                version,
+                error,
+            } => {
+                if let Some(snapshot) = self.usable(handle, Some(snapshot)) {
+                    self.with_doc(handle, |doc, up| doc.handle_rebuilt(up, snapshot, &error));
+                }
+                self.take_version(handle, version);
+            }
             DocEvent::Load { snapshot, version } => {
                 let snapshot = self.usable(handle, Some(snapshot));
                 self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, snapshot, None));

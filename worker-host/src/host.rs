@@ -53,6 +53,9 @@ pub struct Options {
     pub store: Option<StoreOptions>,
     /// Bytes of JSON above which ops do not compose any more.
     pub max_op_size: usize,
+    /// Where an op is refused that cannot be taken back, the others stay, as far as they still apply.
+    /// ShareDB's client gives all of them up.
+    pub keeps_pending: bool,
 }
 
 impl Default for Options {
@@ -64,6 +67,7 @@ impl Default for Options {
             src: None,
             store: None,
             max_op_size: MAX_OP_SIZE,
+            keeps_pending: false,
         }
     }
 }
@@ -348,6 +352,13 @@ impl Host {
     pub fn set_id(&mut self, id: Option<String>) {
         self.has_own_id = id.is_some();
         self.id = id.or_else(|| self.options.src.clone());
+    }
+
+    /// Changes [`Options::max_op_size`] and [`Options::keeps_pending`], where they are given.
+    pub fn configure(&mut self, max_op_size: Option<usize>, keeps_pending: Option<bool>) {
+        let options = &mut self.options;
+        options.max_op_size = max_op_size.unwrap_or(options.max_op_size);
+        options.keeps_pending = keeps_pending.unwrap_or(options.keeps_pending);
     }
 
     fn connected(&self) -> bool {

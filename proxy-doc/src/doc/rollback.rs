@@ -1,6 +1,8 @@
 //! Rolling back what was rejected, or everything (`_rollback`, `_hardRollback`).
 
-use super::{Doc, Edge, Rollback, Upstream, Waiter, tokens};
+use std::collections::VecDeque;
+
+use super::{Doc, Edge, Rollback, Snapshot, SnapshotType, Upstream, Waiter, tokens};
 use crate::{Error, Event, OpKind, Outcome, PendingOp, Task, Token, codes, transform_x};
 
 impl Doc {
@@ -9,20 +11,12 @@ impl Doc {
         let Some(op) = &self.inflight else {
             return;
         };
-        let inverse = match (&op.kind, &op.ty) {
-            (OpKind::Edit(edit), Some(ty)) => ty.invert(edit),
-            (OpKind::Edit(_) | OpKind::Create { .. } | OpKind::Del | OpKind::Noop, _) => None,
-        };
-        let Some(inverse) = inverse else {
-            return self.hard_rollback(up, error);
-        };
         let src = op.id.src.clone();
-        let mut undo = OpKind::Edit(inverse);
-        for op in &mut self.pending {
-            if let Err(error) = transform_x(op, &mut undo) {
-                return self.hard_rollback(up, error);
-            }
-        }
+        let (undo, pending) = match self.undo() {
+            Ok(undone) => undone,
+            Err(cause) => return self.hard_rollback(up, cause.unwrap_or(error)),
+        };
+        self.pending = pending;
         let outcome = if error.is(codes::ERR_OP_SUBMIT_REJECTED) {
             Outcome::Null
         } else {
@@ -30,6 +24,58 @@ impl Doc {
         };
         up.push(Task::ClearInflight(outcome));
         self.apply_remote(up, undo, src);
+    }
+
+    /// Whether the inflight op can be taken back, and those after it stay.
+    pub fn can_undo(&self) -> bool {
+        self.undo().is_ok()
+    }
+
+    /// What takes the inflight op back, and the pending ops without it; an error where a type threw
+    /// one, or nothing where there is no inverse.
+    fn undo(&self) -> Result<(OpKind, VecDeque<PendingOp>), Option<Error>> {
+        let inverse = self
+            .inflight
+            .as_ref()
+            .and_then(|op| match (&op.kind, &op.ty) {
+                (OpKind::Edit(edit), Some(ty)) => ty.invert(edit),
+                (OpKind::Edit(_) | OpKind::Create { .. } | OpKind::Del | OpKind::Noop, _) => None,
+            });
+        let mut undo = OpKind::Edit(inverse.ok_or(None)?);
+        let mut pending = self.pending.clone();
+        for op in &mut pending {
+            transform_x(op, &mut undo).map_err(Some)?;
+        }
+        Ok((undo, pending))
+    }
+
+    /// Takes all ops out: the owner puts those back that still fit ([`Doc::restore_state`]).
+    pub fn take_unfinished(&mut self) -> Vec<PendingOp> {
+        self.take_ops()
+    }
+
+    /// The host built its state anew, without an op that the server refused. What it had accepted is
+    /// contained, as far as it fits; what it had not is based on a state that is no more.
+    pub fn handle_rebuilt(&mut self, up: &mut Upstream<'_>, snapshot: Snapshot, error: &Error) {
+        self.apply_stack = None;
+        let unaccepted = self
+            .inflight
+            .take()
+            .into_iter()
+            .chain(std::mem::take(&mut self.pending));
+        for op in unaccepted.collect::<Vec<_>>().into_iter().rev() {
+            self.finish(up, op.submissions, Outcome::Failed(error.clone()));
+        }
+        self.version = snapshot.v;
+        let type_name = match snapshot.ty {
+            SnapshotType::Uri(uri) => Some(uri),
+            SnapshotType::Default | SnapshotType::None => None,
+        };
+        self.ty = type_name.as_deref().and_then(|name| up.types.resolve(name));
+        up.emit(Event::Load {
+            type_name,
+            data: snapshot.data,
+        });
     }
 
     /// Gives up all ops and the data, and starts again from a snapshot (`_hardRollback`).

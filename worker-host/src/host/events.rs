@@ -3,8 +3,8 @@
 use broker::hub::{Author, Entry};
 use broker::message::{Answer, CallbackId, DocEvent, ReadAction, TabSnapshot, ToTab};
 use proxy_doc::{
-    DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, Seq, SnapshotType, Source,
-    TabId, Token, codes,
+    DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, PendingOp, Seq, SnapshotType,
+    Source, TabId, Token, codes,
 };
 
 use super::{Host, Waiting};
@@ -182,6 +182,70 @@ impl Host {
                     rejected: own,
                 },
             );
+        }
+    }
+
+    /// Builds the document anew from its confirmed state, without the op that the server refused and
+    /// cannot be taken back. Says whether that was possible.
+    pub(super) fn rebuild(&mut self, handle: DocHandle, error: &Error) -> bool {
+        let types = std::rc::Rc::clone(&self.types);
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return false;
+        };
+        let ops: Vec<PendingOp> = host_doc.doc.unfinished().skip(1).cloned().collect();
+        let Ok((fits, ty)) = host_doc.state.fitting(&ops, &*types) else {
+            return false;
+        };
+        let version = host_doc.doc.version();
+        let refused: Vec<PendingOp> = host_doc.doc.take_unfinished().into_iter().take(1).collect();
+        let (kept, given_up): (Vec<_>, Vec<_>) =
+            ops.into_iter().zip(fits).partition(|(_, fits)| *fits);
+        let kept = kept.into_iter().map(|(op, _)| op);
+        host_doc.doc.restore_state(version, ty, kept);
+        let tabs = host_doc.hub.tabs_with_state();
+        host_doc.hub.reset();
+        let given_up: Vec<PendingOp> = given_up.into_iter().map(|(op, _)| op).collect();
+        self.void_presences(handle);
+        self.keep_letters(handle, &refused, error);
+        self.keep_letters(handle, &given_up, error);
+        let soft = error.is(codes::ERR_OP_SUBMIT_REJECTED);
+        for (op, soft) in refused
+            .iter()
+            .map(|op| (op, soft))
+            .chain(given_up.iter().map(|op| (op, false)))
+        {
+            let submissions = op.submissions.iter();
+            let tokens: Vec<Token> = submissions.map(|submission| submission.token).collect();
+            let outcome = if soft {
+                Outcome::Null
+            } else {
+                Outcome::Failed(error.clone())
+            };
+            self.call_back(handle, &tokens, &outcome);
+        }
+        for tab in tabs {
+            self.tell_rebuilt(handle, &tab, error);
+        }
+        self.with_doc(handle, |doc, up| doc.flush(up));
+        true
+    }
+
+    fn tell_rebuilt(&mut self, handle: DocHandle, tab: &TabId, error: &Error) {
+        match self.bring_up_to_date(handle, tab) {
+            Ok(Some(snapshot)) => {
+                let version = self.tell_version(handle, tab).0;
+                let error = error.clone();
+                let event = DocEvent::Rebuilt {
+                    snapshot,
+                    version,
+                    error,
+                };
+                self.tell_doc(handle, tab, event);
+            }
+            Ok(None) | Err(_) => {
+                let (error, rejected) = (error.clone(), Vec::new());
+                self.tell_doc(handle, tab, DocEvent::Rollback { error, rejected });
+            }
         }
     }
 

@@ -776,9 +776,10 @@ impl Host {
             return;
         }
         let busy = self.store.as_ref().is_some_and(|store| store.is_busy());
-        let lost = self.storage_error.clone().filter(|_| {
-            self.store.as_ref().is_none_or(|store| !store.is_durable())
-        });
+        let lost = self
+            .storage_error
+            .clone()
+            .filter(|_| self.store.as_ref().is_none_or(|store| !store.is_durable()));
         let (waiting, done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flushes)
             .into_iter()
             .partition(|flush| flush.waits && busy);

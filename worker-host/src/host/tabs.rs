@@ -239,6 +239,7 @@ impl Host {
             DocEvent::Rejected { .. }
             | DocEvent::Version { .. }
             | DocEvent::Rollback { .. }
+            | DocEvent::Rebuilt { .. }
             | DocEvent::Load { .. }
             | DocEvent::Error(_) => None,
         };

@@ -464,6 +464,15 @@ impl Host {
             return;
         };
         self.rewrite(handle);
+        let keeps = |host_doc: &super::HostDoc| {
+            let doc = &host_doc.doc;
+            host_doc.state.missing().is_none() && doc.version().is_some() && !doc.can_undo()
+        };
+        let keeps =
+            self.options.keeps_pending && self.docs.get(&handle).is_some_and(|it| keeps(it));
+        if keeps && self.rebuild(handle, &error) {
+            return self.run();
+        }
         let gives_up = self.docs.get(&handle).map(|host_doc| host_doc.doc.life());
         let cause = error.clone();
         self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
