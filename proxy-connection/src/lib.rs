@@ -955,7 +955,8 @@ impl ProxyConnection {
         if let Some(known) = self.docs.get_mut(&handle)
             && known.doc.version().is_some()
             && !known.unplaced
-            && version.is_some()
+            // A host that took over may not know yet what the one before was told.
+            && version > known.version
         {
             known.version = version;
         }

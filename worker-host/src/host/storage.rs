@@ -939,11 +939,11 @@ impl Host {
 
     /// Tells how many documents wait to be written, where that is news.
     pub(super) fn tell_queue(&mut self, even_so: bool) {
-        let Some(store) = &self.store else {
+        let Some(store) = self.store.as_ref().filter(|_| !self.watchers.is_empty()) else {
             return;
         };
         let (size, auto_flush) = (store.queue_size(), store.auto_flush());
-        if self.watchers.is_empty() || (!even_so && self.told_queue == size) {
+        if !even_so && self.told_queue == size {
             return;
         }
         self.told_queue = size;

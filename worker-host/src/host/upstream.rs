@@ -2,8 +2,8 @@
 
 use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
 use proxy_doc::{
-    Change, DocHandle, DocKey, Entries, Error, Json, OpKind, OtType, Seq, Snapshot, Version, codes,
-    json_string, read_json,
+    Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, Seq, Snapshot, Version,
+    codes, json_string, read_json,
 };
 
 use durable_store::record::Entry;
@@ -393,7 +393,7 @@ impl Host {
         let Some(v) = message.v else {
             return self.warn("Ignoring op without a version".to_owned());
         };
-        if self.is_own(handle, &message) {
+        if self.is_own(handle, &message) || self.take_up(handle, &message) {
             return self.handle_ack(handle, v, &message);
         }
         let src = message.src.take();
@@ -488,6 +488,25 @@ impl Host {
             .get(&handle)
             .and_then(|host_doc| host_doc.doc.inflight());
         inflight.is_some_and(|op| op.id.src == message.src && op.id.seq == message.seq)
+    }
+
+    /// An earlier life sent an op that waits here to be sent again, and the server committed it: makes it
+    /// the inflight one.
+    fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
+        let id = OpId {
+            src: message.src.clone(),
+            seq: message.seq,
+        };
+        let host_doc = self.docs.get(&handle);
+        let waits = host_doc.is_some_and(|host_doc| {
+            let doc = &host_doc.doc;
+            doc.inflight().is_none() && doc.unfinished().any(|op| op.id == id)
+        });
+        if waits && id.seq.is_some() {
+            self.act(handle, |doc, up| doc.take_up(up, &id));
+            return true;
+        }
+        false
     }
 
     /// Reads an op that fits the document's version. Of others only the version matters.
