@@ -178,6 +178,7 @@ enum Phase {
 #[derive(Debug)]
 enum Asked {
     Open,
+    Check,
     State,
     Journal,
     JournalDocs,
@@ -242,6 +243,7 @@ pub struct DurableStore {
     letters: Vec<Letter>,
     letters_changed: bool,
     state_changed: bool,
+    state_was_absent: bool,
     full: bool,
 
     // While it is being restored.
@@ -289,6 +291,7 @@ impl DurableStore {
             letters: Vec::new(),
             letters_changed: false,
             state_changed: false,
+            state_was_absent: false,
             full: false,
             journal: Vec::new(),
             restoring: Vec::new(),
@@ -766,6 +769,7 @@ impl DurableStore {
     fn handle_answer(&mut self, asked: Asked, texts: &[Option<String>]) {
         match asked {
             Asked::Open => self.handle_opened(),
+            Asked::Check => self.handle_check(texts),
             Asked::State => self.handle_state(texts),
             Asked::Journal => self.handle_journal(texts),
             Asked::JournalDocs => self.handle_journal_docs(texts),
@@ -786,15 +790,35 @@ impl DurableStore {
     }
 
     fn handle_opened(&mut self) {
-        if std::mem::take(&mut self.reopening) {
-            for (asked, ask) in std::mem::take(&mut self.again) {
-                self.ask(asked, ask);
-            }
-            return;
+        if self.reopening {
+            let ids = vec![RecordId::meta("state")];
+            return self.ask(Asked::Check, Ask::Read(ids));
         }
         self.phase = Phase::ReadingState;
         let ids = ["state", "letters"].map(RecordId::meta).to_vec();
         self.ask(Asked::State, Ask::Read(ids));
+    }
+
+    /// The storage was opened again: whether it still is the one that it was.
+    fn handle_check(&mut self, texts: &[Option<String>]) {
+        let text = texts.first().and_then(Option::as_deref);
+        let state = text.and_then(|text| read_json::<StoreState>(text).ok());
+        let same = match state {
+            Some(state) => state.line == self.state.line,
+            // Before the first write there is none; later somebody else deleted it.
+            None => self.committed == 0 && self.state_was_absent,
+        };
+        let reading = matches!(self.phase, Phase::ReadingState | Phase::Wiping);
+        if !same && !reading {
+            return self.lose(Failure {
+                kind: FailureKind::Closed,
+                message: "The store was deleted by somebody else".to_owned(),
+            });
+        }
+        self.reopening = false;
+        for (asked, ask) in std::mem::take(&mut self.again) {
+            self.ask(asked, ask);
+        }
     }
 
     fn handle_state(&mut self, texts: &[Option<String>]) {
@@ -803,6 +827,7 @@ impl DurableStore {
             // A new store.
             None => {
                 self.state_changed = true;
+                self.state_was_absent = true;
                 self.has_inventory = true;
             }
             Some(Ok(state)) if state.schema <= SCHEMA => self.state = state,
@@ -973,6 +998,7 @@ impl DurableStore {
             };
             self.journal_next = 1;
             self.state_changed = true;
+            self.state_was_absent = true;
             self.has_inventory = true;
             return self.become_ready(Vec::new());
         }
@@ -1008,6 +1034,9 @@ impl DurableStore {
             return self.lose(failure);
         }
         if is_open {
+            return self.ask(Asked::Open, Ask::Open);
+        }
+        if let Asked::Check = asked {
             return self.ask(Asked::Open, Ask::Open);
         }
         self.again.push((asked, ask));

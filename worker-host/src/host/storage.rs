@@ -969,11 +969,10 @@ impl Host {
         if !store.is_durable() {
             return true;
         }
-        if !self.expected.is_empty() {
-            return false;
-        }
         let key = host_doc.doc.key();
         match store.retention() {
+            // A tab of an earlier life may come and go on with it.
+            Retention::Session if !self.expected.is_empty() => return false,
             Retention::Session => store.delete(key),
             Retention::Durable if store.is_dirty(key) => {
                 store.rewrite(key, false);
