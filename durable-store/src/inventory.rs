@@ -3,7 +3,7 @@
 //! Kept in buckets, so that a change of one document rewrites a small record however many there are,
 //! and so that any storage will do that can read a record by its name.
 
-use proxy_doc::{DocKey, Version};
+use proxy_doc::{DocKey, Version, write_json};
 
 use crate::record::{RecordId, Stored};
 
@@ -76,10 +76,16 @@ impl Inventory {
         bucket.len() < before
     }
 
-    /// The record of the document's bucket.
-    pub(crate) fn record_of(&self, key: &DocKey) -> (RecordId, &Vec<Stored>) {
-        let bucket = bucket_of(key);
-        (record(bucket), &self.buckets[bucket])
+    /// The records that say of these documents what is so now.
+    pub(crate) fn records_of(&self, keys: &[DocKey]) -> Vec<(RecordId, String)> {
+        let mut buckets: Vec<usize> = keys.iter().map(bucket_of).collect();
+        buckets.sort_unstable();
+        buckets.dedup();
+        let text = |bucket: usize| write_json(&self.buckets[bucket]);
+        buckets
+            .into_iter()
+            .map(|bucket| (record(bucket), text(bucket)))
+            .collect()
     }
 }
 

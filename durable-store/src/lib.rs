@@ -8,6 +8,7 @@
 //! What it refuses to do: touch a storage, transform an op, read a clock.
 
 mod inventory;
+mod lack;
 pub mod record;
 mod state;
 mod store;

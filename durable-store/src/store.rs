@@ -8,11 +8,12 @@
 //! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
 //! not acknowledged.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use proxy_doc::{DocKey, Error, Map, Seq, TabId, Version, codes, read_json, write_json};
 
 use crate::inventory::Inventory;
+use crate::lack::Lacking;
 use crate::record::{
     DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
@@ -142,6 +143,16 @@ pub struct Restored {
     pub entries: Vec<Entry>,
 }
 
+impl Restored {
+    /// Whether the journal record of this number is none that the document's record contains.
+    fn record_holds_less_than(&self, n: u64) -> bool {
+        match &self.record {
+            Ok(Some(record)) => record.at < n,
+            Ok(None) | Err(_) => true,
+        }
+    }
+}
+
 /// What is to become of a document's record.
 #[derive(Debug)]
 pub enum Kept {
@@ -193,15 +204,6 @@ enum Asked {
     },
 }
 
-/// A document whose record lacks something.
-#[derive(Debug)]
-struct Dirty {
-    /// The journal record from which on it does.
-    first: u64,
-    entries: usize,
-    bytes: usize,
-}
-
 /// The store.
 #[derive(Debug)]
 pub struct DurableStore {
@@ -227,12 +229,8 @@ pub struct DurableStore {
     committed: u64,
     /// The write that outputs have to wait for.
     barrier: u64,
-    dirty: BTreeMap<DocKey, Dirty>,
-    /// Documents whose records the next write has to hold.
-    forced: BTreeSet<DocKey>,
-    deleted: BTreeSet<DocKey>,
-    sizes: BTreeMap<DocKey, usize>,
-    persisting: Vec<DocKey>,
+    /// What the records of documents lack.
+    lacking: Lacking,
     auto_flush: bool,
     /// All records that lack something are to be rewritten.
     flushing: bool,
@@ -278,11 +276,7 @@ impl DurableStore {
             begun: 0,
             committed: 0,
             barrier: 0,
-            dirty: BTreeMap::new(),
-            forced: BTreeSet::new(),
-            deleted: BTreeSet::new(),
-            sizes: BTreeMap::new(),
-            persisting: Vec::new(),
+            lacking: Lacking::default(),
             auto_flush: true,
             flushing: false,
             idle: false,
@@ -357,16 +351,12 @@ impl DurableStore {
 
     /// Whether the document's record lacks something.
     pub fn is_dirty(&self, key: &DocKey) -> bool {
-        self.dirty.contains_key(key) || self.forced.contains(key) || self.persisting.contains(key)
+        self.lacking.is_dirty(key)
     }
 
     /// Documents whose records lack something and are not being written.
     pub fn queue_size(&self) -> usize {
-        let forced = self
-            .forced
-            .iter()
-            .filter(|key| !self.dirty.contains_key(*key));
-        self.dirty.len() + forced.count()
+        self.lacking.len()
     }
 
     /// Whether records are rewritten by themselves.
@@ -376,11 +366,7 @@ impl DurableStore {
 
     /// Whether a quiet moment would be of use.
     pub fn wants_idle(&self) -> bool {
-        let dirty = self.auto_flush
-            && self
-                .dirty
-                .iter()
-                .any(|(key, dirty)| self.is_worth(key, dirty));
+        let dirty = self.auto_flush && !self.lacking.oldest(1, is_worth).is_empty();
         self.phase == Phase::Ready && (dirty || !self.has_inventory)
     }
 
@@ -413,13 +399,7 @@ impl DurableStore {
             return;
         }
         let bytes = write_json(&entry).len();
-        let dirty = self.dirty.entry(key.clone()).or_insert(Dirty {
-            first: self.journal_next,
-            entries: 0,
-            bytes: 0,
-        });
-        dirty.entries += 1;
-        dirty.bytes += bytes;
+        self.lacking.add(key, self.journal_next, 1, bytes);
         self.batch_bytes += bytes;
         self.batch.entries.push(Logged {
             key: key.clone(),
@@ -433,8 +413,7 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
-        self.deleted.remove(key);
-        self.forced.insert(key.clone());
+        self.lacking.force(key);
         self.block(blocking);
     }
 
@@ -444,11 +423,7 @@ impl DurableStore {
             return;
         }
         let first = self.journal_next;
-        self.dirty.entry(key.clone()).or_insert(Dirty {
-            first,
-            entries: MANY_ENTRIES,
-            bytes: 0,
-        });
+        self.lacking.add(key, first, MANY_ENTRIES, 0);
     }
 
     /// The document is forgotten.
@@ -456,10 +431,7 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
-        self.forced.remove(key);
-        self.dirty.remove(key);
-        self.sizes.remove(key);
-        self.deleted.insert(key.clone());
+        self.lacking.delete(key);
     }
 
     /// A tab may hold documents from now on.
@@ -517,7 +489,7 @@ impl DurableStore {
 
     /// Rewrites all records that lack something.
     pub fn flush(&mut self) {
-        self.flushing = !self.dirty.is_empty();
+        self.flushing = self.lacking.any();
     }
 
     /// There is time.
@@ -567,12 +539,9 @@ impl DurableStore {
         self.again.clear();
         self.requests.clear();
         self.batch = JournalRecord::default();
-        self.dirty.clear();
-        self.forced.clear();
-        self.deleted.clear();
+        self.lacking = Lacking::default();
         self.letters.clear();
         self.journal.clear();
-        self.persisting.clear();
         self.inventory = Inventory::default();
         self.committed = self.begun;
     }
@@ -608,8 +577,7 @@ impl DurableStore {
     fn has_work(&self) -> bool {
         !self.batch.entries.is_empty()
             || !self.batch.tabs.is_empty()
-            || !self.forced.is_empty()
-            || !self.deleted.is_empty()
+            || self.lacking.is_urgent()
             || self.letters_changed
             || self.state_changed
             || ((self.flushing || self.idle) && self.has_inventory)
@@ -620,7 +588,7 @@ impl DurableStore {
         if self.phase != Phase::Ready || self.begun > self.committed || !self.has_work() {
             return;
         }
-        if !self.has_inventory && (!self.forced.is_empty() || !self.deleted.is_empty()) {
+        if !self.has_inventory && self.lacking.is_urgent() {
             return self.want_inventory();
         }
         self.begun += 1;
@@ -651,41 +619,43 @@ impl DurableStore {
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
     ) {
-        let mut changed = BTreeMap::new();
-        for key in self.choose_records() {
+        let mut changed: Vec<DocKey> = Vec::new();
+        let chosen = self.choose_records();
+        let mut stays = chosen.len();
+        for key in chosen {
             match documents.record(&key) {
                 Kept::AsItIs => continue,
                 Kept::Record(mut record) => {
-                    self.dirty.remove(&key);
+                    stays -= 1;
+                    self.lacking.clear(&key);
                     record.at = self.journal_next - 1;
                     let pending = !record.ops.is_empty();
                     self.inventory.put(&key, record.version, pending);
-                    self.events
-                        .push_back(StoreEvent::InventoryChanged(key.clone()));
                     let text = write_json(&*record);
-                    self.sizes.insert(key.clone(), text.len());
+                    self.lacking.set_size(&key, text.len());
+                    self.lacking.begin(&key);
                     puts.push((RecordId::doc(&key), text));
-                    self.persisting.push(key.clone());
+                    changed.push(key);
                 }
                 Kept::Nothing => {
-                    self.dirty.remove(&key);
-                    self.deleted.insert(key.clone());
+                    stays -= 1;
+                    self.lacking.delete(&key);
                 }
             }
-            let (id, bucket) = self.inventory.record_of(&key);
-            changed.insert(id, write_json(bucket));
         }
-        for key in std::mem::take(&mut self.deleted) {
+        // What nobody here can read is written by nobody.
+        self.flushing &= stays < MAX_RECORDS;
+        for key in self.lacking.take_deleted() {
             if self.inventory.remove(&key) {
                 deletes.push(RecordId::doc(&key));
-                let (id, bucket) = self.inventory.record_of(&key);
-                changed.insert(id, write_json(bucket));
-                self.events.push_back(StoreEvent::InventoryChanged(key));
+                changed.push(key);
             }
         }
-        puts.extend(changed);
-        if !self.persisting.is_empty() {
-            let keys = self.persisting.clone();
+        puts.extend(self.inventory.records_of(&changed));
+        let changed = changed.into_iter().map(StoreEvent::InventoryChanged);
+        self.events.extend(changed);
+        let keys = self.lacking.persisting();
+        if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisting(keys));
         }
     }
@@ -693,47 +663,37 @@ impl DurableStore {
     /// The documents whose records are rewritten now: those that have to be, and the oldest of the
     /// others where there is time or need.
     fn choose_records(&mut self) -> Vec<DocKey> {
-        let mut chosen = std::mem::take(&mut self.forced);
+        let mut chosen = self.lacking.take_forced();
         if !self.has_inventory {
             return Vec::new();
         }
         let idle = std::mem::take(&mut self.idle);
         let any = self.flushing || (self.auto_flush && self.is_journal_long());
         if any || idle {
-            let mut oldest: Vec<(u64, &DocKey)> = self
-                .dirty
-                .iter()
-                .filter(|(key, dirty)| any || self.is_worth(key, dirty))
-                .map(|(key, dirty)| (dirty.first, key))
-                .collect();
-            oldest.sort_unstable();
-            let oldest = oldest.into_iter().take(MAX_RECORDS);
-            chosen.extend(oldest.map(|(_, key)| key.clone()));
+            let worth = |entries, since, size| any || is_worth(entries, since, size);
+            for key in self.lacking.oldest(MAX_RECORDS, worth) {
+                if !chosen.contains(&key) {
+                    chosen.push(key);
+                }
+            }
             // What an application asked to flush is flushed to the end.
-            self.flushing &= self.dirty.keys().any(|key| !chosen.contains(key));
+            self.flushing &= self.lacking.len() > MAX_RECORDS;
         }
-        chosen.into_iter().collect()
-    }
-
-    fn is_worth(&self, key: &DocKey, dirty: &Dirty) -> bool {
-        let size = self.sizes.get(key).copied().unwrap_or_default();
-        dirty.entries >= MANY_ENTRIES || dirty.bytes.saturating_mul(WORTH) >= size
+        chosen
     }
 
     fn is_journal_long(&self) -> bool {
-        let to_write: usize = self
-            .dirty
-            .iter()
-            .map(|(key, dirty)| dirty.bytes + self.sizes.get(key).copied().unwrap_or_default())
-            .sum();
         self.journal_next - self.state.first > MAX_JOURNAL
-            || self.journal_bytes > MAX_JOURNAL_BYTES.max(2 * to_write)
+            || self.journal_bytes > MAX_JOURNAL_BYTES.max(2 * self.lacking.bytes())
     }
 
     /// Drops the journal up to the oldest entry that some record lacks.
     fn trim_journal(&mut self, puts: &mut Vec<(RecordId, String)>, deletes: &mut Vec<RecordId>) {
-        let needed = self.dirty.values().map(|dirty| dirty.first).min();
-        let first = needed.unwrap_or(self.journal_next).min(self.journal_next);
+        let first = self
+            .lacking
+            .first()
+            .unwrap_or(self.journal_next)
+            .min(self.journal_next);
         if first == self.state.first && !std::mem::take(&mut self.state_changed) {
             return;
         }
@@ -778,7 +738,7 @@ impl DurableStore {
                 let loaded: Vec<_> = keys.into_iter().zip(records).collect();
                 for ((key, _), text) in loaded.iter().zip(texts) {
                     let size = text.as_ref().map_or(0, String::len);
-                    self.sizes.insert(key.clone(), size);
+                    self.lacking.set_size(key, size);
                 }
                 self.events.push_back(StoreEvent::Loaded(loaded));
             }
@@ -887,13 +847,8 @@ impl DurableStore {
             }
         }
         for logged in &record.entries {
-            let dirty = self.dirty.entry(logged.key.clone()).or_insert(Dirty {
-                first: self.journal_next,
-                entries: 0,
-                bytes: 0,
-            });
-            dirty.entries += 1;
-            dirty.bytes += bytes / record.entries.len();
+            let bytes = bytes / record.entries.len();
+            self.lacking.add(&logged.key, self.journal_next, 1, bytes);
         }
         let at = self.journal_next;
         let entries = record.entries.into_iter().map(|logged| (at, logged));
@@ -921,45 +876,40 @@ impl DurableStore {
         if nobody && self.options.retention == Retention::Session {
             return self.begin_wipe(true);
         }
-        self.restoring = self.dirty.keys().cloned().collect();
+        self.restoring = self.lacking.keys().cloned().collect();
         self.phase = Phase::ReadingDocs;
         let ids = self.restoring.iter().map(RecordId::doc).collect();
         self.ask(Asked::JournalDocs, Ask::Read(ids));
     }
 
     fn handle_journal_docs(&mut self, texts: &[Option<String>]) {
-        let mut entries: BTreeMap<DocKey, Vec<(u64, Entry)>> = BTreeMap::new();
-        for (at, logged) in std::mem::take(&mut self.journal) {
-            let of_doc = entries.entry(logged.key).or_default();
-            of_doc.push((at, logged.entry));
-        }
         let keys = std::mem::take(&mut self.restoring);
-        let mut all = Vec::new();
+        let mut all: Vec<Restored> = Vec::with_capacity(keys.len());
         for (key, text) in keys.into_iter().zip(texts) {
             let record = doc_record(text.as_deref());
-            self.sizes
-                .insert(key.clone(), text.as_ref().map_or(0, String::len));
-            let at = match &record {
-                Ok(Some(record)) => record.at,
-                Ok(None) | Err(_) => 0,
-            };
-            let since: Vec<Entry> = entries
-                .remove(&key)
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|(n, _)| *n > at)
-                .map(|(_, entry)| entry)
-                .collect();
-            if since.is_empty() {
-                self.dirty.remove(&key);
-                continue;
-            }
+            self.lacking
+                .set_size(&key, text.as_ref().map_or(0, String::len));
             all.push(Restored {
                 key,
                 record,
-                entries: since,
+                entries: Vec::new(),
             });
         }
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        for (n, logged) in std::mem::take(&mut self.journal) {
+            let found = all.binary_search_by(|doc| doc.key.cmp(&logged.key));
+            if let Ok(doc) = found.map(|index| &mut all[index])
+                && doc.record_holds_less_than(n)
+            {
+                doc.entries.push(logged.entry);
+            }
+        }
+        all.retain(|doc| {
+            if doc.entries.is_empty() {
+                self.lacking.clear(&doc.key);
+            }
+            !doc.entries.is_empty()
+        });
         self.become_ready(all);
     }
 
@@ -981,7 +931,7 @@ impl DurableStore {
 
     fn handle_written(&mut self) {
         self.committed = self.begun;
-        let keys = std::mem::take(&mut self.persisting);
+        let keys = self.lacking.finish();
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisted(keys));
         }
@@ -1063,16 +1013,13 @@ impl DurableStore {
         }
         let text = format!("No space left: evicting {} documents", evicted.len());
         self.events.push_back(StoreEvent::Warn(text));
-        let mut buckets = BTreeMap::new();
         for key in &evicted {
             self.inventory.remove(key);
-            let (id, bucket) = self.inventory.record_of(key);
-            buckets.insert(id, write_json(bucket));
-            self.events
-                .push_back(StoreEvent::InventoryChanged(key.clone()));
+            let event = StoreEvent::InventoryChanged(key.clone());
+            self.events.push_back(event);
         }
+        let puts = self.inventory.records_of(&evicted);
         let deletes = evicted.iter().map(RecordId::doc).collect();
-        let puts = buckets.into_iter().collect();
         self.ask(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
         self.ask(asked, ask);
     }
@@ -1088,10 +1035,7 @@ impl DurableStore {
             .collect();
         self.requests.clear();
         self.batch = JournalRecord::default();
-        self.dirty.clear();
-        self.forced.clear();
-        self.deleted.clear();
-        self.persisting.clear();
+        self.lacking = Lacking::default();
         self.events.push_back(StoreEvent::Lost(failure));
         for (asked, _) in reads {
             if let Asked::Docs(keys) = asked {
@@ -1100,6 +1044,12 @@ impl DurableStore {
             }
         }
     }
+}
+
+/// Whether a quiet moment should rewrite a record: of so many entries, so many bytes since, and so
+/// many bytes itself.
+fn is_worth(entries: usize, since: usize, size: usize) -> bool {
+    entries >= MANY_ENTRIES || since.saturating_mul(WORTH) >= size
 }
 
 fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {

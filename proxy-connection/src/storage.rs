@@ -15,7 +15,7 @@ pub(crate) struct Storage {
     state: Option<StorageState>,
     queue_size: usize,
     auto_flush: bool,
-    inventory: BTreeMap<DocKey, StoredDoc>,
+    inventory: Inventory,
     letters: Vec<DeadLetter>,
     watches: bool,
 }
@@ -26,9 +26,40 @@ impl Default for Storage {
             state: None,
             queue_size: 0,
             auto_flush: true,
-            inventory: BTreeMap::new(),
+            inventory: Inventory::default(),
             letters: Vec::new(),
             watches: false,
+        }
+    }
+}
+
+/// The documents of the store, by their place in a list.
+#[derive(Debug, Default)]
+struct Inventory {
+    places: BTreeMap<DocKey, DocHandle>,
+    docs: Vec<Option<StoredDoc>>,
+}
+
+impl Inventory {
+    fn get(&self, key: &DocKey) -> Option<&StoredDoc> {
+        let place = self.places.get(key)?;
+        self.docs[place.0 as usize].as_ref()
+    }
+
+    fn put(&mut self, doc: StoredDoc) {
+        match self.places.get(&doc.key) {
+            Some(place) => self.docs[place.0 as usize] = Some(doc),
+            None => {
+                let place = DocHandle(self.docs.len() as u32);
+                self.places.insert(doc.key.clone(), place);
+                self.docs.push(Some(doc));
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &DocKey) {
+        if let Some(place) = self.places.get(key) {
+            self.docs[place.0 as usize] = None;
         }
     }
 }
@@ -53,7 +84,7 @@ impl ProxyConnection {
 
     /// The documents of the store.
     pub fn inventory(&self) -> impl Iterator<Item = &StoredDoc> {
-        self.storage.inventory.values()
+        self.storage.inventory.docs.iter().flatten()
     }
 
     /// Whether the store has the document, at `version` at least.
@@ -146,10 +177,10 @@ impl ProxyConnection {
             }
             StorageEvent::Inventory { docs, gone, whole } => {
                 if *whole {
-                    storage.inventory.clear();
+                    storage.inventory = Inventory::default();
                 }
                 for doc in docs {
-                    storage.inventory.insert(doc.key.clone(), doc.clone());
+                    storage.inventory.put(doc.clone());
                 }
                 for key in gone {
                     storage.inventory.remove(key);
@@ -175,7 +206,7 @@ impl ProxyConnection {
     /// Everything is being deleted: nothing goes to the host any more, and what has no end gets one.
     fn stop_for_wipe(&mut self) {
         self.left = true;
-        self.storage.inventory.clear();
+        self.storage.inventory = Inventory::default();
         self.storage.letters.clear();
         let error = Error::new(codes::ERR_STORAGE, "The store was wiped");
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();

@@ -13,7 +13,7 @@ mod storage;
 mod tabs;
 mod upstream;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use broker::hub::Hub;
@@ -170,18 +170,17 @@ pub struct Host {
     /// Why the store cannot be used, or is no better one.
     storage_error: Option<Error>,
     /// Inputs that wait for the store.
-    parked: VecDeque<inputs::Input>,
-    loading: BTreeSet<DocKey>,
+    parked: VecDeque<inputs::Parked>,
     /// Documents that were loaded, and may not have been used yet.
     fresh: Vec<DocHandle>,
-    unreadable: BTreeMap<DocKey, storage::Unreadable>,
+    unreadable: Vec<(DocKey, storage::Unreadable)>,
     /// What happens was logged by an earlier life.
     replaying: bool,
     /// Tabs of earlier lives that have not come yet.
-    expected: BTreeSet<TabId>,
+    expected: Set<TabId>,
     /// Documents with pending ops that nobody asked for, and those of them that are at work.
     backlog: VecDeque<DocKey>,
-    draining: BTreeMap<DocKey, ()>,
+    draining: Vec<DocKey>,
     /// Tabs that are told of the store.
     watchers: Set<TabId>,
     told_queue: usize,
@@ -288,13 +287,12 @@ impl Host {
             storage_mode: "none".to_owned(),
             storage_error: None,
             parked: VecDeque::new(),
-            loading: BTreeSet::new(),
             fresh: Vec::new(),
-            unreadable: BTreeMap::new(),
+            unreadable: Vec::new(),
             replaying: false,
-            expected: BTreeSet::new(),
+            expected: Set::new(),
             backlog: VecDeque::new(),
-            draining: BTreeMap::new(),
+            draining: Vec::new(),
             watchers: Set::new(),
             told_queue: 0,
             flushes: Vec::new(),
@@ -494,6 +492,10 @@ impl Host {
     }
 
     fn forget_unused(&mut self, handle: DocHandle) {
+        if !self.parked.is_empty() {
+            // Something that waits may name it.
+            return self.fresh.push(handle);
+        }
         let unused = self.docs.get(&handle).is_some_and(|host_doc| {
             host_doc.hub.is_unknown()
                 && !host_doc.doc.has_pending()
@@ -505,7 +507,9 @@ impl Host {
             && self.may_forget(handle)
             && let Some(host_doc) = self.docs.remove(&handle)
         {
-            self.by_key.remove(host_doc.doc.key());
+            let key = host_doc.doc.key();
+            self.by_key.remove(key);
+            self.draining.retain(|drained| drained != key);
         }
     }
 }

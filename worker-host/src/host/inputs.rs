@@ -3,8 +3,6 @@
 //! A document that the store may have is loaded before anything happens to it. What names it waits, and
 //! with it what came later from the same tab, or from the server; others go on.
 
-use std::collections::BTreeSet;
-
 use broker::message::ToHost;
 use proxy_doc::{DocKey, Json, ParseError, TabId};
 
@@ -23,6 +21,14 @@ pub(super) enum Input {
     Message(Box<Message>),
 }
 
+/// An input that waits for the store.
+#[derive(Debug)]
+pub(super) struct Parked {
+    input: Input,
+    /// What it needs was asked for.
+    asked: bool,
+}
+
 /// One message of the server.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -31,7 +37,7 @@ pub(super) struct Message {
 }
 
 /// Whose inputs stay in their order.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq)]
 enum From {
     Tab(TabId),
     Server,
@@ -57,7 +63,10 @@ impl Host {
             self.carry_out(input);
             return self.settle();
         }
-        self.parked.push_back(input);
+        self.parked.push_back(Parked {
+            input,
+            asked: false,
+        });
         self.pump();
     }
 
@@ -66,15 +75,15 @@ impl Host {
         if self.is_restoring() {
             return;
         }
-        let mut blocked = BTreeSet::new();
+        let mut blocked = Vec::new();
         let mut at = 0;
-        while let Some(input) = self.parked.get(at) {
-            let from = input.from();
+        while let Some(parked) = self.parked.get(at) {
+            let from = parked.input.from();
             if blocked.contains(&from) || !self.has_loaded(at) {
-                blocked.insert(from);
+                blocked.push(from);
                 at += 1;
-            } else if let Some(input) = self.parked.remove(at) {
-                self.carry_out(input);
+            } else if let Some(parked) = self.parked.remove(at) {
+                self.carry_out(parked.input);
                 self.settle();
             }
         }
@@ -100,23 +109,20 @@ impl Host {
 
     /// Whether all documents that the input names are here; asks the store for those that are not.
     fn has_loaded(&mut self, at: usize) -> bool {
-        let mut missing = Vec::new();
-        let mut waits = false;
-        for key in self.named(at) {
-            if self.by_key.contains_key(&key) || self.unreadable.contains_key(&key) {
-                continue;
-            }
-            waits = true;
-            if self.loading.insert(key.clone()) {
-                missing.push(key);
-            }
+        let mut missing = self.named(at);
+        missing.retain(|key| !self.by_key.contains_key(key) && !self.is_unreadable(key));
+        let is_here = missing.is_empty();
+        if let Some(parked) = self.parked.get_mut(at)
+            && !is_here
+            && !std::mem::replace(&mut parked.asked, true)
+        {
+            self.ask_for(missing);
         }
-        self.ask_for(missing);
-        !waits
+        is_here
     }
 
     fn named(&self, at: usize) -> Vec<DocKey> {
-        match self.parked.get(at) {
+        match self.parked.get(at).map(|parked| &parked.input) {
             Some(Input::Tab(_, message)) => named_by_tab(message),
             Some(Input::Message(message)) => match &message.parsed {
                 Ok(incoming) => self.named_by_query(incoming),

@@ -33,7 +33,7 @@ pub(super) struct Unreadable {
 
 impl Documents for Host {
     fn record(&self, key: &DocKey) -> Kept {
-        if let Some(unreadable) = self.unreadable.get(key) {
+        if let Some(unreadable) = self.unreadable(key) {
             return match &unreadable.record {
                 Some(record) => Kept::Record(Box::new(DocRecord {
                     rest: unreadable.entries.clone(),
@@ -53,7 +53,7 @@ impl Documents for Host {
     }
 
     fn holds(&self, key: &DocKey) -> bool {
-        self.by_key.contains_key(key) || self.unreadable.contains_key(key)
+        self.by_key.contains_key(key) || self.is_unreadable(key)
     }
 }
 
@@ -258,7 +258,6 @@ impl Host {
             StoreEvent::Restored(docs) => self.take_over(docs),
             StoreEvent::Loaded(docs) => {
                 for (key, record) in docs {
-                    self.loading.remove(&key);
                     self.restore_doc(Restored {
                         key,
                         record,
@@ -310,7 +309,9 @@ impl Host {
     fn take_over(&mut self, docs: Vec<Restored>) {
         if let Some(store) = &self.store {
             self.line = store.line();
-            self.expected = store.tabs().iter().cloned().collect();
+            for tab in store.tabs() {
+                self.expected.insert(tab.clone());
+            }
         }
         if let (Some(store), Some(id)) = (&self.store, &self.id) {
             let after = store.seq_after(id);
@@ -328,21 +329,18 @@ impl Host {
             record,
             mut entries,
         } = restored;
-        if self.by_key.contains_key(&key) {
+        if self.by_key.contains_key(&key) || self.is_unreadable(&key) {
             return;
         }
         let record = match record {
             Ok(record) => record.unwrap_or_default(),
             Err(error) => {
-                self.unreadable.insert(
-                    key,
-                    Unreadable {
-                        record: None,
-                        entries,
-                        error,
-                    },
-                );
-                return;
+                let unreadable = Unreadable {
+                    record: None,
+                    entries,
+                    error,
+                };
+                return self.unreadable.push((key, unreadable));
             }
         };
         let mut all = record.rest.clone();
@@ -363,7 +361,7 @@ impl Host {
                 entries: all,
                 error,
             };
-            self.unreadable.insert(key, unreadable);
+            self.unreadable.push((key, unreadable));
             return;
         }
         self.finish_restoring(handle);
@@ -522,9 +520,17 @@ impl Host {
 
     /// Why the document cannot be used, where the store has it and nobody here can read it.
     pub(super) fn unreadable_error(&self, key: &DocKey) -> Option<Error> {
-        self.unreadable
-            .get(key)
+        self.unreadable(key)
             .map(|unreadable| unreadable.error.clone())
+    }
+
+    fn unreadable(&self, key: &DocKey) -> Option<&Unreadable> {
+        let found = self.unreadable.iter().find(|(of, _)| of == key);
+        found.map(|(_, unreadable)| unreadable)
+    }
+
+    pub(super) fn is_unreadable(&self, key: &DocKey) -> bool {
+        self.unreadable(key).is_some()
     }
 
     /// The inventory is known: documents with pending ops are brought to the server, whether or not a
@@ -547,22 +553,24 @@ impl Host {
 
     /// Loads the next documents whose ops have to be brought to the server.
     pub(super) fn work_off(&mut self) {
-        self.draining.retain(|key, _| {
+        let mut draining = std::mem::take(&mut self.draining);
+        draining.retain(|key| {
             let handle = self.by_key.get(key);
             let host_doc = handle.and_then(|handle| self.docs.get(handle));
             let drained = host_doc.is_some_and(|host_doc| !host_doc.doc.has_write_pending());
-            !drained && !self.unreadable.contains_key(key)
+            !drained && !self.is_unreadable(key)
         });
         let mut keys = Vec::new();
-        while self.draining.len() < MAX_BACKLOG {
+        while draining.len() < MAX_BACKLOG {
             let Some(key) = self.backlog.pop_front() else {
                 break;
             };
-            self.draining.insert(key.clone(), ());
-            if !self.by_key.contains_key(&key) && self.loading.insert(key.clone()) {
-                keys.push(key);
+            if !self.by_key.contains_key(&key) {
+                keys.push(key.clone());
             }
+            draining.push(key);
         }
+        self.draining = draining;
         self.ask_for(keys);
     }
 
@@ -699,7 +707,7 @@ impl Host {
     pub(super) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
         let mut docs = Vec::new();
         for key in keys {
-            if self.unreadable.contains_key(&key) {
+            if self.is_unreadable(&key) {
                 continue;
             }
             let handle = self.open(key.clone());

@@ -1,0 +1,246 @@
+//! What the records of documents lack: since which journal record, and how much.
+//!
+//! Documents go by a number here, given once; the store may know tens of thousands of them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proxy_doc::{DocHandle, DocKey};
+
+/// A document that the store has met in this life.
+#[derive(Debug)]
+struct Tracked {
+    key: DocKey,
+    /// Bytes of its record, as far as that was read or written.
+    size: usize,
+    lack: Option<Lack>,
+    /// Its record has to be in the next write.
+    forced: bool,
+    /// It is to be deleted.
+    deleted: bool,
+    /// Its record is being written.
+    persisting: bool,
+}
+
+/// What a record lacks.
+#[derive(Clone, Copy, Debug)]
+struct Lack {
+    /// The journal record from which on.
+    first: u64,
+    entries: usize,
+    bytes: usize,
+}
+
+/// All documents that the store has met, and what their records lack.
+#[derive(Debug, Default)]
+pub(crate) struct Lacking {
+    names: BTreeMap<DocKey, DocHandle>,
+    docs: Vec<Tracked>,
+    /// By the journal record from which on they lack something; some entries are out of date.
+    order: VecDeque<(u64, DocHandle)>,
+    forced: Vec<DocHandle>,
+    deleted: Vec<DocHandle>,
+    persisting: Vec<DocHandle>,
+    count: usize,
+    /// Bytes to write for all that lack something, about.
+    bytes: usize,
+}
+
+impl Lacking {
+    /// How many documents lack something, or have to be written.
+    pub(crate) fn len(&self) -> usize {
+        let forced = self.forced.iter().map(|doc| &self.docs[doc.0 as usize]);
+        self.count + forced.filter(|doc| doc.lack.is_none()).count()
+    }
+
+    /// Whether any record lacks something.
+    pub(crate) fn any(&self) -> bool {
+        self.count > 0
+    }
+
+    /// Bytes to write for all that lack something, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether something has to be in the next write.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.forced.is_empty() || !self.deleted.is_empty()
+    }
+
+    /// Whether the document's record lacks something, or is not written yet.
+    pub(crate) fn is_dirty(&self, key: &DocKey) -> bool {
+        let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
+        doc.is_some_and(|doc| doc.lack.is_some() || doc.forced || doc.persisting)
+    }
+
+    /// All that lack something, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &DocKey> {
+        let lacking = self.docs.iter().filter(|doc| doc.lack.is_some());
+        lacking.map(|doc| &doc.key)
+    }
+
+    fn track(&mut self, key: &DocKey) -> DocHandle {
+        if let Some(doc) = self.names.get(key) {
+            return *doc;
+        }
+        let doc = DocHandle(self.docs.len() as u32);
+        self.names.insert(key.clone(), doc);
+        self.docs.push(Tracked {
+            key: key.clone(),
+            size: 0,
+            lack: None,
+            forced: false,
+            deleted: false,
+            persisting: false,
+        });
+        doc
+    }
+
+    /// The record lacks so many entries more, from this journal record on.
+    pub(crate) fn add(&mut self, key: &DocKey, first: u64, entries: usize, bytes: usize) {
+        let doc = self.track(key);
+        let tracked = &mut self.docs[doc.0 as usize];
+        self.bytes += bytes;
+        match &mut tracked.lack {
+            Some(lack) => {
+                lack.entries += entries;
+                lack.bytes += bytes;
+            }
+            None => {
+                tracked.lack = Some(Lack {
+                    first,
+                    entries,
+                    bytes,
+                });
+                self.count += 1;
+                self.bytes += tracked.size;
+                self.order.push_back((first, doc));
+            }
+        }
+    }
+
+    /// The record has to be in the next write.
+    pub(crate) fn force(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        let tracked = &mut self.docs[doc.0 as usize];
+        tracked.deleted = false;
+        if !std::mem::replace(&mut tracked.forced, true) {
+            self.forced.push(doc);
+        }
+    }
+
+    /// The document is to be deleted.
+    pub(crate) fn delete(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        self.fill(doc);
+        let tracked = &mut self.docs[doc.0 as usize];
+        tracked.forced = false;
+        if !std::mem::replace(&mut tracked.deleted, true) {
+            self.deleted.push(doc);
+        }
+    }
+
+    /// The record was read or written, and has so many bytes.
+    pub(crate) fn set_size(&mut self, key: &DocKey, size: usize) {
+        let doc = self.track(key);
+        let tracked = &mut self.docs[doc.0 as usize];
+        if tracked.lack.is_some() {
+            self.bytes = self.bytes + size - tracked.size;
+        }
+        tracked.size = size;
+    }
+
+    /// The record lacks nothing any more.
+    pub(crate) fn clear(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        self.fill(doc);
+    }
+
+    fn fill(&mut self, doc: DocHandle) {
+        let tracked = &mut self.docs[doc.0 as usize];
+        if let Some(lack) = tracked.lack.take() {
+            self.count -= 1;
+            self.bytes -= lack.bytes + tracked.size;
+        }
+    }
+
+    /// The record is being written.
+    pub(crate) fn begin(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        self.docs[doc.0 as usize].persisting = true;
+        self.persisting.push(doc);
+    }
+
+    /// What is being written now.
+    pub(crate) fn persisting(&self) -> Vec<DocKey> {
+        let docs = self.persisting.iter();
+        docs.map(|doc| self.docs[doc.0 as usize].key.clone())
+            .collect()
+    }
+
+    /// It was written.
+    pub(crate) fn finish(&mut self) -> Vec<DocKey> {
+        let keys = self.persisting();
+        for doc in std::mem::take(&mut self.persisting) {
+            self.docs[doc.0 as usize].persisting = false;
+        }
+        keys
+    }
+
+    /// Takes those that have to be in the next write.
+    pub(crate) fn take_forced(&mut self) -> Vec<DocKey> {
+        let mut keys = Vec::new();
+        for doc in std::mem::take(&mut self.forced) {
+            let tracked = &mut self.docs[doc.0 as usize];
+            if std::mem::take(&mut tracked.forced) {
+                keys.push(tracked.key.clone());
+            }
+        }
+        keys
+    }
+
+    /// Takes those that are to be deleted.
+    pub(crate) fn take_deleted(&mut self) -> Vec<DocKey> {
+        let mut keys = Vec::new();
+        for doc in std::mem::take(&mut self.deleted) {
+            let tracked = &mut self.docs[doc.0 as usize];
+            if std::mem::take(&mut tracked.deleted) {
+                keys.push(tracked.key.clone());
+            }
+        }
+        keys
+    }
+
+    /// Those that lack something for the longest time and are `worth` it: entries, bytes since, bytes
+    /// of the record.
+    pub(crate) fn oldest(
+        &self,
+        most: usize,
+        worth: impl Fn(usize, usize, usize) -> bool,
+    ) -> Vec<DocKey> {
+        let mut keys = Vec::new();
+        for (first, doc) in &self.order {
+            let tracked = &self.docs[doc.0 as usize];
+            let lack = tracked.lack.filter(|lack| lack.first == *first);
+            if lack.is_some_and(|lack| worth(lack.entries, lack.bytes, tracked.size)) {
+                keys.push(tracked.key.clone());
+                if keys.len() == most {
+                    break;
+                }
+            }
+        }
+        keys
+    }
+
+    /// The journal record from which on some record lacks something.
+    pub(crate) fn first(&mut self) -> Option<u64> {
+        while let Some((first, doc)) = self.order.front().copied() {
+            let lack = self.docs[doc.0 as usize].lack;
+            if lack.is_some_and(|lack| lack.first == first) {
+                return Some(first);
+            }
+            self.order.pop_front();
+        }
+        None
+    }
+}
