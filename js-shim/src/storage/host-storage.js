@@ -65,7 +65,7 @@ export class HostStorage {
       case 'open': {
         const { mode, reason } = await driver.open();
         this._core?.setStorageMode(mode, reason);
-        return;
+        return undefined;
       }
       case 'read':
         return driver.read(content[0]);
@@ -76,6 +76,8 @@ export class HostStorage {
         return void (await this._writes);
       case 'wipe':
         return void (await driver.wipe());
+      default:
+        throw new TypeError(`no such storage request: ${what}`);
     }
   }
 
