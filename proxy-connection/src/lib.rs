@@ -259,7 +259,8 @@ impl ProxyConnection {
             me: handle,
             // What the host holds can be opened offline, too.
             can_read: connected || (doc.version().is_none() && !self.left),
-            can_write: !self.left && !*unplaced,
+            // A tab that had no word of a host could not say to the next one which host may have its ops.
+            can_write: self.line.is_some() && !self.left && !*unplaced,
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
             names_ops: false,
@@ -707,6 +708,12 @@ impl ProxyConnection {
 
     fn handle_envelope(&mut self, envelope: Envelope) {
         if matches!(envelope.message, ToTab::Welcome { .. }) {
+            if self.line.is_none() {
+                let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+                for handle in handles {
+                    self.stack.push(handle, Task::Flush);
+                }
+            }
             if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
                 self.announce_presences();
             }
