@@ -915,6 +915,8 @@ impl DurableStore {
 
     fn become_ready(&mut self, restored: Vec<Restored>) {
         self.phase = Phase::Ready;
+        // The line of a new store has to be there before a tab hears of it.
+        self.block(self.state_changed);
         self.events.push_back(StoreEvent::Restored(restored));
         self.want_inventory();
     }
