@@ -2,8 +2,8 @@
 
 use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
 use proxy_doc::{
-    Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, Seq, Snapshot, Version,
-    codes, json_string, read_json,
+    Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, PendingOp, Seq,
+    Snapshot, Version, codes, json_string, read_json,
 };
 
 use durable_store::record::Entry;
@@ -534,6 +534,8 @@ impl Host {
             Some(_) | None => None,
         };
         let id = host_doc.doc.inflight().map(|op| op.id.clone());
+        let creates = |op: &PendingOp| matches!(op.kind, OpKind::Create { .. });
+        let created = host_doc.doc.inflight().is_some_and(creates);
         let ty = self.type_of_ack(handle);
         let fixups: Result<Vec<OpKind>, Error> = message
             .fixup
@@ -548,8 +550,10 @@ impl Host {
             .get(&handle)
             .is_some_and(|host_doc| host_doc.doc.is_next(v));
         if let (true, Some(id)) = (is_next, id) {
-            // To hear of it twice harms nobody: only what the server added is a revision to be kept first.
-            self.log(handle, !message.fixup.is_empty(), || Entry::Ack {
+            // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
+            // would create it again. And what the server added is a revision, to be kept first.
+            let blocking = created || !message.fixup.is_empty();
+            self.log(handle, blocking, || Entry::Ack {
                 id,
                 v,
                 fixups: message.fixup.iter().map(Fixup::change).collect(),
