@@ -19,6 +19,13 @@ pub struct Resumed {
     pub accepted: Vec<Seq>,
 }
 
+impl Resumed {
+    /// Whether the tab does not know how the op ended.
+    pub fn waits_for(&self, seq: Seq) -> bool {
+        self.inflight == Some(seq) || self.accepted.contains(&seq)
+    }
+}
+
 /// Something that happened in the store.
 #[derive(Debug)]
 pub enum StorageEvent {

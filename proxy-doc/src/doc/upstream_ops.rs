@@ -123,16 +123,21 @@ impl Doc {
         self.flush(up);
     }
 
-    /// The host says how accepted ops ended at the server.
+    /// The host says how accepted ops ended at the server. A host that took over may say so of an op that
+    /// the one before accepted and this tab did not hear of; where that is undone, a rollback follows.
     pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
         let mut ended = Vec::new();
+        let is_ended = |op: &PendingOp| op.id.seq.is_some_and(|seq| seqs.contains(&seq));
         self.accepted.retain_mut(|op| {
-            let is_ended = op.id.seq.is_some_and(|seq| seqs.contains(&seq));
-            if is_ended {
+            if is_ended(op) {
                 ended.append(&mut op.submissions);
+                return false;
             }
-            !is_ended
+            true
         });
+        if let Some(op) = self.inflight.take_if(|op| is_ended(op)) {
+            ended.extend(op.submissions);
+        }
         if !ended.is_empty() {
             self.finish(up, ended, outcome);
         }

@@ -594,13 +594,17 @@ impl Host {
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, doc.life, doc.revision);
         let created = doc.inflight.filter(|_| doc.revision.is_none());
+        let last = host_doc.seen.get(tab).copied();
+        let taken = created.is_some() && created <= last;
         let goes_on = same_line && host_doc.hub.resume(tab, doc.revision, created);
+        // What it created was taken, and is no more.
+        let goes_on = goes_on && (!taken || host_doc.hub.has_state(tab));
         host_doc.hub.set_live(tab, doc.live);
         if doc.live && !host_doc.doc.want_subscribe() {
             self.with_doc(handle, |doc, up| doc.subscribe(up, None));
         }
         if !goes_on {
-            return self.refuse_to_resume(handle, tab, doc);
+            return self.refuse_to_resume(handle, tab, same_line, doc);
         }
         self.catch_up(handle, tab);
         self.tell_outcomes(handle, tab, doc);
@@ -609,25 +613,50 @@ impl Host {
         }
     }
 
-    fn refuse_to_resume(&mut self, handle: DocHandle, tab: &TabId, doc: &Resumed) {
-        let ended = self.ended(handle, tab, doc);
+    /// The tab has to start again. What it did not hear of in this line is no more: nothing may be based on it.
+    fn refuse_to_resume(&mut self, handle: DocHandle, tab: &TabId, same_line: bool, doc: &Resumed) {
+        let mut ended = self.ended(handle, tab, doc);
+        ended.extend(self.foreseen(handle, tab, doc));
+        let cause = ended.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Failed(error) => Some(error.clone()),
+            Outcome::Done | Outcome::Null => None,
+        });
         self.tell_ended(handle, tab, ended);
-        let message =
-            "The host went away before the server's answer: the op may be committed or not";
-        let error = Error::new(codes::ERR_HOST_LOST, message);
+        let (code, message) = if same_line {
+            let message = "The host gave up the state that the tab stands at";
+            (codes::ERR_REVISION_NOT_KEPT, message)
+        } else {
+            let message =
+                "The host went away before the server's answer: the op may be committed or not";
+            (codes::ERR_HOST_LOST, message)
+        };
+        let error = cause.unwrap_or_else(|| Error::new(code, message));
         let rejected = Vec::new();
         self.tell_doc(handle, tab, DocEvent::Rollback { error, rejected });
     }
 
     /// How the ops ended that the tab waits for, as far as they did.
     fn ended(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
-        let waits = |seq: &Seq| resumed.accepted.contains(seq) || resumed.inflight == Some(*seq);
-        let outcomes = self.docs.get(&handle).map(|host_doc| &host_doc.outcomes);
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return Vec::new();
+        };
+        let outcomes = host_doc.outcomes.iter();
+        let outcomes = outcomes.map(|kept| (&kept.author.tab, kept.author.seq, &kept.outcome));
         outcomes
-            .into_iter()
-            .flatten()
-            .filter(|kept| kept.author.tab == *tab && waits(&kept.author.seq))
-            .map(|kept| (kept.author.seq, kept.outcome.clone()))
+            .filter(|(of, seq, _)| *of == tab && resumed.waits_for(*seq))
+            .map(|(_, seq, outcome)| (seq, outcome.clone()))
+            .collect()
+    }
+
+    /// How ops are about to end that the tab waits for.
+    fn foreseen(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
+        let host_doc = self.docs.get(&handle);
+        let foreseen = host_doc.map(|host_doc| host_doc.doc.foreseen());
+        let foreseen = foreseen.into_iter().flatten();
+        foreseen
+            .filter_map(|(token, outcome)| Some((self.author_of(token)?, outcome)))
+            .filter(|(author, _)| author.tab == *tab && resumed.waits_for(author.seq))
+            .map(|(author, outcome)| (author.seq, outcome))
             .collect()
     }
 
@@ -644,11 +673,8 @@ impl Host {
             .map(|author| author.seq)
             .collect();
         known.extend(ended.iter().map(|(seq, _)| *seq));
-        let foreseen = host_doc.doc.foreseen();
-        let foreseen = foreseen
-            .iter()
-            .filter_map(|(token, _)| self.author_of(*token));
-        known.extend(foreseen.map(|author| author.seq));
+        let foreseen = self.foreseen(handle, tab, resumed);
+        known.extend(foreseen.iter().map(|(seq, _)| *seq));
         for seq in &resumed.accepted {
             if !known.contains(seq) {
                 let message = "The host does not know what became of the op";
