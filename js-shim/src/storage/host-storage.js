@@ -43,13 +43,19 @@ export class HostStorage {
     this._running++;
     const core = /** @type {HostCore} */ (this._core);
     const run = /** @type {Run} */ (this._run);
+    /** @type {() => void} */
+    let answer;
     try {
       const texts = await this._ask(what, content);
-      run(() => core.storageDone(number, texts));
+      answer = () => core.storageDone(number, texts);
     } catch (/** @type {any} */ error) {
-      run(() => core.storageFailed(number, error.kind ?? 'other', String(error.message ?? error)));
+      const message = String(error.message ?? error);
+      answer = () => core.storageFailed(number, error.kind ?? 'other', message);
+    }
+    this._running--;
+    try {
+      run(answer);
     } finally {
-      this._running--;
       this._endIfIdle();
     }
   }
