@@ -158,6 +158,12 @@ impl HostCore {
         self.inner.handle_tab(&TabId(tab), text);
     }
 
+    /// See `Host::refuse_tab`.
+    #[wasm_bindgen(js_name = refuseTab)]
+    pub fn refuse_tab(&mut self, tab: String, text: &str) {
+        self.inner.refuse_tab(&TabId(tab), text);
+    }
+
     /// A tab is gone.
     #[wasm_bindgen(js_name = tabGone)]
     pub fn tab_gone(&mut self, tab: String) {

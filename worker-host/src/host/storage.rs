@@ -297,10 +297,35 @@ impl Host {
         self.storage_error = Some(storage_error(failure));
         self.storage_mode = "memory".to_owned();
         self.line = self.store.as_ref().map_or(self.line, |store| store.line());
+        self.tell_line();
+    }
+
+    /// Tells every tab what the store is now, in front of what waits to be told: that belongs to another
+    /// line. Who is still to be welcomed learns it next.
+    fn tell_line(&mut self) {
         let state = self.storage_state();
-        // In front of what is shown from now on: it belongs to another line.
-        let late = std::mem::take(&mut self.out);
-        self.tell_all(|| ToTab::Storage(StorageEvent::State(state.clone())));
+        let mut late: Vec<(u64, Output)> = std::mem::take(&mut self.out).into();
+        let is_for = |output: &Output, tab: &TabId| matches!(output, Output::ToTab { tab: to, .. } if to == tab);
+        let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
+        for tab in tabs {
+            let waiting = late.iter().filter(|(_, output)| is_for(output, &tab));
+            let waiting = waiting.count() as u64;
+            let Some(known) = self.tabs.get_mut(&tab) else {
+                continue;
+            };
+            let welcome = late.iter().position(|(_, output)| is_for(output, &tab));
+            let welcome = welcome.filter(|_| waiting == known.posted);
+            let before = (known.posted - waiting).max(1);
+            for (posted, ..) in &mut known.unconfirmed {
+                *posted += u64::from(*posted > before);
+            }
+            self.tell(&tab, ToTab::Storage(StorageEvent::State(state.clone())));
+            if let Some(at) = welcome
+                && let Some(told) = self.out.pop_back()
+            {
+                late.insert(at + 1, told);
+            }
+        }
         self.out.extend(late);
     }
 

@@ -29,6 +29,39 @@ impl Host {
         }
     }
 
+    /// A message on which this host has died before, and more than once: it is answered by an error, and
+    /// changes nothing.
+    pub fn refuse_tab(&mut self, tab: &TabId, text: &str) {
+        let message = "The host crashed on this message, twice";
+        let error = Error::new(codes::ERR_INPUT_QUARANTINED, message);
+        match (decode::<ToHost>(text), callback_id(text)) {
+            (Ok(ToHost::SubmitOp(op)), _) => {
+                let SubmitOp {
+                    collection,
+                    id,
+                    seq,
+                    ..
+                } = op;
+                let event = DocEvent::Rejected { seq, error };
+                self.tell(
+                    tab,
+                    ToTab::Doc {
+                        collection,
+                        id,
+                        event,
+                    },
+                );
+            }
+            (Ok(ToHost::Bulk { reads }), _) => {
+                for read in reads {
+                    self.refuse(tab, read.callback_id, error.clone());
+                }
+            }
+            (_, Some(callback_id)) => self.refuse(tab, callback_id, error),
+            (_, None) => self.warn(format!("From tab {}: {}", tab.0, error.message)),
+        }
+    }
+
     /// A tab is gone: closed, crashed, or frozen for good. Its accepted ops stay.
     pub fn tab_gone(&mut self, tab: &TabId) {
         self.take(Input::TabGone(tab.clone()));
