@@ -125,7 +125,9 @@ export class StorageDriver {
   async write(puts, deletes = []) {
     const handle = this._ready();
     // Before the transaction: it would not wait for an encryption, it would end.
-    const payloads = await this._each(puts, ([, , text]) => this._toPayload(text), ENCRYPT);
+    const payloads = this._encrypt
+      ? await this._each(puts, ([, , text]) => this._toPayload(text), ENCRYPT)
+      : puts.map(([, , text]) => text);
     /** @type {Record<StoreName, StorageRecord[]>} */
     const records = { docs: [], meta: [] };
     puts.forEach(([store, id], index) => records[store].push({ id, payload: payloads[index] }));
@@ -319,8 +321,7 @@ export class StorageDriver {
 
   /** @param {string} text */
   async _toPayload(text) {
-    if (!this._encrypt) return text;
-    const payload = await this._encrypt(text);
+    const payload = await this._encrypt?.(text);
     if (payload === null || payload === undefined) throw new TypeError('encrypt gave nothing');
     return payload;
   }
