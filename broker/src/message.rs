@@ -222,6 +222,8 @@ pub struct SubmitOp {
     pub id: String,
     /// The revision that the op is based on; `None` for a create on whatever is there.
     pub revision: Option<Revision>,
+    /// How often the tab has given its state up.
+    pub life: u32,
     /// The tab's number of the op.
     pub seq: Seq,
     /// What it does.

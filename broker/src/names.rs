@@ -101,6 +101,7 @@ wire!(struct SubmitOp {
     collection = "collection";
     id = "id";
     revision = "revision";
+    life = "life" or 0;
     seq = "seq";
     change = "change";
     source = "source";

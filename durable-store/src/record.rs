@@ -79,10 +79,8 @@ pub struct StoreState {
     pub first: u64,
     /// Tabs that may still hold a document.
     pub tabs: Vec<TabId>,
-    /// A connection id that was given to ops, and the number that no op has had under it.
-    pub src: Option<String>,
-    /// See `src`.
-    pub seq: Option<Seq>,
+    /// The connection ids that applications chose, and the number that no op has had under each.
+    pub numbers: Vec<OpId>,
 }
 
 wire!(struct StoreState {
@@ -90,8 +88,7 @@ wire!(struct StoreState {
     line = "line";
     first = "first";
     tabs = "tabs" or Vec::new();
-    src = "src";
-    seq = "seq";
+    numbers = "numbers" or Vec::new();
 });
 
 /// One commit.
@@ -99,12 +96,15 @@ wire!(struct StoreState {
 pub struct JournalRecord {
     /// Tabs that came since the one before.
     pub tabs: Vec<TabId>,
+    /// See [`StoreState::numbers`]: those that changed.
+    pub numbers: Vec<OpId>,
     /// What changed.
     pub entries: Vec<Logged>,
 }
 
 wire!(struct JournalRecord {
     tabs = "tabs" or Vec::new();
+    numbers = "numbers" or Vec::new();
     entries = "entries";
 });
 

@@ -10,12 +10,12 @@
 
 use std::collections::VecDeque;
 
-use proxy_doc::{DocKey, Error, Map, Seq, TabId, Version, codes, read_json, write_json};
+use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, codes, read_json, write_json};
 
 use crate::inventory::Inventory;
 use crate::lack::Lacking;
 use crate::record::{
-    DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
+    Author, DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
 
 /// Journal records that are read at once.
@@ -52,7 +52,8 @@ pub enum Retention {
 pub struct StoreOptions {
     /// For how long it remembers.
     pub retention: Retention,
-    /// Names the history of a new store, and of one that stopped remembering: no two may share one.
+    /// Names the history of a new store; the number after it that of a store that was given up. No two
+    /// histories may share one.
     pub line: u64,
 }
 
@@ -124,8 +125,9 @@ pub enum StoreEvent {
     Persisted(Vec<DocKey>),
     /// A write failed. It is tried again, unless [`StoreEvent::Lost`] follows.
     WriteFailed(Failure),
-    /// From here on nothing is durable: what is shown belongs to another line.
-    Lost(Failure),
+    /// From here on nothing is durable: what is shown belongs to another line. These submissions became
+    /// part of ops that the store may have without them.
+    Lost(Failure, Vec<(DocKey, Author)>),
     /// Everything is deleted.
     Wiped(Result<(), Failure>),
     /// Something to tell people.
@@ -195,6 +197,7 @@ enum Asked {
     JournalDocs,
     Docs(Vec<DocKey>),
     Inventory,
+    Session,
     Write {
         evicts: bool,
     },
@@ -229,6 +232,8 @@ pub struct DurableStore {
     committed: u64,
     /// The write that outputs have to wait for.
     barrier: u64,
+    /// Submissions that became part of the op before them, and the write that says so.
+    composed: VecDeque<(u64, DocKey, Author)>,
     /// What the records of documents lack.
     lacking: Lacking,
     auto_flush: bool,
@@ -278,6 +283,7 @@ impl DurableStore {
             barrier: 0,
             lacking: Lacking::default(),
             auto_flush: true,
+            composed: VecDeque::new(),
             flushing: false,
             idle: false,
             inventory: Inventory::default(),
@@ -387,8 +393,8 @@ impl DurableStore {
 
     /// The number after those that ops have had under this connection id, where that is known.
     pub fn seq_after(&self, src: &str) -> Option<Seq> {
-        let known = self.state.src.as_deref() == Some(src);
-        self.state.seq.filter(|_| known)
+        let known = |id: &&OpId| id.src.as_deref() == Some(src);
+        self.state.numbers.iter().find(known)?.seq
     }
 
     // ---- What is to be remembered ----
@@ -405,6 +411,17 @@ impl DurableStore {
             key: key.clone(),
             entry,
         });
+        if let Entry::Local {
+            tab, seq, id: None, ..
+        } = &entry
+        {
+            let author = Author {
+                tab: tab.clone(),
+                seq: *seq,
+            };
+            let part = (self.begun + 1, key.clone(), author);
+            self.composed.push_back(part);
+        }
         self.block(blocking);
     }
 
@@ -434,7 +451,8 @@ impl DurableStore {
         self.lacking.delete(key);
     }
 
-    /// A tab may hold documents from now on.
+    /// A tab may hold documents from now on. What it is told has to wait for that: a later life keeps
+    /// nothing for a tab that it does not know.
     pub fn add_tab(&mut self, tab: &TabId) {
         if self.phase == Phase::Ready && !self.state.tabs.contains(tab) {
             self.state.tabs.push(tab.clone());
@@ -443,15 +461,20 @@ impl DurableStore {
     }
 
     /// A tab is gone.
+            self.block(true);
     pub fn remove_tab(&mut self, tab: &TabId) {
         self.state.tabs.retain(|known| known != tab);
         self.batch.tabs.retain(|known| known != tab);
     }
 
-    /// The connection id and the next number of this life.
+    /// The next number under a connection id that other lives may have, too.
     pub fn set_seq(&mut self, src: &str, seq: Seq) {
-        self.state.src = Some(src.to_owned());
-        self.state.seq = Some(seq);
+        let next = OpId {
+            src: Some(src.to_owned()),
+            seq: Some(seq),
+        };
+        set_number(&mut self.batch.numbers, next.clone());
+        set_number(&mut self.state.numbers, next);
     }
 
     /// An op was given up.
@@ -540,11 +563,48 @@ impl DurableStore {
         self.requests.clear();
         self.batch = JournalRecord::default();
         self.lacking = Lacking::default();
+    /// Nobody is left whom the old session concerned. Where it counted under an id that other lives have,
+    /// too, that count must never be missing, and so all that is known goes in one transaction.
+    fn begin_anew(&mut self) {
+        if self.state.numbers.is_empty() {
+            return self.begin_wipe(true);
+        }
+        self.phase = Phase::Wiping;
+        self.ask(Asked::Session, Ask::Read(Inventory::records()));
+    }
+
+    fn clear_session(&mut self, texts: &[Option<String>]) {
+        self.fill_inventory(texts);
+        let stored = self.inventory.iter().map(|stored| &stored.key);
+        let docs = stored.chain(self.lacking.keys()).map(RecordId::doc);
+        let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).collect();
+        deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
+        deletes.push(RecordId::meta("letters"));
+        deletes.sort_unstable();
+        deletes.dedup();
+        self.state = self.new_state();
+        let puts = vec![(RecordId::meta("state"), write_json(&self.state))];
+        self.forget_all();
+        self.ask(Asked::Wipe { restart: true }, Ask::Write { puts, deletes });
+    }
+
+    /// The state of a store that begins. The numbers of earlier ops are in the server's history.
+    fn new_state(&self) -> StoreState {
+        StoreState {
+            schema: SCHEMA,
+            line: self.options.line,
+            first: 1,
+            numbers: self.state.numbers.clone(),
+            ..StoreState::default()
+        }
+    }
+
         self.letters.clear();
         self.journal.clear();
         self.inventory = Inventory::default();
         self.committed = self.begun;
     }
+        self.composed.clear();
 
     fn block(&mut self, blocking: bool) {
         if blocking && self.phase == Phase::Ready {
@@ -575,7 +635,9 @@ impl DurableStore {
     }
 
     fn has_work(&self) -> bool {
-        !self.batch.entries.is_empty()
+        // What outputs wait for may have become nothing.
+        self.barrier > self.begun
+            || !self.batch.entries.is_empty()
             || !self.batch.tabs.is_empty()
             || self.lacking.is_urgent()
             || self.letters_changed
@@ -615,6 +677,9 @@ impl DurableStore {
 
     fn put_records(
         &mut self,
+        if puts.is_empty() && deletes.is_empty() {
+            return self.handle_written();
+        }
         documents: &dyn Documents,
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
@@ -758,6 +823,7 @@ impl DurableStore {
         let ids = ["state", "letters"].map(RecordId::meta).to_vec();
         self.ask(Asked::State, Ask::Read(ids));
     }
+            Asked::Session => self.clear_session(texts),
 
     /// The storage was opened again: whether it still is the one that it was.
     fn handle_check(&mut self, texts: &[Option<String>]) {
@@ -856,6 +922,9 @@ impl DurableStore {
         self.journal_bytes += bytes;
         self.journal_next = at + 1;
     }
+        for next in record.numbers {
+            set_number(&mut self.state.numbers, next);
+        }
 
     fn find_tabs(&mut self) {
         self.phase = Phase::FindingTabs;
@@ -874,7 +943,7 @@ impl DurableStore {
         self.state.tabs.retain(|tab| living.contains(tab));
         let nobody = self.state.tabs.is_empty();
         if nobody && self.options.retention == Retention::Session {
-            return self.begin_wipe(true);
+            return self.begin_anew();
         }
         self.restoring = self.lacking.keys().cloned().collect();
         self.phase = Phase::ReadingDocs;
@@ -927,8 +996,6 @@ impl DurableStore {
             read.and_then(Result::ok).unwrap_or_default()
         });
         self.inventory.fill(buckets);
-        self.has_inventory = true;
-        self.events.push_back(StoreEvent::Inventory);
     }
 
     fn handle_written(&mut self) {
@@ -937,17 +1004,21 @@ impl DurableStore {
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisted(keys));
         }
+        self.fill_inventory(texts);
+        self.has_inventory = true;
+        self.events.push_back(StoreEvent::Inventory);
+    }
+
+    fn fill_inventory(&mut self, texts: &[Option<String>]) {
     }
 
     fn handle_wiped(&mut self, restart: bool) {
         if restart {
-            // Nobody is left whom the old session concerned: a new one begins.
-            self.state = StoreState {
-                schema: SCHEMA,
-                line: self.options.line,
-                first: 1,
-                ..StoreState::default()
-            };
+            self.state = self.new_state();
+        let is_written = |part: &(u64, DocKey, Author)| part.0 <= self.committed;
+        while self.composed.front().is_some_and(is_written) {
+            self.composed.pop_front();
+        }
             self.journal_next = 1;
             self.state_changed = true;
             self.state_was_absent = true;
@@ -976,7 +1047,7 @@ impl DurableStore {
             self.phase = Phase::Lost;
             return self.events.push_back(StoreEvent::Wiped(Err(failure)));
         }
-        if failure.kind == FailureKind::Quota {
+        if is_write && failure.kind == FailureKind::Quota {
             return self.make_room(asked, ask, failure, documents);
         }
         self.failures += 1;
@@ -998,6 +1069,8 @@ impl DurableStore {
     }
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.
+            // Who asked is still to be answered.
+            self.again.push((asked, ask));
     fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
         let clean = |stored: &&Stored| {
             !stored.pending && !self.is_dirty(&stored.key) && !documents.holds(&stored.key)
@@ -1009,7 +1082,7 @@ impl DurableStore {
             .map(|stored| stored.key.clone())
             .take(MAX_EVICTED)
             .collect();
-        if evicted.is_empty() || !matches!(asked, Asked::Write { .. }) {
+        if evicted.is_empty() {
             self.full = true;
             return self.lose(failure);
         }
@@ -1029,7 +1102,8 @@ impl DurableStore {
     /// Nothing is durable any more. What is stored stays as it is, for a later life.
     fn lose(&mut self, failure: Failure) {
         self.phase = Phase::Lost;
-        self.state.line = self.options.line;
+        // Also where this life began the store: it stays behind, and a later life goes on with it.
+        self.state.line = self.options.line + 1;
         let reads: Vec<(Asked, Ask)> = std::mem::take(&mut self.asked)
             .into_iter()
             .map(|(_, asked)| asked)
@@ -1038,7 +1112,10 @@ impl DurableStore {
         self.requests.clear();
         self.batch = JournalRecord::default();
         self.lacking = Lacking::default();
-        self.events.push_back(StoreEvent::Lost(failure));
+        let composed = std::mem::take(&mut self.composed);
+        let composed = composed.into_iter().map(|(_, key, author)| (key, author));
+        let lost = StoreEvent::Lost(failure, composed.collect());
+        self.events.push_back(lost);
         for (asked, _) in reads {
             if let Asked::Docs(keys) = asked {
                 let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
@@ -1063,3 +1140,10 @@ fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {
         Error::new(codes::ERR_STORAGE, message)
     })
 }
+fn set_number(numbers: &mut Vec<OpId>, next: OpId) {
+    match numbers.iter_mut().find(|known| known.src == next.src) {
+        Some(known) => *known = next,
+        None => numbers.push(next),
+    }
+}
+

@@ -662,6 +662,7 @@ impl ProxyConnection {
             collection,
             id,
             revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            life: doc.life(),
             seq: op.id.seq?,
             change: Change::new(&op.kind, op.ty.as_ref()),
             source: op.source.clone(),

@@ -232,6 +232,15 @@ impl PendingOp {
         composed.map(|()| None)
     }
 
+    /// Whether it does nothing, as far as can be told.
+    pub(crate) fn is_nothing(&self) -> bool {
+        match &self.kind {
+            OpKind::Noop => true,
+            OpKind::Edit(Edit::Json0(op)) => op.is_empty(),
+            OpKind::Edit(Edit::Foreign(_)) | OpKind::Create { .. } | OpKind::Del => false,
+        }
+    }
+
     /// Whether any of its submissions has a callback.
     pub(crate) fn has_callback(&self) -> bool {
         self.submissions

@@ -350,6 +350,13 @@ impl Host {
     pub fn set_id(&mut self, id: Option<String>) {
         self.has_own_id = id.is_some();
         self.id = id.or_else(|| self.options.src.clone());
+        self.go_on_counting();
+    }
+
+    /// Whether the application's id names ops: a later life would begin to count again where nothing is
+    /// written down, and the server takes an op for one that it knows by that.
+    fn numbers_are_kept(&self) -> bool {
+        self.has_own_id && (self.store.is_none() || self.storage_mode != storage::MEMORY)
     }
 
     /// Changes [`Options::max_op_size`] and [`Options::keeps_pending`], where they are given.
@@ -357,6 +364,11 @@ impl Host {
         let options = &mut self.options;
         options.max_op_size = max_op_size.unwrap_or(options.max_op_size);
         options.keeps_pending = keeps_pending.unwrap_or(options.keeps_pending);
+    }
+
+    /// The connection id that ops are given.
+    fn op_src(&self) -> Option<&str> {
+        op_src(&self.options, self.id.as_deref(), self.numbers_are_kept())
     }
 
     fn connected(&self) -> bool {
@@ -412,15 +424,16 @@ impl Host {
     ) -> Option<R> {
         let connected = self.connected() && !self.replaying;
         let can_write = connected && self.sending.len() < MAX_SENDING;
+        let src = op_src(&self.options, self.id.as_deref(), self.numbers_are_kept());
         let doc = &mut self.docs.get_mut(&handle)?.doc;
         self.touched.insert(handle);
         let mut up = Upstream {
             me: handle,
             can_read: connected,
             can_write,
-            src: self.id.as_deref(),
+            src,
             next_seq: &mut self.next_seq,
-            names_ops: self.options.store.is_some() && self.id.is_some(),
+            names_ops: self.options.store.is_some() && src.is_some(),
             max_op_size: self.options.max_op_size,
             types: &*self.types,
             stack: &mut self.stack,
@@ -512,4 +525,10 @@ impl Host {
             self.draining.retain(|drained| drained != key);
         }
     }
+}
+
+/// What ops are given for a connection id: what the driver chose for this life, unless the application chose
+/// one (`own`).
+fn op_src<'a>(options: &'a Options, id: Option<&'a str>, own: bool) -> Option<&'a str> {
+    options.src.as_deref().filter(|_| !own).or(id)
 }

@@ -187,17 +187,46 @@ impl Doc {
         }
     }
 
-    /// The log says that the op of this identity was answered: makes it the inflight one. What stands
-    /// before it was found to be nothing, and is as good as committed.
+    /// Whether the upstream can have committed the op of this identity: everything before it here must be
+    /// nothing then. `None`: there is no such op.
+    pub fn can_take_up(&self, id: &OpId) -> Option<bool> {
+        let at = self.unaccepted().position(|op| op.id == *id)?;
+        Some(self.unaccepted().take(at).all(PendingOp::is_nothing))
+    }
+
+    /// The op of this identity was answered: makes it the inflight one. What stands before it was found to
+    /// be nothing, and is as good as committed.
     pub fn take_up(&mut self, up: &mut Upstream<'_>, id: &OpId) {
-        let Some(at) = self.pending.iter().position(|op| op.id == *id) else {
-            return;
-        };
-        let rest = self.pending.split_off(at);
-        for nothing in std::mem::replace(&mut self.pending, rest) {
-            self.finish(up, nothing.submissions, Outcome::Done);
+        let mut ops = self
+            .inflight
+            .take()
+            .into_iter()
+            .chain(std::mem::take(&mut self.pending));
+        while let Some(op) = ops.next() {
+            if op.id == *id {
+                self.inflight = Some(op);
+                break;
+            }
+            self.finish(up, op.submissions, Outcome::Done);
         }
-        self.inflight = self.pending.pop_front();
+        self.pending = ops.collect();
+    }
+
+    /// The upstream committed the op of this identity, and one before it that is something, or not. Nobody
+    /// knows which: all others are given up.
+    pub fn give_up_others(&mut self, up: &mut Upstream<'_>, id: &OpId, error: Error) {
+        self.take_up_alone(up, id);
+        self.hard_rollback(up, error);
+    }
+
+    fn take_up_alone(&mut self, up: &mut Upstream<'_>, id: &OpId) {
+        if let Some(op) = self.inflight.take_if(|op| op.id == *id) {
+            return self.finish(up, op.submissions, Outcome::Done);
+        }
+        let at = self.pending.iter().position(|op| op.id == *id);
+        if let Some(op) = at.and_then(|at| self.pending.remove(at)) {
+            self.finish(up, op.submissions, Outcome::Done);
+        }
     }
 
     pub(super) fn push_op(&mut self, up: &mut Upstream<'_>, op: PendingOp) -> Result<(), Error> {

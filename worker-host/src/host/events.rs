@@ -1,5 +1,7 @@
 //! What happens to a document, told to the tabs.
 
+use std::ops::Range;
+
 use broker::hub::{Author, Entry};
 use broker::message::{Answer, CallbackId, DocEvent, ReadAction, TabSnapshot, ToTab};
 use proxy_doc::{
@@ -185,19 +187,27 @@ impl Host {
         }
     }
 
-    /// Builds the document anew from its confirmed state, without the op that the server refused and
-    /// cannot be taken back. Says whether that was possible.
-    pub(super) fn rebuild(&mut self, handle: DocHandle, error: &Error) -> bool {
+    /// Builds the document anew from its confirmed state, without ops that cannot be taken back: one that the
+    /// server refused, say. Says whether that was possible.
+    pub(super) fn rebuild(
+        &mut self,
+        handle: DocHandle,
+        error: &Error,
+        without: Range<usize>,
+    ) -> bool {
         let types = std::rc::Rc::clone(&self.types);
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return false;
         };
-        let ops: Vec<PendingOp> = host_doc.doc.unfinished().skip(1).cloned().collect();
+        let numbered = host_doc.doc.unfinished().cloned().enumerate();
+        let (refused, ops): (Vec<_>, Vec<_>) = numbered.partition(|(n, _)| without.contains(n));
+        let plain = |ops: Vec<(usize, PendingOp)>| ops.into_iter().map(|(_, op)| op).collect();
+        let (refused, ops): (Vec<PendingOp>, Vec<PendingOp>) = (plain(refused), plain(ops));
         let Ok((fits, ty)) = host_doc.state.fitting(&ops, &*types) else {
             return false;
         };
         let version = host_doc.doc.version();
-        let refused: Vec<PendingOp> = host_doc.doc.take_unfinished().into_iter().take(1).collect();
+        host_doc.doc.take_unfinished();
         let (kept, given_up): (Vec<_>, Vec<_>) =
             ops.into_iter().zip(fits).partition(|(_, fits)| *fits);
         let kept = kept.into_iter().map(|(op, _)| op);

@@ -109,16 +109,23 @@ impl Host {
 
     /// Whether all documents that the input names are here; asks the store for those that are not.
     fn has_loaded(&mut self, at: usize) -> bool {
-        let mut missing = self.named(at);
-        missing.retain(|key| !self.by_key.contains_key(key) && !self.is_unreadable(key));
-        let is_here = missing.is_empty();
+        let missing = self.missing(at);
+        if missing.is_empty() {
+            return true;
+        }
         if let Some(parked) = self.parked.get_mut(at)
-            && !is_here
             && !std::mem::replace(&mut parked.asked, true)
         {
             self.ask_for(missing);
         }
-        is_here
+        // A store that was given up has answered already.
+        self.missing(at).is_empty()
+    }
+
+    fn missing(&self, at: usize) -> Vec<DocKey> {
+        let mut missing = self.named(at);
+        missing.retain(|key| !self.by_key.contains_key(key) && !self.is_unreadable(key));
+        missing
     }
 
     fn named(&self, at: usize) -> Vec<DocKey> {

@@ -4,6 +4,8 @@
 //! goes out behind the write that holds them (`Host::push_out`). A host that takes over applies the
 //! journal with the machines that made it, not connected to anything.
 
+use std::collections::BTreeSet;
+
 use broker::hub;
 use broker::message::{
     Answer, CallbackId, DeadLetter, DocEvent, QueryDoc, Resumed, StorageEvent, StorageState,
@@ -22,6 +24,9 @@ use super::{Host, HostDoc, Output, Waiting};
 
 /// Documents with pending ops that nobody asked for are brought to the server so many at a time.
 const MAX_BACKLOG: usize = 64;
+
+/// Where things are kept that go with the host.
+pub(super) const MEMORY: &str = "memory";
 
 /// A document that the store has and nobody here can read: its type is not registered here, say. It
 /// stays as it is.
@@ -278,7 +283,7 @@ impl Host {
                 let error = storage_error(&failure);
                 self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
             }
-            StoreEvent::Lost(failure) => self.lose_store(&failure),
+            StoreEvent::Lost(failure, composed) => self.lose_store(&failure, &composed),
             StoreEvent::Wiped(result) => self.finish_wipe(result),
             StoreEvent::Warn(text) => self.warn(text),
         }
@@ -286,7 +291,7 @@ impl Host {
 
     /// Nothing is durable from here on. What the store holds may be sent by a later life under the
     /// identity that it has there, so nothing composes into it any more.
-    fn lose_store(&mut self, failure: &Failure) {
+    fn lose_store(&mut self, failure: &Failure, composed: &[(DocKey, Author)]) {
         for host_doc in self.docs.values_mut() {
             host_doc.doc.freeze();
         }
@@ -295,9 +300,40 @@ impl Host {
             failure.message
         ));
         self.storage_error = Some(storage_error(failure));
-        self.storage_mode = "memory".to_owned();
+        self.storage_mode = MEMORY.to_owned();
         self.line = self.store.as_ref().map_or(self.line, |store| store.line());
         self.tell_line();
+        let changed: BTreeSet<&DocKey> = composed.iter().map(|(key, _)| key).collect();
+        for key in changed {
+            let authors = composed.iter().filter(|(of, _)| of == key);
+            self.give_up_changed(key, &authors.map(|(_, author)| author).collect::<Vec<_>>());
+        }
+    }
+
+    /// The store may have an op as it was before these submissions became part of it, and a later life
+    /// sends it so. This one must not send another under the same identity.
+    fn give_up_changed(&mut self, key: &DocKey, parts: &[&Author]) {
+        let Some(handle) = self.by_key.get(key).copied() else {
+            return;
+        };
+        let (Some(host_doc), Some(error)) = (self.docs.get(&handle), self.storage_error.clone())
+        else {
+            return;
+        };
+        let is_part = |submission: &Submission| {
+            let author = self.author_of(submission.token).map(recorded);
+            author.is_some_and(|author| parts.contains(&&author))
+        };
+        let count = host_doc.doc.unfinished().count();
+        let changed = |op: &PendingOp| op.submissions.iter().any(is_part);
+        let Some(first) = host_doc.doc.unfinished().position(changed) else {
+            return;
+        };
+        let is_whole = host_doc.state.missing().is_none();
+        if !is_whole || !self.rebuild(handle, &error, first..count) {
+            self.act(handle, |doc, up| doc.hard_rollback(up, error));
+        }
+        self.run();
     }
 
     /// Tells every tab what the store is now, in front of what waits to be told: that belongs to another
@@ -338,13 +374,19 @@ impl Host {
                 self.expected.insert(tab.clone());
             }
         }
-        if let (Some(store), Some(id)) = (&self.store, &self.id) {
-            let after = store.seq_after(id);
-            self.next_seq = after.map_or(self.next_seq, |seq| seq.max(self.next_seq));
-        }
         for doc in docs {
             self.restore_doc(doc);
         }
+        self.go_on_counting();
+    }
+
+    /// No op of this life may get a number that one of the same connection id has had.
+    pub(super) fn go_on_counting(&mut self) {
+        let Some(src) = self.op_src() else {
+            return;
+        };
+        let kept = self.store.as_ref().and_then(|store| store.seq_after(src));
+        self.next_seq = self.next_seq.max(kept.unwrap_or(self.next_seq));
     }
 
     /// Opens a document as the store has it.
@@ -495,7 +537,6 @@ impl Host {
                 };
                 let submission = self.submission(&author);
                 self.note_seen(handle, tab, *seq);
-                self.keep_seq(id.as_ref());
                 let naming = Naming::Logged(id.clone());
                 self.act(handle, |doc, up| {
                     doc.submit_as(up, kind, source.clone(), naming, submission)
@@ -518,20 +559,14 @@ impl Host {
         Ok(())
     }
 
-    /// No op of this life may get a number that one of the same connection id has had.
-    fn keep_seq(&mut self, id: Option<&proxy_doc::OpId>) {
-        if let Some(id) = id
-            && id.src == self.id
-            && let Some(seq) = id.seq
-        {
-            self.next_seq = self.next_seq.max(seq.next());
-        }
-    }
-
     /// An id that the application chose is one of other lives, too: its numbers are remembered.
     pub(super) fn keep_own_seq(&mut self) {
-        if let (Some(store), Some(id), true) = (&mut self.store, &self.id, self.has_own_id) {
-            store.set_seq(id, self.next_seq);
+        if !self.numbers_are_kept() {
+            return;
+        }
+        let src = self.op_src().map(str::to_owned);
+        if let (Some(store), Some(src)) = (&mut self.store, src) {
+            store.set_seq(&src, self.next_seq);
         }
     }
 

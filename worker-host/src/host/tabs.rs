@@ -559,6 +559,7 @@ impl Host {
             ));
         };
         host_doc.hub.meet(tab);
+        host_doc.hub.enter_life(tab, op.life, op.revision);
         if let Some(store) = self.store.as_ref().filter(|store| store.is_full()) {
             let kept = store.retention() == Retention::Durable;
             if kept && let Some(error) = &self.storage_error {

@@ -235,7 +235,10 @@ impl Host {
             create: change.create,
             del: change.del,
         });
-        host_doc.doc.mark_sent(self.id.as_deref());
+        let src = self.op_src().map(str::to_owned);
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.doc.mark_sent(src.as_deref());
+        }
         self.sending.insert(handle);
         self.send(text);
     }
@@ -388,6 +391,9 @@ impl Host {
             return;
         };
         if let Some(error) = error {
+            if self.is_of_another(handle, &message) {
+                return;
+            }
             return self.handle_op_error(handle, error, message.seq);
         }
         let Some(v) = message.v else {
@@ -470,12 +476,25 @@ impl Host {
         };
         let keeps =
             self.options.keeps_pending && self.docs.get(&handle).is_some_and(|it| keeps(it));
-        if keeps && self.rebuild(handle, &error) {
+        if keeps && self.rebuild(handle, &error, 0..1) {
             return self.run();
         }
         let gives_up = self.docs.get(&handle).map(|host_doc| host_doc.doc.life());
         let cause = error.clone();
-        self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
+        // What the store holds may be sent by a later life, and nobody can tell that life of this: it would
+        // not know the ops after it again.
+        let lost = self.store.as_ref().is_some_and(|store| !store.is_durable());
+        let others = self
+            .docs
+            .get(&handle)
+            .is_some_and(|host_doc| host_doc.doc.unfinished().count() > 1);
+        self.act(handle, |doc, up| {
+            if lost && others {
+                doc.hard_rollback(up, error);
+            } else {
+                doc.handle_op_error(up, error, seq);
+            }
+        });
         // What is given up together with the document is kept there.
         if self.docs.get(&handle).map(|host_doc| host_doc.doc.life()) == gives_up {
             self.keep_letters(handle, &[refused], &cause);
@@ -490,6 +509,18 @@ impl Host {
         inflight.is_some_and(|op| op.id.src == message.src && op.id.seq == message.seq)
     }
 
+    /// The answer to an op that was sent again, and whose end came out otherwise.
+    fn is_of_another(&self, handle: DocHandle, message: &Incoming) -> bool {
+        let host_doc = self.docs.get(&handle);
+        let inflight = host_doc.and_then(|host_doc| host_doc.doc.inflight());
+        inflight.is_some_and(|op| {
+            message.seq.is_some()
+                && message.src.is_some()
+                && !self.is_own(handle, message)
+                && op.id.src.is_some()
+        })
+    }
+
     /// An earlier life sent an op that waits here to be sent again, and the server committed it: makes it
     /// the inflight one.
     fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
@@ -497,16 +528,23 @@ impl Host {
             src: message.src.clone(),
             seq: message.seq,
         };
-        let host_doc = self.docs.get(&handle);
-        let waits = host_doc.is_some_and(|host_doc| {
-            let doc = &host_doc.doc;
-            doc.inflight().is_none() && doc.unfinished().any(|op| op.id == id)
+        let doc = self.docs.get(&handle).map(|host_doc| &host_doc.doc);
+        // What comes too early is asked for again.
+        let doc = doc.filter(|doc| doc.version().is_some() && doc.version() == message.v);
+        let can = doc.and_then(|doc| doc.can_take_up(&id));
+        let Some(can) = can.filter(|_| id.seq.is_some()) else {
+            return false;
+        };
+        self.act(handle, |doc, up| {
+            if can {
+                doc.take_up(up, &id);
+            } else {
+                let message =
+                    "Another op was committed before this one, which may be committed or not";
+                doc.give_up_others(up, &id, Error::new(codes::ERR_HOST_LOST, message));
+            }
         });
-        if waits && id.seq.is_some() {
-            self.act(handle, |doc, up| doc.take_up(up, &id));
-            return true;
-        }
-        false
+        true
     }
 
     /// Reads an op that fits the document's version. Of others only the version matters.
