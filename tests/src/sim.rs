@@ -12,18 +12,21 @@ mod check;
 mod choice;
 mod edit;
 mod garbage;
+mod host;
 mod ledger;
 mod random;
 #[cfg(feature = "native")]
 pub mod real;
 mod step;
+mod storage;
 mod tab;
+mod witness;
 mod world;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use step::{Act, Config, On, Step, Weather};
+pub use step::{Act, Config, Fault, Kept, On, Step, Weather};
 
 use random::Random;
 use world::World;

@@ -1,6 +1,7 @@
 //! `simulate --seeds N --seed S`, or `simulate --replay FILE [--trace]`: runs the simulator.
 //!
-//! Seeds are `S`, `S + 1` and so on. A seed that fails leaves its plan, shortened, in `tests/plans`.
+//! Seeds are `S`, `S + 1` and so on. A seed that fails leaves its plan, shortened, in `tests/plans`, or in the
+//! folder that `--plans` names.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,15 +13,17 @@ use sharedb_proxy_tests::sim::{self, Failure, Plan};
 
 /// How often progress is shown.
 const PROGRESS: Duration = Duration::from_secs(3);
-/// Failures that are shortened and shown; of more the number is enough.
-const SHOWN: usize = 5;
+/// Failures that are shortened and shown, if nothing else is said; of more the number is enough.
+const SHOWN: u64 = 5;
 
 struct Options {
     seeds: u64,
     seed: u64,
     replay: Option<PathBuf>,
     trace: bool,
-    keep: bool,
+    shown: u64,
+    /// Where the plans of failures go.
+    plans: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -28,7 +31,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(text) => {
             eprintln!(
-                "{text}\nusage: simulate [--seeds N] [--seed S] [--no-plans] [--replay FILE [--trace]]"
+                "{text}\nusage: simulate [--seeds N] [--seed S] [--show N] [--plans DIR | --no-plans] [--replay FILE [--trace]]"
             );
             return ExitCode::FAILURE;
         }
@@ -46,7 +49,8 @@ fn options() -> Result<Options, String> {
         seed: 1,
         replay: None,
         trace: false,
-        keep: true,
+        shown: SHOWN,
+        plans: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans")),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -57,7 +61,9 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = number(value()?)?,
             "--replay" => options.replay = Some(value()?.into()),
             "--trace" => options.trace = true,
-            "--no-plans" => options.keep = false,
+            "--show" => options.shown = number(value()?)?,
+            "--plans" => options.plans = Some(value()?.into()),
+            "--no-plans" => options.plans = None,
             _ => return Err(format!("unknown option {name}")),
         }
     }
@@ -124,7 +130,7 @@ fn watch(options: &Options, failures: &mpsc::Receiver<Failure>, done: &AtomicU64
         match failures.recv_timeout(PROGRESS) {
             Ok(failure) => {
                 failed += 1;
-                if failed <= SHOWN as u64 {
+                if failed <= options.shown {
                     show(options, failure);
                 }
             }
@@ -158,11 +164,11 @@ fn show(options: &Options, failure: Failure) {
         .iter()
         .take(4)
         .for_each(|problem| println!("  {problem}"));
-    if !options.keep {
+    let Some(plans) = &options.plans else {
         return;
-    }
+    };
     let short = failure.plan.shrink();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("plans/seed-{seed}.jsonl"));
+    let file = plans.join(format!("seed-{seed}.jsonl"));
     match std::fs::write(&file, short.to_text()) {
         Ok(()) => println!(
             "  {} of {} steps are enough; replay: simulate --replay {}",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ot_json0::{Object, Value};
+use proxy_doc::Token;
 
 use super::ledger::{Call, End, What};
 use super::step::{Act, Step, Weather};
@@ -37,6 +38,10 @@ pub(super) fn finish(world: &mut World) {
 fn heal(world: &mut World) {
     world.take(&Step::Hold { on: false });
     world.take(&Step::RefuseNoOps { on: false });
+    for host in 0..world.hosts.len() {
+        world.take(&Step::Away { host, on: false });
+        world.take(&Step::Room { host, bytes: None });
+    }
     for tab in &mut world.tabs {
         tab.docs.iter_mut().for_each(|doc| doc.listeners.clear());
     }
@@ -62,6 +67,7 @@ fn settle(world: &mut World) -> bool {
     for _ in 0..MAX_ROUNDS {
         let mut busy = false;
         for tab in 0..world.tabs.len() {
+            busy |= world.take(&Step::Rejoin { tab });
             busy |= world.take(&Step::Tick { tab });
             busy |= world.take(&Step::ToHost { tab, count: ALL });
             busy |= world.take(&Step::ToTab { tab, count: ALL });
@@ -70,6 +76,8 @@ fn settle(world: &mut World) -> bool {
             busy |= world.take(&Step::ToServer { socket, count: ALL });
         }
         for host in 0..world.hosts.len() {
+            busy |= world.take(&Step::FindTabs { host });
+            busy |= world.take(&Step::Store { host, count: ALL });
             busy |= world.take(&Step::Timer { host });
             busy |= world.take(&Step::Open { host });
             busy |= world.take(&Step::FromServer { host, count: ALL });
@@ -287,25 +295,26 @@ fn check_forgotten(world: &mut World) {
     if !settle(world) {
         return world.ledger.problem("no rest without tabs".to_owned());
     }
-    for (number, side) in world.hosts.iter_mut().enumerate() {
-        let probe = proxy_doc::TabId("probe".to_owned());
-        side.host
-            .handle_tab(&probe, r#"{"tab.register":{"protocol":1}}"#);
-        side.host
-            .handle_tab(&probe, r#"{"connection.status":{"callbackId":1}}"#);
-        let mut status = String::new();
-        while let Some(output) = side.host.poll() {
-            if let worker_host::Output::ToTab { text, .. } = output {
-                status = text;
-            }
-        }
-        let nothing =
-            status.contains(r#""tabs":1,"#) && status.contains(r#""docs":0,"pendingOps":0"#);
+    for host in 0..world.hosts.len() {
+        world.open_tab(host);
+        let tab = world.tabs.len() - 1;
+        world.with_tab(tab, |tab, ledger| {
+            tab.enter(ledger, |connection| connection.ask_status(Token(0)));
+            true
+        });
+    }
+    world.drain();
+    if !settle(world) {
+        return world.ledger.problem("no rest with new tabs".to_owned());
+    }
+    for tab in world.tabs.iter().filter(|tab| tab.open) {
+        let status = tab.status.as_ref();
+        let nothing = status.is_some_and(|it| it.tabs == 1 && it.docs == 0 && it.pending_ops == 0);
         if !nothing {
             world
                 .ledger
                 .problems
-                .push(format!("host {number} keeps something: {status}"));
+                .push(format!("host {} keeps something: {status:?}", tab.host));
         }
     }
 }

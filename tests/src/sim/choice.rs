@@ -1,7 +1,7 @@
 //! Makes up the set-up and the steps of a simulation.
 
 use super::random::Random;
-use super::step::{Act, Config, On, Step, Weather};
+use super::step::{Act, Config, Fault, Kept, On, Step, Weather};
 use super::world::World;
 
 const CODES: [&str; 3] = [
@@ -14,6 +14,8 @@ const CODES: [&str; 3] = [
 pub(super) fn config(seed: u64) -> Config {
     let mut r = Random::new(seed ^ 0x5EED);
     let weather = *r.pick(&[Weather::Fair, Weather::Rough, Weather::Rough, Weather::Wild]);
+    let kept = *r.pick(&[Kept::Nothing, Kept::Session, Kept::Durable, Kept::Durable]);
+    let kills = !r.once_in(4);
     let hosts = 1 + r.below(2);
     let count = 1 + r.below(4);
     let tabs = (0..count)
@@ -30,6 +32,10 @@ pub(super) fn config(seed: u64) -> Config {
         weather,
         fixups: weather != Weather::Fair && r.once_in(4),
         text0: r.once_in(3),
+        kept,
+        kills,
+        storage_faults: kept != Kept::Nothing && r.once_in(3),
+        own_id: kept != Kept::Nothing && r.once_in(6),
         hosts,
         tabs,
         docs: 1 + r.below(3),
@@ -58,6 +64,22 @@ pub(super) fn opening(config: &Config, r: &mut Random) -> Vec<Step> {
 
 /// The next step in this state of the world.
 pub(super) fn step(world: &World, r: &mut Random) -> Step {
+    if !world.tabs.iter().any(|tab| tab.open && tab.host == 0) && r.once_in(3) {
+        return Step::OpenTab { host: 0 };
+    }
+    if world.config.kills && r.once_in(60) {
+        return kill(world, r);
+    }
+    let left = world.tabs.iter().filter(|tab| tab.open && !tab.linked);
+    let left: Vec<usize> = left.map(|tab| tab.number).collect();
+    if !left.is_empty() && r.once_in(8) {
+        return Step::Rejoin {
+            tab: *r.pick(&left),
+        };
+    }
+    if world.config.kept != Kept::Nothing && r.once_in(5) {
+        return storage(world, r);
+    }
     match r.below(100) {
         0..56 => delivery(world, r),
         56..80 => edit(world, r),
@@ -65,6 +87,60 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
         88..92 => listen(world, r),
         92..97 => socket(world, r),
         _ => rare(world, r),
+    }
+}
+
+/// The host under test dies, alone or with some of its tabs.
+fn kill(world: &World, r: &mut Random) -> Step {
+    let gone = match r.below(4) {
+        0 => usize::MAX,
+        1 => 1 + r.below(2),
+        _ => 0,
+    };
+    Step::KillHost {
+        host: 0,
+        committed: r.below(world.hosts[0].requests.len() + 1),
+        up: r.below(4),
+        gone,
+        seed: r.next(),
+    }
+}
+
+/// Something about the storage of the host under test.
+fn storage(world: &World, r: &mut Random) -> Step {
+    const FAULTS: [Fault; 5] = [
+        Fault::Quota,
+        Fault::Closed,
+        Fault::Closed,
+        Fault::Unavailable,
+        Fault::Other,
+    ];
+    let (host, side) = (0, &world.hosts[0]);
+    let faults = world.config.storage_faults;
+    match r.below(16) {
+        0 => Step::Idle { host },
+        1 | 2 if side.requests.len() > 1 => Step::StoreLater {
+            host,
+            at: r.below(side.requests.len()),
+        },
+        3 if faults => Step::StoreFails {
+            host,
+            fault: *r.pick(&FAULTS),
+            done: r.once_in(2),
+        },
+        4 if faults && r.once_in(3) => Step::Room {
+            host,
+            bytes: (!r.once_in(3)).then(|| r.below(2000)),
+        },
+        5 if side.away || r.once_in(6) => Step::Away {
+            host,
+            on: !side.away,
+        },
+        _ if side.finding.is_some() => Step::FindTabs { host },
+        _ => Step::Store {
+            host,
+            count: 1 + r.below(4),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every call that an application made with a callback or an op, and how it ended.
 
-use proxy_doc::{Outcome, Token};
+use proxy_doc::{DocKey, Error, Outcome, TabId, Token, codes};
 
 /// What was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,20 @@ pub(super) struct Ledger {
     pub(super) problems: Vec<String>,
     /// Whether an error is a problem.
     pub(super) no_errors: bool,
+    /// A host died that could not write things down: it may have taken ops with it.
+    pub(super) losses: bool,
+    /// Documents that tabs have destroyed.
+    pub(super) destroyed: Vec<(TabId, DocKey)>,
+}
+
+/// The errors of an op that went down with a host, or that no storage would take.
+fn is_loss(error: &Error) -> bool {
+    let losses = [
+        codes::ERR_HOST_LOST,
+        codes::ERR_STORAGE,
+        codes::ERR_STORAGE_FULL,
+    ];
+    losses.iter().any(|code| error.is(code))
 }
 
 impl Ledger {
@@ -79,7 +93,9 @@ impl Ledger {
             return self.problems.push(text);
         }
         call.end = Some(end);
-        if let (true, Outcome::Failed(error)) = (self.no_errors, outcome) {
+        if let Outcome::Failed(error) = outcome
+            && (self.no_errors || (is_loss(error) && !self.losses))
+        {
             let text = format!("callback {token} failed: {error}");
             self.problems.push(text);
         }
@@ -90,6 +106,12 @@ impl Ledger {
         if self.no_errors {
             self.problems.push(text());
         }
+    }
+
+    /// From now on ops may be lost.
+    pub(super) fn lose(&mut self) {
+        self.losses = true;
+        self.no_errors = false;
     }
 
     /// Something that may never happen.

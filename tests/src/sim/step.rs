@@ -19,6 +19,33 @@ pub enum Weather {
     Wild,
 }
 
+/// What the host under test keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Nothing: it has no storage.
+    #[default]
+    Nothing,
+    /// What its tabs need when it dies.
+    Session,
+    /// Everything.
+    Durable,
+}
+
+/// How a request of a storage fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// There is no more space.
+    Quota,
+    /// The handle is of no use any more.
+    Closed,
+    /// There is no storage to be had.
+    Unavailable,
+    /// Something else.
+    Other,
+}
+
 /// The set-up of a simulation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
@@ -34,6 +61,18 @@ pub struct Config {
     /// itself does not bring the two together.
     #[serde(default)]
     pub text0: bool,
+    /// What the host under test keeps beyond its life.
+    #[serde(default)]
+    pub kept: Kept,
+    /// Whether it dies now and then.
+    #[serde(default)]
+    pub kills: bool,
+    /// Whether its storage fails now and then.
+    #[serde(default)]
+    pub storage_faults: bool,
+    /// Whether the application chose its connection id.
+    #[serde(default)]
+    pub own_id: bool,
     /// Hosts: the one under test, and plain clients of the server beside it.
     pub hosts: usize,
     /// The host of each tab that is there from the start.
@@ -244,6 +283,71 @@ pub enum Step {
     Confirm {
         /// The tab.
         tab: usize,
+    },
+    /// The host's storage carries out what it was asked for.
+    Store {
+        /// The host.
+        host: usize,
+        /// How many requests.
+        count: usize,
+    },
+    /// The storage carries out one request before older ones, where it may: a read.
+    StoreLater {
+        /// The host.
+        host: usize,
+        /// Which.
+        at: usize,
+    },
+    /// The next request fails.
+    StoreFails {
+        /// The host.
+        host: usize,
+        /// How.
+        fault: Fault,
+        /// It was carried out all the same.
+        done: bool,
+    },
+    /// The host's storage takes so many more bytes, or any number.
+    Room {
+        /// The host.
+        host: usize,
+        /// Bytes.
+        bytes: Option<usize>,
+    },
+    /// The host learns which tabs of earlier lives there are.
+    FindTabs {
+        /// The host.
+        host: usize,
+    },
+    /// A quiet moment of the host.
+    Idle {
+        /// The host.
+        host: usize,
+    },
+    /// The host dies, and another one takes its place.
+    KillHost {
+        /// The host.
+        host: usize,
+        /// How many of the storage's requests are carried out, with nobody to hear of it.
+        committed: usize,
+        /// How many of its messages to the server still arrive.
+        up: usize,
+        /// How many of its tabs die with it.
+        gone: usize,
+        /// How much of what it said still arrives at each of the others.
+        seed: u64,
+    },
+    /// The tab notices that its host died, and goes to the next one.
+    Rejoin {
+        /// The tab.
+        tab: usize,
+    },
+    /// The server cannot be reached from the host, or can again.
+    Away {
+        /// The host.
+        host: usize,
+        /// Whether it cannot.
+        on: bool,
     },
     /// Somebody sends something that makes no sense.
     Garbage {

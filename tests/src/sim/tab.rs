@@ -49,6 +49,10 @@ pub(super) struct Tab {
     pub(super) id: TabId,
     pub(super) host: usize,
     pub(super) open: bool,
+    /// Its host lives, as far as it knows: it has reached the present one.
+    pub(super) linked: bool,
+    /// The line that the host named last, in what is on its way.
+    pub(super) line: Option<u64>,
     pub(super) connection: ProxyConnection,
     pub(super) docs: Vec<TabDoc>,
     pub(super) to_host: VecDeque<String>,
@@ -87,6 +91,8 @@ impl Tab {
             id: TabId(format!("tab-{number}")),
             host,
             open: true,
+            linked: true,
+            line: None,
             connection,
             docs,
             to_host: VecDeque::new(),
@@ -143,6 +149,23 @@ impl Tab {
         self.to_host.push_back(encode(&ToHost::Received {
             count: self.received,
         }));
+    }
+
+    /// Its host is another one now. What is on its way belongs to the one before.
+    pub(super) fn rejoin(&mut self, ledger: &mut Ledger) {
+        self.linked = true;
+        self.to_host.clear();
+        self.to_tab.clear();
+        self.received = 0;
+        self.enter(ledger, |connection| connection.register());
+        self.enter(ledger, |connection| connection.host_lost());
+    }
+
+    /// It is gone.
+    pub(super) fn end(&mut self) {
+        self.open = false;
+        self.to_host.clear();
+        self.to_tab.clear();
     }
 
     /// The next tick: what was left for it.
@@ -440,6 +463,7 @@ impl Tab {
         self.later.retain(|(handle, _)| *handle != old);
         let key = self.docs[doc].key.clone();
         self.call(ledger, |connection| connection.destroy(old))?;
+        ledger.destroyed.push((self.id.clone(), key.clone()));
         let handle = self.connection.get(key.clone());
         self.docs[doc] = TabDoc {
             key,

@@ -3,20 +3,22 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use broker::message::encode;
+use broker::message::{ToHost, decode, encode};
 use proxy_doc::{DocKey, OtType, TabId, Types, json_string};
-use worker_host::{Host, Options, Output, ReadyState};
+use worker_host::ReadyState;
 
 use super::edit::Style;
 use super::garbage;
+use super::host::HostSide;
 use super::ledger::Ledger;
 use super::random::Random;
-use super::step::{Config, Step, Weather};
+use super::step::{Config, Kept, Step, Weather};
 use super::tab::{Listener, Tab, snapshot};
+use super::witness::Witness;
 use crate::server::{Server, SessionId};
 
 /// Tabs that may be opened during a simulation, the closed ones included.
-const MAX_TABS: usize = 10;
+const MAX_TABS: usize = 16;
 /// Listeners that may wait on one document.
 const MAX_LISTENERS: usize = 4;
 
@@ -36,22 +38,13 @@ impl Types for Json0 {
 /// One socket, from both ends: each end may notice its end at its own time.
 #[derive(Debug)]
 pub(super) struct Socket {
-    session: SessionId,
+    pub(super) session: SessionId,
     pub(super) up: VecDeque<String>,
     pub(super) down: VecDeque<String>,
     /// Broken: nothing new gets on its way.
     pub(super) cut: bool,
     /// The server has noticed.
     pub(super) up_ended: bool,
-}
-
-/// A host and its driver.
-pub(super) struct HostSide {
-    pub(super) host: Host,
-    /// The socket that it is bound to.
-    pub(super) socket: Option<usize>,
-    pub(super) wants_socket: bool,
-    pub(super) timer: bool,
 }
 
 /// The simulation.
@@ -63,6 +56,7 @@ pub(super) struct World {
     pub(super) tabs: Vec<Tab>,
     pub(super) keys: Vec<DocKey>,
     pub(super) ledger: Ledger,
+    pub(super) witness: Witness,
     pub(super) types: Rc<dyn Types>,
     /// Whether to print what arrives where.
     pub(super) trace: bool,
@@ -89,27 +83,16 @@ impl World {
             tabs: Vec::new(),
             keys,
             ledger,
+            witness: Witness::default(),
             types: Rc::new(Json0),
             trace,
             rejected_softly: false,
             config,
         };
         world.seed_documents();
-        for epoch in 0..world.config.hosts as u64 {
-            let options = Options {
-                epoch: epoch + 1,
-                private: false,
-                opens_sockets: true,
-                ..Options::default()
-            };
-            let mut host = Host::new(options, Rc::clone(&world.types));
-            host.connect();
-            world.hosts.push(HostSide {
-                host,
-                socket: None,
-                wants_socket: false,
-                timer: false,
-            });
+        for number in 0..world.config.hosts {
+            let side = HostSide::new(number, &world.config, &world.types);
+            world.hosts.push(side);
         }
         for host in world.config.tabs.clone() {
             world.open_tab(host);
@@ -139,7 +122,7 @@ impl World {
     }
 
     pub(super) fn open_tab(&mut self, host: usize) -> bool {
-        if self.tabs.len() >= MAX_TABS || host >= self.hosts.len() {
+        if host >= self.hosts.len() {
             return false;
         }
         let style = Style {
@@ -155,6 +138,7 @@ impl World {
             &mut self.ledger,
         );
         self.tabs.push(tab);
+        self.hosts[host].meet();
         true
     }
 
@@ -201,7 +185,7 @@ impl World {
                 tab.tick(ledger);
                 any
             }),
-            Step::OpenTab { host } => self.open_tab(host),
+            Step::OpenTab { host } => self.tabs.len() < MAX_TABS && self.open_tab(host),
             Step::CloseTab { tab, arrive } => self.close_tab(tab, arrive),
             Step::ToHost { tab, count } => self.deliver_to_host(tab, count),
             Step::ToTab { tab, count } => self.deliver_to_tab(tab, count),
@@ -237,6 +221,37 @@ impl World {
                 self.arm(step);
                 true
             }
+            Step::Store { host, count } => self.store(host, count),
+            Step::StoreLater { host, at } => self.with_host(host, |side| side.carry_out(at)),
+            Step::StoreFails { host, fault, done } => {
+                self.with_host(host, |side| side.fail(fault, done))
+            }
+            Step::Room { host, bytes } => self.with_host(host, |side| {
+                side.storage
+                    .as_mut()
+                    .map(|storage| storage.set_room(bytes))
+                    .is_some()
+            }),
+            Step::FindTabs { host } => match self.hosts.get_mut(host) {
+                Some(side) => side.find_tabs(&self.tabs),
+                None => false,
+            },
+            Step::Idle { host } => self.with_host(host, |side| {
+                let wants = side.host.wants_idle();
+                if wants {
+                    side.host.handle_idle();
+                }
+                wants
+            }),
+            Step::KillHost {
+                host,
+                committed,
+                up,
+                gone,
+                seed,
+            } => self.kill(host, (committed, up, gone), seed),
+            Step::Rejoin { tab } => self.rejoin(tab),
+            Step::Away { host, on } => self.set_away(host, on),
             Step::Garbage { host, seed } => self.garbage(host, seed),
         }
     }
@@ -289,23 +304,104 @@ impl World {
         }
         self.deliver_to_host(tab, arrive);
         let tab = &mut self.tabs[tab];
-        tab.open = false;
-        tab.to_host.clear();
-        tab.to_tab.clear();
-        let host = &mut self.hosts[tab.host].host;
-        host.tab_gone(&tab.id);
+        tab.end();
+        self.witness.left(&tab.id, None);
+        let side = &mut self.hosts[tab.host];
+        if tab.linked || side.watched.contains(&tab.id) {
+            side.host.tab_gone(&tab.id);
+        }
         true
+    }
+
+    // ---- Hosts ----
+
+    /// The storage carries out the next requests, also those that follow from them.
+    fn store(&mut self, host: usize, count: usize) -> bool {
+        for done in 0..count {
+            let Some(side) = self.hosts.get_mut(host) else {
+                return false;
+            };
+            if !side.carry_out(0) {
+                return done > 0;
+            }
+            self.drain();
+        }
+        true
+    }
+
+    fn kill(
+        &mut self,
+        host: usize,
+        (committed, up, gone): (usize, usize, usize),
+        seed: u64,
+    ) -> bool {
+        let Some(side) = self.hosts.get_mut(host).filter(|side| !side.is_old()) else {
+            return false;
+        };
+        let socket = side.socket;
+        side.die(committed);
+        if self.config.kept == Kept::Nothing || host > 0 {
+            self.ledger.lose();
+        }
+        if let Some(socket) = socket {
+            let socket = &mut self.sockets[socket];
+            socket.cut = true;
+            socket.up.truncate(up);
+            socket.down.clear();
+        }
+        let mut r = Random::new(seed);
+        let tabs = self.tabs.iter_mut();
+        for (n, tab) in tabs.filter(|tab| tab.open && tab.host == host).enumerate() {
+            let arrive = r.below(tab.to_tab.len() + 1);
+            if n < gone {
+                tab.end();
+                self.witness.left(&tab.id, None);
+            } else if tab.linked {
+                tab.linked = false;
+                tab.to_tab.truncate(arrive);
+            }
+        }
+        true
+    }
+
+    fn rejoin(&mut self, tab: usize) -> bool {
+        let away = self
+            .tabs
+            .get(tab)
+            .is_some_and(|tab| tab.open && !tab.linked);
+        if away {
+            self.hosts[self.tabs[tab].host].meet();
+            self.with_tab(tab, |tab, ledger| {
+                tab.rejoin(ledger);
+                true
+            });
+        }
+        away
+    }
+
+    fn set_away(&mut self, host: usize, on: bool) -> bool {
+        if on {
+            self.cut(host, 0, 0);
+        }
+        self.with_host(host, |side| std::mem::replace(&mut side.away, on) != on)
     }
 
     // ---- Messages ----
 
     pub(super) fn deliver_to_host(&mut self, tab: usize, count: usize) -> bool {
-        let Some(tab) = self.tabs.get_mut(tab).filter(|tab| tab.open) else {
+        let lives = |tab: &&mut Tab| tab.open && tab.linked;
+        let Some(tab) = self.tabs.get_mut(tab).filter(lives) else {
             return false;
         };
         let count = count.min(tab.to_host.len());
         for text in tab.to_host.drain(..count) {
             note(self.trace, || format!("  {} > host: {text}", tab.id.0));
+            if text.starts_with(r#"{"doc.destroy""#)
+                && let Ok(ToHost::Destroy { collection, id }) = decode(&text)
+            {
+                let key = DocKey { collection, id };
+                self.ledger.destroyed.push((tab.id.clone(), key));
+            }
             self.hosts[tab.host].host.handle_tab(&tab.id, &text);
         }
         count > 0
@@ -372,7 +468,10 @@ impl World {
                 None => return done > 0,
             }
             // What the host answers must not wait for the next message.
-            drain_host(side, host, socket, &mut self.tabs, &mut self.ledger);
+            side.drain(socket, &mut self.tabs, &mut self.ledger, &mut self.witness);
+            if side.socket.is_none() {
+                return true;
+            }
         }
         true
     }
@@ -381,7 +480,8 @@ impl World {
 
     fn open_socket(&mut self, host: usize) -> bool {
         let number = self.sockets.len();
-        let Some(side) = self.hosts.get_mut(host).filter(|side| side.wants_socket) else {
+        let can = |side: &&mut HostSide| side.wants_socket && !side.away;
+        let Some(side) = self.hosts.get_mut(host).filter(can) else {
             return false;
         };
         side.wants_socket = false;
@@ -427,6 +527,9 @@ impl World {
 
     /// Sends on what the machines have to say.
     pub(super) fn drain(&mut self) {
+        for (tab, doc) in std::mem::take(&mut self.ledger.destroyed) {
+            self.witness.left(&tab, Some(&doc));
+        }
         for number in 0..self.hosts.len() {
             let side = &mut self.hosts[number];
             let mut nowhere = Socket {
@@ -440,12 +543,11 @@ impl World {
                 up_ended: true,
             };
             let socket = side.socket.and_then(|socket| self.sockets.get_mut(socket));
-            drain_host(
-                side,
-                number,
+            side.drain(
                 socket.unwrap_or(&mut nowhere),
                 &mut self.tabs,
                 &mut self.ledger,
+                &mut self.witness,
             );
         }
         while let Some((session, text)) = self.server.poll() {
@@ -476,7 +578,7 @@ impl World {
             2 => {
                 side.host.handle_tab(
                     &stranger,
-                    &encode(&broker::message::ToHost::Register {
+                    &encode(&ToHost::Register {
                         protocol: 1,
                         line: None,
                         resume: Vec::new(),
@@ -505,44 +607,5 @@ impl World {
 fn note(trace: bool, text: impl FnOnce() -> String) {
     if trace {
         println!("{}", text());
-    }
-}
-
-fn drain_host(
-    side: &mut HostSide,
-    number: usize,
-    socket: &mut Socket,
-    tabs: &mut [Tab],
-    ledger: &mut Ledger,
-) {
-    while let Some(output) = side.host.poll() {
-        match output {
-            Output::ToTab { tab, text, .. } => {
-                let to = tabs.iter_mut().find(|to| to.id == tab && to.open);
-                if let Some(to) = to {
-                    to.to_tab.push_back(text);
-                }
-            }
-            Output::Send(text) => {
-                if !socket.cut {
-                    socket.up.push_back(text);
-                }
-            }
-            // The last tab left. What the host had sent still arrives; nothing comes back.
-            Output::CloseSocket => {
-                socket.cut = true;
-                socket.down.clear();
-                side.socket = None;
-                side.wants_socket = false;
-            }
-            Output::OpenSocket => side.wants_socket = true,
-            Output::StartTimer(_) => side.timer = true,
-            Output::Storage(_) | Output::FindTabs(_) => {
-                ledger.problem(format!("host {number} has no storage"));
-            }
-            // An op that is sent again after others were committed: ShareDB's client warns and fetches, too.
-            Output::Warn(text) if text.starts_with("Invalid version from server") => {}
-            Output::Warn(text) => ledger.error(|| format!("host {number} warns: {text}")),
-        }
     }
 }

@@ -1,0 +1,262 @@
+//! A host and its driver, over all lives of the host: what it says is sent on, what it asks of its storage
+//! waits until a step carries it out.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use durable_store::{Ask, FailureKind, Request, Retention, StoreOptions};
+use proxy_doc::{TabId, Types};
+use worker_host::{Host, Options, Output};
+
+use super::ledger::Ledger;
+use super::step::{Config, Fault, Kept};
+use super::storage::{Storage, failure};
+use super::tab::Tab;
+use super::witness::Witness;
+use super::world::Socket;
+
+/// Lives of one host in one simulation.
+const MAX_LIVES: u64 = 40;
+
+/// A host and its driver.
+pub(super) struct HostSide {
+    number: usize,
+    pub(super) host: Host,
+    types: Rc<dyn Types>,
+    config: Config,
+    lives: u64,
+    /// The socket that it is bound to.
+    pub(super) socket: Option<usize>,
+    pub(super) wants_socket: bool,
+    pub(super) timer: bool,
+    /// The server cannot be reached.
+    pub(super) away: bool,
+    pub(super) storage: Option<Storage>,
+    /// What it asked of the storage.
+    pub(super) requests: VecDeque<Request>,
+    /// The tabs that it asked for.
+    pub(super) finding: Option<Vec<TabId>>,
+    /// Those of them that live: it is told of their end.
+    pub(super) watched: BTreeSet<TabId>,
+    /// It gave its storage up.
+    pub(super) lost: bool,
+    /// A tab has reached it.
+    met: bool,
+}
+
+impl HostSide {
+    /// The first life of a host.
+    pub(super) fn new(number: usize, config: &Config, types: &Rc<dyn Types>) -> Self {
+        let keeps = number == 0 && config.kept != Kept::Nothing;
+        Self {
+            number,
+            host: Host::new(options(number, 0, config), Rc::clone(types)),
+            types: Rc::clone(types),
+            config: config.clone(),
+            lives: 0,
+            socket: None,
+            wants_socket: false,
+            timer: false,
+            away: false,
+            storage: keeps.then(Storage::default),
+            requests: VecDeque::new(),
+            finding: None,
+            watched: BTreeSet::new(),
+            lost: false,
+            met: false,
+        }
+    }
+
+    /// Whether it has died often enough.
+    pub(super) fn is_old(&self) -> bool {
+        self.lives >= MAX_LIVES
+    }
+
+    /// The host dies while the storage carries out the first `committed` requests; another one begins.
+    pub(super) fn die(&mut self, committed: usize) {
+        if let Some(storage) = &mut self.storage {
+            for request in self.requests.iter().take(committed) {
+                // Nobody hears of it.
+                let _ = storage.carry_out(&request.what);
+            }
+        }
+        self.lives += 1;
+        let options = options(self.number, self.lives, &self.config);
+        *self = Self {
+            host: Host::new(options, Rc::clone(&self.types)),
+            socket: None,
+            wants_socket: false,
+            timer: false,
+            requests: VecDeque::new(),
+            finding: None,
+            watched: BTreeSet::new(),
+            lost: false,
+            met: false,
+            number: self.number,
+            types: Rc::clone(&self.types),
+            config: self.config.clone(),
+            lives: self.lives,
+            away: self.away,
+            storage: self.storage.take(),
+        };
+    }
+
+    /// A tab reaches the host.
+    pub(super) fn meet(&mut self) {
+        if std::mem::replace(&mut self.met, true) {
+            return;
+        }
+        if self.config.own_id && self.number == 0 {
+            self.host.set_id(Some("own".to_owned()));
+        }
+        self.host.connect();
+    }
+
+    // ---- The storage ----
+
+    /// The storage carries out the request at this place, if it may do that before the older ones. Says
+    /// whether it did.
+    pub(super) fn carry_out(&mut self, at: usize) -> bool {
+        let (Some(storage), Some(request)) = (&mut self.storage, self.requests.get(at)) else {
+            return false;
+        };
+        let is_read = |request: &Request| matches!(request.what, Ask::Read(_));
+        let is_write = |request: &Request| matches!(request.what, Ask::Write { .. });
+        let reads = is_read(request);
+        let mut before = self.requests.iter().take(at);
+        if before.any(|older| !(is_read(older) || reads && is_write(older))) {
+            return false;
+        }
+        let reply = storage.carry_out(&request.what);
+        let number = request.number;
+        self.requests.remove(at);
+        self.host.handle_storage(number, reply);
+        true
+    }
+
+    /// The next request fails, `done` or not.
+    pub(super) fn fail(&mut self, fault: Fault, done: bool) -> bool {
+        let (Some(storage), Some(request)) = (&mut self.storage, self.requests.pop_front()) else {
+            return false;
+        };
+        if done && matches!(request.what, Ask::Write { .. }) {
+            // The host does not hear how that went.
+            let _ = storage.carry_out(&request.what);
+        }
+        let kind = match fault {
+            Fault::Quota => FailureKind::Quota,
+            Fault::Closed => FailureKind::Closed,
+            Fault::Unavailable => FailureKind::Unavailable,
+            Fault::Other => FailureKind::Other,
+        };
+        self.host.handle_storage(request.number, Err(failure(kind)));
+        true
+    }
+
+    /// Tells the host which tabs live.
+    pub(super) fn find_tabs(&mut self, tabs: &[Tab]) -> bool {
+        let Some(wanted) = self.finding.take() else {
+            return false;
+        };
+        let lives = |id: &TabId| tabs.iter().any(|tab| tab.open && tab.id == *id);
+        let living: Vec<TabId> = wanted.into_iter().filter(lives).collect();
+        self.watched.extend(living.iter().cloned());
+        self.host.tabs_found(&living);
+        true
+    }
+
+    // ---- What it says ----
+
+    /// Sends on what the host has to say.
+    pub(super) fn drain(
+        &mut self,
+        socket: &mut Socket,
+        tabs: &mut [Tab],
+        ledger: &mut Ledger,
+        witness: &mut Witness,
+    ) {
+        // A host begins with the first tab that reaches it.
+        while self.met
+            && let Some(output) = self.host.poll()
+        {
+            let durable = self.storage.as_ref().filter(|_| !self.lost);
+            match output {
+                Output::ToTab { tab, text, .. } => {
+                    let to = tabs.iter_mut().find(|to| to.id == tab && to.open);
+                    let Some(to) = to.filter(|to| to.linked) else {
+                        continue;
+                    };
+                    let problem = witness.posted(&tab.0, &mut to.line, &text, durable);
+                    ledger.problems.extend(problem);
+                    to.to_tab.push_back(text);
+                }
+                Output::Send(text) => {
+                    ledger.problems.extend(witness.sent(&text, durable));
+                    if !socket.cut {
+                        socket.up.push_back(text);
+                    }
+                }
+                // The last tab left. What the host had sent still arrives; nothing comes back.
+                Output::CloseSocket => {
+                    socket.cut = true;
+                    socket.down.clear();
+                    self.socket = None;
+                    self.wants_socket = false;
+                }
+                Output::OpenSocket => self.wants_socket = true,
+                Output::StartTimer(_) => self.timer = true,
+                Output::Storage(request) => {
+                    if self.storage.is_none() {
+                        ledger.problem(format!("host {} has no storage", self.number));
+                    }
+                    self.requests.push_back(request);
+                }
+                Output::FindTabs(tabs) => self.finding = Some(tabs),
+                Output::Warn(text) => self.warned(text, ledger),
+            }
+        }
+    }
+
+    fn warned(&mut self, text: String, ledger: &mut Ledger) {
+        let number = self.number;
+        if text.starts_with("The durable store cannot be used") {
+            self.lost = true;
+            ledger.lose();
+            if !self.config.storage_faults {
+                ledger.problem(format!("host {number} lost a storage that works: {text}"));
+            }
+        } else if text.contains("in the store as it is") {
+            ledger.problem(format!("host {number} cannot read what it wrote: {text}"));
+        } else if text.starts_with("No space left")
+            || text.starts_with("Invalid version from server")
+        {
+            // An op that is sent again after others were committed: ShareDB's client warns and fetches, too.
+        } else {
+            ledger.error(|| format!("host {number} warns: {text}"));
+        }
+    }
+}
+
+fn options(number: usize, lives: u64, config: &Config) -> Options {
+    // A line takes two numbers.
+    let epoch = 2 * (1 + number as u64 + lives * config.hosts as u64);
+    let retention = match config.kept {
+        Kept::Nothing => None,
+        Kept::Session => Some(Retention::Session),
+        Kept::Durable => Some(Retention::Durable),
+    };
+    let store = retention
+        .filter(|_| number == 0)
+        .map(|retention| StoreOptions {
+            retention,
+            line: epoch,
+        });
+    Options {
+        epoch,
+        private: false,
+        opens_sockets: true,
+        src: store.is_some().then(|| format!("life-{epoch}")),
+        store,
+        ..Options::default()
+    }
+}

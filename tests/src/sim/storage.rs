@@ -1,0 +1,136 @@
+//! A storage that outlives hosts: named texts, written several at once or not at all.
+//!
+//! It also remembers whatever was ever committed to it, so that it can be said of anything a host shows
+//! whether it was durable by then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use durable_store::record::{Place, RecordId};
+use durable_store::{Ask, Failure, FailureKind};
+
+/// Something that tells ops apart, found in texts.
+#[derive(Debug, Default)]
+pub(super) struct Traces {
+    /// The numbers of markers.
+    pub(super) marks: BTreeSet<u32>,
+    /// The identities that ops have towards the server.
+    pub(super) ids: BTreeSet<(String, u64)>,
+    /// The tabs' own numbers of ops.
+    pub(super) authors: BTreeSet<(String, u64)>,
+}
+
+/// One storage.
+#[derive(Debug, Default)]
+pub(super) struct Storage {
+    texts: BTreeMap<RecordId, String>,
+    size: usize,
+    /// Bytes that fit in.
+    pub(super) limit: Option<usize>,
+    /// All that was ever committed.
+    pub(super) traces: Traces,
+}
+
+impl Storage {
+    /// Does what is asked, or says why not.
+    pub(super) fn carry_out(&mut self, ask: &Ask) -> Result<Vec<Option<String>>, Failure> {
+        match ask {
+            Ask::Open => Ok(Vec::new()),
+            Ask::Read(ids) => Ok(ids.iter().map(|id| self.texts.get(id).cloned()).collect()),
+            Ask::Write { puts, deletes } => self.write(puts, deletes),
+            Ask::Wipe => {
+                self.texts.clear();
+                self.size = 0;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        puts: &[(RecordId, String)],
+        deletes: &[RecordId],
+    ) -> Result<Vec<Option<String>>, Failure> {
+        let before = |id: &RecordId| self.texts.get(id).map_or(0, String::len);
+        let gone: usize = puts.iter().map(|(id, _)| before(id)).sum::<usize>()
+            + deletes.iter().map(before).sum::<usize>();
+        let come: usize = puts.iter().map(|(_, text)| text.len()).sum();
+        let after = (self.size + come).saturating_sub(gone);
+        if self
+            .limit
+            .is_some_and(|limit| after > limit && after > self.size)
+        {
+            return Err(failure(FailureKind::Quota));
+        }
+        self.size = after;
+        for id in deletes {
+            self.texts.remove(id);
+        }
+        for (id, text) in puts {
+            self.traces.scan(text);
+            self.texts.insert(id.clone(), text.clone());
+        }
+        Ok(Vec::new())
+    }
+
+    /// Allows for so many more bytes than there are; `None` for any number.
+    pub(super) fn set_room(&mut self, room: Option<usize>) {
+        self.limit = room.map(|room| self.size + room);
+    }
+
+    /// What is kept now, of documents and of all else.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&RecordId, &String)> {
+        self.texts.iter()
+    }
+
+    /// What the dead letters hold.
+    pub(super) fn letters(&self) -> Traces {
+        let mut traces = Traces::default();
+        let is_letters = |id: &RecordId| id.store == Place::Meta && id.id == "letters";
+        for (_, text) in self.texts().filter(|(id, _)| is_letters(id)) {
+            traces.scan(text);
+        }
+        traces
+    }
+}
+
+/// A failure of this kind.
+pub(super) fn failure(kind: FailureKind) -> Failure {
+    Failure {
+        kind,
+        message: format!("made to fail: {kind:?}"),
+    }
+}
+
+impl Traces {
+    /// Finds all there is in a text.
+    pub(super) fn scan(&mut self, text: &str) {
+        self.marks.extend(marks(text));
+        self.ids.extend(pairs(text, r#""src":""#));
+        self.authors.extend(pairs(text, r#""tab":""#));
+    }
+}
+
+/// The numbers of the markers in a text.
+pub(super) fn marks(text: &str) -> impl Iterator<Item = u32> {
+    text.match_indices("\"m").filter_map(|(at, start)| {
+        let rest = &text[at + start.len()..];
+        let end = rest.find('"')?;
+        rest[..end].parse().ok()
+    })
+}
+
+/// Names that begin as given and are followed by a number: `"src":"a","seq":3`.
+pub(super) fn pairs<'a>(
+    text: &'a str,
+    start: &'a str,
+) -> impl Iterator<Item = (String, u64)> + use<'a> {
+    text.match_indices(start).filter_map(move |(at, _)| {
+        let rest = &text[at + start.len()..];
+        let (name, rest) = rest.split_once('"')?;
+        let digits = rest.strip_prefix(r#","seq":"#)?;
+        let end = digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len());
+        Some((name.to_owned(), digits[..end].parse().ok()?))
+    })
+}

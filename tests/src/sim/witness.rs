@@ -1,0 +1,187 @@
+//! Watches what hosts say, over all of their lives: nothing is said before it is durable, no number of an
+//! op or of a revision is given twice.
+//!
+//! It reads the messages alone. What it refuses to do: ask a machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use broker::message::{DocEvent, Envelope, StorageEvent, ToTab, decode};
+use ot_json0::Value;
+use proxy_doc::{DocKey, TabId, write_json};
+
+use super::storage::{Storage, marks};
+
+/// A revision of a document: the line, the collection and id, from where to where.
+type RevisionKey = (u64, String, String, u64, u64);
+
+/// What is known of a revision.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The tab that made it, and its number of it; nothing where somebody else did.
+    author: Option<(Option<String>, Option<u64>)>,
+    change: Option<String>,
+}
+
+/// An op as it was sent.
+#[derive(Debug)]
+struct Sent {
+    doc: String,
+    marks: BTreeSet<u32>,
+}
+
+/// What was said so far.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    revisions: BTreeMap<RevisionKey, Shown>,
+    /// The tabs that were shown a document, and have not left it.
+    holders: BTreeMap<(u64, String, String), BTreeSet<String>>,
+    sent: BTreeMap<(String, u64), Sent>,
+}
+
+impl Witness {
+    /// A host sends this to the server. `storage`: what has to hold it by now.
+    pub(super) fn sent(&mut self, text: &str, storage: Option<&Storage>) -> Option<String> {
+        if !text.starts_with(r#"{"a":"op""#) {
+            return None;
+        }
+        let message = Value::parse(text).ok()?;
+        let field = |name: &str| message.get(name).map(Value::to_json);
+        let doc = format!("{:?} {:?}", field("c"), field("d"));
+        let src = message.get("src")?.as_str()?.to_string_lossy();
+        let id = (src, message.get("seq")?.as_f64()? as u64);
+        let found: BTreeSet<u32> = marks(text).collect();
+        if let Some(storage) = storage {
+            let traces = &storage.traces;
+            if !traces.ids.contains(&id) || !found.is_subset(&traces.marks) {
+                return Some(format!("sent before it was durable: {text}"));
+            }
+        }
+        let before = self.sent.entry(id.clone()).or_insert_with(|| Sent {
+            doc: doc.clone(),
+            marks: found.clone(),
+        });
+        let same =
+            before.doc == doc && (before.marks.is_subset(&found) || found.is_subset(&before.marks));
+        if !same {
+            return Some(format!("two ops under {id:?}: {before:?}, then {text}"));
+        }
+        before.marks.extend(found);
+        None
+    }
+
+    /// A host posts this to a tab. `line`: what the tab was told last; `storage`: as above.
+    pub(super) fn posted(
+        &mut self,
+        tab: &str,
+        line: &mut Option<u64>,
+        text: &str,
+        storage: Option<&Storage>,
+    ) -> Option<String> {
+        if let Some(storage) = storage
+            && let Some(mark) = marks(text).find(|mark| !storage.traces.marks.contains(mark))
+        {
+            return Some(format!(
+                "{tab} is shown m{mark} before it was durable: {text}"
+            ));
+        }
+        let message = decode::<Envelope>(text).ok()?.message;
+        match message {
+            ToTab::Welcome { storage, .. } | ToTab::Storage(StorageEvent::State(storage)) => {
+                *line = Some(storage.line);
+                None
+            }
+            ToTab::Doc {
+                collection,
+                id,
+                event,
+            } => self.shown(tab, (*line)?, (collection, id), event, storage),
+            ToTab::Storage(_)
+            | ToTab::Incompatible { .. }
+            | ToTab::Connection(_)
+            | ToTab::Callback { .. }
+            | ToTab::Query { .. }
+            | ToTab::Presence { .. } => None,
+        }
+    }
+
+    /// The tab is gone, or has left this document. Where nobody is left, nobody can compare revisions.
+    pub(super) fn left(&mut self, TabId(tab): &TabId, doc: Option<&DocKey>) {
+        let revisions = &mut self.revisions;
+        self.holders.retain(|(line, collection, id), holders| {
+            if doc.is_none_or(|doc| doc.collection == *collection && doc.id == *id) {
+                holders.remove(tab);
+            }
+            if holders.is_empty() {
+                revisions.retain(|(of, c, d, ..), _| (of, c, d) != (line, collection, id));
+            }
+            !holders.is_empty()
+        });
+    }
+
+    fn shown(
+        &mut self,
+        to: &str,
+        line: u64,
+        (collection, id): (String, String),
+        event: DocEvent,
+        storage: Option<&Storage>,
+    ) -> Option<String> {
+        let (from, next, shown) = match event {
+            DocEvent::Accepted { seq, revision } => {
+                let own = (to.to_owned(), seq.0);
+                if storage.is_some_and(|storage| !storage.traces.authors.contains(&own)) {
+                    return Some(format!(
+                        "op {seq} of {to} is accepted before it was durable"
+                    ));
+                }
+                let author = Some((Some(own.0), Some(own.1)));
+                let change = None;
+                (revision.0, revision.0 + 1, Shown { author, change })
+            }
+            DocEvent::Op {
+                revision,
+                next,
+                tab,
+                change,
+                ..
+            } => {
+                let author = Some((tab.map(|tab| tab.0), None));
+                let change = Some(write_json(&change));
+                (revision.0, next.0, Shown { author, change })
+            }
+            DocEvent::Rejected { .. }
+            | DocEvent::Outcome { .. }
+            | DocEvent::Version { .. }
+            | DocEvent::Rollback { .. }
+            | DocEvent::Rebuilt { .. }
+            | DocEvent::Load { .. }
+            | DocEvent::Error(_) => return None,
+        };
+        let holders = (line, collection.clone(), id.clone());
+        let holders = self.holders.entry(holders).or_default();
+        holders.insert(to.to_owned());
+        let key = (line, collection, id, from, next);
+        let before = self.revisions.entry(key.clone()).or_default();
+        let text = format!("{key:?} was {before:?}, then {shown:?} for {to}");
+        (!before.learn(shown)).then_some(text)
+    }
+}
+
+impl Shown {
+    /// Adds what else is known. Says whether that fits.
+    fn learn(&mut self, other: Self) -> bool {
+        let fits = match (&self.author, &other.author) {
+            (Some((a, n)), Some((b, m))) => a == b && (n.is_none() || m.is_none() || n == m),
+            _ => true,
+        };
+        let same = match (&self.change, &other.change) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        if self.author.as_ref().is_none_or(|(_, n)| n.is_none()) {
+            self.author = other.author;
+        }
+        self.change = self.change.take().or(other.change);
+        fits && same
+    }
+}
