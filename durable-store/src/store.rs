@@ -241,6 +241,8 @@ pub struct DurableStore {
     flushing: bool,
     /// There is time to rewrite some.
     idle: bool,
+    /// There is time for what nobody waits for.
+    quiet: bool,
     inventory: Inventory,
     has_inventory: bool,
     letters: Vec<Letter>,
@@ -281,11 +283,12 @@ impl DurableStore {
             begun: 0,
             committed: 0,
             barrier: 0,
+            composed: VecDeque::new(),
             lacking: Lacking::default(),
             auto_flush: true,
-            composed: VecDeque::new(),
             flushing: false,
             idle: false,
+            quiet: false,
             inventory: Inventory::default(),
             has_inventory: false,
             letters: Vec::new(),
@@ -373,7 +376,8 @@ impl DurableStore {
     /// Whether a quiet moment would be of use.
     pub fn wants_idle(&self) -> bool {
         let dirty = self.auto_flush && !self.lacking.oldest(1, is_worth).is_empty();
-        self.phase == Phase::Ready && (dirty || !self.has_inventory)
+        let rest = self.has_work() && !self.is_due();
+        self.phase == Phase::Ready && (dirty || rest || !self.has_inventory)
     }
 
     /// The documents of the store, once they are known.
@@ -407,10 +411,6 @@ impl DurableStore {
         let bytes = write_json(&entry).len();
         self.lacking.add(key, self.journal_next, 1, bytes);
         self.batch_bytes += bytes;
-        self.batch.entries.push(Logged {
-            key: key.clone(),
-            entry,
-        });
         if let Entry::Local {
             tab, seq, id: None, ..
         } = &entry
@@ -422,6 +422,10 @@ impl DurableStore {
             let part = (self.begun + 1, key.clone(), author);
             self.composed.push_back(part);
         }
+        self.batch.entries.push(Logged {
+            key: key.clone(),
+            entry,
+        });
         self.block(blocking);
     }
 
@@ -457,11 +461,11 @@ impl DurableStore {
         if self.phase == Phase::Ready && !self.state.tabs.contains(tab) {
             self.state.tabs.push(tab.clone());
             self.batch.tabs.push(tab.clone());
+            self.block(true);
         }
     }
 
     /// A tab is gone.
-            self.block(true);
     pub fn remove_tab(&mut self, tab: &TabId) {
         self.state.tabs.retain(|known| known != tab);
         self.batch.tabs.retain(|known| known != tab);
@@ -513,6 +517,7 @@ impl DurableStore {
     /// Rewrites all records that lack something.
     pub fn flush(&mut self) {
         self.flushing = self.lacking.any();
+        self.quiet = true;
     }
 
     /// There is time.
@@ -521,7 +526,8 @@ impl DurableStore {
             return;
         }
         self.want_inventory();
-        self.idle = self.auto_flush && self.wants_idle();
+        self.quiet = true;
+        self.idle = self.auto_flush && !self.lacking.oldest(1, is_worth).is_empty();
     }
 
     /// Reads the records of documents.
@@ -557,12 +563,6 @@ impl DurableStore {
         self.ask(Asked::Wipe { restart }, Ask::Wipe);
     }
 
-    fn forget_all(&mut self) {
-        self.asked.clear();
-        self.again.clear();
-        self.requests.clear();
-        self.batch = JournalRecord::default();
-        self.lacking = Lacking::default();
     /// Nobody is left whom the old session concerned. Where it counted under an id that other lives have,
     /// too, that count must never be missing, and so all that is known goes in one transaction.
     fn begin_anew(&mut self) {
@@ -599,12 +599,18 @@ impl DurableStore {
         }
     }
 
+    fn forget_all(&mut self) {
+        self.asked.clear();
+        self.again.clear();
+        self.requests.clear();
+        self.batch = JournalRecord::default();
+        self.composed.clear();
+        self.lacking = Lacking::default();
         self.letters.clear();
         self.journal.clear();
         self.inventory = Inventory::default();
         self.committed = self.begun;
     }
-        self.composed.clear();
 
     fn block(&mut self, blocking: bool) {
         if blocking && self.phase == Phase::Ready {
@@ -645,11 +651,20 @@ impl DurableStore {
             || ((self.flushing || self.idle) && self.has_inventory)
     }
 
+    /// Whether something waits for a write, or there is time for what does not: that an op was
+    /// acknowledged, say, is written with the next op.
+    fn is_due(&self) -> bool {
+        let waits =
+            self.barrier > self.committed || self.lacking.is_urgent() || self.letters_changed;
+        self.has_work() && (waits || self.quiet || self.flushing || self.idle)
+    }
+
     /// Begins a write, if there is something to write and no write is under way.
     fn begin_write(&mut self, documents: &dyn Documents) {
-        if self.phase != Phase::Ready || self.begun > self.committed || !self.has_work() {
+        if self.phase != Phase::Ready || self.begun > self.committed || !self.is_due() {
             return;
         }
+        self.quiet = false;
         if !self.has_inventory && self.lacking.is_urgent() {
             return self.want_inventory();
         }
@@ -661,6 +676,9 @@ impl DurableStore {
         self.trim_journal(&mut puts, &mut deletes);
         if std::mem::take(&mut self.letters_changed) {
             puts.push((RecordId::meta("letters"), write_json(&self.letters)));
+        }
+        if puts.is_empty() && deletes.is_empty() {
+            return self.handle_written();
         }
         self.ask(Asked::Write { evicts: false }, Ask::Write { puts, deletes });
     }
@@ -677,9 +695,6 @@ impl DurableStore {
 
     fn put_records(
         &mut self,
-        if puts.is_empty() && deletes.is_empty() {
-            return self.handle_written();
-        }
         documents: &dyn Documents,
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
@@ -808,6 +823,7 @@ impl DurableStore {
                 self.events.push_back(StoreEvent::Loaded(loaded));
             }
             Asked::Inventory => self.handle_inventory(texts),
+            Asked::Session => self.clear_session(texts),
             Asked::Write { evicts: true } => {}
             Asked::Write { evicts: false } => self.handle_written(),
             Asked::Wipe { restart } => self.handle_wiped(restart),
@@ -823,7 +839,6 @@ impl DurableStore {
         let ids = ["state", "letters"].map(RecordId::meta).to_vec();
         self.ask(Asked::State, Ask::Read(ids));
     }
-            Asked::Session => self.clear_session(texts),
 
     /// The storage was opened again: whether it still is the one that it was.
     fn handle_check(&mut self, texts: &[Option<String>]) {
@@ -907,6 +922,9 @@ impl DurableStore {
     }
 
     fn take_journal_record(&mut self, record: JournalRecord, bytes: usize) {
+        for next in record.numbers {
+            set_number(&mut self.state.numbers, next);
+        }
         for tab in record.tabs {
             if !self.state.tabs.contains(&tab) {
                 self.state.tabs.push(tab);
@@ -922,9 +940,6 @@ impl DurableStore {
         self.journal_bytes += bytes;
         self.journal_next = at + 1;
     }
-        for next in record.numbers {
-            set_number(&mut self.state.numbers, next);
-        }
 
     fn find_tabs(&mut self) {
         self.phase = Phase::FindingTabs;
@@ -991,6 +1006,12 @@ impl DurableStore {
     }
 
     fn handle_inventory(&mut self, texts: &[Option<String>]) {
+        self.fill_inventory(texts);
+        self.has_inventory = true;
+        self.events.push_back(StoreEvent::Inventory);
+    }
+
+    fn fill_inventory(&mut self, texts: &[Option<String>]) {
         let buckets = texts.iter().map(|text| {
             let read = text.as_deref().map(read_json::<Vec<Stored>>);
             read.and_then(Result::ok).unwrap_or_default()
@@ -1000,25 +1021,19 @@ impl DurableStore {
 
     fn handle_written(&mut self) {
         self.committed = self.begun;
+        let is_written = |part: &(u64, DocKey, Author)| part.0 <= self.committed;
+        while self.composed.front().is_some_and(is_written) {
+            self.composed.pop_front();
+        }
         let keys = self.lacking.finish();
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisted(keys));
         }
-        self.fill_inventory(texts);
-        self.has_inventory = true;
-        self.events.push_back(StoreEvent::Inventory);
-    }
-
-    fn fill_inventory(&mut self, texts: &[Option<String>]) {
     }
 
     fn handle_wiped(&mut self, restart: bool) {
         if restart {
             self.state = self.new_state();
-        let is_written = |part: &(u64, DocKey, Author)| part.0 <= self.committed;
-        while self.composed.front().is_some_and(is_written) {
-            self.composed.pop_front();
-        }
             self.journal_next = 1;
             self.state_changed = true;
             self.state_was_absent = true;
@@ -1054,6 +1069,8 @@ impl DurableStore {
         let is_open = matches!(asked, Asked::Open);
         let hopeless = is_open && failure.kind == FailureKind::Unavailable;
         if hopeless || self.failures > MAX_FAILURES {
+            // Who asked is still to be answered.
+            self.again.push((asked, ask));
             return self.lose(failure);
         }
         if is_open {
@@ -1069,8 +1086,6 @@ impl DurableStore {
     }
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.
-            // Who asked is still to be answered.
-            self.again.push((asked, ask));
     fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
         let clean = |stored: &&Stored| {
             !stored.pending && !self.is_dirty(&stored.key) && !documents.holds(&stored.key)
@@ -1125,6 +1140,13 @@ impl DurableStore {
     }
 }
 
+fn set_number(numbers: &mut Vec<OpId>, next: OpId) {
+    match numbers.iter_mut().find(|known| known.src == next.src) {
+        Some(known) => *known = next,
+        None => numbers.push(next),
+    }
+}
+
 /// Whether a quiet moment should rewrite a record: of so many entries, so many bytes since, and so
 /// many bytes itself.
 fn is_worth(entries: usize, since: usize, size: usize) -> bool {
@@ -1140,10 +1162,3 @@ fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {
         Error::new(codes::ERR_STORAGE, message)
     })
 }
-fn set_number(numbers: &mut Vec<OpId>, next: OpId) {
-    match numbers.iter_mut().find(|known| known.src == next.src) {
-        Some(known) => *known = next,
-        None => numbers.push(next),
-    }
-}
-
