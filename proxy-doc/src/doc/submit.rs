@@ -202,7 +202,7 @@ impl Doc {
             .take()
             .into_iter()
             .chain(std::mem::take(&mut self.pending));
-        while let Some(op) = ops.next() {
+        for op in ops.by_ref() {
             if op.id == *id {
                 self.inflight = Some(op);
                 break;
