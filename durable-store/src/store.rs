@@ -799,7 +799,10 @@ impl DurableStore {
         };
         match reply {
             Ok(texts) => {
-                self.failures = 0;
+                // That it opens says nothing of a storage: what failed then has yet to succeed.
+                if !matches!(asked, Asked::Open | Asked::Check) {
+                    self.failures = 0;
+                }
                 self.handle_answer(asked, &texts);
             }
             Err(failure) => self.handle_failure(asked, ask, failure, documents),
