@@ -254,13 +254,14 @@ impl ProxyConnection {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
         let connected = self.connected();
+        let heard = self.line.is_some();
         let ProxyDoc { doc, unplaced, .. } = &mut **self.docs.get_mut(&handle)?;
         let mut up = Upstream {
             me: handle,
             // What the host holds can be opened offline, too.
-            can_read: connected || (doc.version().is_none() && !self.left),
+            can_read: heard && (connected || (doc.version().is_none() && !self.left)),
             // A tab that had no word of a host could not say to the next one which host may have its ops.
-            can_write: self.line.is_some() && !self.left && !*unplaced,
+            can_write: heard && !self.left && !*unplaced,
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
             names_ops: false,
@@ -663,6 +664,7 @@ impl ProxyConnection {
             id,
             revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
             life: doc.life(),
+            line: self.line,
             seq: op.id.seq?,
             change: Change::new(&op.kind, op.ty.as_ref()),
             source: op.source.clone(),
@@ -712,7 +714,7 @@ impl ProxyConnection {
             if self.line.is_none() {
                 let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
                 for handle in handles {
-                    self.stack.push(handle, Task::Flush);
+                    self.stack.push(handle, Task::ConnectionState);
                 }
             }
             if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
@@ -733,6 +735,7 @@ impl ProxyConnection {
                 storage,
                 ..
             } => {
+                self.line = Some(storage.line);
                 self.handle_storage_event(StorageEvent::State(storage));
                 self.handle_connection_state(connection);
             }
