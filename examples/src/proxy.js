@@ -2,6 +2,9 @@
  * The connection of the demos: its host runs in a shared worker that is a module of the application's own, which is
  * where further OT types are registered.
  *
+ * `?store=durable` keeps documents and unsent changes in the browser, also when all tabs are closed: such a page opens and takes
+ * changes without a server.
+ *
  * `?host=page` keeps the host in the page, `?worker=packaged` takes the worker that comes with the package, and
  * `?worker=missing` one that is not there, to see what an application is told.
  */
@@ -10,19 +13,22 @@ import { createConnection as connect } from 'sharedb-proxy';
 export { types } from 'sharedb-proxy';
 
 const query = new URLSearchParams(location.search);
+const durableStore = query.get('store') === 'durable';
 
 const worker = () =>
   new SharedWorker(new URL('./worker.js', import.meta.url), {
     type: 'module',
-    name: 'sharedb-proxy-demos',
+    // A worker's host is durable for all of its tabs or for none.
+    name: durableStore ? 'sharedb-proxy-demos durable' : 'sharedb-proxy-demos',
   });
 
 const missingWorker = () => new SharedWorker('/no-such-worker.js', { type: 'module' });
 
 /** @param {string} url address of the ShareDB WebSocket */
 export function createConnection(url) {
-  if (query.get('host') === 'page') return connect({ url, useSharedWorker: false });
-  if (query.get('worker') === 'packaged') return connect(url);
-  if (query.get('worker') === 'missing') return connect({ url, worker: missingWorker });
-  return connect({ url, worker });
+  if (query.get('host') === 'page') return connect({ url, useSharedWorker: false, durableStore });
+  if (query.get('worker') === 'packaged') return connect({ url, durableStore });
+  if (query.get('worker') === 'missing')
+    return connect({ url, worker: missingWorker, durableStore });
+  return connect({ url, worker, durableStore });
 }

@@ -12,20 +12,13 @@ const noSocket = (stage) =>
     () => stage.sockets(),
   );
 
-async function crash(page) {
-  const crashed = page.waitForEvent('crash');
-  // The navigation never ends: the tab is dead.
-  page.goto('chrome://crash').catch(() => {});
-  await crashed;
-}
-
 /** The worker lives in the process of the tab that made it, the first. It dies with it; the others start another. */
 async function crashedMaker(stage) {
   const pages = await stage.tabs(3, 'counter', 'maker');
   const [maker, b, c] = pages;
   await add(b, 5);
   await stage.agreed(pages, 'maker');
-  await recovered([b, c], 5, () => crash(maker));
+  await recovered([b, c], 5, () => stage.crash(maker));
   await stage.reports(b, { tabs: 2, sockets: 1 });
   await add(b, 10);
   await add(c, 100);
@@ -40,7 +33,7 @@ async function crashedTab(stage) {
   await add(crashing, 5);
   await stage.agreed(pages, 'crash');
   const { hs } = await stage.admin('received');
-  await crash(crashing);
+  await stage.crash(crashing);
   await add(a, 10);
   await add(c, 100);
   await stage.reports(a, { tabs: 2, sockets: 1 });

@@ -13,7 +13,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { demoTests } from './demos.mjs';
+import { durableTests } from './durable.mjs';
 import { faultTests } from './faults.mjs';
+import { buildLab } from './lab.mjs';
 import { lifeTests } from './life.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
@@ -34,6 +36,7 @@ const TESTS = [
   ...lifeTests,
   ...faultTests,
   ...storageTests,
+  ...durableTests,
 ];
 
 const { values: options } = parseArgs({
@@ -53,6 +56,7 @@ async function buildPages() {
   const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
   const build = ['build', '--outDir', pages, '--emptyOutDir', '--logLevel', 'error'];
   await promisify(execFile)(process.execPath, [vite, ...build], { cwd: join(ROOT, 'examples') });
+  await buildLab(pages);
   return pages;
 }
 

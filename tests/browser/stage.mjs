@@ -49,6 +49,15 @@ export async function until(what, condition, seen = () => undefined) {
   }
 }
 
+/** A process of the browser may have ended with another one. */
+function kill(id) {
+  try {
+    process.kill(id, 'SIGKILL');
+  } catch {
+    // It has.
+  }
+}
+
 /** A server, a browser, and the tabs in it. */
 export class Stage {
   /** @param {string} pages the built demos */
@@ -60,13 +69,27 @@ export class Stage {
     stage.said = [];
     stage.server = await startServer({ port: 0, root: pages });
     stage.profile = await mkdtemp(join(tmpdir(), 'sharedb-proxy-browser-'));
-    stage.context = await chromium.launchPersistentContext(stage.profile, {
+    await stage.launch();
+    return stage;
+  }
+
+  /** Starts the browser on the profile: what it stored before is there. */
+  async launch() {
+    this.context = await chromium.launchPersistentContext(this.profile, {
       executablePath: PROGRAM,
       args: ARGUMENTS,
       viewport: { width: 1200, height: 800 },
     });
-    stage.workers = await watchWorkers(stage.context.browser(), stage);
-    return stage;
+    this.workers = await watchWorkers(this.context.browser(), this);
+  }
+
+  /** Kills the browser, all of its processes at once, as a power cut of the application would. */
+  async killBrowser() {
+    const session = await this.context.browser().newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    const closed = new Promise((resolve) => this.context.once('close', resolve));
+    for (const { id } of processInfo) kill(id);
+    await closed;
   }
 
   async close() {
@@ -109,15 +132,38 @@ export class Stage {
    * @param {string} id the document
    * @param {string} [query] more of the address
    */
-  async tab(demo, id, query = '') {
+  tab(demo, id, query = '') {
+    return this.visit(`${demo}.html?doc=${id}${query}`);
+  }
+
+  /**
+   * Opens a page in a new tab, and waits until it is ready.
+   *
+   * @param {string} path with its query
+   */
+  async visit(path) {
     const page = await this.context.newPage();
     page.on('console', (line) =>
       this.said.push(`page, ${line.type()}: ${line.text().split('\n', 1)}`),
     );
     page.on('pageerror', (error) => this.problems.push(`in a page: ${error.stack}`));
-    await page.goto(`${this.server.url}/${demo}.html?doc=${id}${query}`);
-    await page.locator('body[data-ready]').waitFor({ timeout: LIMIT_MS });
+    await page.goto(`${this.server.url}/${path}`);
+    await page.locator('body[data-ready]').waitFor({ state: 'attached', timeout: LIMIT_MS });
     return page;
+  }
+
+  /** Reloads a page, and waits until it is ready again. */
+  async reload(page) {
+    await page.reload();
+    await page.locator('body[data-ready]').waitFor({ state: 'attached', timeout: LIMIT_MS });
+  }
+
+  /** Crashes a tab: the page gets no event any more, and its process is gone. */
+  async crash(page) {
+    const crashed = page.waitForEvent('crash');
+    // The navigation never ends: the tab is dead.
+    page.goto('chrome://crash').catch(() => {});
+    await crashed;
   }
 
   /** Opens the same document in `count` tabs, one after the other. */
@@ -138,7 +184,7 @@ export class Stage {
     return until(
       `${pages.length} tabs agree with the server on ${id}`,
       async () => {
-        const states = await Promise.all(pages.map((page) => page.evaluate(stateOf)));
+        const states = await Promise.all(pages.map((page) => page.evaluate(stateOf, id)));
         const server = await this.snapshot(id);
         seen = { server, states };
         const same = ({ version, data, idle }) =>
@@ -158,6 +204,13 @@ export class Stage {
             error ? reject(error) : resolve(status),
           );
         }),
+    );
+  }
+
+  /** What the host of a page of the lab says of its store. */
+  storage(page) {
+    return until('the host says what its store is', () =>
+      page.evaluate(() => window.lab.storage(window.demo)),
     );
   }
 
@@ -181,7 +234,7 @@ export class Stage {
     );
   }
 
-  /** Takes the server away, and waits until the tabs know. */
+  /** Takes the server away, not the pages that come from it, and waits until the tabs know. */
   async cut(pages) {
     await this.post('cut');
     await Promise.all(pages.map((page) => this.isDown(page)));
@@ -194,9 +247,10 @@ export class Stage {
   }
 }
 
-/** In the page: what the tab holds. */
-function stateOf() {
-  const { connection, doc } = window.demo;
+/** In the page: what the tab holds of a document; the demos have one only. */
+function stateOf(id) {
+  const { connection, docs } = window.demo;
+  const doc = docs ? docs[id] : window.demo.doc;
   const idle = connection.state === 'connected' && !doc.hasPending();
   return { idle, state: connection.state, version: doc.version, data: doc.data };
 }

@@ -1,0 +1,29 @@
+/**
+ * Builds the lab: one page that tests let work in ways no demo needs, and its workers. What they import of the package is what
+ * an application imports.
+ */
+import { cp, mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const MODULE = 'pkg/sharedb_proxy_bg.wasm';
+
+/** @param {string} pages the directory of the built pages; the lab gets one of its own there */
+export async function buildLab(pages) {
+  const root = `${pages}/lab`;
+  await mkdir(`${root}/pkg`, { recursive: true });
+  // The shim finds the module beside the directory of its own file.
+  await cp(path(`../../js-shim/${MODULE}`), `${root}/${MODULE}`);
+  await cp(path('lab/tab.html'), `${root}/tab.html`);
+  await build({
+    entryPoints: ['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'].map((name) =>
+      path(`lab/${name}`),
+    ),
+    outdir: `${root}/src`,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'warning',
+  });
+}

@@ -1,0 +1,133 @@
+/**
+ * The lab's page: opens documents as its address says, or as a test asks, and writes edits that each carry a marker of their
+ * own, so that they can be counted in the server's log.
+ *
+ *   tab.html?doc=a&doc=b[&store=session][&worker=sealed-worker][&host=page][&namespace=n]
+ *
+ * Where a test has put `report` into the page, every edit is reported when it is submitted, when its callback comes, and when
+ * it comes from elsewhere.
+ */
+
+import { createConnection } from 'sharedb-proxy';
+
+const COLLECTION = 'demo';
+
+/** The first thing in a new document. */
+const EMPTY = { list: [], keys: {} };
+
+const report = (...what) => globalThis.report?.(...what);
+
+/**
+ * Opens documents over a connection of their own, and waits until each is there: from the server, or from the store.
+ *
+ * @param {object} options
+ * @param {string[]} options.ids
+ * @param {boolean} [options.durable] whether to keep them when all tabs are gone
+ * @param {string} [options.namespace]
+ * @param {string} [options.worker] the name of the worker's module
+ * @param {string} [options.script] for the worker's module, as its query
+ * @param {boolean} [options.inPage] the host is to be in this page
+ */
+async function open({ ids, durable = true, namespace, worker = 'worker', script = '', inPage }) {
+  const connection = createConnection({
+    url: new URL('/sharedb', location.href).href,
+    useSharedWorker: !inPage,
+    worker: () => {
+      const url = new URL(`./${worker}.js${script}`, import.meta.url);
+      return new SharedWorker(url, { type: 'module', name: `lab ${namespace ?? ''}` });
+    },
+    durableStore: durable,
+    ...(namespace && { namespace }),
+  });
+  connection.on('error', (error) => report('error', '', String(error.stack)));
+  const docs = {};
+  for (const id of ids) {
+    docs[id] = connection.get(COLLECTION, id);
+    docs[id].on('op', (op, source) => source || reportSeen(op));
+  }
+  const opened = Promise.all(Object.values(docs).map(isThere));
+  return { connection, docs, opened };
+}
+
+function isThere(doc) {
+  return new Promise((resolve, reject) => {
+    // With the server away that is all that comes.
+    doc.once('load', () => doc.type && resolve());
+    doc.subscribe((error) => {
+      if (error) return reject(error);
+      if (doc.type) return resolve();
+      doc.create(structuredClone(EMPTY), (failure) => {
+        // Another tab was faster.
+        if (!failure || failure.code === 'ERR_DOC_ALREADY_CREATED') resolve();
+        else reject(failure);
+      });
+    });
+  });
+}
+
+/** The markers in an op. */
+const markersIn = (op) =>
+  op.flatMap(({ p, li, oi }) => {
+    if (li !== undefined) return [li];
+    return oi === undefined ? [] : [p[1]];
+  });
+
+function reportSeen(op) {
+  for (const marker of markersIn(op)) report('seen', marker);
+}
+
+/** Submits one edit; resolves with the error of its callback, if there was one. */
+function submit(doc, marker) {
+  const { list } = doc.data;
+  const at = Math.floor(Math.random() * (list.length + 1));
+  const op = Math.random() < 0.7 ? { p: ['list', at], li: marker } : { p: ['keys', marker], oi: 1 };
+  return new Promise((resolve) => {
+    report('submitted', marker);
+    doc.submitOp([op], (error) => {
+      report(error ? 'failed' : 'acknowledged', marker, error && `${error.code}: ${error.message}`);
+      resolve(error);
+    });
+  });
+}
+
+/** Submits edits, marked `name.0` and so on, one every few milliseconds on any of the documents. */
+async function edit({ docs }, name, count, pauseMs) {
+  const all = Object.values(docs);
+  for (let n = 0; n < count; n += 1) {
+    submit(all[Math.floor(Math.random() * all.length)], `${name}.${n}`);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+/** Waits until the host has written everything that waited; gives the error, if it could not. */
+function flush({ connection }) {
+  return new Promise((done) => {
+    if (connection.flushWrites) return connection.flushWrites(done);
+    const token = connection._keep({ callback: done });
+    connection._run(() => connection._core.flushWrites(token));
+  });
+}
+
+/** What the host says of its store; nothing before it has said so. */
+function storage({ connection }) {
+  if (connection.storage) return connection.storage;
+  const state = JSON.parse(connection._core.storageState() ?? 'null');
+  return state && { ...state, durable: Boolean(state.durable) };
+}
+
+globalThis.lab = { open, edit, submit, flush, storage };
+
+const query = new URLSearchParams(location.search);
+const ids = query.getAll('doc');
+if (ids.length) {
+  const opened = await open({
+    ids,
+    durable: query.get('store') !== 'session',
+    namespace: query.get('namespace') ?? undefined,
+    worker: query.get('worker') ?? undefined,
+    inPage: query.get('host') === 'page',
+  });
+  globalThis.demo = { ...opened, doc: opened.docs[ids[0]] };
+  await opened.opened;
+}
+document.body.dataset.ready = '';
