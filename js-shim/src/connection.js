@@ -5,7 +5,10 @@
 import { EventEmitter } from 'events';
 
 import { TabCore } from '../pkg/sharedb_proxy.js';
+import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
+import { checkDurableStore } from './durable-options.js';
+import { DurableStore, WIPED, describeStorage, handleStorage, noStore } from './durable-store.js';
 import { Kind } from './events.js';
 import { PageLink } from './page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
@@ -15,6 +18,7 @@ import { nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
+/** @typedef {import('./index.d.cts').DeadLetter} DeadLetter */
 /** @typedef {(...args: any[]) => void} Callback */
 
 export class Connection extends EventEmitter {
@@ -25,10 +29,12 @@ export class Connection extends EventEmitter {
    * @param {object} [options]
    * @param {any} [options.durableStore] `true`, or what the durable store is to be
    * @param {string} [options.namespace] of the store
+   * @param {boolean} [options.keepPendingOnReject] where an op is refused that cannot be taken back, the others stay
    * @param {Link} [options.link] how to reach the host
    */
   constructor(socket, options = {}) {
     super();
+    const durableStore = checkDurableStore(options.durableStore);
     const link = options.link ?? new PageLink(socket, options);
     /** @type {Record<string, Record<string, Doc>>} */
     this.collections = Object.create(null);
@@ -62,12 +68,24 @@ export class Connection extends EventEmitter {
     this._closed = false;
     /** What to call then: nothing that is pending now would end by itself. @type {Set<() => void>} */
     this._waits = new Set();
+    /** Whether everything was deleted, and this with it. */
+    this._wiped = false;
+    /** The store as this tab sees it; `null` where none was asked for. */
+    this.durableStore = durableStore ? new DurableStore(this, durableStore) : null;
+    /** Whether the browser has promised to keep the store. @type {boolean | undefined} */
+    this._persisted = undefined;
+    this._storage = describeStorage(undefined, undefined);
+    /** As they were read last; `null` before the host has said anything. @type {DeadLetter[] | null} */
+    this._letters = null;
     /** How deep we are in calls of the machine. */
     this._busy = 0;
     /** Messages that came while we were. @type {string[]} */
     this._inbox = [];
+    if (durableStore?.maxOpBytes) this._core.limitOps(durableStore.maxOpBytes);
     link.attach(this);
     this._run(() => this._core.register());
+    if (durableStore) this._run(() => this._core.watchStorage());
+    if (durableStore?.persist) this._askToPersist();
   }
 
   // ---- What is so ----
@@ -288,6 +306,183 @@ export class Connection extends EventEmitter {
     ask();
   }
 
+  // ---- The durable store ----
+
+  /** What the host's store really is, and why: `{mode, durable, reason, persisted}`. */
+  get storage() {
+    return this._storage;
+  }
+
+  /** Ops that the server refused, and those that were given up with them, oldest first. */
+  get deadLetters() {
+    return this._letters ?? [];
+  }
+
+  /**
+   * Somebody has seen to these dead letters: they are forgotten, for all tabs.
+   *
+   * @param {DeadLetter | number | (DeadLetter | number)[]} letters they, or their numbers
+   */
+  removeDeadLetters(letters) {
+    const numbers = [letters].flat().map((letter) => {
+      return typeof letter === 'number' ? letter : letter.number;
+    });
+    this._run(() => this._core.removeDeadLetters(Float64Array.from(numbers)));
+    if (this._letters) this._letters = readLetters(this._core);
+  }
+
+  /**
+   * Documents in the order of their ids: those that are here as they are, the others as the store has them. The server
+   * is not asked; what the store does not have is empty. Calls back at once where all are here.
+   *
+   * @param {string} collection
+   * @param {string[]} ids
+   * @param {(error: any, docs?: any) => void} [callback]
+   */
+  getBulk(collection, ids, callback) {
+    [collection, ids] = [String(collection), ids.map(String)];
+    const docs = () => ids.map((id) => this.get(collection, id));
+    const missing = ids.filter((id) => !this.getExisting(collection, id)?._isHere());
+    if (!missing.length) return callback?.(null, docs());
+    const token = this._keep({
+      callback: (/** @type {any} */ error) =>
+        error ? callback?.(error) : callback?.(null, docs()),
+    });
+    this._run(() => this._core.getBulk(collection, missing, token));
+  }
+
+  /**
+   * See {@link DurableStore.putDocs}.
+   *
+   * @param {Doc} doc
+   * @param {Callback} [callback]
+   */
+  putDoc(doc, callback) {
+    this.putDocs([doc], callback);
+  }
+
+  /**
+   * @param {Doc[]} docs
+   * @param {Callback} [callback]
+   */
+  putDocs(docs, callback) {
+    if (this.durableStore) this.durableStore.putDocs(docs, callback);
+    else callback?.(noStore());
+  }
+
+  /**
+   * Writes documents in one go, whatever `isAutoFlush()` says.
+   *
+   * @param {Doc[]} docs
+   * @param {Callback} [callback]
+   */
+  putDocsBulk(docs, callback) {
+    if (this.durableStore) this.durableStore.putDocsBulk(docs, callback);
+    else callback?.(noStore());
+  }
+
+  /**
+   * See {@link DurableStore.flush}. Calls back at once where no store was asked for.
+   *
+   * @param {Callback} [callback]
+   */
+  flushWrites(callback) {
+    if (this.durableStore) this.durableStore.flush(callback);
+    else callback?.(null);
+  }
+
+  /** @param {boolean} on */
+  setAutoFlush(on) {
+    this.durableStore?.setAutoBatchEnabled(on);
+  }
+
+  isAutoFlush() {
+    return this.durableStore?.isAutoBatchEnabled() ?? true;
+  }
+
+  /** Documents that wait to be written, those not counted that are being written. */
+  getWriteQueueSize() {
+    return this.durableStore?.getWriteQueueSize() ?? 0;
+  }
+
+  hasPendingWrites() {
+    return this.getWriteQueueSize() > 0;
+  }
+
+  /** Whether the store has ops that the server has not acknowledged; `null` where no store was asked for. */
+  hasPendingOfflineDocs() {
+    return this.durableStore?.hasPendingDocs() ?? null;
+  }
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   * @param {number} [minVersion]
+   */
+  isDocInInventory(collection, id, minVersion) {
+    return this.durableStore?.isDocInInventory(collection, id, minVersion) ?? false;
+  }
+
+  /** @param {(collection: string, id: string) => void} callback */
+  forEachPendingDocCollectionId(callback) {
+    this.durableStore?.forEachPendingDocCollectionId(callback);
+  }
+
+  /**
+   * Ends all connections of this store, in every tab, and deletes everything that it has: for a user who logs out. Ops that
+   * the server has not acknowledged are lost, and their callbacks get an error. When this calls back, another connection
+   * can be made; with an error, something may be left.
+   *
+   * @param {(error?: any) => void} [callback]
+   */
+  wipe(callback) {
+    const end = (/** @type {any} */ error) => {
+      if (error) shared.logger.warn(`The store could not be wiped: ${error.message}`);
+      if (!this._wiped) return callback?.(error);
+      // Another connection is to get another host.
+      this._link.whenEnded(() => callback?.(error));
+    };
+    const token = this._keep({ callback: end });
+    this._run(() => this._core.wipe(token));
+  }
+
+  /** Everything is being deleted, because this tab or another one wanted it. */
+  _endForWipe() {
+    this._wiped = true;
+    this._closed = true;
+    this._letters = [];
+    this._link.expectEnd();
+    this._endWaits();
+    this._setStorage(WIPED);
+  }
+
+  /** The browser may drop what is stored when space is short, unless it has promised not to. Only a window can ask. */
+  async _askToPersist() {
+    try {
+      this._persisted = await globalThis.navigator?.storage?.persist?.();
+    } catch (error) {
+      shared.logger.warn('The browser does not say whether it keeps the store', error);
+    }
+    if (this._persisted !== undefined) this._noteStorage();
+  }
+
+  _noteStorage() {
+    if (!this._wiped) this._setStorage(describeStorage(this._core.storageState(), this._persisted));
+  }
+
+  /** @param {import('./index.d.cts').StorageInfo} storage */
+  _setStorage(storage) {
+    if (JSON.stringify(storage) === JSON.stringify(this._storage)) return;
+    this._storage = storage;
+    this.emit('storage', storage);
+  }
+
+  _noteLetters() {
+    const before = this._letters;
+    this._letters = readLetters(this._core);
+    announceLetters(this, before, this._letters);
+  }
+
   // ---- Presence ----
 
   /**
@@ -320,6 +515,10 @@ export class Connection extends EventEmitter {
    * @param {any} socket
    */
   bindToSocket(socket) {
+    if (this._wiped) {
+      const message = 'The store was wiped: make another connection';
+      throw new shared.Error('ERR_CONNECTION_CLOSED', message);
+    }
     this._closed = false;
     this._link.bind(socket);
   }
@@ -515,9 +714,9 @@ export class Connection extends EventEmitter {
       case Kind.PresenceLater:
         return handlePresence(this, event);
       case Kind.Stored:
-        return this._take(event[1])?.callback(event[2] && toError(event[2]));
+        return this._take(event[1])?.callback?.(event[2] ? toError(event[2]) : null);
       case Kind.Storage:
-        return void this.emit('storage', JSON.parse(event[1]));
+        return handleStorage(this, event[1]);
       case Kind.Warn:
         return void shared.logger.warn(event[1]);
       case Kind.OpenDoc:

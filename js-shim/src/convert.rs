@@ -10,6 +10,7 @@ use proxy_doc::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::tab_storage::storage_event;
 use crate::types::thrown_of;
 
 /// The kinds of events, by their number.
@@ -147,7 +148,9 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
             let failed = result.as_ref().err().map_or(JsValue::UNDEFINED, error);
             array(Kind::Stored, &[JsValue::from(token.0 as f64), failed])
         }
-        TabEvent::Storage(event) => array(Kind::Storage, &[JsValue::from_str(&encode(event))]),
+        TabEvent::Storage(event) => {
+            array(Kind::Storage, &[JsValue::from_str(&storage_event(event))])
+        }
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
     }
 }

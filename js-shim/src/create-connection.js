@@ -3,6 +3,7 @@
  */
 
 import { Connection } from './connection.js';
+import { pick } from './durable-options.js';
 import { PageLink } from './page-link.js';
 import { WorkerLink } from './worker-link.js';
 
@@ -13,7 +14,7 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  * A connection to a ShareDB server.
  *
  * @param {any} target a URL, a socket, a backend with `connect()`, or the options
- * @param {any} [options] `{url, useSharedWorker, worker, namespace, durableStore}`
+ * @param {any} [options] `{url, useSharedWorker, worker, namespace, durableStore, keepPendingOnReject}`
  */
 export function createConnection(target, options = {}) {
   if (typeof target?.connect === 'function') return overBackend(target, options);
@@ -30,12 +31,11 @@ export function createConnection(target, options = {}) {
  * @param {any} backend
  * @param {any} options
  */
-function overBackend(backend, { namespace, durableStore }) {
+function overBackend(backend, options) {
   const reason = 'the backend is in this process';
   const socket = { ...CLOSED_SOCKET };
-  const connection = new Connection(null, {
-    link: new PageLink(socket, { reason, namespace, durableStore }),
-  });
+  const link = new PageLink(socket, { reason, ...storing(options) });
+  const connection = new Connection(null, { ...storing(options), link });
   backend.connect(connection);
   return connection;
 }
@@ -44,37 +44,27 @@ function overBackend(backend, { namespace, durableStore }) {
 function overUrl(options) {
   const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
   const reason = whyNoWorker(options);
-  const { namespace = url, durableStore } = options;
+  const given = { namespace: url, ...storing(options) };
   if (!reason) {
-    const link = new WorkerLink({ ...options, url, durableStore: inWorker(durableStore) });
-    return new Connection(null, { link });
+    const link = new WorkerLink({ ...given, url, worker: options.worker });
+    return new Connection(null, { ...given, link });
   }
   const { WebSocket } = globalThis;
   if (!WebSocket) {
     throw new TypeError('There is no WebSocket here: pass a socket instead of a url');
   }
   const open = () => new WebSocket(url);
-  const link = new PageLink(null, { reason, open, namespace, durableStore });
-  return new Connection(null, { link });
+  const link = new PageLink(null, { reason, open, ...given });
+  return new Connection(null, { ...given, link });
 }
 
-/** What cannot be sent to a worker. */
-const FOR_THE_WORKER = ['storage', 'encrypt', 'decrypt'];
-
 /**
- * The store's options for a worker.
+ * What is said of storing.
  *
- * @param {any} durableStore `true` or the options
+ * @param {any} options
  */
-function inWorker(durableStore) {
-  if (!durableStore) return undefined;
-  const own = FOR_THE_WORKER.filter((name) => durableStore[name] !== undefined);
-  if (own.length) {
-    throw new TypeError(
-      `durableStore.${own[0]} cannot be sent to a worker: give it to serve({durableStore}) there`,
-    );
-  }
-  return durableStore === true ? {} : durableStore;
+function storing(options) {
+  return pick(options, ['namespace', 'durableStore', 'keepPendingOnReject']);
 }
 
 /**

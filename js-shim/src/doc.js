@@ -260,6 +260,48 @@ export class Doc extends EventEmitter {
   }
 
   /**
+   * Sees to it that there is data: what is here, else what the store has, else the server's.
+   *
+   * @param {Callback} [callback]
+   */
+  ensureDocHasData(callback) {
+    this._ensure(() => this.type !== null, callback);
+  }
+
+  /**
+   * Sees to it that there is data of this version or a later one, from here, from the store or from the server. Ops that
+   * the server has not acknowledged do not count.
+   *
+   * @param {number} minVersion
+   * @param {Callback} [callback]
+   */
+  ensureDocHasRecentData(minVersion, callback) {
+    const isRecent = () => this.type !== null && Number(this.version) >= minVersion;
+    this._ensure(isRecent, callback);
+  }
+
+  /**
+   * @param {() => boolean} isEnough
+   * @param {Callback} [callback]
+   */
+  _ensure(isEnough, callback) {
+    if (isEnough()) return nextTick(() => callback?.());
+    const { connection, collection, id } = this;
+    if (!connection.durableStore) return this.fetch(callback);
+    this._attach();
+    // The store's answer is not the last word, so its error is not, either.
+    connection.getBulk(collection, [id], () => {
+      if (isEnough()) callback?.();
+      else this.fetch(callback);
+    });
+  }
+
+  /** Whether the document was loaded or created here. */
+  _isHere() {
+    return this.version !== null || this.type !== null || this.hasWritePending();
+  }
+
+  /**
    * @param {any} snapshot `{v, data, type}`
    * @param {Callback} [callback]
    */

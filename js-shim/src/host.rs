@@ -204,6 +204,12 @@ impl HostCore {
         self.inner.tabs_found(&living);
     }
 
+    /// See `Host::is_over`.
+    #[wasm_bindgen(getter, js_name = isOver)]
+    pub fn is_over(&self) -> bool {
+        self.inner.is_over()
+    }
+
     /// Whether a quiet moment would be of use.
     #[wasm_bindgen(getter, js_name = wantsIdle)]
     pub fn wants_idle(&self) -> bool {

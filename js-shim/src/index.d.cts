@@ -231,6 +231,10 @@ export interface ConnectionEventMap {
   pong(): void;
   receive(request: ConnectionReceiveRequest): void;
   send(message: any): void;
+  /** `connection.storage` changed. */
+  storage(storage: StorageInfo): void;
+  /** An op was refused, or given up with one. Without a listener a warning is logged. */
+  'dead letter'(letter: DeadLetter): void;
 }
 
 /** What the host is, and why this one. */
@@ -247,6 +251,148 @@ export interface HostStatus {
   pendingOps: number;
 }
 
+/** What the host's store really is, and why. */
+export interface StorageInfo {
+  /**
+   * Where things are kept: in IndexedDB, in a storage of the application's, or in memory, which is lost
+   * with the host. `none` where the host was started without a store, and until it has said anything.
+   */
+  readonly mode: 'indexeddb' | 'custom' | 'memory' | 'none';
+  /** Whether what is kept survives when all tabs are gone. */
+  readonly durable: boolean;
+  /** Why it is no better one. */
+  readonly reason?: string;
+  /** `ERR_STORAGE_FULL` where there is no space; `ERR_STORAGE` for the rest. */
+  readonly code?: string;
+  /** Whether the browser has promised to keep it; where `persist` asked for that. */
+  readonly persisted?: boolean;
+}
+
+/** An op that the server refused, or that was given up with one. */
+export interface DeadLetter {
+  /** Names it, among those that there are. */
+  number: number;
+  collection: string;
+  id: string;
+  op?: any;
+  create?: { type: string; data?: any };
+  del?: true;
+  /** The URI of the type that `op` is of. */
+  type?: string;
+  /** Why it was given up. */
+  error: ClientError;
+  /** The server's version that it stood on, where that is known. */
+  version: number | null;
+}
+
+/** What a durable store is to be. */
+export interface DurableStoreOptions {
+  /** Where to keep everything, instead of IndexedDB. For a host in this page. */
+  storage?: DurableStorage;
+  /** Gives what is stored instead of a text: anything that can be cloned. For a host in this page. */
+  encrypt?(text: string): any;
+  decrypt?(stored: any): string | Promise<string>;
+  /** `strict` waits at every commit until it is on the disk; `relaxed` until the system has it. */
+  durability?: 'relaxed' | 'strict';
+  /** Milliseconds after which a request is taken for dead; 10,000. */
+  timeout?: number;
+  /** Bytes of JSON above which ops do not compose any more, since servers limit a message; 512 kB. */
+  maxOpBytes?: number;
+  /** See {@link ConnectionOptions.keepPendingOnReject}. */
+  keepPendingOnReject?: boolean;
+  /** Asks the browser not to drop what is stored when space is short. Some ask the user. */
+  persist?: boolean;
+  /** Called once, as the event `ready` of `connection.durableStore`. */
+  onReadyCallback?(): any;
+  /** Called with every new dead letter's error, beside the event. */
+  opErrorCallback?(error: ClientError, letter: DeadLetter): any;
+}
+
+/** What of the durable store a worker's own module says. */
+export type WorkerStoreOptions = Pick<DurableStoreOptions, 'storage' | 'encrypt' | 'decrypt'>;
+
+/** A document that the store has. */
+export interface StoredDoc {
+  collection: string;
+  id: string;
+  /** The server's version; `null` where it was only created here. */
+  v: number | null;
+  /** Whether it has ops that the server has not acknowledged. */
+  p: boolean;
+}
+
+/** A document as the store has it, with the pending ops applied. */
+export interface StoredDocument {
+  collection: string;
+  id: string;
+  v: number | null;
+  type: string | null;
+  data?: any;
+}
+
+/** Which documents the store has. */
+export interface Inventory {
+  collections: { [collection: string]: { [id: string]: { v: number | null; p: boolean } } };
+}
+
+interface StoreCallbacks {
+  inventory(error: any, meta: { id: string; payload: Inventory }): any;
+  document(error: ClientError | null, document?: StoredDocument | null): any;
+  documents(error: ClientError | null, documents?: StoredDocument[]): any;
+  docs(error: ClientError | null, docs?: Doc[]): any;
+}
+
+export interface DurableStoreEventMap {
+  /** The inventory is known, or the store cannot be used. */
+  ready(): void;
+  /** Records of documents are about to be written. */
+  'before persist'(event: { docs: StoredDoc[] }): void;
+  /** They are written: they survive this host. After a failed write it comes when that was repeated. */
+  persist(event: { docs: StoredDoc[] }): void;
+  /** Nothing waits to be written any more. */
+  'no persist pending'(): void;
+  /** A write failed, and is tried again; `connection.storage` says when that was given up. */
+  'write failed'(event: { reason: 'storage'; error: ClientError; docs: StoredDoc[] }): void;
+}
+
+/**
+ * The host's store, as a tab sees it. Made by the connection.
+ *
+ * Every op is written ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says. What is asked
+ * without a callback is as new as the last word of the host.
+ */
+export class DurableStore {
+  private constructor();
+  /** Whether the inventory is known here. */
+  readonly ready: boolean;
+  /** A copy: changing it changes nothing. */
+  readonly inventory: Inventory;
+  getInventoryMeta(callback: StoreCallbacks['inventory']): void;
+  isDocInInventory(collection: string, id: string, minVersion?: number): boolean;
+  hasPendingDocs(): boolean;
+  forEachPendingDocCollectionId(callback: (collection: string, id: string) => void): void;
+  /** The document; `null` where the store has none. */
+  getDoc(collection: string, id: string, callback: StoreCallbacks['document']): void;
+  /** Those that the store has. */
+  getDocsBulk(collection: string, ids: string[], callback: StoreCallbacks['documents']): void;
+  /** The older name of `getDocsBulk`. */
+  retrieveDocumentsBulk(
+    collection: string,
+    ids: string[],
+    callback: StoreCallbacks['documents'],
+  ): void;
+  putDoc(doc: Doc, callback?: Callback): void;
+  putDocs(docs: Doc[], callback?: Callback): void;
+  putDocsBulk(docs: Doc[], callback?: Callback): void;
+  flush(callback?: Callback): void;
+  getWriteQueueSize(): number;
+  hasDocsInWriteQueue(): boolean;
+  isAutoBatchEnabled(): boolean;
+  /** Says whether it was. */
+  setAutoBatchEnabled(on: boolean): boolean;
+}
+export interface DurableStore extends TypedEmitter<DurableStoreEventMap> {}
+
 interface ConnectionCallbacks<T = any> {
   status(error: ClientError | null, status: HostStatus): any;
   query(error: ClientError | null, results: Array<Doc<T>>, extra?: any): any;
@@ -262,7 +408,7 @@ export interface QueryOptions<T = any> {
 
 /** A connection to a ShareDB server, over a socket of the application's own. */
 export class Connection {
-  constructor(socket: Socket);
+  constructor(socket: Socket, options?: StoringOptions);
   /** The server's agent, where a backend in this process connected it; else `null`. */
   agent: any;
   collections: Record<string, Record<string, Doc>>;
@@ -281,6 +427,12 @@ export class Connection {
   debug: boolean;
   /** What the host is, and why this one. */
   readonly host: ConnectionHost;
+  /** What the host's store really is, and why. */
+  readonly storage: StorageInfo;
+  /** The store; `null` where none was asked for. */
+  readonly durableStore: DurableStore | null;
+  /** Ops that the server refused, and those that were given up with them, oldest first. */
+  readonly deadLetters: readonly DeadLetter[];
 
   get<T = any>(collection: string, id: string): Doc<T>;
   /** The document, if `get` made it already. */
@@ -338,6 +490,40 @@ export class Connection {
     id: string,
     callback: ConnectionCallbacks['snapshot'],
   ): void;
+
+  /**
+   * Documents in the order of their ids: those that are here as they are, the others as the store has them. The server
+   * is not asked; what the store does not have is empty. Calls back at once where all are here.
+   */
+  getBulk(collection: string, ids: string[], callback: StoreCallbacks['docs']): void;
+  /**
+   * Writes a document, with all that was submitted to it before. Calls back when that is durable; where `isAutoFlush()`
+   * is false, as soon as the host knows. `No DurableStore available` where none was asked for.
+   */
+  putDoc(doc: Doc, callback?: Callback): void;
+  putDocs(docs: Doc[], callback?: Callback): void;
+  /** As `putDocs`, but written at once in any case. */
+  putDocsBulk(docs: Doc[], callback?: Callback): void;
+  /** Writes what waits. Calls back when all that was submitted in this tab before is durable. */
+  flushWrites(callback?: Callback): void;
+  /** Whether records of documents are written by themselves, for all tabs. Ops are written ahead in any case. */
+  setAutoFlush(on: boolean): void;
+  isAutoFlush(): boolean;
+  /** Documents that wait to be written; those not counted that are being written. */
+  getWriteQueueSize(): number;
+  hasPendingWrites(): boolean;
+  /** Whether the store has ops that the server has not acknowledged; `null` without a store. */
+  hasPendingOfflineDocs(): boolean | null;
+  isDocInInventory(collection: string, id: string, minVersion?: number): boolean;
+  forEachPendingDocCollectionId(callback: (collection: string, id: string) => void): void;
+  /** Somebody has seen to these: they are forgotten, for all tabs. */
+  removeDeadLetters(letters: DeadLetter | number | ReadonlyArray<DeadLetter | number>): void;
+  /**
+   * Ends all connections of this store, in every tab, and deletes everything that it has. Callbacks of ops without an
+   * answer get an error. After the callback another connection can be made.
+   */
+  wipe(callback?: Callback): void;
+
   /** The presence of a channel; always the same until it is destroyed. */
   getPresence<T = any>(channel: string): Presence<T>;
   /** The presence in a document, whose type has to have `transformPresence`. */
@@ -421,6 +607,10 @@ export class Doc<T = any> {
   del(callback?: Callback): void;
   del(options?: ShareDBSourceOptions | null, callback?: Callback): void;
   ingestSnapshot(snapshot: IngestibleSnapshot<T> | null | undefined, callback?: Callback): void;
+  /** Sees to it that there is data: what is here, else what the store has, else the server's. */
+  ensureDocHasData(callback?: Callback): void;
+  /** The same, of this version of the server's or a later one. */
+  ensureDocHasRecentData(minVersion: number, callback?: Callback): void;
   /** The data is a copy. Throws where there is no document. */
   toSnapshot(): { v: number; type: string; data?: T };
   hasPending(): boolean;
@@ -522,7 +712,23 @@ export interface BackendLike {
   connect(...args: any[]): any;
 }
 
-export interface ConnectionOptions {
+/** What is kept, and how. */
+export interface StoringOptions {
+  /**
+   * Keeps documents and ops in this browser, for the next time. Without it that is done only for as long as tabs live.
+   * All tabs of a worker share one store, and the first one decides what it is.
+   */
+  durableStore?: boolean | DurableStoreOptions;
+  /** Of the store and of the worker. Give it the user's id. */
+  namespace?: string;
+  /**
+   * Where the server refuses an op that has no inverse, the other pending ops stay, as far as they still
+   * apply. ShareDB's client gives them up.
+   */
+  keepPendingOnReject?: boolean;
+}
+
+export interface ConnectionOptions extends StoringOptions {
   /** The server's address, also relative to the page. `http` stands for `ws`. */
   url: string | URL;
   /** `false` keeps the host in this page. */
@@ -539,7 +745,10 @@ export function createConnection(
   options?: Partial<ConnectionOptions>,
 ): Connection;
 export function createConnection(options: ConnectionOptions): Connection;
-export function createConnection(target: BackendLike | Socket): Connection;
+export function createConnection(
+  target: BackendLike | Socket,
+  options?: StoringOptions,
+): Connection;
 
 /** The two parts of a storage: documents, and what the host keeps beside them. */
 export type StoreName = 'docs' | 'meta';

@@ -3,6 +3,7 @@
  */
 
 import { HostCore } from '../pkg/sharedb_proxy.js';
+import { checkDurableStore } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, newSource } from './locks.js';
 import { shared } from './shared.js';
@@ -25,6 +26,8 @@ import { typesBridge } from './types-bridge.js';
  * @property {(text: string) => void} post
  * @property {(socket: any) => void} bind
  * @property {() => void} close
+ * @property {() => void} expectEnd the host is about to end, and nobody is to start another
+ * @property {(callback: () => void) => void} whenEnded calls back when it has ended
  * @property {(message: any) => void} send
  * @property {(text: string) => void} receiveFromServer
  * @property {(text: string | undefined) => any} takeReason
@@ -42,14 +45,17 @@ export class PageLink {
    * @param {() => any} [options.open]
    * @param {string} [options.namespace] of the store
    * @param {any} [options.durableStore] `true`, or what the store is to be
+   * @param {boolean} [options.keepPendingOnReject]
    */
-  constructor(socket, { reason = OWN_SOCKET, open, namespace, durableStore } = {}) {
-    const store = durableStore === true ? {} : durableStore;
+  constructor(socket, options = {}) {
+    const { reason = OWN_SOCKET, open, namespace } = options;
+    const store = checkDurableStore(options.durableStore);
+    const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     this.host = { kind: 'in-page', reason };
     this.initialState = open ? 'connecting' : stateOf(socket);
     this.socket = socket;
     this._open = open;
-    this._storage = store ? new HostStorage({ namespace, ...store }) : null;
+    this._storage = store ? new HostStorage({ ...store, namespace }) : null;
     this._core = new HostCore(
       /** @type {any} */ (typesBridge),
       epoch(),
@@ -58,7 +64,7 @@ export class PageLink {
       store ? 'durable' : undefined,
       store ? newSource() : undefined,
     );
-    this._core.configure(store?.maxOpBytes, store?.keepPendingOnReject);
+    this._core.configure(store?.maxOpBytes, keepsPending);
     this._storage?.attach(this._core, (call) => this._run(call));
     /** @type {any} */
     this._timer = undefined;
@@ -105,6 +111,19 @@ export class PageLink {
     this._storage?.end();
   }
 
+  /** Everything is being deleted. */
+  expectEnd() {}
+
+  /**
+   * The host cannot be used any more; another one can have the storage.
+   *
+   * @param {() => void} callback
+   */
+  whenEnded(callback) {
+    this._storage?.end();
+    callback();
+  }
+
   // ---- The socket ----
 
   /** @param {any} socket */
@@ -119,6 +138,7 @@ export class PageLink {
 
   /** @param {any} socket */
   _take(socket) {
+    this._storage?.begin();
     this.socket = socket;
     socket.onmessage = (/** @type {any} */ event) => this._onMessage(event);
     this._run(() => this._core.bindSocket(socket.readyState));

@@ -67,6 +67,16 @@ export function ingestSnapshot<T extends { ingestSnapshot(...args: any[]): void 
   snapshot: { v: number; type?: string | null; data?: any } | null | undefined,
 ): Promise<T>;
 
+/** `doc.ensureDocHasData`: what is here, else what the store has, else the server's. Resolves with the document. */
+export function ensureDocHasData<T extends { ensureDocHasData(callback: End): void }>(
+  doc: T,
+): Promise<T>;
+
+/** `doc.ensureDocHasRecentData`: the same, of this version or a later one. Resolves with the document. */
+export function ensureDocHasRecentData<
+  T extends { ensureDocHasRecentData(minVersion: number, callback: End): void },
+>(doc: T, minVersion: number): Promise<T>;
+
 /** `submit` of a local presence. Resolves with it. */
 export function submit<T extends { submit(value: any, callback: End): void }>(
   presence: T,
@@ -106,6 +116,37 @@ export function fetchSnapshot<T extends { fetchSnapshot(...args: any[]): void }>
 export function fetchSnapshotByTimestamp<
   T extends { fetchSnapshotByTimestamp(...args: any[]): void },
 >(connection: T, collection: string, id: string, timestamp?: number | null): Promise<Snapshot>;
+
+/** `connection.getBulk`. Resolves with the documents, in the order of their ids. */
+export function getBulk<
+  T extends { getBulk(...args: any[]): void; get(collection: string, id: string): any },
+>(connection: T, collection: string, ids: string[]): Promise<Array<Made<T['get']>>>;
+
+/** `connection.putDoc`. Resolves with the connection when that is durable. */
+export function putDoc<T extends { putDoc(doc: any, callback: End): void }>(
+  connection: T,
+  doc: Parameters<T['putDoc']>[0],
+): Promise<T>;
+
+/** `connection.putDocs`. Resolves with the connection when all are durable. */
+export function putDocs<T extends { putDocs(docs: any[], callback: End): void }>(
+  connection: T,
+  docs: Parameters<T['putDocs']>[0],
+): Promise<T>;
+
+/** `connection.putDocsBulk`. Resolves with the connection when all are durable. */
+export function putDocsBulk<T extends { putDocsBulk(docs: any[], callback: End): void }>(
+  connection: T,
+  docs: Parameters<T['putDocsBulk']>[0],
+): Promise<T>;
+
+/** `connection.flushWrites`. Resolves with the connection when all that was submitted is durable. */
+export function flushWrites<T extends { flushWrites(callback: End): void }>(
+  connection: T,
+): Promise<T>;
+
+/** `connection.wipe`. Resolves with the connection, which is over, when everything is deleted. */
+export function wipe<T extends { wipe(callback: End): void }>(connection: T): Promise<T>;
 
 /** `connection.hostStatus`: what the host has. */
 export function hostStatus<T extends { hostStatus(callback: Callbacks['answered']): void }>(

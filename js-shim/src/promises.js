@@ -70,6 +70,19 @@ export const del = (doc, options) => done(doc, (end) => doc.del(options, end));
 export const ingestSnapshot = (doc, snapshot) =>
   done(doc, (end) => doc.ingestSnapshot(snapshot, end));
 
+/** `doc.ensureDocHasData`: what is here, else what the store has, else the server's. */
+export const ensureDocHasData = (/** @type {any} */ doc) =>
+  done(doc, (end) => doc.ensureDocHasData(end));
+
+/**
+ * `doc.ensureDocHasRecentData`: the same, of this version or a later one.
+ *
+ * @param {any} doc
+ * @param {number} minVersion
+ */
+export const ensureDocHasRecentData = (doc, minVersion) =>
+  done(doc, (end) => doc.ensureDocHasRecentData(minVersion, end));
+
 /**
  * `submit` of a local presence.
  *
@@ -127,6 +140,50 @@ export const fetchSnapshot = (connection, collection, id, version = null) =>
  */
 export const fetchSnapshotByTimestamp = (connection, collection, id, timestamp = null) =>
   result((end) => connection.fetchSnapshotByTimestamp(collection, id, timestamp, end));
+
+/**
+ * `connection.getBulk`. Resolves with the documents.
+ *
+ * @param {any} connection
+ * @param {string} collection
+ * @param {string[]} ids
+ */
+export const getBulk = (connection, collection, ids) =>
+  result((end) => connection.getBulk(collection, ids, end));
+
+/**
+ * `connection.putDoc`. Resolves with the connection when that is durable.
+ *
+ * @param {any} connection
+ * @param {any} doc
+ */
+export const putDoc = (connection, doc) => done(connection, (end) => connection.putDoc(doc, end));
+
+/**
+ * `connection.putDocs`. Resolves with the connection when all are durable.
+ *
+ * @param {any} connection
+ * @param {any[]} docs
+ */
+export const putDocs = (connection, docs) =>
+  done(connection, (end) => connection.putDocs(docs, end));
+
+/**
+ * `connection.putDocsBulk`. Resolves with the connection when all are durable.
+ *
+ * @param {any} connection
+ * @param {any[]} docs
+ */
+export const putDocsBulk = (connection, docs) =>
+  done(connection, (end) => connection.putDocsBulk(docs, end));
+
+/** `connection.flushWrites`. Resolves with the connection when all that was submitted is durable. */
+export const flushWrites = (/** @type {any} */ connection) =>
+  done(connection, (end) => connection.flushWrites(end));
+
+/** `connection.wipe`. Resolves with the connection, which is over, when everything is deleted. */
+export const wipe = (/** @type {any} */ connection) =>
+  done(connection, (end) => connection.wipe(end));
 
 /** `connection.hostStatus`. Resolves with the status. */
 export const hostStatus = (/** @type {any} */ connection) =>

@@ -95,6 +95,15 @@ export function toError([code, message, data, fromServer, exception]) {
 }
 
 /**
+ * The parts of an error that a machine wrote as an object.
+ *
+ * @param {{code?: string, message: string, data?: any, from_server?: boolean}} error
+ */
+export function partsOf({ code, message, data, from_server: fromServer }) {
+  return [code, message, data === undefined ? undefined : JSON.stringify(data), fromServer];
+}
+
+/**
  * What a call of a machine threw, as an error: its own come as parts, a trap as it is.
  *
  * @param {any} thrown

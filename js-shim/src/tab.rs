@@ -42,6 +42,12 @@ impl TabCore {
         }
     }
 
+    /// Ops do not compose into one of more than so many bytes of JSON.
+    #[wasm_bindgen(js_name = limitOps)]
+    pub fn limit_ops(&mut self, bytes: f64) {
+        self.inner.limit_ops(bytes as usize);
+    }
+
     /// How much is still to do: the mark for `poll` after the next call.
     pub fn depth(&self) -> usize {
         self.inner.depth()

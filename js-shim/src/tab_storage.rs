@@ -1,6 +1,6 @@
 //! The tab's view of the durable store for JavaScript. What is more than a number is JSON.
 
-use broker::message::encode;
+use broker::message::{StorageEvent, encode};
 use proxy_doc::{DocHandle, DocKey, Token, Version};
 use wasm_bindgen::prelude::*;
 
@@ -36,6 +36,18 @@ impl TabCore {
     pub fn is_stored(&self, collection: String, id: String, version: Option<f64>) -> bool {
         let version = version.map(|version| Version(version as u64));
         self.inner.is_stored(&DocKey { collection, id }, version)
+    }
+
+    /// Whether the store has documents with ops that the server has not acknowledged.
+    #[wasm_bindgen(js_name = hasPendingStored)]
+    pub fn has_pending_stored(&self) -> bool {
+        self.inner.pending_stored().next().is_some()
+    }
+
+    /// Those documents: `[{doc: {collection, id}, v, p}]`.
+    #[wasm_bindgen(js_name = pendingStored)]
+    pub fn pending_stored(&self) -> String {
+        encode(&self.inner.pending_stored().collect::<Vec<_>>())
     }
 
     /// `[{number, doc, change, error, version}]`, oldest first.
@@ -82,8 +94,30 @@ impl TabCore {
         self.inner.remove_letters(numbers.collect());
     }
 
+    /// See `ProxyConnection::is_wiping`.
+    #[wasm_bindgen(getter, js_name = isWiping)]
+    pub fn is_wiping(&self) -> bool {
+        self.inner.is_wiping()
+    }
+
     /// `connection.wipe`.
     pub fn wipe(&mut self, callback: f64) {
         self.inner.wipe(Token(callback as u64));
+    }
+}
+
+/// An event of the store. What it put into the mirror is not said again: that is read there.
+pub(crate) fn storage_event(event: &StorageEvent) -> String {
+    match event {
+        StorageEvent::State(_) => r#""state""#.to_owned(),
+        StorageEvent::Inventory { whole: true, .. } => r#""whole inventory""#.to_owned(),
+        StorageEvent::Inventory { whole: false, .. } => r#""inventory""#.to_owned(),
+        StorageEvent::Letters(_) => r#""letters""#.to_owned(),
+        StorageEvent::Queue { .. }
+        | StorageEvent::Persisting(_)
+        | StorageEvent::Persisted(_)
+        | StorageEvent::WriteFailed(_)
+        | StorageEvent::Persist
+        | StorageEvent::Wiped => encode(event),
     }
 }

@@ -105,6 +105,13 @@ class SharedLink {
     this._connection._run(() => this._connection._core.close(true, true));
   }
 
+  expectEnd() {}
+
+  /** @param {() => void} callback */
+  whenEnded(callback) {
+    callback();
+  }
+
   bind() {
     throw new Error('the socket belongs to all tabs');
   }
@@ -177,6 +184,13 @@ class HopLink {
     this._connection._run(() => this._connection._core.close(true, false));
     // The socket is in this thread, and the application expects it to be closed now.
     this.socket.close();
+  }
+
+  expectEnd() {}
+
+  /** @param {() => void} callback */
+  whenEnded(callback) {
+    callback();
   }
 
   /** @param {any} message */

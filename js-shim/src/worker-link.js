@@ -2,6 +2,7 @@
  * The way to a host in a SharedWorker.
  */
 
+import { checkDurableStore, forWorker } from './durable-options.js';
 import { tabLock } from './locks.js';
 import { PageLink } from './page-link.js';
 import { shared } from './shared.js';
@@ -13,8 +14,18 @@ const MAJOR = 1;
 
 /** @implements {Link} */
 export class WorkerLink {
-  /** @param {{url: string, namespace?: string, worker?: () => any, durableStore?: any}} options */
-  constructor({ url, namespace = url, worker = () => packagedWorker(namespace), durableStore }) {
+  /**
+   * @param {object} options
+   * @param {string} options.url
+   * @param {string} [options.namespace]
+   * @param {() => any} [options.worker] makes the worker
+   * @param {any} [options.durableStore] `true`, or the options
+   * @param {boolean} [options.keepPendingOnReject]
+   */
+  constructor(options) {
+    const { url, namespace = url, worker = () => packagedWorker(namespace) } = options;
+    const store = checkDurableStore(options.durableStore);
+    const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     this.host = {
       kind: 'shared-worker',
       reason: 'SharedWorker is available',
@@ -24,9 +35,13 @@ export class WorkerLink {
     this.seq = undefined;
     /** The id that the application wants. @type {any} */
     this._id = undefined;
-    this._url = url;
-    this._namespace = namespace;
-    this._durableStore = durableStore;
+    /** What a host is told of this tab, and of what it is to be. */
+    this._introduction = {
+      url,
+      namespace,
+      durableStore: forWorker(store),
+      keepPendingOnReject: keepsPending,
+    };
     this._make = worker;
     this._worker = worker();
     this._tab = crypto.randomUUID();
@@ -35,6 +50,8 @@ export class WorkerLink {
     /** What was posted before the host's first word, for another host. @type {string[] | null} */
     this._unheard = [];
     this._closed = false;
+    /** Who waits for the host's end. @type {(() => void)[]} */
+    this._whenEnded = [];
     /** The lock of the host that is watched. */
     this._watched = '';
     /** Ends the tab's lock. @type {() => void} */
@@ -57,6 +74,7 @@ export class WorkerLink {
         this._unheard = null;
         connection._receive(data, false);
       } else if (data?.host) this._watch(data.host);
+      else if (data?.warning) shared.logger.warn(data.warning);
       else if (data?.failed) this._fail(data.failed);
     };
     this._worker.onerror = (/** @type {any} */ { message }) => this._fail(message);
@@ -77,9 +95,9 @@ export class WorkerLink {
     const reason = `the shared worker did not start: ${message}`;
     shared.logger.warn(reason);
     this._leave();
-    const { _namespace: namespace, _durableStore: durableStore } = this;
-    const open = () => new WebSocket(this._url);
-    connection._useLink(new PageLink(null, { reason, open, namespace, durableStore }));
+    const { url, ...given } = this._introduction;
+    const open = () => new WebSocket(url);
+    connection._useLink(new PageLink(null, { reason, open, ...given }));
     for (const text of unheard) connection._link.post(text);
   }
 
@@ -103,9 +121,17 @@ export class WorkerLink {
     this._watched = lock;
     const gone = () => {
       // An older host's lock says nothing of this one.
-      if (port === this._worker.port && !this._closed) this._replace();
+      if (port !== this._worker.port) return;
+      // Where the host died over a wipe that this tab wants, the next one has to finish it.
+      if (this._closed && !this._connection._core.isWiping) this._finish();
+      else this._replace();
     };
     navigator.locks.request(lock, gone).catch(() => {});
+  }
+
+  _finish() {
+    this._leave();
+    for (const callback of this._whenEnded.splice(0)) callback();
   }
 
   _replace() {
@@ -141,8 +167,7 @@ export class WorkerLink {
 
   _start() {
     const { port } = this._worker;
-    const { _url: url, _id: id, _namespace: namespace, _durableStore: durableStore } = this;
-    port.postMessage({ connect: { tab: this._tab, url, id, namespace, durableStore } });
+    port.postMessage({ connect: { ...this._introduction, tab: this._tab, id: this._id } });
     for (const text of this._waiting ?? []) port.postMessage(text);
     this._waiting = null;
   }
@@ -171,6 +196,20 @@ export class WorkerLink {
   close() {
     this._connection._run(() => this._connection._core.close(true, true));
     this._leave();
+  }
+
+  /** The tab's lock stays until the host is gone: without it the host would not answer. */
+  expectEnd() {
+    this._closed = true;
+  }
+
+  /**
+   * A worker that ends holds its lock until nobody can reach it any more.
+   *
+   * @param {() => void} callback
+   */
+  whenEnded(callback) {
+    this._whenEnded.push(callback);
   }
 
   bind() {

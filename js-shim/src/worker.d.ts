@@ -1,5 +1,5 @@
 /** The types of `sharedb-proxy/worker`. */
-import type { Type } from './index.cjs';
+import type { Type, WorkerStoreOptions } from './index.cjs';
 
 /**
  * Serves the tabs of this SharedWorker. Call it while the module is evaluated: a tab may be
@@ -8,4 +8,9 @@ import type { Type } from './index.cjs';
 export function serve(options?: {
   /** The OT types that documents may have, beside json0. */
   types?: Type[];
+  /**
+   * What of the durable store cannot be sent from a page. Whether there is one is for the pages to say. Encryption is
+   * also used for what is kept only while tabs live; a storage is not.
+   */
+  durableStore?: WorkerStoreOptions;
 }): void;

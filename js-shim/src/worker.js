@@ -5,6 +5,7 @@
  */
 
 import init, { HostCore } from '../pkg/sharedb_proxy.js';
+import { checkDurableStore, sharedSettings } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, hostLock, newSource, tabLock } from './locks.js';
 import { shared } from './shared.js';
@@ -18,7 +19,8 @@ import { typesBridge } from './types-bridge.js';
  * @param {{types?: any[], durableStore?: any}} [options] the OT types that documents may have, beside json0; and what
  *   of the durable store cannot come from a page: `{storage, encrypt, decrypt}`
  */
-export function serve({ types = [], durableStore } = {}) {
+export function serve({ types = [], durableStore: said } = {}) {
+  const durableStore = checkDurableStore(said);
   for (const type of types) shared.types.register(type);
   const ready = init({
     module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url),
@@ -50,12 +52,13 @@ function listen(port, ready) {
 
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, url, id, namespace } = data?.connect ?? {};
+  const { tab, url, id, namespace, durableStore } = data?.connect ?? {};
   return (
     tab &&
     typeof tab === 'string' &&
     typeof url === 'string' &&
     typeof (namespace ?? '') === 'string' &&
+    typeof (durableStore ?? {}) === 'object' &&
     typeof (id ?? '') === 'string'
   );
 }
@@ -83,6 +86,9 @@ class WorkerHost {
     /** @type {any} */
     this._timer = undefined;
     this._url = '';
+    /** What the first tab wanted. @type {Map<string, any>} */
+    this._settings = new Map();
+    this._ends = false;
   }
 
   /** @param {MessagePort} port */
@@ -95,13 +101,34 @@ class WorkerHost {
    * @param {MessagePort} port
    * @param {Introduction} connect
    *
-   * @typedef {{url: string, id?: string, namespace?: string, durableStore?: any}} Introduction
+   * @typedef {object} Introduction
+   * @property {string} url
+   * @property {string} [id]
+   * @property {string} [namespace]
+   * @property {any} [durableStore]
+   * @property {boolean} [keepPendingOnReject]
    */
   meet(tab, port, connect) {
     if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
     this._watch(tab);
-    if (!this._core) this._start(connect);
+    if (this._core) this._compare(port, connect);
+    else this._start(connect);
+  }
+
+  /**
+   * The first tab decided what this host is. One that wants something else is told.
+   *
+   * @param {MessagePort} port
+   * @param {Introduction} connect
+   */
+  _compare(port, connect) {
+    for (const [name, wanted] of sharedSettings(connect)) {
+      const is = this._settings.get(name);
+      if (is === wanted) continue;
+      const warning = `The shared worker was started with ${name} = ${is}: ${wanted} has no effect`;
+      port.postMessage({ warning });
+    }
   }
 
   /** @param {string} tab */
@@ -111,11 +138,16 @@ class WorkerHost {
   }
 
   /** @param {Introduction} connect */
-  _start({ url, id, namespace = url, durableStore }) {
+  _start(connect) {
+    const { url, id, namespace = url, durableStore, keepPendingOnReject } = connect;
     const kept = Boolean(durableStore);
+    const { storage, ...ciphers } = this._durableStore ?? {};
+    this._settings = sharedSettings(connect);
     this._storage = new HostStorage({
       ...durableStore,
-      ...this._durableStore,
+      ...ciphers,
+      // A session is forgotten with its last tab, and what the application keeps is not.
+      ...(kept && { storage }),
       // What is kept for living tabs only is kept apart.
       namespace: kept ? namespace : `${namespace} session`,
     });
@@ -127,7 +159,7 @@ class WorkerHost {
       kept ? 'durable' : 'session',
       newSource(),
     );
-    this._core.configure(durableStore?.maxOpBytes, durableStore?.keepPendingOnReject);
+    this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
     this._storage.attach(this._core, (call) => this._run(call));
     this._url = url;
     if (id) this._core.setId(id);
@@ -158,6 +190,7 @@ class WorkerHost {
       call();
       for (let output = this._core.poll(); output; output = this._core.poll()) this._handle(output);
       this._storage.stir();
+      if (this._core.isOver) this._end();
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) return this._die(error);
       throw error;
@@ -173,6 +206,14 @@ class WorkerHost {
   _die(error) {
     shared.logger.error('The host crashed, and is started again', error);
     globalThis.close();
+  }
+
+  /** Everything was deleted, and the tabs know: whoever comes next gets another worker. */
+  _end() {
+    if (this._ends) return;
+    this._ends = true;
+    // Tabs have to know the lock that tells them of the end.
+    this._alive.then(() => globalThis.close());
   }
 
   /** @param {any[]} output */

@@ -89,7 +89,7 @@ enum Asked {
     Status(Token),
     Snapshot(Token),
     Presence(presence::PresenceAsked),
-    Stored(Token),
+    Stored(Token, storage::Question),
 }
 
 /// A task of the connection between tasks of documents.
@@ -164,6 +164,11 @@ impl ProxyConnection {
         }
     }
 
+    /// Ops do not compose into one of more than so many bytes of JSON.
+    pub fn limit_ops(&mut self, max_op_size: usize) {
+        self.max_op_size = max_op_size;
+    }
+
     // ---- Running ----
 
     /// How much is still to do; the `mark` for [`ProxyConnection::poll`] after the next call.
@@ -174,7 +179,12 @@ impl ProxyConnection {
     /// The next thing to do, down to `mark`.
     pub fn poll(&mut self, mark: usize) -> Option<TabEvent> {
         loop {
-            let (handle, task) = self.stack.pop(mark)?;
+            let Some((handle, task)) = self.stack.pop(mark) else {
+                if self.ask_waiting() {
+                    continue;
+                }
+                return None;
+            };
             let event = match task {
                 Task::Owner(number) => self.run_owner_task(number),
                 task => self.run_doc_task(handle, task),
@@ -290,8 +300,9 @@ impl ProxyConnection {
 
     /// The first message to a host. To another one than before it says what this tab holds.
     pub fn register(&mut self) {
-        self.left = false;
-        let line = self.line.filter(|_| self.epoch.is_some());
+        // Where everything is being deleted there is nothing to go on with.
+        self.left &= self.is_wiping();
+        let line = self.line.filter(|_| self.epoch.is_some() && !self.left);
         let resume = match line {
             Some(_) => self.docs.values().filter_map(|doc| doc.resumed()).collect(),
             None => Vec::new(),
@@ -310,16 +321,11 @@ impl ProxyConnection {
     /// to send such an op again might double it. Queries are the driver's to create again.
     pub fn host_lost(&mut self) {
         self.generation = 0;
-        // What was asked of presence is announced to the next host, with the values.
+        // What was asked of presence is announced to the next host, with the values; of the store, asked again.
         for (callback_id, asked) in std::mem::take(&mut self.asked) {
             match asked {
-                Asked::Presence(_) => {
+                Asked::Presence(_) | Asked::Stored(..) => {
                     self.asked.insert(callback_id, asked);
-                }
-                Asked::Stored(token) => {
-                    let message = "The host went away before it could answer";
-                    let error = Error::new(codes::ERR_HOST_LOST, message);
-                    self.push_event(TabEvent::Stored(token, Err(error)));
                 }
                 Asked::Status(token) => self.ask_status(token),
                 // Documents and applications ask again.
@@ -370,6 +376,9 @@ impl ProxyConnection {
             self.set_state(State::Closed, Some(proxy_doc::json_string("closed")));
         }
         self.left |= leave;
+        if leave {
+            self.refuse_stored(&storage::closed());
+        }
         self.tell_host(&ToHost::Close { generation });
     }
 
@@ -820,7 +829,7 @@ impl ProxyConnection {
             Some(Asked::Presence(asked)) => {
                 self.handle_presence_answer(callback_id, asked, answer.err());
             }
-            Some(Asked::Stored(token)) => self.handle_stored(token, answer),
+            Some(Asked::Stored(token, _)) => self.handle_stored(token, answer),
             Some(Asked::Snapshot(token)) => {
                 let snapshot = match answer {
                     Ok(Some(Answer::Snapshot(message))) => Ok(message),

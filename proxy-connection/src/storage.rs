@@ -2,9 +2,11 @@
 //!
 //! The store is the host's. What an application asks without waiting for an answer is mirrored here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use broker::message::{Answer, DeadLetter, StorageEvent, StorageState, StoredDoc, ToHost};
+use broker::message::{
+    Answer, CallbackId, DeadLetter, StorageEvent, StorageState, StoredDoc, ToHost,
+};
 use proxy_doc::{DocHandle, DocKey, Error, Token, Version, codes};
 
 use crate::{Asked, OwnerTask, ProxyConnection, TabEvent};
@@ -18,6 +20,20 @@ pub(crate) struct Storage {
     inventory: Inventory,
     letters: Vec<DeadLetter>,
     watches: bool,
+    /// What is to be asked as soon as the host has certain ops, in order.
+    waiting: Vec<(Token, Question)>,
+}
+
+/// What was asked of the store.
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    GetBulk {
+        collection: String,
+        ids: Vec<String>,
+    },
+    PutDocs(Vec<DocKey>),
+    FlushWrites,
+    Wipe,
 }
 
 impl Default for Storage {
@@ -29,6 +45,7 @@ impl Default for Storage {
             inventory: Inventory::default(),
             letters: Vec::new(),
             watches: false,
+            waiting: Vec::new(),
         }
     }
 }
@@ -72,9 +89,24 @@ impl ProxyConnection {
         self.storage.state.as_ref()
     }
 
-    /// How many documents wait to be written.
+    /// How many documents wait to be written, as far as this tab knows.
     pub fn queue_size(&self) -> usize {
-        self.storage.queue_size
+        let asked = self.asked.values().filter_map(|asked| match asked {
+            Asked::Stored(_, question) => Some(question),
+            Asked::Read(..)
+            | Asked::Ingest(..)
+            | Asked::Status(_)
+            | Asked::Snapshot(_)
+            | Asked::Presence(_) => None,
+        });
+        let waiting = self.storage.waiting.iter().map(|(_, question)| question);
+        let own = asked.chain(waiting).flat_map(|question| match question {
+            Question::PutDocs(docs) => docs.as_slice(),
+            Question::GetBulk { .. } | Question::FlushWrites | Question::Wipe => &[],
+        });
+        self.storage
+            .queue_size
+            .max(own.collect::<BTreeSet<_>>().len())
     }
 
     /// Whether documents are written by themselves.
@@ -85,6 +117,11 @@ impl ProxyConnection {
     /// The documents of the store.
     pub fn inventory(&self) -> impl Iterator<Item = &StoredDoc> {
         self.storage.inventory.docs.iter().flatten()
+    }
+
+    /// The documents of the store with ops that the server has not acknowledged.
+    pub fn pending_stored(&self) -> impl Iterator<Item = &StoredDoc> {
+        self.inventory().filter(|stored| stored.pending)
     }
 
     /// Whether the store has the document, at `version` at least.
@@ -100,7 +137,7 @@ impl ProxyConnection {
 
     // ---- Asking ----
 
-    /// Has the mirror kept up to date.
+    /// Has the mirror kept up to date, also by the hosts that come after this one.
     pub fn watch_storage(&mut self) {
         self.storage.watches = true;
         self.tell_host(&ToHost::WatchStorage {});
@@ -108,26 +145,19 @@ impl ProxyConnection {
 
     /// Opens documents as the store has them, without a word to the server.
     pub fn get_bulk(&mut self, collection: String, ids: Vec<String>, token: Token) {
-        let callback_id = self.ask(Asked::Stored(token));
-        self.tell_host(&ToHost::GetBulk {
-            collection,
-            ids,
-            callback_id,
-        });
+        self.ask_store(token, Question::GetBulk { collection, ids });
     }
 
-    /// Writes documents to the store.
+    /// Writes documents to the store, with all that was submitted to them before.
     pub fn put_docs(&mut self, docs: &[DocHandle], token: Token) {
-        let callback_id = self.ask(Asked::Stored(token));
         let keys = docs.iter().filter_map(|handle| self.docs.get(handle));
         let docs = keys.map(|known| known.doc.key().clone()).collect();
-        self.tell_host(&ToHost::PutDocs { docs, callback_id });
+        self.ask_store(token, Question::PutDocs(docs));
     }
 
-    /// Writes everything that waits for it.
+    /// Writes everything that waits for it, and what was submitted in this tab before.
     pub fn flush_writes(&mut self, token: Token) {
-        let callback_id = self.ask(Asked::Stored(token));
-        self.tell_host(&ToHost::FlushWrites { callback_id });
+        self.ask_store(token, Question::FlushWrites);
     }
 
     /// Whether documents are to be written by themselves.
@@ -146,8 +176,47 @@ impl ProxyConnection {
 
     /// Stops every tab, and deletes everything that is stored.
     pub fn wipe(&mut self, token: Token) {
-        let callback_id = self.ask(Asked::Stored(token));
-        self.tell_host(&ToHost::Wipe { callback_id });
+        self.ask_store(token, Question::Wipe);
+    }
+
+    /// Whether this tab has asked for everything to be deleted, and has no answer: where the host dies
+    /// meanwhile, the next one has to be asked.
+    pub fn is_wiping(&self) -> bool {
+        let mut asked = self.asked.values();
+        asked.any(|asked| matches!(asked, Asked::Stored(_, Question::Wipe)))
+    }
+
+    fn ask_store(&mut self, token: Token, question: Question) {
+        if self.left {
+            return self.push_event(TabEvent::Stored(token, Err(closed())));
+        }
+        self.storage.waiting.push((token, question));
+    }
+
+    /// Asks what was waiting for ops to be accepted: whoever has something written means what he
+    /// submitted before. Says whether there was something.
+    pub(crate) fn ask_waiting(&mut self) -> bool {
+        let ready = |(_, question): &(Token, Question)| match question {
+            Question::GetBulk { .. } | Question::Wipe => true,
+            Question::PutDocs(keys) => keys.iter().all(|key| self.is_accepted(key)),
+            Question::FlushWrites => self.by_key.keys().all(|key| self.is_accepted(key)),
+        };
+        let Some(at) = self.storage.waiting.iter().position(ready) else {
+            return false;
+        };
+        let (token, question) = self.storage.waiting.remove(at);
+        let callback_id = CallbackId(self.next_callback);
+        let message = question.message(callback_id);
+        self.ask(Asked::Stored(token, question));
+        self.tell_host(&message);
+        true
+    }
+
+    /// Whether the host has all ops of the document, but for those that the application holds back.
+    fn is_accepted(&self, key: &DocKey) -> bool {
+        let handle = self.by_key.get(key);
+        let known = handle.and_then(|handle| self.docs.get(handle));
+        known.is_none_or(|known| known.doc.paused() || known.doc.unaccepted().next().is_none())
     }
 
     // ---- From the host ----
@@ -198,8 +267,45 @@ impl ProxyConnection {
 
     /// What another host has to be asked again.
     pub(crate) fn resume_storage(&mut self) {
-        if self.storage.watches {
+        if self.storage.watches && !self.left {
             self.tell_host(&ToHost::WatchStorage {});
+        }
+        if !self.storage.auto_flush && !self.left {
+            self.tell_host(&ToHost::SetAutoFlush { on: false });
+        }
+        let asked = self.asked.iter();
+        let again = asked.filter_map(|(callback_id, asked)| match asked {
+            Asked::Stored(_, question) => Some(question.message(*callback_id)),
+            Asked::Read(..)
+            | Asked::Ingest(..)
+            | Asked::Status(_)
+            | Asked::Snapshot(_)
+            | Asked::Presence(_) => None,
+        });
+        for message in again.collect::<Vec<_>>() {
+            self.tell_host(&message);
+        }
+    }
+
+    /// The host will not answer any more, but to a wipe.
+    pub(crate) fn refuse_stored(&mut self, error: &Error) {
+        let mut refused: Vec<Token> = Vec::new();
+        self.asked.retain(|_, asked| match asked {
+            Asked::Stored(_, Question::Wipe) => true,
+            Asked::Stored(token, _) => {
+                refused.push(*token);
+                false
+            }
+            Asked::Read(..)
+            | Asked::Ingest(..)
+            | Asked::Status(_)
+            | Asked::Snapshot(_)
+            | Asked::Presence(_) => true,
+        });
+        let waiting = std::mem::take(&mut self.storage.waiting);
+        refused.extend(waiting.into_iter().map(|(token, _)| token));
+        for token in refused.into_iter().rev() {
+            self.push_event(TabEvent::Stored(token, Err(error.clone())));
         }
     }
 
@@ -208,11 +314,36 @@ impl ProxyConnection {
         self.left = true;
         self.storage.inventory = Inventory::default();
         self.storage.letters.clear();
+        self.storage.queue_size = 0;
+        self.set_state(broker::message::State::Closed, None);
         let error = Error::new(codes::ERR_STORAGE, "The store was wiped");
+        self.refuse_stored(&error);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         for handle in handles {
             self.with_doc(handle, |doc, up| doc.abandon(up, &error));
         }
-        self.set_state(broker::message::State::Closed, None);
     }
+}
+
+impl Question {
+    fn message(&self, callback_id: CallbackId) -> ToHost {
+        match self {
+            Self::GetBulk { collection, ids } => ToHost::GetBulk {
+                collection: collection.clone(),
+                ids: ids.clone(),
+                callback_id,
+            },
+            Self::PutDocs(docs) => ToHost::PutDocs {
+                docs: docs.clone(),
+                callback_id,
+            },
+            Self::FlushWrites => ToHost::FlushWrites { callback_id },
+            Self::Wipe => ToHost::Wipe { callback_id },
+        }
+    }
+}
+
+/// Why nothing can be asked.
+pub(crate) fn closed() -> Error {
+    Error::new(codes::ERR_CONNECTION_CLOSED, "The connection is closed")
 }

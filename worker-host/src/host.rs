@@ -186,6 +186,8 @@ pub struct Host {
     told_queue: usize,
     flushes: Vec<Flush>,
     wiping: Vec<(TabId, CallbackId)>,
+    /// Everything was wiped.
+    over: bool,
 }
 
 /// Somebody waits for something to be written.
@@ -297,6 +299,7 @@ impl Host {
             told_queue: 0,
             flushes: Vec::new(),
             wiping: Vec::new(),
+            over: false,
             options,
         }
     }

@@ -106,6 +106,11 @@ export class HostStorage {
     this._quiet = timers.start(() => this._run?.(() => this._core?.handleIdle()), QUIET);
   }
 
+  /** The storage is in use, again if it had come to an end. */
+  begin() {
+    this._ends = false;
+  }
+
   /** Lets another host have the storage, as soon as nothing is asked of it. */
   end() {
     this._ends = true;

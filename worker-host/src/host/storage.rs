@@ -917,8 +917,8 @@ impl Host {
     }
 
     pub(super) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
-        if self.store.is_none() {
-            let error = Error::new(codes::ERR_STORAGE, "Nothing is stored");
+        // What is kept for a session goes with it, and an application's store is not this host's to delete.
+        if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
         }
         self.wiping.push((tab.clone(), callback_id));
@@ -940,7 +940,13 @@ impl Host {
         }
     }
 
+    /// Whether everything was deleted, or could not be: this host is of no use any more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
     fn finish_wipe(&mut self, result: Result<(), Failure>) {
+        self.over = true;
         for (tab, callback_id) in std::mem::take(&mut self.wiping) {
             let error = result.as_ref().err().map(storage_error);
             self.tell(

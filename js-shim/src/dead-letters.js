@@ -1,0 +1,58 @@
+/**
+ * Ops that the server refused and those that were given up with them, as an application reads them. The host
+ * keeps them; nothing here forgets one.
+ */
+
+import { partsOf, shared, toError } from './shared.js';
+
+/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./index.d.cts').DeadLetter} DeadLetter */
+
+/**
+ * All letters, oldest first.
+ *
+ * @param {any} core
+ * @returns {DeadLetter[]}
+ */
+export function readLetters(core) {
+  return JSON.parse(core.deadLetters()).map(asLetter);
+}
+
+/** @param {any} letter as the machine writes it */
+function asLetter({ number, doc: { collection, id }, change, error, version }) {
+  const { op, create, del, type } = change;
+  return {
+    number,
+    collection,
+    id,
+    ...(op !== undefined && { op, type }),
+    ...(create && { create }),
+    ...(del && { del }),
+    error: toError(partsOf(error)),
+    version: version ?? null,
+  };
+}
+
+/**
+ * Tells the application of letters that have come. Those that were there when this tab came are not new; they are not
+ * passed over in silence either.
+ *
+ * @param {Connection} connection
+ * @param {DeadLetter[] | null} before `null` where this is the first word of the host
+ * @param {DeadLetter[]} letters
+ */
+export function announceLetters(connection, before, letters) {
+  if (!before) return announceOld(letters.length);
+  const known = new Set(before.map(({ number }) => number));
+  for (const letter of letters.filter(({ number }) => !known.has(number))) {
+    connection.durableStore?._options.opErrorCallback?.(letter.error, letter);
+    if (connection.emit('dead letter', letter)) continue;
+    const { collection, id, error } = letter;
+    shared.logger.warn(`An op on ${collection}/${id} was given up: ${error.message}`, letter);
+  }
+}
+
+/** @param {number} count */
+function announceOld(count) {
+  if (count) shared.logger.warn(`connection.deadLetters has ${count} ops that were given up`);
+}
