@@ -224,6 +224,9 @@ pub struct SubmitOp {
     pub revision: Option<Revision>,
     /// How often the tab has given its state up.
     pub life: u32,
+    /// The history that the tab takes the host's for. Where the host has begun another one, it does not take
+    /// the op before the tab knows: the tab would say to the next host that it belongs to the old one.
+    pub line: Option<u64>,
     /// The tab's number of the op.
     pub seq: Seq,
     /// What it does.
@@ -521,6 +524,8 @@ pub enum DocEvent {
         error: Error,
         /// The ops of this tab that the server refused.
         rejected: Vec<Seq>,
+        /// The life of the tab's state that this ends; a tab ignores what is for an earlier one.
+        life: u32,
     },
     /// The host's state was built anew, without an op that the server refused. Ops that it had accepted
     /// are contained, as far as they have no outcome yet.

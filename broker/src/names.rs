@@ -102,6 +102,7 @@ wire!(struct SubmitOp {
     id = "id";
     revision = "revision";
     life = "life" or 0;
+    line = "line";
     seq = "seq";
     change = "change";
     source = "source";
@@ -212,7 +213,7 @@ wire!(enum DocEvent {
     Rejected = "rejected" { seq = "seq"; error = "error" },
     Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },
     Version = "version" { version = "version" },
-    Rollback = "rollback" { error = "error"; rejected = "rejected" },
+    Rollback = "rollback" { error = "error"; rejected = "rejected"; life = "life" or 0 },
     Rebuilt = "rebuilt" { snapshot = "snapshot"; version = "version"; error = "error" },
     Load = "load" { snapshot = "snapshot"; version = "version" },
     Error = "error" (Error),

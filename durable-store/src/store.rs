@@ -125,9 +125,9 @@ pub enum StoreEvent {
     Persisted(Vec<DocKey>),
     /// A write failed. It is tried again, unless [`StoreEvent::Lost`] follows.
     WriteFailed(Failure),
-    /// From here on nothing is durable: what is shown belongs to another line. These submissions became
-    /// part of ops that the store may have without them.
-    Lost(Failure, Vec<(DocKey, Author)>),
+    /// From here on nothing is durable: what is shown belongs to another line. The storage may have these
+    /// submissions, or not; without an author all ops of the document, as they are now.
+    Lost(Failure, Vec<(DocKey, Option<Author>)>),
     /// Everything is deleted.
     Wiped(Result<(), Failure>),
     /// Something to tell people.
@@ -232,8 +232,8 @@ pub struct DurableStore {
     committed: u64,
     /// The write that outputs have to wait for.
     barrier: u64,
-    /// Submissions that became part of the op before them, and the write that says so.
-    composed: VecDeque<(u64, DocKey, Author)>,
+    /// Ops, and documents that changed otherwise, that a storage may not have: the write that says so.
+    unwritten: VecDeque<(u64, DocKey, Option<Author>)>,
     /// What the records of documents lack.
     lacking: Lacking,
     auto_flush: bool,
@@ -283,7 +283,7 @@ impl DurableStore {
             begun: 0,
             committed: 0,
             barrier: 0,
-            composed: VecDeque::new(),
+            unwritten: VecDeque::new(),
             lacking: Lacking::default(),
             auto_flush: true,
             flushing: false,
@@ -411,16 +411,13 @@ impl DurableStore {
         let bytes = write_json(&entry).len();
         self.lacking.add(key, self.journal_next, 1, bytes);
         self.batch_bytes += bytes;
-        if let Entry::Local {
-            tab, seq, id: None, ..
-        } = &entry
-        {
+        if let Entry::Local { tab, seq, .. } = &entry {
             let author = Author {
                 tab: tab.clone(),
                 seq: *seq,
             };
-            let part = (self.begun + 1, key.clone(), author);
-            self.composed.push_back(part);
+            let op = (self.begun + 1, key.clone(), Some(author));
+            self.unwritten.push_back(op);
         }
         self.batch.entries.push(Logged {
             key: key.clone(),
@@ -433,6 +430,10 @@ impl DurableStore {
     pub fn rewrite(&mut self, key: &DocKey, blocking: bool) {
         if self.phase != Phase::Ready {
             return;
+        }
+        if blocking {
+            let change = (self.begun + 1, key.clone(), None);
+            self.unwritten.push_back(change);
         }
         self.lacking.force(key);
         self.block(blocking);
@@ -604,7 +605,7 @@ impl DurableStore {
         self.again.clear();
         self.requests.clear();
         self.batch = JournalRecord::default();
-        self.composed.clear();
+        self.unwritten.clear();
         self.lacking = Lacking::default();
         self.letters.clear();
         self.journal.clear();
@@ -1024,9 +1025,9 @@ impl DurableStore {
 
     fn handle_written(&mut self) {
         self.committed = self.begun;
-        let is_written = |part: &(u64, DocKey, Author)| part.0 <= self.committed;
-        while self.composed.front().is_some_and(is_written) {
-            self.composed.pop_front();
+        let is_written = |op: &(u64, DocKey, Option<Author>)| op.0 <= self.committed;
+        while self.unwritten.front().is_some_and(is_written) {
+            self.unwritten.pop_front();
         }
         let keys = self.lacking.finish();
         if !keys.is_empty() {
@@ -1130,9 +1131,9 @@ impl DurableStore {
         self.requests.clear();
         self.batch = JournalRecord::default();
         self.lacking = Lacking::default();
-        let composed = std::mem::take(&mut self.composed);
-        let composed = composed.into_iter().map(|(_, key, author)| (key, author));
-        let lost = StoreEvent::Lost(failure, composed.collect());
+        let unwritten = std::mem::take(&mut self.unwritten);
+        let unwritten = unwritten.into_iter().map(|(_, key, author)| (key, author));
+        let lost = StoreEvent::Lost(failure, unwritten.collect());
         self.events.push_back(lost);
         for (asked, _) in reads {
             if let Asked::Docs(keys) = asked {

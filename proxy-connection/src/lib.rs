@@ -114,6 +114,9 @@ pub struct ProxyConnection {
     epoch: Option<u64>,
     /// The history that the revisions here belong to.
     line: Option<u64>,
+    /// The host has named its line since this tab registered. Until then nothing new is asked of it: it
+    /// belongs to the line that comes.
+    welcomed: bool,
     /// What is known of the store.
     storage: storage::Storage,
     left: bool,
@@ -144,6 +147,7 @@ impl ProxyConnection {
             generation: 1,
             epoch: None,
             line: None,
+            welcomed: false,
             storage: storage::Storage::default(),
             left: false,
             max_op_size: MAX_OP_SIZE,
@@ -264,7 +268,7 @@ impl ProxyConnection {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
         let connected = self.connected();
-        let heard = self.line.is_some();
+        let heard = self.welcomed;
         let ProxyDoc { doc, unplaced, .. } = &mut **self.docs.get_mut(&handle)?;
         let mut up = Upstream {
             me: handle,
@@ -302,6 +306,7 @@ impl ProxyConnection {
     pub fn register(&mut self) {
         // Where everything is being deleted there is nothing to go on with.
         self.left &= self.is_wiping();
+        self.welcomed = false;
         let line = self.line.filter(|_| self.epoch.is_some() && !self.left);
         let resume = match line {
             Some(_) => self.docs.values().filter_map(|doc| doc.resumed()).collect(),
@@ -720,9 +725,11 @@ impl ProxyConnection {
 
     fn handle_envelope(&mut self, envelope: Envelope) {
         if matches!(envelope.message, ToTab::Welcome { .. }) {
-            if self.line.is_none() {
-                let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
-                for handle in handles {
+            self.welcomed = true;
+            let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+            for handle in handles {
+                self.stack.push(handle, Task::Flush);
+                if self.docs[&handle].doc.version().is_none() {
                     self.stack.push(handle, Task::ConnectionState);
                 }
             }
@@ -1020,8 +1027,16 @@ impl ProxyConnection {
                 self.with_doc(handle, |doc, up| doc.handle_outcome(up, &seqs, outcome));
             }
             DocEvent::Version { version } => self.take_version(handle, Some(version)),
-            DocEvent::Rollback { error, rejected } => {
-                self.with_doc(handle, |doc, up| doc.handle_rollback(up, error, &rejected));
+            DocEvent::Rollback {
+                error,
+                rejected,
+                life,
+            } => {
+                self.with_doc(handle, |doc, up| {
+                    if doc.life() <= life {
+                        doc.handle_rollback(up, error, &rejected);
+                    }
+                });
             }
             DocEvent::Rebuilt {
                 snapshot,

@@ -237,8 +237,8 @@ impl ProxyConnection {
         let storage = &mut self.storage;
         match &event {
             StorageEvent::State(state) => {
-                self.line = Some(state.line);
                 storage.state = Some(state.clone());
+                self.enter_line(state.line);
             }
             StorageEvent::Queue { size, auto_flush } => {
                 storage.queue_size = *size;
@@ -263,6 +263,17 @@ impl ProxyConnection {
             | StorageEvent::Persist => {}
         }
         self.push_event(TabEvent::Storage(event));
+    }
+
+    /// The host has begun another history. It did not take what was sent to it as a part of the old one.
+    fn enter_line(&mut self, line: u64) {
+        if self.line.replace(line) == Some(line) {
+            return;
+        }
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        for handle in handles {
+            self.with_doc(handle, |doc, up| doc.send_again(up));
+        }
     }
 
     /// What another host has to be asked again.

@@ -159,8 +159,8 @@ pub struct Host {
     held: Set<DocHandle>,
     /// What the driver is to do at once.
     now: VecDeque<Output>,
-    /// What is said, in order, and the write that it has to wait for.
-    out: VecDeque<(u64, Output)>,
+    /// What is said, in order.
+    out: VecDeque<Said>,
 
     store: Option<Box<DurableStore>>,
     /// The history in which revisions can be compared.
@@ -188,6 +188,15 @@ pub struct Host {
     wiping: Vec<(TabId, CallbackId)>,
     /// Everything was wiped.
     over: bool,
+}
+
+/// Something that is said, when it may be.
+struct Said {
+    /// The write that it has to wait for.
+    write: u64,
+    /// The op that it brings to the server.
+    op: Option<DocHandle>,
+    output: Output,
 }
 
 /// Somebody waits for something to be written.
@@ -316,17 +325,20 @@ impl Host {
             return Some(Output::Storage(request));
         }
         let committed = self.store.as_ref().map_or(0, |store| store.committed());
-        let (write, _) = self.out.front()?;
-        if *write > committed {
+        if self.out.front()?.write > committed {
             return None;
         }
-        self.out.pop_front().map(|(_, output)| output)
+        self.out.pop_front().map(|said| said.output)
     }
 
     /// Says something, behind what has to be durable first.
     fn push_out(&mut self, output: Output) {
         let barrier = self.store.as_ref().map_or(0, |store| store.barrier());
-        self.out.push_back((barrier, output));
+        self.out.push_back(Said {
+            write: barrier,
+            op: None,
+            output,
+        });
     }
 
     /// The connection's state.

@@ -76,17 +76,20 @@ impl Doc {
     }
 
     /// The upstream is another one, which goes on where the one before was. What was asked there is
-    /// asked again; where this document has a state that waits for the connection.
+    /// asked again when it can be.
     pub fn handle_upstream_changed(&mut self, up: &mut Upstream<'_>) {
         self.disconnect(up);
-        if self.version.is_none() {
-            up.can_read = true;
-            self.resubscribe(up);
-        }
         if self.inflight.is_some() {
             return up.emit(Event::SendOp);
         }
         self.flush(up);
+    }
+
+    /// The upstream did not take the inflight op.
+    pub fn send_again(&mut self, up: &mut Upstream<'_>) {
+        if self.inflight.is_some() {
+            up.emit(Event::SendOp);
+        }
     }
 
     /// The upstream died, and with it all it knew of this client: a tab lost its host. What was
@@ -97,8 +100,6 @@ impl Doc {
         if self.version.is_some() || self.has_write_pending() {
             self.refresh(up, error);
         }
-        up.can_read = true;
-        self.resubscribe(up);
     }
 
     pub(super) fn disconnect(&mut self, up: &mut Upstream<'_>) {

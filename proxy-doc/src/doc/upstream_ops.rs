@@ -145,11 +145,6 @@ impl Doc {
 
     /// The host rolled back hard; `rejected` are the ops of this tab that the server refused.
     pub fn handle_rollback(&mut self, up: &mut Upstream<'_>, error: Error, rejected: &[Seq]) {
-        // Given up already, and nothing from the host since: what was submitted meanwhile has an answer
-        // of its own. A state may be here before the fetch is answered that the rollback waits for.
-        if self.in_hard_rollback() && self.version.is_none() && self.accepted.is_empty() {
-            return;
-        }
         let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
         let (refused, others) = self.take_ops().into_iter().partition(is_rejected);
         self.start_rollback(

@@ -176,15 +176,28 @@ impl Host {
                 .filter(|author| author.tab == tab)
                 .map(|author| author.seq)
                 .collect();
-            self.tell_doc(
-                handle,
-                &tab,
-                DocEvent::Rollback {
-                    error: error.clone(),
-                    rejected: own,
-                },
-            );
+            self.tell_rollback(handle, &tab, error.clone(), own);
         }
+    }
+
+    /// Tells a tab that its state is given up.
+    pub(super) fn tell_rollback(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        error: Error,
+        rejected: Vec<Seq>,
+    ) {
+        let Some(host_doc) = self.docs.get(&handle) else {
+            return;
+        };
+        let life = host_doc.hub.life(tab);
+        let event = DocEvent::Rollback {
+            error,
+            rejected,
+            life,
+        };
+        self.tell_doc(handle, tab, event);
     }
 
     /// Builds the document anew from its confirmed state, without ops that cannot be taken back: one that the
@@ -253,8 +266,7 @@ impl Host {
                 self.tell_doc(handle, tab, event);
             }
             Ok(None) | Err(_) => {
-                let (error, rejected) = (error.clone(), Vec::new());
-                self.tell_doc(handle, tab, DocEvent::Rollback { error, rejected });
+                self.tell_rollback(handle, tab, error.clone(), Vec::new());
             }
         }
     }

@@ -20,7 +20,7 @@ use proxy_doc::{
     Submission, TabId, codes, resolve,
 };
 
-use super::{Host, HostDoc, Output, Waiting};
+use super::{Host, HostDoc, Output, Said, Waiting};
 
 /// Documents with pending ops that nobody asked for are brought to the server so many at a time.
 const MAX_BACKLOG: usize = 64;
@@ -283,7 +283,7 @@ impl Host {
                 let error = storage_error(&failure);
                 self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
             }
-            StoreEvent::Lost(failure, composed) => self.lose_store(&failure, &composed),
+            StoreEvent::Lost(failure, unwritten) => self.lose_store(&failure, &unwritten),
             StoreEvent::Wiped(result) => self.finish_wipe(result),
             StoreEvent::Warn(text) => self.warn(text),
         }
@@ -291,7 +291,7 @@ impl Host {
 
     /// Nothing is durable from here on. What the store holds may be sent by a later life under the
     /// identity that it has there, so nothing composes into it any more.
-    fn lose_store(&mut self, failure: &Failure, composed: &[(DocKey, Author)]) {
+    fn lose_store(&mut self, failure: &Failure, unwritten: &[(DocKey, Option<Author>)]) {
         for host_doc in self.docs.values_mut() {
             host_doc.doc.freeze();
         }
@@ -303,16 +303,18 @@ impl Host {
         self.storage_mode = MEMORY.to_owned();
         self.line = self.store.as_ref().map_or(self.line, |store| store.line());
         self.tell_line();
-        let changed: BTreeSet<&DocKey> = composed.iter().map(|(key, _)| key).collect();
+        let changed: BTreeSet<&DocKey> = unwritten.iter().map(|(key, _)| key).collect();
         for key in changed {
-            let authors = composed.iter().filter(|(of, _)| of == key);
-            self.give_up_changed(key, &authors.map(|(_, author)| author).collect::<Vec<_>>());
+            let of_doc = unwritten.iter().filter(|(of, _)| of == key);
+            let authors: Option<Vec<Author>> = of_doc.map(|(_, author)| author.clone()).collect();
+            self.give_up_unwritten(key, authors.as_deref());
         }
     }
 
-    /// The store may have an op as it was before these submissions became part of it, and a later life
-    /// sends it so. This one must not send another under the same identity.
-    fn give_up_changed(&mut self, key: &DocKey, parts: &[&Author]) {
+    /// The storage may have these ops, or not, or as they were before. What it has a later life sends, and
+    /// what it does not have the tab may send to that again: this life must send none of them. Without
+    /// authors that is so of all ops of the document.
+    fn give_up_unwritten(&mut self, key: &DocKey, authors: Option<&[Author]>) {
         let Some(handle) = self.by_key.get(key).copied() else {
             return;
         };
@@ -320,16 +322,18 @@ impl Host {
         else {
             return;
         };
-        let is_part = |submission: &Submission| {
+        let is_unwritten = |submission: &Submission| {
             let author = self.author_of(submission.token).map(recorded);
-            author.is_some_and(|author| parts.contains(&&author))
+            let is_of = |authors: &[Author]| author.is_some_and(|author| authors.contains(&author));
+            authors.is_none_or(is_of)
         };
         let count = host_doc.doc.unfinished().count();
-        let changed = |op: &PendingOp| op.submissions.iter().any(is_part);
-        let Some(first) = host_doc.doc.unfinished().position(changed) else {
+        let concerns = |op: &PendingOp| op.submissions.iter().any(is_unwritten);
+        let Some(first) = host_doc.doc.unfinished().position(concerns) else {
             return;
         };
         let is_whole = host_doc.state.missing().is_none();
+        self.out.retain(|said| said.op != Some(handle));
         if !is_whole || !self.rebuild(handle, &error, first..count) {
             self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
@@ -340,16 +344,16 @@ impl Host {
     /// line. Who is still to be welcomed learns it next.
     fn tell_line(&mut self) {
         let state = self.storage_state();
-        let mut late: Vec<(u64, Output)> = std::mem::take(&mut self.out).into();
-        let is_for = |output: &Output, tab: &TabId| matches!(output, Output::ToTab { tab: to, .. } if to == tab);
+        let mut late: Vec<Said> = std::mem::take(&mut self.out).into();
+        let is_for = |said: &Said, tab: &TabId| matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab);
         let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
         for tab in tabs {
-            let waiting = late.iter().filter(|(_, output)| is_for(output, &tab));
+            let waiting = late.iter().filter(|said| is_for(said, &tab));
             let waiting = waiting.count() as u64;
             let Some(known) = self.tabs.get_mut(&tab) else {
                 continue;
             };
-            let welcome = late.iter().position(|(_, output)| is_for(output, &tab));
+            let welcome = late.iter().position(|said| is_for(said, &tab));
             let welcome = welcome.filter(|_| waiting == known.posted);
             let before = (known.posted - waiting).max(1);
             for (posted, ..) in &mut known.unconfirmed {
@@ -681,7 +685,6 @@ impl Host {
             Outcome::Failed(error) => Some(error.clone()),
             Outcome::Done | Outcome::Null => None,
         });
-        self.tell_ended(handle, tab, ended);
         let (code, message) = if same_line {
             let message = "The host gave up the state that the tab stands at";
             (codes::ERR_REVISION_NOT_KEPT, message)
@@ -691,8 +694,13 @@ impl Host {
             (codes::ERR_HOST_LOST, message)
         };
         let error = cause.unwrap_or_else(|| Error::new(code, message));
-        let rejected = Vec::new();
-        self.tell_doc(handle, tab, DocEvent::Rollback { error, rejected });
+        let inflight = doc.inflight.into_iter();
+        let rest = inflight.filter(|seq| ended.iter().all(|(of, _)| of != seq));
+        let rest: Vec<Seq> = rest.collect();
+        let failed = |seq| (seq, Outcome::Failed(error.clone()));
+        ended.extend(rest.into_iter().map(failed));
+        self.tell_ended(handle, tab, ended);
+        self.tell_rollback(handle, tab, error, Vec::new());
     }
 
     /// How the ops ended that the tab waits for, as far as they did.

@@ -190,7 +190,7 @@ impl Host {
         self.waiting.retain(|_, waiting| !is_read(waiting));
         // What still waits to be said to it is said to nobody.
         self.out
-            .retain(|(_, output)| !matches!(output, Output::ToTab { tab: to, .. } if to == tab));
+            .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
         self.leave_queries(tab);
         self.leave_presences(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
@@ -390,14 +390,7 @@ impl Host {
         {
             let message = format!("The host does not have revision {base} of this tab");
             let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
-            self.tell_doc(
-                handle,
-                tab,
-                DocEvent::Rollback {
-                    error,
-                    rejected: Vec::new(),
-                },
-            );
+            self.tell_rollback(handle, tab, error, Vec::new());
         }
         match read.action {
             ReadAction::Fetch => self.fetch(handle, tab, &read),
@@ -494,6 +487,9 @@ impl Host {
             collection: op.collection.clone(),
             id: op.id.clone(),
         };
+        if op.line.is_some_and(|line| line != self.line) {
+            return;
+        }
         let unreadable = self.unreadable_error(&key);
         let handle = self.open(key);
         self.touched.insert(handle);

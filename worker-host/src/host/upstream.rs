@@ -65,7 +65,7 @@ impl Host {
     /// What waits for the store to be sent on a socket is not for the next one.
     fn drop_sends(&mut self) {
         self.out
-            .retain(|(_, output)| !matches!(output, Output::Send(_)));
+            .retain(|said| !matches!(said.output, Output::Send(_)));
     }
 
     pub(super) fn take_open(&mut self) {
@@ -241,6 +241,9 @@ impl Host {
         }
         self.sending.insert(handle);
         self.send(text);
+        if let Some(said) = self.out.back_mut() {
+            said.op = Some(handle);
+        }
     }
 
     // ---- What the server sends ----
