@@ -6,11 +6,20 @@ import { checkDurableStore, forWorker } from './durable-options.js';
 import { tabLock } from './locks.js';
 import { PageLink } from './page-link.js';
 import { shared } from './shared.js';
+import { timers } from './ticks.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
 
 /** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
 const MAJOR = 1;
+/**
+ * How long a new worker may be silent before another port is tried, in milliseconds: the first time, and at most. One that
+ * lives needs a fraction of the first, unless its script is on a slow network.
+ */
+const SHORTEST_SILENCE = 1_000;
+const LONGEST_SILENCE = 8_000;
+/** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
+const ATTEMPTS = 3;
 
 /** @implements {Link} */
 export class WorkerLink {
@@ -45,11 +54,17 @@ export class WorkerLink {
     this._make = worker;
     this._worker = worker();
     this._tab = crypto.randomUUID();
-    /** Messages for the host before it may know of this tab. @type {string[] | null} */
+    /** Messages that wait for a host's first word, and for this tab's lock. @type {string[] | null} */
     this._waiting = [];
-    /** What was posted before the host's first word, for another host. @type {string[] | null} */
-    this._unheard = [];
+    /** This tab's lock is held. */
+    this._held = false;
+    /** Runs until the worker's first word. @type {any} */
+    this._silence = undefined;
+    /** Workers in a row that did not start. */
+    this._failed = 0;
     this._closed = false;
+    /** The application closed this before there was anybody to tell. */
+    this._leaves = false;
     /** Who waits for the host's end. @type {(() => void)[]} */
     this._whenEnded = [];
     /** The lock of the host that is watched. */
@@ -62,6 +77,7 @@ export class WorkerLink {
   attach(connection) {
     this._connection = connection;
     this._listen();
+    this._bearSilence();
     this._hold();
     this._leaveWithPage();
   }
@@ -70,14 +86,26 @@ export class WorkerLink {
     const connection = this._connection;
     const { port } = this._worker;
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
-      if (typeof data === 'string') {
-        this._unheard = null;
-        connection._receive(data, false);
-      } else if (data?.host) this._watch(data.host);
+      if (typeof data === 'string') connection._receive(data, false);
+      else if (data?.host) this._meet(data.host);
       else if (data?.warning) shared.logger.warn(data.warning);
       else if (data?.failed) this._fail(data.failed);
     };
     this._worker.onerror = (/** @type {any} */ { message }) => this._fail(message);
+  }
+
+  /**
+   * A worker that dies before its first word leaves no lock to watch. Where there is only silence another port is tried:
+   * to a worker that lives it is as good as the one before, since nothing was posted there yet.
+   *
+   * @param {number} [patience] in milliseconds
+   */
+  _bearSilence(patience = SHORTEST_SILENCE) {
+    timers.stop(this._silence);
+    this._silence = timers.start(() => {
+      this._makeAgain();
+      this._bearSilence(Math.min(2 * patience, LONGEST_SILENCE));
+    }, patience);
   }
 
   /**
@@ -88,24 +116,43 @@ export class WorkerLink {
    */
   _fail(message = 'its script could not be loaded') {
     const connection = this._connection;
-    const unheard = this._unheard;
-    if (!unheard) {
+    const waiting = this._waiting;
+    if (this._leaves) return this._leave();
+    if (!waiting || this._watched) {
       return void connection.emit('error', new shared.Error('ERR_HOST_FAILED', message));
     }
+    this._failed += 1;
+    if (this._failed < ATTEMPTS) return this._makeAgain();
     const reason = `the shared worker did not start: ${message}`;
     shared.logger.warn(reason);
     this._leave();
     const { url, ...given } = this._introduction;
     const open = () => new WebSocket(url);
     connection._useLink(new PageLink(null, { reason, open, ...given }));
-    for (const text of unheard) connection._link.post(text);
+    for (const text of waiting) connection._link.post(text);
   }
 
   /** The host forgets the port with the lock. */
   _leave() {
     this._closed = true;
+    timers.stop(this._silence);
     this._worker.port.onmessage = null;
     this._release();
+  }
+
+  /**
+   * A host says that it is there.
+   *
+   * @param {string} lock
+   */
+  _meet(lock) {
+    timers.stop(this._silence);
+    this._failed = 0;
+    const isAnother = this._watched && this._watched !== lock;
+    this._watch(lock);
+    // Behind the same port: the worker was run again.
+    if (isAnother) this._changeHost();
+    else this._start();
   }
 
   /**
@@ -116,8 +163,6 @@ export class WorkerLink {
    */
   _watch(lock) {
     const { port } = this._worker;
-    // Another host behind the same port: the worker was run again.
-    if (this._watched && this._watched !== lock) this._changeHost();
     this._watched = lock;
     const gone = () => {
       // An older host's lock says nothing of this one.
@@ -135,19 +180,25 @@ export class WorkerLink {
   }
 
   _replace() {
-    const { port } = this._worker;
-    port.onmessage = null;
-    port.close();
-    this._worker = this._make();
     this._watched = '';
-    this._listen();
+    this._makeAgain();
+    this._bearSilence();
     this._changeHost();
+  }
+
+  /** Another worker, or another port of the same. */
+  _makeAgain() {
+    const worker = this._worker;
+    worker.onerror = null;
+    worker.port.onmessage = null;
+    worker.port.close();
+    this._worker = this._make();
+    this._listen();
   }
 
   /** Goes on with a host that does not know this tab yet. */
   _changeHost() {
     this._waiting = [];
-    this._unheard = [];
     this._connection._changeHost();
     this._start();
   }
@@ -158,6 +209,7 @@ export class WorkerLink {
       this._release = () => resolve(undefined);
     });
     const held = () => {
+      this._held = true;
       this._start();
       return gone;
     };
@@ -165,11 +217,14 @@ export class WorkerLink {
     navigator.locks.request(tabLock(this._tab), held).catch(() => {});
   }
 
+  /** Begins to talk to the host, if it was heard of and this tab's lock is held. */
   _start() {
     const { port } = this._worker;
+    if (!this._held || !this._watched || !this._waiting) return;
     port.postMessage({ connect: { ...this._introduction, tab: this._tab, id: this._id } });
-    for (const text of this._waiting ?? []) port.postMessage(text);
+    for (const text of this._waiting) port.postMessage(text);
     this._waiting = null;
+    if (this._leaves) this._leave();
   }
 
   _leaveWithPage() {
@@ -188,14 +243,15 @@ export class WorkerLink {
 
   /** @param {string} text */
   post(text) {
-    this._unheard?.push(text);
     if (this._waiting) this._waiting.push(text);
     else this._worker.port.postMessage(text);
   }
 
   close() {
     this._connection._run(() => this._connection._core.close(true, true));
-    this._leave();
+    this._leaves = true;
+    // What the application submitted before is for the host all the same.
+    if (!this._waiting) this._leave();
   }
 
   /** The tab's lock stays until the host is gone: without it the host would not answer. */
