@@ -472,6 +472,15 @@ pub struct Status {
     pub pending_ops: usize,
 }
 
+/// An op that has an end.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The tab's number of it.
+    pub seq: Seq,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
 /// Something that happened to a document.
 #[derive(Debug)]
 pub enum DocEvent {
@@ -526,6 +535,8 @@ pub enum DocEvent {
         rejected: Vec<Seq>,
         /// The life of the tab's state that this ends; a tab ignores what is for an earlier one.
         life: u32,
+        /// Ops of this tab that have an end of their own.
+        ended: Vec<Ended>,
     },
     /// The host's state was built anew, without an op that the server refused. Ops that it had accepted
     /// are contained, as far as they have no outcome yet.

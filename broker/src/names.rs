@@ -3,10 +3,10 @@
 use proxy_doc::{Error, Json, present, wire};
 
 use crate::message::{
-    Answer, CallbackId, ConnectionEvent, ConnectionState, DeadLetter, DiffItem, DocEvent, Envelope,
-    PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, QueryAction, QueryDoc,
-    QueryEvent, QueryRequest, Read, ReadAction, Resumed, SnapshotAt, SnapshotRequest, State,
-    Status, StorageEvent, StorageState, StoredDoc, SubmitOp, TabSnapshot, ToHost, ToTab,
+    Answer, CallbackId, ConnectionEvent, ConnectionState, DeadLetter, DiffItem, DocEvent, Ended,
+    Envelope, PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, QueryAction,
+    QueryDoc, QueryEvent, QueryRequest, Read, ReadAction, Resumed, SnapshotAt, SnapshotRequest,
+    State, Status, StorageEvent, StorageState, StoredDoc, SubmitOp, TabSnapshot, ToHost, ToTab,
 };
 
 wire!(one CallbackId);
@@ -200,6 +200,11 @@ wire!(struct Status {
     pending_ops = "pendingOps";
 });
 
+wire!(struct Ended {
+    seq = "seq";
+    outcome = "outcome";
+});
+
 wire!(enum DocEvent {
     Op = "op" {
         revision = "revision";
@@ -213,7 +218,12 @@ wire!(enum DocEvent {
     Rejected = "rejected" { seq = "seq"; error = "error" },
     Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },
     Version = "version" { version = "version" },
-    Rollback = "rollback" { error = "error"; rejected = "rejected"; life = "life" or 0 },
+    Rollback = "rollback" {
+        error = "error";
+        rejected = "rejected";
+        life = "life" or 0;
+        ended = "ended" or Vec::new();
+    },
     Rebuilt = "rebuilt" { snapshot = "snapshot"; version = "version"; error = "error" },
     Load = "load" { snapshot = "snapshot"; version = "version" },
     Error = "error" (Error),

@@ -1031,10 +1031,12 @@ impl ProxyConnection {
                 error,
                 rejected,
                 life,
+                ended,
             } => {
+                let ended: Vec<_> = ended.into_iter().map(|op| (op.seq, op.outcome)).collect();
                 self.with_doc(handle, |doc, up| {
                     if doc.life() <= life {
-                        doc.handle_rollback(up, error, &rejected);
+                        doc.handle_rollback(up, error, &rejected, &ended);
                     }
                 });
             }

@@ -123,30 +123,40 @@ impl Doc {
         self.flush(up);
     }
 
-    /// The host says how accepted ops ended at the server. A host that took over may say so of an op that
-    /// the one before accepted and this tab did not hear of; where that is undone, a rollback follows.
+    /// The host says how accepted ops ended at the server.
     pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
         let mut ended = Vec::new();
-        let is_ended = |op: &PendingOp| op.id.seq.is_some_and(|seq| seqs.contains(&seq));
         self.accepted.retain_mut(|op| {
-            if is_ended(op) {
+            let is_ended = op.id.seq.is_some_and(|seq| seqs.contains(&seq));
+            if is_ended {
                 ended.append(&mut op.submissions);
-                return false;
             }
-            true
+            !is_ended
         });
-        if let Some(op) = self.inflight.take_if(|op| is_ended(op)) {
-            ended.extend(op.submissions);
-        }
         if !ended.is_empty() {
             self.finish(up, ended, outcome);
         }
     }
 
-    /// The host rolled back hard; `rejected` are the ops of this tab that the server refused.
-    pub fn handle_rollback(&mut self, up: &mut Upstream<'_>, error: Error, rejected: &[Seq]) {
+    /// The host rolled back hard; `rejected` are the ops of this tab that the server refused. A host that took
+    /// over may know of some how they `ended`, whether or not this tab knows that they were accepted.
+    pub fn handle_rollback(
+        &mut self,
+        up: &mut Upstream<'_>,
+        error: Error,
+        rejected: &[Seq],
+        ended: &[(Seq, Outcome)],
+    ) {
         let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
-        let (refused, others) = self.take_ops().into_iter().partition(is_rejected);
+        let end = |op: &PendingOp| {
+            let found = ended.iter().find(|(seq, _)| op.id.seq == Some(*seq));
+            found.map(|(_, outcome)| outcome.clone())
+        };
+        let (over, rest): (Vec<_>, Vec<_>) = self
+            .take_ops()
+            .into_iter()
+            .partition(|op| end(op).is_some());
+        let (refused, others) = rest.into_iter().partition(is_rejected);
         self.start_rollback(
             up,
             Rollback {
@@ -155,6 +165,11 @@ impl Doc {
                 others,
             },
         );
+        for op in over.into_iter().rev() {
+            if let Some(outcome) = end(&op) {
+                self.finish(up, op.submissions, outcome);
+            }
+        }
     }
 
     pub(super) fn finish(

@@ -636,7 +636,7 @@ impl World {
             .collect();
         self.expect_rollback("ERR_OF_A_MIDDLEWARE");
         let error = Error::new("ERR_OF_A_MIDDLEWARE", "refused");
-        self.act(|doc, up| doc.handle_rollback(up, error, &rejected));
+        self.act(|doc, up| doc.handle_rollback(up, error, &rejected, &[]));
     }
 
     // The expectation.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use broker::hub::{Author, Entry};
-use broker::message::{Answer, CallbackId, DocEvent, ReadAction, TabSnapshot, ToTab};
+use broker::message::{Answer, CallbackId, DocEvent, Ended, ReadAction, TabSnapshot, ToTab};
 use proxy_doc::{
     DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, PendingOp, Seq, SnapshotType,
     Source, TabId, Token, codes,
@@ -176,7 +176,7 @@ impl Host {
                 .filter(|author| author.tab == tab)
                 .map(|author| author.seq)
                 .collect();
-            self.tell_rollback(handle, &tab, error.clone(), own);
+            self.tell_rollback(handle, &tab, error.clone(), own, Vec::new());
         }
     }
 
@@ -187,6 +187,7 @@ impl Host {
         tab: &TabId,
         error: Error,
         rejected: Vec<Seq>,
+        ended: Vec<Ended>,
     ) {
         let Some(host_doc) = self.docs.get(&handle) else {
             return;
@@ -196,6 +197,7 @@ impl Host {
             error,
             rejected,
             life,
+            ended,
         };
         self.tell_doc(handle, tab, event);
     }
@@ -266,7 +268,7 @@ impl Host {
                 self.tell_doc(handle, tab, event);
             }
             Ok(None) | Err(_) => {
-                self.tell_rollback(handle, tab, error.clone(), Vec::new());
+                self.tell_rollback(handle, tab, error.clone(), Vec::new(), Vec::new());
             }
         }
     }

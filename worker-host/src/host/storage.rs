@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use broker::hub;
 use broker::message::{
-    Answer, CallbackId, DeadLetter, DocEvent, QueryDoc, Resumed, StorageEvent, StorageState,
+    Answer, CallbackId, DeadLetter, DocEvent, Ended, QueryDoc, Resumed, StorageEvent, StorageState,
     StoredDoc, ToTab,
 };
 use durable_store::record::{
@@ -453,6 +453,7 @@ impl Host {
                 host_doc.hub.release();
             }
         }
+        self.note_document(handle);
         if self.connected() {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
@@ -699,8 +700,9 @@ impl Host {
         let rest: Vec<Seq> = rest.collect();
         let failed = |seq| (seq, Outcome::Failed(error.clone()));
         ended.extend(rest.into_iter().map(failed));
-        self.tell_ended(handle, tab, ended);
-        self.tell_rollback(handle, tab, error, Vec::new());
+        let ended = ended.into_iter();
+        let ended = ended.map(|(seq, outcome)| Ended { seq, outcome });
+        self.tell_rollback(handle, tab, error, Vec::new(), ended.collect());
     }
 
     /// How the ops ended that the tab waits for, as far as they did.
@@ -908,9 +910,6 @@ impl Host {
 
     pub(super) fn watch_storage(&mut self, tab: &TabId) {
         self.watchers.insert(tab.clone());
-        if let Some(store) = &mut self.store {
-            store.want_inventory();
-        }
         self.tell_whole_inventory(tab);
         let letters = self.letters();
         self.tell(tab, ToTab::Storage(StorageEvent::Letters(letters)));

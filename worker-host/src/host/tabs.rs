@@ -390,7 +390,7 @@ impl Host {
         {
             let message = format!("The host does not have revision {base} of this tab");
             let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
-            self.tell_rollback(handle, tab, error, Vec::new());
+            self.tell_rollback(handle, tab, error, Vec::new(), Vec::new());
         }
         match read.action {
             ReadAction::Fetch => self.fetch(handle, tab, &read),
