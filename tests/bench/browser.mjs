@@ -28,14 +28,15 @@ export class Browser {
    * @param {import('./server.mjs').Server} server
    * @param {string} client `ours` or `stock`
    * @param {number} count
+   * @param {string} [query] more of the page's address
    */
-  async open(server, client, count) {
+  async open(server, client, count, query = '') {
     const context = await this.chromium.newContext();
     const tabs = [];
     for (let i = 0; i < count; i++) {
       const tab = await context.newPage();
       tab.on('pageerror', (error) => console.error(`${client}, tab ${i}:`, error));
-      await tab.goto(server.pageUrl(client));
+      await tab.goto(server.pageUrl(client) + query);
       await tab.waitForFunction(() => globalThis.bench?.isConnected());
       tabs.push(tab);
     }

@@ -37,9 +37,12 @@ export class Server {
     return `ws://${HOST}:${this.proxy.port}/`;
   }
 
-  /** @param {string} client `ours` or `stock` */
-  pageUrl(client) {
-    return `${this.origin}/index.html?client=${client}&url=${encodeURIComponent(this.socketUrl)}`;
+  /**
+   * @param {string} client `ours` or `stock`
+   * @param {string} [url] where it connects
+   */
+  pageUrl(client, url = this.socketUrl) {
+    return `${this.origin}/index.html?client=${client}&url=${encodeURIComponent(url)}`;
   }
 
   /** Creates documents: `{id: data}`. */

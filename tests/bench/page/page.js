@@ -7,6 +7,8 @@ export function start(connect) {
   const connection = connect(new URLSearchParams(location.search).get('url'));
   connection.on('error', (error) => console.error(error));
   globalThis.bench = new Tab(connection);
+  const first = new URLSearchParams(location.search).get('first');
+  if (first) globalThis.bench.first = globalThis.bench.readFirst(...first.split('/'));
 }
 
 class Tab {
@@ -27,6 +29,21 @@ class Tab {
       times.push(performance.now() - begin);
     }
     return times;
+  }
+
+  /** Milliseconds from the navigation to a document, and its data. */
+  async readFirst(collection, id) {
+    const doc = this.connection.get(collection, id);
+    await promise((done) => doc.fetch(done));
+    const { data } = doc;
+    return { time: performance.now(), data };
+  }
+
+  /** Has everything written to the durable store; how many documents it has then. */
+  async flush() {
+    await promise((done) => this.connection.flushWrites(done));
+    const { collections } = this.connection.durableStore.inventory;
+    return Object.values(collections).reduce((sum, docs) => sum + Object.keys(docs).length, 0);
   }
 
   /** Opens documents all at once. */
