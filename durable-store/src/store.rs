@@ -504,7 +504,7 @@ impl DurableStore {
 
     /// What is known of a document changed. Says whether that is news.
     pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) {
-        if self.has_inventory && self.inventory.put(key, version, pending) {
+        if self.phase == Phase::Ready && self.inventory.put(key, version, pending) {
             self.events
                 .push_back(StoreEvent::InventoryChanged(key.clone()));
         }
@@ -1005,8 +1005,8 @@ impl DurableStore {
         self.phase = Phase::Ready;
         // The line of a new store has to be there before a tab hears of it.
         self.block(self.state_changed);
+        // The inventory is as long as the store is large, and nobody waits for it yet.
         self.events.push_back(StoreEvent::Restored(restored));
-        self.want_inventory();
     }
 
     fn handle_inventory(&mut self, texts: &[Option<String>]) {

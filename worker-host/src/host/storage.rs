@@ -642,11 +642,11 @@ impl Host {
     // ---- Tabs that come from another host ----
 
     /// A tab goes on where it was with the host before, as far as that is known here.
-    pub(super) fn resume(&mut self, tab: &TabId, line: Option<u64>, docs: Vec<Resumed>) {
+    pub(super) fn resume(&mut self, tab: &TabId, docs: Vec<Resumed>) {
         for doc in docs {
             let handle = self.open(doc.key.clone());
             self.touched.insert(handle);
-            self.resume_doc(handle, tab, line == Some(self.line), &doc);
+            self.resume_doc(handle, tab, doc.line == Some(self.line), &doc);
         }
         self.run();
         self.expect_no_more(tab);

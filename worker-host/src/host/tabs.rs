@@ -80,11 +80,7 @@ impl Host {
             ));
         }
         match message {
-            ToHost::Register {
-                protocol,
-                line,
-                resume,
-            } => self.register(tab, protocol, line, resume),
+            ToHost::Register { protocol, resume } => self.register(tab, protocol, resume),
             ToHost::Unregister {} => self.lose_tab(tab),
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
@@ -150,7 +146,7 @@ impl Host {
 
     // ---- Coming and going ----
 
-    fn register(&mut self, tab: &TabId, protocol: u32, line: Option<u64>, resume: Vec<Resumed>) {
+    fn register(&mut self, tab: &TabId, protocol: u32, resume: Vec<Resumed>) {
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
@@ -177,7 +173,7 @@ impl Host {
                 storage: self.storage_state(),
             },
         );
-        self.resume(tab, line, resume);
+        self.resume(tab, resume);
     }
 
     fn leave(&mut self, tab: &TabId) {

@@ -162,6 +162,10 @@ impl Host {
         }
         self.state = state;
         self.reason = reason;
+        if let (State::Connected, Some(store)) = (state, &mut self.store) {
+            // It says which documents have ops for the server.
+            store.want_inventory();
+        }
         self.bulk = Some(Bulk::default());
         self.resend_queries();
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
