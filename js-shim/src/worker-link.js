@@ -21,6 +21,9 @@ const LONGEST_SILENCE = 8_000;
 /** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
 const ATTEMPTS = 3;
 
+/** So many messages that crashed a host are remembered. */
+const MAX_TRAPPED = 16;
+
 /** @implements {Link} */
 export class WorkerLink {
   /**
@@ -44,6 +47,8 @@ export class WorkerLink {
     this.seq = undefined;
     /** The id that the application wants. @type {any} */
     this._id = undefined;
+    /** Messages on which hosts died, for the next one. @type {string[]} */
+    this._trapped = [];
     /** What a host is told of this tab, and of what it is to be. */
     this._introduction = {
       url,
@@ -90,6 +95,7 @@ export class WorkerLink {
       else if (data?.host) this._meet(data.host);
       else if (data?.warning) shared.logger.warn(data.warning);
       else if (data?.failed) this._fail(data.failed);
+      else if (data?.trapped) this._trapped = [...this._trapped, data.trapped].slice(-MAX_TRAPPED);
     };
     this._worker.onerror = (/** @type {any} */ { message }) => this._fail(message);
   }
@@ -221,7 +227,8 @@ export class WorkerLink {
   _start() {
     const { port } = this._worker;
     if (!this._held || !this._watched || !this._waiting) return;
-    port.postMessage({ connect: { ...this._introduction, tab: this._tab, id: this._id } });
+    const { _introduction: introduction, _tab: tab, _id: id, _trapped: trapped } = this;
+    port.postMessage({ connect: { ...introduction, tab, id, trapped } });
     for (const text of this._waiting) port.postMessage(text);
     this._waiting = null;
     if (this._leaves) this._leave();

@@ -13,6 +13,9 @@ import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
+/** A message on which hosts died so often is not tried again. */
+const TRAPS = 2;
+
 /**
  * Serves the tabs of this worker.
  *
@@ -52,8 +55,9 @@ function listen(port, ready) {
 
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, url, id, namespace, durableStore } = data?.connect ?? {};
+  const { tab, url, id, namespace, durableStore, trapped } = data?.connect ?? {};
   return (
+    Array.isArray(trapped ?? []) &&
     tab &&
     typeof tab === 'string' &&
     typeof url === 'string' &&
@@ -89,6 +93,8 @@ class WorkerHost {
     /** What the first tab wanted. @type {Map<string, any>} */
     this._settings = new Map();
     this._ends = false;
+    /** Messages on which hosts before this one died, and how often. @type {Map<string, number>} */
+    this._trapped = new Map();
   }
 
   /** @param {MessagePort} port */
@@ -107,11 +113,16 @@ class WorkerHost {
    * @property {string} [namespace]
    * @property {any} [durableStore]
    * @property {boolean} [keepPendingOnReject]
+   * @property {string[]} [trapped] messages on which a host died, as this tab was told
    */
   meet(tab, port, connect) {
     if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
     this._watch(tab);
+    for (const text of new Set(connect.trapped)) {
+      const times = connect.trapped?.filter((one) => one === text).length ?? 0;
+      this._trapped.set(text, Math.max(times, this._trapped.get(text) ?? 0));
+    }
     if (this._core) this._compare(port, connect);
     else this._start(connect);
   }
@@ -181,30 +192,43 @@ class WorkerHost {
   receive(tab, text) {
     // Of a stranger, or of a tab that is gone: its lock may be faster than its last message.
     if (!this._ports.has(tab)) return;
-    this._run(() => this._core.handleTab(tab, text));
+    if (this._isTrap(text)) return this._run(() => this._core.refuseTab(tab, text));
+    this._run(() => this._core.handleTab(tab, text), text);
   }
 
-  /** @param {() => void} call */
-  _run(call) {
+  /** @param {string} text */
+  _isTrap(text) {
+    return (this._trapped.get(text) ?? 0) >= TRAPS;
+  }
+
+  /**
+   * @param {() => void} call
+   * @param {string} [text] the message that is handled
+   */
+  _run(call, text) {
     try {
       call();
       for (let output = this._core.poll(); output; output = this._core.poll()) this._handle(output);
       this._storage.stir();
       if (this._core.isOver) this._end();
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) return this._die(error);
+      if (error instanceof WebAssembly.RuntimeError) return this._die(error, text);
       throw error;
     }
   }
 
   /**
    * The machine trapped, and its memory is not to be trusted. The next host takes over from the store; the
-   * tabs see that this one is gone.
+   * tabs see that this one is gone, and say to the next one on what it died.
    *
    * @param {Error} error
+   * @param {string} [text]
    */
-  _die(error) {
+  _die(error, text) {
     shared.logger.error('The host crashed, and is started again', error);
+    for (const port of text === undefined ? [] : this._ports.values()) {
+      port.postMessage({ trapped: text });
+    }
     globalThis.close();
   }
 
@@ -257,8 +281,11 @@ class WorkerHost {
     socket.onopen = () => this._run(() => this._core.socketOpened());
     socket.onmessage = ({ data }) => {
       // ShareDB speaks in text only; a binary frame is not its own.
-      if (typeof data === 'string') this._run(() => this._core.socketMessage(data));
-      else shared.logger.warn('Ignoring a binary message of the server');
+      if (typeof data !== 'string')
+        return shared.logger.warn('Ignoring a binary message of the server');
+      if (this._isTrap(data))
+        return shared.logger.error('Ignoring a message that crashed the host twice', data);
+      this._run(() => this._core.socketMessage(data), data);
     };
     socket.onerror = () => this._run(() => this._core.socketFailed('{"message":"socket error"}'));
     socket.onclose = ({ code, reason, wasClean }) => {
