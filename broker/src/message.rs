@@ -29,8 +29,6 @@ pub enum ToHost {
     Register {
         /// The tab's [`PROTOCOL`].
         protocol: u32,
-        /// The history that the tab's revisions belong to, where it had another host before.
-        line: Option<u64>,
         /// What the tab holds.
         resume: Vec<Resumed>,
     },

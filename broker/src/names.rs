@@ -14,7 +14,6 @@ wire!(one CallbackId);
 wire!(enum ToHost {
     Register = "tab.register" {
         protocol = "protocol";
-        line = "line";
         resume = "resume" or Vec::new();
     },
     Unregister = "tab.unregister" {},
@@ -232,6 +231,7 @@ wire!(enum DocEvent {
 wire!(struct Resumed {
     key = "doc";
     revision = "revision";
+    line = "line";
     life = "life" or 0;
     live = "live";
     inflight = "inflight";

@@ -78,6 +78,10 @@ struct ProxyDoc {
     unplaced: bool,
     /// It could not be placed, and the host's state is asked for instead.
     replaced: bool,
+    /// The history that the state belongs to.
+    line: Option<u64>,
+    /// The last op that was sent, and the history that it was sent for.
+    sent: Option<(Seq, u64)>,
 }
 
 /// What an answer of the host is for.
@@ -269,7 +273,12 @@ impl ProxyConnection {
     ) -> Option<R> {
         let connected = self.connected();
         let heard = self.welcomed;
-        let ProxyDoc { doc, unplaced, .. } = &mut **self.docs.get_mut(&handle)?;
+        let ProxyDoc {
+            doc,
+            unplaced,
+            line,
+            ..
+        } = &mut **self.docs.get_mut(&handle)?;
         let mut up = Upstream {
             me: handle,
             // What the host holds can be opened offline, too.
@@ -283,7 +292,9 @@ impl ProxyConnection {
             types: &*self.types,
             stack: &mut self.stack,
         };
-        Some(action(doc, &mut up))
+        let result = action(doc, &mut up);
+        *line = line.or(self.line).filter(|_| doc.version().is_some());
+        Some(result)
     }
 
     fn connected(&self) -> bool {
@@ -307,14 +318,13 @@ impl ProxyConnection {
         // Where everything is being deleted there is nothing to go on with.
         self.left &= self.is_wiping();
         self.welcomed = false;
-        let line = self.line.filter(|_| self.epoch.is_some() && !self.left);
-        let resume = match line {
-            Some(_) => self.docs.values().filter_map(|doc| doc.resumed()).collect(),
-            None => Vec::new(),
+        let resume = if self.epoch.is_some() && !self.left {
+            self.docs.values().filter_map(|doc| doc.resumed()).collect()
+        } else {
+            Vec::new()
         };
         self.tell_host(&ToHost::Register {
             protocol: PROTOCOL,
-            line,
             resume,
         });
     }
@@ -472,6 +482,8 @@ impl ProxyConnection {
                 version: None,
                 unplaced: false,
                 replaced: false,
+                line: None,
+                sent: None,
             }),
         );
         handle
@@ -670,16 +682,22 @@ impl ProxyConnection {
     // ---- To the host ----
 
     fn send_op(&mut self, handle: DocHandle) -> Option<TabEvent> {
-        let doc = &mut self.docs.get_mut(&handle)?.doc;
+        let known = self.docs.get_mut(&handle)?;
+        let doc = &known.doc;
         let op = doc.inflight()?;
+        let seq = op.id.seq?;
+        // It is sent again for what it was sent for: the host before may have taken it for that.
+        let before = known.sent.filter(|(sent, _)| *sent == seq);
+        let line = before.map_or(self.line, |(_, line)| Some(line));
+        known.sent = line.map(|line| (seq, line));
         let DocKey { collection, id } = doc.key().clone();
         let message = ToHost::SubmitOp(SubmitOp {
             collection,
             id,
             revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
             life: doc.life(),
-            line: self.line,
-            seq: op.id.seq?,
+            line,
+            seq,
             change: Change::new(&op.kind, op.ty.as_ref()),
             source: op.source.clone(),
             earlier: op.earlier.clone(),
@@ -1112,6 +1130,7 @@ impl ProxyDoc {
         Some(Resumed {
             key: doc.key().clone(),
             revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            line: self.line.or(self.sent.map(|(_, line)| line)),
             life: doc.life(),
             live: doc.want_subscribe(),
             inflight,

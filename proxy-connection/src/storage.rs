@@ -267,11 +267,19 @@ impl ProxyConnection {
 
     /// The host has begun another history. It did not take what was sent to it as a part of the old one.
     fn enter_line(&mut self, line: u64) {
-        if self.line.replace(line) == Some(line) {
+        let before = self.line.replace(line);
+        if before == Some(line) {
             return;
         }
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
         for handle in handles {
+            if let Some(known) = self.docs.get_mut(&handle) {
+                known.sent = None;
+                // What is of an older one is about to be given up.
+                if known.line == before {
+                    known.line = Some(line);
+                }
+            }
             self.with_doc(handle, |doc, up| doc.send_again(up));
         }
     }

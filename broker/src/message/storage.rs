@@ -9,6 +9,8 @@ pub struct Resumed {
     pub key: DocKey,
     /// The revision that it stands at; none where it has no state, but ops.
     pub revision: Option<Revision>,
+    /// The history that this belongs to, or the op that was sent.
+    pub line: Option<u64>,
     /// How often the tab has given its state up.
     pub life: u32,
     /// It is subscribed.

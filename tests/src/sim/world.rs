@@ -83,7 +83,7 @@ impl World {
             tabs: Vec::new(),
             keys,
             ledger,
-            witness: Witness::default(),
+            witness: Witness::new(config.weather != Weather::Wild && !config.creates()),
             types: Rc::new(Json0),
             trace,
             rejected_softly: false,
@@ -580,7 +580,6 @@ impl World {
                     &stranger,
                     &encode(&ToHost::Register {
                         protocol: 1,
-                        line: None,
                         resume: Vec::new(),
                     }),
                 );
