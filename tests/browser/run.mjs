@@ -1,10 +1,11 @@
 /**
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
- *   node tests/browser/run.mjs [--engine chromium] [--grep text] [--repeat N]
+ *   node tests/browser/run.mjs [--engine chromium] [--grep text] [--repeat N] [--seed S] [--rounds N]
  *
  * Prints a line for each test and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
- * profile of its own, and a time limit. There are no retries.
+ * profile of its own, and a time limit. There are no retries. `--seed` and `--rounds` are for the tests with rounds, which
+ * print their seed.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { chaosTests } from './chaos.mjs';
 import { demoTests } from './demos.mjs';
 import { durableTests } from './durable.mjs';
 import { faultTests } from './faults.mjs';
@@ -22,7 +24,7 @@ import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
 import { textTests } from './text.mjs';
 
-/** The limit for one test, browser start included, in milliseconds. */
+/** The limit for one test that names none of its own, browser start included, in milliseconds. */
 const LIMIT_MS = 45_000;
 
 /** How much of what was said a failure shows, in lines. */
@@ -37,6 +39,7 @@ const TESTS = [
   ...faultTests,
   ...storageTests,
   ...durableTests,
+  ...chaosTests,
 ];
 
 const { values: options } = parseArgs({
@@ -44,6 +47,8 @@ const { values: options } = parseArgs({
     engine: { type: 'string', default: 'chromium' },
     grep: { type: 'string', default: '' },
     repeat: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    rounds: { type: 'string' },
   },
 });
 
@@ -61,10 +66,10 @@ async function buildPages() {
 }
 
 /** Rejects after the limit; the rest of the test ends with its browser. */
-function limited(work) {
+function limited(work, ms) {
   let timer;
   const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done in ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+    timer = setTimeout(() => reject(new Error(`not done in ${ms / 1000} s`)), ms);
   });
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
@@ -72,7 +77,7 @@ function limited(work) {
 async function runOne(test, pages) {
   const stage = await Stage.open(pages);
   try {
-    await limited(test.run(stage));
+    await limited(test.run(stage, options), test.limitMs ?? LIMIT_MS);
     if (stage.problems.length > 0) throw new Error('something broke on the way');
   } catch (error) {
     const notes = [...stage.problems, ...stage.said.slice(-LAST_WORDS)].join('\n');
