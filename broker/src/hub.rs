@@ -62,6 +62,8 @@ struct View {
     version: Option<Version>,
     /// How often the tab has given its state up, as far as it has said.
     life: u32,
+    /// The last life of its state that the tab was told to give up.
+    voided: Option<u32>,
 }
 
 impl View {
@@ -191,6 +193,19 @@ impl Hub {
     /// The life of the tab's state, as far as the tab has said.
     pub fn life(&self, tab: &TabId) -> u32 {
         self.tabs.get(tab).map_or(0, |view| view.life)
+    }
+
+    /// The tab is told to give up its state, and every op that is based on it.
+    pub fn void(&mut self, tab: &TabId) {
+        if let Some(view) = self.tabs.get_mut(tab) {
+            view.voided = Some(view.life);
+        }
+    }
+
+    /// Whether the tab gives up all that is of this life of its state.
+    pub fn is_void(&self, tab: &TabId, life: u32) -> bool {
+        let voided = self.tabs.get(tab).and_then(|view| view.voided);
+        voided.is_some_and(|voided| life <= voided)
     }
 
     /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives

@@ -189,9 +189,10 @@ impl Host {
         rejected: Vec<Seq>,
         ended: Vec<Ended>,
     ) {
-        let Some(host_doc) = self.docs.get(&handle) else {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
+        host_doc.hub.void(tab);
         let life = host_doc.hub.life(tab);
         let event = DocEvent::Rollback {
             error,

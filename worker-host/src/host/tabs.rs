@@ -489,6 +489,11 @@ impl Host {
         let unreadable = self.unreadable_error(&key);
         let handle = self.open(key);
         self.touched.insert(handle);
+        // The tab hears that it was given up when it is told of the rollback.
+        let is_void = |host_doc: &super::HostDoc| host_doc.hub.is_void(tab, op.life);
+        if self.docs.get(&handle).is_some_and(|it| is_void(it)) {
+            return;
+        }
         let seq = op.seq;
         if let Some(error) = unreadable {
             return self.tell_doc(handle, tab, DocEvent::Rejected { seq, error });
