@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ot_json0::{Object, Value};
 use proxy_doc::Token;
 
+use super::kept;
 use super::ledger::{Call, End, What};
 use super::step::{Act, Step, Weather};
 use super::world::World;
@@ -12,6 +13,8 @@ use crate::server::{CommittedOp, OpKind};
 
 /// Rounds in which every link is emptied once; more means that the actors keep each other busy for ever.
 const MAX_ROUNDS: usize = 2_000;
+/// All that there are.
+pub(super) const ALL: usize = usize::MAX;
 
 /// Heals all faults, waits for rest and checks everything.
 pub(super) fn finish(world: &mut World) {
@@ -22,6 +25,12 @@ pub(super) fn finish(world: &mut World) {
             .problem("no rest: messages without end".to_owned());
     }
     check_all_idle(world);
+    kept::change_hosts(world);
+    if !settle(world) {
+        return world
+            .ledger
+            .problem("no rest with other hosts: messages without end".to_owned());
+    }
     read_everything(world);
     if !settle(world) {
         return world
@@ -32,7 +41,9 @@ pub(super) fn finish(world: &mut World) {
     check_states(world);
     check_calls(world);
     check_log(world);
+    kept::check_ops(world);
     check_forgotten(world);
+    kept::check_offline(world);
 }
 
 fn heal(world: &mut World) {
@@ -48,7 +59,7 @@ fn heal(world: &mut World) {
     each_doc(world, Act::Resume);
 }
 
-fn each_doc(world: &mut World, act: Act) {
+pub(super) fn each_doc(world: &mut World, act: Act) {
     for tab in 0..world.tabs.len() {
         for doc in 0..world.keys.len() {
             world.take(&Step::Do {
@@ -62,8 +73,7 @@ fn each_doc(world: &mut World, act: Act) {
 }
 
 /// Delivers everything, until there is nothing left.
-fn settle(world: &mut World) -> bool {
-    const ALL: usize = usize::MAX;
+pub(super) fn settle(world: &mut World) -> bool {
     for _ in 0..MAX_ROUNDS {
         let mut busy = false;
         for tab in 0..world.tabs.len() {
@@ -78,6 +88,7 @@ fn settle(world: &mut World) -> bool {
         for host in 0..world.hosts.len() {
             busy |= world.take(&Step::FindTabs { host });
             busy |= world.take(&Step::Store { host, count: ALL });
+            busy |= world.quiet && world.take(&Step::Idle { host });
             busy |= world.take(&Step::Timer { host });
             busy |= world.take(&Step::Open { host });
             busy |= world.take(&Step::FromServer { host, count: ALL });
@@ -189,7 +200,13 @@ fn check_calls(world: &mut World) {
 fn check_log(world: &mut World) {
     let mut found = Vec::new();
     for (number, key) in world.keys.iter().enumerate() {
-        let log = without_resent_creates(world.server.ops(&key.collection, &key.id));
+        let whole = world.server.ops(&key.collection, &key.id);
+        let log = without_resent_creates(whole);
+        // What stood behind a create that was sent again is sent again, too, where no storage could say
+        // that it was answered.
+        if log.len() < whole.len() && world.ledger.losses {
+            continue;
+        }
         let marks = marks(&log);
         let calls = || {
             world
@@ -240,7 +257,6 @@ fn may_vanish(world: &World) -> bool {
     world.config.weather == Weather::Wild || world.rejected_softly
 }
 
-/// How often each marker was committed.
 /// ShareDB itself commits a create without a version a second time, when it is sent again after the
 /// document was deleted (`lib/submit-request.js` looks for it in the living document only).
 fn without_resent_creates(log: &[CommittedOp]) -> Vec<CommittedOp> {
@@ -252,7 +268,8 @@ fn without_resent_creates(log: &[CommittedOp]) -> Vec<CommittedOp> {
     first.map(|(_, op)| op.clone()).collect()
 }
 
-fn marks(log: &[CommittedOp]) -> BTreeMap<String, usize> {
+/// How often each marker was committed.
+pub(super) fn marks(log: &[CommittedOp]) -> BTreeMap<String, usize> {
     let mut marks = BTreeMap::new();
     for op in log {
         count_marks(&Value::Object(op.content.clone()), &mut marks);

@@ -68,12 +68,15 @@ impl HostSide {
     }
 
     /// Whether it has died often enough.
-    pub(super) fn is_old(&self) -> bool {
+    fn is_old(&self) -> bool {
         self.lives >= MAX_LIVES
     }
 
     /// The host dies while the storage carries out the first `committed` requests; another one begins.
-    pub(super) fn die(&mut self, committed: usize) {
+    pub(super) fn die(&mut self, committed: usize) -> bool {
+        if self.is_old() {
+            return false;
+        }
         if let Some(storage) = &mut self.storage {
             for request in self.requests.iter().take(committed) {
                 // Nobody hears of it.
@@ -99,6 +102,7 @@ impl HostSide {
             away: self.away,
             storage: self.storage.take(),
         };
+        true
     }
 
     /// A tab reaches the host.

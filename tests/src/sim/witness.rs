@@ -27,6 +27,7 @@ struct Shown {
 struct Sent {
     doc: String,
     marks: BTreeSet<u32>,
+    times: usize,
 }
 
 /// What was said so far.
@@ -69,7 +70,9 @@ impl Witness {
         let before = self.sent.entry(id.clone()).or_insert_with(|| Sent {
             doc: doc.clone(),
             marks: found.clone(),
+            times: 0,
         });
+        before.times += 1;
         let same =
             before.doc == doc && (before.marks.is_subset(&found) || found.is_subset(&before.marks));
         if !same {
@@ -77,6 +80,13 @@ impl Witness {
         }
         before.marks.extend(found);
         None
+    }
+
+    /// Whether what holds the marker was sent no more than once. Of an op that is sent again the server may
+    /// refuse one copy and take the other, on an older socket, later.
+    pub(super) fn sent_once(&self, mark: u32) -> bool {
+        let mut sent = self.sent.values();
+        sent.all(|sent| sent.times <= 1 || !sent.marks.contains(&mark))
     }
 
     /// A host posts this to a tab. `line`: what the tab was told last; `storage`: as above.

@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) trace: bool,
     /// Whether the server was told to reject an op softly.
     pub(super) rejected_softly: bool,
+    /// Whether hosts find time, when the simulation comes to rest.
+    pub(super) quiet: bool,
 }
 
 impl World {
@@ -87,6 +89,7 @@ impl World {
             types: Rc::new(Json0),
             trace,
             rejected_softly: false,
+            quiet: config.seed % 2 == 0,
             config,
         };
         world.seed_documents();
@@ -335,11 +338,13 @@ impl World {
         (committed, up, gone): (usize, usize, usize),
         seed: u64,
     ) -> bool {
-        let Some(side) = self.hosts.get_mut(host).filter(|side| !side.is_old()) else {
+        let Some(side) = self.hosts.get_mut(host) else {
             return false;
         };
         let socket = side.socket;
-        side.die(committed);
+        if !side.die(committed) {
+            return false;
+        }
         if self.config.kept == Kept::Nothing || host > 0 {
             self.ledger.lose();
         }
