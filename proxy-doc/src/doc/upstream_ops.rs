@@ -157,6 +157,12 @@ impl Doc {
             .into_iter()
             .partition(|op| end(op).is_some());
         let (refused, others) = rest.into_iter().partition(is_rejected);
+        // Called back when the data is gone: below on the stack means after.
+        for op in over.into_iter().rev() {
+            if let Some(outcome) = end(&op) {
+                self.finish(up, op.submissions, outcome);
+            }
+        }
         self.start_rollback(
             up,
             Rollback {
@@ -165,11 +171,6 @@ impl Doc {
                 others,
             },
         );
-        for op in over.into_iter().rev() {
-            if let Some(outcome) = end(&op) {
-                self.finish(up, op.submissions, outcome);
-            }
-        }
     }
 
     pub(super) fn finish(
