@@ -399,8 +399,10 @@ impl Host {
     fn holds(&self, handle: DocHandle) -> bool {
         self.docs.get(&handle).is_some_and(|host_doc| {
             let doc = &host_doc.doc;
-            let loaded = doc.version().is_some() && !doc.in_hard_rollback();
-            loaded && (doc.subscribed() || !self.connected())
+            let loaded = doc.version().is_some() && doc.subscribed();
+            // One that was created offline has no version yet.
+            let as_good = doc.version().is_some() || doc.ty().is_some();
+            !doc.in_hard_rollback() && (loaded || (as_good && !self.connected()))
         })
     }
 
