@@ -19,6 +19,16 @@ struct Tracked {
     deleted: bool,
     /// Its record is being written.
     persisting: bool,
+    /// It has changes that are in no write yet, and that somebody waits for.
+    unwritten: bool,
+    /// Somebody wants its record to be written.
+    put: bool,
+}
+
+impl Tracked {
+    fn waits(&self) -> bool {
+        self.forced || self.unwritten || self.put
+    }
 }
 
 /// What a record lacks.
@@ -40,7 +50,10 @@ pub(crate) struct Lacking {
     forced: Vec<DocHandle>,
     deleted: Vec<DocHandle>,
     persisting: Vec<DocHandle>,
+    unwritten: Vec<DocHandle>,
     count: usize,
+    /// How many wait to be written.
+    waiting: usize,
     /// Bytes to write for all that lack something, about.
     bytes: usize,
 }
@@ -50,6 +63,11 @@ impl Lacking {
     pub(crate) fn len(&self) -> usize {
         let forced = self.forced.iter().map(|doc| &self.docs[doc.0 as usize]);
         self.count + forced.filter(|doc| doc.lack.is_none()).count()
+    }
+
+    /// How many documents wait to be written: those are not among them whose changes are in the journal.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Whether any record lacks something.
@@ -92,8 +110,39 @@ impl Lacking {
             forced: false,
             deleted: false,
             persisting: false,
+            unwritten: false,
+            put: false,
         });
         doc
+    }
+
+    fn change(&mut self, doc: DocHandle, change: impl FnOnce(&mut Tracked)) {
+        let tracked = &mut self.docs[doc.0 as usize];
+        let waited = tracked.waits();
+        change(tracked);
+        self.waiting = self.waiting + usize::from(tracked.waits()) - usize::from(waited);
+    }
+
+    /// Somebody waits for changes of the document that are in no write yet.
+    pub(crate) fn wait(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        if !self.docs[doc.0 as usize].unwritten {
+            self.unwritten.push(doc);
+            self.change(doc, |tracked| tracked.unwritten = true);
+        }
+    }
+
+    /// Those changes are being written.
+    pub(crate) fn begin_journal(&mut self) {
+        for doc in std::mem::take(&mut self.unwritten) {
+            self.change(doc, |tracked| tracked.unwritten = false);
+        }
+    }
+
+    /// Somebody wants the record to be written, though not at once.
+    pub(crate) fn put(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        self.change(doc, |tracked| tracked.put = true);
     }
 
     /// The record lacks so many entries more, from this journal record on.
@@ -124,8 +173,9 @@ impl Lacking {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
         tracked.deleted = false;
-        if !std::mem::replace(&mut tracked.forced, true) {
+        if !tracked.forced {
             self.forced.push(doc);
+            self.change(doc, |tracked| tracked.forced = true);
         }
     }
 
@@ -133,8 +183,8 @@ impl Lacking {
     pub(crate) fn delete(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.fill(doc);
+        self.change(doc, |tracked| tracked.forced = false);
         let tracked = &mut self.docs[doc.0 as usize];
-        tracked.forced = false;
         if !std::mem::replace(&mut tracked.deleted, true) {
             self.deleted.push(doc);
         }
@@ -157,6 +207,7 @@ impl Lacking {
     }
 
     fn fill(&mut self, doc: DocHandle) {
+        self.change(doc, |tracked| tracked.put = false);
         let tracked = &mut self.docs[doc.0 as usize];
         if let Some(lack) = tracked.lack.take() {
             self.count -= 1;
@@ -191,9 +242,10 @@ impl Lacking {
     pub(crate) fn take_forced(&mut self) -> Vec<DocKey> {
         let mut keys = Vec::new();
         for doc in std::mem::take(&mut self.forced) {
-            let tracked = &mut self.docs[doc.0 as usize];
-            if std::mem::take(&mut tracked.forced) {
+            let tracked = &self.docs[doc.0 as usize];
+            if tracked.forced {
                 keys.push(tracked.key.clone());
+                self.change(doc, |tracked| tracked.forced = false);
             }
         }
         keys

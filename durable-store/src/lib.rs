@@ -15,6 +15,6 @@ mod store;
 
 pub use state::{DocState, MAX_TAIL};
 pub use store::{
-    Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Restored, Retention,
+    Ask, Documents, DurableStore, Failure, FailureKind, Kept, Mark, Request, Restored, Retention,
     StoreEvent, StoreOptions,
 };

@@ -134,6 +134,14 @@ pub enum StoreEvent {
     Warn(String),
 }
 
+/// See [`DurableStore::mark`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    write: u64,
+    /// The journal record that the next change goes to.
+    journal: u64,
+}
+
 /// A document as the store has it.
 #[derive(Debug)]
 pub struct Restored {
@@ -246,6 +254,8 @@ pub struct DurableStore {
     inventory: Inventory,
     has_inventory: bool,
     letters: Vec<Letter>,
+    /// No two letters of a life have the same number, also where the first was removed.
+    next_letter: u64,
     letters_changed: bool,
     state_changed: bool,
     state_was_absent: bool,
@@ -292,6 +302,7 @@ impl DurableStore {
             inventory: Inventory::default(),
             has_inventory: false,
             letters: Vec::new(),
+            next_letter: 1,
             letters_changed: false,
             state_changed: false,
             state_was_absent: false,
@@ -330,9 +341,26 @@ impl DurableStore {
         &self.state.tabs
     }
 
-    /// Whether something is being written, or is to be as soon as that is done.
-    pub fn is_busy(&self) -> bool {
-        self.phase == Phase::Ready && (self.begun > self.committed || self.has_work())
+    /// A point in time: what came before it is written when [`DurableStore::has_reached`] says so. It waits for no
+    /// quiet moment.
+    pub fn mark(&mut self) -> Mark {
+        let write = self.begun + u64::from(self.has_work());
+        self.barrier = self.barrier.max(write);
+        Mark {
+            write,
+            journal: self.journal_next + u64::from(!self.batch.entries.is_empty()),
+        }
+    }
+
+    /// Whether everything before the mark is written, and the records too that were to be flushed then; or will never
+    /// be. To be asked after each reply: later a write may be under way that the mark has nothing to do with.
+    pub fn has_reached(&mut self, mark: &Mark) -> bool {
+        if self.phase != Phase::Ready {
+            return true;
+        }
+        let oldest = self.lacking.first();
+        let flushed = !self.flushing || oldest.is_none_or(|first| first >= mark.journal);
+        self.begun == self.committed && self.committed >= mark.write && flushed
     }
 
     /// The history that revisions belong to.
@@ -363,9 +391,14 @@ impl DurableStore {
         self.lacking.is_dirty(key)
     }
 
-    /// Documents whose records lack something and are not being written.
+    /// Documents that wait to be written. What is in the journal does not, unless somebody else decides when
+    /// records are written.
     pub fn queue_size(&self) -> usize {
-        self.lacking.len()
+        if self.auto_flush {
+            self.lacking.waiting()
+        } else {
+            self.lacking.len()
+        }
     }
 
     /// Whether records are rewritten by themselves.
@@ -410,6 +443,9 @@ impl DurableStore {
         }
         let bytes = write_json(&entry).len();
         self.lacking.add(key, self.journal_next, 1, bytes);
+        if blocking {
+            self.lacking.wait(key);
+        }
         self.batch_bytes += bytes;
         if let Entry::Local { tab, seq, .. } = &entry {
             let author = Author {
@@ -446,6 +482,7 @@ impl DurableStore {
         }
         let first = self.journal_next;
         self.lacking.add(key, first, MANY_ENTRIES, 0);
+        self.lacking.put(key);
     }
 
     /// The document is forgotten.
@@ -484,7 +521,8 @@ impl DurableStore {
 
     /// An op was given up.
     pub fn add_letter(&mut self, mut letter: Letter) {
-        letter.number = self.letters.last().map_or(1, |last| last.number + 1);
+        letter.number = self.next_letter;
+        self.next_letter += 1;
         self.letters.push(letter);
         if self.letters.len() > MAX_LETTERS {
             let gone = self.letters.remove(0);
@@ -689,6 +727,7 @@ impl DurableStore {
             return;
         }
         let batch = std::mem::take(&mut self.batch);
+        self.lacking.begin_journal();
         puts.push((RecordId::journal(self.journal_next), write_json(&batch)));
         self.journal_next += 1;
         self.journal_bytes += std::mem::take(&mut self.batch_bytes);
@@ -896,6 +935,7 @@ impl DurableStore {
         self.letters = text(1)
             .and_then(|text| read_json(text).ok())
             .unwrap_or_default();
+        self.next_letter = self.letters.last().map_or(1, |last| last.number + 1);
         self.journal_next = self.state.first;
         self.phase = Phase::ReadingJournal;
         self.read_journal();

@@ -196,10 +196,10 @@ impl ProxyConnection {
     /// Asks what was waiting for ops to be accepted: whoever has something written means what he
     /// submitted before. Says whether there was something.
     pub(crate) fn ask_waiting(&mut self) -> bool {
-        let ready = |(_, question): &(Token, Question)| match question {
+        let ready = |(token, question): &(Token, Question)| match question {
             Question::GetBulk { .. } | Question::Wipe => true,
-            Question::PutDocs(keys) => keys.iter().all(|key| self.is_accepted(key)),
-            Question::FlushWrites => self.by_key.keys().all(|key| self.is_accepted(key)),
+            Question::PutDocs(keys) => keys.iter().all(|key| self.is_accepted(key, *token)),
+            Question::FlushWrites => self.by_key.keys().all(|key| self.is_accepted(key, *token)),
         };
         let Some(at) = self.storage.waiting.iter().position(ready) else {
             return false;
@@ -212,11 +212,16 @@ impl ProxyConnection {
         true
     }
 
-    /// Whether the host has all ops of the document, but for those that the application holds back.
-    fn is_accepted(&self, key: &DocKey) -> bool {
+    /// Whether the host has all that was submitted to the document before `token` was given, since tokens are counted
+    /// up; but for what the application holds back.
+    fn is_accepted(&self, key: &DocKey, token: Token) -> bool {
         let handle = self.by_key.get(key);
-        let known = handle.and_then(|handle| self.docs.get(handle));
-        known.is_none_or(|known| known.doc.paused() || known.doc.unaccepted().next().is_none())
+        let Some(known) = handle.and_then(|handle| self.docs.get(handle)) else {
+            return true;
+        };
+        let submissions = known.doc.unaccepted().flat_map(|op| &op.submissions);
+        let mut earlier = submissions.filter(|submission| submission.token < token);
+        known.doc.paused() || earlier.next().is_none()
     }
 
     // ---- From the host ----

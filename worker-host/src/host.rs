@@ -19,7 +19,7 @@ use std::rc::Rc;
 use broker::hub::Hub;
 use broker::message::{CallbackId, ReadAction, State};
 use durable_store::record::RecordedOutcome;
-use durable_store::{DocState, DurableStore, Request, StoreOptions};
+use durable_store::{DocState, DurableStore, Mark, Request, StoreOptions};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Edge, Error, Json, Map, Revision, Seq, Set, Stack, TabId, Token, Types,
     Upstream,
@@ -203,7 +203,8 @@ struct Said {
 struct Flush {
     tab: TabId,
     callback_id: CallbackId,
-    waits: bool,
+    /// What has to be written before; nothing where it was only to be queued.
+    until: Option<Mark>,
 }
 
 /// A document: a client towards the server, a server towards the tabs.

@@ -847,6 +847,7 @@ impl Host {
             }
         }
         let auto = self.store.as_ref().is_some_and(|store| store.auto_flush());
+        self.tell_queue(false);
         self.answer_written(tab, callback_id, auto);
     }
 
@@ -866,10 +867,12 @@ impl Host {
 
     /// Answers at once, or when everything is written that waits now.
     fn answer_written(&mut self, tab: &TabId, callback_id: CallbackId, waits: bool) {
+        let store = self.store.as_mut().filter(|_| waits);
+        let until = store.map(|store| store.mark());
         self.flushes.push(super::Flush {
             tab: tab.clone(),
             callback_id,
-            waits,
+            until,
         });
         self.answer_flushes();
     }
@@ -879,17 +882,17 @@ impl Host {
         if self.flushes.is_empty() {
             return;
         }
-        let busy = self.store.as_ref().is_some_and(|store| store.is_busy());
         let lost = self
             .storage_error
             .clone()
             .filter(|_| self.store.as_ref().is_none_or(|store| !store.is_durable()));
-        let (waiting, done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flushes)
-            .into_iter()
-            .partition(|flush| flush.waits && busy);
-        self.flushes = waiting;
-        for flush in done {
-            let error = lost.clone().filter(|_| flush.waits);
+        for flush in std::mem::take(&mut self.flushes) {
+            let waits = flush.until.as_ref().zip(self.store.as_mut());
+            if waits.is_some_and(|(until, store)| !store.has_reached(until)) {
+                self.flushes.push(flush);
+                continue;
+            }
+            let error = lost.clone().filter(|_| flush.until.is_some());
             self.tell(
                 &flush.tab,
                 ToTab::Callback {
