@@ -54,7 +54,7 @@ export class DurableStore extends EventEmitter {
   _readInventory() {
     /** @type {Record<string, Record<string, {v: number | null, p: boolean}>>} */
     const collections = Object.create(null);
-    for (const { doc, v = null, p } of JSON.parse(this._core.inventory())) {
+    for (const { doc, v = null, p = false } of JSON.parse(this._core.inventory())) {
       (collections[doc.collection] ??= Object.create(null))[doc.id] = { v, p };
     }
     return { collections };
@@ -119,7 +119,7 @@ export class DurableStore extends EventEmitter {
    */
   getDocsBulk(collection, ids, callback) {
     const connection = this._connection;
-    const opened = ids.filter((id) => !connection.getExisting(collection, id));
+    const opened = ids.filter((id) => isLeaving(connection.getExisting(collection, id)));
     connection.getBulk(collection, ids, (error, docs) => {
       const records = error ? undefined : docs.filter(exists).map(asRecord);
       // Read, not opened: nobody asked for a Doc.
@@ -321,9 +321,12 @@ export const noStore = () => new shared.Error('ERR_STORAGE', 'No DurableStore av
  * @param {any} stored
  * @returns {StoredDoc}
  */
-function asStored({ doc: { collection, id }, v = null, p }) {
+function asStored({ doc: { collection, id }, v = null, p = false }) {
   return { collection, id, v, p };
 }
+
+/** @param {Doc | undefined} doc */
+const isLeaving = (doc) => !doc || doc._wantsDestroy;
 
 /** @param {Doc} doc */
 const exists = (doc) => doc.version !== null || doc.type !== null;
