@@ -45,7 +45,7 @@ pub(super) struct Ledger {
     pub(super) no_errors: bool,
     /// A host died that could not write things down: it may have taken ops with it.
     pub(super) losses: bool,
-    /// Documents that tabs have destroyed.
+    /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
 }
 

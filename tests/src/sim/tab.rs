@@ -282,6 +282,7 @@ impl Tab {
             Event::Clear { .. } => {
                 doc.set(false, Value::Null);
                 doc.version = None;
+                ledger.destroyed.push((self.id.clone(), doc.key.clone()));
                 return Ok(());
             }
             Event::Callback { tokens, outcome } => {

@@ -89,7 +89,7 @@ impl World {
             types: Rc::new(Json0),
             trace,
             rejected_softly: false,
-            quiet: config.seed % 2 == 0,
+            quiet: config.seed.is_multiple_of(2),
             config,
         };
         world.seed_documents();
