@@ -99,21 +99,12 @@ async function edit({ docs }, name, count, pauseMs) {
   }
 }
 
-/** Waits until the host has written everything that waited; gives the error, if it could not. */
-function flush({ connection }) {
-  return new Promise((done) => {
-    if (connection.flushWrites) return connection.flushWrites(done);
-    const token = connection._keep({ callback: done });
-    connection._run(() => connection._core.flushWrites(token));
-  });
-}
+/** Waits until what was submitted is written; gives the error, if it could not be. */
+const flush = ({ connection }) => new Promise((done) => connection.flushWrites(done));
 
 /** What the host says of its store; nothing before it has said so. */
-function storage({ connection }) {
-  if (connection.storage) return connection.storage;
-  const state = JSON.parse(connection._core.storageState() ?? 'null');
-  return state && { ...state, durable: Boolean(state.durable) };
-}
+const storage = ({ connection }) =>
+  connection.storage.mode === 'none' ? null : connection.storage;
 
 globalThis.lab = { open, edit, submit, flush, storage };
 
