@@ -17,6 +17,8 @@ struct Tracked {
     forced: bool,
     /// It is to be deleted.
     deleted: bool,
+    /// It is being deleted.
+    deleting: bool,
     /// Its record is being written.
     persisting: bool,
     /// It has changes that are in no write yet, and that somebody waits for.
@@ -49,6 +51,7 @@ pub(crate) struct Lacking {
     order: VecDeque<(u64, DocHandle)>,
     forced: Vec<DocHandle>,
     deleted: Vec<DocHandle>,
+    deleting: Vec<DocHandle>,
     persisting: Vec<DocHandle>,
     unwritten: Vec<DocHandle>,
     count: usize,
@@ -109,6 +112,7 @@ impl Lacking {
             lack: None,
             forced: false,
             deleted: false,
+            deleting: false,
             persisting: false,
             unwritten: false,
             put: false,
@@ -190,6 +194,12 @@ impl Lacking {
         }
     }
 
+    /// Whether the document's record is about to go.
+    pub(crate) fn is_deleting(&self, key: &DocKey) -> bool {
+        let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
+        doc.is_some_and(|doc| doc.deleted || doc.deleting)
+    }
+
     /// The record was read or written, and has so many bytes.
     pub(crate) fn set_size(&mut self, key: &DocKey, size: usize) {
         let doc = self.track(key);
@@ -235,6 +245,9 @@ impl Lacking {
         for doc in std::mem::take(&mut self.persisting) {
             self.docs[doc.0 as usize].persisting = false;
         }
+        for doc in std::mem::take(&mut self.deleting) {
+            self.docs[doc.0 as usize].deleting = false;
+        }
         keys
     }
 
@@ -257,6 +270,8 @@ impl Lacking {
         for doc in std::mem::take(&mut self.deleted) {
             let tracked = &mut self.docs[doc.0 as usize];
             if std::mem::take(&mut tracked.deleted) {
+                tracked.deleting = true;
+                self.deleting.push(doc);
                 keys.push(tracked.key.clone());
             }
         }

@@ -386,6 +386,11 @@ impl DurableStore {
         self.barrier
     }
 
+    /// Whether the document's record is about to go: what was read of it has to be written again.
+    pub fn is_deleting(&self, key: &DocKey) -> bool {
+        self.lacking.is_deleting(key)
+    }
+
     /// Whether the document's record lacks something.
     pub fn is_dirty(&self, key: &DocKey) -> bool {
         self.lacking.is_dirty(key)
@@ -1131,8 +1136,19 @@ impl DurableStore {
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.
     fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
+        let questions = self.asked.values().chain(&self.again);
+        let read = questions.flat_map(|(asked, _)| {
+            let Asked::Docs(keys) = asked else {
+                return &[][..];
+            };
+            keys
+        });
+        let read: Vec<DocKey> = read.cloned().collect();
         let clean = |stored: &&Stored| {
-            !stored.pending && !self.is_dirty(&stored.key) && !documents.holds(&stored.key)
+            !read.contains(&stored.key)
+                && !stored.pending
+                && !self.is_dirty(&stored.key)
+                && !documents.holds(&stored.key)
         };
         let evicted: Vec<DocKey> = self
             .inventory

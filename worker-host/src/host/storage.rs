@@ -403,8 +403,13 @@ impl Host {
         if self.by_key.contains_key(&key) || self.is_unreadable(&key) {
             return;
         }
+        let store = self.store.as_ref();
+        let mut goes = store.is_some_and(|store| store.is_deleting(&key));
         let record = match record {
-            Ok(record) => record.unwrap_or_default(),
+            Ok(record) => {
+                goes &= record.is_some();
+                record.unwrap_or_default()
+            }
             Err(error) => {
                 let unreadable = Unreadable {
                     record: None,
@@ -436,6 +441,10 @@ impl Host {
             return;
         }
         self.finish_restoring(handle);
+        if goes {
+            // Somebody needed it again in the meantime.
+            self.rewrite(handle);
+        }
     }
 
     fn finish_restoring(&mut self, handle: DocHandle) {
