@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker::message::{DocEvent, Envelope, StorageEvent, ToTab, decode};
+use broker::message::{DocEvent, Envelope, Resumed, StorageEvent, ToTab, decode};
 use ot_json0::Value;
 use proxy_doc::{DocKey, TabId, write_json};
 
@@ -123,6 +123,18 @@ impl Witness {
             | ToTab::Callback { .. }
             | ToTab::Query { .. }
             | ToTab::Presence { .. } => None,
+        }
+    }
+
+    /// The tab says to another host what it holds.
+    pub(super) fn resumes(&mut self, tab: &TabId, docs: &[Resumed]) {
+        self.left(tab, None);
+        for doc in docs {
+            if let (Some(line), Some(_)) = (doc.line, doc.revision) {
+                let DocKey { collection, id } = doc.key.clone();
+                let holders = self.holders.entry((line, collection, id)).or_default();
+                holders.insert(tab.0.clone());
+            }
         }
     }
 

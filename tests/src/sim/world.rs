@@ -380,6 +380,11 @@ impl World {
                 tab.rejoin(ledger);
                 true
             });
+            let tab = &self.tabs[tab];
+            let register = tab.to_host.front().map(|text| decode(text));
+            if let Some(Ok(ToHost::Register { resume, .. })) = register {
+                self.witness.resumes(&tab.id, &resume);
+            }
         }
         away
     }
