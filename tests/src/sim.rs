@@ -13,6 +13,7 @@ mod choice;
 mod edit;
 mod garbage;
 mod host;
+mod kept;
 mod ledger;
 mod random;
 #[cfg(feature = "native")]
