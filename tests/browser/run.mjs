@@ -16,6 +16,7 @@ import { parseArgs, promisify } from 'node:util';
 import { chaosTests } from './chaos.mjs';
 import { demoTests } from './demos.mjs';
 import { durableTests } from './durable.mjs';
+import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
 import { buildLab } from './lab.mjs';
 import { lifeTests } from './life.mjs';
@@ -39,6 +40,7 @@ const TESTS = [
   ...faultTests,
   ...storageTests,
   ...durableTests,
+  ...failingTests,
   ...chaosTests,
 ];
 

@@ -91,10 +91,8 @@ function closeDatabase(database) {
 function failTransaction(transaction) {
   switch (how) {
     case 'abort':
-      return transaction.abort();
     case 'quota':
-      Object.defineProperty(transaction, 'error', { value: error() });
-      return transaction.abort();
+      return rollBack(transaction);
     case 'close':
       return closeDatabase(transaction.db);
     case 'silent':
@@ -102,6 +100,17 @@ function failTransaction(transaction) {
     case 'hang':
       return keepAlive(transaction);
   }
+}
+
+/** As a browser does it: not before all requests were made. */
+function rollBack(transaction) {
+  // Of several requests of a transaction the first is enough.
+  if (Object.hasOwn(transaction, 'commit')) return;
+  transaction.commit = () => {};
+  queueMicrotask(() => {
+    if (how === 'quota') Object.defineProperty(transaction, 'error', { value: error() });
+    transaction.abort();
+  });
 }
 
 /** A transaction that always has one more request does not end. */

@@ -53,15 +53,14 @@ function isThere(doc) {
   return new Promise((resolve, reject) => {
     // With the server away that is all that comes.
     doc.once('load', () => doc.type && resolve());
-    doc.subscribe((error) => {
-      if (error) return reject(error);
-      if (doc.type) return resolve();
-      doc.create(structuredClone(EMPTY), (failure) => {
-        // Another tab was faster.
-        if (!failure || failure.code === 'ERR_DOC_ALREADY_CREATED') resolve();
-        else reject(failure);
+    const look = () =>
+      doc.subscribe((error) => {
+        if (error) reject(error);
+        else if (doc.type) resolve();
+        // Another tab was faster, or a store was given up that may have it or not.
+        else doc.create(structuredClone(EMPTY), (failure) => (failure ? look() : resolve()));
       });
-    });
+    look();
   });
 }
 

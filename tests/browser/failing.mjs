@@ -1,0 +1,239 @@
+/**
+ * IndexedDB fails in the worker, at each call in turn and in every way that it can: what was said to be durable is, and every
+ * callback comes. The script is in `lab/failing-worker.js`.
+ */
+import assert from 'node:assert/strict';
+import { countLogged } from './ledger.mjs';
+import { until } from './stage.mjs';
+
+/** Workers that fail at the same time, each at another call. */
+const AT_ONCE = 8;
+
+/** Calls of a run, at most: it would not end otherwise. */
+const MOST_CALLS = 400;
+
+const PAGE = 'lab/tab.html';
+
+// ---- In the page ----
+
+/** Opens a document over a worker of its own for each run. */
+function open(scripts) {
+  window.runs = scripts.map(({ id, script, inPage }) => {
+    const run = { id, calls: 0, failures: [], outcomes: {}, flushed: {}, step: '' };
+    if (script !== undefined) {
+      new BroadcastChannel(`lab ${id}`).onmessage = ({ data }) => {
+        run.calls = data.calls;
+        if (data.fails) run.failures.push(data.name);
+      };
+    }
+    const options = { ids: [id], namespace: id, worker: 'failing-worker', script, inPage };
+    run.opening = window.lab.open(options).then((connection) => {
+      run.it = connection;
+      run.doc = connection.docs[id];
+      return connection.opened.then(() => (run.step = 'opened'));
+    });
+    return run;
+  });
+}
+
+/** Submits edits, without waiting for their callbacks. */
+function submit(names) {
+  for (const run of window.runs) {
+    for (const name of names) {
+      const marker = `${run.id}.${name}`;
+      run.outcomes[marker] = null;
+      window.lab.submit(run.doc, marker).then((error) => {
+        run.outcomes[marker] = error ? `${error.code}: ${error.message}` : 'acknowledged';
+      });
+    }
+  }
+}
+
+/** Flushes, and notes for each of the edits whether the host says that they are kept. */
+function flush(names) {
+  for (const run of window.runs) {
+    window.lab.flush(run.it).then((error) => {
+      for (const name of names) run.flushed[`${run.id}.${name}`] = error?.message ?? 'kept';
+    });
+  }
+}
+
+const look = () =>
+  window.runs.map(({ id, calls, failures, outcomes, flushed, step, it, doc }) => ({
+    ...{ id, calls, failures, outcomes, flushed, step },
+    storage: it && window.lab.storage(it),
+    shown: doc?.data && [...doc.data.list, ...Object.keys(doc.data.keys)],
+  }));
+
+// ---- One page full of runs ----
+
+/** Waits until `condition` holds for each run, and gives the runs. */
+async function all(page, what, condition) {
+  let runs = [];
+  const missing = () => runs.filter((run) => !condition(run));
+  await until(
+    what,
+    async () => {
+      runs = await page.evaluate(look);
+      return missing().length === 0;
+    },
+    missing,
+  );
+  return runs;
+}
+
+const isAnswered = ({ outcomes }) => Object.values(outcomes).every(Boolean);
+const isFlushed =
+  (...names) =>
+  ({ id, flushed }) =>
+    names.every((name) => flushed[`${id}.${name}`]);
+
+/** Online, offline, online, and offline again; what the runs know by then. */
+async function work(stage, scripts) {
+  const page = await stage.visit(PAGE);
+  await page.evaluate(open, scripts);
+  await all(page, 'each document is open', ({ step }) => step === 'opened');
+  await page.evaluate(submit, ['a', 'b']);
+  await all(page, 'the callbacks of what was written online came', isAnswered);
+  await stage.post('cut');
+  await page.evaluate(submit, ['c', 'd']);
+  await page.evaluate(flush, ['c', 'd']);
+  await all(page, 'the first flush was answered', isFlushed('c', 'd'));
+  await stage.post('restore');
+  await all(page, 'the callbacks of what was written offline came', isAnswered);
+  await stage.post('cut');
+  await page.evaluate(submit, ['e', 'f']);
+  await page.evaluate(flush, ['e', 'f']);
+  const runs = await all(page, 'the second flush was answered', isFlushed('e', 'f'));
+  await stage.crash(page);
+  await page.close();
+  return runs;
+}
+
+const kept = ({ flushed }) => Object.keys(flushed).filter((marker) => flushed[marker] === 'kept');
+
+/** Another tab comes, with a host of its own that has a sound IndexedDB: still without the server, then with it. */
+async function inherit(stage, runs) {
+  const page = await stage.visit(PAGE);
+  await page.evaluate(
+    open,
+    runs.map(({ id }) => ({ id, inPage: true })),
+  );
+  const isShown = ({ id, shown }) =>
+    kept(runs.find((run) => run.id === id)).every((marker) => shown?.includes(marker));
+  await all(page, 'what was kept is shown offline', isShown);
+  await stage.post('restore');
+  await all(page, 'each document is open', ({ step }) => step === 'opened');
+  await page.evaluate(submit, ['g']);
+  await all(page, 'the callbacks of another tab came', isAnswered);
+  for (const run of runs) await check(stage, page, run);
+  await page.close();
+}
+
+async function check(stage, page, run) {
+  const counts = await countLogged(stage, [run.id]);
+  for (const [marker, outcome] of Object.entries(run.outcomes)) {
+    const count = counts.get(marker) ?? 0;
+    const what = `${marker} is in the log ${count} times: ${JSON.stringify(run)}`;
+    assert.ok(count <= 1, what);
+    if (outcome === 'acknowledged' || run.flushed[marker] === 'kept') assert.equal(count, 1, what);
+  }
+  const { data } = await stage.snapshot(run.id);
+  const { shown } = (await page.evaluate(look)).find(({ id }) => id === run.id);
+  const logged = [...counts.keys()].sort();
+  assert.deepEqual([...data.list, ...Object.keys(data.keys)].sort(), logged);
+  assert.deepEqual(shown.sort(), logged);
+}
+
+/** Creates the documents: a host without room takes no op, so none that creates one. */
+async function make(stage, scripts) {
+  const page = await stage.visit(PAGE);
+  await page.evaluate(async (ids) => {
+    const maker = await window.lab.open({ ids, durable: false, inPage: true });
+    await maker.opened;
+  }, ids(scripts));
+  await page.close();
+}
+
+const ids = (runs) => runs.map(({ id }) => id);
+
+// ---- A script, at each call in turn ----
+
+const failing =
+  (how, { forever = false, judge }) =>
+  async (stage) => {
+    let reached = true;
+    let next = 1;
+    while (reached) {
+      const scripts = Array.from({ length: AT_ONCE }, (_, offset) => ({
+        id: `${how}-${next + offset}`,
+        script: `?how=${how}&fail=${next + offset}${forever ? '&forever' : ''}`,
+      }));
+      next += AT_ONCE;
+      if (how === 'quota') await make(stage, scripts);
+      const runs = await work(stage, scripts);
+      for (const run of runs) judge(run);
+      await inherit(stage, runs);
+      reached = runs.every(({ failures }) => failures.length > 0);
+      assert.ok(next < MOST_CALLS, 'the runs come to an end');
+    }
+    assert.ok(next > AT_ONCE, 'more than one page of calls was reached');
+    console.log(`    ${next} calls at most`);
+  };
+
+/** A failure that is over: the host tries again, and nobody hears of it. */
+function mends(run) {
+  const { failures, outcomes } = run;
+  // A store that does not open is not tried again.
+  if (failures.includes('open')) return isHonest(run);
+  const what = JSON.stringify(run);
+  assert.equal(isHonest(run), true, what);
+  for (const outcome of Object.values(outcomes))
+    assert.ok([null, 'acknowledged'].includes(outcome), what);
+}
+
+/** Failures without end: the host goes on in memory. */
+function givesUp(run) {
+  assert.equal(isHonest(run), run.failures.length === 0, JSON.stringify(run));
+}
+
+/** What is called durable is, what is not has a reason. Gives which it is. */
+function isHonest(run) {
+  const { flushed, storage } = run;
+  const what = JSON.stringify(run);
+  assert.equal(storage.mode, storage.durable ? 'indexeddb' : 'memory', what);
+  assert.equal(Boolean(storage.reason), !storage.durable, what);
+  assert.equal(Object.values(flushed).at(-1) === 'kept', storage.durable, what);
+  return storage.durable;
+}
+
+/** No room, and nothing to evict: from then on ops are refused, with the reason. */
+function isFull(run) {
+  const what = JSON.stringify(run);
+  const outcomes = Object.values(run.outcomes);
+  const refused = outcomes.filter((outcome) => ![null, 'acknowledged'].includes(outcome));
+  for (const outcome of refused) assert.match(outcome, /^ERR_STORAGE_FULL: this is scripted/, what);
+  if (isHonest(run)) assert.equal(refused.length, 0, what);
+  else assert.equal(run.storage.reason, 'this is scripted', what);
+}
+
+const LIMIT_MS = 240_000;
+const test = (words, how, judge, forever = false) => ({
+  name: `failing: every call of IndexedDB in turn ${words}`,
+  limitMs: LIMIT_MS,
+  run: failing(how, { forever, judge }),
+});
+
+/** @type {{name: string, limitMs: number, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
+export const failingTests = [
+  test('throws', 'throw', mends),
+  test('is rolled back', 'abort', mends),
+  test('finds no room', 'quota', isFull),
+  test('loses the database', 'close', mends),
+  test('says nothing', 'silent', mends),
+  test('never ends', 'hang', mends),
+  test('throws, and all after it', 'throw', givesUp, true),
+  test('is rolled back, and all after it', 'abort', givesUp, true),
+  test('finds no room, and all after it', 'quota', isFull, true),
+  test('never ends, and all after it', 'hang', givesUp, true),
+];
