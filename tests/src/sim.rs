@@ -25,6 +25,7 @@ mod witness;
 mod world;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use step::{Act, Config, Fault, Kept, On, Step, Weather};
@@ -151,16 +152,20 @@ fn kind(problems: &[String]) -> Option<String> {
     )
 }
 
-/// Runs the simulation of a seed.
+/// What happened in a simulation that not every simulation has.
+pub type Census = BTreeSet<&'static str>;
+
+/// Runs the simulation of a seed. Gives what happened in it.
 ///
 /// # Errors
 /// The plan that failed.
-pub fn run(seed: u64) -> Result<(), Failure> {
+pub fn run(seed: u64) -> Result<Census, Failure> {
     let config = choice::config(seed);
     let mut plan = Plan {
         config,
         steps: Vec::new(),
     };
+    let mut census = Census::new();
     let problems = guarded(|problems| {
         let mut r = Random::new(seed);
         let mut world = World::new(plan.config.clone(), false);
@@ -180,9 +185,10 @@ pub fn run(seed: u64) -> Result<(), Failure> {
             }
         }
         end(&mut world, problems);
+        census.append(&mut world.ledger.census);
     });
     if problems.is_empty() {
-        Ok(())
+        Ok(census)
     } else {
         Err(Failure { plan, problems })
     }

@@ -1,15 +1,18 @@
 //! `simulate --seeds N --seed S`, or `simulate --replay FILE [--trace]`: runs the simulator.
 //!
+//! `--census` says in how many seeds something happened.
+//!
 //! Seeds are `S`, `S + 1` and so on. A seed that fails leaves its plan, shortened, in `tests/plans`, or in the
 //! folder that `--plans` names.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use sharedb_proxy_tests::sim::{self, Failure, Plan};
+use sharedb_proxy_tests::sim::{self, Census, Failure, Plan};
 
 /// How often progress is shown.
 const PROGRESS: Duration = Duration::from_secs(3);
@@ -22,6 +25,7 @@ struct Options {
     replay: Option<PathBuf>,
     trace: bool,
     shown: u64,
+    census: bool,
     /// Where the plans of failures go.
     plans: Option<PathBuf>,
 }
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(text) => {
             eprintln!(
-                "{text}\nusage: simulate [--seeds N] [--seed S] [--show N] [--plans DIR | --no-plans] [--replay FILE [--trace]]"
+                "{text}\nusage: simulate [--seeds N] [--seed S] [--show N] [--census] [--plans DIR | --no-plans] [--replay FILE [--trace]]"
             );
             return ExitCode::FAILURE;
         }
@@ -50,6 +54,7 @@ fn options() -> Result<Options, String> {
         replay: None,
         trace: false,
         shown: SHOWN,
+        census: false,
         plans: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans")),
     };
     let mut arguments = std::env::args().skip(1);
@@ -61,6 +66,7 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = number(value()?)?,
             "--replay" => options.replay = Some(value()?.into()),
             "--trace" => options.trace = true,
+            "--census" => options.census = true,
             "--show" => options.shown = number(value()?)?,
             "--plans" => options.plans = Some(value()?.into()),
             "--no-plans" => options.plans = None,
@@ -96,7 +102,7 @@ fn simulate(options: &Options) -> ExitCode {
     let next = AtomicU64::new(0);
     let done = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (report, failures) = mpsc::channel::<Failure>();
+    let (report, results) = mpsc::channel::<Result<Census, Failure>>();
     let mut failed = 0;
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -107,28 +113,36 @@ fn simulate(options: &Options) -> ExitCode {
                     if n >= options.seeds {
                         return;
                     }
-                    if let Err(failure) = sim::run(options.seed.wrapping_add(n)) {
-                        // Nobody listens any more only when the program ends.
-                        let _ = report.send(failure);
-                    }
+                    // Nobody listens any more only when the program ends.
+                    let _ = report.send(sim::run(options.seed.wrapping_add(n)));
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         drop(report);
-        failed = watch(options, &failures, &done);
+        failed = watch(options, &results, &done);
     });
     summary(options.seeds - failed, failed)
 }
 
 /// Shows progress and failures until all threads are done. Gives how many seeds failed.
-fn watch(options: &Options, failures: &mpsc::Receiver<Failure>, done: &AtomicU64) -> u64 {
+fn watch(
+    options: &Options,
+    results: &mpsc::Receiver<Result<Census, Failure>>,
+    done: &AtomicU64,
+) -> u64 {
     let start = Instant::now();
     let mut shown = start;
     let mut failed = 0;
+    let mut counts = BTreeMap::new();
     loop {
-        match failures.recv_timeout(PROGRESS) {
-            Ok(failure) => {
+        match results.recv_timeout(PROGRESS) {
+            Ok(Ok(census)) => {
+                for what in census {
+                    *counts.entry(what).or_insert(0_u64) += 1;
+                }
+            }
+            Ok(Err(failure)) => {
                 failed += 1;
                 if failed <= options.shown {
                     show(options, failure);
@@ -153,6 +167,11 @@ fn watch(options: &Options, failures: &mpsc::Receiver<Failure>, done: &AtomicU64
         options.seeds,
         start.elapsed().as_secs_f64()
     );
+    if options.census {
+        for (what, seeds) in counts {
+            println!("{seeds:>8} {what}");
+        }
+    }
     failed
 }
 

@@ -42,6 +42,8 @@ pub(super) struct HostSide {
     pub(super) lost: bool,
     /// A tab has reached it.
     met: bool,
+    /// It has told no tab anything yet.
+    begins: bool,
 }
 
 impl HostSide {
@@ -64,12 +66,37 @@ impl HostSide {
             watched: BTreeSet::new(),
             lost: false,
             met: false,
+            begins: true,
         }
     }
 
     /// Whether it has died often enough.
     fn is_old(&self) -> bool {
         self.lives >= MAX_LIVES
+    }
+
+    /// Notes what is so when the host dies.
+    pub(super) fn count(&self, committed: usize, ledger: &mut Ledger) {
+        let is_write = |request: &&Request| matches!(request.what, Ask::Write { .. });
+        let writes = self.requests.iter().filter(is_write).count();
+        let done = self
+            .requests
+            .iter()
+            .take(committed)
+            .filter(is_write)
+            .count();
+        ledger.count(true, "a host died");
+        ledger.count(self.lives > 1, "a host died for the third time");
+        ledger.count(self.away, "a host died while the server was away");
+        ledger.count(
+            self.lives > 1 && self.away,
+            "hosts died one after the other offline",
+        );
+        ledger.count(writes > 0 && done == 0, "a host died with its write");
+        ledger.count(done > 0, "a host died, its write did not");
+        ledger.count(self.lost, "a host died that had given its storage up");
+        let restoring = self.storage.is_some() && self.met && self.begins;
+        ledger.count(restoring, "a host died while it took over");
     }
 
     /// The host dies while the storage carries out the first `committed` requests; another one begins.
@@ -95,6 +122,7 @@ impl HostSide {
             watched: BTreeSet::new(),
             lost: false,
             met: false,
+            begins: true,
             number: self.number,
             types: Rc::clone(&self.types),
             config: self.config.clone(),
@@ -139,11 +167,13 @@ impl HostSide {
     }
 
     /// The next request fails, `done` or not.
-    pub(super) fn fail(&mut self, fault: Fault, done: bool) -> bool {
+    pub(super) fn fail(&mut self, fault: Fault, done: bool, ledger: &mut Ledger) -> bool {
         let (Some(storage), Some(request)) = (&mut self.storage, self.requests.pop_front()) else {
             return false;
         };
+        ledger.count(true, "a storage failed");
         if done && matches!(request.what, Ask::Write { .. }) {
+            ledger.count(true, "a storage failed, having written");
             // The host does not hear how that went.
             let _ = storage.carry_out(&request.what);
         }
@@ -190,11 +220,14 @@ impl HostSide {
                     let Some(to) = to.filter(|to| to.linked) else {
                         continue;
                     };
+                    self.begins = false;
                     let problem = witness.posted(&tab.0, &mut to.line, &text, durable);
                     ledger.problems.extend(problem);
                     to.to_tab.push_back(text);
                 }
                 Output::Send(text) => {
+                    let again = witness.is_of_another_life(&text, self.host.id());
+                    ledger.count(again, "an op was sent that an earlier life had taken");
                     ledger.problems.extend(witness.sent(&text, durable));
                     if !socket.cut {
                         socket.up.push_back(text);
@@ -225,15 +258,16 @@ impl HostSide {
         let number = self.number;
         if text.starts_with("The durable store cannot be used") {
             self.lost = true;
+            ledger.count(true, "a storage was given up");
             ledger.lose();
             if !self.config.storage_faults {
                 ledger.problem(format!("host {number} lost a storage that works: {text}"));
             }
         } else if text.contains("in the store as it is") {
             ledger.problem(format!("host {number} cannot read what it wrote: {text}"));
-        } else if text.starts_with("No space left")
-            || text.starts_with("Invalid version from server")
-        {
+        } else if text.starts_with("No space left") {
+            ledger.count(true, "documents were evicted");
+        } else if text.starts_with("Invalid version from server") {
             // An op that is sent again after others were committed: ShareDB's client warns and fetches, too.
         } else {
             ledger.error(|| format!("host {number} warns: {text}"));

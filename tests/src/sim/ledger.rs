@@ -1,5 +1,7 @@
 //! Every call that an application made with a callback or an op, and how it ended.
 
+use std::collections::BTreeSet;
+
 use proxy_doc::{DocKey, Error, Outcome, TabId, Token, codes};
 
 /// What was called.
@@ -45,6 +47,8 @@ pub(super) struct Ledger {
     pub(super) no_errors: bool,
     /// A host died that could not write things down: it may have taken ops with it.
     pub(super) losses: bool,
+    /// What happened.
+    pub(super) census: BTreeSet<&'static str>,
     /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
 }
@@ -105,6 +109,13 @@ impl Ledger {
     pub(super) fn error(&mut self, text: impl FnOnce() -> String) {
         if self.no_errors {
             self.problems.push(text());
+        }
+    }
+
+    /// Notes that something happened.
+    pub(super) fn count(&mut self, happened: bool, what: &'static str) {
+        if happened {
+            self.census.insert(what);
         }
     }
 

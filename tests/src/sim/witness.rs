@@ -9,7 +9,7 @@ use broker::message::{DocEvent, Envelope, Resumed, StorageEvent, ToTab, decode};
 use ot_json0::Value;
 use proxy_doc::{DocKey, TabId, write_json};
 
-use super::storage::{Storage, marks};
+use super::storage::{Storage, marks, pairs};
 
 /// A revision of a document: the line, the collection and id, from where to where.
 type RevisionKey = (u64, String, String, u64, u64);
@@ -80,6 +80,12 @@ impl Witness {
         }
         before.marks.extend(found);
         None
+    }
+
+    /// Whether this is an op that bears another name than the host's.
+    pub(super) fn is_of_another_life(&self, text: &str, id: Option<&str>) -> bool {
+        let mut ops = pairs(text, r#""src":""#).filter(|_| text.starts_with(r#"{"a":"op""#));
+        ops.any(|(src, _)| Some(&*src) != id)
     }
 
     /// Whether what holds the marker was sent no more than once. Of an op that is sent again the server may

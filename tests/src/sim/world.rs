@@ -227,7 +227,9 @@ impl World {
             Step::Store { host, count } => self.store(host, count),
             Step::StoreLater { host, at } => self.with_host(host, |side| side.carry_out(at)),
             Step::StoreFails { host, fault, done } => {
-                self.with_host(host, |side| side.fail(fault, done))
+                let ledger = &mut self.ledger;
+                let side = self.hosts.get_mut(host);
+                side.is_some_and(|side| side.fail(fault, done, ledger))
             }
             Step::Room { host, bytes } => self.with_host(host, |side| {
                 side.storage
@@ -342,6 +344,7 @@ impl World {
             return false;
         };
         let socket = side.socket;
+        side.count(committed, &mut self.ledger);
         if !side.die(committed) {
             return false;
         }
@@ -358,6 +361,7 @@ impl World {
         let tabs = self.tabs.iter_mut();
         for (n, tab) in tabs.filter(|tab| tab.open && tab.host == host).enumerate() {
             let arrive = r.below(tab.to_tab.len() + 1);
+            self.ledger.count(n < gone, "a host died with a tab");
             if n < gone {
                 tab.end();
                 self.witness.left(&tab.id, None);
@@ -383,6 +387,13 @@ impl World {
             let tab = &self.tabs[tab];
             let register = tab.to_host.front().map(|text| decode(text));
             if let Some(Ok(ToHost::Register { resume, .. })) = register {
+                let ledger = &mut self.ledger;
+                let inflight = resume.iter().any(|doc| doc.inflight.is_some());
+                ledger.count(inflight, "a tab came with an op on its way");
+                let accepted = resume.iter().any(|doc| !doc.accepted.is_empty());
+                ledger.count(accepted, "a tab came with an op that was accepted");
+                let live = resume.iter().any(|doc| doc.live);
+                ledger.count(live, "a tab came with a subscription");
                 self.witness.resumes(&tab.id, &resume);
             }
         }
