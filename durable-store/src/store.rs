@@ -229,6 +229,8 @@ pub struct DurableStore {
     reopening: bool,
     /// Failed requests that wait for the storage to be open again.
     again: Vec<(Asked, Ask)>,
+    /// A write that found no space, and waits until it is known what may go.
+    starved: Option<(Asked, Ask)>,
 
     /// The number that the next journal record gets.
     journal_next: u64,
@@ -286,6 +288,7 @@ impl DurableStore {
             failures: 0,
             reopening: false,
             again: Vec::new(),
+            starved: None,
             journal_next: 1,
             journal_bytes: 0,
             batch: JournalRecord::default(),
@@ -562,6 +565,9 @@ impl DurableStore {
     pub fn flush(&mut self) {
         self.flushing = self.lacking.any();
         self.quiet = true;
+        if self.flushing {
+            self.want_inventory();
+        }
     }
 
     /// There is time.
@@ -646,6 +652,7 @@ impl DurableStore {
     fn forget_all(&mut self) {
         self.asked.clear();
         self.again.clear();
+        self.starved = None;
         self.requests.clear();
         self.batch = JournalRecord::default();
         self.unwritten.clear();
@@ -1058,6 +1065,9 @@ impl DurableStore {
         self.fill_inventory(texts);
         self.has_inventory = true;
         self.events.push_back(StoreEvent::Inventory);
+        if let Some((asked, ask)) = self.starved.take() {
+            self.ask(asked, ask);
+        }
     }
 
     fn fill_inventory(&mut self, texts: &[Option<String>]) {
@@ -1136,6 +1146,10 @@ impl DurableStore {
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.
     fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
+        if !self.has_inventory {
+            self.starved = Some((asked, ask));
+            return self.want_inventory();
+        }
         let questions = self.asked.values().chain(&self.again);
         let read = questions.flat_map(|(asked, _)| {
             let Asked::Docs(keys) = asked else {
@@ -1184,6 +1198,7 @@ impl DurableStore {
             .map(|(_, asked)| asked)
             .chain(std::mem::take(&mut self.again))
             .collect();
+        self.starved = None;
         self.requests.clear();
         self.batch = JournalRecord::default();
         self.lacking = Lacking::default();

@@ -1,0 +1,399 @@
+//! The store against a storage in memory that fails where a test says so.
+//!
+//! What whole hosts make of it under every fault is the simulator's to show; these are the decisions that the machine takes
+//! alone.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use durable_store::record::{DocRecord, Entry, RecordId, RecordedOp, SCHEMA, Stored};
+use durable_store::{
+    Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
+    StoreOptions,
+};
+use proxy_doc::{Change, DocKey, OpId, Seq, TabId, Version, write_json};
+
+/// The documents of a host: what their records hold.
+#[derive(Default)]
+struct Docs {
+    records: BTreeMap<DocKey, DocRecord>,
+    used: BTreeSet<DocKey>,
+}
+
+impl Documents for Docs {
+    fn record(&self, key: &DocKey) -> Kept {
+        match self.records.get(key) {
+            Some(record) => Kept::Record(Box::new(record.clone())),
+            None => Kept::AsItIs,
+        }
+    }
+
+    fn holds(&self, key: &DocKey) -> bool {
+        self.used.contains(key)
+    }
+}
+
+/// A storage with room for so many bytes.
+#[derive(Clone, Default)]
+struct Storage {
+    texts: BTreeMap<RecordId, String>,
+    room: Option<usize>,
+    writes: usize,
+}
+
+impl Storage {
+    fn carry_out(&mut self, ask: &Ask) -> Result<Vec<Option<String>>, Failure> {
+        match ask {
+            Ask::Open => {}
+            Ask::Read(ids) => {
+                return Ok(ids.iter().map(|id| self.texts.get(id).cloned()).collect());
+            }
+            Ask::Write { puts, deletes } => {
+                let mut after = self.texts.clone();
+                after.retain(|id, _| !deletes.contains(id));
+                after.extend(puts.iter().cloned());
+                if self.room.is_some_and(|room| bytes(&after) > room) {
+                    return Err(failure(FailureKind::Quota));
+                }
+                self.texts = after;
+                self.writes += 1;
+            }
+            Ask::Wipe => self.texts.clear(),
+        }
+        Ok(Vec::new())
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.texts.keys().map(|id| id.id.as_str()).collect()
+    }
+}
+
+fn bytes(texts: &BTreeMap<RecordId, String>) -> usize {
+    texts.values().map(String::len).sum()
+}
+
+fn failure(kind: FailureKind) -> Failure {
+    Failure {
+        kind,
+        message: format!("{kind:?}"),
+    }
+}
+
+/// A store on its storage, with the requests that were not carried out yet.
+struct Life {
+    store: DurableStore,
+    storage: Storage,
+    docs: Docs,
+    requests: VecDeque<Request>,
+    events: Vec<StoreEvent>,
+}
+
+impl Life {
+    /// A durable store, open.
+    fn open(storage: Storage) -> Self {
+        let options = StoreOptions {
+            retention: Retention::Durable,
+            line: 7,
+        };
+        let mut life = Self {
+            store: DurableStore::new(options),
+            storage,
+            docs: Docs::default(),
+            requests: VecDeque::new(),
+            events: Vec::new(),
+        };
+        life.run();
+        life
+    }
+
+    /// What the store asks for next.
+    fn ask(&mut self) -> Option<Ask> {
+        self.requests.extend(self.store.poll(&self.docs));
+        while let Some(event) = self.store.poll_event() {
+            self.events.push(event);
+        }
+        self.requests.front().map(|request| request.what.clone())
+    }
+
+    fn answer(&mut self, reply: Result<Vec<Option<String>>, Failure>) {
+        let request = self.requests.pop_front().expect("something was asked");
+        self.store.handle_reply(request.number, reply, &self.docs);
+    }
+
+    /// Carries out all that is asked.
+    fn run(&mut self) {
+        while let Some(ask) = self.ask() {
+            let reply = self.storage.carry_out(&ask);
+            self.answer(reply);
+        }
+    }
+
+    /// A document with an op that the server has not acknowledged, logged.
+    fn edit(&mut self, id: &str, seq: u64) {
+        let entry = Entry::Local {
+            tab: TabId("tab".to_owned()),
+            seq: Seq(seq),
+            id: Some(op_id(seq)),
+            change: Change::default(),
+            source: None,
+        };
+        let record = self.docs.records.entry(key(id)).or_default();
+        record.ops.push(RecordedOp {
+            id: op_id(seq),
+            change: Change::default(),
+            authors: Vec::new(),
+            source: None,
+        });
+        self.docs.used.insert(key(id));
+        self.store.log(&key(id), entry, true);
+    }
+
+    /// A document as the server has it, written whole.
+    fn keep(&mut self, id: &str) {
+        let record = DocRecord {
+            version: Some(Version(1)),
+            ..DocRecord::default()
+        };
+        self.docs.records.insert(key(id), record);
+        self.store.rewrite(&key(id), true);
+        self.run();
+        self.docs.used.remove(&key(id));
+    }
+
+    fn stored(&self) -> Vec<&Stored> {
+        self.store.inventory().expect("it is known").collect()
+    }
+
+    fn lost(&self) -> Option<&Failure> {
+        self.events.iter().find_map(|event| match event {
+            StoreEvent::Lost(failure, _) => Some(failure),
+            _ => None,
+        })
+    }
+}
+
+fn key(id: &str) -> DocKey {
+    DocKey {
+        collection: "c".to_owned(),
+        id: id.to_owned(),
+    }
+}
+
+fn op_id(seq: u64) -> OpId {
+    OpId {
+        src: Some("src".to_owned()),
+        seq: Some(Seq(seq)),
+    }
+}
+
+/// A store of an earlier life with three documents that the server has whole.
+fn with_clean_docs() -> Storage {
+    let mut life = Life::open(Storage::default());
+    for id in ["a", "b", "c"] {
+        life.keep(id);
+    }
+    assert_eq!(life.stored().len(), 3);
+    life.storage
+}
+
+#[test]
+fn what_comes_while_a_write_is_under_way_shares_the_next_one() {
+    let mut life = Life::open(Storage::default());
+    let before = life.storage.writes;
+    life.edit("a", 1);
+    let first = life.ask().expect("a write");
+    life.edit("a", 2);
+    life.edit("b", 3);
+    let (barrier, committed) = (life.store.barrier(), life.store.committed());
+    assert!(barrier > committed, "nothing may go out yet");
+    let reply = life.storage.carry_out(&first);
+    life.answer(reply);
+    assert!(life.store.committed() < life.store.barrier());
+    life.run();
+    assert_eq!(life.store.committed(), life.store.barrier());
+    assert_eq!(life.storage.writes, before + 2);
+}
+
+#[test]
+fn clean_documents_make_room_also_before_anybody_knows_which_there_are() {
+    let mut life = Life::open(with_clean_docs());
+    assert!(life.store.inventory().is_none(), "nobody has read it yet");
+    life.storage.room = Some(bytes(&life.storage.texts));
+    life.edit("d", 1);
+    life.run();
+    assert!(life.lost().is_none());
+    assert_eq!(life.store.committed(), life.store.barrier());
+    assert!(life.stored().iter().all(|stored| stored.key == key("d")));
+    assert!(
+        life.storage
+            .names()
+            .iter()
+            .any(|id| id.starts_with("journal/"))
+    );
+}
+
+#[test]
+fn what_the_server_does_not_have_is_never_evicted() {
+    let mut life = Life::open(Storage::default());
+    life.edit("a", 1);
+    life.store.flush();
+    life.run();
+    assert!(life.storage.names().contains(&"c/a"));
+    let mut next = Life::open(life.storage);
+    next.store.want_inventory();
+    next.run();
+    next.storage.room = Some(bytes(&next.storage.texts));
+    let before = next.storage.texts.clone();
+    next.edit("b", 2);
+    next.run();
+    assert!(next.store.is_full());
+    assert_eq!(
+        next.lost().map(|failure| failure.kind),
+        Some(FailureKind::Quota)
+    );
+    assert_eq!(next.storage.texts, before);
+}
+
+#[test]
+fn a_document_in_use_is_not_evicted() {
+    let mut life = Life::open(with_clean_docs());
+    life.docs.used.extend([key("a"), key("b"), key("c")]);
+    life.storage.room = Some(bytes(&life.storage.texts));
+    life.edit("d", 1);
+    life.run();
+    assert!(life.store.is_full());
+    assert!(life.storage.names().contains(&"c/a"));
+}
+
+#[test]
+fn a_store_of_a_newer_schema_is_left_alone() {
+    let mut storage = with_clean_docs();
+    let state = storage.texts.iter_mut().find(|(id, _)| id.id == "state");
+    let (_, text) = state.expect("a store has a state");
+    let (known, newer) = (format!("\"schema\":{SCHEMA}"), SCHEMA + 1);
+    assert!(text.contains(&known));
+    *text = text.replace(&known, &format!("\"schema\":{newer}"));
+    let before = storage.texts.clone();
+
+    let mut life = Life::open(storage);
+    assert_eq!(
+        life.lost().map(|failure| failure.kind),
+        Some(FailureKind::Unavailable)
+    );
+    life.edit("a", 1);
+    life.store.flush();
+    life.run();
+    assert_eq!(life.storage.texts, before);
+}
+
+#[test]
+fn a_failed_write_is_tried_again_on_a_new_handle_and_no_other() {
+    let mut life = Life::open(Storage::default());
+    life.edit("a", 1);
+    let write = life.ask().expect("a write");
+    life.answer(Err(failure(FailureKind::Closed)));
+    assert_eq!(life.ask(), Some(Ask::Open));
+    life.answer(Ok(Vec::new()));
+    // First it has to be the storage that it was.
+    let check = life.ask().expect("a check");
+    assert!(matches!(check, Ask::Read(_)));
+    let reply = life.storage.carry_out(&check);
+    life.answer(reply);
+    assert_eq!(life.ask(), Some(write));
+    life.run();
+    assert!(life.lost().is_none());
+    assert_eq!(life.store.committed(), life.store.barrier());
+}
+
+#[test]
+fn a_storage_that_somebody_emptied_is_not_gone_on_with() {
+    let mut life = Life::open(Storage::default());
+    life.edit("a", 1);
+    life.run();
+    life.storage.texts.clear();
+    life.edit("a", 2);
+    life.ask();
+    life.answer(Err(failure(FailureKind::Closed)));
+    life.run();
+    assert_eq!(
+        life.lost().map(|failure| failure.kind),
+        Some(FailureKind::Closed)
+    );
+    let given_up = life.events.iter().find_map(|event| match event {
+        StoreEvent::Lost(_, unwritten) => Some(unwritten),
+        _ => None,
+    });
+    assert_eq!(
+        given_up.map(Vec::len),
+        Some(1),
+        "the op that was not written is told"
+    );
+    assert!(life.storage.texts.is_empty());
+}
+
+#[test]
+fn the_journal_is_kept_as_long_as_a_record_lacks_some_of_it() {
+    let mut life = Life::open(Storage::default());
+    // Nobody here can read this one, so nobody rewrites it.
+    life.edit("a", 1);
+    let unreadable = life.docs.records.remove(&key("a"));
+    assert!(unreadable.is_some());
+    life.run();
+    life.edit("b", 2);
+    life.store.flush();
+    life.run();
+    let journal = life.storage.names();
+    let journal = journal.iter().filter(|id| id.starts_with("journal/"));
+    assert_eq!(journal.count(), 2);
+
+    let mut next = Life::open(life.storage);
+    let restored = next.events.iter().find_map(|event| match event {
+        StoreEvent::Restored(docs) => Some(docs),
+        _ => None,
+    });
+    let keys: Vec<&DocKey> = restored
+        .expect("it opens")
+        .iter()
+        .map(|doc| &doc.key)
+        .collect();
+    assert_eq!(
+        keys,
+        [&key("a")],
+        "what b's record holds is not applied again"
+    );
+    next.docs.records.insert(key("a"), DocRecord::default());
+    next.store.flush();
+    next.run();
+    let journal = next.storage.names();
+    assert!(!journal.iter().any(|id| id.starts_with("journal/")));
+}
+
+#[test]
+fn records_name_documents_with_any_characters() {
+    let ids = ["a/b", "%2F", "", "ü\u{0}"];
+    let mut life = Life::open(Storage::default());
+    for collection in ids {
+        for id in ids {
+            let key = DocKey {
+                collection: collection.to_owned(),
+                id: id.to_owned(),
+            };
+            let record = DocRecord {
+                version: Some(Version(1)),
+                ..DocRecord::default()
+            };
+            life.docs.records.insert(key.clone(), record);
+            life.store.rewrite(&key, true);
+        }
+    }
+    life.run();
+    let docs = life.storage.texts.iter();
+    let docs = docs.filter(|(_, text)| {
+        **text
+            == write_json(&DocRecord {
+                at: 0,
+                version: Some(Version(1)),
+                ..DocRecord::default()
+            })
+    });
+    assert_eq!(docs.count(), ids.len() * ids.len());
+}
