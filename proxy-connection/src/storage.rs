@@ -21,7 +21,16 @@ pub(crate) struct Storage {
     letters: Vec<DeadLetter>,
     watches: bool,
     /// What is to be asked as soon as the host has certain ops, in order.
-    waiting: Vec<(Token, Question)>,
+    waiting: Vec<Waiting>,
+}
+
+/// A question that waits.
+#[derive(Debug)]
+struct Waiting {
+    token: Token,
+    question: Question,
+    /// Documents with ops that the host has yet to accept.
+    behind: Vec<DocKey>,
 }
 
 /// What was asked of the store.
@@ -99,7 +108,8 @@ impl ProxyConnection {
             | Asked::Snapshot(_)
             | Asked::Presence(_) => None,
         });
-        let waiting = self.storage.waiting.iter().map(|(_, question)| question);
+        let waiting = self.storage.waiting.iter();
+        let waiting = waiting.map(|waiting| &waiting.question);
         let own = asked.chain(waiting).flat_map(|question| match question {
             Question::PutDocs(docs) => docs.as_slice(),
             Question::GetBulk { .. } | Question::FlushWrites | Question::Wipe => &[],
@@ -190,21 +200,41 @@ impl ProxyConnection {
         if self.left {
             return self.push_event(TabEvent::Stored(token, Err(closed())));
         }
-        self.storage.waiting.push((token, question));
+        let behind = self.unaccepted(&question, token);
+        self.storage.waiting.push(Waiting {
+            token,
+            question,
+            behind,
+        });
     }
 
-    /// Asks what was waiting for ops to be accepted: whoever has something written means what he
-    /// submitted before. Says whether there was something.
+    /// Which documents a question waits for: whoever has something written means what he submitted before.
+    fn unaccepted(&self, question: &Question, token: Token) -> Vec<DocKey> {
+        let is_behind = |key: &&DocKey| !self.is_accepted(key, token);
+        match question {
+            Question::GetBulk { .. } | Question::Wipe => Vec::new(),
+            Question::PutDocs(keys) => keys.iter().filter(is_behind).cloned().collect(),
+            Question::FlushWrites => self.by_key.keys().filter(is_behind).cloned().collect(),
+        }
+    }
+
+    /// Asks what was waiting for ops to be accepted. Says whether there was something.
     pub(crate) fn ask_waiting(&mut self) -> bool {
-        let ready = |(token, question): &(Token, Question)| match question {
-            Question::GetBulk { .. } | Question::Wipe => true,
-            Question::PutDocs(keys) => keys.iter().all(|key| self.is_accepted(key, *token)),
-            Question::FlushWrites => self.by_key.keys().all(|key| self.is_accepted(key, *token)),
-        };
-        let Some(at) = self.storage.waiting.iter().position(ready) else {
+        let mut waiting = std::mem::take(&mut self.storage.waiting);
+        let ready = waiting
+            .iter_mut()
+            .position(|Waiting { token, behind, .. }| {
+                while behind.pop_if(|key| self.is_accepted(key, *token)).is_some() {}
+                behind.is_empty()
+            });
+        let ready = ready.map(|at| waiting.remove(at));
+        self.storage.waiting = waiting;
+        let Some(Waiting {
+            token, question, ..
+        }) = ready
+        else {
             return false;
         };
-        let (token, question) = self.storage.waiting.remove(at);
         let callback_id = CallbackId(self.next_callback);
         let message = question.message(callback_id);
         self.ask(Asked::Stored(token, question));
@@ -287,6 +317,16 @@ impl ProxyConnection {
             }
             self.with_doc(handle, |doc, up| doc.send_again(up));
         }
+        let mut waiting = std::mem::take(&mut self.storage.waiting);
+        for Waiting {
+            token,
+            question,
+            behind,
+        } in &mut waiting
+        {
+            *behind = self.unaccepted(question, *token);
+        }
+        self.storage.waiting = waiting;
     }
 
     /// What another host has to be asked again.
@@ -327,7 +367,7 @@ impl ProxyConnection {
             | Asked::Presence(_) => true,
         });
         let waiting = std::mem::take(&mut self.storage.waiting);
-        refused.extend(waiting.into_iter().map(|(token, _)| token));
+        refused.extend(waiting.into_iter().map(|waiting| waiting.token));
         for token in refused.into_iter().rev() {
             self.push_event(TabEvent::Stored(token, Err(error.clone())));
         }
