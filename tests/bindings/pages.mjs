@@ -88,10 +88,15 @@ async function offline(pair) {
   const before = await pair.agree();
   await pair.stage.cut(pair.pages);
   await pair.type([0, before.length], ['away ', ' NEAR']);
-  await until('the tabs share what was typed offline', async () => {
-    const texts = await Promise.all(pair.pages.map(shown));
-    return texts.every((text) => text === `away ${before} NEAR`);
-  });
+  let texts;
+  await until(
+    'the tabs share what was typed offline',
+    async () => {
+      texts = await Promise.all(pair.pages.map(shown));
+      return texts.every((text) => text === `away ${before} NEAR`);
+    },
+    () => ({ before, texts }),
+  );
   await pair.stage.post('restore');
   assert.equal(await pair.agree(), `away ${before} NEAR`);
 }
