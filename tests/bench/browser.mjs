@@ -1,6 +1,9 @@
 /** Chromium with the bench page: tabs that share a profile, and what the browser's processes use. */
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -32,14 +35,7 @@ export class Browser {
    */
   async open(server, client, count, query = '') {
     const context = await this.chromium.newContext();
-    const tabs = [];
-    for (let i = 0; i < count; i++) {
-      const tab = await context.newPage();
-      tab.on('pageerror', (error) => console.error(`${client}, tab ${i}:`, error));
-      await tab.goto(server.pageUrl(client) + query);
-      await tab.waitForFunction(() => globalThis.bench?.isConnected());
-      tabs.push(tab);
-    }
+    const tabs = await openTabs(context, server.pageUrl(client) + query, count);
     return { context, tabs, close: () => context.close() };
   }
 
@@ -72,6 +68,42 @@ export class Browser {
     await this.chromium.close();
     await this.process.close();
   }
+}
+
+/**
+ * A tab in a browser of its own whose profile is on the disk, so what is durable is; the profiles of `Browser` are in memory.
+ *
+ * @param {string} url
+ */
+export async function openOnDisk(url) {
+  const directory = await mkdtemp(join(tmpdir(), 'sharedb-proxy-bench-'));
+  const context = await chromium.launchPersistentContext(directory, {
+    executablePath: PROGRAM,
+    args: ARGS,
+  });
+  const close = async () => {
+    await context.close();
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    const [tab] = await openTabs(context, url, 1);
+    return { tab, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openTabs(context, url, count) {
+  const tabs = [];
+  for (let i = 0; i < count; i++) {
+    const tab = await context.newPage();
+    tab.on('pageerror', (error) => console.error(`${url}, tab ${i}:`, error));
+    await tab.goto(url);
+    await tab.waitForFunction(() => globalThis.bench?.isConnected());
+    tabs.push(tab);
+  }
+  return tabs;
 }
 
 async function collectInWorker(browser, targetId) {

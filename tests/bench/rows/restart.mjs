@@ -2,6 +2,7 @@
 
 import { promisify } from 'node:util';
 import { middle } from '../bench.mjs';
+import { openOnDisk } from '../browser.mjs';
 import { atMost } from '../table.mjs';
 
 const COLLECTION = 'restart';
@@ -23,31 +24,33 @@ async function restart(bench) {
     await promisify(doc.create.bind(doc))({ text: `This is ${id}.` });
   }
   backend.close();
-  const browser = await bench.browser();
   const stores = {};
-  for (const count of [FEW, MANY]) stores[count] = await fill(browser, server, count);
   const samples = { [FEW]: [], [MANY]: [] };
-  const rounds = bench.rounds(20);
-  for (let round = 0; round < rounds; round++) {
-    for (const count of round % 2 ? [MANY, FEW] : [FEW, MANY]) {
-      samples[count].push(await reload(stores[count], server, count));
+  try {
+    for (const count of [FEW, MANY]) {
+      stores[count] = await openOnDisk(`${server.pageUrl('ours')}&durable=${count}`);
+      await fill(stores[count], count);
     }
+    const rounds = bench.rounds(20);
+    for (let round = 0; round < rounds; round++) {
+      for (const count of round % 2 ? [MANY, FEW] : [FEW, MANY]) {
+        samples[count].push(await reload(stores[count], server, count));
+      }
+    }
+  } finally {
+    for (const { close } of Object.values(stores)) await close();
   }
-  for (const { context } of Object.values(stores)) await context.close();
   return [{ ours: middle(samples[MANY]), stock: middle(samples[FEW]) }];
 }
 
-/** A profile whose store has so many documents. */
-async function fill(browser, server, count) {
-  const { context, tabs } = await browser.open(server, 'ours', 1, `&durable=${count}`);
-  const [tab] = tabs;
+/** Stores so many documents. */
+async function fill({ tab }, count) {
   for (let at = 0; at < count; at += CHUNK) {
     const chunk = ids.slice(at, Math.min(at + CHUNK, count));
     await tab.evaluate(([c, list]) => globalThis.bench.openAll(c, list), [COLLECTION, chunk]);
   }
   const stored = await tab.evaluate(() => globalThis.bench.flush());
   if (stored !== count) throw new Error(`the store has ${stored} documents, not ${count}`);
-  return { context, tab };
 }
 
 /** The only tab goes, and with it the worker; comes again, and opens a document in the middle of the store. */
