@@ -7,7 +7,7 @@ use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions}
 use js_sys::Array;
 use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
-use worker_host::{Host, Options, Output, ReadyState};
+use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
 use crate::types::{JsTypes, TypesBridge};
 
@@ -15,6 +15,24 @@ use crate::types::{JsTypes, TypesBridge};
 #[wasm_bindgen]
 pub struct HostCore {
     inner: Host,
+}
+
+/// What a host began last. It is read when the host has trapped.
+#[wasm_bindgen]
+pub struct HostDoing {
+    inner: Rc<Doing>,
+}
+
+#[wasm_bindgen]
+impl HostDoing {
+    /// `[cause, text]`, as [`HostCore::quarantine`] takes them; `undefined` where nobody is to blame.
+    pub fn look(&self) -> Option<Array> {
+        let item = |cause: Cause, text: &str| {
+            let cause = JsValue::from(cause as u8);
+            Array::of2(&cause, &JsValue::from_str(text))
+        };
+        self.inner.look(item)
+    }
 }
 
 /// The kinds of outputs, by their number; named in `events.js`.
@@ -158,10 +176,19 @@ impl HostCore {
         self.inner.handle_tab(&TabId(tab), text);
     }
 
-    /// See `Host::refuse_tab`.
-    #[wasm_bindgen(js_name = refuseTab)]
-    pub fn refuse_tab(&mut self, tab: String, text: &str) {
-        self.inner.refuse_tab(&TabId(tab), text);
+    /// See `Host::doing`.
+    pub fn doing(&self) -> HostDoing {
+        HostDoing {
+            inner: self.inner.doing(),
+        }
+    }
+
+    /// Refuses what hosts before this one died on, more than once, as [`HostDoing::look`] said it.
+    pub fn quarantine(&mut self, cause: u8, text: &str) {
+        let causes = [Cause::TabMessage, Cause::ServerMessage, Cause::Document];
+        if let Some(cause) = causes.into_iter().find(|known| *known as u8 == cause) {
+            self.inner.quarantine(cause, text);
+        }
     }
 
     /// A tab is gone.

@@ -13,7 +13,7 @@ import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
-/** A message on which hosts died so often is not tried again. */
+/** What hosts died on so often is not tried again. */
 const TRAPS = 2;
 
 /**
@@ -93,8 +93,10 @@ class WorkerHost {
     /** What the first tab wanted. @type {Map<string, any>} */
     this._settings = new Map();
     this._ends = false;
-    /** Messages on which hosts before this one died, and how often. @type {Map<string, number>} */
-    this._trapped = new Map();
+    /** What the machine began last; can be asked when that has trapped. @type {import('../pkg/sharedb_proxy.js').HostDoing} */
+    this._doing = /** @type {any} */ (undefined);
+    /** What the host was told to refuse. @type {Set<string>} */
+    this._quarantined = new Set();
   }
 
   /** @param {MessagePort} port */
@@ -113,18 +115,27 @@ class WorkerHost {
    * @property {string} [namespace]
    * @property {any} [durableStore]
    * @property {boolean} [keepPendingOnReject]
-   * @property {string[]} [trapped] messages on which a host died, as this tab was told
+   * @property {[cause: number, text: string][]} [trapped] what hosts died on, as this tab was told
    */
   meet(tab, port, connect) {
     if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
     this._watch(tab);
-    for (const text of new Set(connect.trapped)) {
-      const times = connect.trapped?.filter((one) => one === text).length ?? 0;
-      this._trapped.set(text, Math.max(times, this._trapped.get(text) ?? 0));
+    if (!this._core) return this._start(connect);
+    this._compare(port, connect);
+    this._quarantine(connect.trapped);
+  }
+
+  /** @param {[cause: number, text: string][]} [trapped] */
+  _quarantine(trapped = []) {
+    const times = new Map();
+    for (const [cause, text] of trapped) {
+      const what = `${cause} ${text}`;
+      times.set(what, (times.get(what) ?? 0) + 1);
+      if (times.get(what) < TRAPS || this._quarantined.has(what)) continue;
+      this._quarantined.add(what);
+      this._core.quarantine(cause, text);
     }
-    if (this._core) this._compare(port, connect);
-    else this._start(connect);
   }
 
   /**
@@ -170,12 +181,14 @@ class WorkerHost {
       kept ? 'durable' : 'session',
       newSource(),
     );
+    this._doing = this._core.doing();
     this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
     this._storage.attach(this._core, (call) => this._run(call));
     this._url = url;
     if (id) this._core.setId(id);
     // Back from sleep or from a dead network: the backoff need not be waited for.
     globalThis.addEventListener?.('online', () => this._run(() => this._core.handleTimer()));
+    this._quarantine(connect.trapped);
     this._run(() => this._core.connect());
   }
 
@@ -192,27 +205,18 @@ class WorkerHost {
   receive(tab, text) {
     // Of a stranger, or of a tab that is gone: its lock may be faster than its last message.
     if (!this._ports.has(tab)) return;
-    if (this._isTrap(text)) return this._run(() => this._core.refuseTab(tab, text));
-    this._run(() => this._core.handleTab(tab, text), text);
+    this._run(() => this._core.handleTab(tab, text));
   }
 
-  /** @param {string} text */
-  _isTrap(text) {
-    return (this._trapped.get(text) ?? 0) >= TRAPS;
-  }
-
-  /**
-   * @param {() => void} call
-   * @param {string} [text] the message that is handled
-   */
-  _run(call, text) {
+  /** @param {() => void} call */
+  _run(call) {
     try {
       call();
       for (let output = this._core.poll(); output; output = this._core.poll()) this._handle(output);
       this._storage.stir();
       if (this._core.isOver) this._end();
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) return this._die(error, text);
+      if (error instanceof WebAssembly.RuntimeError) return this._die(error);
       throw error;
     }
   }
@@ -222,14 +226,21 @@ class WorkerHost {
    * tabs see that this one is gone, and say to the next one on what it died.
    *
    * @param {Error} error
-   * @param {string} [text]
    */
-  _die(error, text) {
+  _die(error) {
     shared.logger.error('The host crashed, and is started again', error);
-    for (const port of text === undefined ? [] : this._ports.values()) {
-      port.postMessage({ trapped: text });
-    }
+    const trapped = this._whatTrapped();
+    for (const port of trapped ? this._ports.values() : []) port.postMessage({ trapped });
     globalThis.close();
+  }
+
+  _whatTrapped() {
+    try {
+      return this._doing.look();
+    } catch {
+      // Not even that works any more. It is one more crash, and nobody is to blame.
+      return undefined;
+    }
   }
 
   /** Everything was deleted, and the tabs know: whoever comes next gets another worker. */
@@ -283,9 +294,7 @@ class WorkerHost {
       // ShareDB speaks in text only; a binary frame is not its own.
       if (typeof data !== 'string')
         return shared.logger.warn('Ignoring a binary message of the server');
-      if (this._isTrap(data))
-        return shared.logger.error('Ignoring a message that crashed the host twice', data);
-      this._run(() => this._core.socketMessage(data), data);
+      this._run(() => this._core.socketMessage(data));
     };
     socket.onerror = () => this._run(() => this._core.socketFailed('{"message":"socket error"}'));
     socket.onclose = ({ code, reason, wasClean }) => {

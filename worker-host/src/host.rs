@@ -6,6 +6,7 @@
 mod events;
 mod inputs;
 mod presence;
+mod quarantine;
 mod queries;
 mod remote_presence;
 mod snapshots;
@@ -32,6 +33,7 @@ const MAX_SENDING: usize = 128;
 /// a message, with what is around an op.
 pub const MAX_OP_SIZE: usize = 512 * 1024;
 
+pub use self::quarantine::{Cause, Doing};
 use crate::bulk::Bulk;
 use crate::reconnect::Reconnect;
 
@@ -188,6 +190,10 @@ pub struct Host {
     wiping: Vec<(TabId, CallbackId)>,
     /// Everything was wiped.
     over: bool,
+
+    doing: Rc<Doing>,
+    /// What earlier hosts died on, more than once.
+    quarantined: Vec<(Cause, String)>,
 }
 
 /// Something that is said, when it may be.
@@ -310,6 +316,8 @@ impl Host {
             flushes: Vec::new(),
             wiping: Vec::new(),
             over: false,
+            doing: Rc::default(),
+            quarantined: Vec::new(),
             options,
         }
     }

@@ -15,5 +15,5 @@ pub mod native;
 mod reconnect;
 mod wire;
 
-pub use host::{Host, MAX_OP_SIZE, Options, Output, ReadyState};
+pub use host::{Cause, Doing, Host, MAX_OP_SIZE, Options, Output, ReadyState};
 pub use reconnect::{FIRST_DELAY_MS, MAX_DELAY_MS};

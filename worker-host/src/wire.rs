@@ -1,7 +1,8 @@
 //! ShareDB's wire protocol, 1.2: what goes to the server, and what comes back (`lib/agent.js`).
 
 use proxy_doc::{
-    Change, Create, Entries, Error, Json, ReadJson, Reader, Seq, Snapshot, Version, present, wire,
+    Change, Create, Entries, Error, Json, ReadJson, Reader, Seq, Snapshot, Version, json_string,
+    present, wire,
 };
 
 /// The protocol's major number.
@@ -81,6 +82,22 @@ fn name(reader: &mut Reader<'_>) -> Option<Option<String>> {
 }
 
 impl Incoming {
+    /// The same answer, but that it failed.
+    pub(crate) fn failed(self, error: &Error) -> Self {
+        Self {
+            error: Some(WireError {
+                code: error.code.as_deref().map(json_string),
+                message: Some(error.message.clone()),
+            }),
+            op: None,
+            create: None,
+            del: None,
+            data: None,
+            diff: None,
+            ..self
+        }
+    }
+
     /// The id of a query or a snapshot request.
     pub(crate) fn number(&self) -> Option<u64> {
         self.id.as_ref()?.count()

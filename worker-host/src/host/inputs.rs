@@ -3,16 +3,19 @@
 //! A document that the store may have is loaded before anything happens to it. What names it waits, and
 //! with it what came later from the same tab, or from the server; others go on.
 
+use std::rc::Rc;
+
 use broker::message::ToHost;
 use proxy_doc::{DocKey, Json, ParseError, TabId};
 
+use super::quarantine::Cause;
 use super::{Host, ReadyState};
 use crate::wire::Incoming;
 
 /// One input, parsed.
 #[derive(Debug)]
 pub(super) enum Input {
-    Tab(TabId, Box<ToHost>),
+    Tab(TabId, Box<TabMessage>),
     TabGone(TabId),
     Bound(ReadyState),
     Opened,
@@ -29,10 +32,17 @@ pub(super) struct Parked {
     asked: bool,
 }
 
+/// One message of a tab.
+#[derive(Debug)]
+pub(super) struct TabMessage {
+    pub(super) text: Rc<str>,
+    pub(super) message: ToHost,
+}
+
 /// One message of the server.
 #[derive(Debug)]
 pub(super) struct Message {
-    pub(super) text: String,
+    pub(super) text: Rc<str>,
     pub(super) parsed: Result<Incoming, ParseError>,
 }
 
@@ -96,8 +106,23 @@ impl Host {
     }
 
     fn carry_out(&mut self, input: Input) {
+        let refused = match &input {
+            Input::Tab(_, message) => self.begin(Cause::TabMessage, &message.text),
+            Input::Message(message) => self.begin(Cause::ServerMessage, &message.text),
+            Input::TabGone(_)
+            | Input::Bound(_)
+            | Input::Opened
+            | Input::Closed(..)
+            | Input::Failed(_) => {
+                self.begin_other();
+                false
+            }
+        };
+        if refused {
+            return self.refuse_input(input);
+        }
         match input {
-            Input::Tab(tab, message) => self.handle_tab_message(&tab, *message),
+            Input::Tab(tab, message) => self.handle_tab_message(&tab, message.message),
             Input::TabGone(tab) => self.lose_tab(&tab),
             Input::Bound(ready) => self.take_socket(ready),
             Input::Opened => self.take_open(),
@@ -130,7 +155,7 @@ impl Host {
 
     fn named(&self, at: usize) -> Vec<DocKey> {
         match self.parked.get(at).map(|parked| &parked.input) {
-            Some(Input::Tab(_, message)) => named_by_tab(message),
+            Some(Input::Tab(_, message)) => named_by_tab(&message.message),
             Some(Input::Message(message)) => match &message.parsed {
                 Ok(incoming) => self.named_by_query(incoming),
                 Err(_) => Vec::new(),

@@ -38,6 +38,9 @@ pub(super) struct Unreadable {
 
 impl Documents for Host {
     fn record(&self, key: &DocKey) -> Kept {
+        if self.begin_document(key).is_some() {
+            return Kept::AsItIs;
+        }
         if let Some(unreadable) = self.unreadable(key) {
             return match &unreadable.record {
                 Some(record) => Kept::Record(Box::new(DocRecord {
@@ -189,6 +192,7 @@ impl Host {
 
     /// What came of [`Output::Storage`].
     pub fn handle_storage(&mut self, number: u64, reply: Result<Vec<Option<String>>, Failure>) {
+        self.begin_other();
         self.with_store(|store, host| store.handle_reply(number, reply, host));
         self.handle_store_events();
     }
@@ -201,6 +205,7 @@ impl Host {
 
     /// Which of the tabs in [`Output::FindTabs`] live.
     pub fn tabs_found(&mut self, living: &[TabId]) {
+        self.begin_other();
         if let Some(store) = &mut self.store {
             store.handle_tabs(living);
         }
@@ -209,6 +214,7 @@ impl Host {
 
     /// Nothing has come in for a while: a good moment for what can wait.
     pub fn handle_idle(&mut self) {
+        self.begin_other();
         if let Some(store) = &mut self.store {
             store.handle_idle();
         }
@@ -402,6 +408,15 @@ impl Host {
         } = restored;
         if self.by_key.contains_key(&key) || self.is_unreadable(&key) {
             return;
+        }
+        if let Some(error) = self.begin_document(&key) {
+            let record = record.ok().flatten();
+            let unreadable = Unreadable {
+                record,
+                entries,
+                error,
+            };
+            return self.unreadable.push((key, unreadable));
         }
         let store = self.store.as_ref();
         let mut goes = store.is_some_and(|store| store.is_deleting(&key));

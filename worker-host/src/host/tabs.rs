@@ -11,7 +11,7 @@ use proxy_doc::{
     Version, codes, resolve,
 };
 
-use super::inputs::Input;
+use super::inputs::{Input, TabMessage};
 use super::{Host, Output, Tab, Told, Waiting};
 
 /// Changes a tab may leave unconfirmed before it gets no more: it is asleep, or far behind.
@@ -21,44 +21,15 @@ impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
     pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
         match decode::<ToHost>(text) {
-            Ok(message) => self.take(Input::Tab(tab.clone(), Box::new(message))),
+            Ok(message) => {
+                let text = text.into();
+                let message = Box::new(TabMessage { text, message });
+                self.take(Input::Tab(tab.clone(), message));
+            }
             Err(error) => match callback_id(text) {
                 Some(callback_id) => self.refuse(tab, callback_id, error),
                 None => self.warn(format!("From tab {}: {}", tab.0, error.message)),
             },
-        }
-    }
-
-    /// A message on which this host has died before, and more than once: it is answered by an error, and
-    /// changes nothing.
-    pub fn refuse_tab(&mut self, tab: &TabId, text: &str) {
-        let message = "The host crashed on this message, twice";
-        let error = Error::new(codes::ERR_INPUT_QUARANTINED, message);
-        match (decode::<ToHost>(text), callback_id(text)) {
-            (Ok(ToHost::SubmitOp(op)), _) => {
-                let SubmitOp {
-                    collection,
-                    id,
-                    seq,
-                    ..
-                } = op;
-                let event = DocEvent::Rejected { seq, error };
-                self.tell(
-                    tab,
-                    ToTab::Doc {
-                        collection,
-                        id,
-                        event,
-                    },
-                );
-            }
-            (Ok(ToHost::Bulk { reads }), _) => {
-                for read in reads {
-                    self.refuse(tab, read.callback_id, error.clone());
-                }
-            }
-            (_, Some(callback_id)) => self.refuse(tab, callback_id, error),
-            (_, None) => self.warn(format!("From tab {}: {}", tab.0, error.message)),
         }
     }
 
@@ -104,7 +75,7 @@ impl Host {
                     },
                 );
             }
-            ToHost::SubmitOp(op) => self.submit(tab, op),
+            ToHost::SubmitOp(op) => self.submit(tab, op, None),
             ToHost::IngestSnapshot {
                 collection,
                 id,
@@ -480,7 +451,8 @@ impl Host {
 
     // ---- Writing ----
 
-    fn submit(&mut self, tab: &TabId, op: SubmitOp) {
+    /// Takes an op of a tab, unless there is a `refusal`.
+    pub(super) fn submit(&mut self, tab: &TabId, op: SubmitOp, refusal: Option<Error>) {
         let key = DocKey {
             collection: op.collection.clone(),
             id: op.id.clone(),
@@ -503,7 +475,11 @@ impl Host {
         if self.is_taken(handle, tab, seq) {
             return;
         }
-        match self.admit(handle, tab, &op) {
+        let admitted = match refusal {
+            Some(error) => Err(error),
+            None => self.admit(handle, tab, &op),
+        };
+        match admitted {
             Err(error) => self.tell_doc(handle, tab, DocEvent::Rejected { seq, error }),
             Ok(kind) => self.submit_admitted(handle, tab, op, kind),
         }

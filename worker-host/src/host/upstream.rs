@@ -48,7 +48,7 @@ impl Host {
     /// One message from the server.
     pub fn socket_message(&mut self, text: &str) {
         self.take(Input::Message(Box::new(Message {
-            text: text.to_owned(),
+            text: text.into(),
             parsed: read_json(text),
         })));
     }
@@ -93,6 +93,7 @@ impl Host {
 
     /// The time of [`Output::StartTimer`] is over, or the network is back.
     pub fn handle_timer(&mut self) {
+        self.begin_other();
         let idle = matches!(
             self.state,
             State::Disconnected | State::Closed | State::Stopped
@@ -252,7 +253,7 @@ impl Host {
 
     // ---- What the server sends ----
 
-    fn handle_message(&mut self, mut message: Incoming, text: &str) {
+    pub(super) fn handle_message(&mut self, mut message: Incoming, text: &str) {
         let whole = || proxy_doc::json(text.to_owned()).ok();
         let error = message.error.take().map(|error| error.into_error(whole()));
         match message.a.as_str() {
