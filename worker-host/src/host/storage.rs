@@ -4,7 +4,8 @@
 //! goes out behind the write that holds them (`Host::push_out`). A host that takes over applies the
 //! journal with the machines that made it, not connected to anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use broker::hub;
 use broker::message::{
@@ -309,41 +310,59 @@ impl Host {
         self.storage_mode = MEMORY.to_owned();
         self.line = self.store.as_ref().map_or(self.line, |store| store.line());
         self.tell_line();
-        let changed: BTreeSet<&DocKey> = unwritten.iter().map(|(key, _)| key).collect();
-        for key in changed {
-            let of_doc = unwritten.iter().filter(|(of, _)| of == key);
-            let authors: Option<Vec<Author>> = of_doc.map(|(_, author)| author.clone()).collect();
-            self.give_up_unwritten(key, authors.as_deref());
-        }
+        self.give_up_unwritten(unwritten);
     }
 
     /// The storage may have these ops, or not, or as they were before. What it has a later life sends, and
-    /// what it does not have the tab may send to that again: this life must send none of them. Without
-    /// authors that is so of all ops of the document.
-    fn give_up_unwritten(&mut self, key: &DocKey, authors: Option<&[Author]>) {
-        let Some(handle) = self.by_key.get(key).copied() else {
-            return;
+    /// what it does not have the tab may send to that again: this life must send none of them. Without an
+    /// author that is so of all ops of the document.
+    fn give_up_unwritten(&mut self, unwritten: &[(DocKey, Option<Author>)]) {
+        let mut by_key: BTreeMap<&DocKey, Vec<&Option<Author>>> = BTreeMap::new();
+        for (key, author) in unwritten {
+            by_key.entry(key).or_default().push(author);
+        }
+        let mut given_up = Vec::new();
+        for (key, authors) in by_key {
+            let authors: Option<Vec<&Author>> = authors.into_iter().map(Option::as_ref).collect();
+            given_up.extend(self.first_unwritten(key, authors.as_deref()));
+        }
+        let handles: BTreeSet<DocHandle> = given_up.iter().map(|(handle, _)| *handle).collect();
+        let is_of = |said: &Said| said.op.is_some_and(|handle| handles.contains(&handle));
+        self.out.retain(|said| !is_of(said));
+        for (handle, range) in given_up {
+            self.give_up_ops(handle, range);
+        }
+        self.run();
+    }
+
+    /// The ops from the first one on that is by one of these authors.
+    fn first_unwritten(
+        &self,
+        key: &DocKey,
+        authors: Option<&[&Author]>,
+    ) -> Option<(DocHandle, Range<usize>)> {
+        let handle = *self.by_key.get(key)?;
+        let doc = &self.docs.get(&handle)?.doc;
+        let is_unwritten = |submission: &Submission| {
+            let author = self.author_of(submission.token).map(recorded);
+            let is_of =
+                |authors: &[&Author]| author.is_some_and(|author| authors.contains(&&author));
+            authors.is_none_or(is_of)
         };
+        let concerns = |op: &PendingOp| op.submissions.iter().any(is_unwritten);
+        let first = doc.unfinished().position(concerns)?;
+        Some((handle, first..doc.unfinished().count()))
+    }
+
+    fn give_up_ops(&mut self, handle: DocHandle, range: Range<usize>) {
         let (Some(host_doc), Some(error)) = (self.docs.get(&handle), self.storage_error.clone())
         else {
             return;
         };
-        let is_unwritten = |submission: &Submission| {
-            let author = self.author_of(submission.token).map(recorded);
-            let is_of = |authors: &[Author]| author.is_some_and(|author| authors.contains(&author));
-            authors.is_none_or(is_of)
-        };
-        let count = host_doc.doc.unfinished().count();
-        let concerns = |op: &PendingOp| op.submissions.iter().any(is_unwritten);
-        let Some(first) = host_doc.doc.unfinished().position(concerns) else {
-            return;
-        };
         let is_whole = host_doc.state.missing().is_none();
-        self.out.retain(|said| said.op != Some(handle));
-        if !is_whole || !self.rebuild(handle, &error, first..count) {
+        if !is_whole || !self.rebuild(handle, &error, range) {
             self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
-        self.run();
     }
 
     /// Tells every tab what the store is now, in front of what waits to be told: that belongs to another
@@ -409,15 +428,7 @@ impl Host {
         if self.by_key.contains_key(&key) || self.is_unreadable(&key) {
             return;
         }
-        if let Some(error) = self.begin_document(&key) {
-            let record = record.ok().flatten();
-            let unreadable = Unreadable {
-                record,
-                entries,
-                error,
-            };
-            return self.unreadable.push((key, unreadable));
-        }
+        let refusal = self.begin_document(&key);
         let store = self.store.as_ref();
         let mut goes = store.is_some_and(|store| store.is_deleting(&key));
         let record = match record {
@@ -439,9 +450,10 @@ impl Host {
         let handle = self.open(key.clone());
         self.fresh.push(handle);
         self.replaying = true;
-        let result = self
-            .read_record(handle, &record)
-            .and_then(|()| all.iter().try_for_each(|entry| self.replay(handle, entry)));
+        let result = match refusal {
+            Some(error) => Err(error),
+            None => self.restore_state(handle, &record, &all),
+        };
         self.replaying = false;
         if let Err(error) = result {
             self.docs.remove(&handle);
@@ -481,6 +493,25 @@ impl Host {
         if self.connected() {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
+    }
+
+    fn restore_state(
+        &mut self,
+        handle: DocHandle,
+        record: &DocRecord,
+        entries: &[Entry],
+    ) -> Result<(), Error> {
+        self.read_record(handle, record)?;
+        for entry in entries {
+            self.replay(handle, entry)?;
+        }
+        // Where ops were given up as they were made, the record was written anew, and holds the entry.
+        let host_doc = self.docs.get(&handle);
+        if host_doc.is_some_and(|host_doc| host_doc.doc.in_hard_rollback()) {
+            let message = "The stored ops cannot be applied here";
+            return Err(Error::new(codes::ERR_STORAGE, message));
+        }
+        Ok(())
     }
 
     fn read_record(&mut self, handle: DocHandle, record: &DocRecord) -> Result<(), Error> {
