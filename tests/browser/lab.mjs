@@ -17,9 +17,13 @@ export async function buildLab(pages) {
   await cp(path(`../../js-shim/${MODULE}`), `${root}/${MODULE}`);
   await cp(path('lab/tab.html'), `${root}/tab.html`);
   await build({
-    entryPoints: ['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'].map((name) =>
-      path(`lab/${name}`),
-    ),
+    entryPoints: [
+      'tab.js',
+      'worker.js',
+      'sealed-worker.js',
+      'failing-worker.js',
+      'trapping-worker.js',
+    ].map((name) => path(`lab/${name}`)),
     outdir: `${root}/src`,
     bundle: true,
     format: 'esm',

@@ -24,6 +24,7 @@ import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
 import { textTests } from './text.mjs';
+import { trapTests } from './traps.mjs';
 
 /** The limit for one test that names none of its own, browser start included, in milliseconds. */
 const LIMIT_MS = 45_000;
@@ -41,6 +42,7 @@ const TESTS = [
   ...storageTests,
   ...durableTests,
   ...failingTests,
+  ...trapTests,
   ...chaosTests,
 ];
 

@@ -49,11 +49,13 @@ impl Host {
         self.quarantined.push((cause, text.into()));
     }
 
-    /// Something begins. Says whether it is to be refused.
+    /// Something begins. Says whether it is to be refused: then it does not.
     pub(super) fn begin(&self, cause: Cause, text: &Rc<str>) -> bool {
-        self.doing.now.replace(Some((cause, Rc::clone(text))));
-        let mut refused = self.quarantined.iter();
-        refused.any(|(of, known)| *of == cause && **known == **text)
+        let mut known = self.quarantined.iter();
+        let refused = known.any(|(of, known)| *of == cause && **known == **text);
+        let now = (!refused).then(|| (cause, Rc::clone(text)));
+        self.doing.now.replace(now);
+        refused
     }
 
     /// Something begins that is not to blame for anything.

@@ -1,0 +1,33 @@
+/**
+ * A worker whose machine traps while it is at something:
+ *
+ *   trapping-worker.js?cause=0&mark=text
+ *
+ * `cause` is that of `HostDoing`, and `mark` a part of its text. It traps where it asks for an OT type: from there an exception
+ * goes through the machine as a trap does. Who wants to know how often the worker was started listens on the
+ * BroadcastChannel of the worker's name.
+ */
+
+import { serve } from 'sharedb-proxy/worker';
+import { HostCore } from '../../../js-shim/pkg/sharedb_proxy.js';
+import { typesBridge } from '../../../js-shim/src/types-bridge.js';
+
+const query = new URLSearchParams(location.search);
+const cause = Number(query.get('cause'));
+const mark = query.get('mark');
+
+let begun;
+const { doing } = HostCore.prototype;
+HostCore.prototype.doing = function doingOfTheLast() {
+  return (begun = doing.call(this));
+};
+
+const { resolve } = typesBridge;
+typesBridge.resolve = (name) => {
+  const [of, text] = begun?.look() ?? [];
+  if (of === cause && text.includes(mark)) throw new WebAssembly.RuntimeError('unreachable');
+  return resolve(name);
+};
+
+new BroadcastChannel(self.name).postMessage('started');
+serve();

@@ -1,0 +1,141 @@
+/**
+ * The machine in the worker traps again and again on the same thing: who sent it is told, and everything else goes on. How it
+ * is made to trap is in `lab/trapping-worker.js`.
+ */
+import assert from 'node:assert/strict';
+import { until } from './stage.mjs';
+
+const PAGE = 'lab/tab.html';
+const MARK = 'TRAP';
+const CODE = 'ERR_INPUT_QUARANTINED';
+
+/** Numbers of causes, as `HostDoing` gives them. */
+const TAB_MESSAGE = 0;
+const SERVER_MESSAGE = 1;
+const DOCUMENT = 2;
+
+// ---- In the page ----
+
+async function open({ ids, script, namespace }) {
+  const run = { starts: 0, opened: {}, outcomes: {}, errors: [], docs: {} };
+  window.run = run;
+  new BroadcastChannel(`lab ${namespace}`).onmessage = () => (run.starts += 1);
+  const options = { ids: [], namespace, worker: 'trapping-worker', script };
+  run.it = await window.lab.open(options);
+  for (const id of ids) {
+    const doc = (run.docs[id] = run.it.connection.get('demo', id));
+    doc.on('error', (error) => run.errors.push(error.code));
+    doc.subscribe((error) => (run.opened[id] = error ? error.code : 'ok'));
+  }
+}
+
+/** A new document. */
+const create = ({ id, marker }) =>
+  window.run.docs[id].create({ list: [marker] }, (error) => {
+    window.run.outcomes[marker] = error ? error.code : 'ok';
+  });
+
+const edit = ({ id, marker }) =>
+  window.run.docs[id].submitOp([{ p: ['list', 0], li: marker }], (error) => {
+    window.run.outcomes[marker] = error ? error.code : 'ok';
+  });
+
+/** A new document, of a client of its own. */
+async function createElsewhere({ id, marker }) {
+  const options = { ids: [], durable: false, namespace: 'elsewhere', inPage: true };
+  const { connection } = await window.lab.open(options);
+  const doc = connection.get('demo', id);
+  await new Promise((resolve) => doc.create({ list: [marker] }, resolve));
+}
+
+const flush = () => window.lab.flush(window.run.it);
+
+const look = (id) => {
+  const { starts, opened, outcomes, errors, docs } = window.run;
+  return { starts, opened, outcomes, errors, list: docs[id].data?.list };
+};
+
+// ---- The tests ----
+
+function begin(page, cause, mark, ids) {
+  const script = `?cause=${cause}&mark=${mark}`;
+  return page.evaluate(open, { ids, script, namespace: `traps ${cause}` });
+}
+
+/** Waits until `condition` holds of what the page knows of the document, and gives that. */
+async function sees(page, id, what, condition) {
+  let seen;
+  await until(
+    what,
+    async () => {
+      seen = await page.evaluate(look, id);
+      return condition(seen);
+    },
+    () => seen,
+  );
+  return seen;
+}
+
+const isOpen =
+  (...ids) =>
+  ({ opened }) =>
+    ids.every((id) => opened[id]);
+
+const has =
+  (...markers) =>
+  ({ list }) =>
+    list && [...list].sort().join() === markers.sort().join();
+
+async function message(stage) {
+  const pages = [await stage.visit(PAGE), await stage.visit(PAGE)];
+  const [first, second] = pages;
+  for (const page of pages) {
+    await begin(page, TAB_MESSAGE, MARK, ['a']);
+    await sees(page, 'a', 'it is open', isOpen('a'));
+  }
+  await first.evaluate(create, { id: 'a', marker: MARK });
+  const told = await sees(first, 'a', 'the callback comes', ({ outcomes }) => outcomes[MARK]);
+  assert.equal(told.outcomes[MARK], CODE);
+  assert.equal(told.starts, 3);
+  await first.evaluate(create, { id: 'a', marker: 'after' });
+  await sees(second, 'a', 'the other tab has what came after', has('after'));
+  await second.evaluate(edit, { id: 'a', marker: 'beside' });
+  for (const page of pages) await sees(page, 'a', 'both show all', has('after', 'beside'));
+  await until('the server has all', async () => {
+    const { data } = await stage.snapshot('a');
+    return data && has('after', 'beside')(data);
+  });
+  assert.equal((await first.evaluate(look, 'a')).starts, 3);
+}
+
+async function stored(stage) {
+  const id = `${MARK}.doc`;
+  const page = await stage.visit(PAGE);
+  await begin(page, DOCUMENT, id, [id]);
+  await page.evaluate(create, { id, marker: 'kept' });
+  assert.equal(await page.evaluate(flush), null);
+  await stage.reload(page);
+
+  await begin(page, DOCUMENT, id, ['a', id]);
+  const told = await sees(page, 'a', 'both are answered', isOpen('a', id));
+  assert.deepEqual(told.opened, { a: 'ok', [id]: CODE });
+  assert.equal(told.starts, 3);
+  await page.evaluate(create, { id: 'a', marker: 'fine' });
+  await sees(page, 'a', 'the other document works', ({ outcomes }) => outcomes.fine === 'ok');
+}
+
+async function fromServer(stage) {
+  const page = await stage.visit(PAGE);
+  await begin(page, SERVER_MESSAGE, MARK, ['a', 'b']);
+  await sees(page, 'a', 'both are open', isOpen('a', 'b'));
+  await page.evaluate(createElsewhere, { id: 'a', marker: MARK });
+  await sees(page, 'a', 'the document says so', ({ errors }) => errors.includes(CODE));
+  await page.evaluate(create, { id: 'b', marker: 'fine' });
+  await sees(page, 'b', 'the other document works', ({ outcomes }) => outcomes.fine === 'ok');
+}
+
+export const trapTests = [
+  { name: 'traps: on a message of a tab', run: message },
+  { name: 'traps: on a document of the store', run: stored },
+  { name: 'traps: on a message of the server', run: fromServer },
+];
