@@ -193,6 +193,14 @@ pub struct DocRecord {
     pub rest: Vec<Entry>,
 }
 
+impl DocRecord {
+    /// Whether it holds ops that the server has not acknowledged, be it some that could not be applied.
+    pub(crate) fn has_pending_ops(&self) -> bool {
+        let is_local = |entry: &Entry| matches!(entry, Entry::Local { .. });
+        !self.ops.is_empty() || self.rest.iter().any(is_local)
+    }
+}
+
 wire!(struct DocRecord {
     at = "at";
     version = "version";

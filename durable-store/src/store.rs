@@ -761,7 +761,7 @@ impl DurableStore {
                     stays -= 1;
                     self.lacking.clear(&key);
                     record.at = self.journal_next - 1;
-                    let pending = !record.ops.is_empty();
+                    let pending = record.has_pending_ops();
                     self.inventory.put(&key, record.version, pending);
                     let text = write_json(&*record);
                     self.lacking.set_size(&key, text.len());

@@ -129,13 +129,7 @@ impl Life {
 
     /// A document with an op that the server has not acknowledged, logged.
     fn edit(&mut self, id: &str, seq: u64) {
-        let entry = Entry::Local {
-            tab: TabId("tab".to_owned()),
-            seq: Seq(seq),
-            id: Some(op_id(seq)),
-            change: Change::default(),
-            source: None,
-        };
+        let entry = local(seq);
         let record = self.docs.records.entry(key(id)).or_default();
         record.ops.push(RecordedOp {
             id: op_id(seq),
@@ -182,6 +176,17 @@ fn op_id(seq: u64) -> OpId {
     OpId {
         src: Some("src".to_owned()),
         seq: Some(Seq(seq)),
+    }
+}
+
+/// A tab submitted an op.
+fn local(seq: u64) -> Entry {
+    Entry::Local {
+        tab: TabId("tab".to_owned()),
+        seq: Seq(seq),
+        id: Some(op_id(seq)),
+        change: Change::default(),
+        source: None,
     }
 }
 
@@ -251,6 +256,27 @@ fn what_the_server_does_not_have_is_never_evicted() {
         Some(FailureKind::Quota)
     );
     assert_eq!(next.storage.texts, before);
+}
+
+#[test]
+fn an_op_that_could_not_be_applied_is_pending_all_the_same() {
+    let mut life = Life::open(Storage::default());
+    let record = DocRecord {
+        version: Some(Version(3)),
+        rest: vec![local(1)],
+        ..DocRecord::default()
+    };
+    life.docs.records.insert(key("a"), record);
+    life.store.rewrite(&key("a"), true);
+    life.run();
+    let mut next = Life::open(life.storage);
+    next.store.want_inventory();
+    next.run();
+    assert!(next.stored().iter().all(|stored| stored.pending));
+    next.storage.room = Some(bytes(&next.storage.texts));
+    next.edit("b", 2);
+    next.run();
+    assert!(next.storage.names().contains(&"c/a"));
 }
 
 #[test]
