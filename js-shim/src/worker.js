@@ -13,6 +13,9 @@ import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
+/** How long the last messages of a tab that is gone may take to arrive, in milliseconds. */
+const LAST_WORDS = 50;
+
 /** What hosts died on so often is not tried again. */
 const TRAPS = 2;
 
@@ -155,8 +158,9 @@ class WorkerHost {
 
   /** @param {string} tab */
   _watch(tab) {
-    // The lock is ours only when the tab is gone, even if it crashed.
-    navigator.locks.request(tabLock(tab), () => this._lose(tab));
+    // The lock is ours only when the tab is gone, even if it crashed. It may be faster than the tab's last messages.
+    const gone = () => void timers.start(() => this._lose(tab), LAST_WORDS);
+    navigator.locks.request(tabLock(tab), gone);
   }
 
   /** @param {Introduction} connect */
@@ -203,7 +207,7 @@ class WorkerHost {
    * @param {string} text
    */
   receive(tab, text) {
-    // Of a stranger, or of a tab that is gone: its lock may be faster than its last message.
+    // Of a stranger, or of a tab that is gone.
     if (!this._ports.has(tab)) return;
     this._run(() => this._core.handleTab(tab, text));
   }

@@ -100,6 +100,10 @@ enum Asked {
 #[derive(Debug)]
 enum OwnerTask {
     EndBulk,
+    /// Leave the host.
+    Close {
+        at_once: bool,
+    },
     Announce(State, Option<Json>),
     Adopt(Box<QueryDoc>),
     /// Resubscribe presence channels.
@@ -241,6 +245,10 @@ impl ProxyConnection {
     fn run_owner_task(&mut self, number: u32) -> Option<TabEvent> {
         match self.owner_tasks.remove(&number)? {
             OwnerTask::EndBulk => self.end_bulk_now(),
+            OwnerTask::Close { at_once } => {
+                self.close_now(at_once, true);
+                None
+            }
             OwnerTask::Announce(state, reason) => Some(TabEvent::State(state, reason)),
             OwnerTask::Adopt(doc) => Some(self.adopt(*doc)),
             OwnerTask::Presences => {
@@ -385,6 +393,18 @@ impl ProxyConnection {
     /// with a socket that reports synchronously. Otherwise the socket's own report changes it.
     /// `leave`: the host has other tabs, and this one is no longer one of them.
     pub fn close(&mut self, at_once: bool, leave: bool) {
+        if !leave || self.left {
+            return self.close_now(at_once, leave);
+        }
+        // A host that has other tabs goes on: what was submitted before is for it.
+        self.push_owner(OwnerTask::Close { at_once });
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        for handle in handles {
+            self.with_doc(handle, |doc, up| doc.flush(up));
+        }
+    }
+
+    fn close_now(&mut self, at_once: bool, leave: bool) {
         self.generation += u64::from(at_once);
         let generation = self.generation;
         if at_once {
