@@ -186,6 +186,8 @@ pub struct Host {
     /// Tabs that are told of the store.
     watchers: Set<TabId>,
     told_queue: usize,
+    /// Tabs that say themselves when records are written.
+    flushing_tabs: Set<TabId>,
     flushes: Vec<Flush>,
     wiping: Vec<(TabId, CallbackId)>,
     /// Everything was wiped.
@@ -313,6 +315,7 @@ impl Host {
             draining: Vec::new(),
             watchers: Set::new(),
             told_queue: 0,
+            flushing_tabs: Set::new(),
             flushes: Vec::new(),
             wiping: Vec::new(),
             over: false,

@@ -844,6 +844,9 @@ impl Host {
         };
         store.remove_tab(tab);
         self.watchers.remove(tab);
+        if self.flushing_tabs.contains(tab) {
+            self.set_auto_flush(tab, true);
+        }
         for host_doc in self.docs.values_mut() {
             host_doc.seen.remove(tab);
             host_doc
@@ -959,7 +962,14 @@ impl Host {
         }
     }
 
-    pub(super) fn set_auto_flush(&mut self, on: bool) {
+    /// Records are rewritten by themselves unless a tab wants to say when, for as long as it lives.
+    pub(super) fn set_auto_flush(&mut self, tab: &TabId, on: bool) {
+        if on {
+            self.flushing_tabs.remove(tab);
+        } else {
+            self.flushing_tabs.insert(tab.clone());
+        }
+        let on = self.flushing_tabs.is_empty();
         if let Some(store) = &mut self.store {
             store.set_auto_flush(on);
         }

@@ -103,7 +103,7 @@ impl Host {
             }
             ToHost::PutDocs { docs, callback_id } => self.put_docs(tab, &docs, callback_id),
             ToHost::FlushWrites { callback_id } => self.flush_writes(tab, callback_id),
-            ToHost::SetAutoFlush { on } => self.set_auto_flush(on),
+            ToHost::SetAutoFlush { on } => self.set_auto_flush(tab, on),
             ToHost::WatchStorage {} => self.watch_storage(tab),
             ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
             ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
