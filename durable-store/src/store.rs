@@ -449,6 +449,10 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
+        if self.lacking.is_deleting(key) {
+            // The journal may have older entries, that must not be taken for what this one builds on.
+            self.lacking.force(key);
+        }
         let bytes = write_json(&entry).len();
         self.lacking.add(key, self.journal_next, 1, bytes);
         if blocking {
@@ -722,9 +726,9 @@ impl DurableStore {
         self.begun += 1;
         let mut puts = Vec::new();
         let mut deletes = Vec::new();
-        self.put_journal(&mut puts);
+        let batch = self.close_batch();
         self.put_records(documents, &mut puts, &mut deletes);
-        self.trim_journal(&mut puts, &mut deletes);
+        self.put_journal(batch, &mut puts, &mut deletes);
         if std::mem::take(&mut self.letters_changed) {
             puts.push((RecordId::meta("letters"), write_json(&self.letters)));
         }
@@ -734,15 +738,15 @@ impl DurableStore {
         self.ask(Asked::Write { evicts: false }, Ask::Write { puts, deletes });
     }
 
-    fn put_journal(&mut self, puts: &mut Vec<(RecordId, String)>) {
+    /// What is collected becomes the next journal record.
+    fn close_batch(&mut self) -> Option<JournalRecord> {
         if self.batch.entries.is_empty() && self.batch.tabs.is_empty() {
-            return;
+            return None;
         }
-        let batch = std::mem::take(&mut self.batch);
         self.lacking.begin_journal();
-        puts.push((RecordId::journal(self.journal_next), write_json(&batch)));
         self.journal_next += 1;
         self.journal_bytes += std::mem::take(&mut self.batch_bytes);
+        Some(std::mem::take(&mut self.batch))
     }
 
     fn put_records(
@@ -819,14 +823,27 @@ impl DurableStore {
             || self.journal_bytes > MAX_JOURNAL_BYTES.max(2 * self.lacking.bytes())
     }
 
-    /// Drops the journal up to the oldest entry that some record lacks.
-    fn trim_journal(&mut self, puts: &mut Vec<(RecordId, String)>, deletes: &mut Vec<RecordId>) {
-        let first = self
-            .lacking
-            .first()
-            .unwrap_or(self.journal_next)
-            .min(self.journal_next);
-        if first == self.state.first && !std::mem::take(&mut self.state_changed) {
+    /// Adds the record to the journal, and drops the journal up to the oldest entry that some record lacks. Nothing
+    /// is written and dropped in one go: a storage may do that in any order.
+    fn put_journal(
+        &mut self,
+        added: Option<JournalRecord>,
+        puts: &mut Vec<(RecordId, String)>,
+        deletes: &mut Vec<RecordId>,
+    ) {
+        let mut first = self.journal_next;
+        if let Some(lacked) = self.lacking.first() {
+            first = first.min(lacked);
+        }
+        // The tabs are in the state, too.
+        if let Some(added) =
+            added.filter(|added| first < self.journal_next || !added.entries.is_empty())
+        {
+            first = first.min(self.journal_next - 1);
+            puts.push((RecordId::journal(self.journal_next - 1), write_json(&added)));
+        }
+        let state_changed = std::mem::take(&mut self.state_changed);
+        if first == self.state.first && !state_changed {
             return;
         }
         deletes.extend((self.state.first..first).map(RecordId::journal));

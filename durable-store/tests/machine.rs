@@ -48,9 +48,11 @@ impl Storage {
                 return Ok(ids.iter().map(|id| self.texts.get(id).cloned()).collect());
             }
             Ask::Write { puts, deletes } => {
+                let is_deleted = |(id, _): &&(RecordId, String)| deletes.contains(id);
+                assert_eq!(puts.iter().find(is_deleted), None, "put and deleted");
                 let mut after = self.texts.clone();
-                after.retain(|id, _| !deletes.contains(id));
                 after.extend(puts.iter().cloned());
+                after.retain(|id, _| !deletes.contains(id));
                 if self.room.is_some_and(|room| bytes(&after) > room) {
                     return Err(failure(FailureKind::Quota));
                 }
@@ -240,6 +242,7 @@ fn clean_documents_make_room_also_before_anybody_knows_which_there_are() {
 fn what_the_server_does_not_have_is_never_evicted() {
     let mut life = Life::open(Storage::default());
     life.edit("a", 1);
+    life.run();
     life.store.flush();
     life.run();
     assert!(life.storage.names().contains(&"c/a"));
@@ -391,6 +394,16 @@ fn the_journal_is_kept_as_long_as_a_record_lacks_some_of_it() {
     next.run();
     let journal = next.storage.names();
     assert!(!journal.iter().any(|id| id.starts_with("journal/")));
+}
+
+#[test]
+fn a_journal_record_that_nothing_needs_is_not_written() {
+    let mut life = Life::open(Storage::default());
+    life.store.add_tab(&TabId("tab".to_owned()));
+    life.run();
+    assert_eq!(life.storage.names(), ["state"]);
+    let next = Life::open(life.storage);
+    assert_eq!(next.store.tabs(), [TabId("tab".to_owned())]);
 }
 
 #[test]

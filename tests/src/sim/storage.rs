@@ -50,6 +50,9 @@ impl Storage {
         puts: &[(RecordId, String)],
         deletes: &[RecordId],
     ) -> Result<Vec<Option<String>>, Failure> {
+        // An application's storage may carry them out in any order.
+        let is_deleted = |(id, _): &&(RecordId, String)| deletes.contains(id);
+        assert_eq!(puts.iter().find(is_deleted), None, "put and deleted");
         let before = |id: &RecordId| self.texts.get(id).map_or(0, String::len);
         let gone: usize = puts.iter().map(|(id, _)| before(id)).sum::<usize>()
             + deletes.iter().map(before).sum::<usize>();
@@ -62,12 +65,12 @@ impl Storage {
             return Err(failure(FailureKind::Quota));
         }
         self.size = after;
-        for id in deletes {
-            self.texts.remove(id);
-        }
         for (id, text) in puts {
             self.traces.scan(text);
             self.texts.insert(id.clone(), text.clone());
+        }
+        for id in deletes {
+            self.texts.remove(id);
         }
         Ok(Vec::new())
     }
