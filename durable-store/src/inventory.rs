@@ -87,6 +87,25 @@ impl Inventory {
             .map(|bucket| (record(bucket), text(bucket)))
             .collect()
     }
+
+    /// Brings the inventory in an older write up to date. What is `unsettled` may have pending ops where the
+    /// write ends: nobody must take it for clean then.
+    pub(crate) fn refresh(
+        &self,
+        puts: &mut [(RecordId, String)],
+        is_unsettled: impl Fn(&DocKey) -> bool,
+    ) {
+        for (id, text) in puts {
+            let bucket = (0..BUCKETS).find(|bucket| record(*bucket) == *id);
+            if let Some(bucket) = bucket {
+                let stored = self.buckets[bucket].iter().map(|stored| Stored {
+                    pending: stored.pending || is_unsettled(&stored.key),
+                    ..stored.clone()
+                });
+                *text = write_json(&stored.collect::<Vec<Stored>>());
+            }
+        }
+    }
 }
 
 fn record(bucket: usize) -> RecordId {

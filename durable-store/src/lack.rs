@@ -13,6 +13,8 @@ struct Tracked {
     /// Bytes of its record, as far as that was read or written.
     size: usize,
     lack: Option<Lack>,
+    /// The last journal record that holds an entry of it.
+    last: u64,
     /// Its record has to be in the next write.
     forced: bool,
     /// It is to be deleted.
@@ -110,6 +112,7 @@ impl Lacking {
             key: key.clone(),
             size: 0,
             lack: None,
+            last: 0,
             forced: false,
             deleted: false,
             deleting: false,
@@ -154,6 +157,7 @@ impl Lacking {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
         self.bytes += bytes;
+        tracked.last = first;
         match &mut tracked.lack {
             Some(lack) => {
                 lack.entries += entries;
@@ -192,6 +196,19 @@ impl Lacking {
         if !std::mem::replace(&mut tracked.deleted, true) {
             self.deleted.push(doc);
         }
+    }
+
+    /// The document's record is being deleted, and nothing else of it has to be.
+    pub(crate) fn evict(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        self.docs[doc.0 as usize].deleting = true;
+        self.deleting.push(doc);
+    }
+
+    /// Whether the journal from this record on may hold entries of the document.
+    pub(crate) fn is_logged_since(&self, key: &DocKey, first: u64) -> bool {
+        let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
+        doc.is_some_and(|doc| doc.last >= first)
     }
 
     /// Whether the document's record is about to go.
@@ -245,10 +262,17 @@ impl Lacking {
         for doc in std::mem::take(&mut self.persisting) {
             self.docs[doc.0 as usize].persisting = false;
         }
-        for doc in std::mem::take(&mut self.deleting) {
-            self.docs[doc.0 as usize].deleting = false;
-        }
         keys
+    }
+
+    /// What was to be deleted is no more, except where a record may still come that was read before.
+    pub(crate) fn finish_deleting(&mut self, is_being_read: impl Fn(&DocKey) -> bool) {
+        let docs = &mut self.docs;
+        self.deleting.retain(|doc| {
+            let tracked = &mut docs[doc.0 as usize];
+            tracked.deleting = is_being_read(&tracked.key);
+            tracked.deleting
+        });
     }
 
     /// Takes those that have to be in the next write.

@@ -8,7 +8,7 @@
 //! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
 //! not acknowledged.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, codes, read_json, write_json};
 
@@ -221,6 +221,8 @@ pub struct DurableStore {
     options: StoreOptions,
     phase: Phase,
     state: StoreState,
+    /// The oldest journal record in the storage, for sure.
+    first_written: u64,
     asked: Map<u64, (Asked, Ask)>,
     next_number: u64,
     requests: VecDeque<Request>,
@@ -281,6 +283,7 @@ impl DurableStore {
             options,
             phase: Phase::Opening,
             state,
+            first_written: 1,
             asked: Map::new(),
             next_number: 1,
             requests: VecDeque::new(),
@@ -966,6 +969,7 @@ impl DurableStore {
             .unwrap_or_default();
         self.next_letter = self.letters.last().map_or(1, |last| last.number + 1);
         self.journal_next = self.state.first;
+        self.first_written = self.state.first;
         self.phase = Phase::ReadingJournal;
         self.read_journal();
     }
@@ -1101,16 +1105,30 @@ impl DurableStore {
         while self.unwritten.front().is_some_and(is_written) {
             self.unwritten.pop_front();
         }
+        self.first_written = self.state.first;
         let keys = self.lacking.finish();
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisted(keys));
         }
+        self.finish_deleting();
+    }
+
+    fn finish_deleting(&mut self) {
+        let questions = || self.asked.values().chain(&self.again);
+        let mut evictions =
+            questions().filter(|(asked, _)| matches!(asked, Asked::Write { evicts: true }));
+        if evictions.next().is_some() {
+            return;
+        }
+        let read: BTreeSet<&DocKey> = keys_being_read(questions()).collect();
+        self.lacking.finish_deleting(|key| read.contains(key));
     }
 
     fn handle_wiped(&mut self, restart: bool) {
         if restart {
             self.state = self.new_state();
             self.journal_next = 1;
+            self.first_written = 1;
             self.state_changed = true;
             self.state_was_absent = true;
             self.has_inventory = true;
@@ -1168,17 +1186,15 @@ impl DurableStore {
             return self.want_inventory();
         }
         let questions = self.asked.values().chain(&self.again);
-        let read = questions.flat_map(|(asked, _)| {
-            let Asked::Docs(keys) = asked else {
-                return &[][..];
-            };
-            keys
-        });
-        let read: Vec<DocKey> = read.cloned().collect();
+        let read: BTreeSet<&DocKey> = keys_being_read(questions).collect();
+        // What the journal has of a document is of no use without the record below it.
         let clean = |stored: &&Stored| {
             !read.contains(&stored.key)
                 && !stored.pending
                 && !self.is_dirty(&stored.key)
+                && !self
+                    .lacking
+                    .is_logged_since(&stored.key, self.first_written)
                 && !documents.holds(&stored.key)
         };
         let evicted: Vec<DocKey> = self
@@ -1195,13 +1211,23 @@ impl DurableStore {
         let text = format!("No space left: evicting {} documents", evicted.len());
         self.events.push_back(StoreEvent::Warn(text));
         for key in &evicted {
+            self.lacking.evict(key);
             self.inventory.remove(key);
             let event = StoreEvent::InventoryChanged(key.clone());
             self.events.push_back(event);
         }
         let puts = self.inventory.records_of(&evicted);
         let deletes = evicted.iter().map(RecordId::doc).collect();
-        self.ask(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
+        self.ask_again(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
+        self.ask_again(asked, ask);
+    }
+
+    /// Asks for a write that has a past, or comes before one that has.
+    fn ask_again(&mut self, asked: Asked, mut ask: Ask) {
+        if let Ask::Write { puts, .. } = &mut ask {
+            self.inventory
+                .refresh(puts, |key| self.lacking.is_dirty(key));
+        }
         self.ask(asked, ask);
     }
 
@@ -1230,6 +1256,18 @@ impl DurableStore {
             }
         }
     }
+}
+
+/// Documents whose records are being read, or are to be.
+fn keys_being_read<'a>(
+    questions: impl Iterator<Item = &'a (Asked, Ask)>,
+) -> impl Iterator<Item = &'a DocKey> {
+    questions.flat_map(|(asked, _)| {
+        let Asked::Docs(keys) = asked else {
+            return &[][..];
+        };
+        keys
+    })
 }
 
 fn set_number(numbers: &mut Vec<OpId>, next: OpId) {

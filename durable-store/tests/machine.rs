@@ -294,6 +294,83 @@ fn a_document_in_use_is_not_evicted() {
 }
 
 #[test]
+fn a_write_that_waited_for_room_does_not_bring_evicted_documents_back() {
+    // Two that the inventory has in one record.
+    let ids: Vec<String> = (0..1000).map(|n| format!("d{n}")).collect();
+    let mut life = Life::open(Storage::default());
+    let bucket = |storage: &Storage| {
+        let names = storage.names();
+        let found = names.iter().find(|id| id.starts_with("inventory/"));
+        (*found.expect("it has an inventory")).to_owned()
+    };
+    life.keep("a");
+    let same = ids.iter().find(|id| {
+        let mut other = Life::open(Storage::default());
+        other.keep(id);
+        bucket(&other.storage) == bucket(&life.storage)
+    });
+    let other = same.expect("there are fewer buckets");
+    life.storage.room = Some(bytes(&life.storage.texts) + 60);
+    life.keep(other);
+    assert!(life.lost().is_none());
+    assert!(!life.storage.names().contains(&"c/a"));
+    let mut next = Life::open(life.storage);
+    next.store.want_inventory();
+    next.run();
+    let keys: Vec<&DocKey> = next.stored().iter().map(|stored| &stored.key).collect();
+    assert_eq!(keys, [&key(other)]);
+}
+
+#[test]
+fn who_reads_a_document_that_is_being_evicted_learns_that_its_record_goes() {
+    let mut life = Life::open(with_clean_docs());
+    life.store.want_inventory();
+    life.run();
+    life.edit("d", 1);
+    life.ask();
+    life.answer(Err(failure(FailureKind::Quota)));
+    while life.requests.len() < 2 {
+        life.ask();
+    }
+    life.store.load(vec![key("a")]);
+    life.ask();
+    // The read is carried out before the older writes, and answered after them.
+    let read = life.requests.pop_back().expect("it reads");
+    let reply = life.storage.carry_out(&read.what);
+    assert!(life.store.is_deleting(&key("a")));
+    life.run();
+    assert!(!life.storage.names().contains(&"c/a"));
+    assert!(life.store.is_deleting(&key("a")));
+    life.store.handle_reply(read.number, reply, &life.docs);
+    // So it is written again, and may be evicted later.
+    life.keep("a");
+    assert!(life.storage.names().contains(&"c/a"));
+    assert!(!life.store.is_deleting(&key("a")));
+}
+
+#[test]
+fn a_document_is_not_evicted_from_under_what_the_journal_has_of_it() {
+    let mut life = Life::open(with_clean_docs());
+    life.store.want_inventory();
+    // Nobody rewrites this one, so the journal stays.
+    life.edit("d", 1);
+    life.docs.records.remove(&key("d"));
+    life.edit("a", 2);
+    life.run();
+    life.docs.records.insert(key("a"), DocRecord::default());
+    life.store.flush();
+    life.run();
+    life.docs.used.clear();
+    assert!(!life.store.is_dirty(&key("a")));
+    life.storage.room = Some(bytes(&life.storage.texts));
+    life.edit("e", 3);
+    life.run();
+    let names = life.storage.names();
+    assert!(names.contains(&"c/a"));
+    assert!(!names.contains(&"c/b") && !names.contains(&"c/c"));
+}
+
+#[test]
 fn a_store_of_a_newer_schema_is_left_alone() {
     let mut storage = with_clean_docs();
     let state = storage.texts.iter_mut().find(|(id, _)| id.id == "state");
