@@ -496,8 +496,12 @@ impl Host {
             .docs
             .get(&handle)
             .is_some_and(|host_doc| host_doc.doc.unfinished().count() > 1);
+        // The server began anew, or was restored from a backup. A client that reloads loses its state and starts
+        // again; what is kept would be refused for ever.
+        let ahead = codes::ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT;
+        let is_ahead = self.store.is_some() && error.is(ahead);
         self.act(handle, |doc, up| {
-            if lost && others {
+            if is_ahead || (lost && others) {
                 doc.hard_rollback(up, error);
             } else {
                 doc.handle_op_error(up, error, seq);
