@@ -15,6 +15,13 @@ const HOST_NAMES = {
   'in-page': 'In this page',
 };
 
+const STORE_NAMES = {
+  indexeddb: 'IndexedDB',
+  custom: 'custom',
+  memory: 'memory',
+  none: 'until all tabs close',
+};
+
 const MARKUP = `
   <dl>
     <div class="wide"><dt>Host</dt><dd data-cell="host">…</dd><dd class="note" data-cell="reason"></dd></div>
@@ -22,6 +29,7 @@ const MARKUP = `
     <div><dt>Server sockets</dt><dd data-cell="sockets">…</dd></div>
     <div><dt>Pending ops</dt><dd data-cell="pending">…</dd><dd class="note" data-cell="waiting"></dd></div>
     <div><dt>Version</dt><dd data-cell="version">…</dd></div>
+    <div><dt>Kept</dt><dd data-cell="store">…</dd><dd class="note" data-cell="letters"></dd></div>
     <div class="wide"><dt>Connection</dt><dd data-cell="state">…</dd><dd class="note" data-cell="server"></dd></div>
   </dl>
   <div class="actions">
@@ -29,6 +37,7 @@ const MARKUP = `
     <button type="button" data-action="offline">Go offline</button>
     <button type="button" data-action="blink">Offline for 10 s</button>
     <button type="button" data-action="restart">Restart server connection</button>
+    <a class="button" data-action="keep"></a>
   </div>
 `;
 
@@ -62,11 +71,24 @@ class Strip {
     setInterval(() => document.hidden || this.poll(), POLL_MS);
     document.addEventListener('visibilitychange', () => document.hidden || this.poll());
     this.action('open').href = location.href;
+    this.offerStore();
     this.action('offline').addEventListener('click', () =>
       this.post(this.server?.offline ? 'restore' : 'cut'),
     );
     this.action('blink').addEventListener('click', () => this.post(`cut?ms=${SHORT_OUTAGE_MS}`));
     this.action('restart').addEventListener('click', () => this.post('restart'));
+  }
+
+  /** Another address for the same document, with the durable store or without. */
+  offerStore() {
+    const other = new URL(location.href);
+    const isDurable = other.searchParams.get('store') === 'durable';
+    if (isDurable) other.searchParams.delete('store');
+    else other.searchParams.set('store', 'durable');
+    this.action('keep').href = other.href;
+    this.action('keep').textContent = isDurable
+      ? 'Forget with the last tab'
+      : 'Keep in the browser';
   }
 
   action(name) {
@@ -105,7 +127,7 @@ class Strip {
   }
 
   draw() {
-    const { host, state } = this.connection;
+    const { host, state, storage, deadLetters = [] } = this.connection;
     const offline = this.server?.offline ?? false;
     this.fill('host', HOST_NAMES[host?.kind] ?? 'starting');
     this.fill('reason', host?.reason ?? '');
@@ -115,6 +137,9 @@ class Strip {
     const waiting = this.hostStatus?.pendingOps ?? 0;
     this.fill('waiting', waiting > pendingOps(this.doc) ? `${waiting} in the host` : '');
     this.fill('version', this.doc.version ?? '–');
+    this.fill('store', STORE_NAMES[storage?.mode] ?? '–');
+    const refused = deadLetters.length;
+    this.fill('letters', refused ? `${refused} refused ops` : (storage?.reason ?? ''));
     this.fill('state', state);
     this.fill(
       'server',
