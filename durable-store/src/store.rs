@@ -215,6 +215,13 @@ enum Asked {
     },
 }
 
+impl Asked {
+    /// Whether it is part of opening the storage.
+    fn opens(&self) -> bool {
+        matches!(self, Self::Open | Self::Check)
+    }
+}
+
 /// The store.
 #[derive(Debug)]
 pub struct DurableStore {
@@ -228,6 +235,8 @@ pub struct DurableStore {
     requests: VecDeque<Request>,
     events: VecDeque<StoreEvent>,
     failures: u32,
+    /// The number of the request that opened the storage last: older requests are on no handle any more.
+    opening: u64,
     reopening: bool,
     /// Failed requests that wait for the storage to be open again.
     again: Vec<(Asked, Ask)>,
@@ -289,6 +298,7 @@ impl DurableStore {
             requests: VecDeque::new(),
             events: VecDeque::new(),
             failures: 0,
+            opening: 0,
             reopening: false,
             again: Vec::new(),
             starved: None,
@@ -316,7 +326,7 @@ impl DurableStore {
             journal: Vec::new(),
             restoring: Vec::new(),
         };
-        store.ask(Asked::Open, Ask::Open);
+        store.open();
         store
     }
 
@@ -659,6 +669,7 @@ impl DurableStore {
     fn forget_all(&mut self) {
         self.asked.clear();
         self.again.clear();
+        self.reopening = false;
         self.starved = None;
         self.requests.clear();
         self.batch = JournalRecord::default();
@@ -692,10 +703,27 @@ impl DurableStore {
     }
 
     fn ask(&mut self, asked: Asked, ask: Ask) {
+        if self.reopening && !asked.opens() {
+            return self.again.push((asked, ask));
+        }
         let number = self.next_number;
         self.next_number += 1;
         self.asked.insert(number, (asked, ask.clone()));
         self.requests.push_back(Request { number, what: ask });
+    }
+
+    fn open(&mut self) {
+        self.opening = self.next_number;
+        self.ask(Asked::Open, Ask::Open);
+    }
+
+    /// The handle is of no use any more: nothing is asked until there is another one.
+    fn reopen(&mut self) {
+        self.reopening = true;
+        for request in std::mem::take(&mut self.requests) {
+            self.again.extend(self.asked.remove(&request.number));
+        }
+        self.open();
     }
 
     fn has_work(&self) -> bool {
@@ -719,7 +747,8 @@ impl DurableStore {
 
     /// Begins a write, if there is something to write and no write is under way.
     fn begin_write(&mut self, documents: &dyn Documents) {
-        if self.phase != Phase::Ready || self.begun > self.committed || !self.is_due() {
+        let waits = self.reopening || self.begun > self.committed;
+        if self.phase != Phase::Ready || waits || !self.is_due() {
             return;
         }
         self.quiet = false;
@@ -872,12 +901,15 @@ impl DurableStore {
         match reply {
             Ok(texts) => {
                 // That it opens says nothing of a storage: what failed then has yet to succeed.
-                if !matches!(asked, Asked::Open | Asked::Check) {
+                if !asked.opens() {
                     self.failures = 0;
                 }
                 self.handle_answer(asked, &texts);
             }
-            Err(failure) => self.handle_failure(asked, ask, failure, documents),
+            Err(failure) => {
+                let is_old = self.reopening || number < self.opening;
+                self.handle_failure(asked, ask, failure, is_old, documents);
+            }
         }
     }
 
@@ -1145,6 +1177,7 @@ impl DurableStore {
         asked: Asked,
         ask: Ask,
         failure: Failure,
+        is_old: bool,
         documents: &dyn Documents,
     ) {
         let is_write = matches!(asked, Asked::Write { .. });
@@ -1159,24 +1192,22 @@ impl DurableStore {
         if is_write && failure.kind == FailureKind::Quota {
             return self.make_room(asked, ask, failure, documents);
         }
+        if is_old && !asked.opens() {
+            // It went down with its handle, which was counted.
+            return self.ask(asked, ask);
+        }
         self.failures += 1;
-        let is_open = matches!(asked, Asked::Open);
-        let hopeless = is_open && failure.kind == FailureKind::Unavailable;
+        let hopeless = matches!(asked, Asked::Open) && failure.kind == FailureKind::Unavailable;
         if hopeless || self.failures > MAX_FAILURES {
             // Who asked is still to be answered.
             self.again.push((asked, ask));
             return self.lose(failure);
         }
-        if is_open {
-            return self.ask(Asked::Open, Ask::Open);
-        }
-        if let Asked::Check = asked {
-            return self.ask(Asked::Open, Ask::Open);
+        if asked.opens() {
+            return self.open();
         }
         self.again.push((asked, ask));
-        if !std::mem::replace(&mut self.reopening, true) {
-            self.ask(Asked::Open, Ask::Open);
-        }
+        self.reopen();
     }
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.

@@ -159,6 +159,15 @@ impl Life {
         self.store.inventory().expect("it is known").collect()
     }
 
+    /// The documents whose records were asked for, and came.
+    fn loaded(&self) -> BTreeSet<DocKey> {
+        let loaded = self.events.iter().filter_map(|event| match event {
+            StoreEvent::Loaded(docs) => Some(docs.iter().map(|(key, _)| key.clone())),
+            _ => None,
+        });
+        loaded.flatten().collect()
+    }
+
     fn lost(&self) -> Option<&Failure> {
         self.events.iter().find_map(|event| match event {
             StoreEvent::Lost(failure, _) => Some(failure),
@@ -408,6 +417,64 @@ fn a_failed_write_is_tried_again_on_a_new_handle_and_no_other() {
     life.run();
     assert!(life.lost().is_none());
     assert_eq!(life.store.committed(), life.store.barrier());
+}
+
+#[test]
+fn a_handle_that_dies_is_one_failure_however_much_was_under_way() {
+    let mut life = Life::open(with_clean_docs());
+    for id in ["a", "b", "c", "d", "e"] {
+        life.store.load(vec![key(id)]);
+    }
+    while life.requests.len() < 4 {
+        life.ask();
+    }
+    // The first ones fail before the storage is open again, and the others after it.
+    life.answer(Err(failure(FailureKind::Closed)));
+    life.answer(Err(failure(FailureKind::Closed)));
+    life.edit("a", 1);
+    life.store.load(vec![key("f")]);
+    let late: Vec<Request> = life.requests.drain(..).collect();
+    for _ in ["open", "check"] {
+        let ask = life.ask().expect("it is opened again");
+        assert_eq!(
+            life.requests.len(),
+            1,
+            "nothing is asked of the dead handle"
+        );
+        let reply = life.storage.carry_out(&ask);
+        life.answer(reply);
+    }
+    for request in late {
+        let reply = Err(failure(FailureKind::Closed));
+        life.store.handle_reply(request.number, reply, &life.docs);
+    }
+    life.run();
+    assert!(life.lost().is_none());
+    assert_eq!(
+        life.loaded(),
+        ["a", "b", "c", "d", "e", "f"].map(key).into()
+    );
+    assert_eq!(life.store.committed(), life.store.barrier());
+}
+
+#[test]
+fn a_storage_that_never_works_again_is_given_up() {
+    let mut life = Life::open(with_clean_docs());
+    life.store.load(vec![key("a")]);
+    let mut handles = 0;
+    while let Some(ask) = life.ask() {
+        let dies = matches!(&ask, Ask::Read(ids) if ids.iter().any(|id| id.id == "c/a"));
+        handles += usize::from(ask == Ask::Open);
+        assert!(handles < 100, "it has to end");
+        let reply = life.storage.carry_out(&ask);
+        life.answer(if dies {
+            Err(failure(FailureKind::Closed))
+        } else {
+            reply
+        });
+    }
+    assert!(life.lost().is_some());
+    assert_eq!(life.loaded(), [key("a")].into(), "who asked is answered");
 }
 
 #[test]

@@ -136,6 +136,10 @@ fn storage(world: &World, r: &mut Random) -> Step {
             host,
             on: !side.away,
         },
+        6 if r.once_in(2) => Step::StoreDies {
+            host,
+            done: r.below(side.requests.len() + 1),
+        },
         _ if side.finding.is_some() => Step::FindTabs { host },
         _ => Step::Store {
             host,

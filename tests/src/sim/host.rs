@@ -38,6 +38,8 @@ pub(super) struct HostSide {
     pub(super) finding: Option<Vec<TabId>>,
     /// Those of them that live: it is told of their end.
     pub(super) watched: BTreeSet<TabId>,
+    /// The storage has worked since its handle died last.
+    works: bool,
     /// It gave its storage up.
     pub(super) lost: bool,
     /// A tab has reached it.
@@ -64,6 +66,7 @@ impl HostSide {
             requests: VecDeque::new(),
             finding: None,
             watched: BTreeSet::new(),
+            works: true,
             lost: false,
             met: false,
             begins: true,
@@ -120,6 +123,7 @@ impl HostSide {
             requests: VecDeque::new(),
             finding: None,
             watched: BTreeSet::new(),
+            works: true,
             lost: false,
             met: false,
             begins: true,
@@ -160,6 +164,7 @@ impl HostSide {
             return false;
         }
         let reply = storage.carry_out(&request.what);
+        self.works |= reply.is_ok() && !opens(request);
         let number = request.number;
         self.requests.remove(at);
         self.host.handle_storage(number, reply);
@@ -184,6 +189,30 @@ impl HostSide {
             Fault::Other => FailureKind::Other,
         };
         self.host.handle_storage(request.number, Err(failure(kind)));
+        true
+    }
+
+    /// The handle of the storage dies, and all that was asked of it fails; the first `done` of it was carried out. A
+    /// storage that does not work in between is given up, so that is none of this.
+    pub(super) fn lose_handle(&mut self, done: usize, ledger: &mut Ledger) -> bool {
+        let Some(storage) = self.storage.as_mut().filter(|_| self.works) else {
+            return false;
+        };
+        if !self.requests.iter().any(|request| !opens(request)) {
+            return false;
+        }
+        self.works = false;
+        let requests = std::mem::take(&mut self.requests);
+        ledger.count(true, "a handle died");
+        ledger.count(requests.len() > 3, "a handle died with much under way");
+        for request in requests.iter().take(done) {
+            // Nobody hears of it.
+            let _ = storage.carry_out(&request.what);
+        }
+        for request in requests {
+            let closed = Err(failure(FailureKind::Closed));
+            self.host.handle_storage(request.number, closed);
+        }
         true
     }
 
@@ -272,6 +301,15 @@ impl HostSide {
         } else {
             ledger.error(|| format!("host {number} warns: {text}"));
         }
+    }
+}
+
+/// Whether the request is part of opening the storage.
+fn opens(request: &Request) -> bool {
+    match &request.what {
+        Ask::Open => true,
+        Ask::Read(ids) => ids.len() == 1 && ids[0].id == "state",
+        Ask::Write { .. } | Ask::Wipe => false,
     }
 }
 

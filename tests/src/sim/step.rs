@@ -307,6 +307,13 @@ pub enum Step {
         /// It was carried out all the same.
         done: bool,
     },
+    /// The handle of the storage dies: all that was asked of it fails.
+    StoreDies {
+        /// The host.
+        host: usize,
+        /// How many of the requests were carried out all the same.
+        done: usize,
+    },
     /// The host's storage takes so many more bytes, or any number.
     Room {
         /// The host.

@@ -231,6 +231,11 @@ impl World {
                 let side = self.hosts.get_mut(host);
                 side.is_some_and(|side| side.fail(fault, done, ledger))
             }
+            Step::StoreDies { host, done } => {
+                let ledger = &mut self.ledger;
+                let side = self.hosts.get_mut(host);
+                side.is_some_and(|side| side.lose_handle(done, ledger))
+            }
             Step::Room { host, bytes } => self.with_host(host, |side| {
                 side.storage
                     .as_mut()
