@@ -204,7 +204,7 @@ impl HostSide {
         self.works = false;
         let requests = std::mem::take(&mut self.requests);
         ledger.count(true, "a handle died");
-        ledger.count(requests.len() > 3, "a handle died with much under way");
+        ledger.count(requests.len() > 1, "a handle died with much under way");
         for request in requests.iter().take(done) {
             // Nobody hears of it.
             let _ = storage.carry_out(&request.what);
