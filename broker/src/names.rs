@@ -246,7 +246,6 @@ wire!(enum StorageEvent {
     Persisting = "persisting" (Vec<StoredDoc>),
     Persisted = "persisted" (Vec<StoredDoc>),
     WriteFailed = "write failed" (Error),
-    Persist = "persist",
     Wiped = "wiped",
 });
 

@@ -216,6 +216,17 @@ wire!(struct DocRecord {
     rest = "rest" or Vec::new();
 });
 
+/// What a storage gives in place of a document that it has and cannot give: why.
+#[derive(Debug)]
+pub struct Illegible {
+    /// It could not be decrypted, say.
+    pub error: Error,
+}
+
+wire!(struct Illegible {
+    error = "error";
+});
+
 /// Who made an op.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {

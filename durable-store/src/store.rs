@@ -15,7 +15,8 @@ use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, codes, read_json,
 use crate::inventory::Inventory;
 use crate::lack::Lacking;
 use crate::record::{
-    Author, DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
+    Author, DocRecord, Entry, Illegible, JournalRecord, Letter, Logged, RecordId, SCHEMA,
+    StoreState, Stored,
 };
 
 /// Journal records that are read at once.
@@ -89,8 +90,21 @@ pub enum Ask {
 pub struct Failure {
     /// What to do about it.
     pub kind: FailureKind,
+    /// What applications are told, where the kind does not say it.
+    pub code: Option<String>,
     /// The text for people.
     pub message: String,
+}
+
+impl Failure {
+    /// A failure of which the kind says all.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: None,
+            message: message.into(),
+        }
+    }
 }
 
 /// What can be done about a failure.
@@ -238,7 +252,9 @@ pub struct DurableStore {
     /// The number of the request that opened the storage last: older requests are on no handle any more.
     opening: u64,
     reopening: bool,
-    /// Failed requests that wait for the storage to be open again.
+    /// Somebody else may have the storage: nothing is asked of it.
+    closed: bool,
+    /// Requests that wait for the storage to be open again.
     again: Vec<(Asked, Ask)>,
     /// A write that found no space, and waits until it is known what may go.
     starved: Option<(Asked, Ask)>,
@@ -300,6 +316,7 @@ impl DurableStore {
             failures: 0,
             opening: 0,
             reopening: false,
+            closed: false,
             again: Vec::new(),
             starved: None,
             journal_next: 1,
@@ -431,7 +448,7 @@ impl DurableStore {
     pub fn wants_idle(&self) -> bool {
         let dirty = self.auto_flush && !self.lacking.oldest(1, is_worth).is_empty();
         let rest = self.has_work() && !self.is_due();
-        self.phase == Phase::Ready && (dirty || rest || !self.has_inventory)
+        self.phase == Phase::Ready && !self.closed && (dirty || rest || !self.has_inventory)
     }
 
     /// The documents of the store, once they are known.
@@ -619,6 +636,34 @@ impl DurableStore {
         }
     }
 
+    /// Lets somebody else have the storage, if nothing is to be written or read. Says whether that is so: from then on
+    /// requests wait for [`DurableStore::resume`].
+    pub fn close(&mut self) -> bool {
+        self.closed |= self.is_at_rest();
+        self.closed
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let rests = match self.phase {
+            Phase::Lost => true,
+            Phase::Ready => !self.has_work() && self.starved.is_none(),
+            Phase::Opening
+            | Phase::ReadingState
+            | Phase::ReadingJournal
+            | Phase::FindingTabs
+            | Phase::ReadingDocs
+            | Phase::Wiping => false,
+        };
+        rests && self.asked.is_empty() && self.again.is_empty()
+    }
+
+    /// Goes on after [`DurableStore::close`], if the storage is as it was left.
+    pub fn resume(&mut self) {
+        if std::mem::replace(&mut self.closed, false) && self.phase == Phase::Ready {
+            self.reopen();
+        }
+    }
+
     /// Deletes everything. Nothing is durable from now on.
     pub fn wipe(&mut self) {
         self.begin_wipe(false);
@@ -670,6 +715,7 @@ impl DurableStore {
         self.asked.clear();
         self.again.clear();
         self.reopening = false;
+        self.closed = false;
         self.starved = None;
         self.requests.clear();
         self.batch = JournalRecord::default();
@@ -703,7 +749,7 @@ impl DurableStore {
     }
 
     fn ask(&mut self, asked: Asked, ask: Ask) {
-        if self.reopening && !asked.opens() {
+        if (self.closed || self.reopening) && !asked.opens() {
             return self.again.push((asked, ask));
         }
         let number = self.next_number;
@@ -747,7 +793,7 @@ impl DurableStore {
 
     /// Begins a write, if there is something to write and no write is under way.
     fn begin_write(&mut self, documents: &dyn Documents) {
-        let waits = self.reopening || self.begun > self.committed;
+        let waits = self.closed || self.reopening || self.begun > self.committed;
         if self.phase != Phase::Ready || waits || !self.is_due() {
             return;
         }
@@ -939,7 +985,10 @@ impl DurableStore {
 
     fn handle_opened(&mut self) {
         if self.reopening {
-            let ids = vec![RecordId::meta("state")];
+            let ids = vec![
+                RecordId::meta("state"),
+                RecordId::journal(self.journal_next),
+            ];
             return self.ask(Asked::Check, Ask::Read(ids));
         }
         self.phase = Phase::ReadingState;
@@ -952,16 +1001,19 @@ impl DurableStore {
         let text = texts.first().and_then(Option::as_deref);
         let state = text.and_then(|text| read_json::<StoreState>(text).ok());
         let same = match state {
-            Some(state) => state.line == self.state.line,
+            // A life that begins writes down its tab, and that into the journal.
+            Some(state) => {
+                let next = texts.get(1).is_some_and(Option::is_some);
+                let is_ahead = next || state.first > self.journal_next;
+                state.line == self.state.line && !(is_ahead && self.phase == Phase::Ready)
+            }
             // Before the first write there is none; later somebody else deleted it.
             None => self.committed == 0 && self.state_was_absent,
         };
         let reading = matches!(self.phase, Phase::ReadingState | Phase::Wiping);
         if !same && !reading {
-            return self.lose(Failure {
-                kind: FailureKind::Closed,
-                message: "The store was deleted by somebody else".to_owned(),
-            });
+            let message = "Another host has written to the store, or somebody deleted it";
+            return self.lose(Failure::new(FailureKind::Closed, message));
         }
         self.reopening = false;
         for (asked, ask) in std::mem::take(&mut self.again) {
@@ -984,16 +1036,11 @@ impl DurableStore {
                     "The store has schema {}, this code knows {SCHEMA}",
                     state.schema
                 );
-                return self.lose(Failure {
-                    kind: FailureKind::Unavailable,
-                    message,
-                });
+                return self.lose(Failure::new(FailureKind::Unavailable, message));
             }
             Some(Err(error)) => {
-                return self.lose(Failure {
-                    kind: FailureKind::Other,
-                    message: format!("The store's state cannot be read: {error}"),
-                });
+                let message = format!("The store's state cannot be read: {error}");
+                return self.lose(Failure::new(FailureKind::Other, message));
             }
         }
         self.letters = text(1)
@@ -1020,10 +1067,8 @@ impl DurableStore {
             match read_json::<JournalRecord>(text) {
                 Ok(record) => self.take_journal_record(record, text.len()),
                 Err(error) => {
-                    return self.lose(Failure {
-                        kind: FailureKind::Other,
-                        message: format!("The store's journal cannot be read: {error}"),
-                    });
+                    let message = format!("The store's journal cannot be read: {error}");
+                    return self.lose(Failure::new(FailureKind::Other, message));
                 }
             }
         }
@@ -1319,6 +1364,9 @@ fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {
         return Ok(None);
     };
     read_json::<DocRecord>(text).map(Some).map_err(|error| {
+        if let Ok(Illegible { error }) = read_json(text) {
+            return error;
+        }
         let message = format!("The stored document cannot be read: {error}");
         Error::new(codes::ERR_STORAGE, message)
     })

@@ -74,10 +74,7 @@ fn bytes(texts: &BTreeMap<RecordId, String>) -> usize {
 }
 
 fn failure(kind: FailureKind) -> Failure {
-    Failure {
-        kind,
-        message: format!("{kind:?}"),
-    }
+    Failure::new(kind, format!("{kind:?}"))
 }
 
 /// A store on its storage, with the requests that were not carried out yet.

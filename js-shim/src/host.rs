@@ -211,17 +211,41 @@ impl HostCore {
             .handle_storage(number as u64, Ok(texts.unwrap_or_default()));
     }
 
-    /// The storage did not: `kind` is `quota`, `closed`, `unavailable` or `other`.
+    /// The storage did not: `kind` is `quota`, `closed`, `unavailable` or `other`; `code` where it says more.
     #[wasm_bindgen(js_name = storageFailed)]
-    pub fn storage_failed(&mut self, number: f64, kind: &str, message: String) {
+    pub fn storage_failed(
+        &mut self,
+        number: f64,
+        kind: &str,
+        message: String,
+        code: Option<String>,
+    ) {
         let kind = match kind {
             "quota" => FailureKind::Quota,
             "closed" => FailureKind::Closed,
             "unavailable" => FailureKind::Unavailable,
             _ => FailureKind::Other,
         };
-        self.inner
-            .handle_storage(number as u64, Err(Failure { kind, message }));
+        self.inner.handle_storage(
+            number as u64,
+            Err(Failure {
+                kind,
+                code,
+                message,
+            }),
+        );
+    }
+
+    /// See `Host::close_store`.
+    #[wasm_bindgen(js_name = closeStore)]
+    pub fn close_store(&mut self) -> bool {
+        self.inner.close_store()
+    }
+
+    /// See `Host::resume_store`.
+    #[wasm_bindgen(js_name = resumeStore)]
+    pub fn resume_store(&mut self) {
+        self.inner.resume_store();
     }
 
     /// Which of the tabs live that the output `FindTabs` named.

@@ -35,6 +35,8 @@ import { typesBridge } from './types-bridge.js';
  */
 
 const OWN_SOCKET = 'the application brought its own socket';
+const NO_NAMESPACE =
+  'durableStore needs a namespace where the socket has no url: documents of different servers or users must not meet';
 
 /** @implements {Link} */
 export class PageLink {
@@ -43,13 +45,16 @@ export class PageLink {
    * @param {object} [options]
    * @param {string} [options.reason]
    * @param {() => any} [options.open]
-   * @param {string} [options.namespace] of the store
+   * @param {string} [options.namespace] of the store; the socket's `url` where there is none
    * @param {any} [options.durableStore] `true`, or what the store is to be
    * @param {boolean} [options.keepPendingOnReject]
    */
   constructor(socket, options = {}) {
-    const { reason = OWN_SOCKET, open, namespace } = options;
+    const { reason = OWN_SOCKET, open } = options;
     const store = checkDurableStore(options.durableStore);
+    // As where only the address is given: another server's documents are others.
+    const namespace = options.namespace ?? socket?.url;
+    if (store && !store.storage && !namespace) throw new TypeError(NO_NAMESPACE);
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     this.host = { kind: 'in-page', reason };
     this.initialState = open ? 'connecting' : stateOf(socket);
@@ -74,6 +79,8 @@ export class PageLink {
     this._socketError = undefined;
     /** @type {Connection} */
     this._connection = /** @type {any} */ (undefined);
+    /** Is another object each time the storage is to end. @type {object | null} */
+    this._leaving = null;
     /** The only tab; another one each time, since the store remembers tabs. */
     this._tab = newSource();
   }
@@ -107,8 +114,24 @@ export class PageLink {
   }
 
   close() {
-    this._connection._run(() => this._connection._core.close(false, false));
-    this._storage?.end();
+    const connection = this._connection;
+    connection._run(() => connection._core.close(false, false));
+    if (this._storage) this._leaveStorage(this._storage);
+  }
+
+  /**
+   * What the application submitted before is written first.
+   *
+   * @param {HostStorage} storage
+   */
+  _leaveStorage(storage) {
+    const connection = this._connection;
+    const leaving = (this._leaving = {});
+    const callback = () => {
+      if (this._leaving === leaving) storage.end();
+    };
+    const token = connection._keep({ callback });
+    connection._run(() => connection._core.flushWrites(token));
   }
 
   /** Everything is being deleted. */
@@ -138,6 +161,7 @@ export class PageLink {
 
   /** @param {any} socket */
   _take(socket) {
+    this._leaving = null;
     this._storage?.begin();
     this.socket = socket;
     socket.onmessage = (/** @type {any} */ event) => this._onMessage(event);

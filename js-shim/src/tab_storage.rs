@@ -117,7 +117,6 @@ pub(crate) fn storage_event(event: &StorageEvent) -> String {
         | StorageEvent::Persisting(_)
         | StorageEvent::Persisted(_)
         | StorageEvent::WriteFailed(_)
-        | StorageEvent::Persist
         | StorageEvent::Wiped => encode(event),
     }
 }

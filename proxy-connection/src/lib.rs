@@ -60,7 +60,7 @@ pub enum TabEvent {
     Snapshot(Token, Result<Json, Error>),
     /// Something happened on a presence channel.
     Presence(String, TabPresenceEvent),
-    /// The answer to a call about the store.
+    /// The answer to a call about the store, or that a call gets none.
     Stored(Token, Result<(), Error>),
     /// Something happened in the store.
     Storage(StorageEvent),
@@ -439,6 +439,9 @@ impl ProxyConnection {
 
     /// Asks the host what it has.
     pub fn ask_status(&mut self, token: Token) {
+        if self.left {
+            return self.push_event(TabEvent::Stored(token, Err(storage::closed())));
+        }
         let callback_id = self.ask(Asked::Status(token));
         self.tell_host(&ToHost::Status { callback_id });
     }
@@ -867,14 +870,17 @@ impl ProxyConnection {
         error: Option<Error>,
         result: Option<Answer>,
     ) {
+        let asked = self.asked.remove(&callback_id);
+        if let Some(Asked::Stored(token, _)) = asked {
+            return self.handle_stored(token, error, result);
+        }
         let answer = error.map_or(Ok(result), Err);
-        match self.asked.remove(&callback_id) {
+        match asked {
             Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
             Some(Asked::Ingest(handle, life)) => self.handle_ingested(handle, life, answer),
             Some(Asked::Presence(asked)) => {
                 self.handle_presence_answer(callback_id, asked, answer.err());
             }
-            Some(Asked::Stored(token, _)) => self.handle_stored(token, answer),
             Some(Asked::Snapshot(token)) => {
                 let snapshot = match answer {
                     Ok(Some(Answer::Snapshot(message))) => Ok(message),
@@ -888,7 +894,7 @@ impl ProxyConnection {
                     self.push_event(TabEvent::Status(token, status));
                 }
             }
-            None => {}
+            Some(Asked::Stored(..)) | None => {}
         }
     }
 

@@ -256,13 +256,17 @@ impl ProxyConnection {
 
     // ---- From the host ----
 
-    pub(crate) fn handle_stored(&mut self, token: Token, answer: Result<Option<Answer>, Error>) {
-        let (docs, result) = match answer {
-            Ok(Some(Answer::Docs(docs))) => (docs, Ok(())),
-            Ok(_) => (Vec::new(), Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
+    /// Documents come also with an error: it is about those that nobody can read.
+    pub(crate) fn handle_stored(
+        &mut self,
+        token: Token,
+        error: Option<Error>,
+        answer: Option<Answer>,
+    ) {
+        self.push_event(TabEvent::Stored(token, error.map_or(Ok(()), Err)));
+        let Some(Answer::Docs(docs)) = answer else {
+            return;
         };
-        self.push_event(TabEvent::Stored(token, result));
         for doc in docs.into_iter().rev() {
             self.push_owner(OwnerTask::Adopt(Box::new(doc)));
         }
@@ -294,8 +298,7 @@ impl ProxyConnection {
             StorageEvent::Wiped => self.stop_for_wipe(),
             StorageEvent::Persisting(_)
             | StorageEvent::Persisted(_)
-            | StorageEvent::WriteFailed(_)
-            | StorageEvent::Persist => {}
+            | StorageEvent::WriteFailed(_) => {}
         }
         self.push_event(TabEvent::Storage(event));
     }
@@ -356,20 +359,35 @@ impl ProxyConnection {
         let mut refused: Vec<Token> = Vec::new();
         self.asked.retain(|_, asked| match asked {
             Asked::Stored(_, Question::Wipe) => true,
-            Asked::Stored(token, _) => {
+            Asked::Stored(token, _) | Asked::Status(token) => {
                 refused.push(*token);
                 false
             }
-            Asked::Read(..)
-            | Asked::Ingest(..)
-            | Asked::Status(_)
-            | Asked::Snapshot(_)
-            | Asked::Presence(_) => true,
+            Asked::Read(..) | Asked::Ingest(..) | Asked::Snapshot(_) | Asked::Presence(_) => true,
         });
         let waiting = std::mem::take(&mut self.storage.waiting);
         refused.extend(waiting.into_iter().map(|waiting| waiting.token));
         for token in refused.into_iter().rev() {
             self.push_event(TabEvent::Stored(token, Err(error.clone())));
+        }
+    }
+
+    /// Snapshots of the past will not come any more.
+    fn refuse_snapshots(&mut self, error: &Error) {
+        let asked = std::mem::take(&mut self.asked);
+        for (callback_id, asked) in asked {
+            match asked {
+                Asked::Snapshot(token) => {
+                    self.push_event(TabEvent::Snapshot(token, Err(error.clone())));
+                }
+                Asked::Read(..)
+                | Asked::Ingest(..)
+                | Asked::Status(_)
+                | Asked::Presence(_)
+                | Asked::Stored(..) => {
+                    self.asked.insert(callback_id, asked);
+                }
+            }
         }
     }
 
@@ -382,6 +400,7 @@ impl ProxyConnection {
         self.set_state(broker::message::State::Closed, None);
         let error = Error::new(codes::ERR_STORAGE, "The store was wiped");
         self.refuse_stored(&error);
+        self.refuse_snapshots(&error);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         for handle in handles {
             self.with_doc(handle, |doc, up| doc.abandon(up, &error));

@@ -134,6 +134,13 @@ async function fails(promise, kind, code) {
   return error;
 }
 
+/** That it stands for a document that cannot be read. */
+function assertIllegible(text, pattern) {
+  const { code, message } = JSON.parse(text).error;
+  assert.equal(code, 'ERR_STORAGE_DECRYPT');
+  assert.match(message, pattern);
+}
+
 const STORAGES = { InMemoryStorage, OwnStorage, LaterStorage, RichStorage, AsyncStorage };
 for (const [name, Storage] of Object.entries(STORAGES)) {
   describe(`a driver over ${name}`, () => {
@@ -219,7 +226,7 @@ for (const [name, Storage] of Object.entries(STORAGES)) {
 
     it('refuses everything before it is open and after it was closed', async () => {
       const fresh = new StorageDriver(new Storage());
-      await fails(fresh.read([['docs', 'a']]), 'closed', 'ERR_STORAGE_CLOSED');
+      await fails(fresh.read([['docs', 'a']]), 'closed', 'ERR_STORAGE');
       await fails(fresh.write([['docs', 'a', '1']]), 'closed');
       driver.close();
       driver.close();
@@ -394,9 +401,12 @@ describe("an application's storage", () => {
   it('may hold nothing but texts', async () => {
     const storage = new OwnStorage();
     storage.stores.docs.set('a', { collection: 'c', pendingOps: [] });
+    storage.stores.meta.set('a', 7);
     const driver = await opened(storage);
-    const error = await fails(driver.read([['docs', 'a']]), 'other');
-    assert.match(error.message, /docs\/a.*no text/);
+    const error = await fails(driver.read([['meta', 'a']]), 'other');
+    assert.match(error.message, /meta\/a.*no text/);
+    const [text] = await driver.read([['docs', 'a']]);
+    assertIllegible(text, /docs\/a.*no text/);
   });
 
   const named = (name) => Object.assign(new Error('it said so'), { name });
@@ -438,7 +448,7 @@ describe("an application's storage", () => {
         assert.deepEqual(await driver.read([['docs', 'b']]), [undefined]);
         storage.answer = answer;
         await fails(driver.read([['docs', 'a']]), kind);
-        await fails(driver.open(), 'unavailable', 'ERR_STORAGE_UNAVAILABLE');
+        await fails(driver.open(), 'unavailable', 'ERR_STORAGE');
       }
     });
   }
@@ -602,23 +612,66 @@ describe('encryption', () => {
     }
   });
 
-  it('that cannot be undone fails the read, and nothing else', async () => {
+  it('that cannot be undone costs one document, or the read of anything else', async () => {
     const storage = new InMemoryStorage();
-    await (await opened(storage, cipher())).write([['docs', 'a', CLEAR]]);
+    await (
+      await opened(storage, cipher())
+    ).write([
+      ['docs', 'a', CLEAR],
+      ['meta', 'a', CLEAR],
+    ]);
     const algorithm = { name: 'AES-GCM', length: 256 };
     key = await crypto.subtle.generateKey(algorithm, false, ['encrypt', 'decrypt']);
     const driver = await opened(storage, cipher());
-    const error = await fails(driver.read([['docs', 'a']]), 'other', 'ERR_STORAGE_DECRYPT');
-    assert.match(error.message, /docs\/a/);
+    const error = await fails(driver.read([['meta', 'a']]), 'other', 'ERR_STORAGE_DECRYPT');
+    assert.match(error.message, /meta\/a/);
     await driver.write([['docs', 'b', '1']]);
-    assert.deepEqual(await driver.read([['docs', 'b']]), ['1']);
+    const [lost, kept] = await driver.read([
+      ['docs', 'a'],
+      ['docs', 'b'],
+    ]);
+    assertIllegible(lost, /docs\/a could not be decrypted/);
+    assert.equal(kept, '1');
     const FAILURES = [() => 7, () => undefined, () => new Promise(() => {})];
     for (const decrypt of FAILURES) {
       const options = { encrypt: (text) => text, decrypt, timeout: SOON };
       const other = await opened(storage, options);
-      await fails(other.read([['docs', 'b']]), 'other', 'ERR_STORAGE_DECRYPT');
+      const [text] = await other.read([['docs', 'b']]);
+      assertIllegible(text, /docs\/b could not be decrypted/);
+      await fails(other.read([['meta', 'a']]), 'other', 'ERR_STORAGE_DECRYPT');
     }
-    await fails((await opened(storage)).read([['docs', 'a']]), 'other', 'ERR_STORAGE_DECRYPT');
+    const [text] = await (await opened(storage)).read([['docs', 'a']]);
+    assertIllegible(text, /a record is no text/);
+  });
+
+  it('by a storage that does it itself costs one document, too', async () => {
+    const failed = (id) =>
+      Object.assign(new Error(`${id}: bad tag`), { code: 'ERR_STORAGE_DECRYPT' });
+    for (const bulk of [false, true]) {
+      const storage = new InMemoryStorage();
+      await (
+        await opened(storage)
+      ).write([
+        ['docs', 'a', '1'],
+        ['docs', 'b', '2'],
+        ['meta', 'a', '3'],
+      ]);
+      const { readRecord } = storage;
+      storage.readRecord = (store, id, callback) => {
+        if (id === 'a') callback(failed(id));
+        else readRecord.call(storage, store, id, callback);
+      };
+      if (bulk) storage.readRecordsBulk = (store, ids, callback) => callback(failed(ids));
+      else storage.readRecordsBulk = undefined;
+      const driver = await opened(storage);
+      const [lost, kept] = await driver.read([
+        ['docs', 'a'],
+        ['docs', 'b'],
+      ]);
+      assertIllegible(lost, /docs\/a could not be decrypted: a: bad tag/);
+      assert.equal(kept, '2');
+      await fails(driver.read([['meta', 'a']]), 'other');
+    }
   });
 
   it('belongs to the handle on which it was asked for', async () => {

@@ -57,8 +57,6 @@ pub enum StorageEvent {
     Persisted(Vec<StoredDoc>),
     /// A write failed.
     WriteFailed(Error),
-    /// The application asked for the space to be kept; only a window can.
-    Persist,
     /// Everything was deleted, and the connection is over.
     Wiped,
 }

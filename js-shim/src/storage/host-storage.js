@@ -4,8 +4,9 @@
  */
 
 import { tabLock } from '../locks.js';
-import { timers } from '../ticks.js';
+import { nextTick, timers } from '../ticks.js';
 import { chooseStorage } from './choose-storage.js';
+import { asStorageError } from './storage-error.js';
 
 /** Milliseconds without an input after which a moment is quiet. */
 const QUIET = 300;
@@ -23,8 +24,12 @@ export class HostStorage {
     this._driver = chooseStorage(options);
     /** The writes, one after the other. @type {Promise<any>} */
     this._writes = Promise.resolve();
+    /** Requests without an answer. */
     this._running = 0;
+    /** Nobody needs the storage, once everything is written. */
     this._ends = false;
+    /** It has come to that. */
+    this._closed = false;
     /** @type {any} */
     this._quiet = undefined;
   }
@@ -49,15 +54,11 @@ export class HostStorage {
       const texts = await this._ask(what, content);
       answer = () => core.storageDone(number, texts);
     } catch (/** @type {any} */ error) {
-      const message = String(error.message ?? error);
-      answer = () => core.storageFailed(number, error.kind ?? 'other', message);
+      const { kind = 'other', message, code } = asStorageError(error);
+      answer = () => core.storageFailed(number, kind, message, code);
     }
     this._running--;
-    try {
-      run(answer);
-    } finally {
-      this._endIfIdle();
-    }
+    run(answer);
   }
 
   /**
@@ -102,23 +103,35 @@ export class HostStorage {
   /** The machine was called: the next moment is quiet only when that is over for a while. */
   stir() {
     timers.stop(this._quiet);
+    if (this._ends) return this._close();
     if (!this._core?.wantsIdle) return;
-    this._quiet = timers.start(() => this._run?.(() => this._core?.handleIdle()), QUIET);
+    this._quiet = timers.start(() => this._idle(), QUIET);
+  }
+
+  _idle() {
+    this._run?.(() => this._core?.handleIdle());
   }
 
   /** The storage is in use, again if it had come to an end. */
   begin() {
     this._ends = false;
+    if (!this._closed) return;
+    this._closed = false;
+    this._run?.(() => this._core?.resumeStore());
   }
 
-  /** Lets another host have the storage, as soon as nothing is asked of it. */
+  /** Lets another host have the storage, as soon as the machine has nothing to write. */
   end() {
     this._ends = true;
-    this._endIfIdle();
+    this._close();
   }
 
-  _endIfIdle() {
-    if (this._ends && !this._running) this._driver.close();
+  _close() {
+    if (this._closed || !this._core) return;
+    this._closed = this._core.closeStore();
+    if (this._closed) this._driver.close();
+    // What is left would wait for a quiet moment: there is none better.
+    else if (!this._running && this._core.wantsIdle) nextTick(() => this._ends && this._idle());
   }
 }
 

@@ -21,10 +21,9 @@ import { StoreLock } from './store-lock.js';
  */
 
 /**
- * What is open: `reason` says why it is no better one, `persisted` whether the browser has promised to keep it (undefined
- * where that cannot be told).
+ * What is open: `reason` says why it is no better one.
  *
- * @typedef {{mode: StorageMode, reason?: string, persisted?: boolean}} OpenStorage
+ * @typedef {{mode: StorageMode, reason?: string}} OpenStorage
  */
 
 /**
@@ -86,7 +85,6 @@ export class StorageDriver {
     /** @type {Handle} */
     const handle = { ready: false };
     this._handle = handle;
-    const persisted = this._isPersisted();
     try {
       await this._lock?.take();
       // Without the lock the storage must not be touched.
@@ -98,19 +96,22 @@ export class StorageDriver {
     }
     if (this._handle !== handle) throw this._closed();
     handle.ready = true;
-    return { mode: this._mode, reason: this._reason, persisted: await persisted };
+    return { mode: this._mode, reason: this._reason };
   }
 
   /**
    * The texts of these records; undefined where there is none. Of a write that is under way they show all or nothing, if
    * the storage is IndexedDB or memory.
    *
+   * A document that cannot be decrypted costs only itself: its text is then `{"error": {"code", "message"}}`, which is
+   * no document.
+   *
    * @param {[store: StoreName, id: string][]} ids
    * @returns {Promise<(string | undefined)[]>}
    */
   async read(ids) {
     const payloads = await this._request(this._ready(), () => this._read(ids));
-    return this._each(ids, (_, index) => this._toText(payloads[index]), DECRYPT);
+    return this._each(ids, (_, index) => this._toText(payloads[index]), DECRYPT, illegible);
   }
 
   /**
@@ -262,12 +263,31 @@ export class StorageDriver {
   async _readStore(store, ids) {
     if (!ids.length) return new Map();
     if (this._storage.readRecordsBulk) {
-      /** @type {StorageRecord[]} */
-      const records = await this._call('readRecordsBulk', store, ids);
-      return new Map(records.map(({ id, payload }) => [id, payload]));
+      try {
+        /** @type {StorageRecord[]} */
+        const records = await this._call('readRecordsBulk', store, ids);
+        return new Map(records.map(({ id, payload }) => [id, payload]));
+      } catch (thrown) {
+        // A storage that decrypts by itself does not say which one it was.
+        if (store !== 'docs' || !isIllegible(thrown)) throw thrown;
+      }
     }
-    const payloads = await Promise.all(ids.map((id) => this._call('readRecord', store, id)));
+    const payloads = await Promise.all(ids.map((id) => this._readRecord(store, id)));
     return new Map(ids.map((id, index) => [id, payloads[index]]));
+  }
+
+  /**
+   * @param {StoreName} store
+   * @param {string} id
+   * @returns {Promise<any>} the payload; of a document that the storage could not decrypt the error
+   */
+  async _readRecord(store, id) {
+    try {
+      return await this._call('readRecord', store, id);
+    } catch (thrown) {
+      if (store !== 'docs' || !isIllegible(thrown)) throw thrown;
+      return thrown;
+    }
   }
 
   /**
@@ -329,6 +349,7 @@ export class StorageDriver {
   /** @param {any} payload */
   async _toText(payload) {
     if (payload === null || payload === undefined) return undefined;
+    if (isIllegible(payload)) throw payload;
     const text = this._decrypt ? await this._decrypt(payload) : payload;
     if (typeof text !== 'string') throw new TypeError(`a record is no text, but ${typeof text}`);
     return text;
@@ -342,38 +363,56 @@ export class StorageDriver {
    * @param {T[]} records
    * @param {(record: T, index: number) => Promise<R>} turn
    * @param {{code: string, what: string}} step
+   * @param {(record: T, error: StorageError) => R} [instead] what is given in place of one that failed
    * @returns {Promise<R[]>}
    */
-  _each(records, turn, { code, what }) {
-    const failed = (/** @type {string} */ whose, /** @type {any} */ cause) => {
-      const message = `${whose} could not be ${what}: ${cause?.message || cause}`;
-      return new StorageError('other', message, { code, cause });
-    };
+  _each(records, turn, { code, what }, instead = raise) {
+    /** @type {(error: Error) => void} */
+    let giveUp = () => {};
+    /** @type {Promise<never>} */
+    const late = new Promise((_, reject) => (giveUp = reject));
     const turned = records.map(async (record, index) => {
       try {
-        return await turn(record, index);
-      } catch (cause) {
-        throw failed(`the record ${record[0]}/${record[1]}`, cause);
+        return await Promise.race([turn(record, index), late]);
+      } catch (/** @type {any} */ cause) {
+        const whose = `the record ${record[0]}/${record[1]}`;
+        const message = `${whose} could not be ${what}: ${cause?.message || cause}`;
+        return instead(record, new StorageError('other', message, { code, cause }));
       }
     });
-    const overdue = () => failed('records', `not done after ${this._timeout} ms`);
-    return limited(Promise.all(turned), this._timeout, overdue);
-  }
-
-  /** @returns {Promise<boolean | undefined>} */
-  async _isPersisted() {
-    if (this._mode === 'memory') return undefined;
-    try {
-      const asked = globalThis.navigator?.storage?.persisted?.();
-      return await limited(Promise.resolve(asked), this._timeout, () => new Error('no answer'));
-    } catch {
-      return undefined;
-    }
+    const overdue = () => new Error(`not done after ${this._timeout} ms`);
+    limited(Promise.allSettled(turned), this._timeout, overdue).catch(giveUp);
+    return Promise.all(turned);
   }
 }
 
 const ENCRYPT = { code: 'ERR_STORAGE_ENCRYPT', what: 'encrypted' };
 const DECRYPT = { code: 'ERR_STORAGE_DECRYPT', what: 'decrypted' };
+
+/** @param {any} thrown */
+const isIllegible = (thrown) =>
+  thrown instanceof Error && 'code' in thrown && thrown.code === DECRYPT.code;
+
+/**
+ * The text in place of a document that cannot be read; without anything else there is no store.
+ *
+ * @param {[store: StoreName, id: string]} record
+ * @param {StorageError} error
+ */
+function illegible([store], error) {
+  if (store !== 'docs') throw error;
+  const { code, message } = error;
+  return JSON.stringify({ error: { code, message } });
+}
+
+/**
+ * @param {any} _
+ * @param {StorageError} error
+ * @returns {never}
+ */
+function raise(_, error) {
+  throw error;
+}
 
 /**
  * For calls that end something: the storage is given up either way.

@@ -12,12 +12,12 @@
  * @typedef {'quota' | 'closed' | 'unavailable' | 'other'} StorageErrorKind
  */
 
-/** @type {Record<StorageErrorKind, string>} */
+/** What applications are told, where there is nothing more to say. @type {Record<StorageErrorKind, string>} */
 const CODES = {
-  quota: 'ERR_STORAGE_QUOTA',
-  closed: 'ERR_STORAGE_CLOSED',
-  unavailable: 'ERR_STORAGE_UNAVAILABLE',
-  other: 'ERR_STORAGE_FAILED',
+  quota: 'ERR_STORAGE_FULL',
+  closed: 'ERR_STORAGE',
+  unavailable: 'ERR_STORAGE',
+  other: 'ERR_STORAGE',
 };
 
 /**
@@ -34,7 +34,7 @@ const KINDS = [
   ['UnknownError', 'closed'],
 ];
 
-/** An error of a storage. `kind` is for the host, `code` and `message` are for people. */
+/** An error of a storage. `kind` is for the host, `code` and `message` are for applications. */
 export class StorageError extends Error {
   /**
    * @param {StorageErrorKind} kind

@@ -98,10 +98,7 @@ impl Storage {
 
 /// A failure of this kind.
 pub(super) fn failure(kind: FailureKind) -> Failure {
-    Failure {
-        kind,
-        message: format!("made to fail: {kind:?}"),
-    }
+    Failure::new(kind, format!("made to fail: {kind:?}"))
 }
 
 impl Traces {

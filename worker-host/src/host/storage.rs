@@ -227,6 +227,19 @@ impl Host {
         self.store.as_ref().is_some_and(|store| store.wants_idle())
     }
 
+    /// Whether nothing is asked of the storage any more, until [`Host::resume_store`]: see [`DurableStore::close`].
+    pub fn close_store(&mut self) -> bool {
+        let store = self.store.as_mut();
+        store.is_none_or(|store| store.close())
+    }
+
+    /// Uses the storage again.
+    pub fn resume_store(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.resume();
+        }
+    }
+
     /// Whether the store is not open yet, and everything waits for it.
     pub(super) fn is_restoring(&self) -> bool {
         self.store.as_ref().is_some_and(|store| !store.is_ready())
@@ -860,8 +873,13 @@ impl Host {
 
     pub(super) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
         let mut docs = Vec::new();
+        let mut error = None;
         for key in keys {
-            if self.is_unreadable(&key) {
+            if let Some(why) = self.unreadable_error(&key) {
+                error.get_or_insert_with(|| {
+                    let message = format!("{key} cannot be read: {}", why.message);
+                    Error { message, ..why }
+                });
                 continue;
             }
             let handle = self.open(key.clone());
@@ -883,7 +901,7 @@ impl Host {
             tab,
             ToTab::Callback {
                 callback_id,
-                error: None,
+                error,
                 result,
             },
         );
@@ -891,6 +909,9 @@ impl Host {
 
     pub(super) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
         if let Err(error) = self.durable() {
+            return self.refuse(tab, callback_id, error);
+        }
+        if let Some(error) = docs.iter().find_map(|key| self.unreadable_error(key)) {
             return self.refuse(tab, callback_id, error);
         }
         for key in docs {
@@ -1208,11 +1229,12 @@ fn stored_doc(stored: &Stored) -> StoredDoc {
 }
 
 fn storage_error(failure: &Failure) -> Error {
-    let code = match failure.kind {
+    let code = failure.code.as_deref();
+    let code = code.unwrap_or(match failure.kind {
         durable_store::FailureKind::Quota => codes::ERR_STORAGE_FULL,
         durable_store::FailureKind::Closed
         | durable_store::FailureKind::Unavailable
         | durable_store::FailureKind::Other => codes::ERR_STORAGE,
-    };
+    });
     Error::new(code, failure.message.clone())
 }
