@@ -21,6 +21,11 @@ import { typesBridge } from './types-bridge.js';
 /** @typedef {import('./index.d.cts').DeadLetter} DeadLetter */
 /** @typedef {(...args: any[]) => void} Callback */
 
+/** Held by the tab that asks the browser to keep what is stored. */
+const PERSIST_LOCK = 'sharedb-proxy persist';
+
+const closed = () => new shared.Error('ERR_CONNECTION_CLOSED', 'The connection is closed');
+
 export class Connection extends EventEmitter {
   /**
    * A connection over a socket of the application's, its host in this page.
@@ -137,12 +142,38 @@ export class Connection extends EventEmitter {
     [collection, id] = [String(collection), String(id)];
     let doc = this.getExisting(collection, id);
     if (!doc) {
-      doc = new Doc(this, collection, id);
+      doc = this._docOf(collection, id);
       this._addDoc(doc);
       this.emit('doc', doc);
     }
     doc._wantsDestroy = false;
     return doc;
+  }
+
+  /**
+   * The Doc that holds this document here. The application does not see it before it asks for it by `get`.
+   *
+   * @param {string} collection
+   * @param {string} id
+   */
+  _docOf(collection, id) {
+    const existing = this.getExisting(collection, id);
+    return (
+      existing ?? this._docs.get(this._core.get(collection, id)) ?? new Doc(this, collection, id)
+    );
+  }
+
+  /**
+   * Forgets the document, if the application does not see it.
+   *
+   * @param {string} collection
+   * @param {string} id
+   */
+  _dropUnseen(collection, id) {
+    if (this.getExisting(collection, id)) return;
+    const handle = this._core.get(collection, id);
+    this._docs.delete(handle);
+    this._run(() => this._core.destroy(handle));
   }
 
   /**
@@ -240,7 +271,8 @@ export class Connection extends EventEmitter {
     const id = this.nextQueryId++;
     const query = new Query(action, this, id, collection, q, options, callback);
     this.queries[id] = query;
-    query.send();
+    if (this._wiped) nextTick(() => query._giveUp(closed()));
+    else query.send();
     return query;
   }
 
@@ -295,6 +327,7 @@ export class Connection extends EventEmitter {
     if (at !== null && !(Number.isInteger(at) && at >= 0)) {
       throw new Error(`Snapshot ${what} must be a positive integer or null`);
     }
+    if (this._wiped) return this._refuse(callback);
     const emitter = new EventEmitter();
     const token = this._keep({ callback, id });
     const byTime = what === 'timestamp';
@@ -319,21 +352,26 @@ export class Connection extends EventEmitter {
   }
 
   /**
-   * Somebody has seen to these dead letters: they are forgotten, for all tabs.
+   * Somebody has seen to these dead letters: they are forgotten, for all tabs. Calls back when that is durable.
    *
    * @param {DeadLetter | number | (DeadLetter | number)[]} letters they, or their numbers
+   * @param {Callback} [callback]
    */
-  removeDeadLetters(letters) {
+  removeDeadLetters(letters, callback) {
+    if (!this.durableStore) return callback?.(noStore());
+    if (this._closed) return this._refuse(callback);
     const numbers = [letters].flat().map((letter) => {
       return typeof letter === 'number' ? letter : letter.number;
     });
     this._run(() => this._core.removeDeadLetters(Float64Array.from(numbers)));
     if (this._letters) this._letters = readLetters(this._core);
+    if (callback) this.durableStore.flush(callback);
   }
 
   /**
    * Documents in the order of their ids: those that are here as they are, the others as the store has them. The server
-   * is not asked; what the store does not have is empty. Calls back at once where all are here.
+   * is not asked; what the store does not have is empty. Calls back at once where all are here. An error is about those
+   * that the store has and nobody can read, or about the store; the others come with it.
    *
    * @param {string} collection
    * @param {string[]} ids
@@ -341,14 +379,23 @@ export class Connection extends EventEmitter {
    */
   getBulk(collection, ids, callback) {
     [collection, ids] = [String(collection), ids.map(String)];
-    const docs = () => ids.map((id) => this.get(collection, id));
-    const missing = ids.filter((id) => !this.getExisting(collection, id)?._isHere());
-    if (!missing.length) return callback?.(null, docs());
-    const token = this._keep({
-      callback: (/** @type {any} */ error) =>
-        error ? callback?.(error) : callback?.(null, docs()),
-    });
-    this._run(() => this._core.getBulk(collection, missing, token));
+    const docs = ids.map((id) => this.get(collection, id));
+    const missing = docs.filter((doc) => !doc._isHere()).map(({ id }) => id);
+    if (!missing.length) return callback?.(null, docs);
+    this._load(collection, missing, (/** @type {any} */ error) => callback?.(error, docs));
+  }
+
+  /**
+   * Brings documents from the store.
+   *
+   * @param {string} collection
+   * @param {string[]} ids
+   * @param {(error: any) => void} callback
+   */
+  _load(collection, ids, callback) {
+    if (this._closed) return this._refuse(callback);
+    const token = this._keep({ callback });
+    this._run(() => this._core.getBulk(collection, ids, token));
   }
 
   /**
@@ -436,6 +483,7 @@ export class Connection extends EventEmitter {
    * @param {(error?: any) => void} [callback]
    */
   wipe(callback) {
+    if (this._closed) return this._refuse(callback);
     const end = (/** @type {any} */ error) => {
       if (error) shared.logger.warn(`The store could not be wiped: ${error.message}`);
       if (!this._wiped) return callback?.(error);
@@ -454,12 +502,19 @@ export class Connection extends EventEmitter {
     this._link.expectEnd();
     this._endWaits();
     this._setStorage(WIPED);
+    for (const query of Object.values(this.queries)) query._giveUp(closed());
   }
 
-  /** The browser may drop what is stored when space is short, unless it has promised not to. Only a window can ask. */
+  /**
+   * The browser may drop what is stored when space is short, unless it has promised not to. Only a window can ask, and
+   * some browsers ask the user: one tab after the other, and none where the promise is given already.
+   */
   async _askToPersist() {
+    const { storage, locks } = globalThis.navigator ?? {};
+    if (!storage?.persist) return;
+    const ask = async () => (await storage.persisted?.()) || storage.persist();
     try {
-      this._persisted = await globalThis.navigator?.storage?.persist?.();
+      this._persisted = await (locks ? locks.request(PERSIST_LOCK, ask) : ask());
     } catch (error) {
       shared.logger.warn('The browser does not say whether it keeps the store', error);
     }
@@ -519,14 +574,31 @@ export class Connection extends EventEmitter {
       const message = 'The store was wiped: make another connection';
       throw new shared.Error('ERR_CONNECTION_CLOSED', message);
     }
+    const { _closed: closed } = this;
     this._closed = false;
-    this._link.bind(socket);
+    try {
+      this._link.bind(socket);
+    } catch (error) {
+      this._closed = closed;
+      throw error;
+    }
   }
 
   close() {
     this._closed = true;
     this._link.close();
     this._endWaits();
+  }
+
+  /**
+   * Says that nothing comes of a call.
+   *
+   * @param {Callback | undefined} callback
+   * @param {any} [error]
+   */
+  _refuse(callback, error = closed()) {
+    if (callback) nextTick(() => callback(error));
+    else shared.logger.warn(error.message);
   }
 
   /**
@@ -589,6 +661,7 @@ export class Connection extends EventEmitter {
    * @param {(error: any, status: any) => void} callback
    */
   hostStatus(callback) {
+    if (this._closed) return this._refuse(callback);
     const token = this._keep({ callback });
     this._run(() => this._core.askStatus(token));
   }
@@ -719,8 +792,13 @@ export class Connection extends EventEmitter {
         return handleStorage(this, event[1]);
       case Kind.Warn:
         return void shared.logger.warn(event[1]);
-      case Kind.OpenDoc:
-        return void this.get(event[2], event[3]);
+      case Kind.OpenDoc: {
+        const [, handle, collection, id] = event;
+        if (this._docs.has(handle)) return;
+        if (this.durableStore?._isReading(collection, id)) this._docOf(collection, id);
+        else this.get(collection, id);
+        return;
+      }
       case Kind.QueryResults:
         return this.queries[event[1]]?._answer(event[2], event[3]);
       case Kind.QueryFailed:

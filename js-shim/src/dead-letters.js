@@ -44,12 +44,40 @@ function asLetter({ number, doc: { collection, id }, change, error, version }) {
 export function announceLetters(connection, before, letters) {
   if (!before) return announceOld(letters.length);
   const known = new Set(before.map(({ number }) => number));
-  for (const letter of letters.filter(({ number }) => !known.has(number))) {
-    connection.durableStore?._options.opErrorCallback?.(letter.error, letter);
-    if (connection.emit('dead letter', letter)) continue;
-    const { collection, id, error } = letter;
-    shared.logger.warn(`An op on ${collection}/${id} was given up: ${error.message}`, letter);
+  const news = letters.filter(({ number }) => !known.has(number));
+  const { opErrorCallback } = connection.durableStore?._options ?? {};
+  const calls = news.flatMap((letter) => [
+    () => opErrorCallback?.(letter.error, letter),
+    () => announce(connection, letter),
+  ]);
+  callAll(calls);
+}
+
+/**
+ * @param {Connection} connection
+ * @param {DeadLetter} letter
+ */
+function announce(connection, letter) {
+  if (connection.emit('dead letter', letter)) return;
+  const { collection, id, error } = letter;
+  shared.logger.warn(`An op on ${collection}/${id} was given up: ${error.message}`, letter);
+}
+
+/**
+ * Calls all; what the first threw that did is thrown when the last has been called.
+ *
+ * @param {(() => void)[]} calls
+ */
+function callAll(calls) {
+  let failure;
+  for (const call of calls) {
+    try {
+      call();
+    } catch (error) {
+      failure ??= { error };
+    }
   }
+  if (failure) throw failure.error;
 }
 
 /** @param {number} count */

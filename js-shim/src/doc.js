@@ -60,6 +60,11 @@ export class Doc extends EventEmitter {
     this._data = data;
   }
 
+  /** `connection.durableStore`. */
+  get durableStore() {
+    return this.connection.durableStore;
+  }
+
   // ---- What the machine knows ----
 
   /** @param {'version' | 'paused' | 'preventCompose' | 'submitSource'} what */

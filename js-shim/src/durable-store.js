@@ -6,6 +6,7 @@
 import { EventEmitter } from 'events';
 
 import { partsOf, shared, toError } from './shared.js';
+import { nextTick } from './ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./doc.js').Doc} Doc */
@@ -25,6 +26,7 @@ export class DurableStore extends EventEmitter {
    */
   constructor(connection, options) {
     super();
+    if (!connection?._core) throw new TypeError(MADE_BY_THE_CONNECTION);
     /** Whether the inventory is known here: before, everything seems to be missing. */
     this.ready = false;
     this._connection = connection;
@@ -35,6 +37,29 @@ export class DurableStore extends EventEmitter {
     this._busy = false;
     /** The inventory as it was read last. @type {any} */
     this._read = undefined;
+    /** How often each document is being read, by its names. @type {Map<string, number>} */
+    this._reading = new Map();
+  }
+
+  /**
+   * Calls back when the store is open, which it becomes by itself: with an error where nothing is durable.
+   *
+   * @param {Callback} [callback]
+   */
+  initialize(callback) {
+    const finish = () => callback?.(this._whyNotDurable());
+    if (this.ready || this.closed) nextTick(finish);
+    else this.once('ready', finish);
+  }
+
+  _whyNotDurable() {
+    const { durable, code = 'ERR_STORAGE', reason } = this._connection.storage;
+    return durable ? null : new shared.Error(code, reason);
+  }
+
+  /** Whether the connection was closed: nothing can be read or written then. */
+  get closed() {
+    return this._connection._closed;
   }
 
   get _core() {
@@ -111,21 +136,71 @@ export class DurableStore extends EventEmitter {
   }
 
   /**
-   * Those of the documents that the store has. Where this tab has them already they are as they are here.
+   * Those of the documents that the store has. Where this tab has them already they are as they are here. An error is
+   * about those that cannot be read; the others come with it.
    *
    * @param {string} collection
    * @param {string[]} ids
    * @param {(error: any, records?: any[]) => void} callback
    */
   getDocsBulk(collection, ids, callback) {
+    [collection, ids] = [String(collection), ids.map(String)];
     const connection = this._connection;
-    const opened = ids.filter((id) => isLeaving(connection.getExisting(collection, id)));
-    connection.getBulk(collection, ids, (error, docs) => {
-      const records = error ? undefined : docs.filter(exists).map(asRecord);
-      // Read, not opened: nobody asked for a Doc.
-      for (const id of opened) connection.getExisting(collection, id)?.destroy();
+    // Those may leave meanwhile, and what they were is as good.
+    const here = new Map(ids.map((id) => [id, connection.getExisting(collection, id)]));
+    const missing = [...here.keys()].filter((id) => !here.get(id)?._isHere());
+    for (const id of missing) this._startReading(collection, id);
+    const finish = (/** @type {any} */ error) => {
+      for (const id of missing) here.set(id, connection._docOf(collection, id));
+      const docs = ids.map((id) => /** @type {Doc} */ (here.get(id)));
+      const records = docs.filter(exists).map(asRecord);
+      for (const id of missing) this._stopReading(collection, id);
       callback(error, records);
-    });
+    };
+    if (missing.length) connection._load(collection, missing, finish);
+    else finish(null);
+  }
+
+  /**
+   * Whether somebody reads the document, and need not want a Doc for it.
+   *
+   * @param {string} collection
+   * @param {string} id
+   */
+  _isReading(collection, id) {
+    return this._reading.has(nameOf(collection, id));
+  }
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   */
+  _startReading(collection, id) {
+    const name = nameOf(collection, id);
+    this._reading.set(name, (this._reading.get(name) ?? 0) + 1);
+  }
+
+  /**
+   * The last one to read takes away the Doc that nobody asked for.
+   *
+   * @param {string} collection
+   * @param {string} id
+   */
+  _stopReading(collection, id) {
+    const name = nameOf(collection, id);
+    const rest = (this._reading.get(name) ?? 0) - 1;
+    if (rest > 0) return void this._reading.set(name, rest);
+    this._reading.delete(name);
+    this._connection._dropUnseen(collection, id);
+  }
+
+  /**
+   * Reads all documents with ops that the server has not acknowledged, one after the other.
+   *
+   * @param {(error: any, record?: any) => void} callback called for each
+   */
+  loadEachPendingDocAndThen(callback) {
+    this.forEachPendingDocCollectionId((collection, id) => this.getDoc(collection, id, callback));
   }
 
   /**
@@ -151,15 +226,20 @@ export class DurableStore extends EventEmitter {
 
   /**
    * Writes documents with all that was submitted to them before, be it on its way to the host. Calls back when that is
-   * durable; where `isAutoFlush()` is false, as soon as the host knows.
+   * durable; where `isAutoFlush()` is false, as soon as the host knows. A Doc that was destroyed, or is another
+   * connection's, cannot be written: `ERR_DOC_NOT_IN_CONNECTION`, and nothing is.
    *
    * @param {Doc[]} docs
    * @param {Callback} [callback]
    */
   putDocs(docs, callback) {
     const connection = this._connection;
-    const stranger = docs.find((doc) => doc.connection !== connection);
-    if (stranger) throw new TypeError(`${stranger.id} is a document of another connection`);
+    const isStranger = (/** @type {Doc} */ doc) =>
+      !doc || connection._docs.get(doc._handle) !== doc;
+    if (docs.some(isStranger)) {
+      return connection._refuse(callback, notInConnection(docs.find(isStranger)));
+    }
+    if (connection._closed) return connection._refuse(callback);
     if (!docs.length) return callback?.(null);
     const handles = Uint32Array.from(docs, (doc) => doc._handle);
     const token = connection._keep({ callback });
@@ -184,6 +264,7 @@ export class DurableStore extends EventEmitter {
    * @param {Callback} [callback]
    */
   flush(callback) {
+    if (this._connection._closed) return this._connection._refuse(callback);
     const token = this._connection._keep({ callback });
     this._connection._run(() => this._core.flushWrites(token));
   }
@@ -278,8 +359,6 @@ export function handleStorage(connection, text) {
       return store?._persisted(content.map(asStored));
     case 'write failed':
       return store?._writeFailed(toError(partsOf(content)));
-    case 'persist':
-      return connection._askToPersist();
     case 'wiped':
       store?._inventoryChanged();
       return connection._endForWipe();
@@ -325,8 +404,21 @@ function asStored({ doc: { collection, id }, v = null, p = false }) {
   return { collection, id, v, p };
 }
 
+const MADE_BY_THE_CONNECTION =
+  'A DurableStore is made by its connection: new Connection(socket, {durableStore: {storage}}).durableStore';
+
 /** @param {Doc | undefined} doc */
-const isLeaving = (doc) => !doc || doc._wantsDestroy;
+function notInConnection(doc) {
+  const name = doc ? `${doc.collection}/${doc.id}` : doc;
+  const message = `${name} was destroyed, or is no document of this connection`;
+  return new shared.Error('ERR_DOC_NOT_IN_CONNECTION', message);
+}
+
+/**
+ * @param {string} collection
+ * @param {string} id
+ */
+const nameOf = (collection, id) => JSON.stringify([collection, id]);
 
 /** @param {Doc} doc */
 const exists = (doc) => doc.version !== null || doc.type !== null;

@@ -87,6 +87,16 @@ export class Query extends EventEmitter {
     this._finish(toError(parts));
   }
 
+  /**
+   * There will be no answer.
+   *
+   * @param {any} error
+   */
+  _giveUp(error) {
+    if (this.ready || !(this.callback || this.listenerCount('error'))) return;
+    this._finish(error);
+  }
+
   /** @param {any} error */
   _finish(error) {
     const { callback } = this;

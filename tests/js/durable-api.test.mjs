@@ -54,7 +54,8 @@ describe('connection.storage', () => {
   });
 
   it('says that there is no IndexedDB', async () => {
-    const connection = createConnection(new Wire(new Backend()).socket, { durableStore: true });
+    const options = { durableStore: true, namespace: 'n' };
+    const connection = createConnection(new Wire(new Backend()).socket, options);
     const { reason, ...rest } = await happens(connection, 'storage');
     assert.deepEqual(rest, { mode: 'memory', durable: false, code: 'ERR_STORAGE' });
     assert.match(reason, /no IndexedDB/);
@@ -135,6 +136,14 @@ describe('what is wrong with the options', () => {
     refused({ encrypt: 'secret', decrypt: 'secret' });
     refused({ storage: { initialize() {} } });
     refused({ onReadyCallback: true });
+  });
+
+  it('is that nothing says whose documents they are', async () => {
+    refused(true);
+    const { socket } = new Wire(new Backend());
+    socket.url = 'wss://example.com/';
+    const connection = new ours.Connection(socket, { durableStore: true });
+    assert.equal((await happens(connection, 'storage')).mode, 'memory');
   });
 });
 
@@ -278,9 +287,20 @@ describe('documents that are put', () => {
     life.leash.cut = true;
   });
 
-  it('of another connection are refused', () => {
+  it('of another connection are refused, and those that were destroyed', async () => {
     const [one, other] = [0, 1].map(() => new Life(new Backend(), new InMemoryStorage()));
-    assert.throws(() => one.connection.putDoc(other.doc('a')), TypeError);
+    const refused = async (...docs) => {
+      const [error] = await answer(one.connection, 'putDocs', docs);
+      assert.equal(error?.code, 'ERR_DOC_NOT_IN_CONNECTION');
+    };
+    const doc = one.doc('a');
+    await refused(doc, other.doc('a'));
+    await refused(undefined);
+    assert.deepEqual(await answer(one.connection, 'putDoc', doc), [null]);
+    await call(doc, 'destroy');
+    await refused(doc);
+    one.doc('a');
+    await refused(doc);
   });
 
   it('have nothing waiting once their changes are durable', async () => {

@@ -1,0 +1,563 @@
+/** What goes wrong around the durable store, and what an application is told of it. */
+
+import assert from 'node:assert/strict';
+import { DurableStore, InMemoryStorage } from 'sharedb-proxy';
+import * as promises from 'sharedb-proxy/promises';
+import { Backend, Wire, call, ours, settle } from './clients.mjs';
+import { Life, append, happens, words } from './durable-lives.mjs';
+
+/** Calls back with all arguments, as a promise. */
+const answer = (target, method, ...args) =>
+  new Promise((resolve) => target[method](...args, (...all) => resolve(all)));
+
+/** A storage that has documents with one word each, put there by an earlier life. */
+async function stored(backend, ids, options) {
+  const storage = new InMemoryStorage();
+  const life = new Life(backend, storage, options);
+  await life.online();
+  for (const id of ids) await call(life.doc(id), 'create', { list: [id] });
+  await promises.flushWrites(life.connection);
+  life.crash();
+  return storage;
+}
+
+/** One that says what is asked of it. */
+function logged(storage = new InMemoryStorage()) {
+  const log = [];
+  for (const method of ['initialize', 'close', 'writeRecords', 'readRecordsBulk']) {
+    const original = storage[method];
+    storage[method] = function (...args) {
+      log.push(method);
+      return original.apply(this, args);
+    };
+  }
+  return { storage, log };
+}
+
+/** A connection on a storage that it closes, unlike that of a Life. */
+function connectionOn(storage, backend = new Backend()) {
+  const wire = new Wire(backend);
+  const connection = new ours.Connection(wire.socket, { durableStore: { storage } });
+  return { connection, wire };
+}
+
+describe('reading from the store', () => {
+  it('leaves the document to an application that asks for it meanwhile', async () => {
+    const backend = new Backend();
+    const life = new Life(backend, await stored(backend, ['a']));
+    await life.online();
+    const opened = [];
+    life.connection.on('doc', (doc) => opened.push(doc));
+    const read = answer(life.store, 'getDoc', 'c', 'a');
+    const doc = life.doc('a');
+    const [[error, record]] = await Promise.all([read, call(doc, 'subscribe')]);
+    await settle();
+    assert.equal(error, null);
+    assert.deepEqual(record.data, { list: ['a'] });
+    assert.equal(life.connection.getExisting('c', 'a'), doc);
+    assert.equal(doc.subscribed, true);
+    assert.deepEqual(opened, [doc]);
+    await call(doc, 'submitOp', [{ p: ['list', 1], li: 'more' }]);
+    assert.deepEqual(await words(backend, 'a'), ['more']);
+  });
+
+  it('opens no Doc, also where it is done twice at once', async () => {
+    const backend = new Backend();
+    const life = new Life(backend, await stored(backend, ['a', 'b']));
+    life.connection.on('doc', () => assert.fail('nobody asked for a Doc'));
+    const both = await Promise.all([
+      answer(life.store, 'getDocsBulk', 'c', ['a', 'b']),
+      answer(life.store, 'getDoc', 'c', 'a'),
+    ]);
+    const [[, [a, b]], [, again]] = both;
+    assert.deepEqual([a.data.list, b.data.list], [['a'], ['b']]);
+    assert.deepEqual(again, a);
+    assert.deepEqual(Object.keys(life.connection.collections), []);
+    const [, later] = await answer(life.store, 'getDoc', 'c', 'a');
+    assert.deepEqual(later, a);
+  });
+
+  it('shows no Doc in place of one that leaves meanwhile', async () => {
+    const backend = new Backend();
+    const life = new Life(backend, await stored(backend, ['a', 'b']));
+    const opened = [];
+    const [a] = await promises.getBulk(life.connection, 'c', ['a']);
+    const empty = life.doc('b');
+    life.connection.on('doc', (doc) => opened.push(doc));
+    const gone = Promise.all([call(a, 'destroy'), call(empty, 'destroy')]);
+    const [, records] = await answer(life.store, 'getDocsBulk', 'c', ['a', 'b']);
+    await gone;
+    assert.deepEqual(
+      records.map(({ data }) => data.list),
+      [['a'], ['b']],
+    );
+    assert.deepEqual(opened, []);
+    assert.deepEqual(Object.keys(life.connection.collections), []);
+  });
+
+  it('gives every document with pending ops', async () => {
+    const backend = new Backend();
+    const storage = await stored(backend, ['a', 'b', 'c']);
+    const first = new Life(backend, storage);
+    const docs = await promises.getBulk(first.connection, 'c', ['a', 'b']);
+    for (const doc of docs) append(doc, 'offline');
+    await promises.flushWrites(first.connection);
+    first.crash();
+    const second = new Life(backend, storage);
+    await happens(second.store, 'ready');
+    const found = [];
+    await new Promise((resolve) => {
+      second.store.loadEachPendingDocAndThen((error, { id, data }) => {
+        found.push([error, id, data.list]);
+        if (found.length === 2) resolve();
+      });
+    });
+    assert.deepEqual(found.sort(), [
+      [null, 'a', ['a', 'offline']],
+      [null, 'b', ['b', 'offline']],
+    ]);
+  });
+});
+
+describe('a record that cannot be decrypted', () => {
+  const ciphers = {
+    encrypt: (text) => `x${text}`,
+    decrypt(text) {
+      if (text.startsWith('bad')) throw new Error('bad tag');
+      return text.slice(1);
+    },
+  };
+
+  /** Spoils a record; gives what undoes that. */
+  function spoil(storage, store, id) {
+    const records = storage._stores[store];
+    const good = records.get(id);
+    assert.ok(good);
+    records.set(id, `bad${good}`);
+    return () => records.set(id, good);
+  }
+
+  it('costs one document, and says so', async () => {
+    const backend = new Backend();
+    const storage = await stored(backend, ['a', 'b'], ciphers);
+    const mend = spoil(storage, 'docs', 'c/a');
+    const life = new Life(backend, storage, ciphers);
+    life.store.on('write failed', () => assert.fail('nothing was to be written'));
+    await life.online();
+    const docs = ['b', 'a'].map((id) => life.doc(id));
+    const [error, given] = await answer(life.connection, 'getBulk', 'c', ['b', 'a']);
+    assert.equal(error.code, 'ERR_STORAGE_DECRYPT');
+    assert.match(error.message, /c\.a cannot be read.*bad tag/);
+    assert.deepEqual(given, docs);
+    assert.deepEqual(docs[0].data, { list: ['b'] });
+    assert.equal(docs[1].version, null);
+    const [, records] = await answer(life.store, 'getDocsBulk', 'c', ['a', 'b']);
+    assert.deepEqual(
+      records.map(({ id }) => id),
+      ['b'],
+    );
+    for (const ask of ['subscribe', 'fetch', 'ensureDocHasData']) {
+      const [failed] = await answer(docs[1], ask);
+      assert.equal(failed?.code, 'ERR_STORAGE_DECRYPT', ask);
+    }
+    const [unwritten] = await answer(life.connection, 'putDocs', docs);
+    assert.equal(unwritten.code, 'ERR_STORAGE_DECRYPT');
+    append(docs[0], 'goes on');
+    await life.drained();
+    assert.deepEqual(await words(backend, 'b'), ['goes on']);
+    assert.deepEqual(life.connection.storage, { mode: 'custom', durable: true });
+    await promises.flushWrites(life.connection);
+    life.crash();
+    assert.match(storage._stores.docs.get('c/a'), /^bad/);
+    mend();
+    const next = new Life(backend, storage, ciphers);
+    const [a] = await promises.getBulk(next.connection, 'c', ['a']);
+    assert.deepEqual(a.data, { list: ['a'] });
+  });
+
+  it('keeps its pending ops for a life that can read it', async () => {
+    const backend = new Backend();
+    const storage = await stored(backend, ['a'], ciphers);
+    const first = new Life(backend, storage, ciphers);
+    const [a] = await promises.getBulk(first.connection, 'c', ['a']);
+    append(a, 'offline');
+    await promises.putDoc(first.connection, a);
+    append(a, 'in the journal');
+    await settle();
+    first.crash();
+    const mend = spoil(storage, 'docs', 'c/a');
+    const second = new Life(backend, storage, ciphers);
+    await second.online();
+    await happens(second.store, 'ready');
+    await call(second.doc('b'), 'create', { list: [] });
+    await promises.flushWrites(second.connection);
+    second.crash();
+    assert.deepEqual(await words(backend, 'a'), []);
+    mend();
+    const third = new Life(backend, storage, ciphers);
+    await third.online();
+    await third.drained();
+    assert.deepEqual(await words(backend, 'a'), ['offline', 'in the journal']);
+  });
+
+  it('costs the store where that cannot be used without it', async () => {
+    const backend = new Backend();
+    const storage = await stored(backend, ['a'], ciphers);
+    spoil(storage, 'meta', 'state');
+    const life = new Life(backend, storage, ciphers);
+    const told = await happens(life.connection, 'storage');
+    assert.equal(told.mode, 'memory');
+    assert.equal(told.code, 'ERR_STORAGE_DECRYPT');
+    const [error] = await answer(life.store, 'initialize');
+    assert.equal(error.code, 'ERR_STORAGE_DECRYPT');
+  });
+
+  it('is another thing than one that cannot be encrypted', async () => {
+    const encrypt = (text) => {
+      if (text.includes('secret')) throw new Error('no key');
+      return text;
+    };
+    const storage = new InMemoryStorage();
+    const life = new Life(new Backend(), storage, { encrypt, decrypt: (text) => text });
+    await happens(life.store, 'ready');
+    const codes = [];
+    life.store.on('write failed', ({ error }) => codes.push(error.code));
+    const lost = happens(life.connection, 'storage');
+    const [error] = await answer(life.doc('a'), 'create', { list: ['secret'] });
+    assert.equal(error.code, 'ERR_STORAGE_ENCRYPT');
+    assert.equal((await lost).code, 'ERR_STORAGE_ENCRYPT');
+    assert.deepEqual([...new Set(codes)], ['ERR_STORAGE_ENCRYPT']);
+  });
+});
+
+describe('no space', () => {
+  it('has one code', async () => {
+    const storage = new InMemoryStorage();
+    const life = new Life(new Backend(), storage);
+    await happens(life.store, 'ready');
+    const full = Object.assign(new Error('full'), { name: 'QuotaExceededError' });
+    storage.writeRecords = (records, callback) => callback(full);
+    const failed = happens(life.store, 'write failed');
+    const lost = happens(life.connection, 'storage');
+    const [error] = await answer(life.doc('a'), 'create', { list: [] });
+    assert.equal(error.code, 'ERR_STORAGE_FULL');
+    assert.equal((await failed).error.code, 'ERR_STORAGE_FULL');
+    assert.equal((await lost).code, 'ERR_STORAGE_FULL');
+  });
+});
+
+describe('closing a connection', () => {
+  /** Web Locks, which Node may not have. */
+  class Locks {
+    queues = new Map();
+
+    request(name, options, callback) {
+      const queue = this.queues.get(name) ?? this.queues.set(name, []).get(name);
+      return new Promise((resolve, reject) => {
+        const request = { held: false };
+        const leave = () => {
+          queue.splice(queue.indexOf(request), 1);
+          queue[0]?.start();
+        };
+        request.start = () => {
+          request.held = true;
+          Promise.resolve({ name }).then(callback).then(resolve, reject).finally(leave);
+        };
+        options.signal?.addEventListener('abort', () => {
+          if (request.held) return;
+          queue.splice(queue.indexOf(request), 1);
+          reject(options.signal.reason);
+        });
+        queue.push(request);
+        if (queue[0] === request) request.start();
+      });
+    }
+  }
+
+  const original = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  afterEach(() => {
+    if (original) Object.defineProperty(globalThis, 'navigator', original);
+    else delete globalThis.navigator;
+  });
+
+  it('writes what was submitted before, and opens nothing again', async () => {
+    const { storage, log } = logged();
+    const { connection, wire } = connectionOn(storage);
+    connection.durableStore.on('write failed', ({ error }) => log.push(error.message));
+    wire.open();
+    await happens(connection, 'connected');
+    const doc = connection.get('c', 'a');
+    await call(doc, 'create', { list: [] });
+    await promises.flushWrites(connection);
+    append(doc, 'last');
+    log.length = 0;
+    const ended = new Promise((resolve) => {
+      const { close } = storage;
+      storage.close = () => resolve(close.call(storage));
+    });
+    connection.close();
+    await ended;
+    assert.equal(storage.isReady(), false);
+    assert.ok(log.includes('writeRecords'));
+    assert.equal(log.indexOf('close'), log.length - 1);
+    // What comes later waits for another socket.
+    append(doc, 'later');
+    doc.flush();
+    await settle();
+    assert.equal(log.indexOf('close'), log.length - 1);
+    assert.equal(connection.storage.durable, true);
+
+    const again = new Wire(wire.backend);
+    connection.bindToSocket(again.socket);
+    again.open();
+    await new Promise((resolve) => doc.whenNothingPending(resolve));
+    assert.deepEqual(await words(wire.backend, 'a'), ['last', 'later']);
+    assert.equal(connection.storage.durable, true);
+    assert.deepEqual(
+      log.filter((what) => !/^(read|write)Records/.test(what)),
+      ['close', 'initialize'],
+    );
+  });
+
+  it('before the store is open writes what was submitted, too', async () => {
+    const backend = new Backend();
+    const { storage } = logged();
+    const { connection } = connectionOn(storage, backend);
+    connection.get('c', 'a').create({ list: ['at once'] });
+    const ended = new Promise((resolve) => {
+      const { close } = storage;
+      storage.close = () => resolve(close.call(storage));
+    });
+    connection.close();
+    await ended;
+    const next = new Life(backend, storage);
+    await next.online();
+    await next.drained();
+    const [a] = await promises.getBulk(next.connection, 'c', ['a']);
+    assert.deepEqual(a.data, { list: ['at once'] });
+    assert.equal(a.version, 1);
+  });
+
+  it('leaves the storage to another one that waits for it', async () => {
+    const navigator = { locks: new Locks() };
+    Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
+    const backend = new Backend();
+    const stores = new InMemoryStorage()._stores;
+    const shared = () =>
+      Object.assign(new InMemoryStorage(), { _stores: stores, lockName: 'store of a test' });
+    const first = connectionOn(shared(), backend);
+    const told = [];
+    first.connection.on('storage', ({ mode }) => told.push(mode));
+    first.wire.open();
+    await happens(first.connection, 'connected');
+    const doc = first.connection.get('c', 'a');
+    await call(doc, 'create', { list: [] });
+    first.wire.close('lost');
+    append(doc, 'one', (error) => assert.fail(error));
+    first.connection.close();
+    const second = connectionOn(shared(), backend);
+    second.wire.open();
+    await happens(second.connection.durableStore, 'ready');
+    assert.equal(second.connection.storage.durable, true);
+    while (second.connection.hasPendingOfflineDocs()) await settle();
+    assert.deepEqual(await words(backend, 'a'), ['one']);
+    assert.deepEqual(told, ['custom']);
+  });
+
+  it('does not overwrite what another one stored meanwhile', async () => {
+    const backend = new Backend();
+    const storage = new InMemoryStorage();
+    const first = connectionOn(storage, backend);
+    const [one] = [first.connection.get('c', 'a')];
+    one.create({ list: [] });
+    await promises.flushWrites(first.connection);
+    first.connection.close();
+    await settle();
+    const second = connectionOn(storage, backend);
+    second.connection.get('c', 'b').create({ list: ['second'] });
+    await promises.flushWrites(second.connection);
+    append(second.connection.get('c', 'b'), 'in the journal');
+    second.connection.close();
+    await settle();
+    const lost = happens(first.connection, 'storage');
+    first.connection.bindToSocket(new Wire(backend).socket);
+    const { mode, reason } = await lost;
+    assert.equal(mode, 'memory');
+    assert.match(reason, /another host/i);
+    first.connection.get('c', 'c').create({ list: [] });
+    await settle();
+
+    const third = new Life(backend, storage);
+    await third.online();
+    await third.drained();
+    const [b] = await promises.getBulk(third.connection, 'c', ['b']);
+    assert.deepEqual(b.data, { list: ['second', 'in the journal'] });
+  });
+
+  it('ends what is asked of the store later, with an error', async () => {
+    const backend = new Backend();
+    const storage = await stored(backend, ['a', 'b']);
+    const { connection, wire } = connectionOn(storage, backend);
+    const store = connection.durableStore;
+    wire.open();
+    const [a] = await promises.getBulk(connection, 'c', ['a']);
+    assert.equal(store.closed, false);
+    connection.close();
+    await settle();
+    assert.equal(store.closed, true);
+    for (const [target, method, ...args] of [
+      [connection, 'hostStatus'],
+      [connection, 'getBulk', 'c', ['a', 'b']],
+      [connection, 'putDoc', a],
+      [connection, 'flushWrites'],
+      [connection, 'removeDeadLetters', []],
+      [connection, 'wipe'],
+      [store, 'getDoc', 'c', 'b'],
+    ]) {
+      const [error] = await answer(target, method, ...args);
+      assert.equal(error?.code, 'ERR_CONNECTION_CLOSED', method);
+    }
+    assert.equal(storage.isReady(), false);
+    const [, record] = await answer(store, 'getDoc', 'c', 'a');
+    assert.deepEqual(record.data, { list: ['a'] });
+  });
+
+  it('is not undone by a socket that cannot be bound', async () => {
+    const { connection, wire } = connectionOn(new InMemoryStorage());
+    wire.open();
+    await happens(connection, 'connected');
+    connection.close();
+    await settle();
+    assert.throws(() => connection.bindToSocket(null), TypeError);
+    assert.equal(connection.durableStore.closed, true);
+    const [error] = await answer(connection, 'hostStatus');
+    assert.equal(error.code, 'ERR_CONNECTION_CLOSED');
+  });
+});
+
+describe('a wipe', () => {
+  it('calls back who waits for something else', async () => {
+    const life = new Life(new Backend(), new InMemoryStorage());
+    const { connection } = life;
+    await happens(life.store, 'ready');
+    await life.online();
+    life.wire.gated = true;
+    const waiting = [
+      answer(connection, 'fetchSnapshot', 'c', 'a', null),
+      answer(connection, 'createFetchQuery', 'c', {}, null),
+      answer(connection, 'createSubscribeQuery', 'c', {}, null),
+    ];
+    // One that nobody listens to is no reason to throw.
+    connection.createFetchQuery('c', {});
+    await settle();
+    const wiped = promises.wipe(connection);
+    waiting.push(answer(connection, 'hostStatus'));
+    await wiped;
+    for (const [error] of await Promise.all(waiting)) {
+      assert.ok(error === null || /^ERR_(STORAGE|CONNECTION_CLOSED)$/.test(error.code), error);
+    }
+    const [[snapshot], [query]] = await Promise.all(waiting);
+    assert.equal(snapshot.code, 'ERR_STORAGE');
+    assert.equal(query.code, 'ERR_CONNECTION_CLOSED');
+    for (const [method, ...args] of [
+      ['hostStatus'],
+      ['fetchSnapshot', 'c', 'a', null],
+      ['createFetchQuery', 'c', {}, null],
+    ]) {
+      const [error] = await answer(connection, method, ...args);
+      assert.equal(error?.code, 'ERR_CONNECTION_CLOSED', method);
+    }
+  });
+});
+
+describe('dead letters', () => {
+  /** A life with two ops that the server refuses in one go. */
+  async function refused(options) {
+    const backend = new Backend();
+    const storage = await stored(backend, ['a']);
+    const life = new Life(backend, storage, options);
+    await life.online();
+    backend.use('submit', (request, next) => next(new Error('not today')));
+    const [doc] = await promises.getBulk(life.connection, 'c', ['a']);
+    await call(doc, 'subscribe');
+    doc.on('error', () => {});
+    return { life, doc, storage };
+  }
+
+  it('are told one by one, also where a listener throws', async () => {
+    const called = [];
+    const opErrorCallback = (error, { op }) => {
+      called.push(['callback', op[0].li]);
+      throw new Error('of the application');
+    };
+    const { life, doc } = await refused({ opErrorCallback });
+    const { connection } = life;
+    const thrown = [];
+    connection.on('error', ({ message }) => thrown.push(message));
+    connection.on('dead letter', ({ op }) => {
+      called.push(['event', op[0].li]);
+      throw new Error('of the application');
+    });
+    doc.preventCompose = true;
+    life.offline();
+    append(doc, 'one', () => {});
+    append(doc, 'two', () => {});
+    await promises.flushWrites(connection);
+    await life.online();
+    while (connection.deadLetters.length < 2) await settle();
+    await settle();
+    assert.deepEqual(called, [
+      ['callback', 'one'],
+      ['event', 'one'],
+      ['callback', 'two'],
+      ['event', 'two'],
+    ]);
+    assert.ok(thrown.length > 0);
+  });
+
+  it('are gone for good when their removal calls back', async () => {
+    const { life, doc, storage } = await refused();
+    const { connection } = life;
+    const told = happens(connection, 'dead letter');
+    append(doc, 'one', () => {});
+    const letter = await told;
+    await promises.flushWrites(connection);
+    assert.match(storage._stores.meta.get('letters'), /one/);
+    assert.deepEqual(await answer(connection, 'removeDeadLetters', letter), [null]);
+    assert.deepEqual(connection.deadLetters, []);
+    assert.doesNotMatch(storage._stores.meta.get('letters'), /one/);
+  });
+
+  it('stay where the connection is closed', async () => {
+    const { life, doc } = await refused();
+    const { connection } = life;
+    const told = happens(connection, 'dead letter');
+    append(doc, 'one', () => {});
+    const letter = await told;
+    connection.close();
+    connection.removeDeadLetters(letter);
+    const [error] = await answer(connection, 'removeDeadLetters', letter);
+    assert.equal(error.code, 'ERR_CONNECTION_CLOSED');
+    assert.equal(connection.deadLetters.length, 1);
+  });
+
+  it('cannot be removed where there is no store', async () => {
+    const connection = new ours.Connection(new Wire(new Backend()).socket);
+    const [error] = await answer(connection, 'removeDeadLetters', 1);
+    assert.equal(error.message, 'No DurableStore available');
+  });
+});
+
+describe('a DurableStore', () => {
+  it('is made by its connection alone', () => {
+    assert.throws(() => new DurableStore(new InMemoryStorage()), /made by its connection/);
+  });
+
+  it('says when it is open, and is its documents’', async () => {
+    const life = new Life(new Backend(), new InMemoryStorage());
+    assert.deepEqual(await answer(life.store, 'initialize'), [null]);
+    assert.equal(life.store.ready, true);
+    assert.deepEqual(await answer(life.store, 'initialize'), [null]);
+    assert.equal(life.doc('a').durableStore, life.store);
+  });
+});
