@@ -242,7 +242,7 @@ wire!(enum StorageEvent {
     State = "state" (StorageState),
     Queue = "queue" { size = "size"; auto_flush = "autoFlush" },
     Inventory = "inventory" { docs = "docs"; gone = "gone" or Vec::new(); whole = "whole" },
-    Letters = "letters" (Vec<DeadLetter>),
+    Letters = "letters" { letters = "letters"; gone = "gone" or Vec::new(); whole = "whole" },
     Persisting = "persisting" (Vec<StoredDoc>),
     Persisted = "persisted" (Vec<StoredDoc>),
     WriteFailed = "write failed" (Error),

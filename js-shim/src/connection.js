@@ -364,7 +364,7 @@ export class Connection extends EventEmitter {
       return typeof letter === 'number' ? letter : letter.number;
     });
     this._run(() => this._core.removeDeadLetters(Float64Array.from(numbers)));
-    if (this._letters) this._letters = readLetters(this._core);
+    if (this._letters) this._letters = readLetters(this._core, this._letters);
     if (callback) this.durableStore.flush(callback);
   }
 
@@ -532,9 +532,10 @@ export class Connection extends EventEmitter {
     this.emit('storage', storage);
   }
 
-  _noteLetters() {
+  /** @param {boolean} whole the host has said of all of them: another host may have given a number again */
+  _noteLetters(whole) {
     const before = this._letters;
-    this._letters = readLetters(this._core);
+    this._letters = readLetters(this._core, whole || !before ? [] : before);
     announceLetters(this, before, this._letters);
   }
 

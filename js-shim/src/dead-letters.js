@@ -9,13 +9,19 @@ import { partsOf, shared, toError } from './shared.js';
 /** @typedef {import('./index.d.cts').DeadLetter} DeadLetter */
 
 /**
- * All letters, oldest first.
+ * All letters, oldest first. There may be many: those that were read before are not read again.
  *
  * @param {any} core
+ * @param {DeadLetter[]} [known]
  * @returns {DeadLetter[]}
  */
-export function readLetters(core) {
-  return JSON.parse(core.deadLetters()).map(asLetter);
+export function readLetters(core, known = []) {
+  const numbers = new Set(core.deadLetterNumbers());
+  const last = known.at(-1)?.number ?? 0;
+  return [
+    ...known.filter(({ number }) => numbers.has(number)),
+    ...JSON.parse(core.deadLettersAfter(last)).map(asLetter),
+  ];
 }
 
 /** @param {any} letter as the machine writes it */

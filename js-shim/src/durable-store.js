@@ -352,7 +352,8 @@ export function handleStorage(connection, text) {
     case 'queue':
       return store?._queueChanged(content.size);
     case 'letters':
-      return connection._noteLetters();
+    case 'whole letters':
+      return connection._noteLetters(kind === 'whole letters');
     case 'persisting':
       return store?._persisting(content.map(asStored));
     case 'persisted':

@@ -50,10 +50,19 @@ impl TabCore {
         encode(&self.inner.pending_stored().collect::<Vec<_>>())
     }
 
-    /// `[{number, doc, change, error, version}]`, oldest first.
-    #[wasm_bindgen(js_name = deadLetters)]
-    pub fn dead_letters(&self) -> String {
-        encode(&self.inner.dead_letters().iter().collect::<Vec<_>>())
+    /// `[{number, doc, change, error, version}]`, oldest first: those with a higher number.
+    #[wasm_bindgen(js_name = deadLettersAfter)]
+    pub fn dead_letters_after(&self, number: f64) -> String {
+        let letters = self.inner.dead_letters().iter();
+        let later = letters.filter(|letter| letter.number as f64 > number);
+        encode(&later.collect::<Vec<_>>())
+    }
+
+    /// Their numbers.
+    #[wasm_bindgen(js_name = deadLetterNumbers)]
+    pub fn dead_letter_numbers(&self) -> Vec<f64> {
+        let letters = self.inner.dead_letters().iter();
+        letters.map(|letter| letter.number as f64).collect()
     }
 
     /// See `ProxyConnection::watch_storage`.
@@ -112,7 +121,8 @@ pub(crate) fn storage_event(event: &StorageEvent) -> String {
         StorageEvent::State(_) => r#""state""#.to_owned(),
         StorageEvent::Inventory { whole: true, .. } => r#""whole inventory""#.to_owned(),
         StorageEvent::Inventory { whole: false, .. } => r#""inventory""#.to_owned(),
-        StorageEvent::Letters(_) => r#""letters""#.to_owned(),
+        StorageEvent::Letters { whole: true, .. } => r#""whole letters""#.to_owned(),
+        StorageEvent::Letters { whole: false, .. } => r#""letters""#.to_owned(),
         StorageEvent::Queue { .. }
         | StorageEvent::Persisting(_)
         | StorageEvent::Persisted(_)

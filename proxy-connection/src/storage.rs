@@ -294,7 +294,15 @@ impl ProxyConnection {
                     storage.inventory.remove(key);
                 }
             }
-            StorageEvent::Letters(letters) => storage.letters.clone_from(letters),
+            StorageEvent::Letters {
+                letters,
+                gone,
+                whole,
+            } => {
+                let goes = |letter: &DeadLetter| *whole || gone.contains(&letter.number);
+                storage.letters.retain(|letter| !goes(letter));
+                storage.letters.extend(letters.iter().cloned());
+            }
             StorageEvent::Wiped => self.stop_for_wipe(),
             StorageEvent::Persisting(_)
             | StorageEvent::Persisted(_)

@@ -268,3 +268,34 @@ describe('a refused op', () => {
     }
   });
 });
+
+describe('many dead letters', () => {
+  it('are told to the tab as they come, the oldest going, and as a whole to the next one', async () => {
+    const MOST = 1000;
+    const COUNT = MOST + 20;
+    const [backend, storage] = [new Backend(), new InMemoryStorage()];
+    backend.use('submit', (_, next) => next(new ShareDBError('ERR_NOT_ALLOWED', 'Not allowed')));
+    const first = new Life(backend, storage);
+    const told = [];
+    first.connection.on('dead letter', ({ number }) => told.push(number));
+    let refused = 0;
+    for (let i = 0; i < COUNT; i++) {
+      const doc = first.doc(`many ${i}`);
+      doc.create({ list: [] }, ({ code }) => (refused += code === 'ERR_NOT_ALLOWED'));
+    }
+    await first.online();
+    await first.drained();
+    assert.equal(refused, COUNT);
+    assert.equal(told.length, COUNT);
+    assert.equal(new Set(told).size, COUNT);
+    const numbers = ({ deadLetters }) => deadLetters.map(({ number }) => number);
+    assert.deepEqual(numbers(first.connection), told.slice(-MOST));
+    first.connection.removeDeadLetters(told.slice(-10));
+    await call(first.connection, 'flushWrites');
+    first.crash();
+
+    const second = new Life(backend, storage);
+    await happens(second.store, 'ready');
+    assert.deepEqual(numbers(second.connection), told.slice(-MOST, -10));
+  });
+});

@@ -49,8 +49,15 @@ pub enum StorageEvent {
         /// Whether everything is said.
         whole: bool,
     },
-    /// All dead letters.
-    Letters(Vec<DeadLetter>),
+    /// Dead letters came or went.
+    Letters {
+        /// Those that came, or all, oldest first.
+        letters: Vec<DeadLetter>,
+        /// The numbers of those that went.
+        gone: Vec<u64>,
+        /// There are no others.
+        whole: bool,
+    },
     /// Records of these documents are being written.
     Persisting(Vec<StoredDoc>),
     /// Records of these documents were written.

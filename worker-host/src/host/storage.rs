@@ -149,6 +149,9 @@ impl Host {
         else {
             return;
         };
+        let last = store.letters().last().map_or(0, |letter| letter.number);
+        let oldest = store.letters().iter().take(ops.len());
+        let mut gone: Vec<u64> = oldest.map(|letter| letter.number).collect();
         for op in ops {
             store.add_letter(Letter {
                 number: 0,
@@ -158,7 +161,9 @@ impl Host {
                 version: host_doc.doc.version(),
             });
         }
-        self.tell_letters();
+        let first = store.letters().first().map_or(0, |letter| letter.number);
+        gone.retain(|number| *number < first);
+        self.tell_letters(&self.letters_after(last), &gone);
     }
 
     /// A tab may not have heard how an op of it ended.
@@ -1000,8 +1005,12 @@ impl Host {
     pub(super) fn watch_storage(&mut self, tab: &TabId) {
         self.watchers.insert(tab.clone());
         self.tell_whole_inventory(tab);
-        let letters = self.letters();
-        self.tell(tab, ToTab::Storage(StorageEvent::Letters(letters)));
+        let event = StorageEvent::Letters {
+            letters: self.letters_after(0),
+            gone: Vec::new(),
+            whole: true,
+        };
+        self.tell(tab, ToTab::Storage(event));
         self.tell_queue(true);
     }
 
@@ -1009,7 +1018,7 @@ impl Host {
         if let Some(store) = &mut self.store {
             store.remove_letters(numbers);
         }
-        self.tell_letters();
+        self.tell_letters(&[], numbers);
     }
 
     pub(super) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
@@ -1076,10 +1085,12 @@ impl Host {
         }
     }
 
-    fn letters(&self) -> Vec<DeadLetter> {
+    fn letters_after(&self, number: u64) -> Vec<DeadLetter> {
         let letters = self.store.as_ref().map(|store| store.letters());
-        let letters = letters.unwrap_or_default().iter().cloned();
+        let letters = letters.unwrap_or_default().iter();
         letters
+            .filter(|letter| letter.number > number)
+            .cloned()
             .map(|letter| DeadLetter {
                 number: letter.number,
                 key: letter.key,
@@ -1090,9 +1101,12 @@ impl Host {
             .collect()
     }
 
-    fn tell_letters(&mut self) {
-        let letters = self.letters();
-        self.tell_watchers(|| StorageEvent::Letters(letters.clone()));
+    fn tell_letters(&mut self, letters: &[DeadLetter], gone: &[u64]) {
+        self.tell_watchers(|| StorageEvent::Letters {
+            letters: letters.to_vec(),
+            gone: gone.to_vec(),
+            whole: false,
+        });
     }
 
     fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
