@@ -73,6 +73,8 @@ impl RecordId {
 pub struct StoreState {
     /// The [`SCHEMA`] of all records.
     pub schema: u32,
+    /// The host that wrote last: [`crate::StoreOptions::line`] of that life.
+    pub life: u64,
     /// The history in which this store's revisions can be compared.
     pub line: u64,
     /// The oldest journal record.
@@ -85,6 +87,7 @@ pub struct StoreState {
 
 wire!(struct StoreState {
     schema = "schema";
+    life = "life" or 0;
     line = "line";
     first = "first";
     tabs = "tabs" or Vec::new();

@@ -53,8 +53,8 @@ pub enum Retention {
 pub struct StoreOptions {
     /// For how long it remembers.
     pub retention: Retention,
-    /// Names the history of a new store; the number after it that of a store that was given up. No two
-    /// histories may share one.
+    /// Names the history of a new store, and this life of it; the number after it that of a store that was
+    /// given up. No two lives and no two histories may share one.
     pub line: u64,
 }
 
@@ -287,7 +287,10 @@ pub struct DurableStore {
     next_letter: u64,
     letters_changed: bool,
     state_changed: bool,
-    state_was_absent: bool,
+    /// The host that had written last when this one began; none where the store is new.
+    found: Option<u64>,
+    /// Everybody can see that this host writes now.
+    claimed: bool,
     full: bool,
 
     // While it is being restored.
@@ -300,6 +303,7 @@ impl DurableStore {
     pub fn new(options: StoreOptions) -> Self {
         let state = StoreState {
             schema: SCHEMA,
+            life: options.line,
             line: options.line,
             first: 1,
             ..StoreState::default()
@@ -338,7 +342,8 @@ impl DurableStore {
             next_letter: 1,
             letters_changed: false,
             state_changed: false,
-            state_was_absent: false,
+            found: None,
+            claimed: false,
             full: false,
             journal: Vec::new(),
             restoring: Vec::new(),
@@ -704,6 +709,7 @@ impl DurableStore {
     fn new_state(&self) -> StoreState {
         StoreState {
             schema: SCHEMA,
+            life: self.options.line,
             line: self.options.line,
             first: 1,
             numbers: self.state.numbers.clone(),
@@ -921,7 +927,7 @@ impl DurableStore {
             puts.push((RecordId::journal(self.journal_next - 1), write_json(&added)));
         }
         let state_changed = std::mem::take(&mut self.state_changed);
-        if first == self.state.first && !state_changed {
+        if first == self.state.first && !state_changed && self.claimed {
             return;
         }
         deletes.extend((self.state.first..first).map(RecordId::journal));
@@ -978,17 +984,17 @@ impl DurableStore {
             Asked::Inventory => self.handle_inventory(texts),
             Asked::Session => self.clear_session(texts),
             Asked::Write { evicts: true } => {}
-            Asked::Write { evicts: false } => self.handle_written(),
+            Asked::Write { evicts: false } => {
+                self.claimed = true;
+                self.handle_written();
+            }
             Asked::Wipe { restart } => self.handle_wiped(restart),
         }
     }
 
     fn handle_opened(&mut self) {
         if self.reopening {
-            let ids = vec![
-                RecordId::meta("state"),
-                RecordId::journal(self.journal_next),
-            ];
+            let ids = vec![RecordId::meta("state")];
             return self.ask(Asked::Check, Ask::Read(ids));
         }
         self.phase = Phase::ReadingState;
@@ -996,23 +1002,14 @@ impl DurableStore {
         self.ask(Asked::State, Ask::Read(ids));
     }
 
-    /// The storage was opened again: whether it still is the one that it was.
+    /// The storage was opened again: whether it still is the one that it was, and nobody else has it.
     fn handle_check(&mut self, texts: &[Option<String>]) {
         let text = texts.first().and_then(Option::as_deref);
-        let state = text.and_then(|text| read_json::<StoreState>(text).ok());
-        let same = match state {
-            // A life that begins writes down its tab, and that into the journal.
-            Some(state) => {
-                let next = texts.get(1).is_some_and(Option::is_some);
-                let is_ahead = next || state.first > self.journal_next;
-                state.line == self.state.line && !(is_ahead && self.phase == Phase::Ready)
-            }
-            // Before the first write there is none; later somebody else deleted it.
-            None => self.committed == 0 && self.state_was_absent,
-        };
-        let reading = matches!(self.phase, Phase::ReadingState | Phase::Wiping);
-        if !same && !reading {
-            let message = "Another host has written to the store, or somebody deleted it";
+        if !self.is_own(text) {
+            let message = match text {
+                Some(_) => "Another host has written to the store",
+                None => "The store was deleted by somebody else",
+            };
             return self.lose(Failure::new(FailureKind::Closed, message));
         }
         self.reopening = false;
@@ -1021,16 +1018,35 @@ impl DurableStore {
         }
     }
 
+    /// Whether what the storage has is what this host read or wrote. A write may have been carried out, also the
+    /// first one of this life, though it was said to have failed.
+    fn is_own(&self, state: Option<&str>) -> bool {
+        let begins = self.phase == Phase::ReadingState;
+        let life = match state.map(read_json::<StoreState>) {
+            Some(Ok(state)) => Some(state.life),
+            Some(Err(_)) => return begins,
+            None => None,
+        };
+        let deletes = life.is_none() && self.phase == Phase::Wiping;
+        let is_as_found = !self.claimed && (life == self.found || deletes);
+        begins || is_as_found || life == Some(self.options.line)
+    }
+
     fn handle_state(&mut self, texts: &[Option<String>]) {
         let text = |at: usize| texts.get(at).and_then(Option::as_deref);
         match text(0).map(read_json::<StoreState>) {
             // A new store.
             None => {
                 self.state_changed = true;
-                self.state_was_absent = true;
                 self.has_inventory = true;
             }
-            Some(Ok(state)) if state.schema <= SCHEMA => self.state = state,
+            Some(Ok(state)) if state.schema <= SCHEMA => {
+                self.found = Some(state.life);
+                self.state = StoreState {
+                    life: self.options.line,
+                    ..state
+                };
+            }
             Some(Ok(state)) => {
                 let message = format!(
                     "The store has schema {}, this code knows {SCHEMA}",
@@ -1207,7 +1223,7 @@ impl DurableStore {
             self.journal_next = 1;
             self.first_written = 1;
             self.state_changed = true;
-            self.state_was_absent = true;
+            self.found = None;
             self.has_inventory = true;
             return self.become_ready(Vec::new());
         }

@@ -38,6 +38,8 @@ struct Storage {
     texts: BTreeMap<RecordId, String>,
     room: Option<usize>,
     writes: usize,
+    /// Hosts that have had it.
+    lives: u64,
 }
 
 impl Storage {
@@ -88,10 +90,11 @@ struct Life {
 
 impl Life {
     /// A durable store, open.
-    fn open(storage: Storage) -> Self {
+    fn open(mut storage: Storage) -> Self {
+        storage.lives += 1;
         let options = StoreOptions {
             retention: Retention::Durable,
-            line: 7,
+            line: 2 * storage.lives,
         };
         let mut life = Self {
             store: DurableStore::new(options),
@@ -474,6 +477,46 @@ fn a_storage_that_never_works_again_is_given_up() {
     }
     assert!(life.lost().is_some());
     assert_eq!(life.loaded(), [key("a")].into(), "who asked is answered");
+}
+
+#[test]
+fn a_storage_that_another_host_wrote_to_is_not_gone_on_with() {
+    let mut one = Life::open(Storage::default());
+    one.edit("a", 1);
+    one.run();
+    let silent = Life::open(one.storage.clone());
+    for mut one in [one, silent] {
+        let mut two = Life::open(one.storage.clone());
+        two.edit("b", 2);
+        two.run();
+        one.storage = two.storage.clone();
+        one.edit("a", 3);
+        one.ask();
+        one.answer(Err(failure(FailureKind::Closed)));
+        one.run();
+        assert_eq!(
+            one.lost().map(|failure| failure.kind),
+            Some(FailureKind::Closed)
+        );
+        assert_eq!(one.storage.texts, two.storage.texts);
+    }
+}
+
+#[test]
+fn a_storage_that_has_what_it_said_had_failed_is_gone_on_with() {
+    let mut life = Life::open(Storage::default());
+    for seq in 1..4 {
+        life.edit("a", seq);
+        let write = life.ask().expect("a write");
+        let done = life.storage.carry_out(&write);
+        assert!(done.is_ok());
+        life.answer(Err(failure(FailureKind::Closed)));
+        life.run();
+        assert!(life.lost().is_none());
+        assert_eq!(life.store.committed(), life.store.barrier());
+        // The next life begins with a store that is there.
+        life = Life::open(life.storage);
+    }
 }
 
 #[test]

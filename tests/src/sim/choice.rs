@@ -136,6 +136,10 @@ fn storage(world: &World, r: &mut Random) -> Step {
             host,
             on: !side.away,
         },
+        6 if faults && r.once_in(4) => Step::Intrude {
+            host,
+            idle: r.below(3),
+        },
         6 if r.once_in(2) => Step::StoreDies {
             host,
             done: r.below(side.requests.len() + 1),

@@ -216,6 +216,40 @@ impl HostSide {
         true
     }
 
+    /// Another host has the storage for a while: it takes over what is there, and tells nobody. This one learns that its
+    /// handle is dead.
+    pub(super) fn intrude(&mut self, idle: usize, ledger: &mut Ledger) -> bool {
+        if self.is_old() || !self.works || self.requests.is_empty() {
+            return false;
+        }
+        let Some(storage) = &mut self.storage else {
+            return false;
+        };
+        self.lives += 1;
+        let options = options(self.number, self.lives, &self.config);
+        let mut other = Host::new(options, Rc::clone(&self.types));
+        for _ in 0..=idle {
+            while let Some(output) = other.poll() {
+                match output {
+                    Output::Storage(request) => {
+                        let reply = storage.carry_out(&request.what);
+                        other.handle_storage(request.number, reply);
+                    }
+                    Output::FindTabs(tabs) => other.tabs_found(&tabs),
+                    Output::ToTab { .. }
+                    | Output::Send(_)
+                    | Output::CloseSocket
+                    | Output::OpenSocket
+                    | Output::StartTimer(_)
+                    | Output::Warn(_) => {}
+                }
+            }
+            other.handle_idle();
+        }
+        ledger.count(true, "another host had the storage");
+        self.lose_handle(0, ledger)
+    }
+
     /// Tells the host which tabs live.
     pub(super) fn find_tabs(&mut self, tabs: &[Tab]) -> bool {
         let Some(wanted) = self.finding.take() else {

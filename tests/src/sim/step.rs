@@ -314,6 +314,13 @@ pub enum Step {
         /// How many of the requests were carried out all the same.
         done: usize,
     },
+    /// Another host has the storage for a while; then all that was asked of it fails.
+    Intrude {
+        /// The host.
+        host: usize,
+        /// Quiet moments of the other one.
+        idle: usize,
+    },
     /// The host's storage takes so many more bytes, or any number.
     Room {
         /// The host.

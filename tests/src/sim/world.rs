@@ -236,6 +236,11 @@ impl World {
                 let side = self.hosts.get_mut(host);
                 side.is_some_and(|side| side.lose_handle(done, ledger))
             }
+            Step::Intrude { host, idle } => {
+                let ledger = &mut self.ledger;
+                let side = self.hosts.get_mut(host);
+                side.is_some_and(|side| side.intrude(idle, ledger))
+            }
             Step::Room { host, bytes } => self.with_host(host, |side| {
                 side.storage
                     .as_mut()
