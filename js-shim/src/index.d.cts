@@ -262,7 +262,10 @@ export interface StorageInfo {
   readonly durable: boolean;
   /** Why it is no better one. */
   readonly reason?: string;
-  /** `ERR_STORAGE_FULL` where there is no space; `ERR_STORAGE` for the rest. */
+  /**
+   * `ERR_STORAGE_FULL` where there is no space, `ERR_STORAGE_ENCRYPT` and `ERR_STORAGE_DECRYPT` where that could not be
+   * done, `ERR_STORAGE` for the rest.
+   */
   readonly code?: string;
   /** Whether the browser has promised to keep it; where `persist` asked for that. */
   readonly persisted?: boolean;
@@ -291,6 +294,10 @@ export interface DurableStoreOptions {
   storage?: DurableStorage;
   /** Gives what is stored instead of a text: anything that can be cloned. For a host in this page. */
   encrypt?(text: string): any;
+  /**
+   * A document for which this throws stays in the store as it is, until a later start; who asks for it gets
+   * `ERR_STORAGE_DECRYPT`. Without what is kept beside documents there is no store.
+   */
   decrypt?(stored: any): string | Promise<string>;
   /** `strict` waits at every commit until it is on the disk; `relaxed` until the system has it. */
   durability?: 'relaxed' | 'strict';
@@ -300,7 +307,7 @@ export interface DurableStoreOptions {
   maxOpBytes?: number;
   /** See {@link ConnectionOptions.keepPendingOnReject}. */
   keepPendingOnReject?: boolean;
-  /** Asks the browser not to drop what is stored when space is short. Some ask the user. */
+  /** Asks the browser not to drop what is stored when space is short, if it has not promised that. Some ask the user. */
   persist?: boolean;
   /** Called once, as the event `ready` of `connection.durableStore`. */
   onReadyCallback?(): any;
@@ -338,7 +345,9 @@ export interface Inventory {
 interface StoreCallbacks {
   inventory(error: any, meta: { id: string; payload: Inventory }): any;
   document(error: ClientError | null, document?: StoredDocument | null): any;
+  /** An error is about those that cannot be read; the others come with it. */
   documents(error: ClientError | null, documents?: StoredDocument[]): any;
+  /** With an error, those that could be read have their data. */
   docs(error: ClientError | null, docs?: Doc[]): any;
 }
 
@@ -365,12 +374,18 @@ export class DurableStore {
   private constructor();
   /** Whether the inventory is known here. */
   readonly ready: boolean;
+  /** Whether the connection was closed. What is asked then ends with `ERR_CONNECTION_CLOSED`. */
+  readonly closed: boolean;
+  /** Calls back when the store is open, which it becomes by itself: with an error where nothing is durable. */
+  initialize(callback?: Callback): void;
   /** A copy: changing it changes nothing. */
   readonly inventory: Inventory;
   getInventoryMeta(callback: StoreCallbacks['inventory']): void;
   isDocInInventory(collection: string, id: string, minVersion?: number): boolean;
   hasPendingDocs(): boolean;
   forEachPendingDocCollectionId(callback: (collection: string, id: string) => void): void;
+  /** Calls back for each document with ops that the server has not acknowledged. */
+  loadEachPendingDocAndThen(callback: StoreCallbacks['document']): void;
   /** The document; `null` where the store has none. */
   getDoc(collection: string, id: string, callback: StoreCallbacks['document']): void;
   /** Those that the store has. */
@@ -381,6 +396,7 @@ export class DurableStore {
     ids: string[],
     callback: StoreCallbacks['documents'],
   ): void;
+  /** `ERR_DOC_NOT_IN_CONNECTION` for one that was destroyed, or is another connection's. */
   putDoc(doc: Doc, callback?: Callback): void;
   putDocs(docs: Doc[], callback?: Callback): void;
   putDocsBulk(docs: Doc[], callback?: Callback): void;
@@ -443,6 +459,7 @@ export class Connection {
   whenNothingPending(callback: () => void): void;
   /** Takes another socket. Documents and what is pending stay. */
   bindToSocket(socket: Socket): void;
+  /** A store in this page is left to others as soon as it has what was submitted before. */
   close(): void;
   /** Asks for a `pong`. Throws `ERR_CANNOT_PING_OFFLINE` unless connected. */
   ping(): void;
@@ -493,7 +510,8 @@ export class Connection {
 
   /**
    * Documents in the order of their ids: those that are here as they are, the others as the store has them. The server
-   * is not asked; what the store does not have is empty. Calls back at once where all are here.
+   * is not asked; what the store does not have is empty. Calls back at once where all are here. An error is about those
+   * that the store has and nobody can read, or about the store; the others come with it.
    */
   getBulk(collection: string, ids: string[], callback: StoreCallbacks['docs']): void;
   /**
@@ -516,8 +534,11 @@ export class Connection {
   hasPendingOfflineDocs(): boolean | null;
   isDocInInventory(collection: string, id: string, minVersion?: number): boolean;
   forEachPendingDocCollectionId(callback: (collection: string, id: string) => void): void;
-  /** Somebody has seen to these: they are forgotten, for all tabs. */
-  removeDeadLetters(letters: DeadLetter | number | ReadonlyArray<DeadLetter | number>): void;
+  /** Somebody has seen to these: they are forgotten, for all tabs. Calls back when that is durable. */
+  removeDeadLetters(
+    letters: DeadLetter | number | ReadonlyArray<DeadLetter | number>,
+    callback?: Callback,
+  ): void;
   /**
    * Ends all connections of this store, in every tab, and deletes everything that it has. Callbacks of ops without an
    * answer get an error. After the callback another connection can be made.
@@ -566,6 +587,8 @@ export interface PendingOp {
 export class Doc<T = any> {
   private constructor();
   connection: Connection;
+  /** `connection.durableStore`. */
+  readonly durableStore: DurableStore | null;
   collection: string;
   id: string;
   /** `null` while there is no document. */
@@ -719,7 +742,10 @@ export interface StoringOptions {
    * All tabs of a worker share one store, and the first one decides what it is.
    */
   durableStore?: boolean | DurableStoreOptions;
-  /** Of the store and of the worker. Give it the user's id. */
+  /**
+   * Of the store and of the worker. Give it the user's id. The address where there is none; a socket without a `url` needs
+   * one for a durable store.
+   */
   namespace?: string;
   /**
    * Where the server refuses an op that has no inverse, the other pending ops stay, as far as they still
@@ -773,7 +799,8 @@ export interface StorageRecords {
  * A callback is called once, with the error if there is one, and for a write not before it is
  * durable. What a method throws counts as that error. Errors are sorted by their name, as
  * IndexedDB's are (`QuotaExceededError`, `InvalidStateError`), or by a `kind` of their own:
- * `quota`, `closed` (the storage has to be initialised again), `unavailable` or `other`.
+ * `quota`, `closed` (the storage has to be initialised again), `unavailable` or `other`. One with the
+ * `code` `ERR_STORAGE_DECRYPT` says that a record cannot be read and others can.
  *
  * Payloads are strings, or what `encrypt` makes of them.
  */

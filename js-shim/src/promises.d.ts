@@ -145,6 +145,11 @@ export function flushWrites<T extends { flushWrites(callback: End): void }>(
   connection: T,
 ): Promise<T>;
 
+/** `connection.removeDeadLetters`. Resolves with the connection when that is durable. */
+export function removeDeadLetters<
+  T extends { removeDeadLetters(letters: any, callback: End): void },
+>(connection: T, letters: Parameters<T['removeDeadLetters']>[0]): Promise<T>;
+
 /** `connection.wipe`. Resolves with the connection, which is over, when everything is deleted. */
 export function wipe<T extends { wipe(callback: End): void }>(connection: T): Promise<T>;
 

@@ -181,6 +181,15 @@ export const putDocsBulk = (connection, docs) =>
 export const flushWrites = (/** @type {any} */ connection) =>
   done(connection, (end) => connection.flushWrites(end));
 
+/**
+ * `connection.removeDeadLetters`. Resolves with the connection when that is durable.
+ *
+ * @param {any} connection
+ * @param {any} letters they, or their numbers
+ */
+export const removeDeadLetters = (connection, letters) =>
+  done(connection, (end) => connection.removeDeadLetters(letters, end));
+
 /** `connection.wipe`. Resolves with the connection, which is over, when everything is deleted. */
 export const wipe = (/** @type {any} */ connection) =>
   done(connection, (end) => connection.wipe(end));

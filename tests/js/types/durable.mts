@@ -36,6 +36,12 @@ createConnection('/ws', { durableStore: { durability: 'none' } });
 // @ts-expect-error whether there is one, or what it is
 createConnection('/ws', { durableStore: 'indexeddb' });
 
+const ofDoc: DurableStore | null = connection.get('c', 'a').durableStore;
+ofDoc?.loadEachPendingDocAndThen((error, document) => console.log(error?.code, document?.data));
+ofDoc?.initialize((error) => console.log(error?.code, ofDoc.closed));
+connection.removeDeadLetters(connection.deadLetters, (error) => console.log(error?.code));
+const removed: Promise<Connection> = promises.removeDeadLetters(connection, 1);
+removed.then(() => {});
 const storage: StorageInfo = connection.storage;
 const words: [string, boolean, string | undefined, boolean | undefined] = [
   storage.mode,
