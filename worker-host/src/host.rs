@@ -327,20 +327,34 @@ impl Host {
 
     /// What to do next. Drain this after every call.
     pub fn poll(&mut self) -> Option<Output> {
-        if let Some(output) = self.now.pop_front() {
-            return Some(output);
+        loop {
+            if let Some(output) = self.now.pop_front() {
+                return Some(output);
+            }
+            let before = self.committed();
+            let request = self.with_store(|store, host| store.poll(host)).flatten();
+            // What was to be written may be nothing: who waited for that is answered.
+            let moved = self.committed() != before;
+            if request.is_some() || moved {
+                // To begin a write is something to tell.
+                self.handle_store_events();
+            }
+            if let Some(request) = request {
+                return Some(Output::Storage(request));
+            }
+            if !moved {
+                break;
+            }
         }
-        let request = self.with_store(|store, host| store.poll(host)).flatten();
-        if let Some(request) = request {
-            // To begin a write is something to tell.
-            self.handle_store_events();
-            return Some(Output::Storage(request));
-        }
-        let committed = self.store.as_ref().map_or(0, |store| store.committed());
-        if self.out.front()?.write > committed {
+        if self.out.front()?.write > self.committed() {
             return None;
         }
         self.out.pop_front().map(|said| said.output)
+    }
+
+    /// The last write that succeeded.
+    fn committed(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.committed())
     }
 
     /// Says something, behind what has to be durable first.
