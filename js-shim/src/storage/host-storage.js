@@ -138,8 +138,13 @@ export class HostStorage {
 const noFailure = () => {};
 
 /** @param {string} tab */
-function isAlive(tab) {
+async function isAlive(tab) {
   const locks = globalThis.navigator?.locks;
   if (!locks) return false;
-  return locks.request(tabLock(tab), { ifAvailable: true }, async (lock) => !lock);
+  try {
+    return await locks.request(tabLock(tab), { ifAvailable: true }, async (lock) => !lock);
+  } catch {
+    // Nobody can tell. What is kept for a tab that is gone costs room; what is forgotten of one that lives, an op twice.
+    return true;
+  }
 }

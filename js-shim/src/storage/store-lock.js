@@ -1,6 +1,8 @@
 /**
- * The Web Lock by which one host alone uses a storage. Where there are no Web Locks it is always had: there is one host
- * then, or nobody who could tell.
+ * The Web Lock by which one host alone uses a storage. Two hosts that write the same one lose ops.
+ *
+ * A browser has no Web Locks where the page's context is not secure: there it is never had, since another page may
+ * well use the same storage. Elsewhere, in Node, it always is: nobody else can reach what one process keeps.
  */
 
 import { timers } from '../ticks.js';
@@ -8,6 +10,15 @@ import { StorageError } from './storage-error.js';
 
 /** @param {string} namespace */
 export const storeLock = (namespace) => `sharedb-proxy store ${namespace}`;
+
+/** Why nobody can tell whether another page uses a storage. */
+export function whyNoLocks() {
+  if (globalThis.navigator?.locks) return undefined;
+  return 'there are no Web Locks here (they need a secure context), so another page could write the same store';
+}
+
+/** Browsers, and only they, say in pages and workers whether their context is secure. */
+const isBrowser = () => globalThis.isSecureContext !== undefined;
 
 export class StoreLock {
   /**
@@ -27,8 +38,17 @@ export class StoreLock {
 
   /** Resolves when the lock is held; at once if it is already. */
   take() {
-    this._taken ??= globalThis.navigator?.locks ? this._request() : Promise.resolve();
+    this._taken ??= this._take();
     return this._taken;
+  }
+
+  /** @returns {Promise<void>} */
+  _take() {
+    const missing = whyNoLocks();
+    if (!missing) return this._request();
+    return isBrowser()
+      ? Promise.reject(new StorageError('unavailable', missing))
+      : Promise.resolve();
   }
 
   release() {
@@ -38,21 +58,23 @@ export class StoreLock {
 
   /** @returns {Promise<void>} */
   _request() {
+    const waits = this._patience > 0;
     const giveUp = new AbortController();
     this._end = () => giveUp.abort();
-    const timer = timers.start(() => giveUp.abort(), this._patience);
+    const timer = waits ? timers.start(() => giveUp.abort(), this._patience) : undefined;
     let held = false;
     /** @type {Promise<void>} */
     const taken = new Promise((resolve, reject) => {
       /** @param {Lock | null} lock */
       const hold = (lock) => {
-        if (!lock) throw giveUp.signal.reason;
+        // What is released before it is given must not be held: nobody would end it.
+        if (!lock || giveUp.signal.aborted) throw giveUp.signal.reason;
         held = true;
         timers.stop(timer);
         resolve();
         return new Promise((end) => (this._end = () => end(undefined)));
       };
-      const options = this._patience > 0 ? { signal: giveUp.signal } : { ifAvailable: true };
+      const options = waits ? { signal: giveUp.signal } : { ifAvailable: true };
       navigator.locks.request(this._name, options, hold).catch((cause) => {
         timers.stop(timer);
         if (this._taken === taken) this._taken = null;

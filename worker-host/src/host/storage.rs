@@ -966,10 +966,9 @@ impl Host {
         if self.flushes.is_empty() {
             return;
         }
-        let lost = self
-            .storage_error
-            .clone()
-            .filter(|_| self.store.as_ref().is_none_or(|store| !store.is_durable()));
+        let is_kept = self.storage_mode != MEMORY
+            && self.store.as_ref().is_some_and(|store| store.is_durable());
+        let lost = self.storage_error.clone().filter(|_| !is_kept);
         for flush in std::mem::take(&mut self.flushes) {
             let waits = flush.until.as_ref().zip(self.store.as_mut());
             if waits.is_some_and(|(until, store)| !store.has_reached(until)) {
