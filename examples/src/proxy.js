@@ -13,7 +13,8 @@ import { createConnection as connect } from 'sharedb-proxy';
 export { types } from 'sharedb-proxy';
 
 const query = new URLSearchParams(location.search);
-const durableStore = query.get('store') === 'durable';
+// Nothing here is encrypted, in the worker neither: so a host in the page may store the same.
+const durableStore = query.get('store') === 'durable' && { encrypt: false };
 
 const worker = () =>
   new SharedWorker(new URL('./worker.js', import.meta.url), {

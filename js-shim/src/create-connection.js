@@ -3,12 +3,34 @@
  */
 
 import { Connection } from './connection.js';
-import { pick } from './durable-options.js';
+import { OF_OTHER_STORES } from './durable-options.js';
+import {
+  expectOption,
+  isBoolean,
+  isFunction,
+  optionError,
+  pick,
+  refuseUnknown,
+} from './options.js';
 import { PageLink } from './page-link.js';
-import { WorkerLink } from './worker-link.js';
+import { WorkerLink, pageLink } from './worker-link.js';
 
 /** A socket that never was open, for a backend to replace. */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
+
+const STORING = /** @type {const} */ (['namespace', 'durableStore', 'keepPendingOnReject']);
+const ALL = [...STORING, 'url', 'useSharedWorker', 'worker'];
+
+/** Options of other factories with this name. */
+const INSTEAD = {
+  ...OF_OTHER_STORES,
+  storage: 'say durableStore: {storage}',
+  durableStoreOptions: 'say durableStore: {…}',
+  forceDirect: 'say useSharedWorker: false',
+  forceProxy: 'a SharedWorker is used where there is one, and connection.host says whether',
+  channelName: 'say namespace',
+  sharedWorkerPath: "say worker: (name) => new SharedWorker(path, {type: 'module', name})",
+};
 
 /**
  * A connection to a ShareDB server.
@@ -16,16 +38,37 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  * @param {any} target a URL, a socket, a backend with `connect()`, or the options
  * @param {any} [options] `{url, useSharedWorker, worker, namespace, durableStore, keepPendingOnReject}`
  */
-export function createConnection(target, options = {}) {
-  if (typeof target?.connect === 'function') return overBackend(target, options);
-  if (typeof target?.send === 'function') return new Connection(target, options);
-  if (typeof target === 'string' || target instanceof URL) options = { ...options, url: target };
-  else if (target && typeof target === 'object') options = { ...target, ...options };
+export function createConnection(target, options) {
+  options = { ...options };
+  const isBackend = isFunction(target?.connect);
+  const isSocket = isFunction(target?.send);
+  if (typeof target === 'string' || target instanceof URL) options.url = target;
+  else if (!isBackend && !isSocket) options = { ...target, ...options };
+  checkOptions(options);
+  if (isBackend) return overBackend(target, options);
+  if (isSocket) return new Connection(target, pick(options, STORING));
   if (!options.url) {
-    throw new TypeError('createConnection needs a url, a socket, or a backend with connect()');
+    const message = 'createConnection needs a url, a socket, or a backend with connect()';
+    throw optionError('ERR_OPTION_INVALID', message);
   }
   return overUrl(options);
 }
+
+/** @param {any} options */
+function checkOptions(options) {
+  const expect = (
+    /** @type {string} */ name,
+    /** @type {(value: any) => boolean} */ is,
+    /** @type {string} */ what,
+  ) => expectOption('options', options, name, is, what);
+  refuseUnknown('createConnection', options, ALL, INSTEAD);
+  expect('namespace', isName, 'a text with something in it');
+  expect('useSharedWorker', isBoolean, 'true or false');
+  expect('keepPendingOnReject', isBoolean, 'true or false');
+  expect('worker', isFunction, 'a function that makes a SharedWorker');
+}
+
+const isName = (/** @type {any} */ value) => typeof value === 'string' && value !== '';
 
 /**
  * @param {any} backend
@@ -34,8 +77,9 @@ export function createConnection(target, options = {}) {
 function overBackend(backend, options) {
   const reason = 'the backend is in this process';
   const socket = { ...CLOSED_SOCKET };
-  const link = new PageLink(socket, { reason, ...storing(options) });
-  const connection = new Connection(null, { ...storing(options), link });
+  const storing = pick(options, STORING);
+  const link = new PageLink(socket, { reason, ...storing });
+  const connection = new Connection(null, { ...storing, link });
   backend.connect(connection);
   return connection;
 }
@@ -43,28 +87,15 @@ function overBackend(backend, options) {
 /** @param {any} options */
 function overUrl(options) {
   const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
+  const storing = { namespace: url, ...pick(options, STORING) };
+  const wanted = { ...storing, url, worker: options.worker };
   const reason = whyNoWorker(options);
-  const given = { namespace: url, ...storing(options) };
-  if (!reason) {
-    const link = new WorkerLink({ ...given, url, worker: options.worker });
-    return new Connection(null, { ...given, link });
+  if (reason && !globalThis.WebSocket) {
+    const message = 'There is no WebSocket here: pass a socket instead of a url';
+    throw optionError('ERR_OPTION_INVALID', message);
   }
-  const { WebSocket } = globalThis;
-  if (!WebSocket) {
-    throw new TypeError('There is no WebSocket here: pass a socket instead of a url');
-  }
-  const open = () => new WebSocket(url);
-  const link = new PageLink(null, { reason, open, ...given });
-  return new Connection(null, { ...given, link });
-}
-
-/**
- * What is said of storing.
- *
- * @param {any} options
- */
-function storing(options) {
-  return pick(options, ['namespace', 'durableStore', 'keepPendingOnReject']);
+  const link = reason ? pageLink(wanted, { reason }) : new WorkerLink(wanted);
+  return new Connection(null, { ...storing, link });
 }
 
 /**

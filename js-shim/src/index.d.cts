@@ -241,6 +241,11 @@ export interface ConnectionEventMap {
 export interface ConnectionHost {
   kind: 'in-page' | 'shared-worker';
   reason: string;
+  /**
+   * Where it could not be in the shared worker: `ERR_HOST_FAILED` where that does not start, `ERR_HOST_MISMATCH` where it
+   * serves another namespace or url, `ERR_STORE_MISMATCH` where page and worker do not agree whether to encrypt.
+   */
+  code?: string;
 }
 
 /** What the host has. */
@@ -288,12 +293,25 @@ export interface DeadLetter {
   version: number | null;
 }
 
-/** What a durable store is to be. */
+interface StoreFunctions {
+  encrypt(text: string): any;
+}
+
+/**
+ * What a durable store is to be.
+ *
+ * `storage`, `encrypt` and `decrypt` are for a host in this page: they cannot be sent to a worker. A worker of the
+ * application's own has them from `serve`, and page and worker have to agree. A page that says nothing of them leaves it to
+ * the worker; where that does not start, such a page keeps everything in memory only, because the worker might have encrypted it.
+ */
 export interface DurableStoreOptions {
-  /** Where to keep everything, instead of IndexedDB. For a host in this page. */
+  /** Where to keep everything, instead of IndexedDB. */
   storage?: DurableStorage;
-  /** Gives what is stored instead of a text: anything that can be cloned. For a host in this page. */
-  encrypt?(text: string): any;
+  /**
+   * Gives what is stored instead of a text: anything that can be cloned. `false` says that texts are stored as they
+   * are, by the application's own worker too.
+   */
+  encrypt?: StoreFunctions['encrypt'] | false;
   /**
    * A document for which this throws stays in the store as it is, until a later start; who asks for it gets
    * `ERR_STORAGE_DECRYPT`. Without what is kept beside documents there is no store.
@@ -303,6 +321,8 @@ export interface DurableStoreOptions {
   durability?: 'relaxed' | 'strict';
   /** Milliseconds after which a request is taken for dead; 10,000. */
   timeout?: number;
+  /** Milliseconds for another page or worker to let go of the store; 2,000. */
+  patience?: number;
   /** Bytes of JSON above which ops do not compose any more, since servers limit a message; 512 kB. */
   maxOpBytes?: number;
   /** See {@link ConnectionOptions.keepPendingOnReject}. */
@@ -315,8 +335,11 @@ export interface DurableStoreOptions {
   opErrorCallback?(error: ClientError, letter: DeadLetter): any;
 }
 
-/** What of the durable store a worker's own module says. */
-export type WorkerStoreOptions = Pick<DurableStoreOptions, 'storage' | 'encrypt' | 'decrypt'>;
+/** What of the durable store a worker's own module says: what no page can send, and what it knows better than the pages. */
+export type WorkerStoreOptions = Pick<
+  DurableStoreOptions,
+  'storage' | 'encrypt' | 'decrypt' | 'durability' | 'timeout' | 'patience'
+>;
 
 /** A document that the store has. */
 export interface StoredDoc {
@@ -743,8 +766,8 @@ export interface StoringOptions {
    */
   durableStore?: boolean | DurableStoreOptions;
   /**
-   * Of the store and of the worker. Give it the user's id. The address where there is none; a socket without a `url` needs
-   * one for a durable store.
+   * Of the store and of the worker. Give it the user's id: tabs of another namespace never share anything. The address
+   * where there is none; a socket without a `url` needs one for a durable store.
    */
   namespace?: string;
   /**
@@ -759,8 +782,12 @@ export interface ConnectionOptions extends StoringOptions {
   url: string | URL;
   /** `false` keeps the host in this page. */
   useSharedWorker?: boolean;
-  /** Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. */
-  worker?: () => any;
+  /**
+   * Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. `name` is to be the worker's
+   * name: pages that want another user's store get another worker by it. One that serves another namespace, or another
+   * url but for its query, refuses the page with `ERR_HOST_MISMATCH`, and the host is in the page.
+   */
+  worker?: (name: string) => any;
   /** Pages of an origin share a host when this is the same; the URL where there is none. */
   namespace?: string;
 }

@@ -17,7 +17,7 @@ import { typesBridge } from './types-bridge.js';
  * How a connection reaches its host.
  *
  * @typedef {object} Link
- * @property {{kind: string, reason: string}} host
+ * @property {{kind: string, reason: string, code?: string}} host
  * @property {string} initialState
  * @property {any} socket
  * @property {any} id
@@ -48,19 +48,22 @@ export class PageLink {
    * @param {string} [options.namespace] of the store; the socket's `url` where there is none
    * @param {any} [options.durableStore] `true`, or what the store is to be
    * @param {boolean} [options.keepPendingOnReject]
+   * @param {string} [options.inMemory] why the store is to be in memory only
+   * @param {string} [options.code] of the reason
+   * @param {string} [options.tab] as another host knew this tab
    */
   constructor(socket, options = {}) {
-    const { reason = OWN_SOCKET, open } = options;
+    const { reason = OWN_SOCKET, code, open, inMemory } = options;
     const store = checkDurableStore(options.durableStore);
     // As where only the address is given: another server's documents are others.
     const namespace = options.namespace ?? socket?.url;
     if (store && !store.storage && !namespace) throw new TypeError(NO_NAMESPACE);
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
-    this.host = { kind: 'in-page', reason };
+    this.host = { kind: 'in-page', reason, ...(code && { code }) };
     this.initialState = open ? 'connecting' : stateOf(socket);
     this.socket = socket;
     this._open = open;
-    this._storage = store ? new HostStorage({ ...store, namespace }) : null;
+    this._storage = store ? new HostStorage({ ...store, namespace, inMemory }) : null;
     this._core = new HostCore(
       /** @type {any} */ (typesBridge),
       epoch(),
@@ -81,8 +84,8 @@ export class PageLink {
     this._connection = /** @type {any} */ (undefined);
     /** Is another object each time the storage is to end. @type {object | null} */
     this._leaving = null;
-    /** The only tab; another one each time, since the store remembers tabs. */
-    this._tab = newSource();
+    /** The only tab; another one each time, since the store remembers tabs, and what they have sent. */
+    this._tab = options.tab ?? newSource();
   }
 
   /** @param {Connection} connection */
@@ -267,11 +270,17 @@ export class PageLink {
       case HostKind.Storage:
         return void this._storage?.carryOut(output);
       case HostKind.FindTabs:
-        // Hosts in pages die with their only tab.
-        return void this._storage?.findTabs([]);
+        // Hosts in pages die with their only tab; but this one may have come from a host elsewhere.
+        return this._findTabs(output[1]);
       case HostKind.Warn:
         return void shared.logger.warn(output[1]);
     }
+  }
+
+  /** @param {string[]} tabs */
+  _findTabs(tabs) {
+    const living = tabs.filter((tab) => tab === this._tab);
+    this._run(() => this._core.tabsFound(living));
   }
 }
 

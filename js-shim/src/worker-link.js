@@ -1,8 +1,14 @@
 /**
- * The way to a host in a SharedWorker.
+ * The way to a host in a SharedWorker; and into this page, where there is no such host.
  */
 
-import { checkDurableStore, forWorker } from './durable-options.js';
+import {
+  checkDurableStore,
+  forWorker,
+  pageParts,
+  refuseFunctions,
+  whyNotHere,
+} from './durable-options.js';
 import { tabLock } from './locks.js';
 import { PageLink } from './page-link.js';
 import { shared } from './shared.js';
@@ -13,31 +19,56 @@ import { timers } from './ticks.js';
 /** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
 const MAJOR = 1;
 /**
- * How long a new worker may be silent before another port is tried, in milliseconds: the first time, and at most. One that
- * lives needs a fraction of the first, unless its script is on a slow network.
+ * How long a new worker may be silent before another port is tried, in milliseconds: the first time, and twice as long each
+ * time after it. One that lives needs a fraction of the first, unless its script is on a slow network.
  */
-const SHORTEST_SILENCE = 1_000;
-const LONGEST_SILENCE = 8_000;
+const FIRST_SILENCE = 1_000;
+/** After so many silences in a row nothing is expected of it any more: that is 15 seconds. */
+const SILENCES = 4;
 /** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
 const ATTEMPTS = 3;
 
 /** So many messages that crashed a host are remembered. */
 const MAX_TRAPPED = 16;
 
+/**
+ * What is wanted of a host, wherever it is.
+ *
+ * @typedef {object} Wanted
+ * @property {string} url
+ * @property {string} [namespace]
+ * @property {(name: string) => any} [worker] makes the application's own worker
+ * @property {any} [durableStore] `true`, or the options
+ * @property {boolean} [keepPendingOnReject]
+ */
+
+/**
+ * The way to a host in this page that opens its sockets itself.
+ *
+ * @param {Wanted} wanted
+ * @param {{reason: string, code?: string, tab?: string}} why why it is here, and how a host elsewhere knew this tab
+ */
+export function pageLink({ url, namespace = url, worker, durableStore, keepPendingOnReject }, why) {
+  const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
+  const open = () => new WebSocket(url);
+  return new PageLink(null, {
+    ...why,
+    open,
+    namespace,
+    durableStore,
+    keepPendingOnReject,
+    inMemory,
+  });
+}
+
 /** @implements {Link} */
 export class WorkerLink {
-  /**
-   * @param {object} options
-   * @param {string} options.url
-   * @param {string} [options.namespace]
-   * @param {() => any} [options.worker] makes the worker
-   * @param {any} [options.durableStore] `true`, or the options
-   * @param {boolean} [options.keepPendingOnReject]
-   */
-  constructor(options) {
-    const { url, namespace = url, worker = () => packagedWorker(namespace) } = options;
-    const store = checkDurableStore(options.durableStore);
-    const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
+  /** @param {Wanted} wanted */
+  constructor(wanted) {
+    const { url, namespace = url, worker } = wanted;
+    const store = checkDurableStore(wanted.durableStore);
+    if (!worker) refuseFunctions(store);
+    this._wanted = wanted;
     this.host = {
       kind: 'shared-worker',
       reason: 'SharedWorker is available',
@@ -54,20 +85,29 @@ export class WorkerLink {
       url,
       namespace,
       durableStore: forWorker(store),
-      keepPendingOnReject: keepsPending,
+      keepPendingOnReject: wanted.keepPendingOnReject ?? store?.keepPendingOnReject,
+      parts: pageParts(store),
     };
-    this._make = worker;
-    this._worker = worker();
+    const name = `sharedb-proxy ${MAJOR} ${namespace}`;
+    this._make = () => checkWorker((worker ?? packagedWorker)(name));
+    /** @type {any} */
+    this._worker = undefined;
     this._tab = crypto.randomUUID();
-    /** Messages that wait for a host's first word, and for this tab's lock. @type {string[] | null} */
+    /** Messages that wait until a host has taken this tab. @type {string[] | null} */
     this._waiting = [];
+    /** The lock of the host that was asked to. */
+    this._asked = '';
     /** This tab's lock is held. */
     this._held = false;
     /** Runs until the worker's first word. @type {any} */
     this._silence = undefined;
+    /** Workers in a row that said nothing. */
+    this._silences = 0;
     /** Workers in a row that did not start. */
     this._failed = 0;
     this._closed = false;
+    /** Nothing goes this way any more. */
+    this._left = false;
     /** The application closed this before there was anybody to tell. */
     this._leaves = false;
     /** Who waits for the host's end. @type {(() => void)[]} */
@@ -81,10 +121,26 @@ export class WorkerLink {
   /** @param {any} connection */
   attach(connection) {
     this._connection = connection;
-    this._listen();
+    if (!this._start()) return;
     this._bearSilence();
     this._hold();
-    this._leaveWithPage();
+    globalThis.addEventListener?.('pagehide', this._onPageHide);
+  }
+
+  /**
+   * Makes the worker. Where the browser forbids it (blocked cookies, an address that is no worker's) the host is in this page.
+   *
+   * @returns {boolean} whether it was made
+   */
+  _start() {
+    try {
+      this._worker = this._make();
+    } catch (/** @type {any} */ error) {
+      this._moveIn(`the shared worker could not be made: ${error?.message ?? error}`);
+      return false;
+    }
+    this._listen();
+    return true;
   }
 
   _listen() {
@@ -93,8 +149,10 @@ export class WorkerLink {
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
       if (typeof data === 'string') connection._receive(data, false);
       else if (data?.host) this._meet(data.host);
+      else if (data?.taken) this._beTaken();
+      else if (data?.refused) this._beRefused(data.refused);
       else if (data?.warning) shared.logger.warn(data.warning);
-      else if (data?.failed) this._fail(data.failed);
+      else if (data?.failed) this._fail(data.failed, data.code);
       else if (data?.trapped) this._trapped = [...this._trapped, data.trapped].slice(-MAX_TRAPPED);
     };
     this._worker.onerror = (/** @type {any} */ { message }) => this._fail(message);
@@ -102,47 +160,80 @@ export class WorkerLink {
 
   /**
    * A worker that dies before its first word leaves no lock to watch. Where there is only silence another port is tried:
-   * to a worker that lives it is as good as the one before, since nothing was posted there yet.
-   *
-   * @param {number} [patience] in milliseconds
+   * to a worker that lives it is as good as the one before, since nothing was posted there yet. One that goes on
+   * saying nothing has thrown while its module was evaluated, which no browser tells a page.
    */
-  _bearSilence(patience = SHORTEST_SILENCE) {
+  _bearSilence() {
     timers.stop(this._silence);
-    this._silence = timers.start(() => {
-      this._makeAgain();
-      this._bearSilence(Math.min(2 * patience, LONGEST_SILENCE));
-    }, patience);
+    this._silence = timers.start(
+      () => {
+        this._silences += 1;
+        if (this._silences === SILENCES)
+          this._moveIn('the shared worker did not start: it says nothing');
+        else if (this._makeAgain()) this._bearSilence();
+      },
+      FIRST_SILENCE * 2 ** this._silences,
+    );
   }
 
   /**
-   * The worker cannot be loaded, or threw. Where it never said a word the host moves into this page;
+   * The worker cannot be loaded, or threw. Where it did not take this tab the host moves into this page, and
    * whatever was meant for the worker goes there.
    *
    * @param {string} [message]
+   * @param {string} [code]
    */
-  _fail(message = 'its script could not be loaded') {
-    const connection = this._connection;
-    const waiting = this._waiting;
+  _fail(message = 'its script could not be loaded', code = 'ERR_HOST_FAILED') {
     if (this._leaves) return this._leave();
-    if (!waiting || this._watched) {
-      return void connection.emit('error', new shared.Error('ERR_HOST_FAILED', message));
+    if (!this._waiting) {
+      return void this._connection.emit('error', new shared.Error(code, message));
     }
     this._failed += 1;
-    if (this._failed < ATTEMPTS) return this._makeAgain();
-    const reason = `the shared worker did not start: ${message}`;
+    // A mistake of the application's does not mend by itself.
+    if (this._failed === ATTEMPTS || code !== 'ERR_HOST_FAILED')
+      this._moveIn(`the shared worker did not start: ${message}`, code);
+    else if (this._makeAgain()) this._bearSilence();
+  }
+
+  /**
+   * The worker is another one than this page wants: of another user, or one that would store in clear what the page
+   * encrypts. Nothing of it was seen here, and nothing was posted to it.
+   *
+   * @param {{code: string, message: string}} refusal
+   */
+  _beRefused({ code, message }) {
+    if (this._leaves) return this._leave();
+    this._moveIn(message, code);
+    this._connection.emit('error', new shared.Error(code, message));
+  }
+
+  /**
+   * The host is in this page from now on.
+   *
+   * @param {string} reason
+   * @param {string} [code]
+   */
+  _moveIn(reason, code = 'ERR_HOST_FAILED') {
+    if (this._leaves) return this._leave();
     shared.logger.warn(reason);
+    const connection = this._connection;
+    const waiting = this._waiting ?? [];
     this._leave();
-    const { url, ...given } = this._introduction;
-    const open = () => new WebSocket(url);
-    connection._useLink(new PageLink(null, { reason, open, ...given }));
+    // The lock of the host that it was says nothing of this one.
+    this._watched = '';
+    const link = pageLink(this._wanted, { reason, code, tab: this._tab });
+    if (this._id) link.id = this._id;
+    connection._useLink(link);
     for (const text of waiting) connection._link.post(text);
   }
 
   /** The host forgets the port with the lock. */
   _leave() {
     this._closed = true;
+    this._left = true;
     timers.stop(this._silence);
-    this._worker.port.onmessage = null;
+    globalThis.removeEventListener?.('pagehide', this._onPageHide);
+    if (this._worker) this._worker.onerror = this._worker.port.onmessage = null;
     this._release();
   }
 
@@ -153,12 +244,21 @@ export class WorkerLink {
    */
   _meet(lock) {
     timers.stop(this._silence);
-    this._failed = 0;
+    this._silences = 0;
     const isAnother = this._watched && this._watched !== lock;
     this._watch(lock);
     // Behind the same port: the worker was run again.
     if (isAnother) this._changeHost();
-    else this._start();
+    this._introduce();
+  }
+
+  /** The host takes this tab: from now on it is spoken to. */
+  _beTaken() {
+    const waiting = this._waiting ?? [];
+    this._failed = 0;
+    this._waiting = null;
+    for (const text of waiting) this._worker.port.postMessage(text);
+    if (this._leaves) this._leave();
   }
 
   /**
@@ -168,11 +268,10 @@ export class WorkerLink {
    * @param {string} lock
    */
   _watch(lock) {
-    const { port } = this._worker;
     this._watched = lock;
     const gone = () => {
       // An older host's lock says nothing of this one.
-      if (port !== this._worker.port) return;
+      if (lock !== this._watched) return;
       // Where the host died over a wipe that this tab wants, the next one has to finish it.
       if (this._closed && !this._connection._core.isWiping) this._finish();
       else this._replace();
@@ -186,27 +285,32 @@ export class WorkerLink {
   }
 
   _replace() {
-    this._watched = '';
-    this._makeAgain();
-    this._bearSilence();
+    const wasTaken = !this._waiting;
     this._changeHost();
+    // One that ends as soon as it has begun will do so again.
+    if (!wasTaken) this._fail('it ended at once');
+    else if (this._makeAgain()) this._bearSilence();
   }
 
-  /** Another worker, or another port of the same. */
+  /**
+   * Another worker, or another port of the same.
+   *
+   * @returns {boolean} whether there is one
+   */
   _makeAgain() {
     const worker = this._worker;
     worker.onerror = null;
     worker.port.onmessage = null;
     worker.port.close();
-    this._worker = this._make();
-    this._listen();
+    this._watched = '';
+    this._asked = '';
+    return this._start();
   }
 
   /** Goes on with a host that does not know this tab yet. */
   _changeHost() {
     this._waiting = [];
     this._connection._changeHost();
-    this._start();
   }
 
   /** The host takes a tab for alive as long as the tab's lock is held, so that comes first. */
@@ -216,29 +320,25 @@ export class WorkerLink {
     });
     const held = () => {
       this._held = true;
-      this._start();
+      this._introduce();
       return gone;
     };
     // Rejected only where the page is going away already.
     navigator.locks.request(tabLock(this._tab), held).catch(() => {});
   }
 
-  /** Begins to talk to the host, if it was heard of and this tab's lock is held. */
-  _start() {
-    const { port } = this._worker;
-    if (!this._held || !this._watched || !this._waiting) return;
+  /** Asks the host to take this tab, if it was heard of and this tab's lock is held. */
+  _introduce() {
+    if (!this._held || !this._watched || this._asked === this._watched || this._left) return;
+    this._asked = this._watched;
     const { _introduction: introduction, _tab: tab, _id: id, _trapped: trapped } = this;
-    port.postMessage({ connect: { ...introduction, tab, id, trapped } });
-    for (const text of this._waiting) port.postMessage(text);
-    this._waiting = null;
-    if (this._leaves) this._leave();
+    this._worker.port.postMessage({ connect: { ...introduction, tab, id, trapped } });
   }
 
-  _leaveWithPage() {
-    globalThis.addEventListener?.('pagehide', (event) => {
-      if (!event.persisted) this._connection._run(() => this._connection._core.unregister());
-    });
-  }
+  /** @param {PageTransitionEvent} event */
+  _onPageHide = (event) => {
+    if (!event.persisted) this._connection._run(() => this._connection._core.unregister());
+  };
 
   get id() {
     return undefined;
@@ -298,12 +398,16 @@ export class WorkerLink {
   }
 }
 
-/** @param {string} namespace */
-function packagedWorker(namespace) {
+/** @param {string} name */
+function packagedWorker(name) {
   // Bundled beforehand: a worker has no import map, and Vite's dev server does not convert what a
   // package's worker imports.
-  return new SharedWorker(new URL('../dist/worker-entry.js', import.meta.url), {
-    type: 'module',
-    name: `sharedb-proxy ${MAJOR} ${namespace}`,
-  });
+  const url = new URL('../dist/worker-entry.js', import.meta.url);
+  return new SharedWorker(url, { type: 'module', name });
+}
+
+/** @param {any} worker as the application made it */
+function checkWorker(worker) {
+  if (!worker?.port) throw new TypeError('options.worker gave no SharedWorker');
+  return worker;
 }

@@ -10,7 +10,8 @@ export function serve(options?: {
   types?: Type[];
   /**
    * What of the durable store cannot be sent from a page. Whether there is one is for the pages to say. Encryption is
-   * also used for what is kept only while tabs live; a storage is not.
+   * also used for what is kept only while tabs live; a storage is not. A page that names `encrypt` or `storage` itself has to
+   * agree with this. What cannot be used is told to the pages, whose hosts are then their own.
    */
   durableStore?: WorkerStoreOptions;
 }): void;

@@ -5,9 +5,10 @@
  */
 
 import init, { HostCore } from '../pkg/sharedb_proxy.js';
-import { checkDurableStore, sharedSettings } from './durable-options.js';
+import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, hostLock, newSource, tabLock } from './locks.js';
+import { refuseUnknown } from './options.js';
 import { shared } from './shared.js';
 import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
@@ -20,19 +21,33 @@ const LAST_WORDS = 50;
 const TRAPS = 2;
 
 /**
- * Serves the tabs of this worker.
+ * Serves the tabs of this worker. Where that cannot be, because of the options or because the browser lacks something, the
+ * tabs are told why.
  *
  * @param {{types?: any[], durableStore?: any}} [options] the OT types that documents may have, beside json0; and what
- *   of the durable store cannot come from a page: `{storage, encrypt, decrypt}`
+ *   of the durable store cannot come from a page
  */
-export function serve({ types = [], durableStore: said } = {}) {
-  const durableStore = checkDurableStore(said);
-  for (const type of types) shared.types.register(type);
-  const ready = init({
-    module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url),
-  }).then(() => new WorkerHost(durableStore));
+export function serve(options = {}) {
   const scope = /** @type {any} */ (globalThis);
+  // First of all: a tab may be waiting already.
   scope.onconnect = (/** @type {MessageEvent} */ event) => listen(event.ports[0], ready);
+  const ready = start(options);
+  // Each tab is told, also one that comes later.
+  ready.catch(() => {});
+}
+
+/**
+ * @param {any} options
+ * @returns {Promise<WorkerHost>}
+ */
+async function start(options) {
+  refuseUnknown('serve', options, ['types', 'durableStore']);
+  const served = checkServedStore(options.durableStore);
+  for (const type of options.types ?? []) shared.types.register(type);
+  await init({ module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url) });
+  const host = new WorkerHost(served);
+  await host.alive;
+  return host;
 }
 
 /**
@@ -41,12 +56,15 @@ export function serve({ types = [], durableStore: said } = {}) {
  */
 function listen(port, ready) {
   let tab = '';
-  ready.catch((error) => port.postMessage({ failed: String(error?.message ?? error) }));
-  // Said to every port: where a browser runs a worker again behind a living port, the tab learns of it.
-  ready.then((host) => host.greet(port));
+  ready.then(
+    // Said to every port: where a browser runs a worker again behind a living port, the tab learns of it.
+    (host) => host.greet(port),
+    (error) => fail(error, [port]),
+  );
   // Each message waits for the same promise, so they stay in order.
   port.onmessage = async ({ data }) => {
-    const host = await ready;
+    const host = await ready.catch(() => undefined);
+    if (!host) return;
     if (typeof data === 'string') return host.receive(tab, data);
     if (tab || !isIntroduction(data))
       return shared.logger.warn('Ignoring an unknown message', data);
@@ -56,9 +74,21 @@ function listen(port, ready) {
   port.onmessageerror = () => shared.logger.warn('Ignoring an unreadable message');
 }
 
+/**
+ * There is no host here, and no later tab is to look for one.
+ *
+ * @param {any} error
+ * @param {Iterable<MessagePort>} ports
+ */
+function fail(error, ports) {
+  const message = String(error?.message ?? error);
+  for (const port of ports) port.postMessage({ failed: message, code: error?.code });
+  globalThis.close();
+}
+
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, url, id, namespace, durableStore, trapped } = data?.connect ?? {};
+  const { tab, url, id, namespace, durableStore, parts, trapped } = data?.connect ?? {};
   return (
     Array.isArray(trapped ?? []) &&
     tab &&
@@ -66,25 +96,26 @@ function isIntroduction(data) {
     typeof url === 'string' &&
     typeof (namespace ?? '') === 'string' &&
     typeof (durableStore ?? {}) === 'object' &&
+    typeof (parts ?? {}) === 'object' &&
     typeof (id ?? '') === 'string'
   );
 }
 
 class WorkerHost {
-  /** @param {any} durableStore what the worker's own module said of it */
-  constructor(durableStore) {
+  /** @param {any} served what the worker's own module says of the store, as `checkServedStore` gives it */
+  constructor(served) {
     this._life = epoch();
-    this._durableStore = durableStore;
+    this._served = served;
     /** @type {HostCore} made when the first tab says for what */
     this._core = /** @type {any} */ (undefined);
     /** @type {HostStorage} */
     this._storage = /** @type {any} */ (undefined);
     /** The lock that this host holds for as long as it lives. */
     this._lock = hostLock(this._life);
-    /** @type {Promise<void>} */
-    this._alive = new Promise((resolve) => {
+    /** Settles when that lock is held, or cannot be. @type {Promise<void>} */
+    this.alive = new Promise((resolve, reject) => {
       const forever = new Promise(() => {});
-      navigator.locks.request(this._lock, () => (resolve(), forever));
+      navigator.locks.request(this._lock, () => (resolve(), forever)).catch(reject);
     });
     /** @type {Map<string, MessagePort>} */
     this._ports = new Map();
@@ -93,6 +124,7 @@ class WorkerHost {
     /** @type {any} */
     this._timer = undefined;
     this._url = '';
+    this._namespace = '';
     /** What the first tab wanted. @type {Map<string, any>} */
     this._settings = new Map();
     this._ends = false;
@@ -104,7 +136,7 @@ class WorkerHost {
 
   /** @param {MessagePort} port */
   greet(port) {
-    this._alive.then(() => port.postMessage({ host: this._lock }));
+    port.postMessage({ host: this._lock });
   }
 
   /**
@@ -117,16 +149,51 @@ class WorkerHost {
    * @property {string} [id]
    * @property {string} [namespace]
    * @property {any} [durableStore]
+   * @property {import('./durable-options.js').PageParts} [parts] what the page has of what cannot be sent
    * @property {boolean} [keepPendingOnReject]
    * @property {[cause: number, text: string][]} [trapped] what hosts died on, as this tab was told
    */
   meet(tab, port, connect) {
     if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
+    const refused = this._whyRefused(connect);
+    if (refused) return port.postMessage({ refused });
     this._ports.set(tab, port);
     this._watch(tab);
-    if (!this._core) return this._start(connect);
-    this._compare(port, connect);
-    this._quarantine(connect.trapped);
+    if (this._core) {
+      this._compare(port, connect);
+      this._quarantine(connect.trapped);
+    } else {
+      try {
+        this._start(connect);
+      } catch (error) {
+        return fail(error, [port]);
+      }
+    }
+    port.postMessage({ taken: true });
+  }
+
+  /**
+   * One host has one user's documents of one server, and nobody else's tab may see them. It was the first tab that said whose.
+   * What follows the `?` of a url may change, as a token does: it is the namespace that says who the user is.
+   *
+   * @param {Introduction} connect
+   */
+  _whyRefused({ url, namespace = url, parts }) {
+    const other = this._core && this._whatOther(url, namespace);
+    // Not which it is: that may be a secret.
+    const message = `the shared worker serves another ${other}: name it as options.worker is told to`;
+    if (other) return { code: 'ERR_HOST_MISMATCH', message };
+    const reason = whyNoMatch(parts, this._served);
+    return reason && { code: 'ERR_STORE_MISMATCH', message: reason };
+  }
+
+  /**
+   * @param {string} url
+   * @param {string} namespace
+   */
+  _whatOther(url, namespace) {
+    if (namespace !== this._namespace) return 'namespace';
+    return withoutQuery(url) === withoutQuery(this._url) ? undefined : 'url';
   }
 
   /** @param {[cause: number, text: string][]} [trapped] */
@@ -148,11 +215,14 @@ class WorkerHost {
    * @param {Introduction} connect
    */
   _compare(port, connect) {
+    const warn = (/** @type {string} */ warning) => port.postMessage({ warning });
     for (const [name, wanted] of sharedSettings(connect)) {
       const is = this._settings.get(name);
       if (is === wanted) continue;
-      const warning = `The shared worker was started with ${name} = ${is}: ${wanted} has no effect`;
-      port.postMessage({ warning });
+      warn(`The shared worker was started with ${name} = ${is}: ${wanted} has no effect`);
+    }
+    if (connect.url !== this._url) {
+      warn('The shared worker was started with another query in its url: this one has no effect');
     }
   }
 
@@ -160,18 +230,20 @@ class WorkerHost {
   _watch(tab) {
     // The lock is ours only when the tab is gone, even if it crashed. It may be faster than the tab's last messages.
     const gone = () => void timers.start(() => this._lose(tab), LAST_WORDS);
-    navigator.locks.request(tabLock(tab), gone);
+    navigator.locks
+      .request(tabLock(tab), gone)
+      .catch((error) => shared.logger.warn(`It will not be noticed that a tab is gone: ${error}`));
   }
 
   /** @param {Introduction} connect */
   _start(connect) {
     const { url, id, namespace = url, durableStore, keepPendingOnReject } = connect;
     const kept = Boolean(durableStore);
-    const { storage, ...ciphers } = this._durableStore ?? {};
+    const { storage, ...served } = this._served;
     this._settings = sharedSettings(connect);
     this._storage = new HostStorage({
-      ...durableStore,
-      ...ciphers,
+      ...forWorker(durableStore),
+      ...served,
       // A session is forgotten with its last tab, and what the application keeps is not.
       ...(kept && { storage }),
       // What is kept for living tabs only is kept apart.
@@ -189,6 +261,7 @@ class WorkerHost {
     this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
     this._storage.attach(this._core, (call) => this._run(call));
     this._url = url;
+    this._namespace = namespace;
     if (id) this._core.setId(id);
     // Back from sleep or from a dead network: the backoff need not be waited for.
     globalThis.addEventListener?.('online', () => this._run(() => this._core.handleTimer()));
@@ -251,8 +324,7 @@ class WorkerHost {
   _end() {
     if (this._ends) return;
     this._ends = true;
-    // Tabs have to know the lock that tells them of the end.
-    this._alive.then(() => globalThis.close());
+    globalThis.close();
   }
 
   /** @param {any[]} output */
@@ -308,3 +380,6 @@ class WorkerHost {
     };
   }
 }
+
+/** @param {string} url */
+const withoutQuery = (url) => url.replace(/[?#].*$/, '');

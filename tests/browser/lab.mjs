@@ -8,6 +8,10 @@ import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const MODULE = 'pkg/sharedb_proxy_bg.wasm';
+const SCRIPTS = [
+  ...['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
+  ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js'],
+];
 
 /** @param {string} pages the directory of the built pages; the lab gets one of its own there */
 export async function buildLab(pages) {
@@ -17,13 +21,7 @@ export async function buildLab(pages) {
   await cp(path(`../../js-shim/${MODULE}`), `${root}/${MODULE}`);
   await cp(path('lab/tab.html'), `${root}/tab.html`);
   await build({
-    entryPoints: [
-      'tab.js',
-      'worker.js',
-      'sealed-worker.js',
-      'failing-worker.js',
-      'trapping-worker.js',
-    ].map((name) => path(`lab/${name}`)),
+    entryPoints: SCRIPTS.map((name) => path(`lab/${name}`)),
     outdir: `${root}/src`,
     bundle: true,
     format: 'esm',

@@ -18,6 +18,7 @@ import { demoTests } from './demos.mjs';
 import { durableTests } from './durable.mjs';
 import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
+import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
 import { lifeTests } from './life.mjs';
 import { richTests } from './rich.mjs';
@@ -39,6 +40,7 @@ const TESTS = [
   ...richTests,
   ...lifeTests,
   ...faultTests,
+  ...hostTests,
   ...storageTests,
   ...durableTests,
   ...failingTests,

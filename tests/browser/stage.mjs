@@ -17,7 +17,10 @@ const LIMIT_MS = 15_000;
 const LOOK_MS = 15;
 
 const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** A host whose pages are not secure: a browser trusts its own machine's address, but not a name for it. */
+const INSECURE = 'app.test';
 const ARGUMENTS = [
+  `--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`,
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -140,14 +143,16 @@ export class Stage {
    * Opens a page in a new tab, and waits until it is ready.
    *
    * @param {string} path with its query
+   * @param {{secure?: boolean}} [options] whether the browser is to trust the page's origin
    */
-  async visit(path) {
+  async visit(path, { secure = true } = {}) {
     const page = await this.context.newPage();
     page.on('console', (line) =>
       this.said.push(`page, ${line.type()}: ${line.text().split('\n', 1)}`),
     );
     page.on('pageerror', (error) => this.problems.push(`in a page: ${error.stack}`));
-    await page.goto(`${this.server.url}/${path}`);
+    const { url, port } = this.server;
+    await page.goto(`${secure ? url : `http://${INSECURE}:${port}`}/${path}`);
     await page.locator('body[data-ready]').waitFor({ state: 'attached', timeout: LIMIT_MS });
     return page;
   }

@@ -636,6 +636,20 @@ async function oneHost(room) {
   assertKind(await page.evaluate(() => window.opening), 'closed');
   assert.deepEqual(await locks(page), { held: 1, pending: 0 });
 
+  // Nor does who closes before it could be had at once.
+  const third = await room.page();
+  const early = await third.evaluate(async () => {
+    const { chooseStorage, fate } = window.storage;
+    const driver = chooseStorage({ namespace: 'm', patience: 0 });
+    const opening = fate(driver.open());
+    driver.close();
+    const { kind } = await opening;
+    const { held, pending } = await navigator.locks.query();
+    const locks = [...held, ...pending].filter(({ name }) => name === 'sharedb-proxy store m');
+    return { kind, locks: locks.length };
+  });
+  assert.deepEqual(early, { kind: 'closed', locks: 0 });
+
   // Who closes and opens at once does not lose it.
   await other.evaluate(() => {
     window.driver.close();
@@ -647,7 +661,6 @@ async function oneHost(room) {
   await other.close();
   assert.equal((await open(page)).value.mode, 'indexeddb');
   // Another namespace is another storage.
-  const third = await room.page();
   assert.equal((await open(third, { namespace: 'm', patience: 0 })).value.mode, 'indexeddb');
   assert.equal((await open(third, { namespace: 'n', patience: 0 })).kind, 'unavailable');
 }
@@ -695,11 +708,17 @@ async function stolenLock(room) {
 async function withoutLocks(room) {
   const page = await room.page();
   await page.evaluate(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
-  assert.equal((await open(page)).value.mode, 'indexeddb');
+  const { mode, reason } = (await open(page)).value;
+  assert.equal(mode, 'memory');
+  assert.match(reason, /no Web Locks/);
   await assertAlive(page);
-  await close(page);
-  await openAgain(page);
-  await assertAlive(page);
+  // One of the application's that other pages can reach is in no better position.
+  const own = await page.evaluate(() => {
+    const { IndexedDbStorage, StorageDriver, fate } = window.storage;
+    return fate(new StorageDriver(new IndexedDbStorage({ namespace: 'n' })).open());
+  });
+  assertKind(own, 'unavailable', /no Web Locks/);
+  assert.deepEqual(await page.evaluate(() => indexedDB.databases()), []);
 }
 
 async function withoutIndexedDb(room) {

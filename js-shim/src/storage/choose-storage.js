@@ -2,12 +2,11 @@
  * Which storage a host gets: the application's, else IndexedDB, else memory.
  */
 
+import { checkStorage } from '../durable-options.js';
 import { InMemoryStorage } from './in-memory-storage.js';
 import { IndexedDbStorage } from './indexeddb-storage.js';
 import { StorageDriver } from './storage-driver.js';
-
-/** What a storage cannot do without. */
-const METHODS = /** @type {const} */ (['initialize', 'readRecord', 'writeRecords']);
+import { whyNoLocks } from './store-lock.js';
 
 /**
  * The storage, not opened yet. That IndexedDB is there does not mean that it opens: then `open` rejects, and whether to go
@@ -21,27 +20,18 @@ const METHODS = /** @type {const} */ (['initialize', 'readRecord', 'writeRecords
  * @param {(stored: any) => string | Promise<string>} [options.decrypt]
  * @param {number} [options.timeout]
  * @param {number} [options.patience]
+ * @param {string} [options.inMemory] why nothing is to be stored here for longer
  * @returns {StorageDriver}
  */
-export function chooseStorage({ storage, namespace, durability, ...options }) {
-  if (storage) return new StorageDriver(complete(storage), { ...options, mode: 'custom' });
-  const reason = whyNoIndexedDb();
+export function chooseStorage({ storage, namespace, durability, inMemory, ...options }) {
+  if (storage) return new StorageDriver(checkStorage(storage), { ...options, mode: 'custom' });
+  const reason = inMemory ?? whyNoIndexedDb() ?? whyNoLocks();
   if (reason) {
     return new StorageDriver(new InMemoryStorage(), { ...options, mode: 'memory', reason });
   }
   const { patience } = options;
   const database = new IndexedDbStorage({ namespace, durability, patience });
   return new StorageDriver(database, { ...options, mode: 'indexeddb' });
-}
-
-/**
- * @template {import('../index.d.cts').DurableStorage} T
- * @param {T} storage
- */
-function complete(storage) {
-  const missing = METHODS.filter((method) => typeof storage[method] !== 'function');
-  if (missing.length) throw new TypeError(`the storage has no ${missing.join(', ')}`);
-  return storage;
 }
 
 function whyNoIndexedDb() {

@@ -8,7 +8,8 @@
  * it comes from elsewhere.
  */
 
-import { createConnection } from 'sharedb-proxy';
+import { IndexedDbStorage, createConnection } from 'sharedb-proxy';
+import * as mirror from './mirror.js';
 
 const COLLECTION = 'demo';
 
@@ -23,30 +24,42 @@ const report = (...what) => globalThis.report?.(...what);
  * @param {object} options
  * @param {string[]} options.ids
  * @param {boolean} [options.durable] whether to keep them when all tabs are gone
+ * @param {any} [options.store] what else the page says of the durable store
  * @param {string} [options.namespace]
+ * @param {string} [options.path] of the address
  * @param {string} [options.worker] the name of the worker's module
+ * @param {string} [options.name] the worker's
+ * @param {boolean} [options.named] the worker gets the name that it should have
  * @param {string} [options.script] for the worker's module, as its query
  * @param {boolean} [options.inPage] the host is to be in this page
  */
-async function open({ ids, durable = true, namespace, worker = 'worker', script = '', inPage }) {
+async function open({ ids, durable = true, store, namespace, inPage, ...given }) {
+  const { path = '/sharedb', worker = 'worker', script = '', named } = given;
+  const { name = `lab ${namespace ?? ''}` } = given;
+  // The worker that encrypts is the only one that knows how.
+  store ??= worker === 'sealed-worker' ? true : { encrypt: false };
   const connection = createConnection({
-    url: new URL('/sharedb', location.href).href,
+    url: new URL(path, location.href).href,
     useSharedWorker: !inPage,
-    worker: () => {
+    worker: (wanted) => {
       const url = new URL(`./${worker}.js${script}`, import.meta.url);
-      return new SharedWorker(url, { type: 'module', name: `lab ${namespace ?? ''}` });
+      return new SharedWorker(url, { type: 'module', name: named ? wanted : name });
     },
-    durableStore: durable,
+    durableStore: durable && store,
     ...(namespace && { namespace }),
   });
-  connection.on('error', (error) => report('error', '', String(error.stack)));
+  const errors = [];
+  connection.on('error', (error) => {
+    errors.push(error.code);
+    report('error', '', String(error.stack));
+  });
   const docs = {};
   for (const id of ids) {
     docs[id] = connection.get(COLLECTION, id);
     docs[id].on('op', (op, source) => source || reportSeen(op));
   }
   const opened = Promise.all(Object.values(docs).map(isThere));
-  return { connection, docs, opened };
+  return { connection, docs, opened, errors };
 }
 
 function isThere(doc) {
@@ -105,7 +118,7 @@ const flush = ({ connection }) => new Promise((done) => connection.flushWrites(d
 const storage = ({ connection }) =>
   connection.storage.mode === 'none' ? null : connection.storage;
 
-globalThis.lab = { open, edit, submit, flush, storage };
+globalThis.lab = { open, edit, submit, flush, storage, mirror, IndexedDbStorage };
 
 const query = new URLSearchParams(location.search);
 const ids = query.getAll('doc');

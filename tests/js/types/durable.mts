@@ -21,6 +21,7 @@ const all: DurableStoreOptions = {
   decrypt: async (stored: Uint8Array) => new TextDecoder().decode(stored),
   durability: 'strict',
   timeout: 5000,
+  patience: 0,
   maxOpBytes: 100_000,
   keepPendingOnReject: true,
   persist: true,
@@ -31,6 +32,9 @@ createConnection('wss://example.com', { durableStore: true, namespace: 'user 7' 
 createConnection({ url: '/ws', durableStore: all, keepPendingOnReject: true });
 createConnection(socket, { durableStore: all });
 const connection = new Connection(socket, { durableStore: true });
+createConnection('/ws', { durableStore: { encrypt: false } });
+// @ts-expect-error that says nothing
+createConnection('/ws', { durableStore: { encrypt: true } });
 // @ts-expect-error there are two durabilities
 createConnection('/ws', { durableStore: { durability: 'none' } });
 // @ts-expect-error whether there is one, or what it is
@@ -93,5 +97,8 @@ const same: Connection = await promises.flushWrites(connection);
 await promises.wipe(same);
 
 serve({ durableStore: { encrypt: (text) => text, decrypt: (stored) => stored } });
+serve({ durableStore: { timeout: 500, patience: 0, durability: 'strict' } });
+// @ts-expect-error the pages say it
+serve({ durableStore: { maxOpBytes: 1000 } });
 // @ts-expect-error whether there is a store is for the pages to say
 serve({ durableStore: true });

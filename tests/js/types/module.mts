@@ -29,6 +29,7 @@ export const connections: Connection[] = [
   createConnection(new URL('https://example.org/'), { namespace: 'user 7' }),
   createConnection({ url: '/channel', useSharedWorker: false }),
   createConnection({ url: '/channel', worker: () => new SharedWorker('/worker.js') }),
+  createConnection({ url: '/channel', worker: (name) => new SharedWorker('/worker.js', { name }) }),
   createConnection(browserSocket),
   createConnection(backend),
   new Connection(browserSocket),
@@ -41,6 +42,7 @@ new Doc();
 
 const [connection] = connections as [Connection];
 export const host: ConnectionHost = connection.host;
+export const code: string | undefined = host.code;
 connection.hostStatus((error, status: HostStatus) => {
   if (!error) console.log(status.tabs + status.sockets + status.docs + status.pendingOps);
 });

@@ -1,0 +1,193 @@
+/** What an application may say: what is not understood is refused, with a code and a way out. */
+
+import assert from 'node:assert/strict';
+import { checkServedStore, whyNotHere } from '../../js-shim/src/durable-options.js';
+import { Backend, Wire, ours } from './clients.mjs';
+import { withGlobals } from './globals.mjs';
+
+const URL = 'ws://example.com/';
+
+/** With the globals of a browser that has shared workers. */
+function inBrowser(test, { SharedWorker = FakeWorker, locks = { request: async () => {} } } = {}) {
+  return withGlobals({ SharedWorker, WebSocket: FakeSocket, navigator: { locks } }, test);
+}
+
+class FakeWorker {
+  port = { postMessage() {}, close() {} };
+}
+
+class FakeSocket {
+  readyState = 0;
+  send() {}
+  close() {}
+}
+
+const connect = (options, target = URL) => {
+  const connection = ours.createConnection(target, options);
+  connection.close();
+  return connection;
+};
+
+const refuses = (run, code, pattern) =>
+  assert.throws(run, (error) => {
+    assert.ok(error instanceof TypeError);
+    assert.equal(error.code, code);
+    assert.match(error.message, pattern);
+    return true;
+  });
+
+const cipher = { encrypt: (text) => text, decrypt: (text) => text };
+
+describe('options', () => {
+  it('that another factory had are refused with what to say instead', () => {
+    for (const [name, value, pattern] of [
+      ['durableStoreOptions', {}, /say durableStore: /],
+      ['storage', new ours.InMemoryStorage(), /say durableStore: \{storage\}/],
+      ['forceDirect', true, /say useSharedWorker: false/],
+      ['forceProxy', true, /connection\.host says/],
+      ['channelName', 'letters', /say namespace/],
+      ['sharedWorkerPath', '/worker.js', /say worker: \(name\) =>/],
+      ['maxBatchSize', 10, /one commit/],
+      ['extVersionDecoder', (data) => data.v, /server's versions/],
+      ['debug', true, /set connection\.debug/],
+      ['encrypt', (text) => text, /there are namespace, durableStore/],
+      ['constructor', 1, /there are namespace, durableStore/],
+    ]) {
+      const backend = new Backend();
+      for (const target of [URL, new Wire(backend).socket, backend])
+        refuses(() => connect({ [name]: value }, target), 'ERR_OPTION_UNKNOWN', pattern);
+      refuses(() => connect(undefined, { url: URL, [name]: value }), 'ERR_OPTION_UNKNOWN', pattern);
+    }
+    refuses(() => connect({ nameSpace: 'a' }), 'ERR_OPTION_UNKNOWN', /no option nameSpace/);
+  });
+
+  it('of another durable store are refused, too', () => {
+    for (const [name, value, pattern] of [
+      ['maxBatchSize', 10, /one commit/],
+      ['extVersionDecoder', (data) => data.v, /server's versions/],
+      ['debug', true, /set connection\.debug/],
+      ['namespace', 'a', /beside durableStore/],
+      ['maxOpByte', 10, /there are storage, encrypt/],
+    ]) {
+      const durableStore = { storage: new ours.InMemoryStorage(), [name]: value };
+      const { socket } = new Wire(new Backend());
+      refuses(() => connect({ durableStore }, socket), 'ERR_OPTION_UNKNOWN', pattern);
+      refuses(() => new ours.Connection(socket, { durableStore }), 'ERR_OPTION_UNKNOWN', pattern);
+    }
+  });
+
+  it('have values that can be used', () => {
+    for (const options of [
+      { namespace: 7 },
+      { namespace: null },
+      { namespace: '' },
+      { useSharedWorker: 'no' },
+      { worker: '/worker.js' },
+      { keepPendingOnReject: 1 },
+      ...[
+        { patience: -1 },
+        { patience: 'long' },
+        { timeout: 0 },
+        { timeout: Infinity },
+        { maxOpBytes: Infinity },
+        { maxOpBytes: '512' },
+        { persist: 'yes' },
+        { encrypt: true },
+        { encrypt: (text) => text },
+        { storage: { initialize() {} } },
+      ].map((durableStore) => ({ durableStore })),
+      { durableStore: 'indexeddb' },
+    ]) {
+      inBrowser(() => refuses(() => connect(options), 'ERR_OPTION_INVALID', /./));
+    }
+    const durableStore = { patience: 0, timeout: 5, encrypt: false, decrypt: undefined };
+    const { host } = inBrowser(() => connect({ durableStore, debug: undefined, namespace: 'a' }));
+    assert.equal(host.kind, 'shared-worker');
+  });
+
+  it('of a worker are what its pages cannot say', () => {
+    const { encrypt } = cipher;
+    refuses(() => checkServedStore({ encrypt }), 'ERR_OPTION_INVALID', /need each other/);
+    refuses(() => checkServedStore(true), 'ERR_OPTION_INVALID', /for the pages to say/);
+    for (const name of ['maxOpBytes', 'keepPendingOnReject', 'persist', 'opErrorCallback']) {
+      const pattern = new RegExp(`createConnection\\(\\{durableStore: \\{${name}\\}\\}\\)`);
+      refuses(() => checkServedStore({ [name]: 1 }), 'ERR_OPTION_UNKNOWN', pattern);
+    }
+    const served = { ...cipher, timeout: 7, patience: 0, durability: 'strict' };
+    assert.equal(checkServedStore(served), served);
+    assert.deepEqual(checkServedStore(undefined), {});
+  });
+});
+
+describe('functions for the store', () => {
+  it('go with a worker of the application, which is told only that they are there', () => {
+    const posted = [];
+    const port = { postMessage: (message) => posted.push(structuredClone(message)), close() {} };
+    const names = [];
+    const worker = (name) => {
+      names.push(name);
+      return { port };
+    };
+    // The tab's own is had at once, the host's not while it lives.
+    const locks = { request: async (name, hold) => name.includes(' tab ') && hold() };
+    inBrowser(
+      () => {
+        const durableStore = { ...cipher, storage: new ours.InMemoryStorage(), timeout: 7 };
+        const connection = ours.createConnection(URL, { durableStore, worker, namespace: 'ada' });
+        port.onmessage({ data: { host: 'lock' } });
+        assert.equal(connection.host.kind, 'shared-worker');
+        const [{ connect: introduction }] = posted;
+        assert.deepEqual(introduction.durableStore, { timeout: 7 });
+        assert.deepEqual(introduction.parts, { encrypts: true, stores: true });
+        assert.deepEqual(names, ['sharedb-proxy 1 ada']);
+        assert.equal(posted.length, 1, 'nothing more before the worker takes the tab');
+        port.onmessage({ data: { taken: true } });
+        assert.ok(posted.length > 1);
+        connection.close();
+      },
+      { locks },
+    );
+  });
+
+  it('do not go with the packaged worker, which has none', () => {
+    const durableStore = { ...cipher };
+    inBrowser(() => {
+      refuses(() => connect({ durableStore }), 'ERR_OPTION_INVALID', /worker of your own/);
+      const { host } = connect({ durableStore, useSharedWorker: false });
+      assert.equal(host.kind, 'in-page');
+      assert.equal(connect({ durableStore: { encrypt: false } }).host.kind, 'shared-worker');
+    });
+  });
+
+  it('decide, where there is a worker of the application, what a host in the page may store', () => {
+    const worker = () => new FakeWorker();
+    assert.match(whyNotHere({}, worker), /encrypt: false/);
+    for (const store of [cipher, { encrypt: false }, { storage: new ours.InMemoryStorage() }])
+      assert.equal(whyNotHere(store, worker), undefined);
+    assert.equal(whyNotHere({}, undefined), undefined);
+    assert.equal(whyNotHere(undefined, worker), undefined);
+  });
+});
+
+describe('a worker that cannot be made', () => {
+  it('leaves the host in the page, with the reason', () => {
+    class Blocked {
+      constructor() {
+        throw new DOMException('it is blocked', 'SecurityError');
+      }
+    }
+    inBrowser(
+      () => {
+        const { host } = connect({ durableStore: true });
+        assert.equal(host.kind, 'in-page');
+        assert.equal(host.code, 'ERR_HOST_FAILED');
+        assert.match(host.reason, /it is blocked/);
+      },
+      { SharedWorker: Blocked },
+    );
+    inBrowser(() => {
+      const { host } = connect({ worker: () => ({}) });
+      assert.match(host.reason, /gave no SharedWorker/);
+    });
+  });
+});
