@@ -1,5 +1,6 @@
 //! A JSON reader that accepts what `JSON.parse` accepts, up to a depth that cannot exhaust the stack.
 
+use crate::number::read_number;
 use crate::object::Object;
 use crate::string::{Str, Wtf8};
 use crate::value::{MAX_DEPTH, Value};
@@ -341,9 +342,9 @@ impl<'a> Reader<'a> {
             let number = whole.fold(0u64, |n, d| n * 10 + u64::from(d - b'0')) as f64;
             return Some(Value::Number(if negative { -number } else { number }));
         }
-        match text.parse() {
-            Ok(number) => Some(Value::Number(number)),
-            Err(_) => self.fail("unreadable number in JSON"),
+        match read_number(text.as_bytes()) {
+            Some(number) => Some(Value::Number(number)),
+            None => self.fail("unreadable number in JSON"),
         }
     }
 
