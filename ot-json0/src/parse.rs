@@ -79,10 +79,7 @@ impl<'a> Reader<'a> {
 
     /// Hands out what was read as the whole text, or the error.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ParseError> {
-        if self.next_byte().is_some() && self.error.is_none() {
-            self.fail::<()>("unexpected text after the JSON value");
-        }
-        match (value, self.error) {
+        match (value, self.first_error()) {
             (Some(value), None) => Ok(value),
             (_, Some(error)) => Err(error),
             (None, None) => Err(ParseError {
@@ -90,6 +87,14 @@ impl<'a> Reader<'a> {
                 offset: self.at,
             }),
         }
+    }
+
+    /// What is wrong with the text; a whole one ends here.
+    fn first_error(&mut self) -> Option<ParseError> {
+        if self.next_byte().is_some() && self.error.is_none() {
+            self.fail::<()>("unexpected text after the JSON value");
+        }
+        self.error.take()
     }
 
     /// The first byte of what comes next, which tells its kind.
