@@ -303,7 +303,9 @@ impl Host {
         self.storage_mode = MEMORY.to_owned();
         self.line = self.store.as_ref().map_or(self.line, |store| store.line());
         self.tell_line();
-        let changed: BTreeSet<&DocKey> = unwritten.iter().map(|(key, _)| key).collect();
+        // Not collected: that would sort, and every browser would download how.
+        let mut changed = BTreeSet::new();
+        changed.extend(unwritten.iter().map(|(key, _)| key));
         for key in changed {
             let of_doc = unwritten.iter().filter(|(of, _)| of == key);
             let authors: Option<Vec<Author>> = of_doc.map(|(_, author)| author.clone()).collect();
