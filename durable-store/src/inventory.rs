@@ -78,13 +78,13 @@ impl Inventory {
 
     /// The records that say of these documents what is so now.
     pub(crate) fn records_of(&self, keys: &[DocKey]) -> Vec<(RecordId, String)> {
-        let mut buckets: Vec<usize> = keys.iter().map(bucket_of).collect();
-        buckets.sort_unstable();
-        buckets.dedup();
-        let text = |bucket: usize| write_json(&self.buckets[bucket]);
-        buckets
-            .into_iter()
-            .map(|bucket| (record(bucket), text(bucket)))
+        let mut changed = [false; BUCKETS];
+        for key in keys {
+            changed[bucket_of(key)] = true;
+        }
+        let changed = (0..BUCKETS).filter(|bucket| changed[*bucket]);
+        changed
+            .map(|bucket| (record(bucket), write_json(&self.buckets[bucket])))
             .collect()
     }
 

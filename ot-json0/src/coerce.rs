@@ -2,6 +2,7 @@
 //! indices may be any JSON value. `None` stands for `undefined`.
 
 use crate::error::Error;
+use crate::number::read_number;
 use crate::string::Str;
 use crate::value::Value;
 use crate::write::write_number;
@@ -95,14 +96,7 @@ fn decimal_number(text: &str) -> f64 {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        // Rust also reads words such as "inf", which JavaScript does not.
-        _ if text
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) =>
-        {
-            text.parse().unwrap_or(f64::NAN)
-        }
-        _ => f64::NAN,
+        _ => read_number(text.as_bytes()).unwrap_or(f64::NAN),
     }
 }
 

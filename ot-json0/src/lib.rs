@@ -27,6 +27,7 @@ mod apply;
 mod coerce;
 mod component;
 mod error;
+mod number;
 mod object;
 mod op;
 mod parse;

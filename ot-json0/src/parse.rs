@@ -1,5 +1,6 @@
 //! A JSON reader that accepts what `JSON.parse` accepts, up to a depth that cannot exhaust the stack.
 
+use crate::number::read_number;
 use crate::object::Object;
 use crate::string::{Str, Wtf8};
 use crate::value::{MAX_DEPTH, Value};
@@ -78,10 +79,7 @@ impl<'a> Reader<'a> {
 
     /// Hands out what was read as the whole text, or the error.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ParseError> {
-        if self.next_byte().is_some() && self.error.is_none() {
-            self.fail::<()>("unexpected text after the JSON value");
-        }
-        match (value, self.error) {
+        match (value, self.first_error()) {
             (Some(value), None) => Ok(value),
             (_, Some(error)) => Err(error),
             (None, None) => Err(ParseError {
@@ -89,6 +87,14 @@ impl<'a> Reader<'a> {
                 offset: self.at,
             }),
         }
+    }
+
+    /// What is wrong with the text; a whole one ends here.
+    fn first_error(&mut self) -> Option<ParseError> {
+        if self.next_byte().is_some() && self.error.is_none() {
+            self.fail::<()>("unexpected text after the JSON value");
+        }
+        self.error.take()
     }
 
     /// The first byte of what comes next, which tells its kind.
@@ -341,9 +347,9 @@ impl<'a> Reader<'a> {
             let number = whole.fold(0u64, |n, d| n * 10 + u64::from(d - b'0')) as f64;
             return Some(Value::Number(if negative { -number } else { number }));
         }
-        match text.parse() {
-            Ok(number) => Some(Value::Number(number)),
-            Err(_) => self.fail("unreadable number in JSON"),
+        match read_number(text.as_bytes()) {
+            Some(number) => Some(Value::Number(number)),
+            None => self.fail("unreadable number in JSON"),
         }
     }
 

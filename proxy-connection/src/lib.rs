@@ -130,7 +130,7 @@ pub struct ProxyConnection {
     left: bool,
     max_op_size: usize,
     next_seq: Seq,
-    docs: Map<DocHandle, Box<ProxyDoc>>,
+    docs: Map<DocHandle, ProxyDoc>,
     by_key: BTreeMap<DocKey, DocHandle>,
     next_handle: u32,
     asked: Map<CallbackId, Asked>,
@@ -286,7 +286,7 @@ impl ProxyConnection {
             unplaced,
             line,
             ..
-        } = &mut **self.docs.get_mut(&handle)?;
+        } = self.docs.get_mut(&handle)?;
         let mut up = Upstream {
             me: handle,
             // What the host holds can be opened offline, too.
@@ -500,14 +500,14 @@ impl ProxyConnection {
         let doc = Doc::new(key, Edge::Tab);
         self.docs.insert(
             handle,
-            Box::new(ProxyDoc {
+            ProxyDoc {
                 doc,
                 version: None,
                 unplaced: false,
                 replaced: false,
                 line: None,
                 sent: None,
-            }),
+            },
         );
         handle
     }

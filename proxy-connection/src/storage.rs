@@ -114,9 +114,10 @@ impl ProxyConnection {
             Question::PutDocs(docs) => docs.as_slice(),
             Question::GetBulk { .. } | Question::FlushWrites | Question::Wipe => &[],
         });
-        self.storage
-            .queue_size
-            .max(own.collect::<BTreeSet<_>>().len())
+        // Not collected: that would sort, and every browser would download how.
+        let mut docs = BTreeSet::new();
+        docs.extend(own);
+        self.storage.queue_size.max(docs.len())
     }
 
     /// Whether documents are written by themselves.

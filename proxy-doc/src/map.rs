@@ -1,18 +1,18 @@
 //! A map that keeps its entries in the order of their keys, in one piece of memory.
 //!
-//! Made for keys that are counted up: the newest entry is added and found at the end, the oldest
-//! goes at the front. In between an entry costs a shift of its neighbours, so values that are large
-//! belong in boxes. For keys that come in any order and by the ten thousand, take a `BTreeMap`; its
-//! code is ten times as large, for each type of key and value.
+//! Made for keys that are counted up: the newest entry is added and found at the end. Elsewhere an
+//! entry costs a shift of its neighbours, of which 10,000 take a few microseconds, since values are in
+//! boxes. So all maps with keys of one size have the same code, too. For keys that come in any order
+//! and by the ten thousand, take a `BTreeMap`; its code is ten times as large.
 
 use std::borrow::Borrow;
-use std::collections::vec_deque::{self, VecDeque};
 use std::ops::Index;
+use std::{iter, vec};
 
 /// Entries in the order of their keys.
 #[derive(Clone, Debug)]
 pub struct Map<K, V> {
-    entries: VecDeque<(K, V)>,
+    entries: Vec<(K, Box<V>)>,
 }
 
 impl<K, V> Default for Map<K, V> {
@@ -25,7 +25,7 @@ impl<K, V> Map<K, V> {
     /// A map without entries.
     pub const fn new() -> Self {
         Self {
-            entries: VecDeque::new(),
+            entries: Vec::new(),
         }
     }
 
@@ -41,12 +41,14 @@ impl<K, V> Map<K, V> {
 
     /// All entries.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.entries.iter().map(|(key, value)| (key, value))
+        self.entries.iter().map(|(key, value)| (key, &**value))
     }
 
     /// All entries.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.entries.iter_mut().map(|(key, value)| (&*key, value))
+        self.entries
+            .iter_mut()
+            .map(|(key, value)| (&*key, &mut **value))
     }
 
     /// All keys.
@@ -56,22 +58,22 @@ impl<K, V> Map<K, V> {
 
     /// All values.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.iter().map(|(_, value)| value)
+        self.entries.iter().map(|(_, value)| &**value)
     }
 
     /// All values.
     pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
-        self.entries.iter_mut().map(|(_, value)| value)
+        self.entries.iter_mut().map(|(_, value)| &mut **value)
     }
 
     /// Takes the first entry out.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
-        self.entries.pop_front()
+        (!self.is_empty()).then(|| unboxed(self.entries.remove(0)))
     }
 
     /// The value with the last key.
     pub fn last_mut(&mut self) -> Option<&mut V> {
-        self.entries.back_mut().map(|(_, value)| value)
+        self.entries.last_mut().map(|(_, value)| &mut **value)
     }
 
     /// All keys, without their values.
@@ -81,7 +83,7 @@ impl<K, V> Map<K, V> {
 
     /// All values, without their keys.
     pub fn into_values(self) -> impl Iterator<Item = V> {
-        self.entries.into_iter().map(|(_, value)| value)
+        self.entries.into_iter().map(|(_, value)| *value)
     }
 
     /// Drops all entries.
@@ -119,7 +121,7 @@ impl<K: Ord, V> Map<K, V> {
         K: Borrow<Q>,
     {
         let place = self.place(key).ok()?;
-        self.entries.get(place).map(|(_, value)| value)
+        self.entries.get(place).map(|(_, value)| &**value)
     }
 
     /// The value of `key`.
@@ -128,15 +130,15 @@ impl<K: Ord, V> Map<K, V> {
         K: Borrow<Q>,
     {
         let place = self.place(key).ok()?;
-        self.entries.get_mut(place).map(|(_, value)| value)
+        self.entries.get_mut(place).map(|(_, value)| &mut **value)
     }
 
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
-            Ok(place) => Some(std::mem::replace(&mut self.entries[place].1, value)),
+            Ok(place) => Some(std::mem::replace(&mut *self.entries[place].1, value)),
             Err(place) => {
-                self.entries.insert(place, (key, value));
+                self.entries.insert(place, (key, Box::new(value)));
                 None
             }
         }
@@ -148,7 +150,7 @@ impl<K: Ord, V> Map<K, V> {
         K: Borrow<Q>,
     {
         let place = self.place(key).ok()?;
-        self.entries.remove(place).map(|(_, value)| value)
+        Some(*self.entries.remove(place).1)
     }
 
     /// The value of `key`; one is made where there is none.
@@ -164,7 +166,7 @@ impl<K: Ord, V> Map<K, V> {
         let place = match self.place(&key) {
             Ok(place) => place,
             Err(place) => {
-                self.entries.insert(place, (key, make()));
+                self.entries.insert(place, (key, Box::new(make())));
                 place
             }
         };
@@ -174,11 +176,15 @@ impl<K: Ord, V> Map<K, V> {
 
 impl<K, V> IntoIterator for Map<K, V> {
     type Item = (K, V);
-    type IntoIter = vec_deque::IntoIter<(K, V)>;
+    type IntoIter = iter::Map<vec::IntoIter<(K, Box<V>)>, fn((K, Box<V>)) -> (K, V)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
+        self.entries.into_iter().map(unboxed)
     }
+}
+
+fn unboxed<K, V>((key, value): (K, Box<V>)) -> (K, V) {
+    (key, *value)
 }
 
 impl<K: Ord, V> Index<&K> for Map<K, V> {

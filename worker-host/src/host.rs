@@ -140,7 +140,7 @@ pub struct Host {
     met_tabs: bool,
     bulk: Option<Bulk>,
     reconnect: Reconnect,
-    docs: Map<DocHandle, Box<HostDoc>>,
+    docs: Map<DocHandle, HostDoc>,
     by_key: BTreeMap<DocKey, DocHandle>,
     next_handle: u32,
     stack: Stack,
@@ -148,9 +148,9 @@ pub struct Host {
     next_token: Token,
     tabs: Map<TabId, Tab>,
     pongs: VecDeque<TabId>,
-    queries: Map<u64, Box<queries::Query>>,
+    queries: Map<u64, queries::Query>,
     next_query_id: u64,
-    past_snapshots: Map<u64, Box<snapshots::PastSnapshot>>,
+    past_snapshots: Map<u64, snapshots::PastSnapshot>,
     next_snapshot_id: u64,
     presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
@@ -427,7 +427,7 @@ impl Host {
         let doc = Doc::new(key, Edge::Host);
         self.docs.insert(
             handle,
-            Box::new(HostDoc {
+            HostDoc {
                 doc,
                 hub: Hub::default(),
                 state: DocState::default(),
@@ -435,7 +435,7 @@ impl Host {
                 base_asked: false,
                 outcomes: Vec::new(),
                 seen: Map::new(),
-            }),
+            },
         );
         handle
     }

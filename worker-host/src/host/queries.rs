@@ -158,7 +158,7 @@ impl Host {
                 self.enter(key, tab);
             }
         }
-        self.queries.insert(id, Box::new(query));
+        self.queries.insert(id, query);
         self.send_query(id);
     }
 

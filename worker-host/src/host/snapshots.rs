@@ -90,7 +90,7 @@ impl Host {
     fn ask_past_snapshot(&mut self, past: PastSnapshot) {
         let id = self.next_snapshot_id;
         self.next_snapshot_id += 1;
-        self.past_snapshots.insert(id, Box::new(past));
+        self.past_snapshots.insert(id, past);
         self.send_past_snapshot(id);
     }
 
@@ -123,7 +123,7 @@ impl Host {
             id: d,
             at,
             ..
-        } = &**past;
+        } = past;
         let (a, v, ts) = match at {
             SnapshotAt::Version(version) => ("nf", Some(*version), None),
             SnapshotAt::Timestamp(timestamp) => ("nt", None, Some(*timestamp)),

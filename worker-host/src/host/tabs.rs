@@ -465,7 +465,7 @@ impl Host {
         self.touched.insert(handle);
         // The tab hears that it was given up when it is told of the rollback.
         let is_void = |host_doc: &super::HostDoc| host_doc.hub.is_void(tab, op.life);
-        if self.docs.get(&handle).is_some_and(|it| is_void(it)) {
+        if self.docs.get(&handle).is_some_and(is_void) {
             return;
         }
         let seq = op.seq;

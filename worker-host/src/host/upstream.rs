@@ -482,8 +482,7 @@ impl Host {
             let doc = &host_doc.doc;
             host_doc.state.missing().is_none() && doc.version().is_some() && !doc.can_undo()
         };
-        let keeps =
-            self.options.keeps_pending && self.docs.get(&handle).is_some_and(|it| keeps(it));
+        let keeps = self.options.keeps_pending && self.docs.get(&handle).is_some_and(keeps);
         if keeps && self.rebuild(handle, &error, 0..1) {
             return self.run();
         }
