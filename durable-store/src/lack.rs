@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proxy_doc::{DocHandle, DocKey};
 
+/// Entries out of date that are kept with few others.
+const MANY_OUT_OF_DATE: usize = 64;
+
 /// A document that the store has met in this life.
 #[derive(Debug)]
 struct Tracked {
@@ -15,8 +18,12 @@ struct Tracked {
     lack: Option<Lack>,
     /// The last journal record that holds an entry of it.
     last: u64,
-    /// Its record has to be in the next write.
-    forced: bool,
+    /// Its record has to be in one of the next writes: its place among those.
+    forced: Option<u64>,
+    /// Somebody waits for that: it has to be in the next one.
+    awaited: bool,
+    /// Its record and its entries stay as they are.
+    stays: bool,
     /// It is to be deleted.
     deleted: bool,
     /// It is being deleted.
@@ -31,7 +38,7 @@ struct Tracked {
 
 impl Tracked {
     fn waits(&self) -> bool {
-        self.forced || self.unwritten || self.put
+        self.forced.is_some() || self.unwritten || self.put
     }
 }
 
@@ -51,7 +58,9 @@ pub(crate) struct Lacking {
     docs: Vec<Tracked>,
     /// By the journal record from which on they lack something; some entries are out of date.
     order: VecDeque<(u64, DocHandle)>,
-    forced: Vec<DocHandle>,
+    /// By their places; some entries are out of date.
+    forced: VecDeque<(u64, DocHandle)>,
+    next_forced: u64,
     deleted: Vec<DocHandle>,
     deleting: Vec<DocHandle>,
     persisting: Vec<DocHandle>,
@@ -66,8 +75,9 @@ pub(crate) struct Lacking {
 impl Lacking {
     /// How many documents lack something, or have to be written.
     pub(crate) fn len(&self) -> usize {
-        let forced = self.forced.iter().map(|doc| &self.docs[doc.0 as usize]);
-        self.count + forced.filter(|doc| doc.lack.is_none()).count()
+        let forced = self.forced.iter().filter(|entry| self.is_forced(entry));
+        let docs = forced.map(|(_, doc)| &self.docs[doc.0 as usize]);
+        self.count + docs.filter(|doc| doc.lack.is_none()).count()
     }
 
     /// How many documents wait to be written: those are not among them whose changes are in the journal.
@@ -85,6 +95,10 @@ impl Lacking {
         self.bytes
     }
 
+    fn is_forced(&self, (place, doc): &(u64, DocHandle)) -> bool {
+        self.docs[doc.0 as usize].forced == Some(*place)
+    }
+
     /// Whether something has to be in the next write.
     pub(crate) fn is_urgent(&self) -> bool {
         !self.forced.is_empty() || !self.deleted.is_empty()
@@ -93,7 +107,7 @@ impl Lacking {
     /// Whether the document's record lacks something, or is not written yet.
     pub(crate) fn is_dirty(&self, key: &DocKey) -> bool {
         let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
-        doc.is_some_and(|doc| doc.lack.is_some() || doc.forced || doc.persisting)
+        doc.is_some_and(|doc| doc.lack.is_some() || doc.forced.is_some() || doc.persisting)
     }
 
     /// All that lack something, in no order.
@@ -113,7 +127,9 @@ impl Lacking {
             size: 0,
             lack: None,
             last: 0,
-            forced: false,
+            forced: None,
+            awaited: false,
+            stays: false,
             deleted: false,
             deleting: false,
             persisting: false,
@@ -158,6 +174,7 @@ impl Lacking {
         let tracked = &mut self.docs[doc.0 as usize];
         self.bytes += bytes;
         tracked.last = first;
+        tracked.stays = false;
         match &mut tracked.lack {
             Some(lack) => {
                 lack.entries += entries;
@@ -172,27 +189,61 @@ impl Lacking {
                 self.count += 1;
                 self.bytes += tracked.size;
                 self.order.push_back((first, doc));
+                self.tidy();
             }
         }
     }
 
-    /// The record has to be in the next write.
-    pub(crate) fn force(&mut self, key: &DocKey) {
+    /// Forgets what is out of date, before that is most of it.
+    fn tidy(&mut self) {
+        if self.order.len() < 2 * self.count + MANY_OUT_OF_DATE {
+            return;
+        }
+        let docs = &self.docs;
+        let lack = |doc: &DocHandle| docs[doc.0 as usize].lack;
+        self.order
+            .retain(|(first, doc)| lack(doc).is_some_and(|lack| lack.first == *first));
+    }
+
+    /// The record has to be in one of the next writes; in the next one where somebody waits for that.
+    pub(crate) fn force(&mut self, key: &DocKey, awaited: bool) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
         tracked.deleted = false;
-        if !tracked.forced {
-            self.forced.push(doc);
-            self.change(doc, |tracked| tracked.forced = true);
+        tracked.stays = false;
+        tracked.awaited |= awaited;
+        if tracked.forced.is_none() {
+            let place = self.next_forced;
+            self.next_forced += 1;
+            self.forced.push_back((place, doc));
+            self.change(doc, |tracked| tracked.forced = Some(place));
         }
+    }
+
+    /// The place of the next one that has to be in a write.
+    pub(crate) fn next_forced(&self) -> u64 {
+        self.next_forced
+    }
+
+    /// The first place that is not in a write yet.
+    pub(crate) fn first_forced(&self) -> u64 {
+        let first = self.forced.iter().find(|entry| self.is_forced(entry));
+        first.map_or(self.next_forced, |(place, _)| *place)
+    }
+
+    /// Nobody here can write the record, for now.
+    pub(crate) fn stay(&mut self, key: &DocKey) {
+        let doc = self.track(key);
+        self.docs[doc.0 as usize].stays = true;
     }
 
     /// The document is to be deleted.
     pub(crate) fn delete(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.fill(doc);
-        self.change(doc, |tracked| tracked.forced = false);
+        self.change(doc, |tracked| tracked.forced = None);
         let tracked = &mut self.docs[doc.0 as usize];
+        tracked.awaited = false;
         if !std::mem::replace(&mut tracked.deleted, true) {
             self.deleted.push(doc);
         }
@@ -275,17 +326,30 @@ impl Lacking {
         });
     }
 
-    /// Takes those that have to be in the next write.
-    pub(crate) fn take_forced(&mut self) -> Vec<DocKey> {
-        let mut keys = Vec::new();
-        for doc in std::mem::take(&mut self.forced) {
-            let tracked = &self.docs[doc.0 as usize];
-            if tracked.forced {
-                keys.push(tracked.key.clone());
-                self.change(doc, |tracked| tracked.forced = false);
+    /// Takes those that have to be in the next write, and of the others that are forced as many as go with them. Says
+    /// of each whether somebody waits for it.
+    pub(crate) fn take_forced(&mut self, most: usize) -> Vec<(DocKey, bool)> {
+        let mut taken = Vec::new();
+        let mut later = VecDeque::new();
+        let awaited = |entry: &&(u64, DocHandle)| self.docs[entry.1.0 as usize].awaited;
+        let mut room = most.saturating_sub(self.forced.iter().filter(awaited).count());
+        for entry in std::mem::take(&mut self.forced) {
+            if !self.is_forced(&entry) {
+                continue;
             }
+            let (_, doc) = entry;
+            let tracked = &mut self.docs[doc.0 as usize];
+            if !tracked.awaited && room == 0 {
+                later.push_back(entry);
+                continue;
+            }
+            let awaited = std::mem::take(&mut tracked.awaited);
+            room -= usize::from(!awaited);
+            taken.push((tracked.key.clone(), awaited));
+            self.change(doc, |tracked| tracked.forced = None);
         }
-        keys
+        self.forced = later;
+        taken
     }
 
     /// Takes those that are to be deleted.
@@ -303,7 +367,7 @@ impl Lacking {
     }
 
     /// Those that lack something for the longest time and are `worth` it: entries, bytes since, bytes
-    /// of the record.
+    /// of the record. Steps over what stays as it is.
     pub(crate) fn oldest(
         &self,
         most: usize,
@@ -312,7 +376,9 @@ impl Lacking {
         let mut keys = Vec::new();
         for (first, doc) in &self.order {
             let tracked = &self.docs[doc.0 as usize];
-            let lack = tracked.lack.filter(|lack| lack.first == *first);
+            let lack = tracked
+                .lack
+                .filter(|lack| lack.first == *first && !tracked.stays);
             if lack.is_some_and(|lack| worth(lack.entries, lack.bytes, tracked.size)) {
                 keys.push(tracked.key.clone());
                 if keys.len() == most {

@@ -154,6 +154,8 @@ pub struct Mark {
     write: u64,
     /// The journal record that the next change goes to.
     journal: u64,
+    /// The place of the next record that is to be written.
+    forced: u64,
 }
 
 /// A document as the store has it.
@@ -387,6 +389,7 @@ impl DurableStore {
         Mark {
             write,
             journal: self.journal_next + u64::from(!self.batch.entries.is_empty()),
+            forced: self.lacking.next_forced(),
         }
     }
 
@@ -398,6 +401,7 @@ impl DurableStore {
         }
         let oldest = self.lacking.first();
         let flushed = !self.flushing || oldest.is_none_or(|first| first >= mark.journal);
+        let flushed = flushed && self.lacking.first_forced() >= mark.forced;
         self.begun == self.committed && self.committed >= mark.write && flushed
     }
 
@@ -486,7 +490,7 @@ impl DurableStore {
         }
         if self.lacking.is_deleting(key) {
             // The journal may have older entries, that must not be taken for what this one builds on.
-            self.lacking.force(key);
+            self.lacking.force(key, blocking);
         }
         let bytes = write_json(&entry).len();
         self.lacking.add(key, self.journal_next, 1, bytes);
@@ -518,7 +522,7 @@ impl DurableStore {
             let change = (self.begun + 1, key.clone(), None);
             self.unwritten.push_back(change);
         }
-        self.lacking.force(key);
+        self.lacking.force(key, blocking);
         self.block(blocking);
     }
 
@@ -811,7 +815,9 @@ impl DurableStore {
         let mut puts = Vec::new();
         let mut deletes = Vec::new();
         let batch = self.close_batch();
-        self.put_records(documents, &mut puts, &mut deletes);
+        if let Err(failure) = self.put_records(documents, &mut puts, &mut deletes) {
+            return self.lose(failure);
+        }
         self.put_journal(batch, &mut puts, &mut deletes);
         if std::mem::take(&mut self.letters_changed) {
             puts.push((RecordId::meta("letters"), write_json(&self.letters)));
@@ -838,15 +844,16 @@ impl DurableStore {
         documents: &dyn Documents,
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
-    ) {
+    ) -> Result<(), Failure> {
         let mut changed: Vec<DocKey> = Vec::new();
-        let chosen = self.choose_records();
-        let mut stays = chosen.len();
-        for key in chosen {
+        for (key, awaited) in self.choose_records() {
             match documents.record(&key) {
-                Kept::AsItIs => continue,
+                Kept::AsItIs if awaited => {
+                    let message = format!("{key} cannot be written");
+                    return Err(Failure::new(FailureKind::Other, message));
+                }
+                Kept::AsItIs => self.lacking.stay(&key),
                 Kept::Record(mut record) => {
-                    stays -= 1;
                     self.lacking.clear(&key);
                     record.at = self.journal_next - 1;
                     let pending = record.has_pending_ops();
@@ -857,14 +864,9 @@ impl DurableStore {
                     puts.push((RecordId::doc(&key), text));
                     changed.push(key);
                 }
-                Kept::Nothing => {
-                    stays -= 1;
-                    self.lacking.delete(&key);
-                }
+                Kept::Nothing => self.lacking.delete(&key),
             }
         }
-        // What nobody here can read is written by nobody.
-        self.flushing &= stays < MAX_RECORDS;
         for key in self.lacking.take_deleted() {
             if self.inventory.remove(&key) {
                 deletes.push(RecordId::doc(&key));
@@ -878,27 +880,29 @@ impl DurableStore {
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisting(keys));
         }
+        Ok(())
     }
 
-    /// The documents whose records are rewritten now: those that have to be, and the oldest of the
-    /// others where there is time or need.
-    fn choose_records(&mut self) -> Vec<DocKey> {
-        let mut chosen = self.lacking.take_forced();
+    /// The documents whose records are rewritten now, and whether somebody waits for that: those that have to be, and
+    /// the oldest of the others where there is time or need.
+    fn choose_records(&mut self) -> Vec<(DocKey, bool)> {
         if !self.has_inventory {
             return Vec::new();
         }
-        let idle = std::mem::take(&mut self.idle);
+        let mut chosen = self.lacking.take_forced(MAX_RECORDS);
         let any = self.flushing || (self.auto_flush && self.is_journal_long());
-        if any || idle {
-            let worth = |entries, since, size| any || is_worth(entries, since, size);
-            for key in self.lacking.oldest(MAX_RECORDS, worth) {
-                if !chosen.contains(&key) {
-                    chosen.push(key);
-                }
-            }
-            // What an application asked to flush is flushed to the end.
-            self.flushing &= self.lacking.len() > MAX_RECORDS;
+        if !std::mem::take(&mut self.idle) && !any {
+            return chosen;
         }
+        let worth = |entries, since, size| any || is_worth(entries, since, size);
+        let room = MAX_RECORDS.saturating_sub(chosen.len());
+        let mut others = self.lacking.oldest(chosen.len() + room + 1, worth);
+        let forced: BTreeSet<&DocKey> = chosen.iter().map(|(key, _)| key).collect();
+        others.retain(|key| !forced.contains(key));
+        // What an application asked to flush is flushed to the end.
+        self.flushing &= others.len() > room;
+        others.truncate(room);
+        chosen.extend(others.into_iter().map(|key| (key, false)));
         chosen
     }
 

@@ -583,6 +583,70 @@ fn the_journal_is_kept_as_long_as_a_record_lacks_some_of_it() {
 }
 
 #[test]
+fn records_that_nobody_waits_for_come_in_parts() {
+    let mut life = Life::open(Storage::default());
+    for n in 0..200 {
+        let id = format!("d{n}");
+        life.docs.records.insert(key(&id), DocRecord::default());
+        life.store.rewrite(&key(&id), n >= 120);
+    }
+    let mark = life.store.mark();
+    let (mut before, mut parts) = (0, Vec::new());
+    while let Some(ask) = life.ask() {
+        assert!(!life.store.has_reached(&mark));
+        let reply = life.storage.carry_out(&ask);
+        life.answer(reply);
+        let names = life.storage.names();
+        let written = names.iter().filter(|id| id.starts_with("c/")).count();
+        parts.extend((written > before).then_some(written - before));
+        before = written;
+    }
+    assert!(life.store.has_reached(&mark));
+    // First what somebody waits for, all of it.
+    assert_eq!(parts[0], 80);
+    assert!(parts.len() > 2);
+    assert_eq!(before, 200);
+}
+
+#[test]
+fn documents_that_stay_as_they_are_do_not_stand_in_the_way() {
+    let mut life = Life::open(Storage::default());
+    for n in 0..60 {
+        life.edit(&format!("d{n}"), n + 1);
+    }
+    // Nobody here can read these.
+    life.docs.records.clear();
+    life.edit("a", 61);
+    life.run();
+    assert!(life.store.wants_idle());
+    for _ in 0..3 {
+        life.store.handle_idle();
+        life.run();
+    }
+    assert!(life.storage.names().contains(&"c/a"));
+    assert!(!life.store.wants_idle());
+    life.store.flush();
+    let mark = life.store.mark();
+    life.run();
+    assert!(life.store.has_reached(&mark));
+}
+
+#[test]
+fn what_somebody_waits_for_and_nobody_can_write_is_not_said_to_be_written() {
+    let mut life = Life::open(Storage::default());
+    life.run();
+    life.store.rewrite(&key("a"), true);
+    life.run();
+    assert!(life.lost().is_some());
+    assert!(!life.store.is_durable());
+    // It stays an affair of that document where nobody waits.
+    let mut life = Life::open(Storage::default());
+    life.store.rewrite(&key("a"), false);
+    life.run();
+    assert!(life.lost().is_none());
+}
+
+#[test]
 fn a_journal_record_that_nothing_needs_is_not_written() {
     let mut life = Life::open(Storage::default());
     life.store.add_tab(&TabId("tab".to_owned()));
