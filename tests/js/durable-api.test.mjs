@@ -566,6 +566,41 @@ describe('persist', () => {
     assert.deepEqual(life.connection.storage, { mode: 'custom', durable: true, persisted: true });
   });
 
+  it('asks for no promise that is given, and has nobody wait for the answer', async () => {
+    let promise;
+    const storage = {
+      persist: () => assert.fail('it is promised'),
+      persisted: () => new Promise((resolve) => (promise = resolve)),
+    };
+    Object.defineProperty(globalThis, 'navigator', { value: { storage }, configurable: true });
+    const life = new Life(new Backend(), new InMemoryStorage(), { persist: true });
+    await happens(life.store, 'ready');
+    assert.equal('persisted' in life.connection.storage, false);
+    const told = happens(life.connection, 'storage');
+    promise(true);
+    assert.deepEqual(await told, { mode: 'custom', durable: true, persisted: true });
+  });
+
+  it('asks in one tab after the other', async () => {
+    let free;
+    const locks = { request: async (name, ask) => (await new Promise((go) => (free = go)), ask()) };
+    let asked = 0;
+    const storage = { persist: async () => (asked++, true), persisted: async () => asked > 0 };
+    const value = { storage, locks };
+    Object.defineProperty(globalThis, 'navigator', { value, configurable: true });
+    const lives = [0, 1].map(() => {
+      const life = new Life(new Backend(), new InMemoryStorage(), { persist: true });
+      return [life, free];
+    });
+    await Promise.all(lives.map(([{ store }]) => happens(store, 'ready')));
+    for (const [life, go] of lives) {
+      const told = happens(life.connection, 'storage');
+      go();
+      assert.equal((await told).persisted, true);
+    }
+    assert.equal(asked, 1);
+  });
+
   it('lives with a browser that does not say', async () => {
     browser(() => {
       throw new Error('not allowed');

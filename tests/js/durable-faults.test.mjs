@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { DurableStore, InMemoryStorage } from 'sharedb-proxy';
 import * as promises from 'sharedb-proxy/promises';
+import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
 import { Backend, Wire, call, ours, settle } from './clients.mjs';
 import { Life, append, happens, words } from './durable-lives.mjs';
+import { OneHost } from './one-host.mjs';
 
 /** Calls back with all arguments, as a promise. */
 const answer = (target, method, ...args) =>
@@ -200,6 +202,29 @@ describe('a record that cannot be decrypted', () => {
     assert.deepEqual(await words(backend, 'a'), ['offline', 'in the journal']);
   });
 
+  it('is like one of a type that is not known here', async () => {
+    const type = {
+      ...ours.types.defaultType,
+      name: 'gone0',
+      uri: 'http://example.com/types/gone0',
+    };
+    ours.types.register(type);
+    const backend = new Backend();
+    const storage = new InMemoryStorage();
+    const first = new Life(backend, storage);
+    await happens(first.store, 'ready');
+    first.doc('a').create({ list: [] }, type.uri);
+    await promises.flushWrites(first.connection);
+    first.crash();
+    delete ours.types.map[type.name];
+    delete ours.types.map[type.uri];
+    const second = new Life(backend, storage);
+    const [error, [a]] = await answer(second.connection, 'getBulk', 'c', ['a']);
+    assert.equal(error.code, 'ERR_DOC_TYPE_NOT_RECOGNIZED');
+    assert.match(error.message, /c\.a cannot be read/);
+    assert.equal(a.type, null);
+  });
+
   it('costs the store where that cannot be used without it', async () => {
     const backend = new Backend();
     const storage = await stored(backend, ['a'], ciphers);
@@ -338,6 +363,29 @@ describe('closing a connection', () => {
     assert.equal(a.version, 1);
   });
 
+  it('waits for no quiet moment', async () => {
+    const { storage, log } = logged();
+    const hostStorage = new HostStorage({ storage });
+    let rests = false;
+    const core = {
+      setStorageMode() {},
+      storageDone() {},
+      wantsIdle: true,
+      closeStore: () => rests,
+      handleIdle: () => (rests = true),
+    };
+    const run = (call) => {
+      call();
+      hostStorage.stir();
+    };
+    hostStorage.attach(core, run);
+    await hostStorage.carryOut([0, 1, 'open']);
+    hostStorage.end();
+    assert.equal(storage.isReady(), true);
+    await settle();
+    assert.deepEqual(log, ['initialize', 'close']);
+  });
+
   it('leaves the storage to another one that waits for it', async () => {
     const navigator = { locks: new Locks() };
     Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
@@ -430,6 +478,18 @@ describe('closing a connection', () => {
     await settle();
     assert.throws(() => connection.bindToSocket(null), TypeError);
     assert.equal(connection.durableStore.closed, true);
+    const [error] = await answer(connection, 'hostStatus');
+    assert.equal(error.code, 'ERR_CONNECTION_CLOSED');
+  });
+});
+
+describe('a tab that closes', () => {
+  it('hears no more of its host, and is told so', async () => {
+    const connection = await new OneHost(new Backend()).tab('one');
+    await settle();
+    const status = answer(connection, 'hostStatus');
+    connection.close();
+    assert.ok((await status)[0] === null || (await status)[0].code === 'ERR_CONNECTION_CLOSED');
     const [error] = await answer(connection, 'hostStatus');
     assert.equal(error.code, 'ERR_CONNECTION_CLOSED');
   });
