@@ -6,6 +6,7 @@ import { HostCore } from '../pkg/sharedb_proxy.js';
 import { checkDurableStore } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, newSource } from './locks.js';
+import { optionError } from './options.js';
 import { shared } from './shared.js';
 import { HostStorage } from './storage/host-storage.js';
 import { nextTick, timers } from './ticks.js';
@@ -57,7 +58,9 @@ export class PageLink {
     const store = checkDurableStore(options.durableStore);
     // As where only the address is given: another server's documents are others.
     const namespace = options.namespace ?? socket?.url;
-    if (store && !store.storage && !namespace) throw new TypeError(NO_NAMESPACE);
+    if (store && !store.storage && !namespace) {
+      throw optionError('ERR_OPTION_INVALID', NO_NAMESPACE);
+    }
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     this.host = { kind: 'in-page', reason, ...(code && { code }) };
     this.initialState = open ? 'connecting' : stateOf(socket);

@@ -139,7 +139,9 @@ describe('what is wrong with the options', () => {
   });
 
   it('is that nothing says whose documents they are', async () => {
-    refused(true);
+    const nameless = () =>
+      new ours.Connection(new Wire(new Backend()).socket, { durableStore: true });
+    assert.throws(nameless, { code: 'ERR_OPTION_INVALID', message: /needs a namespace/ });
     const { socket } = new Wire(new Backend());
     socket.url = 'wss://example.com/';
     const connection = new ours.Connection(socket, { durableStore: true });
