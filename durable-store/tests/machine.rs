@@ -593,15 +593,14 @@ fn records_that_nobody_waits_for_come_in_parts() {
     let mark = life.store.mark();
     let (mut before, mut parts) = (0, Vec::new());
     while let Some(ask) = life.ask() {
-        assert!(!life.store.has_reached(&mark));
         let reply = life.storage.carry_out(&ask);
         life.answer(reply);
         let names = life.storage.names();
         let written = names.iter().filter(|id| id.starts_with("c/")).count();
         parts.extend((written > before).then_some(written - before));
         before = written;
+        assert_eq!(life.store.has_reached(&mark), written == 200);
     }
-    assert!(life.store.has_reached(&mark));
     // First what somebody waits for, all of it.
     assert_eq!(parts[0], 80);
     assert!(parts.len() > 2);
