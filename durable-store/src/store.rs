@@ -652,6 +652,11 @@ impl DurableStore {
         self.closed
     }
 
+    /// Whether somebody else may have the storage.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     fn is_at_rest(&self) -> bool {
         let rests = match self.phase {
             Phase::Lost => true,

@@ -344,6 +344,30 @@ describe('closing a connection', () => {
     );
   });
 
+  it('is heard of, whatever is submitted in between', async () => {
+    const { storage } = logged();
+    const { connection, wire } = connectionOn(storage);
+    wire.open();
+    await happens(connection, 'connected');
+    const doc = connection.get('c', 'a');
+    await call(doc, 'create', { list: [] });
+    // A browser's socket says later that it is closed.
+    wire.socket.close = () => (wire.socket.readyState = 2);
+    connection.close();
+    while (storage.isReady()) await settle();
+    append(doc, 'later');
+    doc.fetch();
+    await settle();
+    wire.socket.readyState = 1;
+    wire.close('closed');
+    assert.equal(connection.state, 'closed');
+    const again = new Wire(wire.backend);
+    connection.bindToSocket(again.socket);
+    again.open();
+    await new Promise((resolve) => doc.whenNothingPending(resolve));
+    assert.deepEqual(await words(wire.backend, 'a'), ['later']);
+  });
+
   it('before the store is open writes what was submitted, too', async () => {
     const backend = new Backend();
     const { storage } = logged();

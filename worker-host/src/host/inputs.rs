@@ -89,7 +89,7 @@ impl Host {
         let mut at = 0;
         while let Some(parked) = self.parked.get(at) {
             let from = parked.input.from();
-            if blocked.contains(&from) || !self.has_loaded(at) {
+            if blocked.contains(&from) || self.waits_for_store(at) || !self.has_loaded(at) {
                 blocked.push(from);
                 at += 1;
             } else if let Some(parked) = self.parked.remove(at) {
@@ -130,6 +130,13 @@ impl Host {
             Input::Failed(error) => self.take_socket_error(&error),
             Input::Message(message) => self.take_message(*message),
         }
+    }
+
+    /// Whether a tab speaks of documents while somebody else may have the storage. To take that would keep from all
+    /// tabs what is to be told next, for as long as nothing can be written.
+    fn waits_for_store(&self, at: usize) -> bool {
+        let is_closed = self.store.as_ref().is_some_and(|store| store.is_closed());
+        is_closed && matches!(self.parked[at].input, Input::Tab(..)) && !self.named(at).is_empty()
     }
 
     /// Whether all documents that the input names are here; asks the store for those that are not.

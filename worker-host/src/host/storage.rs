@@ -243,6 +243,7 @@ impl Host {
         if let Some(store) = &mut self.store {
             store.resume();
         }
+        self.handle_store_events();
     }
 
     /// Whether the store is not open yet, and everything waits for it.
