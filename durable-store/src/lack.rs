@@ -389,6 +389,15 @@ impl Lacking {
         keys
     }
 
+    /// The journal record from which on some record lacks something that can be written.
+    pub(crate) fn first_to_write(&self) -> Option<u64> {
+        let lacks = |(first, doc): &&(u64, DocHandle)| {
+            let tracked = &self.docs[doc.0 as usize];
+            !tracked.stays && tracked.lack.is_some_and(|lack| lack.first == *first)
+        };
+        self.order.iter().find(lacks).map(|(first, _)| *first)
+    }
+
     /// The journal record from which on some record lacks something.
     pub(crate) fn first(&mut self) -> Option<u64> {
         while let Some((first, doc)) = self.order.front().copied() {

@@ -8,7 +8,7 @@
 //! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
 //! not acknowledged.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, codes, read_json, write_json};
 
@@ -21,12 +21,18 @@ use crate::record::{
 
 /// Journal records that are read at once.
 const READ_AHEAD: u64 = 64;
+/// Documents of the journal whose records are read at once, and applied in one go.
+const READ_DOCS: usize = 128;
 /// Documents whose records are rewritten in one transaction: few enough to be no long task.
 const MAX_RECORDS: usize = 50;
 /// Journal records above which the oldest documents are rewritten without waiting for a quiet moment.
 const MAX_JOURNAL: u64 = 512;
 /// Bytes of the journal above which the same is done, where the documents are not larger.
 const MAX_JOURNAL_BYTES: usize = 256 * 1024;
+/// Bytes of the journal above which it is done whatever the documents are: a start reads all of it.
+const MOST_JOURNAL_BYTES: usize = 4 * 1024 * 1024;
+/// Documents above which it is done: a start opens each of them.
+const MAX_JOURNAL_DOCS: usize = 1000;
 /// A quiet moment rewrites a document where its entries are so many, or this part of its size.
 const MANY_ENTRIES: usize = 64;
 /// See [`MANY_ENTRIES`].
@@ -125,7 +131,8 @@ pub enum FailureKind {
 pub enum StoreEvent {
     /// Which of these tabs live? See [`DurableStore::handle_tabs`].
     FindTabs(Vec<TabId>),
-    /// The store is open; what the journal has of documents, to be applied to their records.
+    /// What the journal has of documents, to be applied to their records. It comes in parts; after the last one the
+    /// store is open.
     Restored(Vec<Restored>),
     /// Records that were asked for.
     Loaded(Vec<(DocKey, Result<Option<DocRecord>, Error>)>),
@@ -167,16 +174,6 @@ pub struct Restored {
     pub record: Result<Option<DocRecord>, Error>,
     /// What happened since, in order.
     pub entries: Vec<Entry>,
-}
-
-impl Restored {
-    /// Whether the journal record of this number is none that the document's record contains.
-    fn record_holds_less_than(&self, n: u64) -> bool {
-        match &self.record {
-            Ok(Some(record)) => record.at < n,
-            Ok(None) | Err(_) => true,
-        }
-    }
 }
 
 /// What is to become of a document's record.
@@ -263,7 +260,8 @@ pub struct DurableStore {
 
     /// The number that the next journal record gets.
     journal_next: u64,
-    journal_bytes: usize,
+    /// Bytes of each record of the journal.
+    journal_sizes: VecDeque<usize>,
     batch: JournalRecord,
     batch_bytes: usize,
     /// Writes that were begun and ended.
@@ -296,7 +294,7 @@ pub struct DurableStore {
     full: bool,
 
     // While it is being restored.
-    journal: Vec<(u64, Logged)>,
+    journal: BTreeMap<DocKey, Vec<(u64, Entry)>>,
     restoring: Vec<DocKey>,
 }
 
@@ -326,7 +324,7 @@ impl DurableStore {
             again: Vec::new(),
             starved: None,
             journal_next: 1,
-            journal_bytes: 0,
+            journal_sizes: VecDeque::new(),
             batch: JournalRecord::default(),
             batch_bytes: 0,
             begun: 0,
@@ -347,7 +345,7 @@ impl DurableStore {
             found: None,
             claimed: false,
             full: false,
-            journal: Vec::new(),
+            journal: BTreeMap::new(),
             restoring: Vec::new(),
         };
         store.open();
@@ -361,9 +359,9 @@ impl DurableStore {
         matches!(self.phase, Phase::Ready | Phase::Lost)
     }
 
-    /// Whether what is logged survives this host.
+    /// Whether what is known survives this host: what was restored, and what is logged.
     pub fn is_durable(&self) -> bool {
-        self.phase == Phase::Ready
+        matches!(self.phase, Phase::ReadingDocs | Phase::Ready)
     }
 
     /// Whether it was given up for want of space.
@@ -593,7 +591,7 @@ impl DurableStore {
 
     /// What is known of a document changed. Says whether that is news.
     pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) {
-        if self.phase == Phase::Ready && self.inventory.put(key, version, pending) {
+        if self.is_durable() && self.inventory.put(key, version, pending) {
             self.events
                 .push_back(StoreEvent::InventoryChanged(key.clone()));
         }
@@ -738,6 +736,7 @@ impl DurableStore {
         self.lacking = Lacking::default();
         self.letters.clear();
         self.journal.clear();
+        self.journal_sizes.clear();
         self.inventory = Inventory::default();
         self.committed = self.begun;
     }
@@ -820,7 +819,8 @@ impl DurableStore {
         let mut puts = Vec::new();
         let mut deletes = Vec::new();
         let batch = self.close_batch();
-        if let Err(failure) = self.put_records(documents, &mut puts, &mut deletes) {
+        let coming = batch.as_ref().map_or(0, documents_in);
+        if let Err(failure) = self.put_records(documents, coming, &mut puts, &mut deletes) {
             return self.lose(failure);
         }
         self.put_journal(batch, &mut puts, &mut deletes);
@@ -840,18 +840,20 @@ impl DurableStore {
         }
         self.lacking.begin_journal();
         self.journal_next += 1;
-        self.journal_bytes += std::mem::take(&mut self.batch_bytes);
+        self.journal_sizes
+            .push_back(std::mem::take(&mut self.batch_bytes));
         Some(std::mem::take(&mut self.batch))
     }
 
     fn put_records(
         &mut self,
         documents: &dyn Documents,
+        coming: usize,
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
     ) -> Result<(), Failure> {
         let mut changed: Vec<DocKey> = Vec::new();
-        for (key, awaited) in self.choose_records() {
+        for (key, awaited) in self.choose_records(coming) {
             match documents.record(&key) {
                 Kept::AsItIs if awaited => {
                     let message = format!("{key} cannot be written");
@@ -889,8 +891,9 @@ impl DurableStore {
     }
 
     /// The documents whose records are rewritten now, and whether somebody waits for that: those that have to be, and
-    /// the oldest of the others where there is time or need.
-    fn choose_records(&mut self) -> Vec<(DocKey, bool)> {
+    /// the oldest of the others where there is time or need. So many are `coming` with this write: if fewer are rewritten
+    /// the journal only grows.
+    fn choose_records(&mut self, coming: usize) -> Vec<(DocKey, bool)> {
         if !self.has_inventory {
             return Vec::new();
         }
@@ -900,7 +903,7 @@ impl DurableStore {
             return chosen;
         }
         let worth = |entries, since, size| any || is_worth(entries, since, size);
-        let room = MAX_RECORDS.saturating_sub(chosen.len());
+        let room = MAX_RECORDS.max(coming).saturating_sub(chosen.len());
         let mut others = self.lacking.oldest(chosen.len() + room + 1, worth);
         let forced: BTreeSet<&DocKey> = chosen.iter().map(|(key, _)| key).collect();
         others.retain(|key| !forced.contains(key));
@@ -911,9 +914,17 @@ impl DurableStore {
         chosen
     }
 
+    /// Whether a start would take long, and rewriting records helps.
     fn is_journal_long(&self) -> bool {
-        self.journal_next - self.state.first > MAX_JOURNAL
-            || self.journal_bytes > MAX_JOURNAL_BYTES.max(2 * self.lacking.bytes())
+        let Some(first) = self.lacking.first_to_write() else {
+            return false;
+        };
+        let records = self.journal_next.saturating_sub(first);
+        let bytes: usize = self.journal_sizes.iter().rev().take(records as usize).sum();
+        let most = MAX_JOURNAL_BYTES.max(2 * self.lacking.bytes());
+        records > MAX_JOURNAL
+            || bytes > most.min(MOST_JOURNAL_BYTES)
+            || self.lacking.len() > MAX_JOURNAL_DOCS
     }
 
     /// Adds the record to the journal, and drops the journal up to the oldest entry that some record lacks. Nothing
@@ -940,9 +951,8 @@ impl DurableStore {
             return;
         }
         deletes.extend((self.state.first..first).map(RecordId::journal));
-        if first == self.journal_next {
-            self.journal_bytes = 0;
-        }
+        self.journal_sizes
+            .drain(..(first - self.state.first) as usize);
         self.state.first = first;
         puts.push((RecordId::meta("state"), write_json(&self.state)));
     }
@@ -1114,9 +1124,10 @@ impl DurableStore {
             self.lacking.add(&logged.key, self.journal_next, 1, bytes);
         }
         let at = self.journal_next;
-        let entries = record.entries.into_iter().map(|logged| (at, logged));
-        self.journal.extend(entries);
-        self.journal_bytes += bytes;
+        for Logged { key, entry } in record.entries {
+            self.journal.entry(key).or_default().push((at, entry));
+        }
+        self.journal_sizes.push_back(bytes);
         self.journal_next = at + 1;
     }
 
@@ -1139,49 +1150,52 @@ impl DurableStore {
         if nobody && self.options.retention == Retention::Session {
             return self.begin_anew();
         }
-        self.restoring = self.lacking.keys().cloned().collect();
         self.phase = Phase::ReadingDocs;
+        self.read_journal_docs();
+    }
+
+    fn read_journal_docs(&mut self) {
+        let keys = self.journal.keys().take(READ_DOCS);
+        self.restoring = keys.cloned().collect();
+        if self.restoring.is_empty() {
+            return self.become_ready();
+        }
         let ids = self.restoring.iter().map(RecordId::doc).collect();
         self.ask(Asked::JournalDocs, Ask::Read(ids));
     }
 
     fn handle_journal_docs(&mut self, texts: &[Option<String>]) {
-        let keys = std::mem::take(&mut self.restoring);
-        let mut all: Vec<Restored> = Vec::with_capacity(keys.len());
-        for (key, text) in keys.into_iter().zip(texts) {
+        let mut restored = Vec::new();
+        for (key, text) in std::mem::take(&mut self.restoring).into_iter().zip(texts) {
+            let size = text.as_ref().map_or(0, String::len);
+            self.lacking.set_size(&key, size);
             let record = doc_record(text.as_deref());
-            self.lacking
-                .set_size(&key, text.as_ref().map_or(0, String::len));
-            all.push(Restored {
+            let mut entries = self.journal.remove(&key).unwrap_or_default();
+            if let Ok(Some(record)) = &record {
+                // The record contains the others.
+                entries.retain(|(n, _)| record.at < *n);
+            }
+            if entries.is_empty() {
+                self.lacking.clear(&key);
+                continue;
+            }
+            let entries = entries.into_iter().map(|(_, entry)| entry).collect();
+            restored.push(Restored {
                 key,
                 record,
-                entries: Vec::new(),
+                entries,
             });
         }
-        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        for (n, logged) in std::mem::take(&mut self.journal) {
-            let found = all.binary_search_by(|doc| doc.key.cmp(&logged.key));
-            if let Ok(doc) = found.map(|index| &mut all[index])
-                && doc.record_holds_less_than(n)
-            {
-                doc.entries.push(logged.entry);
-            }
-        }
-        all.retain(|doc| {
-            if doc.entries.is_empty() {
-                self.lacking.clear(&doc.key);
-            }
-            !doc.entries.is_empty()
-        });
-        self.become_ready(all);
+        self.events.push_back(StoreEvent::Restored(restored));
+        self.read_journal_docs();
     }
 
-    fn become_ready(&mut self, restored: Vec<Restored>) {
+    fn become_ready(&mut self) {
         self.phase = Phase::Ready;
         // The line of a new store has to be there before a tab hears of it.
         self.block(self.state_changed);
         // The inventory is as long as the store is large, and nobody waits for it yet.
-        self.events.push_back(StoreEvent::Restored(restored));
+        self.events.push_back(StoreEvent::Restored(Vec::new()));
     }
 
     fn handle_inventory(&mut self, texts: &[Option<String>]) {
@@ -1234,7 +1248,7 @@ impl DurableStore {
             self.state_changed = true;
             self.found = None;
             self.has_inventory = true;
-            return self.become_ready(Vec::new());
+            return self.become_ready();
         }
         self.phase = Phase::Lost;
         self.events.push_back(StoreEvent::Wiped(Ok(())));
@@ -1369,6 +1383,11 @@ fn keys_being_read<'a>(
         };
         keys
     })
+}
+
+fn documents_in(batch: &JournalRecord) -> usize {
+    let keys: BTreeSet<&DocKey> = batch.entries.iter().map(|logged| &logged.key).collect();
+    keys.len()
 }
 
 fn set_number(numbers: &mut Vec<OpId>, next: OpId) {

@@ -38,6 +38,8 @@ struct Storage {
     texts: BTreeMap<RecordId, String>,
     room: Option<usize>,
     writes: usize,
+    /// Records that were written, one write after the other.
+    puts: usize,
     /// Hosts that have had it.
     lives: u64,
 }
@@ -60,6 +62,7 @@ impl Storage {
                 }
                 self.texts = after;
                 self.writes += 1;
+                self.puts += puts.len();
             }
             Ask::Wipe => self.texts.clear(),
         }
@@ -90,21 +93,26 @@ struct Life {
 
 impl Life {
     /// A durable store, open.
-    fn open(mut storage: Storage) -> Self {
+    fn open(storage: Storage) -> Self {
+        let mut life = Self::closed(storage);
+        life.run();
+        life
+    }
+
+    /// A durable store that is about to be opened.
+    fn closed(mut storage: Storage) -> Self {
         storage.lives += 1;
         let options = StoreOptions {
             retention: Retention::Durable,
             line: 2 * storage.lives,
         };
-        let mut life = Self {
+        Self {
             store: DurableStore::new(options),
             storage,
             docs: Docs::default(),
             requests: VecDeque::new(),
             events: Vec::new(),
-        };
-        life.run();
-        life
+        }
     }
 
     /// What the store asks for next.
@@ -165,6 +173,15 @@ impl Life {
 
     fn stored(&self) -> Vec<&Stored> {
         self.store.inventory().expect("it is known").collect()
+    }
+
+    /// The documents that the journal has something of.
+    fn restored(&self) -> Vec<&DocKey> {
+        let restored = self.events.iter().filter_map(|event| match event {
+            StoreEvent::Restored(docs) => Some(docs.iter().map(|doc| &doc.key)),
+            _ => None,
+        });
+        restored.flatten().collect()
     }
 
     /// The documents whose records were asked for, and came.
@@ -561,17 +578,8 @@ fn the_journal_is_kept_as_long_as_a_record_lacks_some_of_it() {
     assert_eq!(journal.count(), 2);
 
     let mut next = Life::open(life.storage);
-    let restored = next.events.iter().find_map(|event| match event {
-        StoreEvent::Restored(docs) => Some(docs),
-        _ => None,
-    });
-    let keys: Vec<&DocKey> = restored
-        .expect("it opens")
-        .iter()
-        .map(|doc| &doc.key)
-        .collect();
     assert_eq!(
-        keys,
+        next.restored(),
         [&key("a")],
         "what b's record holds is not applied again"
     );
@@ -643,6 +651,44 @@ fn what_somebody_waits_for_and_nobody_can_write_is_not_said_to_be_written() {
     life.store.rewrite(&key("a"), false);
     life.run();
     assert!(life.lost().is_none());
+}
+
+#[test]
+fn a_long_journal_is_taken_over_in_parts() {
+    let mut life = Life::open(Storage::default());
+    for n in 0..500 {
+        life.edit(&format!("d{n}"), n + 1);
+    }
+    life.run();
+    let mut next = Life::closed(life.storage);
+    let mut most = 0;
+    while let Some(ask) = next.ask() {
+        if let Ask::Read(ids) = &ask {
+            most = most.max(ids.len());
+        }
+        let reply = next.storage.carry_out(&ask);
+        next.answer(reply);
+    }
+    assert!(most < 200, "{most} at once");
+    assert_eq!(next.restored().len(), 500);
+}
+
+#[test]
+fn however_many_documents_change_a_start_opens_few() {
+    let mut life = Life::open(Storage::default());
+    let mut most = 0;
+    for n in 0..4000 {
+        life.edit(&format!("d{n}"), n + 1);
+        if n % 100 == 0 {
+            let before = life.storage.puts;
+            life.run();
+            most = most.max(life.storage.puts - before);
+        }
+    }
+    assert!(most < 1000, "{most} records in one write");
+    let next = Life::open(life.storage);
+    let opened = next.restored().len();
+    assert!(opened < 1500, "{opened} documents");
 }
 
 #[test]
