@@ -265,7 +265,7 @@ export class PageLink {
       case HostKind.CloseSocket:
         return void this.socket?.close();
       case HostKind.OpenSocket:
-        return this.bind(/** @type {() => any} */ (this._open)());
+        return this._openSocket();
       case HostKind.StartTimer:
         timers.stop(this._timer);
         this._timer = timers.start(() => this._run(() => this._core.handleTimer()), output[1]);
@@ -278,6 +278,20 @@ export class PageLink {
       case HostKind.Warn:
         return void shared.logger.warn(output[1]);
     }
+  }
+
+  _openSocket() {
+    let socket;
+    try {
+      socket = /** @type {() => any} */ (this._open)();
+    } catch (error) {
+      // An address that no socket can have, or may have from this page: waiting does not mend it.
+      shared.logger.warn(`No socket can be made: ${error}`);
+      this._socketError = error;
+      // The first time nobody listens yet.
+      return nextTick(() => this._run(() => this._core.socketFailed(asJson(error))));
+    }
+    this.bind(socket);
   }
 
   /** @param {string[]} tabs */

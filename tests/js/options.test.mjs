@@ -1,6 +1,7 @@
 /** What an application may say: what is not understood is refused, with a code and a way out. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { checkServedStore, whyNotHere } from '../../js-shim/src/durable-options.js';
 import { Backend, Wire, ours } from './clients.mjs';
 import { withGlobals } from './globals.mjs';
@@ -188,6 +189,20 @@ describe('a worker that cannot be made', () => {
     inBrowser(() => {
       const { host } = connect({ worker: () => ({}) });
       assert.match(host.reason, /gave no SharedWorker/);
+    });
+  });
+
+  it('leaves the page a connection where no socket can be made either', () => {
+    class Blocked {
+      constructor() {
+        throw new DOMException('it is blocked', 'SecurityError');
+      }
+    }
+    return withGlobals({ WebSocket: Blocked }, async () => {
+      const connection = ours.createConnection(URL, { useSharedWorker: false });
+      const [error] = await once(connection, 'connection error');
+      assert.equal(error.message, 'it is blocked');
+      connection.close();
     });
   });
 });
