@@ -8,6 +8,8 @@ use proxy_doc::{DocHandle, DocKey};
 
 /// Entries out of date that are kept with few others.
 const MANY_OUT_OF_DATE: usize = 64;
+/// Documents that are tracked before it is looked for those that need not be.
+const MANY_DOCS: usize = 1024;
 
 /// A document that the store has met in this life.
 #[derive(Debug)]
@@ -37,6 +39,12 @@ struct Tracked {
 }
 
 impl Tracked {
+    /// Whether there is anything to be known of it but its size. The journal begins with the record `first`.
+    fn is_clean(&self, first: u64) -> bool {
+        let is_written = !self.waits() && !self.deleted && !self.deleting && !self.persisting;
+        is_written && self.lack.is_none() && self.last < first
+    }
+
     fn waits(&self) -> bool {
         self.forced.is_some() || self.unwritten || self.put
     }
@@ -56,6 +64,8 @@ struct Lack {
 pub(crate) struct Lacking {
     names: BTreeMap<DocKey, DocHandle>,
     docs: Vec<Tracked>,
+    /// How many were left when it was tidied last.
+    tidied: usize,
     /// By the journal record from which on they lack something; some entries are out of date.
     order: VecDeque<(u64, DocHandle)>,
     /// By their places; some entries are out of date.
@@ -137,6 +147,44 @@ impl Lacking {
             put: false,
         });
         doc
+    }
+
+    /// Forgets documents that nobody uses and whose records are whole, before those are most of them.
+    pub(crate) fn tidy_docs(&mut self, first: u64, holds: impl Fn(&DocKey) -> bool) {
+        if self.docs.len() < 2 * self.tidied + MANY_DOCS {
+            return;
+        }
+        let mut moved = Vec::with_capacity(self.docs.len());
+        let mut kept = Vec::new();
+        for tracked in std::mem::take(&mut self.docs) {
+            let stays = !tracked.is_clean(first) || holds(&tracked.key);
+            moved.push(stays.then_some(DocHandle(kept.len() as u32)));
+            if stays {
+                kept.push(tracked);
+            } else {
+                self.names.remove(&tracked.key);
+            }
+        }
+        self.docs = kept;
+        self.tidied = self.docs.len();
+        let place = |doc: &mut DocHandle| {
+            let new = moved[doc.0 as usize];
+            *doc = new.unwrap_or(*doc);
+            new.is_some()
+        };
+        self.names.values_mut().for_each(|doc| {
+            place(doc);
+        });
+        self.order.retain_mut(|(_, doc)| place(doc));
+        self.forced.retain_mut(|(_, doc)| place(doc));
+        for docs in [
+            &mut self.deleted,
+            &mut self.deleting,
+            &mut self.persisting,
+            &mut self.unwritten,
+        ] {
+            docs.retain_mut(place);
+        }
     }
 
     fn change(&mut self, doc: DocHandle, change: impl FnOnce(&mut Tracked)) {
@@ -408,5 +456,49 @@ impl Lacking {
             self.order.pop_front();
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: usize) -> DocKey {
+        DocKey {
+            collection: "c".to_owned(),
+            id: n.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_need_not_be_known_is_forgotten() {
+        let mut lacking = Lacking::default();
+        let count = 2 * MANY_DOCS;
+        for n in 0..count {
+            lacking.add(&key(n), 1, 1, 10);
+            lacking.set_size(&key(n), n);
+        }
+        lacking.tidy_docs(1, |_| false);
+        assert_eq!(lacking.docs.len(), count, "all of them lack something");
+        for n in (0..count).filter(|n| n % 2 == 0) {
+            lacking.clear(&key(n));
+        }
+        lacking.force(&key(10), false);
+        lacking.delete(&key(20));
+        lacking.tidied = 0;
+        lacking.tidy_docs(1, |_| false);
+        assert_eq!(lacking.docs.len(), count, "all of them are in the journal");
+        lacking.tidied = 0;
+        lacking.tidy_docs(2, |held| *held == key(30));
+        assert_eq!(lacking.docs.len(), count / 2 + 3);
+        let left: Vec<DocKey> = (0..count).filter(|n| n % 2 == 1).map(key).collect();
+        assert_eq!(lacking.oldest(count, |_, _, _| true), left);
+        assert_eq!(lacking.take_forced(1), [(key(10), false)]);
+        assert_eq!(lacking.take_deleted(), [key(20)]);
+        let size = lacking
+            .names
+            .get(&key(31))
+            .map(|doc| lacking.docs[doc.0 as usize].size);
+        assert_eq!(size, Some(31));
     }
 }

@@ -41,6 +41,8 @@ const WORTH: usize = 16;
 const MAX_FAILURES: u32 = 3;
 /// Clean documents that are evicted at once when there is no space.
 const MAX_EVICTED: usize = 64;
+/// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
+const MAX_NUMBERS: usize = 100;
 /// Letters that are kept; older ones go, and a warning says so.
 const MAX_LETTERS: usize = 1000;
 
@@ -812,6 +814,8 @@ impl DurableStore {
             return;
         }
         self.quiet = false;
+        self.lacking
+            .tidy_docs(self.first_written, |key| documents.holds(key));
         if !self.has_inventory && self.lacking.is_urgent() {
             return self.want_inventory();
         }
@@ -1390,10 +1394,12 @@ fn documents_in(batch: &JournalRecord) -> usize {
     keys.len()
 }
 
+/// Notes a number, as the newest: where servers give each connection an id of their own, older ones never come back.
 fn set_number(numbers: &mut Vec<OpId>, next: OpId) {
-    match numbers.iter_mut().find(|known| known.src == next.src) {
-        Some(known) => *known = next,
-        None => numbers.push(next),
+    numbers.retain(|known| known.src != next.src);
+    numbers.push(next);
+    if numbers.len() > MAX_NUMBERS {
+        numbers.remove(0);
     }
 }
 

@@ -692,6 +692,24 @@ fn however_many_documents_change_a_start_opens_few() {
 }
 
 #[test]
+fn numbers_of_connections_that_never_come_back_are_forgotten() {
+    let mut life = Life::open(Storage::default());
+    let src = |n: u64| format!("connection {n}");
+    for n in 0..1000 {
+        life.store.set_seq("own", Seq(n));
+        life.store.set_seq(&src(n), Seq(1));
+        life.edit("a", n + 1);
+        life.run();
+    }
+    life.store.flush();
+    life.run();
+    let next = Life::open(life.storage);
+    assert_eq!(next.store.seq_after("own"), Some(Seq(999)));
+    assert_eq!(next.store.seq_after(&src(999)), Some(Seq(1)));
+    assert_eq!(next.store.seq_after(&src(1)), None);
+}
+
+#[test]
 fn a_journal_record_that_nothing_needs_is_not_written() {
     let mut life = Life::open(Storage::default());
     life.store.add_tab(&TabId("tab".to_owned()));
