@@ -401,9 +401,11 @@ export class WorkerLink {
 /** @param {string} name */
 function packagedWorker(name) {
   // Bundled beforehand: a worker has no import map, and Vite's dev server does not convert what a
-  // package's worker imports.
-  const url = new URL('../dist/worker-entry.js', import.meta.url);
-  return new SharedWorker(url, { type: 'module', name });
+  // package's worker imports. Bundlers know a worker by this very expression.
+  return new SharedWorker(new URL('../dist/worker-entry.js', import.meta.url), {
+    type: 'module',
+    name,
+  });
 }
 
 /** @param {any} worker as the application made it */
