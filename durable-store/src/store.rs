@@ -5,42 +5,26 @@
 //! survives this host. A document's own record is rewritten when there is time, or when the journal
 //! has grown; then the journal's beginning is dropped.
 //!
+//! This file has what is asked of the store and told to it, and where its requests go. `store/restore.rs` is how
+//! it begins, `store/write.rs` what is written and when, `store/failure.rs` what is done when that fails.
+//!
 //! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
 //! not acknowledged.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod failure;
+mod restore;
+mod write;
 
-use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, codes, read_json, write_json};
+use std::collections::{BTreeMap, VecDeque};
+
+use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, write_json};
 
 use crate::inventory::Inventory;
 use crate::lack::Lacking;
 use crate::record::{
-    Author, DocRecord, Entry, Illegible, JournalRecord, Letter, Logged, RecordId, SCHEMA,
-    StoreState, Stored,
+    Author, DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
 
-/// Journal records that are read at once.
-const READ_AHEAD: u64 = 64;
-/// Documents of the journal whose records are read at once, and applied in one go.
-const READ_DOCS: usize = 128;
-/// Documents whose records are rewritten in one transaction: few enough to be no long task.
-const MAX_RECORDS: usize = 50;
-/// Journal records above which the oldest documents are rewritten without waiting for a quiet moment.
-const MAX_JOURNAL: u64 = 512;
-/// Bytes of the journal above which the same is done, where the documents are not larger.
-const MAX_JOURNAL_BYTES: usize = 256 * 1024;
-/// Bytes of the journal above which it is done whatever the documents are: a start reads all of it.
-const MOST_JOURNAL_BYTES: usize = 4 * 1024 * 1024;
-/// Documents above which it is done: a start opens each of them.
-const MAX_JOURNAL_DOCS: usize = 1000;
-/// A quiet moment rewrites a document where its entries are so many, or this part of its size.
-const MANY_ENTRIES: usize = 64;
-/// See [`MANY_ENTRIES`].
-const WORTH: usize = 16;
-/// Failures in a row after which the storage is given up.
-const MAX_FAILURES: u32 = 3;
-/// Clean documents that are evicted at once when there is no space.
-const MAX_EVICTED: usize = 64;
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
 const MAX_NUMBERS: usize = 100;
 /// Letters that are kept; older ones go, and a warning says so.
@@ -455,7 +439,7 @@ impl DurableStore {
 
     /// Whether a quiet moment would be of use.
     pub fn wants_idle(&self) -> bool {
-        let dirty = self.auto_flush && !self.lacking.oldest(1, is_worth).is_empty();
+        let dirty = self.auto_flush && !self.lacking.oldest(1, write::is_worth).is_empty();
         let rest = self.has_work() && !self.is_due();
         self.phase == Phase::Ready && !self.closed && (dirty || rest || !self.has_inventory)
     }
@@ -532,7 +516,7 @@ impl DurableStore {
             return;
         }
         let first = self.journal_next;
-        self.lacking.add(key, first, MANY_ENTRIES, 0);
+        self.lacking.add(key, first, write::MANY_ENTRIES, 0);
         self.lacking.put(key);
     }
 
@@ -620,7 +604,7 @@ impl DurableStore {
         }
         self.want_inventory();
         self.quiet = true;
-        self.idle = self.auto_flush && !self.lacking.oldest(1, is_worth).is_empty();
+        self.idle = self.auto_flush && !self.lacking.oldest(1, write::is_worth).is_empty();
     }
 
     /// Reads the records of documents.
@@ -689,43 +673,6 @@ impl DurableStore {
         self.ask(Asked::Wipe { restart }, Ask::Wipe);
     }
 
-    /// Nobody is left whom the old session concerned. Where it counted under an id that other lives have,
-    /// too, that count must never be missing, and so all that is known goes in one transaction.
-    fn begin_anew(&mut self) {
-        if self.state.numbers.is_empty() {
-            return self.begin_wipe(true);
-        }
-        self.phase = Phase::Wiping;
-        self.ask(Asked::Session, Ask::Read(Inventory::records()));
-    }
-
-    fn clear_session(&mut self, texts: &[Option<String>]) {
-        self.fill_inventory(texts);
-        let stored = self.inventory.iter().map(|stored| &stored.key);
-        let docs = stored.chain(self.lacking.keys()).map(RecordId::doc);
-        let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).collect();
-        deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
-        deletes.push(RecordId::meta("letters"));
-        deletes.sort_unstable();
-        deletes.dedup();
-        self.state = self.new_state();
-        let puts = vec![(RecordId::meta("state"), write_json(&self.state))];
-        self.forget_all();
-        self.ask(Asked::Wipe { restart: true }, Ask::Write { puts, deletes });
-    }
-
-    /// The state of a store that begins. The numbers of earlier ops are in the server's history.
-    fn new_state(&self) -> StoreState {
-        StoreState {
-            schema: SCHEMA,
-            life: self.options.line,
-            line: self.options.line,
-            first: 1,
-            numbers: self.state.numbers.clone(),
-            ..StoreState::default()
-        }
-    }
-
     fn forget_all(&mut self) {
         self.asked.clear();
         self.again.clear();
@@ -779,188 +726,6 @@ impl DurableStore {
         self.ask(Asked::Open, Ask::Open);
     }
 
-    /// The handle is of no use any more: nothing is asked until there is another one.
-    fn reopen(&mut self) {
-        self.reopening = true;
-        for request in std::mem::take(&mut self.requests) {
-            self.again.extend(self.asked.remove(&request.number));
-        }
-        self.open();
-    }
-
-    fn has_work(&self) -> bool {
-        // What outputs wait for may have become nothing.
-        self.barrier > self.begun
-            || !self.batch.entries.is_empty()
-            || !self.batch.tabs.is_empty()
-            || self.lacking.is_urgent()
-            || self.letters_changed
-            || self.state_changed
-            || ((self.flushing || self.idle) && self.has_inventory)
-    }
-
-    /// Whether something waits for a write, or there is time for what does not: that an op was
-    /// acknowledged, say, is written with the next op.
-    fn is_due(&self) -> bool {
-        let waits =
-            self.barrier > self.committed || self.lacking.is_urgent() || self.letters_changed;
-        self.has_work() && (waits || self.quiet || self.flushing || self.idle)
-    }
-
-    /// Begins a write, if there is something to write and no write is under way.
-    fn begin_write(&mut self, documents: &dyn Documents) {
-        let waits = self.closed || self.reopening || self.begun > self.committed;
-        if self.phase != Phase::Ready || waits || !self.is_due() {
-            return;
-        }
-        self.quiet = false;
-        self.lacking
-            .tidy_docs(self.first_written, |key| documents.holds(key));
-        if !self.has_inventory && self.lacking.is_urgent() {
-            return self.want_inventory();
-        }
-        self.begun += 1;
-        let mut puts = Vec::new();
-        let mut deletes = Vec::new();
-        let batch = self.close_batch();
-        let coming = batch.as_ref().map_or(0, documents_in);
-        if let Err(failure) = self.put_records(documents, coming, &mut puts, &mut deletes) {
-            return self.lose(failure);
-        }
-        self.put_journal(batch, &mut puts, &mut deletes);
-        if std::mem::take(&mut self.letters_changed) {
-            puts.push((RecordId::meta("letters"), write_json(&self.letters)));
-        }
-        if puts.is_empty() && deletes.is_empty() {
-            return self.handle_written();
-        }
-        self.ask(Asked::Write { evicts: false }, Ask::Write { puts, deletes });
-    }
-
-    /// What is collected becomes the next journal record.
-    fn close_batch(&mut self) -> Option<JournalRecord> {
-        if self.batch.entries.is_empty() && self.batch.tabs.is_empty() {
-            return None;
-        }
-        self.lacking.begin_journal();
-        self.journal_next += 1;
-        self.journal_sizes
-            .push_back(std::mem::take(&mut self.batch_bytes));
-        Some(std::mem::take(&mut self.batch))
-    }
-
-    fn put_records(
-        &mut self,
-        documents: &dyn Documents,
-        coming: usize,
-        puts: &mut Vec<(RecordId, String)>,
-        deletes: &mut Vec<RecordId>,
-    ) -> Result<(), Failure> {
-        let mut changed: Vec<DocKey> = Vec::new();
-        for (key, awaited) in self.choose_records(coming) {
-            match documents.record(&key) {
-                Kept::AsItIs if awaited => {
-                    let message = format!("{key} cannot be written");
-                    return Err(Failure::new(FailureKind::Other, message));
-                }
-                Kept::AsItIs => self.lacking.stay(&key),
-                Kept::Record(mut record) => {
-                    self.lacking.clear(&key);
-                    record.at = self.journal_next - 1;
-                    let pending = record.has_pending_ops();
-                    self.inventory.put(&key, record.version, pending);
-                    let text = write_json(&*record);
-                    self.lacking.set_size(&key, text.len());
-                    self.lacking.begin(&key);
-                    puts.push((RecordId::doc(&key), text));
-                    changed.push(key);
-                }
-                Kept::Nothing => self.lacking.delete(&key),
-            }
-        }
-        for key in self.lacking.take_deleted() {
-            if self.inventory.remove(&key) {
-                deletes.push(RecordId::doc(&key));
-                changed.push(key);
-            }
-        }
-        puts.extend(self.inventory.records_of(&changed));
-        let changed = changed.into_iter().map(StoreEvent::InventoryChanged);
-        self.events.extend(changed);
-        let keys = self.lacking.persisting();
-        if !keys.is_empty() {
-            self.events.push_back(StoreEvent::Persisting(keys));
-        }
-        Ok(())
-    }
-
-    /// The documents whose records are rewritten now, and whether somebody waits for that: those that have to be, and
-    /// the oldest of the others where there is time or need. So many are `coming` with this write: if fewer are rewritten
-    /// the journal only grows.
-    fn choose_records(&mut self, coming: usize) -> Vec<(DocKey, bool)> {
-        if !self.has_inventory {
-            return Vec::new();
-        }
-        let mut chosen = self.lacking.take_forced(MAX_RECORDS);
-        let any = self.flushing || (self.auto_flush && self.is_journal_long());
-        if !std::mem::take(&mut self.idle) && !any {
-            return chosen;
-        }
-        let worth = |entries, since, size| any || is_worth(entries, since, size);
-        let room = MAX_RECORDS.max(coming).saturating_sub(chosen.len());
-        let mut others = self.lacking.oldest(chosen.len() + room + 1, worth);
-        let forced: BTreeSet<&DocKey> = chosen.iter().map(|(key, _)| key).collect();
-        others.retain(|key| !forced.contains(key));
-        // What an application asked to flush is flushed to the end.
-        self.flushing &= others.len() > room;
-        others.truncate(room);
-        chosen.extend(others.into_iter().map(|key| (key, false)));
-        chosen
-    }
-
-    /// Whether a start would take long, and rewriting records helps.
-    fn is_journal_long(&self) -> bool {
-        let Some(first) = self.lacking.first_to_write() else {
-            return false;
-        };
-        let records = self.journal_next.saturating_sub(first);
-        let bytes: usize = self.journal_sizes.iter().rev().take(records as usize).sum();
-        let most = MAX_JOURNAL_BYTES.max(2 * self.lacking.bytes());
-        records > MAX_JOURNAL
-            || bytes > most.min(MOST_JOURNAL_BYTES)
-            || self.lacking.len() > MAX_JOURNAL_DOCS
-    }
-
-    /// Adds the record to the journal, and drops the journal up to the oldest entry that some record lacks. Nothing
-    /// is written and dropped in one go: a storage may do that in any order.
-    fn put_journal(
-        &mut self,
-        added: Option<JournalRecord>,
-        puts: &mut Vec<(RecordId, String)>,
-        deletes: &mut Vec<RecordId>,
-    ) {
-        let mut first = self.journal_next;
-        if let Some(lacked) = self.lacking.first() {
-            first = first.min(lacked);
-        }
-        // The tabs are in the state, too.
-        if let Some(added) =
-            added.filter(|added| first < self.journal_next || !added.entries.is_empty())
-        {
-            first = first.min(self.journal_next - 1);
-            puts.push((RecordId::journal(self.journal_next - 1), write_json(&added)));
-        }
-        let state_changed = std::mem::take(&mut self.state_changed);
-        if first == self.state.first && !state_changed && self.claimed {
-            return;
-        }
-        deletes.extend((self.state.first..first).map(RecordId::journal));
-        self.journal_sizes
-            .drain(..(first - self.state.first) as usize);
-        self.state.first = first;
-        puts.push((RecordId::meta("state"), write_json(&self.state)));
-    }
-
     // ---- Answers ----
 
     /// What came of a request.
@@ -996,7 +761,9 @@ impl DurableStore {
             Asked::Journal => self.handle_journal(texts),
             Asked::JournalDocs => self.handle_journal_docs(texts),
             Asked::Docs(keys) => {
-                let records = texts.iter().map(|text| doc_record(text.as_deref()));
+                let records = texts
+                    .iter()
+                    .map(|text| restore::doc_record(text.as_deref()));
                 let loaded: Vec<_> = keys.into_iter().zip(records).collect();
                 for ((key, _), text) in loaded.iter().zip(texts) {
                     let size = text.as_ref().map_or(0, String::len);
@@ -1024,374 +791,6 @@ impl DurableStore {
         let ids = ["state", "letters"].map(RecordId::meta).to_vec();
         self.ask(Asked::State, Ask::Read(ids));
     }
-
-    /// The storage was opened again: whether it still is the one that it was, and nobody else has it.
-    fn handle_check(&mut self, texts: &[Option<String>]) {
-        let text = texts.first().and_then(Option::as_deref);
-        if !self.is_own(text) {
-            let message = match text {
-                Some(_) => "Another host has written to the store",
-                None => "The store was deleted by somebody else",
-            };
-            return self.lose(Failure::new(FailureKind::Closed, message));
-        }
-        self.reopening = false;
-        for (asked, ask) in std::mem::take(&mut self.again) {
-            self.ask(asked, ask);
-        }
-    }
-
-    /// Whether what the storage has is what this host read or wrote. A write may have been carried out, also the
-    /// first one of this life, though it was said to have failed.
-    fn is_own(&self, state: Option<&str>) -> bool {
-        let begins = self.phase == Phase::ReadingState;
-        let life = match state.map(read_json::<StoreState>) {
-            Some(Ok(state)) => Some(state.life),
-            Some(Err(_)) => return begins,
-            None => None,
-        };
-        let deletes = life.is_none() && self.phase == Phase::Wiping;
-        let is_as_found = !self.claimed && (life == self.found || deletes);
-        begins || is_as_found || life == Some(self.options.line)
-    }
-
-    fn handle_state(&mut self, texts: &[Option<String>]) {
-        let text = |at: usize| texts.get(at).and_then(Option::as_deref);
-        match text(0).map(read_json::<StoreState>) {
-            // A new store.
-            None => {
-                self.state_changed = true;
-                self.has_inventory = true;
-            }
-            Some(Ok(state)) if state.schema <= SCHEMA => {
-                self.found = Some(state.life);
-                self.state = StoreState {
-                    life: self.options.line,
-                    ..state
-                };
-            }
-            Some(Ok(state)) => {
-                let message = format!(
-                    "The store has schema {}, this code knows {SCHEMA}",
-                    state.schema
-                );
-                return self.lose(Failure::new(FailureKind::Unavailable, message));
-            }
-            Some(Err(error)) => {
-                let message = format!("The store's state cannot be read: {error}");
-                return self.lose(Failure::new(FailureKind::Other, message));
-            }
-        }
-        self.letters = text(1)
-            .and_then(|text| read_json(text).ok())
-            .unwrap_or_default();
-        self.next_letter = self.letters.last().map_or(1, |last| last.number + 1);
-        self.journal_next = self.state.first;
-        self.first_written = self.state.first;
-        self.phase = Phase::ReadingJournal;
-        self.read_journal();
-    }
-
-    fn read_journal(&mut self) {
-        let ids = (self.journal_next..self.journal_next + READ_AHEAD).map(RecordId::journal);
-        let ids = ids.collect();
-        self.ask(Asked::Journal, Ask::Read(ids));
-    }
-
-    fn handle_journal(&mut self, texts: &[Option<String>]) {
-        for text in texts {
-            let Some(text) = text else {
-                return self.find_tabs();
-            };
-            match read_json::<JournalRecord>(text) {
-                Ok(record) => self.take_journal_record(record, text.len()),
-                Err(error) => {
-                    let message = format!("The store's journal cannot be read: {error}");
-                    return self.lose(Failure::new(FailureKind::Other, message));
-                }
-            }
-        }
-        self.read_journal();
-    }
-
-    fn take_journal_record(&mut self, record: JournalRecord, bytes: usize) {
-        for next in record.numbers {
-            set_number(&mut self.state.numbers, next);
-        }
-        for tab in record.tabs {
-            if !self.state.tabs.contains(&tab) {
-                self.state.tabs.push(tab);
-            }
-        }
-        for logged in &record.entries {
-            let bytes = bytes / record.entries.len();
-            self.lacking.add(&logged.key, self.journal_next, 1, bytes);
-        }
-        let at = self.journal_next;
-        for Logged { key, entry } in record.entries {
-            self.journal.entry(key).or_default().push((at, entry));
-        }
-        self.journal_sizes.push_back(bytes);
-        self.journal_next = at + 1;
-    }
-
-    fn find_tabs(&mut self) {
-        self.phase = Phase::FindingTabs;
-        if self.state.tabs.is_empty() {
-            return self.handle_tabs(&[]);
-        }
-        let tabs = self.state.tabs.clone();
-        self.events.push_back(StoreEvent::FindTabs(tabs));
-    }
-
-    /// Which of the tabs in [`StoreEvent::FindTabs`] live.
-    pub fn handle_tabs(&mut self, living: &[TabId]) {
-        if self.phase != Phase::FindingTabs {
-            return;
-        }
-        self.state.tabs.retain(|tab| living.contains(tab));
-        let nobody = self.state.tabs.is_empty();
-        if nobody && self.options.retention == Retention::Session {
-            return self.begin_anew();
-        }
-        self.phase = Phase::ReadingDocs;
-        self.read_journal_docs();
-    }
-
-    fn read_journal_docs(&mut self) {
-        let keys = self.journal.keys().take(READ_DOCS);
-        self.restoring = keys.cloned().collect();
-        if self.restoring.is_empty() {
-            return self.become_ready();
-        }
-        let ids = self.restoring.iter().map(RecordId::doc).collect();
-        self.ask(Asked::JournalDocs, Ask::Read(ids));
-    }
-
-    fn handle_journal_docs(&mut self, texts: &[Option<String>]) {
-        let mut restored = Vec::new();
-        for (key, text) in std::mem::take(&mut self.restoring).into_iter().zip(texts) {
-            let size = text.as_ref().map_or(0, String::len);
-            self.lacking.set_size(&key, size);
-            let record = doc_record(text.as_deref());
-            let mut entries = self.journal.remove(&key).unwrap_or_default();
-            if let Ok(Some(record)) = &record {
-                // The record contains the others.
-                entries.retain(|(n, _)| record.at < *n);
-            }
-            if entries.is_empty() {
-                self.lacking.clear(&key);
-                continue;
-            }
-            let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-            restored.push(Restored {
-                key,
-                record,
-                entries,
-            });
-        }
-        self.events.push_back(StoreEvent::Restored(restored));
-        self.read_journal_docs();
-    }
-
-    fn become_ready(&mut self) {
-        self.phase = Phase::Ready;
-        // The line of a new store has to be there before a tab hears of it.
-        self.block(self.state_changed);
-        // The inventory is as long as the store is large, and nobody waits for it yet.
-        self.events.push_back(StoreEvent::Restored(Vec::new()));
-    }
-
-    fn handle_inventory(&mut self, texts: &[Option<String>]) {
-        self.fill_inventory(texts);
-        self.has_inventory = true;
-        self.events.push_back(StoreEvent::Inventory);
-        if let Some((asked, ask)) = self.starved.take() {
-            self.ask(asked, ask);
-        }
-    }
-
-    fn fill_inventory(&mut self, texts: &[Option<String>]) {
-        let buckets = texts.iter().map(|text| {
-            let read = text.as_deref().map(read_json::<Vec<Stored>>);
-            read.and_then(Result::ok).unwrap_or_default()
-        });
-        self.inventory.fill(buckets);
-    }
-
-    fn handle_written(&mut self) {
-        self.committed = self.begun;
-        let is_written = |op: &(u64, DocKey, Option<Author>)| op.0 <= self.committed;
-        while self.unwritten.front().is_some_and(is_written) {
-            self.unwritten.pop_front();
-        }
-        self.first_written = self.state.first;
-        let keys = self.lacking.finish();
-        if !keys.is_empty() {
-            self.events.push_back(StoreEvent::Persisted(keys));
-        }
-        self.finish_deleting();
-    }
-
-    fn finish_deleting(&mut self) {
-        let questions = || self.asked.values().chain(&self.again);
-        let mut evictions =
-            questions().filter(|(asked, _)| matches!(asked, Asked::Write { evicts: true }));
-        if evictions.next().is_some() {
-            return;
-        }
-        let read: BTreeSet<&DocKey> = keys_being_read(questions()).collect();
-        self.lacking.finish_deleting(|key| read.contains(key));
-    }
-
-    fn handle_wiped(&mut self, restart: bool) {
-        if restart {
-            self.state = self.new_state();
-            self.journal_next = 1;
-            self.first_written = 1;
-            self.state_changed = true;
-            self.found = None;
-            self.has_inventory = true;
-            return self.become_ready();
-        }
-        self.phase = Phase::Lost;
-        self.events.push_back(StoreEvent::Wiped(Ok(())));
-    }
-
-    // ---- Failures ----
-
-    fn handle_failure(
-        &mut self,
-        asked: Asked,
-        ask: Ask,
-        failure: Failure,
-        is_old: bool,
-        documents: &dyn Documents,
-    ) {
-        let is_write = matches!(asked, Asked::Write { .. });
-        if is_write {
-            self.events
-                .push_back(StoreEvent::WriteFailed(failure.clone()));
-        }
-        if let Asked::Wipe { restart: false } = asked {
-            self.phase = Phase::Lost;
-            return self.events.push_back(StoreEvent::Wiped(Err(failure)));
-        }
-        if is_write && failure.kind == FailureKind::Quota {
-            return self.make_room(asked, ask, failure, documents);
-        }
-        if is_old && !asked.opens() {
-            // It went down with its handle, which was counted.
-            return self.ask(asked, ask);
-        }
-        self.failures += 1;
-        let hopeless = matches!(asked, Asked::Open) && failure.kind == FailureKind::Unavailable;
-        if hopeless || self.failures > MAX_FAILURES {
-            // Who asked is still to be answered.
-            self.again.push((asked, ask));
-            return self.lose(failure);
-        }
-        if asked.opens() {
-            return self.open();
-        }
-        self.again.push((asked, ask));
-        self.reopen();
-    }
-
-    /// There is no space: documents that nobody uses and the server has whole are the first to go.
-    fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
-        if !self.has_inventory {
-            self.starved = Some((asked, ask));
-            return self.want_inventory();
-        }
-        let questions = self.asked.values().chain(&self.again);
-        let read: BTreeSet<&DocKey> = keys_being_read(questions).collect();
-        // What the journal has of a document is of no use without the record below it.
-        let clean = |stored: &&Stored| {
-            !read.contains(&stored.key)
-                && !stored.pending
-                && !self.is_dirty(&stored.key)
-                && !self
-                    .lacking
-                    .is_logged_since(&stored.key, self.first_written)
-                && !documents.holds(&stored.key)
-        };
-        let evicted: Vec<DocKey> = self
-            .inventory
-            .iter()
-            .filter(clean)
-            .map(|stored| stored.key.clone())
-            .take(MAX_EVICTED)
-            .collect();
-        if evicted.is_empty() {
-            self.full = true;
-            return self.lose(failure);
-        }
-        let text = format!("No space left: evicting {} documents", evicted.len());
-        self.events.push_back(StoreEvent::Warn(text));
-        for key in &evicted {
-            self.lacking.evict(key);
-            self.inventory.remove(key);
-            let event = StoreEvent::InventoryChanged(key.clone());
-            self.events.push_back(event);
-        }
-        let puts = self.inventory.records_of(&evicted);
-        let deletes = evicted.iter().map(RecordId::doc).collect();
-        self.ask_again(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
-        self.ask_again(asked, ask);
-    }
-
-    /// Asks for a write that has a past, or comes before one that has.
-    fn ask_again(&mut self, asked: Asked, mut ask: Ask) {
-        if let Ask::Write { puts, .. } = &mut ask {
-            self.inventory
-                .refresh(puts, |key| self.lacking.is_dirty(key));
-        }
-        self.ask(asked, ask);
-    }
-
-    /// Nothing is durable any more. What is stored stays as it is, for a later life.
-    fn lose(&mut self, failure: Failure) {
-        self.phase = Phase::Lost;
-        // Also where this life began the store: it stays behind, and a later life goes on with it.
-        self.state.line = self.options.line + 1;
-        let reads: Vec<(Asked, Ask)> = std::mem::take(&mut self.asked)
-            .into_iter()
-            .map(|(_, asked)| asked)
-            .chain(std::mem::take(&mut self.again))
-            .collect();
-        self.starved = None;
-        self.requests.clear();
-        self.batch = JournalRecord::default();
-        self.lacking = Lacking::default();
-        let unwritten = std::mem::take(&mut self.unwritten);
-        let unwritten = unwritten.into_iter().map(|(_, key, author)| (key, author));
-        let lost = StoreEvent::Lost(failure, unwritten.collect());
-        self.events.push_back(lost);
-        for (asked, _) in reads {
-            if let Asked::Docs(keys) = asked {
-                let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
-                self.events.push_back(StoreEvent::Loaded(nothing));
-            }
-        }
-    }
-}
-
-/// Documents whose records are being read, or are to be.
-fn keys_being_read<'a>(
-    questions: impl Iterator<Item = &'a (Asked, Ask)>,
-) -> impl Iterator<Item = &'a DocKey> {
-    questions.flat_map(|(asked, _)| {
-        let Asked::Docs(keys) = asked else {
-            return &[][..];
-        };
-        keys
-    })
-}
-
-fn documents_in(batch: &JournalRecord) -> usize {
-    let keys: BTreeSet<&DocKey> = batch.entries.iter().map(|logged| &logged.key).collect();
-    keys.len()
 }
 
 /// Notes a number, as the newest: where servers give each connection an id of their own, older ones never come back.
@@ -1401,23 +800,4 @@ fn set_number(numbers: &mut Vec<OpId>, next: OpId) {
     if numbers.len() > MAX_NUMBERS {
         numbers.remove(0);
     }
-}
-
-/// Whether a quiet moment should rewrite a record: of so many entries, so many bytes since, and so
-/// many bytes itself.
-fn is_worth(entries: usize, since: usize, size: usize) -> bool {
-    entries >= MANY_ENTRIES || since.saturating_mul(WORTH) >= size
-}
-
-fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {
-    let Some(text) = text else {
-        return Ok(None);
-    };
-    read_json::<DocRecord>(text).map(Some).map_err(|error| {
-        if let Ok(Illegible { error }) = read_json(text) {
-            return error;
-        }
-        let message = format!("The stored document cannot be read: {error}");
-        Error::new(codes::ERR_STORAGE, message)
-    })
 }

@@ -1,0 +1,196 @@
+//! What is done about a storage that fails: another handle, room for what has to be written, or no storage any more.
+//!
+//! What was asked is asked again, on a new handle; never on the old one.
+
+use std::collections::BTreeSet;
+
+use proxy_doc::{DocKey, read_json};
+
+use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
+use crate::lack::Lacking;
+use crate::record::{JournalRecord, RecordId, StoreState, Stored};
+
+/// Failures in a row after which the storage is given up.
+const MAX_FAILURES: u32 = 3;
+/// Clean documents that are evicted at once when there is no space.
+const MAX_EVICTED: usize = 64;
+
+impl DurableStore {
+    /// The handle is of no use any more: nothing is asked until there is another one.
+    pub(super) fn reopen(&mut self) {
+        self.reopening = true;
+        for request in std::mem::take(&mut self.requests) {
+            self.again.extend(self.asked.remove(&request.number));
+        }
+        self.open();
+    }
+
+    /// The storage was opened again: whether it still is the one that it was, and nobody else has it.
+    pub(super) fn handle_check(&mut self, texts: &[Option<String>]) {
+        let text = texts.first().and_then(Option::as_deref);
+        if !self.is_own(text) {
+            let message = match text {
+                Some(_) => "Another host has written to the store",
+                None => "The store was deleted by somebody else",
+            };
+            return self.lose(Failure::new(FailureKind::Closed, message));
+        }
+        self.reopening = false;
+        for (asked, ask) in std::mem::take(&mut self.again) {
+            self.ask(asked, ask);
+        }
+    }
+
+    /// Whether what the storage has is what this host read or wrote. A write may have been carried out, also the
+    /// first one of this life, though it was said to have failed.
+    fn is_own(&self, state: Option<&str>) -> bool {
+        let begins = self.phase == Phase::ReadingState;
+        let life = match state.map(read_json::<StoreState>) {
+            Some(Ok(state)) => Some(state.life),
+            Some(Err(_)) => return begins,
+            None => None,
+        };
+        let deletes = life.is_none() && self.phase == Phase::Wiping;
+        let is_as_found = !self.claimed && (life == self.found || deletes);
+        begins || is_as_found || life == Some(self.options.line)
+    }
+
+    pub(super) fn finish_deleting(&mut self) {
+        let questions = || self.asked.values().chain(&self.again);
+        let mut evictions =
+            questions().filter(|(asked, _)| matches!(asked, Asked::Write { evicts: true }));
+        if evictions.next().is_some() {
+            return;
+        }
+        let read: BTreeSet<&DocKey> = keys_being_read(questions()).collect();
+        self.lacking.finish_deleting(|key| read.contains(key));
+    }
+
+    pub(super) fn handle_failure(
+        &mut self,
+        asked: Asked,
+        ask: Ask,
+        failure: Failure,
+        is_old: bool,
+        documents: &dyn Documents,
+    ) {
+        let is_write = matches!(asked, Asked::Write { .. });
+        if is_write {
+            self.events
+                .push_back(StoreEvent::WriteFailed(failure.clone()));
+        }
+        if let Asked::Wipe { restart: false } = asked {
+            self.phase = Phase::Lost;
+            return self.events.push_back(StoreEvent::Wiped(Err(failure)));
+        }
+        if is_write && failure.kind == FailureKind::Quota {
+            return self.make_room(asked, ask, failure, documents);
+        }
+        if is_old && !asked.opens() {
+            // It went down with its handle, which was counted.
+            return self.ask(asked, ask);
+        }
+        self.failures += 1;
+        let hopeless = matches!(asked, Asked::Open) && failure.kind == FailureKind::Unavailable;
+        if hopeless || self.failures > MAX_FAILURES {
+            // Who asked is still to be answered.
+            self.again.push((asked, ask));
+            return self.lose(failure);
+        }
+        if asked.opens() {
+            return self.open();
+        }
+        self.again.push((asked, ask));
+        self.reopen();
+    }
+
+    /// There is no space: documents that nobody uses and the server has whole are the first to go.
+    fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
+        if !self.has_inventory {
+            self.starved = Some((asked, ask));
+            return self.want_inventory();
+        }
+        let questions = self.asked.values().chain(&self.again);
+        let read: BTreeSet<&DocKey> = keys_being_read(questions).collect();
+        // What the journal has of a document is of no use without the record below it.
+        let clean = |stored: &&Stored| {
+            !read.contains(&stored.key)
+                && !stored.pending
+                && !self.is_dirty(&stored.key)
+                && !self
+                    .lacking
+                    .is_logged_since(&stored.key, self.first_written)
+                && !documents.holds(&stored.key)
+        };
+        let evicted: Vec<DocKey> = self
+            .inventory
+            .iter()
+            .filter(clean)
+            .map(|stored| stored.key.clone())
+            .take(MAX_EVICTED)
+            .collect();
+        if evicted.is_empty() {
+            self.full = true;
+            return self.lose(failure);
+        }
+        let text = format!("No space left: evicting {} documents", evicted.len());
+        self.events.push_back(StoreEvent::Warn(text));
+        for key in &evicted {
+            self.lacking.evict(key);
+            self.inventory.remove(key);
+            let event = StoreEvent::InventoryChanged(key.clone());
+            self.events.push_back(event);
+        }
+        let puts = self.inventory.records_of(&evicted);
+        let deletes = evicted.iter().map(RecordId::doc).collect();
+        self.ask_again(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
+        self.ask_again(asked, ask);
+    }
+
+    /// Asks for a write that has a past, or comes before one that has.
+    fn ask_again(&mut self, asked: Asked, mut ask: Ask) {
+        if let Ask::Write { puts, .. } = &mut ask {
+            self.inventory
+                .refresh(puts, |key| self.lacking.is_dirty(key));
+        }
+        self.ask(asked, ask);
+    }
+
+    /// Nothing is durable any more. What is stored stays as it is, for a later life.
+    pub(super) fn lose(&mut self, failure: Failure) {
+        self.phase = Phase::Lost;
+        // Also where this life began the store: it stays behind, and a later life goes on with it.
+        self.state.line = self.options.line + 1;
+        let reads: Vec<(Asked, Ask)> = std::mem::take(&mut self.asked)
+            .into_iter()
+            .map(|(_, asked)| asked)
+            .chain(std::mem::take(&mut self.again))
+            .collect();
+        self.starved = None;
+        self.requests.clear();
+        self.batch = JournalRecord::default();
+        self.lacking = Lacking::default();
+        let unwritten = std::mem::take(&mut self.unwritten);
+        let unwritten = unwritten.into_iter().map(|(_, key, author)| (key, author));
+        let lost = StoreEvent::Lost(failure, unwritten.collect());
+        self.events.push_back(lost);
+        for (asked, _) in reads {
+            if let Asked::Docs(keys) = asked {
+                let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
+                self.events.push_back(StoreEvent::Loaded(nothing));
+            }
+        }
+    }
+}
+
+/// Documents whose records are being read, or are to be.
+fn keys_being_read<'a>(
+    questions: impl Iterator<Item = &'a (Asked, Ask)>,
+) -> impl Iterator<Item = &'a DocKey> {
+    questions.flat_map(|(asked, _)| {
+        let Asked::Docs(keys) = asked else {
+            return &[][..];
+        };
+        keys
+    })
+}
