@@ -226,6 +226,21 @@ fn local(seq: u64) -> Entry {
     }
 }
 
+/// A document that the inventory has in the same record as this one.
+fn beside(id: &str) -> String {
+    let bucket = |id: &str| {
+        let mut life = Life::open(Storage::default());
+        life.keep(id);
+        let names = life.storage.names();
+        let found = names.iter().find(|id| id.starts_with("inventory/"));
+        (*found.expect("it has an inventory")).to_owned()
+    };
+    let wanted = bucket(id);
+    let mut others = (0..).map(|n| format!("d{n}"));
+    let other = others.find(|other| bucket(other) == wanted);
+    other.expect("there are fewer buckets than names")
+}
+
 /// A store of an earlier life with three documents that the server has whole.
 fn with_clean_docs() -> Storage {
     let mut life = Life::open(Storage::default());
@@ -329,21 +344,9 @@ fn a_document_in_use_is_not_evicted() {
 
 #[test]
 fn a_write_that_waited_for_room_does_not_bring_evicted_documents_back() {
-    // Two that the inventory has in one record.
-    let ids: Vec<String> = (0..1000).map(|n| format!("d{n}")).collect();
     let mut life = Life::open(Storage::default());
-    let bucket = |storage: &Storage| {
-        let names = storage.names();
-        let found = names.iter().find(|id| id.starts_with("inventory/"));
-        (*found.expect("it has an inventory")).to_owned()
-    };
     life.keep("a");
-    let same = ids.iter().find(|id| {
-        let mut other = Life::open(Storage::default());
-        other.keep(id);
-        bucket(&other.storage) == bucket(&life.storage)
-    });
-    let other = same.expect("there are fewer buckets");
+    let other = &beside("a");
     life.storage.room = Some(bytes(&life.storage.texts) + 60);
     life.keep(other);
     assert!(life.lost().is_none());
@@ -353,6 +356,41 @@ fn a_write_that_waited_for_room_does_not_bring_evicted_documents_back() {
     next.run();
     let keys: Vec<&DocKey> = next.stored().iter().map(|stored| &stored.key).collect();
     assert_eq!(keys, [&key(other)]);
+}
+
+#[test]
+fn what_is_pending_in_the_storage_is_not_said_to_be_clean_before_that_is_written() {
+    let mut life = Life::open(Storage::default());
+    life.keep("a");
+    let other = &beside("a");
+    life.edit(other, 1);
+    life.run();
+    life.store.flush();
+    life.run();
+    // The server has it now, and that is in no write yet.
+    let entry = Entry::Ack {
+        id: op_id(1),
+        v: Version(0),
+        fixups: Vec::new(),
+    };
+    life.store.log(&key(other), entry, false);
+    life.store.note(&key(other), Some(Version(1)), false);
+    life.edit("z", 2);
+    life.ask();
+    life.answer(Err(failure(FailureKind::Quota)));
+    let eviction = life.ask().expect("there is something to evict");
+    let reply = life.storage.carry_out(&eviction);
+    life.answer(reply);
+    assert!(!life.storage.names().contains(&"c/a"));
+    let mut next = Life::open(life.storage);
+    next.store.want_inventory();
+    next.run();
+    let stored: Vec<(&DocKey, bool)> = next
+        .stored()
+        .iter()
+        .map(|stored| (&stored.key, stored.pending))
+        .collect();
+    assert_eq!(stored, [(&key(other), true)]);
 }
 
 #[test]
