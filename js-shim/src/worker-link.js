@@ -27,6 +27,12 @@ const FIRST_SILENCE = 1_000;
 const SILENCES = 4;
 /** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
 const ATTEMPTS = 3;
+/** A host that ends sooner after it took this tab has crashed on something that will be there again, in milliseconds. */
+const SHORT_LIFE = 1_000;
+/** So many hosts in a row may end so soon before the next one has to wait: those that a quarantine takes, and some. */
+const SHORT_LIVES = 5;
+/** How long it waits at most, in milliseconds. */
+const LONGEST_PAUSE = 30_000;
 
 /** So many messages that crashed a host are remembered. */
 const MAX_TRAPPED = 16;
@@ -105,6 +111,10 @@ export class WorkerLink {
     this._silences = 0;
     /** Workers in a row that did not start. */
     this._failed = 0;
+    /** Hosts in a row that took this tab and ended soon. */
+    this._shortLives = 0;
+    /** When the last one took it. */
+    this._takenAt = 0;
     this._closed = false;
     /** Nothing goes this way any more. */
     this._left = false;
@@ -170,7 +180,7 @@ export class WorkerLink {
         this._silences += 1;
         if (this._silences === SILENCES)
           this._moveIn('the shared worker did not start: it says nothing');
-        else if (this._makeAgain()) this._bearSilence();
+        else this._goOn();
       },
       FIRST_SILENCE * 2 ** this._silences,
     );
@@ -192,7 +202,7 @@ export class WorkerLink {
     // A mistake of the application's does not mend by itself.
     if (this._failed === ATTEMPTS || code !== 'ERR_HOST_FAILED')
       this._moveIn(`the shared worker did not start: ${message}`, code);
-    else if (this._makeAgain()) this._bearSilence();
+    else this._goOn();
   }
 
   /**
@@ -256,6 +266,7 @@ export class WorkerLink {
   _beTaken() {
     const waiting = this._waiting ?? [];
     this._failed = 0;
+    this._takenAt = performance.now();
     this._waiting = null;
     for (const text of waiting) this._worker.port.postMessage(text);
     if (this._leaves) this._leave();
@@ -288,8 +299,20 @@ export class WorkerLink {
     const wasTaken = !this._waiting;
     this._changeHost();
     // One that ends as soon as it has begun will do so again.
-    if (!wasTaken) this._fail('it ended at once');
-    else if (this._makeAgain()) this._bearSilence();
+    if (!wasTaken) return this._fail('it ended at once');
+    const isShort = performance.now() - this._takenAt < SHORT_LIFE;
+    this._shortLives = isShort ? this._shortLives + 1 : 0;
+    const pause = pauseAfter(this._shortLives);
+    if (!pause) return this._goOn();
+    shared.logger.warn(
+      `The host crashed ${this._shortLives} times in a row: the next one starts in ${pause} ms`,
+    );
+    timers.stop(this._silence);
+    this._silence = timers.start(() => this._goOn(), pause);
+  }
+
+  _goOn() {
+    if (this._makeAgain()) this._bearSilence();
   }
 
   /**
@@ -406,6 +429,15 @@ function packagedWorker(name) {
     type: 'module',
     name,
   });
+}
+
+/**
+ * @param {number} shortLives hosts in a row that ended soon
+ * @returns {number} milliseconds before the next one is made
+ */
+function pauseAfter(shortLives) {
+  if (shortLives <= SHORT_LIVES) return 0;
+  return Math.min(1_000 * 2 ** (shortLives - SHORT_LIVES), LONGEST_PAUSE);
 }
 
 /** @param {any} worker as the application made it */

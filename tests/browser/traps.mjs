@@ -134,8 +134,20 @@ async function fromServer(stage) {
   await sees(page, 'b', 'the other document works', ({ outcomes }) => outcomes.fine === 'ok');
 }
 
+/** Nobody is to blame, so nothing can be refused: the hosts that come after it must not keep the machine busy. */
+async function always(stage) {
+  const page = await stage.visit(PAGE);
+  await page.evaluate(open, { ids: ['a'], script: '?always', namespace: 'traps always' });
+  await until('the tab takes its time', () =>
+    stage.said.some((line) => line.includes('the next one starts in')),
+  );
+  const { starts } = await page.evaluate(look, 'a');
+  assert.ok(starts <= 7, `${starts} workers were started before`);
+}
+
 export const trapTests = [
   { name: 'traps: on a message of a tab', run: message },
   { name: 'traps: on a document of the store', run: stored },
   { name: 'traps: on a message of the server', run: fromServer },
+  { name: 'traps: on nothing that could be refused', run: always },
 ];

@@ -2,10 +2,11 @@
  * A worker whose machine traps while it is at something:
  *
  *   trapping-worker.js?cause=0&mark=text
+ *   trapping-worker.js?always
  *
  * `cause` is that of `HostDoing`, and `mark` a part of its text. It traps where it asks for an OT type: from there an exception
- * goes through the machine as a trap does. Who wants to know how often the worker was started listens on the
- * BroadcastChannel of the worker's name.
+ * goes through the machine as a trap does. With `always` it traps over nothing, as soon as it has a tab. Who wants to know how
+ * often the worker was started listens on the BroadcastChannel of the worker's name.
  */
 
 import { serve } from 'sharedb-proxy/worker';
@@ -28,6 +29,19 @@ typesBridge.resolve = (name) => {
   if (of === cause && text.includes(mark)) throw new WebAssembly.RuntimeError('unreachable');
   return resolve(name);
 };
+
+if (query.has('always')) {
+  const { poll, handleTab } = HostCore.prototype;
+  let hasTab = false;
+  HostCore.prototype.handleTab = function handlingTab(...args) {
+    hasTab = true;
+    return handleTab.apply(this, args);
+  };
+  HostCore.prototype.poll = function polling() {
+    if (hasTab && !begun.look()) throw new WebAssembly.RuntimeError('unreachable');
+    return poll.call(this);
+  };
+}
 
 new BroadcastChannel(self.name).postMessage('started');
 serve();
