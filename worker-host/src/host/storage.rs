@@ -39,11 +39,10 @@ pub(super) struct Unreadable {
 
 impl Documents for Host {
     fn record(&self, key: &DocKey) -> Kept {
-        if self.begin_document(key).is_some() {
-            return Kept::AsItIs;
-        }
+        let is_left_alone = self.begin_document(key).is_some();
         if let Some(unreadable) = self.unreadable(key) {
             return match &unreadable.record {
+                Some(_) if is_left_alone => Kept::AsItIs,
                 Some(record) => Kept::Record(Box::new(DocRecord {
                     rest: unreadable.entries.clone(),
                     ..record.clone()
