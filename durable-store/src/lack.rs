@@ -223,6 +223,7 @@ impl Lacking {
         self.bytes += bytes;
         tracked.last = first;
         tracked.stays = false;
+        tracked.deleted = false;
         match &mut tracked.lack {
             Some(lack) => {
                 lack.entries += entries;

@@ -159,12 +159,15 @@ pub enum Entry {
         /// What the server added to it.
         fixups: Vec<Change>,
     },
+    /// The document is forgotten, with all that was logged of it before.
+    Forgotten {},
 }
 
 wire!(enum Entry {
     Local = "local" { tab = "tab"; seq = "seq"; id = "id"; change = "change"; source = "source" },
     Remote = "remote" { v = "v"; src = "src"; change = "change" },
     Ack = "ack" { id = "id"; v = "v"; fixups = "fixups" or Vec::new() },
+    Forgotten = "forgotten" {},
 });
 
 /// A whole document.

@@ -525,7 +525,19 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
+        let forgotten = self.forgotten(key);
+        self.batch.entries.extend(forgotten);
         self.lacking.delete(key);
+    }
+
+    /// What the journal has of a document would be applied by a later life, though the record is gone: where there
+    /// is any of it, this goes behind it.
+    fn forgotten(&self, key: &DocKey) -> Option<Logged> {
+        let is_logged = self.lacking.is_logged_since(key, self.first_written);
+        is_logged.then(|| Logged {
+            key: key.clone(),
+            entry: Entry::Forgotten {},
+        })
     }
 
     /// A tab may hold documents from now on. What it is told has to wait for that: a later life keeps

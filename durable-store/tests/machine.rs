@@ -17,10 +17,14 @@ use proxy_doc::{Change, DocKey, OpId, Seq, TabId, Version, write_json};
 struct Docs {
     records: BTreeMap<DocKey, DocRecord>,
     used: BTreeSet<DocKey>,
+    gone: BTreeSet<DocKey>,
 }
 
 impl Documents for Docs {
     fn record(&self, key: &DocKey) -> Kept {
+        if self.gone.contains(key) {
+            return Kept::Nothing;
+        }
         match self.records.get(key) {
             Some(record) => Kept::Record(Box::new(record.clone())),
             None => Kept::AsItIs,
@@ -626,6 +630,57 @@ fn the_journal_is_kept_as_long_as_a_record_lacks_some_of_it() {
     next.run();
     let journal = next.storage.names();
     assert!(!journal.iter().any(|id| id.starts_with("journal/")));
+}
+
+/// A store whose journal is kept by a document that nobody can write.
+fn with_long_journal() -> Life {
+    let mut life = Life::open(Storage::default());
+    life.edit("stays", 1);
+    life.docs.records.remove(&key("stays"));
+    life.run();
+    life.edit("a", 2);
+    life.run();
+    life
+}
+
+/// What a next life has to apply to a document.
+fn left_of(life: Life, id: &str) -> usize {
+    let next = Life::open(life.storage);
+    let restored = next.events.iter().flat_map(|event| match event {
+        StoreEvent::Restored(docs) => docs.as_slice(),
+        _ => &[],
+    });
+    let mut of_doc = restored.filter(|doc| doc.key == key(id));
+    of_doc.next().map_or(0, |doc| doc.entries.len())
+}
+
+#[test]
+fn what_became_nothing_is_not_applied_again() {
+    assert_eq!(left_of(with_long_journal(), "a"), 1);
+    let mut life = with_long_journal();
+    life.edit("a", 3);
+    life.docs.gone.insert(key("a"));
+    life.store.rewrite(&key("a"), true);
+    life.run();
+    assert_eq!(left_of(life, "a"), 0);
+
+    // With nothing else to write.
+    let mut life = with_long_journal();
+    life.docs.gone.insert(key("a"));
+    life.store.rewrite(&key("a"), true);
+    life.run();
+    assert_eq!(left_of(life, "a"), 0);
+}
+
+#[test]
+fn what_was_forgotten_is_not_applied_to_what_came_after() {
+    let mut life = with_long_journal();
+    life.store.delete(&key("a"));
+    life.edit("a", 3);
+    // Its record is not written yet.
+    life.docs.records.remove(&key("a"));
+    life.run();
+    assert_eq!(left_of(life, "a"), 1);
 }
 
 #[test]

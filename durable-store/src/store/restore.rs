@@ -11,7 +11,7 @@ use super::{
 };
 use crate::inventory::Inventory;
 use crate::record::{
-    DocRecord, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState, Stored,
+    DocRecord, Entry, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
 
 /// Journal records that are read at once.
@@ -125,12 +125,15 @@ impl DurableStore {
                 self.state.tabs.push(tab);
             }
         }
-        for logged in &record.entries {
-            let bytes = bytes / record.entries.len();
-            self.lacking.add(&logged.key, self.journal_next, 1, bytes);
-        }
         let at = self.journal_next;
+        let each = bytes / record.entries.len().max(1);
         for Logged { key, entry } in record.entries {
+            if let Entry::Forgotten {} = entry {
+                self.lacking.clear(&key);
+                self.journal.remove(&key);
+                continue;
+            }
+            self.lacking.add(&key, at, 1, each);
             self.journal.entry(key).or_default().push((at, entry));
         }
         self.journal_sizes.push_back(bytes);

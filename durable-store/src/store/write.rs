@@ -72,9 +72,8 @@ impl DurableStore {
         self.begun += 1;
         let mut puts = Vec::new();
         let mut deletes = Vec::new();
-        let batch = self.close_batch();
-        let coming = batch.as_ref().map_or(0, documents_in);
-        if let Err(failure) = self.put_records(documents, coming, &mut puts, &mut deletes) {
+        let mut batch = self.close_batch();
+        if let Err(failure) = self.put_records(documents, &mut batch, &mut puts, &mut deletes) {
             return self.lose(failure);
         }
         self.put_journal(batch, &mut puts, &mut deletes);
@@ -92,20 +91,25 @@ impl DurableStore {
         if self.batch.entries.is_empty() && self.batch.tabs.is_empty() {
             return None;
         }
+        Some(self.begin_journal_record())
+    }
+
+    fn begin_journal_record(&mut self) -> JournalRecord {
         self.lacking.begin_journal();
         self.journal_next += 1;
         self.journal_sizes
             .push_back(std::mem::take(&mut self.batch_bytes));
-        Some(std::mem::take(&mut self.batch))
+        std::mem::take(&mut self.batch)
     }
 
     fn put_records(
         &mut self,
         documents: &dyn Documents,
-        coming: usize,
+        batch: &mut Option<JournalRecord>,
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
     ) -> Result<(), Failure> {
+        let coming = batch.as_ref().map_or(0, documents_in);
         let mut changed: Vec<DocKey> = Vec::new();
         for (key, awaited) in self.choose_records(coming) {
             match documents.record(&key) {
@@ -125,7 +129,13 @@ impl DurableStore {
                     puts.push((RecordId::doc(&key), text));
                     changed.push(key);
                 }
-                Kept::Nothing => self.lacking.delete(&key),
+                Kept::Nothing => {
+                    if let Some(forgotten) = self.forgotten(&key) {
+                        let batch = batch.get_or_insert_with(|| self.begin_journal_record());
+                        batch.entries.push(forgotten);
+                    }
+                    self.lacking.delete(&key);
+                }
             }
         }
         for key in self.lacking.take_deleted() {

@@ -624,6 +624,8 @@ impl Host {
                 let kind = change.clone().read(ty.as_ref(), &*types)?;
                 self.commit_remote(handle, *v, src.clone(), kind);
             }
+            // The store leaves out what was forgotten.
+            Entry::Forgotten {} => {}
             Entry::Ack { id, v, fixups } => {
                 self.act(handle, |doc, up| doc.take_up(up, id));
                 let ty = self.type_of_ack(handle).or(ty);
