@@ -673,17 +673,6 @@ fn what_became_nothing_is_not_applied_again() {
 }
 
 #[test]
-fn what_was_forgotten_is_not_applied_to_what_came_after() {
-    let mut life = with_long_journal();
-    life.store.delete(&key("a"));
-    life.edit("a", 3);
-    // Its record is not written yet.
-    life.docs.records.remove(&key("a"));
-    life.run();
-    assert_eq!(left_of(life, "a"), 1);
-}
-
-#[test]
 fn records_that_nobody_waits_for_come_in_parts() {
     let mut life = Life::open(Storage::default());
     for n in 0..200 {
