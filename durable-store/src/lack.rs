@@ -223,7 +223,6 @@ impl Lacking {
         self.bytes += bytes;
         tracked.last = first;
         tracked.stays = false;
-        tracked.deleted = false;
         match &mut tracked.lack {
             Some(lack) => {
                 lack.entries += entries;
