@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-(cd "$root" && git ls-files -z -- '*.rs' '*.toml' Cargo.lock '*/README.md' | tar --null -T - -cf -) | tar -xf - -C "$copy"
+(cd "$root" && git ls-files -z -- '*.rs' '*.toml' Cargo.lock '*/README.md' | tar --null -T - -cf -) | tar -xmf - -C "$copy"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/breaks"
 simulate() {
   (cd "$copy" && cargo build -q --release -p sharedb-proxy-tests --bin simulate 2>"$copy/out") || { cat "$copy/out"; exit 1; }
