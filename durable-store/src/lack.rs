@@ -116,7 +116,7 @@ impl Lacking {
 
     /// Whether the document's record lacks something, or is not written yet.
     pub(crate) fn is_dirty(&self, key: &DocKey) -> bool {
-        let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
+        let doc = self.tracked(key);
         doc.is_some_and(|doc| doc.lack.is_some() || doc.forced.is_some() || doc.persisting)
     }
 
@@ -124,6 +124,11 @@ impl Lacking {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &DocKey> {
         let lacking = self.docs.iter().filter(|doc| doc.lack.is_some());
         lacking.map(|doc| &doc.key)
+    }
+
+    fn tracked(&self, key: &DocKey) -> Option<&Tracked> {
+        let doc = self.names.get(key)?;
+        Some(&self.docs[doc.0 as usize])
     }
 
     fn track(&mut self, key: &DocKey) -> DocHandle {
@@ -306,13 +311,13 @@ impl Lacking {
 
     /// Whether the journal from this record on may hold entries of the document.
     pub(crate) fn is_logged_since(&self, key: &DocKey, first: u64) -> bool {
-        let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
+        let doc = self.tracked(key);
         doc.is_some_and(|doc| doc.last >= first)
     }
 
     /// Whether the document's record is about to go.
     pub(crate) fn is_deleting(&self, key: &DocKey) -> bool {
-        let doc = self.names.get(key).map(|doc| &self.docs[doc.0 as usize]);
+        let doc = self.tracked(key);
         doc.is_some_and(|doc| doc.deleted || doc.deleting)
     }
 
@@ -495,10 +500,7 @@ mod tests {
         assert_eq!(lacking.oldest(count, |_, _, _| true), left);
         assert_eq!(lacking.take_forced(1), [(key(10), false)]);
         assert_eq!(lacking.take_deleted(), [key(20)]);
-        let size = lacking
-            .names
-            .get(&key(31))
-            .map(|doc| lacking.docs[doc.0 as usize].size);
+        let size = lacking.tracked(&key(31)).map(|doc| doc.size);
         assert_eq!(size, Some(31));
     }
 }

@@ -566,18 +566,20 @@ impl DurableStore {
         set_number(&mut self.state.numbers, next);
     }
 
-    /// An op was given up.
-    pub fn add_letter(&mut self, mut letter: Letter) {
+    /// An op was given up. Gives the number of the letter that is forgotten for it, if any.
+    pub fn add_letter(&mut self, mut letter: Letter) -> Option<u64> {
         letter.number = self.next_letter;
         self.next_letter += 1;
         self.letters.push(letter);
-        if self.letters.len() > MAX_LETTERS {
-            let gone = self.letters.remove(0);
-            let text = format!("Forgetting the oldest dead letter, of {}", gone.key);
-            self.events.push_back(StoreEvent::Warn(text));
-        }
         self.letters_changed = true;
         self.block(true);
+        if self.letters.len() <= MAX_LETTERS {
+            return None;
+        }
+        let gone = self.letters.remove(0);
+        let text = format!("Forgetting the oldest dead letter, of {}", gone.key);
+        self.events.push_back(StoreEvent::Warn(text));
+        Some(gone.number)
     }
 
     /// Somebody has seen to these letters.

@@ -149,19 +149,16 @@ impl Host {
             return;
         };
         let last = store.letters().last().map_or(0, |letter| letter.number);
-        let oldest = store.letters().iter().take(ops.len());
-        let mut gone: Vec<u64> = oldest.map(|letter| letter.number).collect();
+        let mut gone = Vec::new();
         for op in ops {
-            store.add_letter(Letter {
+            gone.extend(store.add_letter(Letter {
                 number: 0,
                 key: host_doc.doc.key().clone(),
                 change: Change::new(&op.kind, op.ty.as_ref()),
                 error: error.clone(),
                 version: host_doc.doc.version(),
-            });
+            }));
         }
-        let first = store.letters().first().map_or(0, |letter| letter.number);
-        gone.retain(|number| *number < first);
         self.tell_letters(&self.letters_after(last), &gone);
     }
 
