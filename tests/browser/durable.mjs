@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { countLogged, logged } from './ledger.mjs';
 import { until } from './stage.mjs';
+import { stored } from './stored.mjs';
 
 const lab = (id, query = '') => `lab/tab.html?doc=${id}${query}`;
 
@@ -140,33 +141,6 @@ async function nobodyOpens(stage) {
 const SEALED = '&worker=sealed-worker';
 const SECRET = 'the secret of the valley';
 
-/** Every value in a database of this origin, by database and store. */
-const stored = (page) =>
-  page.evaluate(async () => {
-    const done = (request) =>
-      new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-    const all = [];
-    for (const { name } of await indexedDB.databases()) {
-      if (!name.startsWith('sharedb-proxy')) continue;
-      const database = await done(indexedDB.open(name));
-      for (const store of database.objectStoreNames) {
-        for (const value of await done(database.transaction(store).objectStore(store).getAll())) {
-          const bytes = value instanceof ArrayBuffer;
-          all.push({
-            store,
-            bytes,
-            text: bytes ? new TextDecoder('latin1').decode(value) : `${value}`,
-          });
-        }
-      }
-      database.close();
-    }
-    return all;
-  });
-
 async function sealed(stage) {
   const id = 'sealed';
   const page = await stage.visit(lab(id, SEALED));
@@ -176,7 +150,7 @@ async function sealed(stage) {
   await append(page, ['offline']);
   await isKept(page, 'offline', { worker: 'sealed-worker' });
   await page.evaluate(() => window.lab.flush(window.demo));
-  const values = await stored(page);
+  const values = Object.values(await stored(page)).flat();
   assert.deepEqual([...new Set(values.map(({ store }) => store))].sort(), ['docs', 'meta']);
   assert.ok(
     values.every(({ bytes }) => bytes),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
+import { stored } from './stored.mjs';
 
 const PAGE = 'lab/tab.html';
 const SECRET = 'the secret of the valley';
@@ -31,26 +32,12 @@ const keep = (page, marker, id = 'd') =>
     [id, marker],
   );
 
-/** What is in the databases of the package, as text, by their names. */
-const stored = (page) =>
-  page.evaluate(async () => {
-    const done = (request) =>
-      new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-    const texts = {};
-    for (const { name } of await indexedDB.databases()) {
-      const database = await done(indexedDB.open(name));
-      const stores = [...database.objectStoreNames];
-      const values = stores.map((store) =>
-        done(database.transaction(store).objectStore(store).getAll()),
-      );
-      texts[name] = (await Promise.all(values)).flat().join('\n');
-      database.close();
-    }
-    return texts;
-  });
+/** What is in the databases of the origin, as text, by their names. */
+async function texts(page) {
+  const databases = Object.entries(await stored(page));
+  const all = (values) => values.map(({ text }) => text).join('\n');
+  return Object.fromEntries(databases.map(([name, values]) => [name, all(values)]));
+}
 
 const list = (page, id = 'd') => page.evaluate((doc) => window.demo.docs[doc].data.list, id);
 
@@ -74,7 +61,7 @@ async function insecure(stage) {
     assert.deepEqual({ mode, durable }, { mode: 'memory', durable: false });
     assert.match(reason, /no Web Locks/);
     assert.match(await keep(page, 'offline'), /no Web Locks/, 'nothing is said to be kept');
-    assert.deepEqual(await stored(page), {});
+    assert.deepEqual(await texts(page), {});
   }
   await stage.post('restore');
   await stage.agreed(pages, 'd');
@@ -84,7 +71,7 @@ async function insecure(stage) {
   const { mode, reason } = await stage.storage(own);
   assert.equal(mode, 'memory');
   assert.match(reason, /no Web Locks/);
-  assert.deepEqual(await stored(own), {});
+  assert.deepEqual(await texts(own), {});
 }
 
 // ---- Encryption ----
@@ -99,12 +86,12 @@ async function notKnowing(stage) {
   assert.deepEqual([mode, durable], ['memory', false]);
   assert.match(reason, /encrypt: false/);
   assert.match(await keep(page, SECRET), /encrypt: false/);
-  assert.deepEqual(await stored(page), {});
+  assert.deepEqual(await texts(page), {});
   await stage.agreed([page], 'd');
   // The same where the application decides, or the browser.
   await open(page, { inPage: true, store: true });
   assert.match((await stage.storage(page)).reason, /encrypt: false/);
-  assert.deepEqual(await stored(page), {});
+  assert.deepEqual(await texts(page), {});
 }
 
 /** A page that says that nothing is encrypted keeps everything. */
@@ -113,7 +100,7 @@ async function inClear(stage) {
   await open(page, { worker: 'missing', namespace: 'clear' });
   assert.equal((await stage.storage(page)).mode, 'indexeddb');
   assert.equal(await keep(page, SECRET), undefined);
-  assert.match((await stored(page))['sharedb-proxy clear'], new RegExp(SECRET));
+  assert.match((await texts(page))['sharedb-proxy clear'], new RegExp(SECRET));
 }
 
 /** Page and worker have the same functions: what one has written the other one reads, and nothing is in clear. */
@@ -130,7 +117,7 @@ async function inBoth(stage) {
   assert.equal((await host(second)).kind, 'in-page');
   assert.deepEqual(await list(second), [SECRET]);
   assert.equal(await keep(second, `${SECRET} again`), undefined);
-  const text = (await stored(second))['sharedb-proxy both'];
+  const text = (await texts(second))['sharedb-proxy both'];
   assert.doesNotMatch(text, new RegExp(SECRET));
   assert.match(text, new RegExp([...SECRET].reverse().join('')));
   await second.close();
@@ -156,8 +143,8 @@ async function disagree(stage) {
     assert.match(reason, /shared worker/);
     assert.deepEqual(await errors(page), ['ERR_STORE_MISMATCH']);
     assert.equal(await keep(page, SECRET, namespace), undefined);
-    const texts = Object.values(await stored(page)).join('\n');
-    if (options.mirrored) assert.doesNotMatch(texts, new RegExp(SECRET));
+    const all = Object.values(await texts(page)).join('\n');
+    if (options.mirrored) assert.doesNotMatch(all, new RegExp(SECRET));
     await stage.agreed([page], namespace);
     await page.close();
   }

@@ -1,0 +1,28 @@
+/**
+ * Every value in the databases of a page's origin, by their names: which object store it is in, whether it is bytes, and its text.
+ *
+ * @param {import('playwright-core').Page} page
+ * @returns {Promise<Record<string, {store: string, bytes: boolean, text: string}[]>>}
+ */
+export const stored = (page) =>
+  page.evaluate(async () => {
+    const done = (request) =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const all = {};
+    for (const { name } of await indexedDB.databases()) {
+      const database = await done(indexedDB.open(name));
+      all[name] = [];
+      for (const store of database.objectStoreNames) {
+        for (const value of await done(database.transaction(store).objectStore(store).getAll())) {
+          const bytes = value instanceof ArrayBuffer;
+          const text = bytes ? new TextDecoder('latin1').decode(value) : `${value}`;
+          all[name].push({ store, bytes, text });
+        }
+      }
+      database.close();
+    }
+    return all;
+  });
