@@ -1,6 +1,6 @@
 //! Events as JavaScript sees them: arrays that begin with a kind.
 //!
-//! The kinds are numbered here and named in `events.js`; a test keeps the two lists the same.
+//! The kinds are in `kinds.rs`.
 
 use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
@@ -10,50 +10,9 @@ use proxy_doc::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::kinds::Kind;
 use crate::tab_storage::storage_event;
 use crate::types::thrown_of;
-
-/// The kinds of events, by their number.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Kind {
-    ToHost,
-    State,
-    ConnectionError,
-    Error,
-    Pong,
-    Status,
-    Warn,
-    Apply,
-    BatchStart,
-    BeforeComponent,
-    ApplyComponent,
-    BatchEnd,
-    Create,
-    Del,
-    Load,
-    Clear,
-    Callback,
-    NoWritePending,
-    NothingPending,
-    DocError,
-    FlushLater,
-    UnsubscribedLater,
-    OpenDoc,
-    QueryResults,
-    QueryFailed,
-    QueryError,
-    QueryDiff,
-    QueryExtra,
-    Snapshot,
-    PresenceAnswer,
-    PresenceValue,
-    PresenceReceive,
-    PresenceError,
-    PresenceLater,
-    Stored,
-    Storage,
-}
 
 fn array(kind: Kind, items: &[JsValue]) -> JsValue {
     let array = Array::of1(&JsValue::from(kind as u8));

@@ -1,5 +1,5 @@
 /**
- * The kinds of events and outputs, as `convert.rs` and `host.rs` number them.
+ * The kinds of events and outputs. `kinds.rs` has the same lists, and tests there compare names and numbers.
  */
 
 /** What a tab's machine asks for. */

@@ -9,6 +9,7 @@ use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
+use crate::kinds::HostKind;
 use crate::types::{JsTypes, TypesBridge};
 
 /// A host. Tabs go by their id.
@@ -33,20 +34,6 @@ impl HostDoing {
         };
         self.inner.look(item)
     }
-}
-
-/// The kinds of outputs, by their number; named in `events.js`.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Kind {
-    ToTab,
-    Send,
-    CloseSocket,
-    OpenSocket,
-    StartTimer,
-    Storage,
-    FindTabs,
-    Warn,
 }
 
 fn ready(state: u32) -> ReadyState {
@@ -107,24 +94,26 @@ impl HostCore {
     /// The next output, as an array; `undefined` when there is none.
     pub fn poll(&mut self) -> Option<Array> {
         let output = self.inner.poll()?;
-        let item = |kind: Kind| JsValue::from(kind as u8);
+        let item = |kind: HostKind| JsValue::from(kind as u8);
         Some(match output {
             Output::ToTab { tab, text, urgent } => Array::of4(
-                &item(Kind::ToTab),
+                &item(HostKind::ToTab),
                 &JsValue::from_str(&tab.0),
                 &JsValue::from_str(&text),
                 &JsValue::from(urgent),
             ),
-            Output::Send(text) => Array::of2(&item(Kind::Send), &JsValue::from_str(&text)),
-            Output::CloseSocket => Array::of1(&item(Kind::CloseSocket)),
-            Output::OpenSocket => Array::of1(&item(Kind::OpenSocket)),
-            Output::StartTimer(delay) => Array::of2(&item(Kind::StartTimer), &JsValue::from(delay)),
-            Output::Storage(request) => storage_request(&item(Kind::Storage), &request),
+            Output::Send(text) => Array::of2(&item(HostKind::Send), &JsValue::from_str(&text)),
+            Output::CloseSocket => Array::of1(&item(HostKind::CloseSocket)),
+            Output::OpenSocket => Array::of1(&item(HostKind::OpenSocket)),
+            Output::StartTimer(delay) => {
+                Array::of2(&item(HostKind::StartTimer), &JsValue::from(delay))
+            }
+            Output::Storage(request) => storage_request(&item(HostKind::Storage), &request),
             Output::FindTabs(tabs) => {
                 let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
-                Array::of2(&item(Kind::FindTabs), &tabs)
+                Array::of2(&item(HostKind::FindTabs), &tabs)
             }
-            Output::Warn(text) => Array::of2(&item(Kind::Warn), &JsValue::from_str(&text)),
+            Output::Warn(text) => Array::of2(&item(HostKind::Warn), &JsValue::from_str(&text)),
         })
     }
 

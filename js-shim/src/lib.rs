@@ -5,6 +5,7 @@
 
 mod convert;
 mod host;
+mod kinds;
 mod tab;
 mod tab_presence;
 mod tab_storage;
