@@ -124,6 +124,8 @@ export class WorkerLink {
     this._whenEnded = [];
     /** The lock of the host that is watched. */
     this._watched = '';
+    /** Aborts the request for that lock; nothing where none is queued. @type {AbortController | undefined} */
+    this._watching = undefined;
     /** Ends the tab's lock. @type {() => void} */
     this._release = () => {};
   }
@@ -229,8 +231,6 @@ export class WorkerLink {
     const connection = this._connection;
     const waiting = this._waiting ?? [];
     this._leave();
-    // The lock of the host that it was says nothing of this one.
-    this._watched = '';
     const link = pageLink(this._wanted, { reason, code, tab: this._tab });
     if (this._id) link.id = this._id;
     connection._useLink(link);
@@ -242,6 +242,8 @@ export class WorkerLink {
     this._closed = true;
     this._left = true;
     timers.stop(this._silence);
+    // A queued request would keep this connection in memory until the host dies.
+    if (!this._whenEnded.length) this._unwatch();
     globalThis.removeEventListener?.('pagehide', this._onPageHide);
     if (this._worker) this._worker.onerror = this._worker.port.onmessage = null;
     this._release();
@@ -279,15 +281,25 @@ export class WorkerLink {
    * @param {string} lock
    */
   _watch(lock) {
+    this._unwatch();
     this._watched = lock;
+    const { signal } = (this._watching = new AbortController());
     const gone = () => {
-      // An older host's lock says nothing of this one.
-      if (lock !== this._watched) return;
+      // An abort comes too late where the lock was granted already.
+      if (signal.aborted) return;
+      this._watching = undefined;
       // Where the host died over a wipe that this tab wants, the next one has to finish it.
       if (this._closed && !this._connection._core.isWiping) this._finish();
       else this._replace();
     };
-    navigator.locks.request(lock, gone).catch(() => {});
+    // Shared: all tabs get the lock at once. Exclusive requests are granted one after the other, and a tab that is
+    // blocked (an `alert()`, a busy loop) would hold up every tab behind it.
+    navigator.locks.request(lock, { mode: 'shared', signal }, gone).catch(() => {});
+  }
+
+  _unwatch() {
+    this._watching?.abort();
+    this._watching = undefined;
   }
 
   _finish() {
@@ -325,6 +337,7 @@ export class WorkerLink {
     worker.onerror = null;
     worker.port.onmessage = null;
     worker.port.close();
+    this._unwatch();
     this._watched = '';
     this._asked = '';
     return this._start();
@@ -396,6 +409,8 @@ export class WorkerLink {
    */
   whenEnded(callback) {
     this._whenEnded.push(callback);
+    // The application may have closed the connection in between.
+    if (!this._watching) this._watch(this._watched);
   }
 
   bind() {

@@ -230,8 +230,9 @@ class WorkerHost {
   _watch(tab) {
     // The lock is ours only when the tab is gone, even if it crashed. It may be faster than the tab's last messages.
     const gone = () => void timers.start(() => this._lose(tab), LAST_WORDS);
+    // Shared: another worker that waits for the same tab may be blocked, and must not hold up this one.
     navigator.locks
-      .request(tabLock(tab), gone)
+      .request(tabLock(tab), { mode: 'shared' }, gone)
       .catch((error) => shared.logger.warn(`It will not be noticed that a tab is gone: ${error}`));
   }
 

@@ -26,6 +26,7 @@ import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
 import { textTests } from './text.mjs';
 import { trapTests } from './traps.mjs';
+import { watchingTests } from './watching.mjs';
 
 /** The limit for one test that names none of its own, browser start included, in milliseconds. */
 const LIMIT_MS = 45_000;
@@ -45,6 +46,7 @@ const TESTS = [
   ...durableTests,
   ...failingTests,
   ...trapTests,
+  ...watchingTests,
   ...chaosTests,
 ];
 

@@ -141,8 +141,10 @@ const noFailure = () => {};
 async function isAlive(tab) {
   const locks = globalThis.navigator?.locks;
   if (!locks) return false;
+  // Shared: a worker that watches the tab and has just been granted the lock does not make the tab alive.
+  const options = /** @type {const} */ ({ mode: 'shared', ifAvailable: true });
   try {
-    return await locks.request(tabLock(tab), { ifAvailable: true }, async (lock) => !lock);
+    return await locks.request(tabLock(tab), options, async (lock) => !lock);
   } catch {
     // Nobody can tell. What is kept for a tab that is gone costs room; what is forgotten of one that lives, an op twice.
     return true;
