@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use broker::message::{CallbackId, Envelope, PROTOCOL, ToTab, decode};
-use durable_store::record::RecordId;
+use broker::message::{Answer, CallbackId, Envelope, PROTOCOL, ToTab, decode};
+use durable_store::record::{Place, RecordId, SCHEMA};
 use durable_store::{Ask, Request, Retention, StoreOptions};
 use proxy_doc::{OtType, TabId, Types};
 use serde_json::{Value, json as value};
@@ -31,6 +31,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::on(BTreeMap::new())
+    }
+
+    /// On what another host left.
+    fn on(texts: BTreeMap<RecordId, String>) -> Self {
         let options = Options {
             epoch: 2,
             src: Some("life".to_owned()),
@@ -43,7 +48,7 @@ impl Stage {
         };
         let mut stage = Self {
             host: Host::new(options, Rc::new(Json0)),
-            texts: BTreeMap::new(),
+            texts,
             told: Vec::new(),
         };
         stage.tab(value!({"tab.register": {"protocol": PROTOCOL}}));
@@ -97,6 +102,53 @@ impl Stage {
         let is_answer = |message: &&ToTab| matches!(message, ToTab::Callback { callback_id, .. } if *callback_id == CallbackId(id));
         self.told.iter().filter(is_answer).count()
     }
+}
+
+/// A store that holds `c/x` at version 4: `data`, and a tail of `ops`.
+fn stored(data: &Value, ops: &Value) -> BTreeMap<RecordId, String> {
+    let record = value!({"at": 0, "version": 4, "type": ot_json0::URI, "data": data, "tail": ops, "revision": 4});
+    let state = value!({"schema": SCHEMA, "line": 1, "first": 1});
+    let meta = RecordId {
+        store: Place::Meta,
+        id: "state".to_owned(),
+    };
+    let doc = RecordId {
+        store: Place::Docs,
+        id: "c/x".to_owned(),
+    };
+    BTreeMap::from([(meta, state.to_string()), (doc, record.to_string())])
+}
+
+#[test]
+fn a_stored_op_that_does_not_apply_is_an_error_each_time() {
+    let ops = value!([[{"p": ["t", 0], "li": "y"}], [{"p": ["none", 0], "li": "z"}]]);
+    let texts = stored(&value!({"t": ["x"]}), &ops);
+    let mut stage = Stage::on(texts.clone());
+    for id in [1, 2] {
+        let read = value!({"collection": "c", "ids": ["x"], "callbackId": id});
+        stage.tab(value!({"connection.getBulk": read}));
+        let answer = stage.told.pop().expect("it is answered");
+        let ToTab::Callback { error, result, .. } = answer else {
+            panic!("{answer:?} is no answer");
+        };
+        let error = error.expect("the document cannot be read");
+        assert_eq!(error.code.as_deref(), Some("ERR_STORAGE"));
+        let message = "c.x cannot be read from the store: its ops do not apply to its data (Referenced element not a list)";
+        assert!(error.message.starts_with(message), "{error}");
+        assert!(
+            matches!(&result, Some(Answer::Docs(docs)) if docs.is_empty()),
+            "{result:?}"
+        );
+    }
+    stage.idle();
+    let id = RecordId {
+        store: Place::Docs,
+        id: "c/x".to_owned(),
+    };
+    assert_eq!(
+        stage.texts[&id], texts[&id],
+        "it stays in the store as it was"
+    );
 }
 
 #[test]

@@ -202,9 +202,16 @@ impl Host {
 
     /// Gives a tab the state of a document that came into its query before there was one to give.
     fn bring_result(&mut self, handle: DocHandle, tab: &TabId) {
-        if let Ok(Some(snapshot)) = self.bring_up_to_date(handle, tab) {
-            let version = self.tell_version(handle, tab).0;
-            self.tell_doc(handle, tab, DocEvent::Load { snapshot, version });
+        match self.bring_up_to_date(handle, tab) {
+            Ok(Some(snapshot)) => {
+                let version = self.tell_version(handle, tab).0;
+                self.tell_doc(handle, tab, DocEvent::Load { snapshot, version });
+            }
+            Ok(None) => {}
+            // Ops here do not apply: the tab gets the server's state when the host has it.
+            Err(error) => {
+                self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
+            }
         }
     }
 }

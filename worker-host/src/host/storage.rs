@@ -891,7 +891,13 @@ impl Host {
             if let Some(host_doc) = self.docs.get_mut(&handle) {
                 host_doc.hub.meet(tab);
             }
-            let snapshot = self.bring_up_to_date(handle, tab).ok().flatten();
+            let snapshot = match self.bring_up_to_date(handle, tab) {
+                Ok(snapshot) => snapshot,
+                Err(why) => {
+                    error.get_or_insert_with(|| not_applied(&key, &why));
+                    continue;
+                }
+            };
             let version = self.tell_version(handle, tab).0;
             docs.push(QueryDoc {
                 collection: key.collection,
@@ -1190,6 +1196,17 @@ impl Host {
         }
         true
     }
+}
+
+/// A stored document whose ops do not apply to its data. Nothing is given up for a read of the store: pending ops stay
+/// until somebody asks the server for the document.
+fn not_applied(key: &DocKey, why: &Error) -> Error {
+    let message = format!(
+        "{key} cannot be read from the store: its ops do not apply to its data ({}). Fetch or subscribe to it while \
+         connected: it is loaded from the server then",
+        why.message
+    );
+    Error::new(codes::ERR_STORAGE, message)
 }
 
 fn recorded(author: hub::Author) -> Author {
