@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use ot_json0::Value;
 use proxy_doc::{
-    CreateData, Edit, Error, Json, OpKind, OtType, PendingOp, SnapshotType, Types, Version, json,
+    CreateData, Edit, Error, Json, OpKind, OtType, PendingOp, SnapshotType, Types, Version, codes,
+    json,
 };
 
 /// How many ops a tail may hold before it is applied: above this a late tab would wait for long.
@@ -89,7 +90,7 @@ impl DocState {
     /// Takes an op that the server committed. `created` is the type that a create names.
     ///
     /// # Errors
-    /// What the type threw; the state is unusable then, and must be loaded anew.
+    /// What the type threw; the state is behind the server's then, and must be loaded anew.
     pub fn commit(&mut self, kind: &OpKind, created: Option<OtType>) -> Result<(), Error> {
         match kind {
             OpKind::Edit(edit) => {
@@ -116,35 +117,25 @@ impl DocState {
     /// Type and serialized data with `pending` applied on top; nothing may be [`DocState::missing`].
     ///
     /// # Errors
-    /// What a type threw; where it was the tail's fault the state must be loaded anew.
+    /// What a type threw. The state is then what it was: the same call fails again until the state is loaded anew.
     pub fn snapshot<'a>(
         &mut self,
         pending: impl Iterator<Item = &'a PendingOp>,
         types: &dyn Types,
     ) -> Result<(SnapshotType, Option<Json>), Error> {
-        assert!(self.missing.is_none(), "the data has to be supplied first");
-        self.compact()?;
-        let mut ty = self.ty.clone();
-        let mut state = State::new(self.data.as_ref());
+        let mut head = self.head()?;
         for op in pending {
-            match (&op.kind, &ty) {
-                (OpKind::Edit(edit), Some(ty)) => state.apply(ty, edit)?,
-                (OpKind::Create { type_name, data }, _) => {
-                    ty = types.resolve(type_name);
-                    state = State::Text(initial_data(ty.as_ref(), data)?);
-                }
-                (OpKind::Del, _) => (ty, state) = (None, State::Text(None)),
-                (OpKind::Edit(_), None) | (OpKind::Noop, _) => {}
-            }
+            head.apply(op, types)?;
         }
-        let name = match ty {
+        let name = match head.ty {
             Some(ty) => SnapshotType::Uri(ty.uri().to_owned()),
             None => SnapshotType::None,
         };
-        Ok((name, state.into_text()?))
+        Ok((name, head.data.into_text()?))
     }
 
-    /// Which of these ops still apply one after the other, and the type after them.
+    /// Which of these ops still apply one after the other, and the type after them. Each op is applied once, and once
+    /// more for each json0 edit after it that turns out not to apply.
     ///
     /// # Errors
     /// As [`DocState::snapshot`], of the state without them.
@@ -153,43 +144,81 @@ impl DocState {
         ops: &[PendingOp],
         types: &dyn Types,
     ) -> Result<(Vec<bool>, Option<OtType>), Error> {
+        let mut head = self.head()?;
         let mut kept: Vec<&PendingOp> = Vec::new();
         let mut fits = Vec::with_capacity(ops.len());
-        let mut ty = self.ty.clone();
         for op in ops {
             let allowed = match &op.kind {
-                OpKind::Create { .. } => ty.is_none(),
-                OpKind::Edit(_) | OpKind::Del => ty.is_some(),
+                OpKind::Create { .. } => head.ty.is_none(),
+                OpKind::Edit(_) | OpKind::Del => head.ty.is_some(),
                 OpKind::Noop => true,
             };
-            kept.push(op);
-            let applied = self.snapshot(kept.iter().copied(), types);
-            match applied {
-                Ok((SnapshotType::Uri(uri), _)) if allowed => ty = types.resolve(&uri),
-                Ok(_) if allowed => ty = None,
-                Ok(_) | Err(_) => {
-                    kept.pop();
+            let applied = allowed && head.apply(op, types).is_ok();
+            fits.push(applied);
+            if applied {
+                kept.push(op);
+            } else if allowed && matches!(head.data, State::Tree(_)) {
+                // json0 leaves the components before the one that failed applied.
+                head = self.head()?;
+                for op in &kept {
+                    head.apply(op, types)?;
                 }
             }
-            fits.push(kept.last().is_some_and(|last| std::ptr::eq(*last, op)));
         }
-        self.snapshot(kept.into_iter(), types)?;
-        Ok((fits, ty))
+        Ok((fits, head.ty))
     }
 
+    /// The confirmed state, to apply pending ops to.
+    fn head(&mut self) -> Result<Head, Error> {
+        assert!(self.missing.is_none(), "the data has to be supplied first");
+        self.compact()?;
+        Ok(Head {
+            ty: self.ty.clone(),
+            data: State::Text(self.data.clone()),
+        })
+    }
+
+    /// Applies the tail to the data. The tail goes only when all of it is applied: where an op of it fails nothing
+    /// changes, so that no later call takes the data before the tail for the newest.
     fn compact(&mut self) -> Result<(), Error> {
-        let tail = std::mem::take(&mut self.tail);
-        let Some(ty) = &self.ty else {
-            return Ok(());
-        };
-        if tail.is_empty() {
+        if self.tail.is_empty() {
             return Ok(());
         }
-        let mut state = State::new(self.data.as_ref());
-        for edit in &tail {
+        let ty = self.ty.as_ref().ok_or_else(|| {
+            Error::new(
+                codes::ERR_DOC_DOES_NOT_EXIST,
+                "Cannot apply an op to a document that does not exist",
+            )
+        })?;
+        let mut state = State::Text(self.data.clone());
+        for edit in &self.tail {
             state.apply(ty, edit)?;
         }
         self.data = state.into_text()?;
+        self.tail.clear();
+        Ok(())
+    }
+}
+
+/// The document with pending ops on top of its confirmed state.
+struct Head {
+    ty: Option<OtType>,
+    data: State,
+}
+
+impl Head {
+    /// Applies one op. After an error the type is what it was; json0 data may hold a part of the op.
+    fn apply(&mut self, op: &PendingOp, types: &dyn Types) -> Result<(), Error> {
+        match (&op.kind, &self.ty) {
+            (OpKind::Edit(edit), Some(ty)) => self.data.apply(ty, edit)?,
+            (OpKind::Create { type_name, data }, _) => {
+                let ty = types.resolve(type_name);
+                self.data = State::Text(initial_data(ty.as_ref(), data)?);
+                self.ty = ty;
+            }
+            (OpKind::Del, _) => (self.ty, self.data) = (None, State::Text(None)),
+            (OpKind::Edit(_), None) | (OpKind::Noop, _) => {}
+        }
         Ok(())
     }
 }
@@ -213,10 +242,6 @@ enum State {
 }
 
 impl State {
-    fn new(data: Option<&Json>) -> Self {
-        Self::Text(data.cloned())
-    }
-
     fn apply(&mut self, ty: &OtType, edit: &Edit) -> Result<(), Error> {
         match (ty, edit) {
             (OtType::Json0(_), Edit::Json0(op)) if !op.unknown_subtypes() => {
@@ -224,8 +249,8 @@ impl State {
             }
             (OtType::Json0(Some(foreign)) | OtType::Foreign(foreign), edit) => {
                 let foreign = Rc::clone(foreign);
-                let data = std::mem::replace(self, Self::Text(None)).into_text()?;
-                *self = Self::Text(foreign.apply(data.as_ref(), &edit.to_text())?);
+                let data = self.text()?;
+                *self = Self::Text(foreign.apply(data, &edit.to_text())?);
                 Ok(())
             }
             (OtType::Json0(None), _) => Err(Error::plain("json0 subtype not registered")),
@@ -245,6 +270,16 @@ impl State {
         match self {
             Self::Tree(value) => Ok(value),
             Self::Text(_) => unreachable!("it was made a tree above"),
+        }
+    }
+
+    fn text(&mut self) -> Result<Option<&Json>, Error> {
+        if let Self::Tree(value) = self {
+            *self = Self::Text(Some(json(value.to_json())?));
+        }
+        match self {
+            Self::Text(text) => Ok(text.as_ref()),
+            Self::Tree(_) => unreachable!("it was made text above"),
         }
     }
 
