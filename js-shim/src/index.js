@@ -3,6 +3,7 @@
  */
 
 import init from '../pkg/sharedb_proxy.js';
+import { builtin } from './node-builtins.js';
 import { shared } from './shared.js';
 
 export * from './client.js';
@@ -10,4 +11,15 @@ export * from './client.js';
 const { types, logger, Error } = shared;
 export { Error, logger, types };
 
-await init({ module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url) });
+const url = new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url);
+await init({ module_or_path: readFile(url) ?? url });
+
+/**
+ * The file at a `file:` address, where this runs in Node: `fetch` does not read these.
+ *
+ * @param {URL} url
+ */
+function readFile({ href, protocol }) {
+  if (protocol !== 'file:') return undefined;
+  return builtin('node:fs')?.readFileSync(builtin('node:url').fileURLToPath(href));
+}

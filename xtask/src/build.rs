@@ -18,6 +18,9 @@ const CRATE: &str = "sharedb-proxy-js";
 const PACKAGE: &str = "js-shim/pkg";
 const BINDINGS: &str = "sharedb_proxy";
 
+/// Put before the bindings: what they take for globals is missing in some environments.
+const BINDINGS_HEAD: &str = "import { TextDecoder, TextEncoder } from '../src/text-coding.js';\n";
+
 /// For size, like the `wasm` profile's `opt-level`. What counts is the packed size: large functions
 /// of a single caller, inlined, make the module shorter and what is packed longer by a tenth. The
 /// memory below 1024 is unused, since the stack lies below the data and ends there.
@@ -77,7 +80,9 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     bind(&module, profile)?;
     bundle_for_node()?;
     bundle_worker()?;
-    bundle_inline()?;
+    for (format, file) in [("esm", "inline.js"), ("cjs", "inline.cjs")] {
+        bundle_inline(format, file)?;
+    }
     print_sizes()
 }
 
@@ -157,6 +162,9 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
         .remove_name_section(profile == Profile::Wasm)
         .remove_producers_section(true)
         .generate(&made)?;
+    let script = made.join(format!("{BINDINGS}.js"));
+    let bindings = fs::read_to_string(&script)?;
+    fs::write(script, format!("{BINDINGS_HEAD}{bindings}"))?;
     if profile == Profile::Wasm {
         optimise(&made.join(format!("{BINDINGS}_bg.wasm")))?;
     }
@@ -190,7 +198,7 @@ fn optimise(module: &Path) -> Result<()> {
 
 fn fingerprint(module: &[u8], profile: Profile) -> String {
     let mut hasher = DefaultHasher::new();
-    (module, profile, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
+    (module, profile, BINDINGS_HEAD, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
     // The tools may change while the module stays: both are pinned in the lock files.
     for lock in ["Cargo.lock", "package-lock.json"] {
         fs::read(process::root().join(lock))
@@ -240,16 +248,17 @@ fn bundle_for_node() -> Result<()> {
     process::run(esbuild.arg("--log-level=warning"))
 }
 
-/// Bundles the entry that brings its WebAssembly along.
-fn bundle_inline() -> Result<()> {
+/// Bundles the entry that brings its WebAssembly along. In CommonJS there is no `import.meta`, so no address of the
+/// packaged worker: the host is in the page there, or in a worker of the application's own.
+fn bundle_inline(format: &str, file: &str) -> Result<()> {
     let mut esbuild = process::npm_tool("esbuild");
-    esbuild.args([
-        "js-shim/src/index.inline.js",
-        "--outfile=js-shim/dist/inline.js",
-    ]);
+    esbuild
+        .arg("js-shim/src/index.inline.js")
+        .arg(format!("--outfile=js-shim/dist/{file}"))
+        .arg(format!("--format={format}"))
+        .arg("--log-override:empty-import-meta=silent");
     esbuild.args([
         "--bundle",
-        "--format=esm",
         "--platform=browser",
         "--target=es2022",
         "--loader:.wasm=binary",
