@@ -968,7 +968,11 @@ impl ProxyConnection {
     }
 
     /// The snapshot, if it is for the state that the tab has now.
-    fn usable(&self, handle: DocHandle, snapshot: Option<TabSnapshot>) -> Option<Snapshot> {
+    pub(crate) fn usable(
+        &self,
+        handle: DocHandle,
+        snapshot: Option<TabSnapshot>,
+    ) -> Option<Snapshot> {
         let known = self.docs.get(&handle)?;
         snapshot
             .filter(|snapshot| snapshot.life == known.doc.life() && !known.unplaced)

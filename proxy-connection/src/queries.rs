@@ -7,7 +7,7 @@ use broker::message::{
 };
 use proxy_doc::{DocKey, Error, Json, Token};
 
-use crate::{Asked, OwnerTask, ProxyConnection, TabEvent, to_snapshot};
+use crate::{Asked, OwnerTask, ProxyConnection, TabEvent};
 
 /// Something that happened to a query, its documents being there.
 #[derive(Debug)]
@@ -85,8 +85,7 @@ impl ProxyConnection {
             id: doc.id,
         };
         let handle = self.get(key.clone());
-        if let Some(snapshot) = doc.snapshot {
-            let snapshot = to_snapshot(snapshot);
+        if let Some(snapshot) = self.usable(handle, doc.snapshot) {
             self.with_doc(handle, |machine, up| {
                 machine.ingest_snapshot(up, Some(snapshot), None)
             });
