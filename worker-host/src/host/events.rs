@@ -139,6 +139,14 @@ impl Host {
         };
         // Tabs that knew that there is no document learn of one; the others wait for an answer.
         let knew = host_doc.hub.tabs_with_state();
+        // A tab that does not follow the document may still have data, and a tab does not load a snapshot
+        // over data. It gets the deletion first, since the reset below forgets it.
+        for tab in &knew {
+            self.catch_up(handle, tab);
+        }
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
         host_doc.hub.reset();
         let revision = host_doc.hub.head();
         let version = host_doc.doc.version();
