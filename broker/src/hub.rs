@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use proxy_doc::{
-    Change, Error, Map, OpKind, OtType, Revision, Seq, TabId, Version, codes, server_transform,
+    Change, Error, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes, server_transform,
 };
 
 use crate::message::DocEvent;
@@ -56,8 +56,6 @@ struct View {
     floor: Revision,
     /// Whether it subscribed, and so gets every change.
     live: bool,
-    /// In how many of its subscribed queries the document is: it gets every change then, too.
-    queries: usize,
     /// The server's version it was told.
     version: Option<Version>,
     /// How often the tab has given its state up, as far as it has said.
@@ -66,19 +64,15 @@ struct View {
     voided: Option<u32>,
 }
 
-impl View {
-    /// Whether it gets every change.
-    fn follows(&self) -> bool {
-        self.live || self.queries > 0
-    }
-}
-
 /// The history of one document.
 #[derive(Debug, Default)]
 pub struct Hub {
     head: Revision,
     log: VecDeque<Logged>,
     tabs: Map<TabId, View>,
+    /// For each tab its subscribed queries that have the document, by the tab's numbers of them. They outlive
+    /// the tab's view: a tab that destroys the document and opens it again still has it in its query.
+    queries: Map<TabId, Set<u64>>,
     /// Revisions up to this one are kept: a tab of an earlier life of the host may stand there.
     kept: Option<Revision>,
 }
@@ -121,12 +115,22 @@ impl Hub {
 
     /// The tabs that get every change and have a state.
     pub fn live_tabs(&self) -> Vec<TabId> {
-        self.select(|view| view.follows() && view.sent.is_some())
+        self.followers(true)
     }
 
     /// The tabs that are to get every change, and have nothing that it could change.
     pub fn followers_without_state(&self) -> Vec<TabId> {
-        self.select(|view| view.follows() && view.sent.is_none())
+        self.followers(false)
+    }
+
+    /// The tabs that get every change: they subscribed, or have the document in a query.
+    fn followers(&self, with_state: bool) -> Vec<TabId> {
+        let follows = |tab: &TabId, view: &View| view.live || self.queries.contains_key(tab);
+        self.tabs
+            .iter()
+            .filter(|(tab, view)| view.sent.is_some() == with_state && follows(tab, view))
+            .map(|(tab, _)| tab.clone())
+            .collect()
     }
 
     /// The tabs that were sent everything.
@@ -159,15 +163,15 @@ impl Hub {
         self.tabs.or_default(tab.clone()).live = live;
     }
 
-    /// The document came into a query that the tab subscribed.
-    pub fn enter_query(&mut self, tab: &TabId) {
-        self.tabs.or_default(tab.clone()).queries += 1;
-    }
-
-    /// The document left a query, or the tab did.
-    pub fn leave_query(&mut self, tab: &TabId) {
-        if let Some(view) = self.tabs.get_mut(tab) {
-            view.queries = view.queries.saturating_sub(1);
+    /// Whether the document is in the tab's subscribed query of this number.
+    pub fn follow_by_query(&mut self, tab: &TabId, query_id: u64, follows: bool) {
+        if follows {
+            self.queries.or_default(tab.clone()).insert(query_id);
+        } else if let Some(queries) = self.queries.get_mut(tab) {
+            queries.remove(&query_id);
+            if queries.is_empty() {
+                self.queries.remove(tab);
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! Equal subscribed queries are one query on the wire, whoever asked. A query that brings its own
 //! results is sent for itself, since only the server can tell what changed in them.
 
+mod followers;
+
 use broker::message::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest, ToTab, encode};
 use ot_json0::Value;
 use proxy_doc::{
@@ -24,8 +26,6 @@ pub(super) struct Query {
     /// The application brought results: nobody joins before the first answer.
     own_results: bool,
     results: Option<Vec<DocKey>>,
-    /// Removed by the last update.
-    departing: Vec<DocKey>,
     extra: Option<Json>,
     sent: bool,
     ready: bool,
@@ -40,6 +40,9 @@ struct User {
     query_id: u64,
     /// It has results, and is told how they change: by an answer, or because it brought them along.
     answered: bool,
+    /// What the last update that the tab was told of removed. The server sends the op that took a document
+    /// out of the results after that update.
+    departing: Vec<DocKey>,
 }
 
 /// What the answer that is being taken over brings.
@@ -111,6 +114,7 @@ impl Host {
             tab: tab.clone(),
             query_id: request.query_id,
             answered: request.results.is_some() && request.action == QueryAction::Subscribe,
+            departing: Vec::new(),
         };
         let meaning = (
             parsed(request.query.as_ref()),
@@ -144,7 +148,6 @@ impl Host {
             meaning,
             own_results: results.is_some(),
             results,
-            departing: Vec::new(),
             extra: None,
             sent: false,
             ready: false,
@@ -153,21 +156,13 @@ impl Host {
             users: vec![user],
             collection,
         };
-        if query.action == QueryAction::Subscribe {
-            for key in query.results.iter().flatten() {
-                self.enter(key, tab);
-            }
-        }
+        let brought = query.results.clone().unwrap_or_default();
         self.queries.insert(id, query);
-        self.send_query(id);
-    }
-
-    /// The document came into a subscribed query of the tab.
-    fn enter(&mut self, key: &DocKey, tab: &TabId) {
-        let handle = self.open(key.clone());
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            host_doc.hub.enter_query(tab);
+        for key in &brought {
+            self.meet_result(key, tab);
         }
+        self.place_followers(id, brought);
+        self.send_query(id);
     }
 
     fn join_query(&mut self, id: u64, user: User) {
@@ -206,15 +201,14 @@ impl Host {
         };
         let (gone, rest): (Vec<User>, Vec<User>) = query.users.drain(..).partition(which);
         query.users = rest;
-        let unused = query.users.is_empty() && !gone.is_empty();
-        let mut results = query.results.clone().unwrap_or_default();
-        results.extend(query.departing.iter().cloned());
-        for user in gone.iter().filter(|user| user.answered) {
-            self.leave_results(&user.tab, &results);
+        if gone.is_empty() {
+            return;
         }
-        if unused {
+        let followed = query.followed_by(&gone);
+        if query.users.is_empty() {
             self.end_query(id);
         }
+        self.remove_followers(&gone, &followed);
     }
 
     fn end_query(&mut self, id: u64) {
@@ -225,29 +219,12 @@ impl Host {
             let text = format!(r#"{{"a":"qu","id":{id}}}"#);
             self.send(text);
         }
-        for key in query
-            .results
-            .unwrap_or_default()
-            .into_iter()
-            .chain(query.departing)
-        {
-            self.touch(&key);
-        }
     }
 
     /// The document's use may have changed.
     pub(super) fn touch(&mut self, key: &DocKey) {
         if let Some(handle) = self.by_key.get(key) {
             self.touched.insert(*handle);
-        }
-    }
-
-    fn leave_results(&mut self, tab: &TabId, results: &[DocKey]) {
-        for key in results {
-            let handle = self.by_key.get(key).copied();
-            if let Some(host_doc) = handle.and_then(|handle| self.docs.get_mut(&handle)) {
-                host_doc.hub.leave_query(tab);
-            }
         }
     }
 
@@ -343,20 +320,16 @@ impl Host {
                 .collect(),
         };
         if is_list && let Some(query) = self.queries.get_mut(&id) {
-            let before = query
-                .results
-                .replace(found.iter().map(|(key, _)| key.clone()).collect());
+            let mut keys = query.followed_by(&query.users);
+            let results: Vec<DocKey> = found.iter().map(|(key, _)| key.clone()).collect();
+            keys.extend(results.iter().cloned());
+            query.results = Some(results);
             query.extra = extra;
             query.answer.list = true;
-            let answered: Vec<TabId> = query
-                .users
-                .iter()
-                .filter(|user| user.answered)
-                .map(|user| user.tab.clone())
-                .collect();
-            for tab in answered {
-                self.leave_results(&tab, before.as_deref().unwrap_or_default());
+            for user in &mut query.users {
+                user.departing.clear();
             }
+            self.place_followers(id, keys);
         }
         for (key, snapshot) in found {
             self.ingest_result(key, snapshot, Some(id));
@@ -434,6 +407,7 @@ impl Host {
 
     fn fail_query(&mut self, id: u64, error: &Error) {
         if let Some(query) = self.queries.remove(&id) {
+            self.remove_followers(&query.users, &query.followed_by(&query.users));
             for User { tab, query_id, .. } in query.users {
                 let event = QueryEvent::Failed(error.clone());
                 self.tell(&tab, ToTab::Query { query_id, event });
@@ -453,6 +427,8 @@ impl Host {
             let full = list || first;
             answers.push((user.tab.clone(), user.query_id, full));
         }
+        let results = query.results.clone().unwrap_or_default();
+        self.place_followers(id, results);
         for (tab, query_id, full) in answers {
             self.send_results(id, &tab, query_id, full);
         }
@@ -460,15 +436,16 @@ impl Host {
 
     /// The answer for a tab that joined a query which has one.
     fn answer_joined(&mut self, id: u64) {
-        let Some(user) = self
-            .queries
-            .get_mut(&id)
-            .and_then(|query| query.users.last_mut())
-        else {
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        let Some(user) = query.users.last_mut() else {
             return;
         };
         user.answered = true;
         let (tab, query_id) = (user.tab.clone(), user.query_id);
+        let results = query.results.clone().unwrap_or_default();
+        self.place_followers(id, results);
         self.send_results(id, &tab, query_id, true);
     }
 
@@ -478,8 +455,7 @@ impl Host {
         };
         let keys = query.results.clone();
         let extra = query.extra.clone();
-        let enters = full && query.action == QueryAction::Subscribe;
-        let docs = keys.map(|keys| self.results_for(&keys, tab, enters));
+        let docs = keys.map(|keys| self.results_for(&keys, tab));
         // To a tab that has results, and was told every change, the list says nothing new.
         let docs = docs.filter(|docs| full || docs.iter().any(|doc| doc.snapshot.is_some()));
         self.tell(
@@ -492,21 +468,22 @@ impl Host {
     }
 
     /// The results as one tab needs them: with a state where it has none.
-    fn results_for(&mut self, keys: &[DocKey], tab: &TabId, enters: bool) -> Vec<QueryDoc> {
-        keys.iter()
-            .map(|key| self.result_for(key, tab, enters))
-            .collect()
+    fn results_for(&mut self, keys: &[DocKey], tab: &TabId) -> Vec<QueryDoc> {
+        keys.iter().map(|key| self.result_for(key, tab)).collect()
     }
 
-    fn result_for(&mut self, key: &DocKey, tab: &TabId, enters: bool) -> QueryDoc {
+    /// The tab knows a document that is in one of its queries.
+    fn meet_result(&mut self, key: &DocKey, tab: &TabId) -> DocHandle {
         let handle = self.open(key.clone());
         self.touched.insert(handle);
         if let Some(host_doc) = self.docs.get_mut(&handle) {
             host_doc.hub.meet(tab);
-            if enters {
-                host_doc.hub.enter_query(tab);
-            }
         }
+        handle
+    }
+
+    fn result_for(&mut self, key: &DocKey, tab: &TabId) -> QueryDoc {
+        let handle = self.meet_result(key, tab);
         let snapshot = match self.bring_up_to_date(handle, tab) {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -554,36 +531,31 @@ impl Host {
             .iter()
             .filter_map(|item| self.take_diff_item(&collection, item))
             .collect();
-        let mut removed = Vec::new();
-        if let Some(query) = self.queries.get_mut(&id) {
-            let results = query.results.get_or_insert_default();
-            for item in &items {
-                apply_diff(results, item, &mut removed);
-            }
-        }
+        self.change_results(id, &items);
         self.tell_users(id, |host, tab| {
             QueryEvent::Diff(items.iter().map(|item| host.diff_for(item, tab)).collect())
         });
-        self.leave_departing(id);
-        if let Some(query) = self.queries.get_mut(&id) {
-            query.departing = removed;
-        }
     }
 
-    /// What the update before this one removed is no concern of the query's tabs any more. Until
-    /// now it was: the server sends the op that took a document out of the results after the update.
-    fn leave_departing(&mut self, id: u64) {
-        let departing = self
-            .queries
-            .get_mut(&id)
-            .map(|query| std::mem::take(&mut query.departing));
-        let departing = departing.unwrap_or_default();
-        for tab in self.answered_tabs(id) {
-            self.leave_results(&tab, &departing);
+    /// Applies an update to the results. What it removes departs, what the update before it removed is gone.
+    fn change_results(&mut self, id: u64, items: &[DiffItem<DocKey>]) {
+        let Some(query) = self.queries.get_mut(&id) else {
+            return;
+        };
+        let results = query.results.get_or_insert_default();
+        let mut removed = Vec::new();
+        let mut keys = Vec::new();
+        for item in items {
+            apply_diff(results, item, &mut removed);
+            if let DiffItem::Insert { values, .. } = item {
+                keys.extend(values.iter().cloned());
+            }
         }
-        for key in &departing {
-            self.touch(key);
+        keys.extend(removed.iter().cloned());
+        for user in query.users.iter_mut().filter(|user| user.answered) {
+            keys.extend(std::mem::replace(&mut user.departing, removed.clone()));
         }
+        self.place_followers(id, keys);
     }
 
     fn take_diff_item(&mut self, collection: &str, item: &WireDiff) -> Option<DiffItem<DocKey>> {
@@ -621,7 +593,7 @@ impl Host {
         match item {
             DiffItem::Insert { index, values } => DiffItem::Insert {
                 index: *index,
-                values: self.results_for(values, tab, true),
+                values: self.results_for(values, tab),
             },
             DiffItem::Remove { index, how_many } => DiffItem::Remove {
                 index: *index,
@@ -633,19 +605,6 @@ impl Host {
                 how_many: *how_many,
             },
         }
-    }
-
-    fn answered_tabs(&self, id: u64) -> Vec<TabId> {
-        let users = self
-            .queries
-            .get(&id)
-            .map(|query| query.users.as_slice())
-            .unwrap_or_default();
-        users
-            .iter()
-            .filter(|user| user.answered)
-            .map(|user| user.tab.clone())
-            .collect()
     }
 
     /// Tells the tabs that had an answer; the others get the list as it is then.
