@@ -1,6 +1,5 @@
 /** The board's ops: what a move does, and that every card is shown once whatever two tabs do at the same time. */
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import ShareDB from 'sharedb';
 import { SEEDS as DOCS } from '../seeds.mjs';
 import { columnOf, opToAdd, opToMove, opToRemove, visibleCards } from '../src/board-ops.js';
@@ -25,7 +24,7 @@ function assertEachOnce(data, seed) {
   assert.equal(new Set(shown).size, shown.length, `seed ${seed}`);
 }
 
-test('a moved card is where it was put', () => {
+it('a moved card is where it was put', () => {
   for (let seed = 0; seed < SEEDS; seed += 1) {
     const random = randomFrom(seed);
     const { id, column, before, op } = randomMove(random, DOCS.board);
@@ -34,7 +33,7 @@ test('a moved card is where it was put', () => {
   }
 });
 
-test('two tabs that move cards at once agree, and each card is shown once', () => {
+it('two tabs that move cards at once agree, and each card is shown once', () => {
   for (let seed = 0; seed < SEEDS; seed += 1) {
     const random = randomFrom(seed);
     let data = structuredClone(DOCS.board);
@@ -54,7 +53,7 @@ test('two tabs that move cards at once agree, and each card is shown once', () =
   }
 });
 
-test('a card moved while another tab removes it is gone everywhere', () => {
+it('a card moved while another tab removes it is gone everywhere', () => {
   const removal = opToRemove(DOCS.board, 'roses');
   const move = opToMove(DOCS.board, 'roses', 2, null);
   const data = applied(applied(DOCS.board, removal), json0.transform(move, removal, 'right'));

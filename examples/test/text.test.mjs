@@ -1,6 +1,5 @@
 /** The functions under the text binding, against json0 itself. */
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import ShareDB from 'sharedb';
 import { PendingSplice, findSplice, spliceText } from '../src/splice.js';
 import { UndoHistory } from '../src/undo.js';
@@ -16,7 +15,7 @@ const opOf = (text, { at, remove, insert }) => [
 ];
 const applied = (text, op) => json0.apply({ text }, op).text;
 
-test('a found splice leads from one text to the other', () => {
+it('a found splice leads from one text to the other', () => {
   for (let seed = 0; seed < SEEDS; seed += 1) {
     const random = randomFrom(seed);
     const before = Array.from({ length: random(12) }, () => 'ab😀'.at(random(3))).join('');
@@ -27,7 +26,7 @@ test('a found splice leads from one text to the other', () => {
   }
 });
 
-test('the caret tells which of several equal characters changed', () => {
+it('the caret tells which of several equal characters changed', () => {
   assert.deepEqual(findSplice('aaa', 'aaaa', 2), { at: 1, remove: 0, insert: 'a' });
   assert.deepEqual(findSplice('aaa', 'aa', 1), { at: 1, remove: 1, insert: '' });
   assert.deepEqual(
@@ -37,12 +36,12 @@ test('the caret tells which of several equal characters changed', () => {
   );
 });
 
-test('a surrogate pair is replaced as a whole', () => {
+it('a surrogate pair is replaced as a whole', () => {
   assert.deepEqual(findSplice('x😀y', 'x😁y'), { at: 1, remove: 2, insert: '😁' });
   assert.deepEqual(findSplice('\u{1F600}', '\u{1FA00}'), { at: 0, remove: 2, insert: '\u{1FA00}' });
 });
 
-test('a pending splice carried over others is what json0 makes of it', () => {
+it('a pending splice carried over others is what json0 makes of it', () => {
   for (let seed = 0; seed < SEEDS; seed += 1) {
     const random = randomFrom(seed);
     const start = 'The quick brown fox';
@@ -64,7 +63,7 @@ test('a pending splice carried over others is what json0 makes of it', () => {
   }
 });
 
-test('undo takes back one’s own changes and leaves those of others', () => {
+it('undo takes back one’s own changes and leaves those of others', () => {
   for (let seed = 0; seed < SEEDS; seed += 1) {
     const random = randomFrom(seed);
     const history = new UndoHistory({ type: json0 });

@@ -65,7 +65,34 @@ async function moveAndWrite(stage) {
   assert.ok(data.columns[2].cards.includes('seeds'));
 }
 
-/** The same card, by all: wherever it ends, all show it at the same place, once. */
+const COLUMN_WIDTH = 380;
+
+/** Drags a card by its handle, with the mouse. */
+async function drag(page, card, x, y) {
+  const handle = await page.locator(handleOf(card)).boundingBox();
+  await page.mouse.move(handle.x + 8, handle.y + 12);
+  await page.mouse.down();
+  await page.mouse.move(handle.x + x, handle.y + y, { steps: 5 });
+  await page.mouse.up();
+}
+
+/** A card is dragged from column to column while somebody writes in it, and keeps the writer's focus. */
+async function dragAndWrite(stage) {
+  const pages = await stage.tabs(2, 'board', 'dragged');
+  const [a, b] = pages;
+  await b.locator('[data-card="letter"] textarea').press('End');
+  const typing = b.keyboard.type(' and their dog', { delay: 15 });
+  await drag(a, 'letter', COLUMN_WIDTH, -20);
+  await drag(a, 'letter', COLUMN_WIDTH, 40);
+  await typing;
+  const data = await agreedOnBoard(stage, pages, 'dragged');
+  assert.equal(data.cards.letter.text, 'Write back to the neighbours and their dog');
+  assert.ok(data.columns[2].cards.includes('letter'));
+  const focused = () => document.activeElement.closest('.card')?.dataset.card;
+  assert.equal(await b.evaluate(focused), 'letter');
+}
+
+/** The same card, by all: wherever it ends, all show it at the same place, once; and it is in one list when it is moved again. */
 async function moveOneCard(stage) {
   const pages = await stage.tabs(3, 'board', 'apart');
   await stage.cut(pages);
@@ -84,6 +111,9 @@ async function moveOneCard(stage) {
   assert.equal(data.cards.roses, undefined);
   assert.equal(data.cards[data.columns[1].cards.at(-1)].text, 'A new card');
   for (const page of pages) assert.equal(await page.locator('[data-card="fence"]').count(), 1);
+  await pages[1].locator(handleOf('fence')).press('ArrowLeft');
+  const { columns } = await agreedOnBoard(stage, pages, 'apart');
+  assert.equal(columns.flatMap(({ cards }) => cards).filter((id) => id === 'fence').length, 1);
 }
 
 const cell = (page, name) => page.locator(`[data-cell="${name}"]`).textContent();
@@ -120,6 +150,7 @@ async function stripIsLive(stage) {
 export const demoTests = [
   { name: 'counter: concurrent additions sum up', run: countTogether },
   { name: 'board: three tabs move and write at once', run: moveAndWrite },
+  { name: 'board: a card is dragged while another tab writes in it', run: dragAndWrite },
   { name: 'board: three tabs move one card apart', run: moveOneCard },
   { name: 'strip: host, tabs, sockets, pending ops and version are live', run: stripIsLive },
 ];

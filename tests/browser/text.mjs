@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { tokensIn, writeTokens } from './tokens.mjs';
 import { until } from './stage.mjs';
 
-const caretTo = (page, at) =>
-  page.locator('#letter').evaluate((field, place) => {
-    field.focus();
-    field.setSelectionRange(place, place);
-  }, at);
+const caretTo = (page, start, end = start) =>
+  page.locator('#letter').evaluate(
+    (field, range) => {
+      field.focus();
+      field.setSelectionRange(...range);
+    },
+    [start, end],
+  );
 
 const shown = (page) => page.locator('#letter').inputValue();
 
@@ -71,6 +74,20 @@ async function openedOffline(stage) {
   await agreedOnText(stage, [first, second], 'away');
 }
 
+/** The only tab is loaded while the server is away: nothing is to be shown until it is back. */
+async function loadedOffline(stage) {
+  const page = await stage.tab('text', 'loaded');
+  const { data } = await stage.agreed([page], 'loaded');
+  await stage.cut([page]);
+  await page.reload();
+  const back = page.getByRole('button', { name: 'Come back online' });
+  await back.waitFor();
+  assert.equal(await page.locator('body[data-ready]').count(), 0);
+  await back.click();
+  await page.locator('body[data-ready]').waitFor({ state: 'attached' });
+  assert.equal(await agreedOnText(stage, [page], 'loaded'), data.text);
+}
+
 async function sharedOffline(stage) {
   const pages = await stage.tabs(2, 'text', 'offline');
   const [a, b] = pages;
@@ -88,6 +105,79 @@ async function sharedOffline(stage) {
   await stage.post('restore');
   assert.equal(await agreedOnText(stage, pages, 'offline'), `From A. ${data.text}From B.`);
   assert.equal(await stage.sockets(), 1);
+}
+
+async function keptSelection(stage) {
+  const pages = await stage.tabs(2, 'text', 'selection');
+  const [a, b] = pages;
+  const before = await agreedOnText(stage, pages, 'selection');
+  const selected = () =>
+    a
+      .locator('#letter')
+      .evaluate(({ value, selectionStart, selectionEnd }) =>
+        value.slice(selectionStart, selectionEnd),
+      );
+  await caretTo(a, 9, 16);
+  assert.equal(await selected(), before.slice(9, 16));
+  await caretTo(b, 0, 4);
+  await b.keyboard.insertText('pasted over');
+  await agreedOnText(stage, pages, 'selection');
+  assert.equal(await selected(), before.slice(9, 16));
+}
+
+/** What others write is not put into the field while an input method composes a word there. */
+async function composing(stage) {
+  const pages = await stage.tabs(2, 'text', 'compose');
+  const [a, b] = pages;
+  await a.locator('#letter').fill('fresh text here');
+  await agreedOnText(stage, pages, 'compose');
+  await a.bringToFront();
+  await caretTo(a, 6, 10);
+  const input = await stage.context.newCDPSession(a);
+  await input.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 });
+  await b.evaluate(() => {
+    const field = document.querySelector('#letter');
+    field.setRangeText('[in]', 8, 8);
+    field.dispatchEvent(new InputEvent('input'));
+  });
+  await until("A's document has what B wrote", () =>
+    a.evaluate(() => window.demo.doc.data.text.includes('[in]')),
+  );
+  assert.equal(await shown(a), 'fresh にほ here');
+  await input.send('Input.insertText', { text: '日本' });
+  assert.equal(await agreedOnText(stage, pages, 'compose'), 'fresh 日本[in] here');
+}
+
+async function undoOfOnesOwn(stage) {
+  const pages = await stage.tabs(2, 'text', 'undo');
+  const [a, b] = pages;
+  const start = await agreedOnText(stage, pages, 'undo');
+  await caretTo(a, 0);
+  await a.keyboard.type('mine ');
+  await agreedOnText(stage, pages, 'undo');
+  await caretTo(b, 2);
+  await b.keyboard.type('YOURS');
+  assert.equal(await agreedOnText(stage, pages, 'undo'), `miYOURSne ${start}`);
+  await a.keyboard.press('Control+z');
+  assert.equal(await agreedOnText(stage, pages, 'undo'), `YOURS${start}`);
+  await a.keyboard.press('Control+Shift+z');
+  const again = await agreedOnText(stage, pages, 'undo');
+  assert.equal(again.replace('YOURS', ''), `mine ${start}`);
+}
+
+/** A text area shows a carriage return and a line feed as one character. */
+async function carriageReturns(stage) {
+  const pages = await stage.tabs(2, 'text', 'returns');
+  const [a] = pages;
+  const { data } = await stage.agreed(pages, 'returns');
+  await a.evaluate(() =>
+    window.demo.doc.submitOp([{ p: ['text', 0], si: 'x\r\ny\r\nz\r\n' }], { source: 'test' }),
+  );
+  await stage.agreed(pages, 'returns');
+  await caretTo(a, 4);
+  await a.keyboard.type('Q');
+  const { text } = (await stage.agreed(pages, 'returns')).data;
+  assert.equal(text, `x\r\ny\r\nQz\r\n${data.text}`);
 }
 
 /** Every token once, in the text and in the log, whatever was on its way when the server fell. */
@@ -152,7 +242,12 @@ export const textTests = [
   { name: 'text: three tabs type at one place', run: typingAtOnePlace },
   { name: 'text: a fourth tab opens without asking the server', run: openedLate },
   { name: 'text: a tab opens while the server is away', run: openedOffline },
+  { name: 'text: a page that loads while the server is away', run: loadedOffline },
   { name: 'text: two tabs share changes while the server is away', run: sharedOffline },
+  { name: 'text: a selection stays on its characters', run: keptSelection },
+  { name: 'text: what others do waits for a word that is composed', run: composing },
+  { name: 'text: undo takes back one’s own changes', run: undoOfOnesOwn },
+  { name: 'text: carriage returns in the document keep positions right', run: carriageReturns },
   { name: 'text: nothing lost or doubled while the server restarts', run: restartedUnderLoad },
   { name: 'text: nothing lost or doubled over an outage', run: cutUnderLoad },
   { name: 'text: the packaged worker', run: packagedWorker },

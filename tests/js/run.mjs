@@ -1,8 +1,8 @@
 /**
- * Runs the tests of this folder, each file in a process of its own, and ends with a count.
+ * Runs the tests of this folder and those of the examples, each file in a process of its own, and ends with a count.
  * A test that was found and did not report counts as failed, whatever ended its process.
  *
- *   node tests/js/run.mjs [part of a file's name]
+ *   node tests/js/run.mjs [part of a file's path]
  */
 
 import { fork } from 'node:child_process';
@@ -15,7 +15,9 @@ const TEST_LIMIT = 20_000;
 /** Milliseconds without a word after which a file's process is ended: it does not yield. */
 const SILENCE_LIMIT = 2 * TEST_LIMIT;
 
-const here = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const FOLDERS = ['tests/js', 'examples/test'];
+
 const [, script, argument = ''] = process.argv;
 if (process.send) await runFile(argument);
 else await runAll(argument);
@@ -23,7 +25,7 @@ else await runAll(argument);
 /** In the child: one file, every step reported. */
 async function runFile(file) {
   const mocha = new Mocha({ reporter: class {}, timeout: TEST_LIMIT });
-  mocha.addFile(here + file);
+  mocha.addFile(ROOT + file);
   await mocha.loadFilesAsync();
   const names = [];
   mocha.suite.eachTest((test) => names.push(test.fullTitle()));
@@ -36,9 +38,9 @@ async function runFile(file) {
 }
 
 async function runAll(part) {
-  const files = readdirSync(here).filter(
-    (name) => name.endsWith('.test.mjs') && name.includes(part),
-  );
+  const files = FOLDERS.flatMap((folder) =>
+    readdirSync(ROOT + folder).map((name) => `${folder}/${name}`),
+  ).filter((file) => file.endsWith('.test.mjs') && file.includes(part));
   let passed = 0;
   let failed = 0;
   for (const file of files) {

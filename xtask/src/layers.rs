@@ -141,7 +141,7 @@ fn clippy(what: &[&str]) -> Command {
 }
 
 /// Types and formatting of everything in JavaScript, programs that use the package's types, and
-/// the tests of the shim against ShareDB's own server and client.
+/// the tests of the shim against ShareDB's own server and client, and those of the examples that need no browser.
 fn js(options: &Options) -> Result<Count> {
     // The shim's types include those of the generated bindings.
     build::build(options.profile())?;
