@@ -4,7 +4,7 @@
 
 import { EventEmitter } from 'events';
 
-import { TabCore } from '../pkg/sharedb_proxy.js';
+import { TabCore } from './cores.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
 import { checkDurableStore } from './durable-options.js';

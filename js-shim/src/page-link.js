@@ -2,7 +2,7 @@
  * A host in this page, for the one tab that is this page, and the socket that it uses.
  */
 
-import { HostCore } from '../pkg/sharedb_proxy.js';
+import { HostCore } from './cores.js';
 import { checkDurableStore } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, newSource } from './locks.js';

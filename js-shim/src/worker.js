@@ -4,7 +4,7 @@
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
 
-import init, { HostCore } from '../pkg/sharedb_proxy.js';
+import { HostCore, isDead, loadModule } from './cores.js';
 import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, hostLock, newSource, tabLock } from './locks.js';
@@ -44,7 +44,7 @@ async function start(options) {
   refuseUnknown('serve', options, ['types', 'durableStore']);
   const served = checkServedStore(options.durableStore);
   for (const type of options.types ?? []) shared.types.register(type);
-  await init({ module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url) });
+  await loadModule(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url));
   const host = new WorkerHost(served);
   await host.alive;
   return host;
@@ -294,7 +294,7 @@ class WorkerHost {
       this._storage.stir();
       if (this._core.isOver) this._end();
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) return this._die(error);
+      if (isDead(this._core)) return this._die(/** @type {any} */ (error));
       throw error;
     }
   }

@@ -162,18 +162,70 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
         .remove_name_section(profile == Profile::Wasm)
         .remove_producers_section(true)
         .generate(&made)?;
-    let script = made.join(format!("{BINDINGS}.js"));
-    let bindings = fs::read_to_string(&script)?;
-    fs::write(script, format!("{BINDINGS_HEAD}{bindings}"))?;
     if profile == Profile::Wasm {
         optimise(&made.join(format!("{BINDINGS}_bg.wasm")))?;
     }
+    repeatable(&made)?;
 
     fs::create_dir_all(&package)?;
     let _ = fs::remove_file(&stamp);
     copy_into(&made, &package)?;
     fs::write(stamp, wanted)?;
     Ok(())
+}
+
+/// Turns the bindings into a function that gives bindings: as generated, they serve one instance for as long as the page
+/// lives, and an instance that has trapped has to be replaced.
+fn repeatable(made: &Path) -> Result<()> {
+    let script = made.join(format!("{BINDINGS}.js"));
+    let (text, classes) = repeatable_script(&fs::read_to_string(&script)?)?;
+    fs::write(script, text)?;
+    let declarations = made.join(format!("{BINDINGS}.d.ts"));
+    let text = repeatable_declarations(&fs::read_to_string(&declarations)?, &classes);
+    Ok(fs::write(declarations, text)?)
+}
+
+/// The script, and the names of its classes.
+fn repeatable_script(script: &str) -> Result<(String, Vec<String>)> {
+    const EXPORTS: &str = "export { initSync, __wbg_init as default };";
+    let Some((body, "")) = script.trim_end().split_once(EXPORTS) else {
+        bail!("the bindings do not end as wasm-bindgen ended them before: {EXPORTS}");
+    };
+    let classes: Vec<String> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("export class ")?.strip_suffix(" {"))
+        .map(str::to_owned)
+        .collect();
+    let body = body.replace("\nexport class ", "\nclass ");
+    if body.contains("\nexport ") {
+        bail!("the bindings export something else than classes");
+    }
+    let names = classes.join(", ");
+    let script = format!(
+        "{BINDINGS_HEAD}export function makeBindings() {{\n{body}\n\
+         return {{\n{names}, initSync, init: __wbg_init,\n\
+         module: () => wasmModule, memory: () => wasm.memory }};\n}}\n"
+    );
+    Ok((script, classes))
+}
+
+fn repeatable_declarations(declarations: &str, classes: &[String]) -> String {
+    let own = declarations
+        .replace("export class ", "declare class ")
+        .replace("export function ", "declare function ")
+        .replace("export default function ", "declare function ");
+    let names = classes.join(", ");
+    let members: String = classes
+        .iter()
+        .map(|class| format!("    {class}: typeof {class};\n"))
+        .collect();
+    format!(
+        "{own}\nexport type {{ {names} }};\n\n\
+         /** Bindings without an instance yet: `init` or `initSync` makes it. */\n\
+         export function makeBindings(): {{\n{members}    initSync: typeof initSync;\n    \
+         init: typeof __wbg_init;\n    module: () => WebAssembly.Module;\n    \
+         memory: () => WebAssembly.Memory;\n}};\n"
+    )
 }
 
 /// Binds and optimises a module that is not shipped, for Node's `require`.
@@ -198,7 +250,9 @@ fn optimise(module: &Path) -> Result<()> {
 
 fn fingerprint(module: &[u8], profile: Profile) -> String {
     let mut hasher = DefaultHasher::new();
-    (module, profile, BINDINGS_HEAD, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
+    (module, profile, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
+    // So may what is done to the bindings.
+    include_str!("build.rs").hash(&mut hasher);
     // The tools may change while the module stays: both are pinned in the lock files.
     for lock in ["Cargo.lock", "package-lock.json"] {
         fs::read(process::root().join(lock))
