@@ -87,7 +87,7 @@ function overBackend(backend, options) {
 /** @param {any} options */
 function overUrl(options) {
   const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
-  const storing = { namespace: url, ...pick(options, STORING) };
+  const storing = pick(options, STORING);
   const wanted = { ...storing, url, worker: options.worker };
   const reason = whyNoWorker(options);
   if (reason && !globalThis.WebSocket) {

@@ -766,8 +766,8 @@ export interface StoringOptions {
    */
   durableStore?: boolean | DurableStoreOptions;
   /**
-   * Of the store and of the worker. Give it the user's id: tabs of another namespace never share anything. The address
-   * where there is none; a socket without a `url` needs one for a durable store.
+   * Of the store and of the worker. Give it the user's id: tabs of another namespace never share anything. Required
+   * with `durableStore` (`ERR_NAMESPACE_REQUIRED`), unless the host is in this page and the storage is the application's own.
    */
   namespace?: string;
   /**
@@ -788,7 +788,10 @@ export interface ConnectionOptions extends StoringOptions {
    * url but for its query, refuses the page with `ERR_HOST_MISMATCH`, and the host is in the page.
    */
   worker?: (name: string) => any;
-  /** Pages of an origin share a host when this is the same; the URL where there is none. */
+  /**
+   * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the URL
+   * without credentials, query and fragment.
+   */
   namespace?: string;
 }
 

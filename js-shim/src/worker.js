@@ -8,6 +8,7 @@ import { HostCore, isDead, loadModule } from './cores.js';
 import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, hostLock, newSource, tabLock } from './locks.js';
+import { addressOf } from './namespace.js';
 import { refuseUnknown } from './options.js';
 import { shared } from './shared.js';
 import { HostStorage } from './storage/host-storage.js';
@@ -94,7 +95,7 @@ function isIntroduction(data) {
     tab &&
     typeof tab === 'string' &&
     typeof url === 'string' &&
-    typeof (namespace ?? '') === 'string' &&
+    typeof namespace === 'string' &&
     typeof (durableStore ?? {}) === 'object' &&
     typeof (parts ?? {}) === 'object' &&
     typeof (id ?? '') === 'string'
@@ -147,7 +148,7 @@ class WorkerHost {
    * @typedef {object} Introduction
    * @property {string} url
    * @property {string} [id]
-   * @property {string} [namespace]
+   * @property {string} namespace
    * @property {any} [durableStore]
    * @property {import('./durable-options.js').PageParts} [parts] what the page has of what cannot be sent
    * @property {boolean} [keepPendingOnReject]
@@ -174,11 +175,11 @@ class WorkerHost {
 
   /**
    * One host has one user's documents of one server, and nobody else's tab may see them. It was the first tab that said whose.
-   * What follows the `?` of a url may change, as a token does: it is the namespace that says who the user is.
+   * Credentials and query of a url may change, as a token does: it is the namespace that says who the user is.
    *
    * @param {Introduction} connect
    */
-  _whyRefused({ url, namespace = url, parts }) {
+  _whyRefused({ url, namespace, parts }) {
     const other = this._core && this._whatOther(url, namespace);
     // Not which it is: that may be a secret.
     const message = `the shared worker serves another ${other}: name it as options.worker is told to`;
@@ -193,7 +194,7 @@ class WorkerHost {
    */
   _whatOther(url, namespace) {
     if (namespace !== this._namespace) return 'namespace';
-    return withoutQuery(url) === withoutQuery(this._url) ? undefined : 'url';
+    return addressOf(url) === addressOf(this._url) ? undefined : 'url';
   }
 
   /** @param {[cause: number, text: string][]} [trapped] */
@@ -238,7 +239,7 @@ class WorkerHost {
 
   /** @param {Introduction} connect */
   _start(connect) {
-    const { url, id, namespace = url, durableStore, keepPendingOnReject } = connect;
+    const { url, id, namespace, durableStore, keepPendingOnReject } = connect;
     const kept = Boolean(durableStore);
     const { storage, ...served } = this._served;
     this._settings = sharedSettings(connect);
@@ -381,6 +382,3 @@ class WorkerHost {
     };
   }
 }
-
-/** @param {string} url */
-const withoutQuery = (url) => url.replace(/[?#].*$/, '');

@@ -152,11 +152,17 @@ describe('functions for the store', () => {
 
   it('do not go with the packaged worker, which has none', () => {
     const durableStore = { ...cipher };
+    const namespace = 'ada';
     inBrowser(() => {
-      refuses(() => connect({ durableStore }), 'ERR_OPTION_INVALID', /worker of your own/);
-      const { host } = connect({ durableStore, useSharedWorker: false });
+      refuses(
+        () => connect({ durableStore, namespace }),
+        'ERR_OPTION_INVALID',
+        /worker of your own/,
+      );
+      const { host } = connect({ durableStore, namespace, useSharedWorker: false });
       assert.equal(host.kind, 'in-page');
-      assert.equal(connect({ durableStore: { encrypt: false } }).host.kind, 'shared-worker');
+      const inClear = { durableStore: { encrypt: false }, namespace };
+      assert.equal(connect(inClear).host.kind, 'shared-worker');
     });
   });
 
@@ -179,7 +185,7 @@ describe('a worker that cannot be made', () => {
     }
     inBrowser(
       () => {
-        const { host } = connect({ durableStore: true });
+        const { host } = connect({ durableStore: true, namespace: 'ada' });
         assert.equal(host.kind, 'in-page');
         assert.equal(host.code, 'ERR_HOST_FAILED');
         assert.match(host.reason, /it is blocked/);

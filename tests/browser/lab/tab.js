@@ -33,9 +33,9 @@ const report = (...what) => globalThis.report?.(...what);
  * @param {string} [options.script] for the worker's module, as its query
  * @param {boolean} [options.inPage] the host is to be in this page
  */
-async function open({ ids, durable = true, store, namespace, inPage, ...given }) {
+async function open({ ids, durable = true, store, namespace = 'lab', inPage, ...given }) {
   const { path = '/sharedb', worker = 'worker', script = '', named } = given;
-  const { name = `lab ${namespace ?? ''}` } = given;
+  const { name = `lab ${namespace}` } = given;
   // The worker that encrypts is the only one that knows how.
   store ??= worker === 'sealed-worker' ? true : { encrypt: false };
   const connection = createConnection({
@@ -46,7 +46,7 @@ async function open({ ids, durable = true, store, namespace, inPage, ...given })
       return new SharedWorker(url, { type: 'module', name: named ? wanted : name });
     },
     durableStore: durable && store,
-    ...(namespace && { namespace }),
+    namespace,
   });
   const errors = [];
   connection.on('error', (error) => {
