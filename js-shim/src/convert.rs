@@ -6,7 +6,8 @@ use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
 use proxy_connection::{TabEvent, TabPresenceEvent, TabQueryEvent};
 use proxy_doc::{
-    DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source, Token,
+    Code, DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source,
+    Token,
 };
 use wasm_bindgen::prelude::*;
 
@@ -50,10 +51,19 @@ fn tokens(tokens: &[Token]) -> JsValue {
         .into()
 }
 
+/// A string, any other value, or `undefined`.
+fn code(error: &Error) -> JsValue {
+    match &error.code {
+        Some(Code::Text(text)) => JsValue::from_str(text),
+        Some(Code::Other(json)) => js_sys::JSON::parse(json.get()).unwrap_or_default(),
+        None => JsValue::UNDEFINED,
+    }
+}
+
 /// `[code, message, data, fromServer, exception]`.
 pub(crate) fn error(error: &Error) -> JsValue {
     Array::of5(
-        &optional(error.code.as_deref()),
+        &code(error),
         &JsValue::from_str(&error.message),
         &text(error.data.as_ref()),
         &JsValue::from(error.from_server),

@@ -136,6 +136,7 @@ export interface Logger {
  * found it. A server's is a plain `Error`, with the server's whole message as `data`.
  */
 export interface ClientError extends globalThis.Error {
+  /** A string in every error of ShareDB's and of this client; of a server's middleware, what that gave: a number, say. */
   code: string;
   data?: any;
 }

@@ -22,7 +22,7 @@ mod stack;
 
 pub use change::{Change, Create, resolve};
 pub use doc::{Doc, Edge, Naming, Snapshot, SnapshotType, Upstream};
-pub use error::{Error, codes};
+pub use error::{Code, Error, codes};
 pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};
 pub use json::{
     Entries, Json, ReadJson, WriteJson, json, json_string, parts, present, read_json, write_json,

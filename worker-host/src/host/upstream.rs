@@ -9,11 +9,10 @@ use proxy_doc::{
 use durable_store::record::Entry;
 
 use super::inputs::{Input, Message};
-use super::remote_presence::PresenceMessage;
 use super::{Host, Output, ReadyState};
 use crate::bulk::{Action, Bulk, single};
 use crate::wire::{
-    BulkItem, Extra, Fixup, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
+    BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
 };
 
 impl Host {
@@ -106,11 +105,7 @@ impl Host {
     pub(super) fn take_message(&mut self, Message { text, parsed }: Message) {
         match parsed {
             Ok(message) => self.handle_message(message, &text),
-            // Answers to malformed presence echo what no document message can hold.
-            Err(error) => match PresenceMessage::read(&text) {
-                Some(message) => self.handle_presence(message, &text),
-                None => self.warn(format!("Failed to parse message: {error}")),
-            },
+            Err(error) => self.warn(format!("Failed to parse message: {error}")),
         }
     }
 
@@ -253,9 +248,19 @@ impl Host {
 
     // ---- What the server sends ----
 
-    pub(super) fn handle_message(&mut self, mut message: Incoming, text: &str) {
+    fn handle_message(&mut self, mut message: Incoming, text: &str) {
         let whole = || proxy_doc::json(text.to_owned()).ok();
         let error = message.error.take().map(|error| error.into_error(whole()));
+        self.dispatch(message, error, whole);
+    }
+
+    /// A message, or the `error` that stands in for what it brings. `whole` gives all of it.
+    pub(super) fn dispatch(
+        &mut self,
+        message: Incoming,
+        error: Option<Error>,
+        whole: impl Fn() -> Option<Json>,
+    ) {
         match message.a.as_str() {
             "init" if message.knows_handshake() => self.send_handshake(),
             "init" => self.initialize(&message),
@@ -275,11 +280,7 @@ impl Host {
             "qu" => {}
             "nf" | "nt" => self.handle_past_snapshot(&message, error, whole()),
             "pp" => self.handle_pong(error),
-            "p" | "ps" | "pu" | "pr" => {
-                if let Some(message) = PresenceMessage::read(text) {
-                    self.handle_presence(message, text);
-                }
-            }
+            "p" | "ps" | "pu" | "pr" => self.handle_presence(message, error),
             other => self.warn(format!("Ignoring unrecognized message {other}")),
         }
     }
@@ -412,7 +413,8 @@ impl Host {
         }
         let src = message.src.take();
         let change = message.change();
-        let logged = self.store.as_ref().map(|_| change.clone());
+        let logged = change.as_ref().ok().filter(|_| self.store.is_some());
+        let logged = logged.cloned();
         let kind = self.read_change(handle, v, change);
         if let Ok(kind) = &kind {
             self.cache_op_for_presence(handle, v, kind, src.as_deref());
@@ -559,14 +561,19 @@ impl Host {
     }
 
     /// Reads an op that fits the document's version. Of others only the version matters.
-    fn read_change(&self, handle: DocHandle, v: Version, change: Change) -> Result<OpKind, Error> {
+    fn read_change(
+        &self,
+        handle: DocHandle,
+        v: Version,
+        change: Result<Change, Error>,
+    ) -> Result<OpKind, Error> {
         let Some(doc) = self.docs.get(&handle).map(|host_doc| &host_doc.doc) else {
             return Ok(OpKind::Noop);
         };
         if doc.version() != Some(v) {
             return Ok(OpKind::Noop);
         }
-        match change.read(doc.ty(), &*self.types) {
+        match change?.read(doc.ty(), &*self.types) {
             Err(error) if error.is(codes::ERR_OT_OP_BADLY_FORMED) => {
                 Err(Error::new(codes::ERR_OT_OP_NOT_APPLIED, error.message))
             }
@@ -586,11 +593,13 @@ impl Host {
         let creates = |op: &PendingOp| matches!(op.kind, OpKind::Create { .. });
         let created = host_doc.doc.inflight().is_some_and(creates);
         let ty = self.type_of_ack(handle);
-        let fixups: Result<Vec<OpKind>, Error> = message
-            .fixup
-            .iter()
-            .map(|fixup| fixup.change().read(ty.as_ref(), &*self.types))
-            .collect();
+        let changes = message.fixups();
+        let fixups: Result<Vec<OpKind>, Error> = changes.clone().and_then(|changes| {
+            let changes = changes.into_iter();
+            changes
+                .map(|change| change.read(ty.as_ref(), &*self.types))
+                .collect()
+        });
         if let Some(kind) = sent {
             self.cache_op_for_presence(handle, v, &kind, message.src.as_deref());
         }
@@ -598,14 +607,14 @@ impl Host {
             .docs
             .get(&handle)
             .is_some_and(|host_doc| host_doc.doc.is_next(v));
-        if let (true, Some(id)) = (is_next, id) {
+        if let (true, Some(id), Ok(changes)) = (is_next, id, changes) {
             // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
             // would create it again. And what the server added is a revision, to be kept first.
-            let blocking = created || !message.fixup.is_empty();
+            let blocking = created || !changes.is_empty();
             self.log(handle, blocking, || Entry::Ack {
                 id,
                 v,
-                fixups: message.fixup.iter().map(Fixup::change).collect(),
+                fixups: changes,
             });
         }
         self.commit_own(handle, v, fixups);
