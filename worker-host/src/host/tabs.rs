@@ -158,6 +158,7 @@ impl Host {
         // What still waits to be said to it is said to nobody.
         self.out
             .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
+        self.leave_pongs(tab);
         self.leave_queries(tab);
         self.leave_presences(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();

@@ -1,9 +1,9 @@
 //! The host's side towards the server (`lib/client/connection.js`).
 
-use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
+use broker::message::{ConnectionEvent, ConnectionState, DocEvent, State, ToTab, encode};
 use proxy_doc::{
     Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, PendingOp, Seq,
-    Snapshot, Version, codes, json_string, read_json,
+    Snapshot, TabId, Version, codes, json_string, read_json,
 };
 
 use durable_store::record::Entry;
@@ -54,15 +54,16 @@ impl Host {
 
     pub(super) fn take_socket(&mut self, ready: ReadyState) {
         self.generation += 1;
-        self.drop_sends();
+        self.forget_socket();
         self.set_state(ready.state(), None);
         if ready == ReadyState::Open {
             self.send_handshake();
         }
     }
 
-    /// What waits for the store to be sent on a socket is not for the next one.
-    fn drop_sends(&mut self) {
+    /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
+    fn forget_socket(&mut self) {
+        self.pongs.clear();
         self.out
             .retain(|said| !matches!(said.output, Output::Send(_)));
     }
@@ -78,7 +79,7 @@ impl Host {
             Some(r#""stopped""# | r#""Stopped by server""#) => State::Stopped,
             Some(_) | None => State::Disconnected,
         };
-        self.drop_sends();
+        self.forget_socket();
         self.set_state(state, reason);
         if self.options.opens_sockets && self.wants_socket {
             let delay = self.reconnect.next_delay(random);
@@ -396,15 +397,19 @@ impl Host {
     }
 
     fn handle_op(&mut self, mut message: Incoming, error: Option<Error>) {
-        let Some(handle) = self.handle_of(&message) else {
+        let handle = self.handle_of(&message);
+        if let Some(error) = error {
+            return match handle {
+                Some(handle) if self.is_of_another(handle, &message) => {}
+                Some(handle) if self.has_inflight(handle) => {
+                    self.handle_op_error(handle, error, message.seq);
+                }
+                Some(_) | None => self.tell_op_error(&message, &error),
+            };
+        }
+        let Some(handle) = handle else {
             return;
         };
-        if let Some(error) = error {
-            if self.is_of_another(handle, &message) {
-                return;
-            }
-            return self.handle_op_error(handle, error, message.seq);
-        }
         let Some(v) = message.v else {
             return self.warn("Ignoring op without a version".to_owned());
         };
@@ -468,7 +473,25 @@ impl Host {
         }
     }
 
-    /// The server refused the inflight op, or says that an op is wrong.
+    fn has_inflight(&self, handle: DocHandle) -> bool {
+        let host_doc = self.docs.get(&handle);
+        host_doc.is_some_and(|host_doc| host_doc.doc.inflight().is_some())
+    }
+
+    /// The server refused an op that this host did not send: the application may have written it to the socket. The
+    /// document may exist in a tab only.
+    fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
+        let (Some(collection), Some(id)) = (&message.c, &message.d) else {
+            return self.warn(format!("The server refused an op of no document: {error}"));
+        };
+        self.tell_all(|| ToTab::Doc {
+            collection: collection.clone(),
+            id: id.clone(),
+            event: DocEvent::Error(error.clone()),
+        });
+    }
+
+    /// The server refused the inflight op.
     fn handle_op_error(&mut self, handle: DocHandle, error: Error, seq: Option<Seq>) {
         let inflight = |host: &Self| {
             let host_doc = host.docs.get(&handle)?;
@@ -660,22 +683,31 @@ impl Host {
     }
 
     fn handle_pong(&mut self, error: Option<Error>) {
-        let Some(tab) = self.pongs.pop_front() else {
-            return;
-        };
-        let event = match error {
-            Some(error) => ConnectionEvent::Error(error),
+        let event = || match &error {
+            Some(error) => ConnectionEvent::Error(error.clone()),
             None => ConnectionEvent::Pong,
         };
-        self.tell(&tab, ToTab::Connection(event));
+        match self.pongs.pop_front() {
+            Some(Some(tab)) => self.tell(&tab, ToTab::Connection(event())),
+            Some(None) => {}
+            // The application wrote the ping to the socket itself.
+            None => self.tell_all(|| ToTab::Connection(event())),
+        }
+    }
+
+    /// The tab's pings go unanswered. They keep their places: the server answers in order.
+    pub(super) fn leave_pongs(&mut self, tab: &TabId) {
+        for asked in &mut self.pongs {
+            asked.take_if(|of| of == tab);
+        }
     }
 
     /// Asks the server for a pong, for `tab`.
-    pub(super) fn ping(&mut self, tab: super::TabId) {
+    pub(super) fn ping(&mut self, tab: TabId) {
         if !self.connected() {
             return;
         }
-        self.pongs.push_back(tab);
+        self.pongs.push_back(Some(tab));
         self.send(r#"{"a":"pp"}"#.to_owned());
     }
 
