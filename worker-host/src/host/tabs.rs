@@ -350,6 +350,13 @@ impl Host {
         };
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, read.life, read.revision);
+        let starts_again = read.revision.is_none() && read.life > 0;
+        if starts_again && read.action != ReadAction::Unsubscribe {
+            self.give_up_unusable(handle);
+        }
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
         let unplaced = read
             .revision
             .filter(|base| !host_doc.hub.can_stand_at(tab, *base));
