@@ -108,6 +108,21 @@ export interface Type {
   [more: string]: any;
 }
 
+/**
+ * A subtype of json0: what `types.map.json0.registerSubtype` takes, in every page and, for a host in a worker, in
+ * `serve({ subtypes })`. An op of one that is not known is refused with `ERR_OT_SUBTYPE_NOT_RECOGNIZED`.
+ */
+export interface Subtype {
+  /** The `t` of a component. */
+  name: string;
+  apply(snapshot: any, op: any): any;
+  transform(op: any, other: any, side: 'left' | 'right'): any;
+  compose(op: any, next: any): any;
+  /** Without it an op that the server refuses costs the document's other pending ops, too. */
+  invert?(op: any): any;
+  [more: string]: any;
+}
+
 /** The registry of OT types: one a process, shared with the `sharedb` of a server in Node. */
 export interface Types {
   /** The type of a document that names none: json0. */

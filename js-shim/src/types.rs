@@ -34,6 +34,8 @@ extern "C" {
     fn transform_x(this: &TypeBridge, left: &str, right: &str) -> Result<Vec<String>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn invert(this: &TypeBridge, op: &str) -> Result<String, JsValue>;
+    #[wasm_bindgen(method, js_name = knowsSubtype)]
+    fn knows_subtype(this: &TypeBridge, name: &str) -> bool;
     #[wasm_bindgen(method, catch)]
     fn create(this: &TypeBridge, data: Option<String>) -> Result<Option<String>, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -192,6 +194,10 @@ impl ForeignType for JsType {
 
     fn invert(&self, op: &Json) -> Result<Json, Error> {
         checked(self.bridge.invert(op.get()))
+    }
+
+    fn knows_subtype(&self, name: &str) -> bool {
+        self.bridge.knows_subtype(name)
     }
 
     fn create(&self, data: Option<&Json>) -> Result<Option<Json>, Error> {

@@ -9,8 +9,8 @@ import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durab
 import { HostKind } from './events.js';
 import { epoch, hostLock, newSource, tabLock } from './locks.js';
 import { addressOf } from './namespace.js';
-import { refuseUnknown } from './options.js';
-import { shared } from './shared.js';
+import { expectOption, isFunction, refuseUnknown } from './options.js';
+import { registerSubtype, shared } from './shared.js';
 import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
@@ -21,12 +21,24 @@ const LAST_WORDS = 50;
 /** What hosts died on so often is not tried again. */
 const TRAPS = 2;
 
+/** What `serve`'s subtypes have to be, for who gives others: a module in place of its type, say. */
+const SUBTYPES = 'a list of OT types with name, apply, transform and compose';
+
+/** @param {any} value */
+const areSubtypes = (value) =>
+  Array.isArray(value) &&
+  value.every(
+    (subtype) =>
+      typeof subtype?.name === 'string' &&
+      [subtype.apply, subtype.transform, subtype.compose].every(isFunction),
+  );
+
 /**
  * Serves the tabs of this worker. Where that cannot be, because of the options or because the browser lacks something, the
  * tabs are told why.
  *
- * @param {{types?: any[], durableStore?: any}} [options] the OT types that documents may have, beside json0; and what
- *   of the durable store cannot come from a page
+ * @param {{types?: any[], subtypes?: any[], durableStore?: any}} [options] the OT types that documents may have, beside
+ *   json0; the subtypes that json0 has, beside text0; and what of the durable store cannot come from a page
  */
 export function serve(options = {}) {
   const scope = /** @type {any} */ (globalThis);
@@ -42,9 +54,11 @@ export function serve(options = {}) {
  * @returns {Promise<WorkerHost>}
  */
 async function start(options) {
-  refuseUnknown('serve', options, ['types', 'durableStore']);
+  refuseUnknown('serve', options, ['types', 'subtypes', 'durableStore']);
+  expectOption('serve', options, 'subtypes', areSubtypes, SUBTYPES);
   const served = checkServedStore(options.durableStore);
   for (const type of options.types ?? []) shared.types.register(type);
+  for (const subtype of options.subtypes ?? []) registerSubtype(subtype);
   await loadModule(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url));
   const host = new WorkerHost(served);
   await host.alive;

@@ -24,6 +24,7 @@ import { lifeTests } from './life.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
+import { subtypeTests } from './subtypes.mjs';
 import { textTests } from './text.mjs';
 import { trapTests } from './traps.mjs';
 import { watchingTests } from './watching.mjs';
@@ -43,6 +44,7 @@ const TESTS = [
   ...faultTests,
   ...hostTests,
   ...storageTests,
+  ...subtypeTests,
   ...durableTests,
   ...failingTests,
   ...trapTests,

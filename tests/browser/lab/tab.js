@@ -8,7 +8,8 @@
  * it comes from elsewhere.
  */
 
-import { IndexedDbStorage, createConnection } from 'sharedb-proxy';
+import otText from 'ot-text';
+import { IndexedDbStorage, createConnection, types } from 'sharedb-proxy';
 import * as mirror from './mirror.js';
 
 const COLLECTION = 'demo';
@@ -118,7 +119,10 @@ const flush = ({ connection }) => new Promise((done) => connection.flushWrites(d
 const storage = ({ connection }) =>
   connection.storage.mode === 'none' ? null : connection.storage;
 
-globalThis.lab = { open, edit, submit, flush, storage, mirror, IndexedDbStorage };
+/** Gives the page's json0 the subtype `text`. */
+const registerText = () => types.map.json0.registerSubtype(otText.type);
+
+globalThis.lab = { registerText, open, edit, submit, flush, storage, mirror, IndexedDbStorage };
 
 const query = new URLSearchParams(location.search);
 const ids = query.getAll('doc');
