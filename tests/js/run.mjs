@@ -12,8 +12,8 @@ import Mocha from 'mocha';
 
 /** Milliseconds for one test: the slowest takes about two seconds on a busy machine. */
 const TEST_LIMIT = 20_000;
-/** Milliseconds without a word after which a file's process is ended: it does not yield. */
-const SILENCE_LIMIT = 2 * TEST_LIMIT;
+/** A file's process that says nothing for so many times the limit of its test does not yield, and is ended. */
+const PATIENCE = 2;
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDERS = ['tests/js', 'examples/test'];
@@ -31,6 +31,7 @@ async function runFile(file) {
   mocha.suite.eachTest((test) => names.push(test.fullTitle()));
   process.send({ kind: 'plan', names });
   const runner = mocha.run(() => process.send({ kind: 'end' }, () => process.exit(0)));
+  runner.on('test', (test) => process.send({ kind: 'start', limit: test.timeout() }));
   runner.on('pass', (test) => process.send({ kind: 'pass', name: test.fullTitle() }));
   runner.on('fail', (test, error) => {
     process.send({ kind: 'fail', name: test.fullTitle(), error: error.stack ?? String(error) });
@@ -67,15 +68,16 @@ function watch(file) {
     const child = fork(script, [file], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     let lastWords = '';
     let silence;
-    const listenOn = () => {
+    const listenOn = (limit = TEST_LIMIT) => {
       clearTimeout(silence);
-      silence = setTimeout(() => child.kill('SIGKILL'), SILENCE_LIMIT);
+      silence = setTimeout(() => child.kill('SIGKILL'), PATIENCE * limit);
     };
     listenOn();
     child.stderr.on('data', (chunk) => (lastWords = (lastWords + chunk).slice(-2000)));
-    child.on('message', ({ kind, name, error, names: all }) => {
-      listenOn();
+    child.on('message', ({ kind, name, error, names: all, limit }) => {
+      listenOn(limit);
       if (kind === 'plan') names = all;
+      else if (kind === 'start') return;
       else if (kind === 'pass') good.add(name);
       else if (kind === 'fail') bad.set(name, error);
       else ended = true;
