@@ -4,6 +4,7 @@
 
 import { EventEmitter } from 'events';
 
+import { checkConnectionOptions } from './connection-options.js';
 import { TabCore } from './cores.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
@@ -24,6 +25,20 @@ import { typesBridge } from './types-bridge.js';
 /** Held by the tab that asks the browser to keep what is stored. */
 const PERSIST_LOCK = 'sharedb-proxy persist';
 
+/** Options of `createConnection`, which are no options here. */
+const WITHOUT_SOCKET = 'say createConnection(url, {…}): this connection has a socket';
+const OF_CREATE_CONNECTION = {
+  url: WITHOUT_SOCKET,
+  useSharedWorker: WITHOUT_SOCKET,
+  worker: WITHOUT_SOCKET,
+};
+
+/** @param {any} options those of an application */
+function checkOptions(options) {
+  checkConnectionOptions('new Connection', options, [], OF_CREATE_CONNECTION);
+  return options;
+}
+
 const closed = () => new shared.Error('ERR_CONNECTION_CLOSED', 'The connection is closed');
 
 export class Connection extends EventEmitter {
@@ -39,8 +54,8 @@ export class Connection extends EventEmitter {
    */
   constructor(socket, options = {}) {
     super();
+    const { link = new PageLink(socket, checkOptions(options)) } = options;
     const durableStore = checkDurableStore(options.durableStore);
-    const link = options.link ?? new PageLink(socket, options);
     /** @type {Record<string, Record<string, Doc>>} */
     this.collections = Object.create(null);
     /** @type {Record<number, Query>} */

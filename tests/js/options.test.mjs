@@ -62,6 +62,21 @@ describe('options', () => {
     refuses(() => connect({ nameSpace: 'a' }), 'ERR_OPTION_UNKNOWN', /no option nameSpace/);
   });
 
+  it('of a Connection over a socket are checked as those of createConnection', () => {
+    for (const [options, code, pattern] of [
+      [{ nameSpace: 'a' }, 'ERR_OPTION_UNKNOWN', /no option nameSpace: there are namespace/],
+      [{ storage: new ours.InMemoryStorage() }, 'ERR_OPTION_UNKNOWN', /say durableStore: /],
+      [{ url: URL }, 'ERR_OPTION_UNKNOWN', /say createConnection\(url/],
+      [{ open: () => {} }, 'ERR_OPTION_UNKNOWN', /no option open/],
+      [{ tab: 'a' }, 'ERR_OPTION_UNKNOWN', /no option tab/],
+      [{ namespace: 7 }, 'ERR_OPTION_INVALID', /namespace is not a text/],
+      [{ keepPendingOnReject: 'yes' }, 'ERR_OPTION_INVALID', /is not true or false/],
+    ]) {
+      const { socket } = new Wire(new Backend());
+      refuses(() => new ours.Connection(socket, options), code, pattern);
+    }
+  });
+
   it('of another durable store are refused, too', () => {
     for (const [name, value, pattern] of [
       ['maxBatchSize', 10, /one commit/],
