@@ -11,11 +11,12 @@ import { Doc } from './doc.js';
 import { checkDurableStore } from './durable-options.js';
 import { DurableStore, WIPED, describeStorage, handleStorage, noStore } from './durable-store.js';
 import { Kind } from './events.js';
+import { PageLife } from './page-life.js';
 import { PageLink } from './page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
 import { asError, shared, toError } from './shared.js';
-import { nextTick } from './ticks.js';
+import { endOfListener, nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
@@ -101,6 +102,8 @@ export class Connection extends EventEmitter {
     this._busy = 0;
     /** Messages that came while we were. @type {string[]} */
     this._inbox = [];
+    this._page = new PageLife(() => this._flushAll());
+    this._page.watch();
     if (durableStore?.maxOpBytes) this._core.limitOps(durableStore.maxOpBytes);
     link.attach(this);
     this._run(() => this._core.register());
@@ -513,6 +516,7 @@ export class Connection extends EventEmitter {
   _endForWipe() {
     this._wiped = true;
     this._closed = true;
+    this._page.leave();
     this._letters = [];
     this._link.expectEnd();
     this._endWaits();
@@ -598,10 +602,12 @@ export class Connection extends EventEmitter {
       this._closed = closed;
       throw error;
     }
+    this._page.watch();
   }
 
   close() {
     this._closed = true;
+    this._page.leave();
     this._link.close();
     this._endWaits();
   }
@@ -769,13 +775,21 @@ export class Connection extends EventEmitter {
     for (const { ask } of this._snapshotRequests.values()) ask();
   }
 
+  /** The page may be about to go: what was submitted is for the host, which may outlive the page. */
+  _flushAll() {
+    // What is to be done last is pushed first.
+    const handles = [...this._docs.keys()].reverse();
+    this._run(() => handles.forEach((handle) => this._core.flush(handle)));
+  }
+
   /**
-   * Something to do in the next tick, and what came meanwhile.
+   * Something to do in the next tick, and what came meanwhile. A page that goes away has no next tick.
    *
    * @param {() => void} call
    */
   _later(call) {
-    nextTick(() => {
+    const wait = this._page.isHiding ? endOfListener : nextTick;
+    wait(() => {
       this._run(call);
       this._readInbox();
     });

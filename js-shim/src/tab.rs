@@ -82,11 +82,6 @@ impl TabCore {
         self.inner.host_lost();
     }
 
-    /// See `ProxyConnection::unregister`.
-    pub fn unregister(&mut self) {
-        self.inner.unregister();
-    }
-
     /// See `ProxyConnection::close`.
     pub fn close(&mut self, at_once: bool, leave: bool) {
         self.inner.close(at_once, leave);

@@ -140,7 +140,6 @@ export class WorkerLink {
     if (!this._start()) return;
     this._bearSilence();
     this._hold();
-    globalThis.addEventListener?.('pagehide', this._onPageHide);
   }
 
   /**
@@ -248,7 +247,6 @@ export class WorkerLink {
     timers.stop(this._silence);
     // A queued request would keep this connection in memory until the host dies.
     if (!this._whenEnded.length) this._unwatch();
-    globalThis.removeEventListener?.('pagehide', this._onPageHide);
     if (this._worker) this._worker.onerror = this._worker.port.onmessage = null;
     this._release();
   }
@@ -374,11 +372,6 @@ export class WorkerLink {
     const { _introduction: introduction, _tab: tab, _id: id, _trapped: trapped } = this;
     this._worker.port.postMessage({ connect: { ...introduction, tab, id, trapped } });
   }
-
-  /** @param {PageTransitionEvent} event */
-  _onPageHide = (event) => {
-    if (!event.persisted) this._connection._run(() => this._connection._core.unregister());
-  };
 
   get id() {
     return undefined;

@@ -382,11 +382,6 @@ impl ProxyConnection {
         self.set_state(State::Disconnected, None);
     }
 
-    /// Leaves the host, without a word to the application: the page goes away.
-    pub fn unregister(&mut self) {
-        self.tell_host(&ToHost::Unregister {});
-    }
-
     /// Closes the connection.
     ///
     /// `at_once`: the host is elsewhere, so the state changes before the call returns, as it does

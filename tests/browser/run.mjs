@@ -20,6 +20,7 @@ import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
+import { lastEditTests } from './last-edit.mjs';
 import { lifeTests } from './life.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
@@ -41,6 +42,7 @@ const TESTS = [
   ...demoTests,
   ...richTests,
   ...lifeTests,
+  ...lastEditTests,
   ...faultTests,
   ...hostTests,
   ...storageTests,

@@ -52,7 +52,6 @@ impl Host {
         }
         match message {
             ToHost::Register { protocol, resume } => self.register(tab, protocol, resume),
-            ToHost::Unregister {} => self.lose_tab(tab),
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
             ToHost::Ping {} => self.ping(tab.clone()),
