@@ -58,7 +58,7 @@ export class Connection extends EventEmitter {
     const { link = new PageLink(socket, checkOptions(options)) } = options;
     const durableStore = checkDurableStore(options.durableStore);
     /** @type {Record<string, Record<string, Doc>>} */
-    this.collections = Object.create(null);
+    this._collections = this._watched(Object.create(null));
     /** @type {Record<number, Query>} */
     this.queries = Object.create(null);
     this.nextQueryId = 1;
@@ -150,6 +150,42 @@ export class Connection extends EventEmitter {
 
   // ---- Documents ----
 
+  /** The documents by collection and id. What the application takes out is forgotten. */
+  get collections() {
+    return this._collections;
+  }
+
+  set collections(collections) {
+    const before = this._collections;
+    this._collections = this._watched(collections);
+    for (const docs of Object.values(before)) this._noteRemoved(docs);
+  }
+
+  /**
+   * Documents by id, or these by collection: whatever is deleted from it is noted.
+   *
+   * @param {any} target
+   */
+  _watched(target) {
+    return new Proxy(target, {
+      deleteProperty: (_, key) => {
+        const removed = target[key];
+        delete target[key];
+        if (removed) this._noteRemoved(removed instanceof Doc ? [removed] : removed);
+        return true;
+      },
+    });
+  }
+
+  /** @param {Doc[] | Record<string, Doc>} docs */
+  _noteRemoved(docs) {
+    for (const doc of Object.values(docs)) {
+      const isHeld = this._docs.get(doc._handle) === doc;
+      // What is pending comes to its end first, and says so.
+      if (isHeld && this._isRemoved(doc) && !doc.hasWritePending()) this._forget(doc);
+    }
+  }
+
   /**
    * @param {string} collection
    * @param {string} id
@@ -160,6 +196,8 @@ export class Connection extends EventEmitter {
     [collection, id] = [String(collection), String(id)];
     let doc = this.getExisting(collection, id);
     if (!doc) {
+      const held = this._docs.get(this._core.get(collection, id));
+      if (held && this._isRemoved(held)) this._forget(held);
       doc = this._docOf(collection, id);
       this._addDoc(doc);
       this.emit('doc', doc);
@@ -205,22 +243,53 @@ export class Connection extends EventEmitter {
 
   /** @param {Doc} doc */
   _addDoc(doc) {
-    const docs = (this.collections[doc.collection] ??= Object.create(null));
+    const docs = (this.collections[doc.collection] ??= this._watched(Object.create(null)));
     docs[doc.id] = doc;
+    doc._wasSeen = true;
+  }
+
+  /**
+   * Whether the application took the document out of `collections`, as test suites do to start afresh.
+   *
+   * @param {Doc} doc
+   */
+  _isRemoved(doc) {
+    return doc._wasSeen && this.getExisting(doc.collection, doc.id) !== doc;
+  }
+
+  /**
+   * Gives up a document that was removed. Its pending ops end with an error: the next Doc of this name is to know
+   * nothing of them, so nobody would hear of their end.
+   *
+   * @param {Doc} doc
+   */
+  _forget(doc) {
+    if (doc.hasWritePending()) this._run(() => this._core.abandon(doc._handle));
+    // The last of its events may have been a reason to do so already.
+    if (this._docs.get(doc._handle) === doc) this._release(doc);
+  }
+
+  /**
+   * The machine forgets the document, which stays as it is.
+   *
+   * @param {Doc} doc
+   */
+  _release(doc) {
+    doc._leave();
+    leaveDoc(doc);
+    this._docs.delete(doc._handle);
+    this._run(() => this._core.destroy(doc._handle));
   }
 
   /** @param {Doc} doc */
   _destroyDoc(doc) {
     if (!doc._wantsDestroy) return;
+    if (this._docs.get(doc._handle) === doc) this._release(doc);
     const docs = this.collections[doc.collection];
     if (docs?.[doc.id] === doc) {
       delete docs[doc.id];
       if (!Object.keys(docs).length) delete this.collections[doc.collection];
     }
-    doc._leave();
-    leaveDoc(doc);
-    this._docs.delete(doc._handle);
-    this._run(() => this._core.destroy(doc._handle));
     doc.emit('destroy');
   }
 
@@ -824,7 +893,10 @@ export class Connection extends EventEmitter {
         return void shared.logger.warn(event[1]);
       case Kind.OpenDoc: {
         const [, handle, collection, id] = event;
-        if (this._docs.has(handle)) return;
+        const held = this._docs.get(handle);
+        // One that was removed has just got the newest state, and is in the results of a query.
+        if (held && this._isRemoved(held)) this._addDoc(held);
+        if (held) return;
         if (this.durableStore?._isReading(collection, id)) this._docOf(collection, id);
         else this.get(collection, id);
         return;
@@ -844,7 +916,9 @@ export class Connection extends EventEmitter {
       default: {
         const doc = this._docs.get(event[1]);
         if (event[0] === Kind.Callback) return this._callBack(event[2], event[3]);
-        if (doc) this._handleDoc(doc, event);
+        if (!doc) return;
+        this._handleDoc(doc, event);
+        if (event[0] === Kind.NoWritePending) this._noteRemoved([doc]);
       }
     }
   }

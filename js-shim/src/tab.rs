@@ -132,6 +132,11 @@ impl TabCore {
         self.inner.get(DocKey { collection, id }).0
     }
 
+    /// Ends the ops of a document that the application took out of its connection.
+    pub fn abandon(&mut self, doc: u32) {
+        self.inner.abandon(DocHandle(doc));
+    }
+
     /// Forgets a document.
     pub fn destroy(&mut self, doc: u32) {
         self.inner.destroy(DocHandle(doc));

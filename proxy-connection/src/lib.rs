@@ -507,6 +507,18 @@ impl ProxyConnection {
         handle
     }
 
+    /// The application took the document out of its connection. What is pending is sent, as far as it can be
+    /// now, and its callbacks get `ERR_DOC_NOT_IN_CONNECTION`.
+    pub fn abandon(&mut self, handle: DocHandle) {
+        let message = "The document was removed from connection.collections before its ops were acknowledged: \
+            whether they are committed is not known. Wait for doc.whenNothingPending before";
+        let error = Error::new(codes::ERR_DOC_NOT_IN_CONNECTION, message);
+        self.with_doc(handle, |doc, up| {
+            doc.flush(up);
+            doc.abandon(up, &error);
+        });
+    }
+
     /// Forgets the document.
     pub fn destroy(&mut self, handle: DocHandle) {
         let presences = self.last_presences(handle);
