@@ -4,7 +4,6 @@
 
 import { EventEmitter } from 'events';
 
-import { pick } from './options.js';
 import { movePresence, reloadPresence, voidPresence } from './presence.js';
 import { asError, isNative, shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
@@ -14,15 +13,6 @@ import { nextTick } from './ticks.js';
 
 const CLOSED_BEFORE_ACKNOWLEDGED =
   'The connection was closed before everything pending was acknowledged';
-/** What the machine knows of a document, and the Doc keeps when the machine forgets it. */
-const KEPT = /** @type {const} */ ([
-  'version',
-  'paused',
-  'preventCompose',
-  'submitSource',
-  'subscribed',
-  'wantSubscribe',
-]);
 const DANGEROUS = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 export class Doc extends EventEmitter {
@@ -47,8 +37,6 @@ export class Doc extends EventEmitter {
     /** The machine's number of this document. */
     this._handle = connection._core.get(collection, id);
     this._wantsDestroy = false;
-    /** Whether it was in `connection.collections`. */
-    this._wasSeen = false;
     /** The remote op whose components are being applied. @type {any} */
     this._batch = null;
     /** The snapshot that the application is handing in right now. @type {any} */
@@ -79,7 +67,7 @@ export class Doc extends EventEmitter {
 
   // ---- What the machine knows ----
 
-  /** @param {typeof KEPT[number]} what */
+  /** @param {'version' | 'paused' | 'preventCompose' | 'submitSource'} what */
   _of(what) {
     return this._left ? this._left[what] : this.connection._core[what](this._handle);
   }
@@ -93,11 +81,11 @@ export class Doc extends EventEmitter {
   }
 
   get subscribed() {
-    return this._of('subscribed');
+    return this.connection._core.subscribed(this._handle);
   }
 
   get wantSubscribe() {
-    return this._of('wantSubscribe');
+    return this.connection._core.wantSubscribe(this._handle);
   }
 
   get paused() {
@@ -421,7 +409,8 @@ export class Doc extends EventEmitter {
 
   /** Keeps what the machine is about to forget: the document may be used again. */
   _leave() {
-    this._left = pick(this, KEPT);
+    const { version, paused, preventCompose, submitSource } = this;
+    this._left = { version, paused, preventCompose, submitSource };
   }
 
   /** @param {any} error */
@@ -438,13 +427,10 @@ export class Doc extends EventEmitter {
     else this.emit('error', error);
   }
 
-  /** A Doc that is used again after it was destroyed, or removed from `collections`, takes its place again. */
+  /** A destroyed Doc that is used again takes its place again. */
   _attach() {
     const { connection, collection, id } = this;
-    if (connection._docs.get(this._handle) === this) {
-      if (connection._isRemoved(this)) connection._addDoc(this);
-      return;
-    }
+    if (connection._docs.get(this._handle) === this) return;
     this._handle = connection._core.get(collection, id);
     connection._docs.set(this._handle, this);
     connection._addDoc(this);
@@ -468,8 +454,6 @@ export class Doc extends EventEmitter {
     } finally {
       this._ingesting = null;
     }
-    // A destroyed one has unsubscribed; one that was removed from `collections` has not.
-    if (left.wantSubscribe) this.subscribe();
   }
 
   // ---- What the machine asks for ----

@@ -4,12 +4,12 @@
  */
 
 import bytes from '../pkg/sharedb_proxy_bg.wasm';
-import { useModule } from './cores.js';
+import { initSync } from '../pkg/sharedb_proxy.js';
 import { shared } from './shared.js';
 
 export * from './client.js';
 
-useModule(/** @type {any} */ (bytes));
+initSync({ module: bytes });
 
 const { types, logger, Error } = shared;
 export { Error, logger, types };

@@ -141,9 +141,10 @@ describe('what is wrong with the options', () => {
   it('is that nothing says whose documents they are', async () => {
     const nameless = () =>
       new ours.Connection(new Wire(new Backend()).socket, { durableStore: true });
-    assert.throws(nameless, { code: 'ERR_NAMESPACE_REQUIRED', message: /namespace: user\.id/ });
+    assert.throws(nameless, { code: 'ERR_OPTION_INVALID', message: /needs a namespace/ });
     const { socket } = new Wire(new Backend());
-    const connection = new ours.Connection(socket, { durableStore: true, namespace: 'ada' });
+    socket.url = 'wss://example.com/';
+    const connection = new ours.Connection(socket, { durableStore: true });
     assert.equal((await happens(connection, 'storage')).mode, 'memory');
   });
 });

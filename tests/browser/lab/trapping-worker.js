@@ -10,8 +10,7 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
-import { HostCore } from '../../../js-shim/src/cores.js';
-import { TRAP } from '../../js/trap.mjs';
+import { HostCore } from '../../../js-shim/pkg/sharedb_proxy.js';
 import { typesBridge } from '../../../js-shim/src/types-bridge.js';
 
 const query = new URLSearchParams(location.search);
@@ -39,7 +38,7 @@ if (query.has('always')) {
     return handleTab.apply(this, args);
   };
   HostCore.prototype.poll = function polling() {
-    if (hasTab && !begun.look()) handleTab.call(this, TRAP, '');
+    if (hasTab && !begun.look()) throw new WebAssembly.RuntimeError('unreachable');
     return poll.call(this);
   };
 }

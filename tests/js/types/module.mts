@@ -11,7 +11,6 @@ import {
   type ConnectionHost,
   type HostStatus,
   type PendingOp,
-  type Subtype,
   type Type,
 } from 'sharedb-proxy';
 import { serve } from 'sharedb-proxy/worker';
@@ -22,7 +21,6 @@ interface Note {
 }
 
 declare const richText: { type: Type };
-declare const text: { type: Subtype };
 declare const backend: { connect(connection?: unknown): unknown };
 declare const browserSocket: WebSocket;
 
@@ -107,6 +105,3 @@ types.defaultType = richText.type;
 logger.setMethods({ warn: (...args) => console.log(args) });
 serve();
 serve({ types: [richText.type] });
-serve({ subtypes: [text.type] });
-// @ts-expect-error a module is not a subtype
-serve({ subtypes: [text] });

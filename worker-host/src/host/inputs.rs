@@ -193,7 +193,8 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
             let results = request.results.iter().flatten();
             results.map(|id| key(&request.collection, id)).collect()
         }
-        ToHost::Received { .. }
+        ToHost::Unregister {}
+        | ToHost::Received { .. }
         | ToHost::Close { .. }
         | ToHost::Ping {}
         | ToHost::Status { .. }
