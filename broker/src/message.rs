@@ -32,8 +32,6 @@ pub enum ToHost {
         /// What the tab holds.
         resume: Vec<Resumed>,
     },
-    /// The tab leaves; its ops stay.
-    Unregister {},
     /// So many messages have arrived: the host may forget what only older ones needed.
     Received {
         /// Messages since the registration.

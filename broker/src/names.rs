@@ -16,7 +16,6 @@ wire!(enum ToHost {
         protocol = "protocol";
         resume = "resume" or Vec::new();
     },
-    Unregister = "tab.unregister" {},
     Received = "tab.received" { count = "count" },
     Close = "connection.close" { generation = "generation" },
     Ping = "connection.ping" {},

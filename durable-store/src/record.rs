@@ -8,7 +8,9 @@
 //! | `meta` `state` | [`StoreState`]: where the journal begins, and what no document owns |
 //! | `meta` `journal/<n>` | [`JournalRecord`]: what one commit changed, in order |
 //! | `meta` `inventory/<n>` | a list of [`Stored`]: the documents of one bucket, their versions, who has pending ops |
-//! | `meta` `letters` | a list of [`Letter`]s |
+//! | `meta` `letter/<n>` | a [`Letter`] |
+//! | `meta` `letter-index` | [`LetterIndex`]: which letters there are |
+//! | `meta` `letters` | a list of all [`Letter`]s: read, and written by earlier versions only |
 //! | `docs` `<collection>/<id>` | [`DocRecord`]: a whole document, as it was after a journal record |
 
 use proxy_doc::{
@@ -345,4 +347,32 @@ wire!(struct Letter {
     change = "change";
     error = "error";
     version = "version";
+});
+
+/// Which letters there are.
+#[derive(Debug, Default)]
+pub struct LetterIndex {
+    /// The number of the next letter.
+    pub next: u64,
+    /// The numbers of those that there are, ascending.
+    pub runs: Vec<LetterRun>,
+}
+
+wire!(struct LetterIndex {
+    next = "next";
+    runs = "runs";
+});
+
+/// Letters whose numbers follow each other.
+#[derive(Debug)]
+pub struct LetterRun {
+    /// The number of the first.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+}
+
+wire!(struct LetterRun {
+    first = "first";
+    last = "last";
 });

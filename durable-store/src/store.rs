@@ -6,19 +6,21 @@
 //! has grown; then the journal's beginning is dropped.
 //!
 //! This file has what is asked of the store and told to it, and where its requests go. `store/restore.rs` is how
-//! it begins, `store/write.rs` what is written and when, `store/failure.rs` what is done when that fails.
+//! it begins, `store/letters.rs` the dead letters, `store/write.rs` what is written and when, `store/failure.rs` what is done when that fails.
 //!
 //! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
 //! not acknowledged.
 
 mod failure;
+mod letters;
 mod restore;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, next_count, write_json};
+use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, write_json};
 
+use self::letters::Letters;
 use crate::inventory::Inventory;
 use crate::lack::Lacking;
 use crate::record::{
@@ -27,8 +29,6 @@ use crate::record::{
 
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
 const MAX_NUMBERS: usize = 100;
-/// Letters that are kept; older ones go, and a warning says so.
-const MAX_LETTERS: usize = 1000;
 
 /// For how long the store is to remember.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,6 +185,7 @@ pub trait Documents {
 enum Phase {
     Opening,
     ReadingState,
+    ReadingLetters,
     ReadingJournal,
     FindingTabs,
     ReadingDocs,
@@ -200,6 +201,7 @@ enum Asked {
     Open,
     Check,
     State,
+    Letters,
     Journal,
     JournalDocs,
     Docs(Vec<DocKey>),
@@ -268,10 +270,7 @@ pub struct DurableStore {
     quiet: bool,
     inventory: Inventory,
     has_inventory: bool,
-    letters: Vec<Letter>,
-    /// No two letters of a life have the same number, also where the first was removed.
-    next_letter: u64,
-    letters_changed: bool,
+    letters: Letters,
     state_changed: bool,
     /// The host that had written last when this one began; none where the store is new.
     found: Option<u64>,
@@ -324,9 +323,7 @@ impl DurableStore {
             quiet: false,
             inventory: Inventory::default(),
             has_inventory: false,
-            letters: Vec::new(),
-            next_letter: 1,
-            letters_changed: false,
+            letters: Letters::default(),
             state_changed: false,
             found: None,
             claimed: false,
@@ -400,6 +397,7 @@ impl DurableStore {
             Phase::Lost | Phase::Wiping => u64::MAX,
             Phase::Opening
             | Phase::ReadingState
+            | Phase::ReadingLetters
             | Phase::ReadingJournal
             | Phase::FindingTabs
             | Phase::ReadingDocs
@@ -455,8 +453,18 @@ impl DurableStore {
     }
 
     /// Ops that were given up, oldest first.
-    pub fn letters(&self) -> &[Letter] {
-        &self.letters
+    pub fn letters(&self) -> impl Iterator<Item = &Letter> {
+        self.letters.iter()
+    }
+
+    /// Those of [`DurableStore::letters`] that have this number or a higher one.
+    pub fn letters_since(&self, number: u64) -> impl Iterator<Item = &Letter> {
+        self.letters.since(number)
+    }
+
+    /// The number of the next letter.
+    pub fn next_letter(&self) -> u64 {
+        self.letters.next()
     }
 
     /// The number after those that ops have had under this connection id, where that is known.
@@ -567,16 +575,9 @@ impl DurableStore {
     }
 
     /// An op was given up. Gives the number of the letter that is forgotten for it, if any.
-    pub fn add_letter(&mut self, mut letter: Letter) -> Option<u64> {
-        letter.number = self.next_letter;
-        self.next_letter = next_count(self.next_letter);
-        self.letters.push(letter);
-        self.letters_changed = true;
+    pub fn add_letter(&mut self, letter: Letter) -> Option<u64> {
         self.block(true);
-        if self.letters.len() <= MAX_LETTERS {
-            return None;
-        }
-        let gone = self.letters.remove(0);
+        let gone = self.letters.add(letter)?;
         let text = format!("Forgetting the oldest dead letter, of {}", gone.key);
         self.events.push_back(StoreEvent::Warn(text));
         Some(gone.number)
@@ -584,9 +585,7 @@ impl DurableStore {
 
     /// Somebody has seen to these letters.
     pub fn remove_letters(&mut self, numbers: &[u64]) {
-        self.letters
-            .retain(|letter| !numbers.contains(&letter.number));
-        self.letters_changed = true;
+        self.letters.remove(numbers);
     }
 
     /// What is known of a document changed. Says whether that is news.
@@ -661,6 +660,7 @@ impl DurableStore {
             Phase::Ready => !self.has_work() && self.starved.is_none(),
             Phase::Opening
             | Phase::ReadingState
+            | Phase::ReadingLetters
             | Phase::ReadingJournal
             | Phase::FindingTabs
             | Phase::ReadingDocs
@@ -697,7 +697,7 @@ impl DurableStore {
         self.batch = JournalRecord::default();
         self.unwritten.clear();
         self.lacking = Lacking::default();
-        self.letters.clear();
+        self.letters = Letters::default();
         self.journal.clear();
         self.journal_sizes.clear();
         self.inventory = Inventory::default();
@@ -772,6 +772,7 @@ impl DurableStore {
             Asked::Open => self.handle_opened(),
             Asked::Check => self.handle_check(texts),
             Asked::State => self.handle_state(texts),
+            Asked::Letters => self.handle_letters(texts),
             Asked::Journal => self.handle_journal(texts),
             Asked::JournalDocs => self.handle_journal_docs(texts),
             Asked::Docs(keys) => {
@@ -802,7 +803,8 @@ impl DurableStore {
             return self.ask(Asked::Check, Ask::Read(ids));
         }
         self.phase = Phase::ReadingState;
-        let ids = ["state", "letters"].map(RecordId::meta).to_vec();
+        let mut ids = vec![RecordId::meta("state")];
+        ids.extend(Letters::first_records());
         self.ask(Asked::State, Ask::Read(ids));
     }
 }

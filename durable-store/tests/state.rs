@@ -122,7 +122,7 @@ fn an_edit_of_no_document_is_an_error() {
     let kept = state.commit(&edit(&ty, r#"[{"p":["a"],"oi":1}]"#), None);
     kept.expect("it is only kept");
     let error = state.snapshot([].iter(), &types).expect_err("no document");
-    assert_eq!(error.code.as_deref(), Some("ERR_DOC_DOES_NOT_EXIST"));
+    assert_eq!(error.code_text(), Some("ERR_DOC_DOES_NOT_EXIST"));
 }
 
 #[test]

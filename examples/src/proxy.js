@@ -16,6 +16,9 @@ const query = new URLSearchParams(location.search);
 // Nothing here is encrypted, in the worker neither: so a host in the page may store the same.
 const durableStore = query.get('store') === 'durable' && { encrypt: false };
 
+// The demos have one user. An application gives the user's id.
+const namespace = durableStore ? 'sharedb-proxy-demos' : undefined;
+
 const worker = () =>
   new SharedWorker(new URL('./worker.js', import.meta.url), {
     type: 'module',
@@ -27,9 +30,9 @@ const missingWorker = () => new SharedWorker('/no-such-worker.js', { type: 'modu
 
 /** @param {string} url address of the ShareDB WebSocket */
 export function createConnection(url) {
-  if (query.get('host') === 'page') return connect({ url, useSharedWorker: false, durableStore });
-  if (query.get('worker') === 'packaged') return connect({ url, durableStore });
-  if (query.get('worker') === 'missing')
-    return connect({ url, worker: missingWorker, durableStore });
-  return connect({ url, worker, durableStore });
+  const options = { url, durableStore, namespace };
+  if (query.get('host') === 'page') return connect({ ...options, useSharedWorker: false });
+  if (query.get('worker') === 'packaged') return connect(options);
+  if (query.get('worker') === 'missing') return connect({ ...options, worker: missingWorker });
+  return connect({ ...options, worker });
 }

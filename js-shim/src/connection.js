@@ -4,17 +4,19 @@
 
 import { EventEmitter } from 'events';
 
-import { TabCore } from '../pkg/sharedb_proxy.js';
+import { checkConnectionOptions } from './connection-options.js';
+import { TabCore } from './cores.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
 import { checkDurableStore } from './durable-options.js';
 import { DurableStore, WIPED, describeStorage, handleStorage, noStore } from './durable-store.js';
 import { Kind } from './events.js';
+import { PageLife } from './page-life.js';
 import { PageLink } from './page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
 import { asError, shared, toError } from './shared.js';
-import { nextTick } from './ticks.js';
+import { endOfListener, nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
@@ -23,6 +25,20 @@ import { typesBridge } from './types-bridge.js';
 
 /** Held by the tab that asks the browser to keep what is stored. */
 const PERSIST_LOCK = 'sharedb-proxy persist';
+
+/** Options of `createConnection`, which are no options here. */
+const WITHOUT_SOCKET = 'say createConnection(url, {…}): this connection has a socket';
+const OF_CREATE_CONNECTION = {
+  url: WITHOUT_SOCKET,
+  useSharedWorker: WITHOUT_SOCKET,
+  worker: WITHOUT_SOCKET,
+};
+
+/** @param {any} options those of an application */
+function checkOptions(options) {
+  checkConnectionOptions('new Connection', options, [], OF_CREATE_CONNECTION);
+  return options;
+}
 
 const closed = () => new shared.Error('ERR_CONNECTION_CLOSED', 'The connection is closed');
 
@@ -39,10 +55,10 @@ export class Connection extends EventEmitter {
    */
   constructor(socket, options = {}) {
     super();
+    const { link = new PageLink(socket, checkOptions(options)) } = options;
     const durableStore = checkDurableStore(options.durableStore);
-    const link = options.link ?? new PageLink(socket, options);
     /** @type {Record<string, Record<string, Doc>>} */
-    this.collections = Object.create(null);
+    this._collections = this._watched(Object.create(null));
     /** @type {Record<number, Query>} */
     this.queries = Object.create(null);
     this.nextQueryId = 1;
@@ -86,6 +102,8 @@ export class Connection extends EventEmitter {
     this._busy = 0;
     /** Messages that came while we were. @type {string[]} */
     this._inbox = [];
+    this._page = new PageLife(() => this._flushAll());
+    this._page.watch();
     if (durableStore?.maxOpBytes) this._core.limitOps(durableStore.maxOpBytes);
     link.attach(this);
     this._run(() => this._core.register());
@@ -132,6 +150,42 @@ export class Connection extends EventEmitter {
 
   // ---- Documents ----
 
+  /** The documents by collection and id. What the application takes out is forgotten. */
+  get collections() {
+    return this._collections;
+  }
+
+  set collections(collections) {
+    const before = this._collections;
+    this._collections = this._watched(collections);
+    for (const docs of Object.values(before)) this._noteRemoved(docs);
+  }
+
+  /**
+   * Documents by id, or these by collection: whatever is deleted from it is noted.
+   *
+   * @param {any} target
+   */
+  _watched(target) {
+    return new Proxy(target, {
+      deleteProperty: (_, key) => {
+        const removed = target[key];
+        delete target[key];
+        if (removed) this._noteRemoved(removed instanceof Doc ? [removed] : removed);
+        return true;
+      },
+    });
+  }
+
+  /** @param {Doc[] | Record<string, Doc>} docs */
+  _noteRemoved(docs) {
+    for (const doc of Object.values(docs)) {
+      const isHeld = this._docs.get(doc._handle) === doc;
+      // What is pending comes to its end first, and says so.
+      if (isHeld && this._isRemoved(doc) && !doc.hasWritePending()) this._forget(doc);
+    }
+  }
+
   /**
    * @param {string} collection
    * @param {string} id
@@ -142,6 +196,8 @@ export class Connection extends EventEmitter {
     [collection, id] = [String(collection), String(id)];
     let doc = this.getExisting(collection, id);
     if (!doc) {
+      const held = this._docs.get(this._core.get(collection, id));
+      if (held && this._isRemoved(held)) this._forget(held);
       doc = this._docOf(collection, id);
       this._addDoc(doc);
       this.emit('doc', doc);
@@ -187,22 +243,53 @@ export class Connection extends EventEmitter {
 
   /** @param {Doc} doc */
   _addDoc(doc) {
-    const docs = (this.collections[doc.collection] ??= Object.create(null));
+    const docs = (this.collections[doc.collection] ??= this._watched(Object.create(null)));
     docs[doc.id] = doc;
+    doc._wasSeen = true;
+  }
+
+  /**
+   * Whether the application took the document out of `collections`, as test suites do to start afresh.
+   *
+   * @param {Doc} doc
+   */
+  _isRemoved(doc) {
+    return doc._wasSeen && this.getExisting(doc.collection, doc.id) !== doc;
+  }
+
+  /**
+   * Gives up a document that was removed. Its pending ops end with an error: the next Doc of this name is to know
+   * nothing of them, so nobody would hear of their end.
+   *
+   * @param {Doc} doc
+   */
+  _forget(doc) {
+    if (doc.hasWritePending()) this._run(() => this._core.abandon(doc._handle));
+    // The last of its events may have been a reason to do so already.
+    if (this._docs.get(doc._handle) === doc) this._release(doc);
+  }
+
+  /**
+   * The machine forgets the document, which stays as it is.
+   *
+   * @param {Doc} doc
+   */
+  _release(doc) {
+    doc._leave();
+    leaveDoc(doc);
+    this._docs.delete(doc._handle);
+    this._run(() => this._core.destroy(doc._handle));
   }
 
   /** @param {Doc} doc */
   _destroyDoc(doc) {
     if (!doc._wantsDestroy) return;
+    if (this._docs.get(doc._handle) === doc) this._release(doc);
     const docs = this.collections[doc.collection];
     if (docs?.[doc.id] === doc) {
       delete docs[doc.id];
       if (!Object.keys(docs).length) delete this.collections[doc.collection];
     }
-    doc._leave();
-    leaveDoc(doc);
-    this._docs.delete(doc._handle);
-    this._run(() => this._core.destroy(doc._handle));
     doc.emit('destroy');
   }
 
@@ -498,6 +585,7 @@ export class Connection extends EventEmitter {
   _endForWipe() {
     this._wiped = true;
     this._closed = true;
+    this._page.leave();
     this._letters = [];
     this._link.expectEnd();
     this._endWaits();
@@ -583,10 +671,12 @@ export class Connection extends EventEmitter {
       this._closed = closed;
       throw error;
     }
+    this._page.watch();
   }
 
   close() {
     this._closed = true;
+    this._page.leave();
     this._link.close();
     this._endWaits();
   }
@@ -754,13 +844,21 @@ export class Connection extends EventEmitter {
     for (const { ask } of this._snapshotRequests.values()) ask();
   }
 
+  /** The page may be about to go: what was submitted is for the host, which may outlive the page. */
+  _flushAll() {
+    // What is to be done last is pushed first.
+    const handles = [...this._docs.keys()].reverse();
+    this._run(() => handles.forEach((handle) => this._core.flush(handle)));
+  }
+
   /**
-   * Something to do in the next tick, and what came meanwhile.
+   * Something to do in the next tick, and what came meanwhile. A page that goes away has no next tick.
    *
    * @param {() => void} call
    */
   _later(call) {
-    nextTick(() => {
+    const wait = this._page.isHiding ? endOfListener : nextTick;
+    wait(() => {
       this._run(call);
       this._readInbox();
     });
@@ -795,7 +893,10 @@ export class Connection extends EventEmitter {
         return void shared.logger.warn(event[1]);
       case Kind.OpenDoc: {
         const [, handle, collection, id] = event;
-        if (this._docs.has(handle)) return;
+        const held = this._docs.get(handle);
+        // One that was removed has just got the newest state, and is in the results of a query.
+        if (held && this._isRemoved(held)) this._addDoc(held);
+        if (held) return;
         if (this.durableStore?._isReading(collection, id)) this._docOf(collection, id);
         else this.get(collection, id);
         return;
@@ -815,7 +916,9 @@ export class Connection extends EventEmitter {
       default: {
         const doc = this._docs.get(event[1]);
         if (event[0] === Kind.Callback) return this._callBack(event[2], event[3]);
-        if (doc) this._handleDoc(doc, event);
+        if (!doc) return;
+        this._handleDoc(doc, event);
+        if (event[0] === Kind.NoWritePending) this._noteRemoved([doc]);
       }
     }
   }

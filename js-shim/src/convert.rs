@@ -6,19 +6,14 @@ use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
 use proxy_connection::{TabEvent, TabPresenceEvent, TabQueryEvent};
 use proxy_doc::{
-    DocHandle, DocKey, Edit, Error, Event, Json, Later, MAX_COUNT, OpKind, Outcome, PendingOp,
-    Source, Token,
+    Code, DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source,
+    Token,
 };
 use wasm_bindgen::prelude::*;
 
 use crate::kinds::Kind;
 use crate::tab_storage::storage_event;
 use crate::types::thrown_of;
-
-/// A count that JavaScript gave; what is none becomes the nearest one.
-pub(crate) fn count(number: f64) -> u64 {
-    (number as u64).min(MAX_COUNT)
-}
 
 fn array(kind: Kind, items: &[JsValue]) -> JsValue {
     let array = Array::of1(&JsValue::from(kind as u8));
@@ -56,10 +51,19 @@ fn tokens(tokens: &[Token]) -> JsValue {
         .into()
 }
 
+/// A string, any other value, or `undefined`.
+fn code(error: &Error) -> JsValue {
+    match &error.code {
+        Some(Code::Text(text)) => JsValue::from_str(text),
+        Some(Code::Other(json)) => js_sys::JSON::parse(json.get()).unwrap_or_default(),
+        None => JsValue::UNDEFINED,
+    }
+}
+
 /// `[code, message, data, fromServer, exception]`.
 pub(crate) fn error(error: &Error) -> JsValue {
     Array::of5(
-        &optional(error.code.as_deref()),
+        &code(error),
         &JsValue::from_str(&error.message),
         &text(error.data.as_ref()),
         &JsValue::from(error.from_server),

@@ -3,34 +3,13 @@
  */
 
 import { Connection } from './connection.js';
-import { OF_OTHER_STORES } from './durable-options.js';
-import {
-  expectOption,
-  isBoolean,
-  isFunction,
-  optionError,
-  pick,
-  refuseUnknown,
-} from './options.js';
+import { STORING, checkConnectionOptions } from './connection-options.js';
+import { expectOption, isBoolean, isFunction, optionError, pick } from './options.js';
 import { PageLink } from './page-link.js';
 import { WorkerLink, pageLink } from './worker-link.js';
 
 /** A socket that never was open, for a backend to replace. */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
-
-const STORING = /** @type {const} */ (['namespace', 'durableStore', 'keepPendingOnReject']);
-const ALL = [...STORING, 'url', 'useSharedWorker', 'worker'];
-
-/** Options of other factories with this name. */
-const INSTEAD = {
-  ...OF_OTHER_STORES,
-  storage: 'say durableStore: {storage}',
-  durableStoreOptions: 'say durableStore: {…}',
-  forceDirect: 'say useSharedWorker: false',
-  forceProxy: 'a SharedWorker is used where there is one, and connection.host says whether',
-  channelName: 'say namespace',
-  sharedWorkerPath: "say worker: (name) => new SharedWorker(path, {type: 'module', name})",
-};
 
 /**
  * A connection to a ShareDB server.
@@ -56,19 +35,10 @@ export function createConnection(target, options) {
 
 /** @param {any} options */
 function checkOptions(options) {
-  const expect = (
-    /** @type {string} */ name,
-    /** @type {(value: any) => boolean} */ is,
-    /** @type {string} */ what,
-  ) => expectOption('options', options, name, is, what);
-  refuseUnknown('createConnection', options, ALL, INSTEAD);
-  expect('namespace', isName, 'a text with something in it');
-  expect('useSharedWorker', isBoolean, 'true or false');
-  expect('keepPendingOnReject', isBoolean, 'true or false');
-  expect('worker', isFunction, 'a function that makes a SharedWorker');
+  checkConnectionOptions('createConnection', options, ['url', 'useSharedWorker', 'worker']);
+  expectOption('options', options, 'useSharedWorker', isBoolean, 'true or false');
+  expectOption('options', options, 'worker', isFunction, 'a function that makes a SharedWorker');
 }
-
-const isName = (/** @type {any} */ value) => typeof value === 'string' && value !== '';
 
 /**
  * @param {any} backend
@@ -87,7 +57,7 @@ function overBackend(backend, options) {
 /** @param {any} options */
 function overUrl(options) {
   const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
-  const storing = { namespace: url, ...pick(options, STORING) };
+  const storing = pick(options, STORING);
   const wanted = { ...storing, url, worker: options.worker };
   const reason = whyNoWorker(options);
   if (reason && !globalThis.WebSocket) {

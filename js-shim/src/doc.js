@@ -4,6 +4,7 @@
 
 import { EventEmitter } from 'events';
 
+import { pick } from './options.js';
 import { movePresence, reloadPresence, voidPresence } from './presence.js';
 import { asError, isNative, shared, toError } from './shared.js';
 import { nextTick } from './ticks.js';
@@ -13,6 +14,15 @@ import { nextTick } from './ticks.js';
 
 const CLOSED_BEFORE_ACKNOWLEDGED =
   'The connection was closed before everything pending was acknowledged';
+/** What the machine knows of a document, and the Doc keeps when the machine forgets it. */
+const KEPT = /** @type {const} */ ([
+  'version',
+  'paused',
+  'preventCompose',
+  'submitSource',
+  'subscribed',
+  'wantSubscribe',
+]);
 const DANGEROUS = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 export class Doc extends EventEmitter {
@@ -37,6 +47,8 @@ export class Doc extends EventEmitter {
     /** The machine's number of this document. */
     this._handle = connection._core.get(collection, id);
     this._wantsDestroy = false;
+    /** Whether it was in `connection.collections`. */
+    this._wasSeen = false;
     /** The remote op whose components are being applied. @type {any} */
     this._batch = null;
     /** The snapshot that the application is handing in right now. @type {any} */
@@ -67,7 +79,7 @@ export class Doc extends EventEmitter {
 
   // ---- What the machine knows ----
 
-  /** @param {'version' | 'paused' | 'preventCompose' | 'submitSource'} what */
+  /** @param {typeof KEPT[number]} what */
   _of(what) {
     return this._left ? this._left[what] : this.connection._core[what](this._handle);
   }
@@ -81,11 +93,11 @@ export class Doc extends EventEmitter {
   }
 
   get subscribed() {
-    return this.connection._core.subscribed(this._handle);
+    return this._of('subscribed');
   }
 
   get wantSubscribe() {
-    return this.connection._core.wantSubscribe(this._handle);
+    return this._of('wantSubscribe');
   }
 
   get paused() {
@@ -409,8 +421,7 @@ export class Doc extends EventEmitter {
 
   /** Keeps what the machine is about to forget: the document may be used again. */
   _leave() {
-    const { version, paused, preventCompose, submitSource } = this;
-    this._left = { version, paused, preventCompose, submitSource };
+    this._left = pick(this, KEPT);
   }
 
   /** @param {any} error */
@@ -427,10 +438,13 @@ export class Doc extends EventEmitter {
     else this.emit('error', error);
   }
 
-  /** A destroyed Doc that is used again takes its place again. */
+  /** A Doc that is used again after it was destroyed, or removed from `collections`, takes its place again. */
   _attach() {
     const { connection, collection, id } = this;
-    if (connection._docs.get(this._handle) === this) return;
+    if (connection._docs.get(this._handle) === this) {
+      if (connection._isRemoved(this)) connection._addDoc(this);
+      return;
+    }
     this._handle = connection._core.get(collection, id);
     connection._docs.set(this._handle, this);
     connection._addDoc(this);
@@ -454,6 +468,8 @@ export class Doc extends EventEmitter {
     } finally {
       this._ingesting = null;
     }
+    // A destroyed one has unsubscribed; one that was removed from `collections` has not.
+    if (left.wantSubscribe) this.subscribe();
   }
 
   // ---- What the machine asks for ----

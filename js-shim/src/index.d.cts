@@ -108,6 +108,21 @@ export interface Type {
   [more: string]: any;
 }
 
+/**
+ * A subtype of json0: what `types.map.json0.registerSubtype` takes, in every page and, for a host in a worker, in
+ * `serve({ subtypes })`. An op of one that is not known is refused with `ERR_OT_SUBTYPE_NOT_RECOGNIZED`.
+ */
+export interface Subtype {
+  /** The `t` of a component. */
+  name: string;
+  apply(snapshot: any, op: any): any;
+  transform(op: any, other: any, side: 'left' | 'right'): any;
+  compose(op: any, next: any): any;
+  /** Without it an op that the server refuses costs the document's other pending ops, too. */
+  invert?(op: any): any;
+  [more: string]: any;
+}
+
 /** The registry of OT types: one a process, shared with the `sharedb` of a server in Node. */
 export interface Types {
   /** The type of a document that names none: json0. */
@@ -136,6 +151,7 @@ export interface Logger {
  * found it. A server's is a plain `Error`, with the server's whole message as `data`.
  */
 export interface ClientError extends globalThis.Error {
+  /** A string in every error of ShareDB's and of this client; of a server's middleware, what that gave: a number, say. */
   code: string;
   data?: any;
 }
@@ -766,8 +782,8 @@ export interface StoringOptions {
    */
   durableStore?: boolean | DurableStoreOptions;
   /**
-   * Of the store and of the worker. Give it the user's id: tabs of another namespace never share anything. The address
-   * where there is none; a socket without a `url` needs one for a durable store.
+   * Of the store and of the worker. Give it the user's id: tabs of another namespace never share anything. Required
+   * with `durableStore` (`ERR_NAMESPACE_REQUIRED`), unless the host is in this page and the storage is the application's own.
    */
   namespace?: string;
   /**
@@ -788,7 +804,10 @@ export interface ConnectionOptions extends StoringOptions {
    * url but for its query, refuses the page with `ERR_HOST_MISMATCH`, and the host is in the page.
    */
   worker?: (name: string) => any;
-  /** Pages of an origin share a host when this is the same; the URL where there is none. */
+  /**
+   * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the URL
+   * without credentials, query and fragment.
+   */
   namespace?: string;
 }
 

@@ -4,12 +4,12 @@
  */
 
 import bytes from '../pkg/sharedb_proxy_bg.wasm';
-import { initSync } from '../pkg/sharedb_proxy.js';
+import { useModule } from './cores.js';
 import { shared } from './shared.js';
 
 export * from './client.js';
 
-initSync({ module: bytes });
+useModule(/** @type {any} */ (bytes));
 
 const { types, logger, Error } = shared;
 export { Error, logger, types };

@@ -2,7 +2,7 @@
  * The entry for browsers and bundlers. The WebAssembly is ready when the import resolves.
  */
 
-import init from '../pkg/sharedb_proxy.js';
+import { loadModule } from './cores.js';
 import { builtin } from './node-builtins.js';
 import { shared } from './shared.js';
 
@@ -12,7 +12,7 @@ const { types, logger, Error } = shared;
 export { Error, logger, types };
 
 const url = new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url);
-await init({ module_or_path: readFile(url) ?? url });
+await loadModule(readFile(url) ?? url);
 
 /**
  * The file at a `file:` address, where this runs in Node: `fetch` does not read these.

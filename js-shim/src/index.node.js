@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-import { initSync } from '../pkg/sharedb_proxy.js';
+import { useModule } from './cores.js';
 import { adopt, shared } from './shared.js';
 
 export * from './client.js';
 
-initSync({ module: readFileSync(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url)) });
+useModule(readFileSync(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url)));
 
 const require = createRequire(import.meta.url);
 try {

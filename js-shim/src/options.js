@@ -4,7 +4,7 @@
  */
 
 /**
- * @param {'ERR_OPTION_UNKNOWN' | 'ERR_OPTION_INVALID'} code
+ * @param {'ERR_OPTION_UNKNOWN' | 'ERR_OPTION_INVALID' | 'ERR_NAMESPACE_REQUIRED'} code
  * @param {string} message
  */
 export function optionError(code, message) {

@@ -2,11 +2,11 @@
  * A host in this page, for the one tab that is this page, and the socket that it uses.
  */
 
-import { HostCore } from '../pkg/sharedb_proxy.js';
+import { HostCore } from './cores.js';
 import { checkDurableStore } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, newSource } from './locks.js';
-import { optionError } from './options.js';
+import { requireNamespace } from './namespace.js';
 import { shared } from './shared.js';
 import { HostStorage } from './storage/host-storage.js';
 import { nextTick, timers } from './ticks.js';
@@ -36,8 +36,6 @@ import { typesBridge } from './types-bridge.js';
  */
 
 const OWN_SOCKET = 'the application brought its own socket';
-const NO_NAMESPACE =
-  'durableStore needs a namespace where the socket has no url: documents of different servers or users must not meet';
 
 /** @implements {Link} */
 export class PageLink {
@@ -46,7 +44,7 @@ export class PageLink {
    * @param {object} [options]
    * @param {string} [options.reason]
    * @param {() => any} [options.open]
-   * @param {string} [options.namespace] of the store; the socket's `url` where there is none
+   * @param {string} [options.namespace] of the store
    * @param {any} [options.durableStore] `true`, or what the store is to be
    * @param {boolean} [options.keepPendingOnReject]
    * @param {string} [options.inMemory] why the store is to be in memory only
@@ -54,13 +52,10 @@ export class PageLink {
    * @param {string} [options.tab] as another host knew this tab
    */
   constructor(socket, options = {}) {
-    const { reason = OWN_SOCKET, code, open, inMemory } = options;
+    const { reason = OWN_SOCKET, code, open, namespace, inMemory } = options;
     const store = checkDurableStore(options.durableStore);
-    // As where only the address is given: another server's documents are others.
-    const namespace = options.namespace ?? socket?.url;
-    if (store && !store.storage && !namespace) {
-      throw optionError('ERR_OPTION_INVALID', NO_NAMESPACE);
-    }
+    // Whose documents are in a storage of the application's, the application knows.
+    if (store && !store.storage) requireNamespace(namespace);
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     this.host = { kind: 'in-page', reason, ...(code && { code }) };
     this.initialState = open ? 'connecting' : stateOf(socket);

@@ -79,6 +79,15 @@ export function isNative(type) {
 }
 
 /**
+ * Gives the json0 in use a subtype.
+ *
+ * @param {any} subtype
+ */
+export function registerSubtype(subtype) {
+  shared.types.map[JSON0_URI].registerSubtype(subtype);
+}
+
+/**
  * An error as the machines write it: `[code, message, data, fromServer, exception]`.
  *
  * @param {any[]} parts

@@ -4,8 +4,8 @@
  * application's socket can be handed over, by reference. Not part of the package's API.
  */
 
-import { HostCore } from '../pkg/sharedb_proxy.js';
 import { Connection } from './connection.js';
+import { HostCore } from './cores.js';
 import { HostKind } from './events.js';
 import { PageLink, stateOf } from './page-link.js';
 import { nextTick } from './ticks.js';

@@ -5,10 +5,18 @@
  * one op. The originals are taken when the module loads: tests of applications fake the globals.
  */
 
-const { setTimeout, clearTimeout } = globalThis;
+const { setTimeout, clearTimeout, queueMicrotask } = globalThis;
 
 /** @type {(callback: () => void) => void} */
 export const nextTick = pickNextTick();
+
+/**
+ * At the end of the listener that runs now, for where no later task may come: what one listener submits in one go is one op
+ * all the same.
+ *
+ * @type {(callback: () => void) => void}
+ */
+export const endOfListener = (callback) => queueMicrotask(callback);
 
 /** The real timers. */
 export const timers = {

@@ -47,6 +47,8 @@ function bridge(type) {
     },
     /** @type {(op: string) => string} */
     invert: (op) => JSON.stringify(type.invert(parse(op))),
+    /** @type {(name: string) => boolean} */
+    knowsSubtype: (name) => knowsSubtype(type, name),
     /** @type {(data: string | undefined) => string | undefined} */
     create: (data) => JSON.stringify(type.create(parse(data))),
     /** @type {(data: string | undefined, op: string) => string | undefined} */
@@ -57,12 +59,37 @@ function bridge(type) {
   };
 }
 
-/** The registry, as the machines ask for it. */
-export const typesBridge = {
+/**
+ * Whether a json0 has a subtype. It does not say which it has, but inverts a component of a subtype that it knows: the
+ * inverse keeps its `t`, or the subtype's own `invert` throws.
+ *
+ * @param {any} json0
+ * @param {string} name
+ */
+function knowsSubtype(json0, name) {
+  // json0 would find what every object inherits, and take that for a subtype.
+  if (name in Object.prototype) return false;
+  try {
+    const [inverse] = json0.invert([{ p: [], t: name, o: [] }]);
+    return inverse.t === name;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * A registry, as the machines ask for it.
+ *
+ * @param {() => import('./index.d.ts').Types} registry
+ */
+export const bridgeTo = (registry) => ({
   /** @param {string} name */
   resolve(name) {
-    const type = shared.types.map[name];
+    const type = registry().map[name];
     return type && typeof type === 'object' ? bridge(type) : undefined;
   },
-  defaultUri: () => shared.types.defaultType.uri,
-};
+  defaultUri: () => registry().defaultType.uri,
+});
+
+/** The registry in use: an application's own `sharedb` may bring another one. */
+export const typesBridge = bridgeTo(() => shared.types);

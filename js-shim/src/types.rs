@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use ot_json0::Side;
-use proxy_doc::{Error, ForeignType, Json, OtType, Types, json};
+use proxy_doc::{Code, Error, ForeignType, Json, OtType, Types, json};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -34,6 +34,8 @@ extern "C" {
     fn transform_x(this: &TypeBridge, left: &str, right: &str) -> Result<Vec<String>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn invert(this: &TypeBridge, op: &str) -> Result<String, JsValue>;
+    #[wasm_bindgen(method, js_name = knowsSubtype)]
+    fn knows_subtype(this: &TypeBridge, name: &str) -> bool;
     #[wasm_bindgen(method, catch)]
     fn create(this: &TypeBridge, data: Option<String>) -> Result<Option<String>, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -61,15 +63,12 @@ const MAX_THROWN: usize = 1024;
 
 /// An error of a machine that stands for an exception.
 pub(crate) fn error_of(thrown: JsValue) -> Error {
-    let text = |key: &str| {
-        js_sys::Reflect::get(&thrown, &key.into())
-            .ok()
-            .and_then(|value| value.as_string())
-    };
-    let message = text("message")
+    let field = |key: &str| js_sys::Reflect::get(&thrown, &key.into()).ok();
+    let message = field("message")
+        .and_then(|message| message.as_string())
         .or_else(|| thrown.as_string())
         .unwrap_or_else(|| format!("{thrown:?}"));
-    let code = text("code");
+    let code = field("code").and_then(|code| code_of(&code));
     let number = THROWN.with_borrow_mut(|all| {
         if all.len() >= MAX_THROWN {
             all.clear();
@@ -84,6 +83,15 @@ pub(crate) fn error_of(thrown: JsValue) -> Error {
         from_server: true,
         thrown: number,
     }
+}
+
+/// The code of an exception: whatever JSON can say.
+fn code_of(code: &JsValue) -> Option<Code> {
+    if let Some(text) = code.as_string() {
+        return Some(Code::Text(text));
+    }
+    let text = js_sys::JSON::stringify(code).ok()?.as_string()?;
+    Some(Code::Other(Json::trusted(&text)))
 }
 
 /// The exception that an error stands for, if any.
@@ -186,6 +194,10 @@ impl ForeignType for JsType {
 
     fn invert(&self, op: &Json) -> Result<Json, Error> {
         checked(self.bridge.invert(op.get()))
+    }
+
+    fn knows_subtype(&self, name: &str) -> bool {
+        self.bridge.knows_subtype(name)
     }
 
     fn create(&self, data: Option<&Json>) -> Result<Option<Json>, Error> {

@@ -10,6 +10,7 @@ import {
   whyNotHere,
 } from './durable-options.js';
 import { tabLock } from './locks.js';
+import { addressOf, requireNamespace } from './namespace.js';
 import { PageLink } from './page-link.js';
 import { shared } from './shared.js';
 import { timers } from './ticks.js';
@@ -54,7 +55,7 @@ const MAX_TRAPPED = 16;
  * @param {Wanted} wanted
  * @param {{reason: string, code?: string, tab?: string}} why why it is here, and how a host elsewhere knew this tab
  */
-export function pageLink({ url, namespace = url, worker, durableStore, keepPendingOnReject }, why) {
+export function pageLink({ url, namespace, worker, durableStore, keepPendingOnReject }, why) {
   const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
   const open = () => new WebSocket(url);
   return new PageLink(null, {
@@ -71,9 +72,12 @@ export function pageLink({ url, namespace = url, worker, durableStore, keepPendi
 export class WorkerLink {
   /** @param {Wanted} wanted */
   constructor(wanted) {
-    const { url, namespace = url, worker } = wanted;
+    const { url, worker } = wanted;
     const store = checkDurableStore(wanted.durableStore);
     if (!worker) refuseFunctions(store);
+    // A store of the application's, too: tabs of the same namespace have the same worker.
+    if (store) requireNamespace(wanted.namespace);
+    const { namespace = addressOf(url) } = wanted;
     this._wanted = wanted;
     this.host = {
       kind: 'shared-worker',
@@ -136,7 +140,6 @@ export class WorkerLink {
     if (!this._start()) return;
     this._bearSilence();
     this._hold();
-    globalThis.addEventListener?.('pagehide', this._onPageHide);
   }
 
   /**
@@ -244,7 +247,6 @@ export class WorkerLink {
     timers.stop(this._silence);
     // A queued request would keep this connection in memory until the host dies.
     if (!this._whenEnded.length) this._unwatch();
-    globalThis.removeEventListener?.('pagehide', this._onPageHide);
     if (this._worker) this._worker.onerror = this._worker.port.onmessage = null;
     this._release();
   }
@@ -370,11 +372,6 @@ export class WorkerLink {
     const { _introduction: introduction, _tab: tab, _id: id, _trapped: trapped } = this;
     this._worker.port.postMessage({ connect: { ...introduction, tab, id, trapped } });
   }
-
-  /** @param {PageTransitionEvent} event */
-  _onPageHide = (event) => {
-    if (!event.persisted) this._connection._run(() => this._connection._core.unregister());
-  };
 
   get id() {
     return undefined;

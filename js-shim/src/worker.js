@@ -4,12 +4,13 @@
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
 
-import init, { HostCore } from '../pkg/sharedb_proxy.js';
+import { HostCore, isDead, loadModule } from './cores.js';
 import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
 import { HostKind } from './events.js';
 import { epoch, hostLock, newSource, tabLock } from './locks.js';
-import { refuseUnknown } from './options.js';
-import { shared } from './shared.js';
+import { addressOf } from './namespace.js';
+import { expectOption, isFunction, refuseUnknown } from './options.js';
+import { registerSubtype, shared } from './shared.js';
 import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
@@ -20,12 +21,24 @@ const LAST_WORDS = 50;
 /** What hosts died on so often is not tried again. */
 const TRAPS = 2;
 
+/** What `serve`'s subtypes have to be, for who gives others: a module in place of its type, say. */
+const SUBTYPES = 'a list of OT types with name, apply, transform and compose';
+
+/** @param {any} value */
+const areSubtypes = (value) =>
+  Array.isArray(value) &&
+  value.every(
+    (subtype) =>
+      typeof subtype?.name === 'string' &&
+      [subtype.apply, subtype.transform, subtype.compose].every(isFunction),
+  );
+
 /**
  * Serves the tabs of this worker. Where that cannot be, because of the options or because the browser lacks something, the
  * tabs are told why.
  *
- * @param {{types?: any[], durableStore?: any}} [options] the OT types that documents may have, beside json0; and what
- *   of the durable store cannot come from a page
+ * @param {{types?: any[], subtypes?: any[], durableStore?: any}} [options] the OT types that documents may have, beside
+ *   json0; the subtypes that json0 has, beside text0; and what of the durable store cannot come from a page
  */
 export function serve(options = {}) {
   const scope = /** @type {any} */ (globalThis);
@@ -41,10 +54,12 @@ export function serve(options = {}) {
  * @returns {Promise<WorkerHost>}
  */
 async function start(options) {
-  refuseUnknown('serve', options, ['types', 'durableStore']);
+  refuseUnknown('serve', options, ['types', 'subtypes', 'durableStore']);
+  expectOption('serve', options, 'subtypes', areSubtypes, SUBTYPES);
   const served = checkServedStore(options.durableStore);
   for (const type of options.types ?? []) shared.types.register(type);
-  await init({ module_or_path: new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url) });
+  for (const subtype of options.subtypes ?? []) registerSubtype(subtype);
+  await loadModule(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url));
   const host = new WorkerHost(served);
   await host.alive;
   return host;
@@ -94,7 +109,7 @@ function isIntroduction(data) {
     tab &&
     typeof tab === 'string' &&
     typeof url === 'string' &&
-    typeof (namespace ?? '') === 'string' &&
+    typeof namespace === 'string' &&
     typeof (durableStore ?? {}) === 'object' &&
     typeof (parts ?? {}) === 'object' &&
     typeof (id ?? '') === 'string'
@@ -147,7 +162,7 @@ class WorkerHost {
    * @typedef {object} Introduction
    * @property {string} url
    * @property {string} [id]
-   * @property {string} [namespace]
+   * @property {string} namespace
    * @property {any} [durableStore]
    * @property {import('./durable-options.js').PageParts} [parts] what the page has of what cannot be sent
    * @property {boolean} [keepPendingOnReject]
@@ -174,11 +189,11 @@ class WorkerHost {
 
   /**
    * One host has one user's documents of one server, and nobody else's tab may see them. It was the first tab that said whose.
-   * What follows the `?` of a url may change, as a token does: it is the namespace that says who the user is.
+   * Credentials and query of a url may change, as a token does: it is the namespace that says who the user is.
    *
    * @param {Introduction} connect
    */
-  _whyRefused({ url, namespace = url, parts }) {
+  _whyRefused({ url, namespace, parts }) {
     const other = this._core && this._whatOther(url, namespace);
     // Not which it is: that may be a secret.
     const message = `the shared worker serves another ${other}: name it as options.worker is told to`;
@@ -193,7 +208,7 @@ class WorkerHost {
    */
   _whatOther(url, namespace) {
     if (namespace !== this._namespace) return 'namespace';
-    return withoutQuery(url) === withoutQuery(this._url) ? undefined : 'url';
+    return addressOf(url) === addressOf(this._url) ? undefined : 'url';
   }
 
   /** @param {[cause: number, text: string][]} [trapped] */
@@ -238,7 +253,7 @@ class WorkerHost {
 
   /** @param {Introduction} connect */
   _start(connect) {
-    const { url, id, namespace = url, durableStore, keepPendingOnReject } = connect;
+    const { url, id, namespace, durableStore, keepPendingOnReject } = connect;
     const kept = Boolean(durableStore);
     const { storage, ...served } = this._served;
     this._settings = sharedSettings(connect);
@@ -294,7 +309,7 @@ class WorkerHost {
       this._storage.stir();
       if (this._core.isOver) this._end();
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) return this._die(error);
+      if (isDead(this._core)) return this._die(/** @type {any} */ (error));
       throw error;
     }
   }
@@ -381,6 +396,3 @@ class WorkerHost {
     };
   }
 }
-
-/** @param {string} url */
-const withoutQuery = (url) => url.replace(/[?#].*$/, '');

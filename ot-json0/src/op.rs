@@ -2,7 +2,7 @@
 
 use crate::append::{Tail, append};
 use crate::apply::apply_component;
-use crate::coerce::to_number;
+use crate::coerce::{to_number, truthy};
 use crate::component::{Component, Name, Payload};
 use crate::error::Error;
 use crate::subtype::{Side, Subtype};
@@ -67,6 +67,15 @@ impl Op {
     /// Whether a component names a subtype in `t` that is not text0.
     pub fn unknown_subtypes(&self) -> bool {
         Json0::default().unknown_subtypes(self)
+    }
+
+    /// The subtypes other than text0 that components name in `t`, as they name them. What JavaScript takes for
+    /// false names none.
+    pub fn foreign_subtypes(&self) -> impl Iterator<Item = &Value> {
+        let text0 = |c: &Component| Json0::default().is_text0(c);
+        let foreign = self.0.iter().filter(move |c| c.has(Name::T) && !text0(c));
+        let names = foreign.filter_map(|c| c.value(&Name::T));
+        names.filter(|name| truthy(name))
     }
 
     /// Composes `other` onto the end, at a cost that depends on `other` alone. On an error what was

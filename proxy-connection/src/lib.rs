@@ -24,7 +24,7 @@ use broker::message::{
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, Map, OpId, OpKind, Seq, Set,
     Snapshot, SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version,
-    codes, next_count,
+    codes,
 };
 
 pub use presence::TabPresenceEvent;
@@ -382,11 +382,6 @@ impl ProxyConnection {
         self.set_state(State::Disconnected, None);
     }
 
-    /// Leaves the host, without a word to the application: the page goes away.
-    pub fn unregister(&mut self) {
-        self.tell_host(&ToHost::Unregister {});
-    }
-
     /// Closes the connection.
     ///
     /// `at_once`: the host is elsewhere, so the state changes before the call returns, as it does
@@ -405,9 +400,7 @@ impl ProxyConnection {
     }
 
     fn close_now(&mut self, at_once: bool, leave: bool) {
-        if at_once {
-            self.generation = next_count(self.generation);
-        }
+        self.generation += u64::from(at_once);
         let generation = self.generation;
         if at_once {
             self.set_state(State::Closed, Some(proxy_doc::json_string("closed")));
@@ -421,7 +414,7 @@ impl ProxyConnection {
 
     /// The application bound another socket, in `state`, and the host is elsewhere.
     pub fn rebind(&mut self, state: State) {
-        self.generation = next_count(self.generation);
+        self.generation += 1;
         self.left = false;
         self.set_state(state, None);
     }
@@ -512,6 +505,18 @@ impl ProxyConnection {
             },
         );
         handle
+    }
+
+    /// The application took the document out of its connection. What is pending is sent, as far as it can be
+    /// now, and its callbacks get `ERR_DOC_NOT_IN_CONNECTION`.
+    pub fn abandon(&mut self, handle: DocHandle) {
+        let message = "The document was removed from connection.collections before its ops were acknowledged: \
+            whether they are committed is not known. Wait for doc.whenNothingPending before";
+        let error = Error::new(codes::ERR_DOC_NOT_IN_CONNECTION, message);
+        self.with_doc(handle, |doc, up| {
+            doc.flush(up);
+            doc.abandon(up, &error);
+        });
     }
 
     /// Forgets the document.

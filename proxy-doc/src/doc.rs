@@ -78,7 +78,7 @@ pub enum SnapshotType {
     Default,
     /// `null`: there is no document.
     None,
-    /// A URI.
+    /// A URI; or a JSON value that is none, and that no type has for its name.
     Uri(String),
 }
 
@@ -97,7 +97,9 @@ impl WriteJson for SnapshotType {
 
 impl ReadJson for SnapshotType {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Option::read(reader)?.map_or(Self::None, Self::Uri))
+        let uri = Option::<Json>::read(reader)?;
+        let text = |uri: Json| uri.string().unwrap_or_else(|| uri.get().to_owned());
+        Some(uri.map_or(Self::None, |uri| Self::Uri(text(uri))))
     }
 
     fn absent() -> Option<Self> {

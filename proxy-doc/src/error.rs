@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::Json;
+use crate::{Json, ReadJson, Reader, WriteJson, present};
 
 /// An error as an application sees it: a `code` to act on and a `message` to read.
 #[derive(Clone, Debug, Default)]
 pub struct Error {
     /// One of [`codes`], a server's own code, or nothing.
-    pub code: Option<String>,
+    pub code: Option<Code>,
     /// The text for people.
     pub message: String,
     /// The whole server message, where a server sent the error.
@@ -20,17 +20,57 @@ pub struct Error {
 }
 
 crate::wire!(struct Error {
-    code = "code";
+    code = "code", by present;
     message = "message";
     data = "data";
     from_server = "from_server";
 } ..Self::default());
 
+/// The code of an error. ShareDB's are strings; a server's middleware may give anything.
+#[derive(Clone, Debug)]
+pub enum Code {
+    /// A string.
+    Text(String),
+    /// A JSON value that is not a string: a number, say. The application gets it as it is.
+    Other(Json),
+}
+
+impl From<&str> for Code {
+    fn from(code: &str) -> Self {
+        Self::Text(code.to_owned())
+    }
+}
+
+impl ReadJson for Code {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let code = Json::read(reader)?;
+        Some(code.string().map_or(Self::Other(code), Self::Text))
+    }
+}
+
+impl WriteJson for Code {
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => text.write(out),
+            Self::Other(json) => json.write(out),
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Other(json) => f.write_str(json.get()),
+        }
+    }
+}
+
 impl Error {
     /// A client error with one of [`codes`].
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self {
-            code: Some(code.to_owned()),
+            code: Some(code.into()),
             message: message.into(),
             ..Self::default()
         }
@@ -52,7 +92,15 @@ impl Error {
 
     /// Whether the code is `code`.
     pub fn is(&self, code: &str) -> bool {
-        self.code.as_deref() == Some(code)
+        self.code_text() == Some(code)
+    }
+
+    /// The code, where it is a string.
+    pub fn code_text(&self) -> Option<&str> {
+        match self.code.as_ref()? {
+            Code::Text(text) => Some(text),
+            Code::Other(_) => None,
+        }
     }
 }
 
@@ -111,10 +159,12 @@ codes!(
     ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE,
     // Ours.
     ERR_CONNECTION_CLOSED,
+    ERR_DOC_NOT_IN_CONNECTION,
     ERR_HOST_INCOMPATIBLE,
     ERR_HOST_LOST,
     ERR_HOST_OFFLINE,
     ERR_INPUT_QUARANTINED,
+    ERR_OT_SUBTYPE_NOT_RECOGNIZED,
     ERR_REVISION_NOT_KEPT,
     ERR_STORAGE,
     ERR_STORAGE_FULL,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ot_json0::Side;
+use ot_json0::{Side, Str, Value};
 
 use crate::{Edit, Entries, Error, Json, codes};
 
@@ -41,6 +41,10 @@ pub trait ForeignType {
     /// # Errors
     /// What the type threw.
     fn invert(&self, op: &Json) -> Result<Json, Error>;
+    /// Whether the type, a json0, has a subtype of this name.
+    fn knows_subtype(&self, _name: &str) -> bool {
+        false
+    }
     /// `type.create(data)`; `None` is JavaScript's `undefined`.
     ///
     /// # Errors
@@ -109,11 +113,12 @@ impl OtType {
     /// Reads an op of this type from the wire, checking what ShareDB checks.
     ///
     /// # Errors
-    /// `ERR_OT_OP_BADLY_FORMED` for a json0 op that is none, `ERR_OT_OP_NOT_APPLIED` for a dangerous path.
+    /// `ERR_OT_OP_BADLY_FORMED` for a json0 op that is none, `ERR_OT_OP_NOT_APPLIED` for a dangerous path,
+    /// `ERR_OT_SUBTYPE_NOT_RECOGNIZED` for a subtype that is not registered here.
     pub fn parse(&self, text: &Json) -> Result<Edit, Error> {
         match self {
             Self::Json0(_) => match ot_json0::Op::parse(text.get()) {
-                Ok(op) => Edit::json0(op),
+                Ok(op) => self.checked(op),
                 Err(error) => Err(array_like_error(text).unwrap_or_else(|| Edit::malformed(error))),
             },
             Self::Foreign(_) => Ok(Edit::Foreign(text.clone())),
@@ -129,10 +134,23 @@ impl OtType {
     pub fn normalize(&self, text: &Json) -> Result<Edit, Error> {
         match self {
             Self::Json0(_) => {
-                Edit::json0(ot_json0::normalize(text.get()).map_err(Edit::malformed)?)
+                self.checked(ot_json0::normalize(text.get()).map_err(Edit::malformed)?)
             }
             Self::Foreign(_) => Ok(Edit::Foreign(text.clone())),
         }
+    }
+
+    /// A json0 op whose subtypes are known, and whose paths are safe. JavaScript's json0 transforms past a
+    /// component of a subtype that it does not know as if it changed nothing: documents would part.
+    fn checked(&self, op: ot_json0::Op) -> Result<Edit, Error> {
+        let known = |name: &Value| {
+            let name = name.as_str().and_then(Str::to_str);
+            name.is_some_and(|name| self.foreign().is_some_and(|ty| ty.knows_subtype(name)))
+        };
+        if let Some(name) = op.foreign_subtypes().find(|name| !known(name)) {
+            return Err(subtype_not_recognized(name));
+        }
+        Edit::json0(op)
     }
 
     /// Whether two ops can become one.
@@ -295,6 +313,15 @@ fn array_like_error(text: &Json) -> Option<Error> {
         .collect();
     let op = ot_json0::Op::parse(&format!("[{}]", components.join(","))).ok()?;
     Edit::json0(op).err()
+}
+
+fn subtype_not_recognized(name: &Value) -> Error {
+    let message = format!(
+        "Missing json0 subtype {}. Register it in every page: types.map.json0.registerSubtype(subtype), and in the worker: \
+         serve({{subtypes: [subtype]}})",
+        name.to_json()
+    );
+    Error::new(codes::ERR_OT_SUBTYPE_NOT_RECOGNIZED, message)
 }
 
 fn required(foreign: Option<&Rc<dyn ForeignType>>) -> Result<&Rc<dyn ForeignType>, Error> {

@@ -1,33 +1,23 @@
 #!/bin/sh
-# Breaks the core on purpose, one patch at a time, in a copy: the simulator must fail each time.
-# Usage: tests/breaks/run.sh [patch...]
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-(cd "$root" && git ls-files -z -- '*.rs' '*.toml' Cargo.lock '*/README.md' | tar --null -T - -cf -) | tar -xmf - -C "$copy"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/breaks"
-simulate() {
-  (cd "$copy" && cargo build -q --release -p sharedb-proxy-tests --bin simulate 2>"$copy/out") || { cat "$copy/out"; exit 1; }
-  "$CARGO_TARGET_DIR/release/simulate" --seeds 2000 --no-plans >"$copy/out" 2>&1
-}
-if ! simulate; then
-  echo "the core fails without a break: $(tail -n 1 "$copy/out")"
-  exit 1
-fi
-passed=0 failed=0
-for patch in ${*:-"$here"/*.patch}; do
-  name=$(basename "$patch" .patch)
-  (cd "$copy" && patch -s -p1 <"$patch")
-  if simulate; then
-    echo "$name: NOT FOUND in 2000 seeds"
-    failed=$((failed + 1))
-  else
-    echo "$name: found ($(tail -n 1 "$copy/out"))"
-    passed=$((passed + 1))
-  fi
-  (cd "$copy" && patch -s -R -p1 <"$patch")
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+# Applies each patch of this folder to a copy of the sources, one at a time: every patch breaks the
+# subject, and the tests must find it.
+#
+#   tests/breaks/run.sh [patch ...]      (default: all of them)
+#
+# How to write a patch:
+# - Break the subject in one place, let `git diff >tests/breaks/NAME.patch` write the patch, and undo
+#   the break. NAME says what the broken subject does wrong.
+# - Lines above the diff are free text: say what breaks, where the diff alone does not.
+# - The command that has to fail stands there too, on a line of its own that begins with `Found by:`
+#   It runs in the root of the copy. Without such a line it is the simulator, with 2,000 seeds.
+#
+#     Found by: cargo run -q --release -p sharedb-proxy-tests --bin simulate -- --seeds 5000 --no-plans
+#     Found by: cargo test -q -p worker-host --test lives NAME
+#     Found by: node tests/js/run.mjs FILE
+#     Found by: node tests/browser/run.mjs --grep NAME
+#
+# Each command first has to pass in the copy as it is. A patch that does not apply or does not compile
+# counts as failed. Before a command that does not begin with `cargo` the npm package of the copy is
+# built (`cargo xtask build --dev`), so patches of Rust reach JavaScript. One run at a time for each
+# checkout: the copy is in `target/breaks`.
+exec node "$(dirname "$0")/run.mjs" "$@"

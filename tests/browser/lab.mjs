@@ -10,7 +10,7 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const MODULE = 'pkg/sharedb_proxy_bg.wasm';
 const SCRIPTS = [
   ...['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
-  ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js'],
+  ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
 ];
 
 /** @param {string} pages the directory of the built pages; the lab gets one of its own there */

@@ -20,10 +20,12 @@ import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
+import { lastEditTests } from './last-edit.mjs';
 import { lifeTests } from './life.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
+import { subtypeTests } from './subtypes.mjs';
 import { textTests } from './text.mjs';
 import { trapTests } from './traps.mjs';
 import { watchingTests } from './watching.mjs';
@@ -40,9 +42,11 @@ const TESTS = [
   ...demoTests,
   ...richTests,
   ...lifeTests,
+  ...lastEditTests,
   ...faultTests,
   ...hostTests,
   ...storageTests,
+  ...subtypeTests,
   ...durableTests,
   ...failingTests,
   ...trapTests,

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Duplex } from 'node:stream';
 import * as ours from 'sharedb-proxy';
+import { settle, until } from './settle.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -17,15 +18,10 @@ export const Backend = require('sharedb/lib/backend');
 export const ShareDBError = require('sharedb/lib/error');
 /** ShareDB's own client. */
 export const stock = require('sharedb/lib/client');
-export { ours };
+export { ours, settle, until };
 
 // Tests provoke warnings by the dozen; what is expected of them is asserted, not read.
 ours.logger.setMethods({ info() {}, warn() {}, error() {} });
-
-/** Ends when nothing is left that runs by itself: everything in one process runs in ticks. */
-export async function settle() {
-  for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
 
 /**
  * A socket to a backend. Without `gated` every message goes on by itself, as in ShareDB's
@@ -87,6 +83,16 @@ export class Wire {
     }
   }
 
+  /** Lets everything go both ways until neither side has anything more to say. */
+  async exchange() {
+    do {
+      this.toServer();
+      await settle();
+      this.toClient();
+      await settle();
+    } while (this.upward.length + this.downward.length);
+  }
+
   close(reason) {
     if (this.socket.readyState === 3) return;
     this.socket.readyState = 3;
@@ -101,12 +107,7 @@ export async function connect(client, backend, options) {
   const wire = new Wire(backend, options);
   const connection = new client.Connection(wire.socket);
   wire.open();
-  for (let turn = 0; turn < 2; turn++) {
-    wire.toServer();
-    await settle();
-    wire.toClient();
-    await settle();
-  }
+  await wire.exchange();
   assert.equal(connection.state, 'connected');
   return { connection, wire };
 }

@@ -141,10 +141,9 @@ describe('what is wrong with the options', () => {
   it('is that nothing says whose documents they are', async () => {
     const nameless = () =>
       new ours.Connection(new Wire(new Backend()).socket, { durableStore: true });
-    assert.throws(nameless, { code: 'ERR_OPTION_INVALID', message: /needs a namespace/ });
+    assert.throws(nameless, { code: 'ERR_NAMESPACE_REQUIRED', message: /namespace: user\.id/ });
     const { socket } = new Wire(new Backend());
-    socket.url = 'wss://example.com/';
-    const connection = new ours.Connection(socket, { durableStore: true });
+    const connection = new ours.Connection(socket, { durableStore: true, namespace: 'ada' });
     assert.equal((await happens(connection, 'storage')).mode, 'memory');
   });
 });

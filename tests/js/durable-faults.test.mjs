@@ -606,10 +606,10 @@ describe('dead letters', () => {
     append(doc, 'one', () => {});
     const letter = await told;
     await promises.flushWrites(connection);
-    assert.match(storage._stores.meta.get('letters'), /one/);
+    assert.match(storage._stores.meta.get('letter/1'), /one/);
     assert.equal(await promises.removeDeadLetters(connection, letter), connection);
     assert.deepEqual(connection.deadLetters, []);
-    assert.doesNotMatch(storage._stores.meta.get('letters'), /one/);
+    assert.equal(storage._stores.meta.get('letter/1'), undefined);
   });
 
   it('stay where the connection is closed', async () => {

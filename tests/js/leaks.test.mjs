@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { initSync } from '../../js-shim/pkg/sharedb_proxy.js';
+import { memoryBytes } from '../../js-shim/src/cores.js';
 import { Backend, call, connect, ours, settle, Wire } from './clients.mjs';
 import { createHopConnectionClass } from '../../js-shim/src/testing.js';
 import { OneHost } from './one-host.mjs';
@@ -64,7 +64,7 @@ async function held(connections) {
   return {
     host: await hostStatus(connections[0]),
     sizes,
-    wasm: initSync().memory.buffer.byteLength,
+    wasm: memoryBytes(),
   };
 }
 

@@ -4,15 +4,16 @@
  */
 
 import assert from 'node:assert/strict';
-import { HostCore } from '../../js-shim/pkg/sharedb_proxy.js';
+import { HostCore } from '../../js-shim/src/cores.js';
 import { HostKind } from '../../js-shim/src/events.js';
 import { typesBridge } from '../../js-shim/src/types-bridge.js';
 import { Wire, ours, settle } from './clients.mjs';
 
 export class OneHost {
-  constructor(backend) {
+  /** @param types the registry of the host, where it is another one than the tabs' */
+  constructor(backend, types = typesBridge) {
     this.backend = backend;
-    this.core = new HostCore(typesBridge, 1, false, true);
+    this.core = new HostCore(types, 1, false, true);
     this.tabs = new Map();
     this.wire = null;
     this.reconnects = true;

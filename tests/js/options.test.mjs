@@ -62,6 +62,21 @@ describe('options', () => {
     refuses(() => connect({ nameSpace: 'a' }), 'ERR_OPTION_UNKNOWN', /no option nameSpace/);
   });
 
+  it('of a Connection over a socket are checked as those of createConnection', () => {
+    for (const [options, code, pattern] of [
+      [{ nameSpace: 'a' }, 'ERR_OPTION_UNKNOWN', /no option nameSpace: there are namespace/],
+      [{ storage: new ours.InMemoryStorage() }, 'ERR_OPTION_UNKNOWN', /say durableStore: /],
+      [{ url: URL }, 'ERR_OPTION_UNKNOWN', /say createConnection\(url/],
+      [{ open: () => {} }, 'ERR_OPTION_UNKNOWN', /no option open/],
+      [{ tab: 'a' }, 'ERR_OPTION_UNKNOWN', /no option tab/],
+      [{ namespace: 7 }, 'ERR_OPTION_INVALID', /namespace is not a text/],
+      [{ keepPendingOnReject: 'yes' }, 'ERR_OPTION_INVALID', /is not true or false/],
+    ]) {
+      const { socket } = new Wire(new Backend());
+      refuses(() => new ours.Connection(socket, options), code, pattern);
+    }
+  });
+
   it('of another durable store are refused, too', () => {
     for (const [name, value, pattern] of [
       ['maxBatchSize', 10, /one commit/],
@@ -152,11 +167,17 @@ describe('functions for the store', () => {
 
   it('do not go with the packaged worker, which has none', () => {
     const durableStore = { ...cipher };
+    const namespace = 'ada';
     inBrowser(() => {
-      refuses(() => connect({ durableStore }), 'ERR_OPTION_INVALID', /worker of your own/);
-      const { host } = connect({ durableStore, useSharedWorker: false });
+      refuses(
+        () => connect({ durableStore, namespace }),
+        'ERR_OPTION_INVALID',
+        /worker of your own/,
+      );
+      const { host } = connect({ durableStore, namespace, useSharedWorker: false });
       assert.equal(host.kind, 'in-page');
-      assert.equal(connect({ durableStore: { encrypt: false } }).host.kind, 'shared-worker');
+      const inClear = { durableStore: { encrypt: false }, namespace };
+      assert.equal(connect(inClear).host.kind, 'shared-worker');
     });
   });
 
@@ -179,7 +200,7 @@ describe('a worker that cannot be made', () => {
     }
     inBrowser(
       () => {
-        const { host } = connect({ durableStore: true });
+        const { host } = connect({ durableStore: true, namespace: 'ada' });
         assert.equal(host.kind, 'in-page');
         assert.equal(host.code, 'ERR_HOST_FAILED');
         assert.match(host.reason, /it is blocked/);

@@ -147,7 +147,8 @@ pub struct Host {
     waiting: Map<Token, Waiting>,
     next_token: Token,
     tabs: Map<TabId, Tab>,
-    pongs: VecDeque<TabId>,
+    /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
+    pongs: VecDeque<Option<TabId>>,
     queries: Map<u64, queries::Query>,
     next_query_id: u64,
     past_snapshots: Map<u64, snapshots::PastSnapshot>,

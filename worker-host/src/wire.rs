@@ -1,8 +1,8 @@
 //! ShareDB's wire protocol, 1.2: what goes to the server, and what comes back (`lib/agent.js`).
 
 use proxy_doc::{
-    Change, Create, Entries, Error, Json, ReadJson, Reader, Seq, Snapshot, Version, json_string,
-    present, wire,
+    Change, Code, Create, Entries, Error, Json, ParseError, ReadJson, Reader, Seq, Snapshot,
+    Version, present, read_json, wire,
 };
 
 /// The protocol's major number.
@@ -11,6 +11,10 @@ pub(crate) const PROTOCOL: u32 = 1;
 pub(crate) const PROTOCOL_MINOR: u32 = 2;
 
 /// A message from the server; which fields are set depends on `a`.
+///
+/// Every JSON object can be read as one. A field whose value has another type than expected counts as absent: the
+/// server echoes requests that it refuses as they are, and the stock client uses the fields that it can. The contents of
+/// an op are parsed later, by [`Incoming::change`] and [`Incoming::fixups`], and only where they are used.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     pub(crate) a: String,
@@ -21,9 +25,9 @@ pub(crate) struct Incoming {
     pub(crate) src: Option<String>,
     pub(crate) seq: Option<Seq>,
     pub(crate) op: Option<Json>,
-    pub(crate) create: Option<Create>,
+    pub(crate) create: Option<Json>,
     pub(crate) del: Option<Json>,
-    pub(crate) fixup: Vec<Fixup>,
+    pub(crate) fixup: Option<Json>,
     pub(crate) data: Option<Json>,
     pub(crate) error: Option<WireError>,
     pub(crate) id: Option<Json>,
@@ -31,29 +35,37 @@ pub(crate) struct Incoming {
     pub(crate) protocol_minor: Option<Json>,
     pub(crate) ty: Option<String>,
     pub(crate) extra: Option<Json>,
-    pub(crate) diff: Option<Vec<WireDiff>>,
+    pub(crate) diff: Option<Json>,
+    pub(crate) ch: Option<String>,
+    pub(crate) p: Option<Json>,
+    pub(crate) pv: Option<u64>,
+    pub(crate) t: Option<String>,
 }
 
 wire!(read struct Incoming {
-    a = "a" or String::new();
+    a = "a" or String::new(), by word;
     c = "c", by name;
     d = "d", by name;
     b = "b";
-    v = "v";
-    src = "src";
-    seq = "seq";
+    v = "v", by lenient;
+    src = "src", by lenient;
+    seq = "seq", by lenient;
     op = "op", by present;
-    create = "create";
-    del = "del";
-    fixup = "fixup" or Vec::new();
+    create = "create", by truthy;
+    del = "del", by truthy;
+    fixup = "fixup", by truthy;
     data = "data";
-    error = "error";
+    error = "error", by refusal;
     id = "id";
     protocol = "protocol";
     protocol_minor = "protocolMinor";
-    ty = "type";
+    ty = "type", by lenient;
     extra = "extra", by present;
-    diff = "diff";
+    diff = "diff", by truthy;
+    ch = "ch", by lenient;
+    p = "p";
+    pv = "pv", by lenient;
+    t = "t", by lenient;
 });
 
 /// A change of a query's results, as the server writes it.
@@ -68,36 +80,49 @@ pub(crate) struct WireDiff {
 }
 
 wire!(read struct WireDiff {
-    kind = "type" or String::new();
-    index = "index";
+    kind = "type" or String::new(), by word;
+    index = "index", by lenient;
     values = "values";
-    how_many = "howMany";
-    from = "from";
-    to = "to";
+    how_many = "howMany", by lenient;
+    from = "from", by lenient;
+    to = "to", by lenient;
 });
 
-/// A name, or nothing: an error echoes what the application gave for one.
-fn name(reader: &mut Reader<'_>) -> Option<Option<String>> {
-    Json::read(reader).map(|given| given.string())
+/// Reads a field; a value that is no `T` counts as absent.
+pub(crate) fn lenient<T: ReadJson>(reader: &mut Reader<'_>) -> Option<Option<T>> {
+    reader.skip().map(|text| read_json(text).ok())
+}
+
+/// Reads a string; any other value counts as the empty one.
+fn word(reader: &mut Reader<'_>) -> Option<String> {
+    lenient(reader).map(Option::unwrap_or_default)
+}
+
+/// Reads the name of a collection or document. The stock client finds both as properties of objects, so a number
+/// stands for its digits.
+pub(crate) fn name(reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let text = reader.skip()?;
+    let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    Some(read_json(text).ok().or(is_number.then(|| text.to_owned())))
+}
+
+/// Reads a field that counts as absent where its value is falsy in JavaScript.
+fn truthy(reader: &mut Reader<'_>) -> Option<Option<Json>> {
+    let value = Json::read(reader)?;
+    let is_zero = |text: &str| text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    let is_false = match value.get() {
+        "null" | "false" | "\"\"" => true,
+        text => is_zero(text),
+    };
+    Some((!is_false).then_some(value))
+}
+
+/// Reads an `error` field.
+fn refusal(reader: &mut Reader<'_>) -> Option<Option<WireError>> {
+    truthy(reader).map(|value| value.map(|value| WireError::new(&value)))
 }
 
 impl Incoming {
-    /// The same answer, but that it failed.
-    pub(crate) fn failed(self, error: &Error) -> Self {
-        Self {
-            error: Some(WireError {
-                code: error.code.as_deref().map(json_string),
-                message: Some(error.message.clone()),
-            }),
-            op: None,
-            create: None,
-            del: None,
-            data: None,
-            diff: None,
-            ..self
-        }
-    }
-
     /// The id of a query or a snapshot request.
     pub(crate) fn number(&self) -> Option<u64> {
         self.id.as_ref()?.count()
@@ -114,13 +139,34 @@ impl Incoming {
     }
 
     /// The op of an `op` message.
-    pub(crate) fn change(&mut self) -> Change {
-        Change {
-            op: self.op.take(),
+    ///
+    /// # Errors
+    /// `ERR_MESSAGE_BADLY_FORMED` where its create cannot be read.
+    pub(crate) fn change(&self) -> Result<Change, Error> {
+        let create = match (&self.op, &self.create) {
+            (None, Some(create)) => Some(create.parse::<Create>().map_err(unreadable("create"))?),
+            (Some(_), _) | (None, None) => None,
+        };
+        Ok(Change {
+            op: self.op.clone(),
             ty: None,
-            create: self.create.take(),
-            del: self.del.take().is_some_and(|del| del.get() == "true"),
-        }
+            create,
+            del: self.del.is_some(),
+        })
+    }
+
+    /// The changes that the server made to an op of ours.
+    ///
+    /// # Errors
+    /// `ERR_MESSAGE_BADLY_FORMED`.
+    pub(crate) fn fixups(&self) -> Result<Vec<Change>, Error> {
+        let fixups = self.fixup.as_ref().map(Json::parse::<Vec<Fixup>>);
+        let fixups = fixups.transpose().map_err(unreadable("fixup"))?;
+        let change = |Fixup { op }| Change {
+            op,
+            ..Change::default()
+        };
+        Ok(fixups.into_iter().flatten().map(change).collect())
     }
 
     /// Whether the server speaks at least 1.1, and so knows the `hs` handshake (`lib/protocol.js`).
@@ -131,56 +177,52 @@ impl Incoming {
     }
 }
 
-/// A change that the server made to an op of ours.
-#[derive(Debug)]
-pub(crate) struct Fixup {
-    pub(crate) op: Option<Json>,
+/// The error of a part of a message that is not as ShareDB's server writes it.
+pub(crate) fn unreadable(what: &str) -> impl Fn(ParseError) -> Error {
+    move |error| Error::badly_formed(format!("Invalid {what} from server: {error}"))
 }
 
-impl Fixup {
-    /// The change.
-    pub(crate) fn change(&self) -> Change {
-        Change {
-            op: self.op.clone(),
-            ..Change::default()
-        }
-    }
+/// A change that the server made to an op of ours.
+#[derive(Debug)]
+struct Fixup {
+    op: Option<Json>,
 }
 
 wire!(read struct Fixup {
     op = "op", by present;
 });
 
-/// An error as the server writes it.
-#[derive(Debug)]
+/// An error as the server writes it: what middleware called back, so code and message may be anything.
+#[derive(Debug, Default)]
 pub(crate) struct WireError {
-    code: Option<Json>,
-    message: Option<String>,
+    code: Option<Code>,
+    message: Option<Json>,
 }
 
-/// An object, or its message alone.
-impl ReadJson for WireError {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        if reader.next_byte() == Some(b'"') {
-            let message = Some(String::read(reader)?);
-            return Some(Self {
-                code: None,
-                message,
-            });
-        }
-        wire!(@read reader, [Self], (), code = "code"; message = "message")
-    }
-}
+wire!(read struct WireError {
+    code = "code", by present;
+    message = "message", by present;
+});
 
 impl WireError {
-    /// The error that the application gets, with the whole message where it had one to itself.
+    /// An object; or its message alone, if that is a string.
+    fn new(value: &Json) -> Self {
+        match value.string() {
+            Some(_) => Self {
+                code: None,
+                message: Some(value.clone()),
+            },
+            None => value.parse().unwrap_or_default(),
+        }
+    }
+
+    /// The error that the application gets, with the whole message where it had one to itself. A message that is
+    /// not a string is given as its JSON: the stock client's `[object Object]` helps nobody.
     pub(crate) fn into_error(self, data: Option<Json>) -> Error {
-        let code = self
-            .code
-            .map(|code| code.string().unwrap_or_else(|| code.get().to_owned()));
+        let text = |message: Json| message.string().unwrap_or_else(|| message.get().to_owned());
         Error {
-            code,
-            message: self.message.unwrap_or_default(),
+            code: self.code,
+            message: self.message.map(text).unwrap_or_default(),
             data,
             from_server: true,
             thrown: None,
@@ -195,7 +237,7 @@ pub(crate) struct BulkItem {
 }
 
 wire!(read struct BulkItem {
-    error = "error";
+    error = "error", by refusal;
 });
 
 /// What to send for one document or several.
@@ -278,8 +320,6 @@ wire!(write struct Handshake<'_> {
 pub(crate) fn snapshot(data: Option<&Json>) -> Result<Option<Snapshot>, Error> {
     match data {
         None => Ok(None),
-        Some(data) => data
-            .parse()
-            .map_err(|error| Error::badly_formed(format!("Invalid snapshot from server: {error}"))),
+        Some(data) => data.parse().map_err(unreadable("snapshot")),
     }
 }

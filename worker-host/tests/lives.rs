@@ -166,7 +166,7 @@ impl Life {
             ToTab::Doc {
                 event: DocEvent::Rejected { seq, error },
                 ..
-            } => Some((seq.0, error.code.as_deref()?)),
+            } => Some((seq.0, error.code_text()?)),
             _ => None,
         });
         rejected.collect()
@@ -362,7 +362,7 @@ fn a_query_that_hosts_died_on_fails() {
             return false;
         };
         matches!(event, QueryEvent::Failed(error)
-            if error.code.as_deref() == Some("ERR_INPUT_QUARANTINED"))
+            if error.code_text() == Some("ERR_INPUT_QUARANTINED"))
     });
     assert!(failed, "{:?}", life.told);
 }
@@ -378,7 +378,7 @@ fn an_answer_of_the_server_that_hosts_died_on_counts_as_a_failure() {
         let ToTab::Callback { error, .. } = told else {
             return false;
         };
-        let code = error.as_ref().and_then(|error| error.code.as_deref());
+        let code = error.as_ref().and_then(|error| error.code_text());
         code == Some("ERR_INPUT_QUARANTINED")
     });
     assert!(failed, "{:?}", life.told);

@@ -132,7 +132,7 @@ fn a_stored_op_that_does_not_apply_is_an_error_each_time() {
             panic!("{answer:?} is no answer");
         };
         let error = error.expect("the document cannot be read");
-        assert_eq!(error.code.as_deref(), Some("ERR_STORAGE"));
+        assert_eq!(error.code_text(), Some("ERR_STORAGE"));
         let message = "c.x cannot be read from the store: its ops do not apply to its data (Referenced element not a list)";
         assert!(error.message.starts_with(message), "{error}");
         assert!(

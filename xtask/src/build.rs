@@ -16,9 +16,6 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "sharedb-proxy-js";
 /// Where the bindings go, and their names, on which the shim's JavaScript relies.
 const PACKAGE: &str = "js-shim/pkg";
-/// The same for [`Profile::Checked`], beside a copy of the shim's JavaScript that imports them.
-const CHECKED: &str = "js-shim/checked";
-const SOURCES: &str = "js-shim/src";
 const BINDINGS: &str = "sharedb_proxy";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
@@ -53,15 +50,13 @@ pub(crate) enum Profile {
     Wasm,
     /// Quick to build, with names in stack traces; large and slow.
     Dev,
-    /// For fuzz tests: compiled as [`Profile::Dev`], so that an overflow panics, and kept apart from what is shipped.
-    Checked,
 }
 
 impl Profile {
     fn name(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
-            Self::Dev | Self::Checked => "dev",
+            Self::Dev => "dev",
         }
     }
 
@@ -69,16 +64,7 @@ impl Profile {
     fn directory(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
-            Self::Dev | Self::Checked => "debug",
-        }
-    }
-
-    /// Where the bindings go.
-    fn package(self) -> PathBuf {
-        let root = process::root();
-        match self {
-            Self::Wasm | Self::Dev => root.join(PACKAGE),
-            Self::Checked => root.join(CHECKED).join("pkg"),
+            Self::Dev => "debug",
         }
     }
 }
@@ -92,12 +78,6 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_target(TARGET)?;
     let module = compile(profile)?;
     bind(&module, profile)?;
-    if profile == Profile::Checked {
-        return copy_into(
-            &process::root().join(SOURCES),
-            &process::root().join(CHECKED).join("src"),
-        );
-    }
     bundle_for_node()?;
     bundle_worker()?;
     for (format, file) in [("esm", "inline.js"), ("cjs", "inline.cjs")] {
@@ -162,7 +142,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
 /// and copied at the end: a page that is being served never sees half a package.
 fn bind(module: &Path, profile: Profile) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-    let package = profile.package();
+    let package = process::root().join(PACKAGE);
     let stamp = package.join(".stamp");
     let wanted = fingerprint(&bytes, profile);
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -182,17 +162,70 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
         .remove_name_section(profile == Profile::Wasm)
         .remove_producers_section(true)
         .generate(&made)?;
-    let script = made.join(format!("{BINDINGS}.js"));
-    let bindings = fs::read_to_string(&script)?;
-    fs::write(script, format!("{BINDINGS_HEAD}{bindings}"))?;
     if profile == Profile::Wasm {
         optimise(&made.join(format!("{BINDINGS}_bg.wasm")))?;
     }
+    repeatable(&made)?;
 
+    fs::create_dir_all(&package)?;
     let _ = fs::remove_file(&stamp);
     copy_into(&made, &package)?;
     fs::write(stamp, wanted)?;
     Ok(())
+}
+
+/// Turns the bindings into a function that gives bindings: as generated, they serve one instance for as long as the page
+/// lives, and an instance that has trapped has to be replaced.
+fn repeatable(made: &Path) -> Result<()> {
+    let script = made.join(format!("{BINDINGS}.js"));
+    let (text, classes) = repeatable_script(&fs::read_to_string(&script)?)?;
+    fs::write(script, text)?;
+    let declarations = made.join(format!("{BINDINGS}.d.ts"));
+    let text = repeatable_declarations(&fs::read_to_string(&declarations)?, &classes);
+    Ok(fs::write(declarations, text)?)
+}
+
+/// The script, and the names of its classes.
+fn repeatable_script(script: &str) -> Result<(String, Vec<String>)> {
+    const EXPORTS: &str = "export { initSync, __wbg_init as default };";
+    let Some((body, "")) = script.trim_end().split_once(EXPORTS) else {
+        bail!("the bindings do not end as wasm-bindgen ended them before: {EXPORTS}");
+    };
+    let classes: Vec<String> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("export class ")?.strip_suffix(" {"))
+        .map(str::to_owned)
+        .collect();
+    let body = body.replace("\nexport class ", "\nclass ");
+    if body.contains("\nexport ") {
+        bail!("the bindings export something else than classes");
+    }
+    let names = classes.join(", ");
+    let script = format!(
+        "{BINDINGS_HEAD}export function makeBindings() {{\n{body}\n\
+         return {{\n{names}, initSync, init: __wbg_init,\n\
+         module: () => wasmModule, memory: () => wasm.memory }};\n}}\n"
+    );
+    Ok((script, classes))
+}
+
+fn repeatable_declarations(declarations: &str, classes: &[String]) -> String {
+    let own = declarations
+        .replace("export class ", "declare class ")
+        .replace("export function ", "declare function ")
+        .replace("export default function ", "declare function ");
+    let names = classes.join(", ");
+    let members: String = classes
+        .iter()
+        .map(|class| format!("    {class}: typeof {class};\n"))
+        .collect();
+    format!(
+        "{own}\nexport type {{ {names} }};\n\n\
+         /** Bindings without an instance yet: `init` or `initSync` makes it. */\n\
+         export function makeBindings(): {{\n{members}    initSync: typeof initSync;\n    \
+         init: typeof __wbg_init;\n    module: () => WebAssembly.Module;\n    \
+         memory: () => WebAssembly.Memory;\n}};\n"
+    )
 }
 
 /// Binds and optimises a module that is not shipped, for Node's `require`.
@@ -217,7 +250,9 @@ fn optimise(module: &Path) -> Result<()> {
 
 fn fingerprint(module: &[u8], profile: Profile) -> String {
     let mut hasher = DefaultHasher::new();
-    (module, profile, BINDINGS_HEAD, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
+    (module, profile, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
+    // So may what is done to the bindings.
+    include_str!("build.rs").hash(&mut hasher);
     // The tools may change while the module stays: both are pinned in the lock files.
     for lock in ["Cargo.lock", "package-lock.json"] {
         fs::read(process::root().join(lock))
@@ -228,11 +263,11 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
 }
 
 fn copy_into(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
             copy_into(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), target)?;

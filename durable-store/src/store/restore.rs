@@ -3,7 +3,7 @@
 //! First the state, then the whole journal, then who of the tabs lives, then the records of the documents that the
 //! journal has something of. What else there is comes later, or when somebody asks for it.
 
-use proxy_doc::{Error, TabId, codes, next_count, read_json, write_json};
+use proxy_doc::{Error, TabId, codes, read_json, write_json};
 
 use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
@@ -36,7 +36,7 @@ impl DurableStore {
         let docs = stored.chain(self.lacking.keys()).map(RecordId::doc);
         let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).collect();
         deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
-        deletes.push(RecordId::meta("letters"));
+        deletes.extend(self.letters.records());
         deletes.sort_unstable();
         deletes.dedup();
         self.state = self.new_state();
@@ -84,15 +84,22 @@ impl DurableStore {
                 return self.lose(Failure::new(FailureKind::Other, message));
             }
         }
-        self.letters = text(1)
-            .and_then(|text| read_json(text).ok())
-            .unwrap_or_default();
-        self.next_letter = self
-            .letters
-            .last()
-            .map_or(1, |last| next_count(last.number));
         self.journal_next = self.state.first;
         self.first_written = self.state.first;
+        let letters = self.letters.open(text(1), text(2));
+        if letters.is_empty() {
+            return self.begin_journal();
+        }
+        self.phase = Phase::ReadingLetters;
+        self.ask(Asked::Letters, Ask::Read(letters));
+    }
+
+    pub(super) fn handle_letters(&mut self, texts: &[Option<String>]) {
+        self.letters.fill(texts);
+        self.begin_journal();
+    }
+
+    fn begin_journal(&mut self) {
         self.phase = Phase::ReadingJournal;
         self.read_journal();
     }

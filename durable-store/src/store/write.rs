@@ -44,7 +44,7 @@ impl DurableStore {
             || !self.batch.entries.is_empty()
             || !self.batch.tabs.is_empty()
             || self.lacking.is_urgent()
-            || self.letters_changed
+            || self.letters.changed()
             || self.state_changed
             || ((self.flushing || self.idle) && self.has_inventory)
     }
@@ -53,7 +53,7 @@ impl DurableStore {
     /// acknowledged, say, is written with the next op.
     pub(super) fn is_due(&self) -> bool {
         let waits =
-            self.barrier > self.committed || self.lacking.is_urgent() || self.letters_changed;
+            self.barrier > self.committed || self.lacking.is_urgent() || self.letters.changed();
         self.has_work() && (waits || self.quiet || self.flushing || self.idle)
     }
 
@@ -77,9 +77,7 @@ impl DurableStore {
             return self.lose(failure);
         }
         self.put_journal(batch, &mut puts, &mut deletes);
-        if std::mem::take(&mut self.letters_changed) {
-            puts.push((RecordId::meta("letters"), write_json(&self.letters)));
-        }
+        self.letters.write(&mut puts, &mut deletes);
         if puts.is_empty() && deletes.is_empty() {
             return self.handle_written();
         }

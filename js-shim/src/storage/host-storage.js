@@ -12,7 +12,7 @@ import { asStorageError } from './storage-error.js';
 const QUIET = 300;
 
 /**
- * @typedef {import('../../pkg/sharedb_proxy.js').HostCore} HostCore
+ * @typedef {import('../cores.js').HostCore} HostCore
  * @typedef {(call: () => void) => void} Run calls the machine, and carries out what follows
  */
 

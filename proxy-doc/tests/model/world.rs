@@ -262,7 +262,7 @@ impl World {
         let text = match outcome {
             Outcome::Done => "done".to_owned(),
             Outcome::Null => "null".to_owned(),
-            Outcome::Failed(error) => error.code.clone().unwrap(),
+            Outcome::Failed(error) => error.code_text().unwrap().to_owned(),
         };
         for token in tokens {
             let before = self.called.insert(token.0, text.clone());

@@ -15,7 +15,7 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
-import { HostCore } from '../../../js-shim/pkg/sharedb_proxy.js';
+import { HostCore } from '../../../js-shim/src/cores.js';
 
 const how = new URLSearchParams(location.search).get('how');
 const encrypt = (text) => text;

@@ -8,7 +8,8 @@
  * it comes from elsewhere.
  */
 
-import { IndexedDbStorage, createConnection } from 'sharedb-proxy';
+import otText from 'ot-text';
+import { IndexedDbStorage, createConnection, types } from 'sharedb-proxy';
 import * as mirror from './mirror.js';
 
 const COLLECTION = 'demo';
@@ -33,9 +34,9 @@ const report = (...what) => globalThis.report?.(...what);
  * @param {string} [options.script] for the worker's module, as its query
  * @param {boolean} [options.inPage] the host is to be in this page
  */
-async function open({ ids, durable = true, store, namespace, inPage, ...given }) {
+async function open({ ids, durable = true, store, namespace = 'lab', inPage, ...given }) {
   const { path = '/sharedb', worker = 'worker', script = '', named } = given;
-  const { name = `lab ${namespace ?? ''}` } = given;
+  const { name = `lab ${namespace}` } = given;
   // The worker that encrypts is the only one that knows how.
   store ??= worker === 'sealed-worker' ? true : { encrypt: false };
   const connection = createConnection({
@@ -46,7 +47,7 @@ async function open({ ids, durable = true, store, namespace, inPage, ...given })
       return new SharedWorker(url, { type: 'module', name: named ? wanted : name });
     },
     durableStore: durable && store,
-    ...(namespace && { namespace }),
+    namespace,
   });
   const errors = [];
   connection.on('error', (error) => {
@@ -118,7 +119,10 @@ const flush = ({ connection }) => new Promise((done) => connection.flushWrites(d
 const storage = ({ connection }) =>
   connection.storage.mode === 'none' ? null : connection.storage;
 
-globalThis.lab = { open, edit, submit, flush, storage, mirror, IndexedDbStorage };
+/** Gives the page's json0 the subtype `text`. */
+const registerText = () => types.map.json0.registerSubtype(otText.type);
+
+globalThis.lab = { registerText, open, edit, submit, flush, storage, mirror, IndexedDbStorage };
 
 const query = new URLSearchParams(location.search);
 const ids = query.getAll('doc');

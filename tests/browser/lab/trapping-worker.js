@@ -10,7 +10,8 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
-import { HostCore } from '../../../js-shim/pkg/sharedb_proxy.js';
+import { HostCore } from '../../../js-shim/src/cores.js';
+import { TRAP } from '../../js/trap.mjs';
 import { typesBridge } from '../../../js-shim/src/types-bridge.js';
 
 const query = new URLSearchParams(location.search);
@@ -38,7 +39,7 @@ if (query.has('always')) {
     return handleTab.apply(this, args);
   };
   HostCore.prototype.poll = function polling() {
-    if (hasTab && !begun.look()) throw new WebAssembly.RuntimeError('unreachable');
+    if (hasTab && !begun.look()) handleTab.call(this, TRAP, '');
     return poll.call(this);
   };
 }

@@ -29,10 +29,10 @@ const all: DurableStoreOptions = {
   opErrorCallback: (error, letter) => console.log(error.code, letter.id),
 };
 createConnection('wss://example.com', { durableStore: true, namespace: 'user 7' });
-createConnection({ url: '/ws', durableStore: all, keepPendingOnReject: true });
+createConnection({ url: '/ws', namespace: 'user 7', durableStore: all, keepPendingOnReject: true });
 createConnection(socket, { durableStore: all });
-const connection = new Connection(socket, { durableStore: true });
-createConnection('/ws', { durableStore: { encrypt: false } });
+const connection = new Connection(socket, { durableStore: true, namespace: 'user 7' });
+createConnection('/ws', { durableStore: { encrypt: false }, namespace: 'user 7' });
 // @ts-expect-error that says nothing
 createConnection('/ws', { durableStore: { encrypt: true } });
 // @ts-expect-error there are two durabilities

@@ -11,6 +11,7 @@ import {
   type ConnectionHost,
   type HostStatus,
   type PendingOp,
+  type Subtype,
   type Type,
 } from 'sharedb-proxy';
 import { serve } from 'sharedb-proxy/worker';
@@ -21,6 +22,7 @@ interface Note {
 }
 
 declare const richText: { type: Type };
+declare const text: { type: Subtype };
 declare const backend: { connect(connection?: unknown): unknown };
 declare const browserSocket: WebSocket;
 
@@ -105,3 +107,6 @@ types.defaultType = richText.type;
 logger.setMethods({ warn: (...args) => console.log(args) });
 serve();
 serve({ types: [richText.type] });
+serve({ subtypes: [text.type] });
+// @ts-expect-error a module is not a subtype
+serve({ subtypes: [text] });

@@ -88,7 +88,7 @@ impl Storage {
     /// What the dead letters hold.
     pub(super) fn letters(&self) -> Traces {
         let mut traces = Traces::default();
-        let is_letters = |id: &RecordId| id.store == Place::Meta && id.id == "letters";
+        let is_letters = |id: &RecordId| id.store == Place::Meta && id.id.starts_with("letter/");
         for (_, text) in self.texts().filter(|(id, _)| is_letters(id)) {
             traces.scan(text);
         }

@@ -435,6 +435,21 @@ impl Host {
         true
     }
 
+    /// A tab gave its state up, perhaps over an op that cannot be applied. Gives up the state here too where it cannot
+    /// be computed: the fetch that replaces it then answers the tab as well.
+    pub(super) fn give_up_unusable(&mut self, handle: DocHandle) {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        if host_doc.state.missing().is_some() {
+            return;
+        }
+        let pending = host_doc.doc.unfinished();
+        if let Err(error) = host_doc.state.snapshot(pending, &*self.types) {
+            self.act(handle, |doc, up| doc.hard_rollback(up, error));
+        }
+    }
+
     pub(super) fn bring_up_to_date(
         &mut self,
         handle: DocHandle,

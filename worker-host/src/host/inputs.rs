@@ -193,8 +193,7 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
             let results = request.results.iter().flatten();
             results.map(|id| key(&request.collection, id)).collect()
         }
-        ToHost::Unregister {}
-        | ToHost::Received { .. }
+        ToHost::Received { .. }
         | ToHost::Close { .. }
         | ToHost::Ping {}
         | ToHost::Status { .. }

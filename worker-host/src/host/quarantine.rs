@@ -124,7 +124,7 @@ impl Host {
         let error = died();
         self.warn(format!("From the server: {}: {text}", error.message));
         if let Ok(message) = parsed {
-            self.handle_message(message.failed(&error), &text);
+            self.dispatch(message, Some(error), || None);
         }
     }
 }

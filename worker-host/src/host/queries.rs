@@ -13,7 +13,7 @@ use proxy_doc::{
 };
 
 use super::{Host, Waiting};
-use crate::wire::{Incoming, WireDiff};
+use crate::wire::{Incoming, WireDiff, lenient, name, unreadable};
 
 /// A query on the wire, and the tabs that use it.
 pub(super) struct Query {
@@ -82,27 +82,51 @@ pub(crate) struct WireResult {
 }
 
 wire!(read struct WireResult {
-    c = "c";
-    d = "d";
-    v = "v";
+    c = "c", by name;
+    d = "d", by name;
+    v = "v", by lenient;
     ty = "type";
     data = "data", by present;
 });
 
+type Results = Vec<(DocKey, Snapshot)>;
+
 impl WireResult {
-    fn split(self, collection: &str, id: Option<&str>) -> Option<(DocKey, Snapshot)> {
+    fn split(self, collection: &str) -> Result<(DocKey, Snapshot), Error> {
+        let Some(id) = self.d else {
+            return Err(Error::badly_formed(
+                "Query result from server without an id",
+            ));
+        };
         let key = DocKey {
             collection: self.c.unwrap_or_else(|| collection.to_owned()),
-            id: id.map(str::to_owned).or(self.d)?,
+            id,
         };
-        Some((
-            key,
-            Snapshot {
-                v: self.v,
-                ty: self.ty,
-                data: self.data,
-            },
-        ))
+        let snapshot = Snapshot {
+            v: self.v,
+            ty: self.ty,
+            data: self.data,
+        };
+        Ok((key, snapshot))
+    }
+
+    /// A list of results.
+    fn list(values: &Json, collection: &str) -> Result<Results, Error> {
+        let list: Vec<Self> = values.parse().map_err(unreadable("query results"))?;
+        let results = list.into_iter();
+        results.map(|result| result.split(collection)).collect()
+    }
+
+    /// Results by id, for a query that brought its own.
+    fn by_id(data: &Json, collection: &str) -> Result<Results, Error> {
+        let Entries(items) = data
+            .parse::<Entries<Self>>()
+            .map_err(unreadable("query results"))?;
+        let results = items.into_iter().map(|(id, result)| Self {
+            d: Some(id),
+            ..result
+        });
+        results.map(|result| result.split(collection)).collect()
     }
 }
 
@@ -297,27 +321,23 @@ impl Host {
         query.ingesting += 1;
         if query.answer.error.is_none()
             && let Some(data) = &message.data
+            && let Err(error) = self.take_results(id, data, message.extra.clone())
+            && let Some(query) = self.queries.get_mut(&id)
         {
-            self.take_results(id, data, message.extra.clone());
+            query.answer.error = Some(error);
         }
         self.result_ingested(id, None);
     }
 
-    fn take_results(&mut self, id: u64, data: &Json, extra: Option<Json>) {
-        let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
-            return;
+    fn take_results(&mut self, id: u64, data: &Json, extra: Option<Json>) -> Result<(), Error> {
+        let Some(query) = self.queries.get(&id) else {
+            return Ok(());
         };
-        let list = data.parse::<Vec<WireResult>>().ok();
-        let is_list = list.is_some();
-        let found: Vec<(DocKey, Snapshot)> = match list {
-            Some(list) => list
-                .into_iter()
-                .filter_map(|item| item.split(&collection, None))
-                .collect(),
-            None => by_id(data)
-                .into_iter()
-                .filter_map(|(id, item)| item.split(&collection, Some(&id)))
-                .collect(),
+        let is_list = data.get().starts_with('[');
+        let found = if is_list {
+            WireResult::list(data, &query.collection)?
+        } else {
+            WireResult::by_id(data, &query.collection)?
         };
         if is_list && let Some(query) = self.queries.get_mut(&id) {
             let mut keys = query.followed_by(&query.users);
@@ -334,6 +354,7 @@ impl Host {
         for (key, snapshot) in found {
             self.ingest_result(key, snapshot, Some(id));
         }
+        Ok(())
     }
 
     /// The documents that a message about a query brings.
@@ -343,25 +364,17 @@ impl Host {
             return Vec::new();
         };
         let collection = &query.collection;
-        let list = |data: &Json| data.parse::<Vec<WireResult>>().unwrap_or_default();
-        let mut found: Vec<(Option<String>, WireResult)> = Vec::new();
+        let list = |values: &Json| WireResult::list(values, collection).unwrap_or_default();
+        let mut found = Vec::new();
         if let Some(data) = &message.data {
-            let items = by_id(data).into_iter();
-            found.extend(items.map(|(id, item)| (Some(id), item)));
-            found.extend(list(data).into_iter().map(|item| (None, item)));
+            found.extend(WireResult::by_id(data, collection).unwrap_or_default());
+            found.extend(list(data));
         }
-        for values in message
-            .diff
-            .iter()
-            .flatten()
-            .filter_map(|item| item.values.as_ref())
-        {
-            found.extend(list(values).into_iter().map(|item| (None, item)));
+        let diff = message.diff.as_ref().map(Json::parse::<Vec<WireDiff>>);
+        for item in diff.into_iter().flatten().flatten() {
+            found.extend(item.values.iter().flat_map(list));
         }
-        let keys = found.into_iter();
-        keys.filter_map(|(id, item)| item.split(collection, id.as_deref()))
-            .map(|(key, _)| key)
-            .collect()
+        found.into_iter().map(|(key, _)| key).collect()
     }
 
     fn ingest_result(&mut self, key: DocKey, snapshot: Snapshot, query: Option<u64>) -> DocHandle {
@@ -509,8 +522,10 @@ impl Host {
         if let Some(error) = error {
             return self.tell_users(id, |_, _| QueryEvent::Error(error.clone()));
         }
-        if let Some(diff) = &message.diff {
-            self.take_diff(id, diff);
+        if let Some(diff) = &message.diff
+            && let Err(error) = self.take_diff(id, diff)
+        {
+            self.tell_users(id, |_, _| QueryEvent::Error(error.clone()));
         }
         if let Some(extra) = &message.extra {
             if let Some(query) = self.queries.get_mut(&id) {
@@ -522,19 +537,22 @@ impl Host {
         }
     }
 
-    fn take_diff(&mut self, id: u64, diff: &[WireDiff]) {
+    fn take_diff(&mut self, id: u64, diff: &Json) -> Result<(), Error> {
         // All new documents first: the events that follow may unsubscribe what they show.
         let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
-            return;
+            return Ok(());
         };
-        let items: Vec<DiffItem<DocKey>> = diff
+        let diff: Vec<WireDiff> = diff.parse().map_err(unreadable("query diff"))?;
+        let items = diff
             .iter()
-            .filter_map(|item| self.take_diff_item(&collection, item))
-            .collect();
+            .map(|item| self.take_diff_item(&collection, item));
+        let items: Vec<Option<DiffItem<DocKey>>> = items.collect::<Result<_, Error>>()?;
+        let items: Vec<DiffItem<DocKey>> = items.into_iter().flatten().collect();
         self.change_results(id, &items);
         self.tell_users(id, |host, tab| {
             QueryEvent::Diff(items.iter().map(|item| host.diff_for(item, tab)).collect())
         });
+        Ok(())
     }
 
     /// Applies an update to the results. What it removes departs, what the update before it removed is gone.
@@ -558,35 +576,39 @@ impl Host {
         self.place_followers(id, keys);
     }
 
-    fn take_diff_item(&mut self, collection: &str, item: &WireDiff) -> Option<DiffItem<DocKey>> {
-        Some(match item.kind.as_str() {
+    /// An unknown kind is no change, and an index that is no number is 0, as in the stock client.
+    fn take_diff_item(
+        &mut self,
+        collection: &str,
+        item: &WireDiff,
+    ) -> Result<Option<DiffItem<DocKey>>, Error> {
+        let how_many = item.how_many.filter(|count| *count > 0).unwrap_or(1);
+        Ok(Some(match item.kind.as_str() {
             "insert" => {
-                let values: Vec<WireResult> = item.values.as_ref()?.parse().ok()?;
-                let found = values
-                    .into_iter()
-                    .filter_map(|value| value.split(collection, None));
-                let keys: Vec<(DocKey, Snapshot)> = found.collect();
-                let mut values = Vec::with_capacity(keys.len());
-                for (key, snapshot) in keys {
+                let given = item.values.iter();
+                let found = given.map(|values| WireResult::list(values, collection));
+                let found: Vec<Results> = found.collect::<Result<_, Error>>()?;
+                let mut values = Vec::new();
+                for (key, snapshot) in found.into_iter().flatten() {
                     values.push(key.clone());
                     self.ingest_result(key, snapshot, None);
                 }
                 DiffItem::Insert {
-                    index: item.index?,
+                    index: item.index.unwrap_or_default(),
                     values,
                 }
             }
             "remove" => DiffItem::Remove {
-                index: item.index?,
-                how_many: item.how_many.unwrap_or(1),
+                index: item.index.unwrap_or_default(),
+                how_many,
             },
             "move" => DiffItem::Move {
-                from: item.from?,
-                to: item.to?,
-                how_many: item.how_many.unwrap_or(1),
+                from: item.from.unwrap_or_default(),
+                to: item.to.unwrap_or_default(),
+                how_many,
             },
-            _ => return None,
-        })
+            _ => return Ok(None),
+        }))
     }
 
     fn diff_for(&mut self, item: &DiffItem<DocKey>, tab: &TabId) -> DiffItem<QueryDoc> {
@@ -634,12 +656,6 @@ fn parsed(text: Option<&Json>) -> Option<Value> {
     Some(Value::parse(text).unwrap_or_else(|_| Value::from(text)))
 }
 
-/// Results by id, for a query that brought its own.
-fn by_id(data: &Json) -> Vec<(String, WireResult)> {
-    let items = data.parse::<Entries<WireResult>>();
-    items.map_or_else(|_| Vec::new(), |Entries(items)| items)
-}
-
 /// Changes a list of results; what leaves it for good is added to `removed`.
 fn apply_diff(results: &mut Vec<DocKey>, item: &DiffItem<DocKey>, removed: &mut Vec<DocKey>) {
     let clamp = |index: usize, length: usize| index.min(length);
@@ -650,12 +666,12 @@ fn apply_diff(results: &mut Vec<DocKey>, item: &DiffItem<DocKey>, removed: &mut 
         }
         DiffItem::Remove { index, how_many } => {
             let at = clamp(*index, results.len());
-            let end = clamp(at.saturating_add(*how_many), results.len());
+            let end = clamp(at + how_many, results.len());
             removed.extend(results.drain(at..end));
         }
         DiffItem::Move { from, to, how_many } => {
             let at = clamp(*from, results.len());
-            let end = clamp(at.saturating_add(*how_many), results.len());
+            let end = clamp(at + how_many, results.len());
             let moved: Vec<DocKey> = results.drain(at..end).collect();
             let to = clamp(*to, results.len());
             results.splice(to..to, moved);

@@ -5,11 +5,11 @@
 //! old value along with the ops that it saw since. The tabs get it with the host's revision.
 
 use broker::message::{PresenceEvent, PresenceUpdate, ToTab};
-use proxy_doc::{DocHandle, Error, Json, Map, OpKind, TabId, Version, codes, read_json, wire};
+use proxy_doc::{DocHandle, Error, Json, Map, OpKind, TabId, Version, codes};
 
 use super::Host;
 use super::presence::null;
-use crate::wire::WireError;
+use crate::wire::Incoming;
 
 /// Ops kept for values that lag, per presence id. One that lags more is asked for again.
 const MAX_CACHED_OPS: usize = 256;
@@ -53,63 +53,20 @@ enum CachedChange {
     Void,
 }
 
-/// A message about presence. Answers to malformed requests echo those, so little is certain.
-#[derive(Default)]
-pub(super) struct PresenceMessage {
-    a: String,
-    ch: Option<String>,
-    id: Option<Json>,
-    src: Option<String>,
-    seq: Option<u64>,
-    p: Option<Json>,
-    pv: Option<Json>,
-    v: Option<Json>,
-    t: Option<String>,
-    error: Option<WireError>,
-}
-
-wire!(read struct PresenceMessage {
-    a = "a" or String::new();
-    ch = "ch";
-    id = "id";
-    src = "src";
-    seq = "seq";
-    p = "p";
-    pv = "pv";
-    v = "v";
-    t = "t";
-    error = "error";
-});
-
-impl PresenceMessage {
-    /// Whether `text` is one.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let message: Self = read_json(text).ok()?;
-        matches!(message.a.as_str(), "p" | "ps" | "pu" | "pr").then_some(message)
-    }
-}
-
 impl Host {
-    pub(super) fn handle_presence(&mut self, mut message: PresenceMessage, text: &str) {
-        let whole = || proxy_doc::json(text.to_owned()).ok();
-        let error = message.error.take().map(|error| error.into_error(whole()));
+    pub(super) fn handle_presence(&mut self, mut message: Incoming, error: Option<Error>) {
         let Some(name) = message.ch.take() else {
             return;
         };
         match message.a.as_str() {
             "p" => self.handle_presence_value(&name, message, error),
             "pr" => self.handle_presence_request(&name, error),
-            _ => self.handle_presence_subscription(message.seq, error),
+            _ => self.handle_presence_subscription(message.seq.map(|seq| seq.0), error),
         }
     }
 
-    fn handle_presence_value(
-        &mut self,
-        name: &str,
-        message: PresenceMessage,
-        error: Option<Error>,
-    ) {
-        let pv = message.pv.as_ref().and_then(Json::count);
+    fn handle_presence_value(&mut self, name: &str, message: Incoming, error: Option<Error>) {
+        let pv = message.pv;
         let id = message.id.as_ref().and_then(Json::string);
         let id = id.as_deref();
         let is_own = error.is_some() || message.src.as_deref() == self.id.as_deref();
@@ -126,7 +83,7 @@ impl Host {
         };
         let update = Update {
             pv,
-            v: message.v.as_ref().and_then(Json::count).map(Version),
+            v: message.v,
             ty: message.t,
             value: message.p.unwrap_or_else(null),
             src: message.src,
@@ -356,7 +313,7 @@ fn transform_failed(error: Error) -> Error {
         return error;
     }
     Error {
-        code: Some(codes::ERR_PRESENCE_TRANSFORM_FAILED.to_owned()),
+        code: Some(codes::ERR_PRESENCE_TRANSFORM_FAILED.into()),
         from_server: false,
         thrown: None,
         ..error

@@ -148,7 +148,7 @@ impl Host {
         else {
             return;
         };
-        let last = store.letters().last().map_or(0, |letter| letter.number);
+        let first = store.next_letter();
         let mut gone = Vec::new();
         for op in ops {
             gone.extend(store.add_letter(Letter {
@@ -159,7 +159,7 @@ impl Host {
                 version: host_doc.doc.version(),
             }));
         }
-        self.tell_letters(&self.letters_after(last), &gone);
+        self.tell_letters(&self.letters_since(first), &gone);
     }
 
     /// A tab may not have heard how an op of it ended.
@@ -1010,7 +1010,7 @@ impl Host {
         self.watchers.insert(tab.clone());
         self.tell_whole_inventory(tab);
         let event = StorageEvent::Letters {
-            letters: self.letters_after(0),
+            letters: self.letters_since(0),
             gone: Vec::new(),
             whole: true,
         };
@@ -1089,11 +1089,10 @@ impl Host {
         }
     }
 
-    fn letters_after(&self, number: u64) -> Vec<DeadLetter> {
-        let letters = self.store.as_ref().map(|store| store.letters());
-        let letters = letters.unwrap_or_default().iter();
+    fn letters_since(&self, number: u64) -> Vec<DeadLetter> {
+        let letters = self.store.iter();
         letters
-            .filter(|letter| letter.number > number)
+            .flat_map(|store| store.letters_since(number))
             .cloned()
             .map(|letter| DeadLetter {
                 number: letter.number,

@@ -52,7 +52,6 @@ impl Host {
         }
         match message {
             ToHost::Register { protocol, resume } => self.register(tab, protocol, resume),
-            ToHost::Unregister {} => self.lose_tab(tab),
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
             ToHost::Ping {} => self.ping(tab.clone()),
@@ -121,7 +120,7 @@ impl Host {
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
-        if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
+        if protocol != PROTOCOL && protocol + 1 != PROTOCOL {
             self.tabs.insert(tab.clone(), Tab::default());
             self.tell(tab, ToTab::Incompatible { protocol: PROTOCOL });
             self.tabs.remove(tab);
@@ -158,6 +157,7 @@ impl Host {
         // What still waits to be said to it is said to nobody.
         self.out
             .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
+        self.leave_pongs(tab);
         self.leave_queries(tab);
         self.leave_presences(tab);
         let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
@@ -349,6 +349,13 @@ impl Host {
         };
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, read.life, read.revision);
+        let starts_again = read.revision.is_none() && read.life > 0;
+        if starts_again && read.action != ReadAction::Unsubscribe {
+            self.give_up_unusable(handle);
+        }
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return;
+        };
         let unplaced = read
             .revision
             .filter(|base| !host_doc.hub.can_stand_at(tab, *base));

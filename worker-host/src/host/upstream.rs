@@ -1,19 +1,18 @@
 //! The host's side towards the server (`lib/client/connection.js`).
 
-use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
+use broker::message::{ConnectionEvent, ConnectionState, DocEvent, State, ToTab, encode};
 use proxy_doc::{
     Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, PendingOp, Seq,
-    Snapshot, Version, codes, json_string, next_count, read_json,
+    Snapshot, TabId, Version, codes, json_string, read_json,
 };
 
 use durable_store::record::Entry;
 
 use super::inputs::{Input, Message};
-use super::remote_presence::PresenceMessage;
 use super::{Host, Output, ReadyState};
 use crate::bulk::{Action, Bulk, single};
 use crate::wire::{
-    BulkItem, Extra, Fixup, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
+    BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
 };
 
 impl Host {
@@ -54,16 +53,17 @@ impl Host {
     }
 
     pub(super) fn take_socket(&mut self, ready: ReadyState) {
-        self.generation = next_count(self.generation);
-        self.drop_sends();
+        self.generation += 1;
+        self.forget_socket();
         self.set_state(ready.state(), None);
         if ready == ReadyState::Open {
             self.send_handshake();
         }
     }
 
-    /// What waits for the store to be sent on a socket is not for the next one.
-    fn drop_sends(&mut self) {
+    /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
+    fn forget_socket(&mut self) {
+        self.pongs.clear();
         self.out
             .retain(|said| !matches!(said.output, Output::Send(_)));
     }
@@ -79,7 +79,7 @@ impl Host {
             Some(r#""stopped""# | r#""Stopped by server""#) => State::Stopped,
             Some(_) | None => State::Disconnected,
         };
-        self.drop_sends();
+        self.forget_socket();
         self.set_state(state, reason);
         if self.options.opens_sockets && self.wants_socket {
             let delay = self.reconnect.next_delay(random);
@@ -106,11 +106,7 @@ impl Host {
     pub(super) fn take_message(&mut self, Message { text, parsed }: Message) {
         match parsed {
             Ok(message) => self.handle_message(message, &text),
-            // Answers to malformed presence echo what no document message can hold.
-            Err(error) => match PresenceMessage::read(&text) {
-                Some(message) => self.handle_presence(message, &text),
-                None => self.warn(format!("Failed to parse message: {error}")),
-            },
+            Err(error) => self.warn(format!("Failed to parse message: {error}")),
         }
     }
 
@@ -253,9 +249,19 @@ impl Host {
 
     // ---- What the server sends ----
 
-    pub(super) fn handle_message(&mut self, mut message: Incoming, text: &str) {
+    fn handle_message(&mut self, mut message: Incoming, text: &str) {
         let whole = || proxy_doc::json(text.to_owned()).ok();
         let error = message.error.take().map(|error| error.into_error(whole()));
+        self.dispatch(message, error, whole);
+    }
+
+    /// A message, or the `error` that stands in for what it brings. `whole` gives all of it.
+    pub(super) fn dispatch(
+        &mut self,
+        message: Incoming,
+        error: Option<Error>,
+        whole: impl Fn() -> Option<Json>,
+    ) {
         match message.a.as_str() {
             "init" if message.knows_handshake() => self.send_handshake(),
             "init" => self.initialize(&message),
@@ -275,11 +281,7 @@ impl Host {
             "qu" => {}
             "nf" | "nt" => self.handle_past_snapshot(&message, error, whole()),
             "pp" => self.handle_pong(error),
-            "p" | "ps" | "pu" | "pr" => {
-                if let Some(message) = PresenceMessage::read(text) {
-                    self.handle_presence(message, text);
-                }
-            }
+            "p" | "ps" | "pu" | "pr" => self.handle_presence(message, error),
             other => self.warn(format!("Ignoring unrecognized message {other}")),
         }
     }
@@ -395,15 +397,19 @@ impl Host {
     }
 
     fn handle_op(&mut self, mut message: Incoming, error: Option<Error>) {
-        let Some(handle) = self.handle_of(&message) else {
+        let handle = self.handle_of(&message);
+        if let Some(error) = error {
+            return match handle {
+                Some(handle) if self.is_of_another(handle, &message) => {}
+                Some(handle) if self.has_inflight(handle) => {
+                    self.handle_op_error(handle, error, message.seq);
+                }
+                Some(_) | None => self.tell_op_error(&message, &error),
+            };
+        }
+        let Some(handle) = handle else {
             return;
         };
-        if let Some(error) = error {
-            if self.is_of_another(handle, &message) {
-                return;
-            }
-            return self.handle_op_error(handle, error, message.seq);
-        }
         let Some(v) = message.v else {
             return self.warn("Ignoring op without a version".to_owned());
         };
@@ -412,7 +418,8 @@ impl Host {
         }
         let src = message.src.take();
         let change = message.change();
-        let logged = self.store.as_ref().map(|_| change.clone());
+        let logged = change.as_ref().ok().filter(|_| self.store.is_some());
+        let logged = logged.cloned();
         let kind = self.read_change(handle, v, change);
         if let Ok(kind) = &kind {
             self.cache_op_for_presence(handle, v, kind, src.as_deref());
@@ -466,7 +473,25 @@ impl Host {
         }
     }
 
-    /// The server refused the inflight op, or says that an op is wrong.
+    fn has_inflight(&self, handle: DocHandle) -> bool {
+        let host_doc = self.docs.get(&handle);
+        host_doc.is_some_and(|host_doc| host_doc.doc.inflight().is_some())
+    }
+
+    /// The server refused an op that this host did not send: the application may have written it to the socket. The
+    /// document may exist in a tab only.
+    fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
+        let (Some(collection), Some(id)) = (&message.c, &message.d) else {
+            return self.warn(format!("The server refused an op of no document: {error}"));
+        };
+        self.tell_all(|| ToTab::Doc {
+            collection: collection.clone(),
+            id: id.clone(),
+            event: DocEvent::Error(error.clone()),
+        });
+    }
+
+    /// The server refused the inflight op.
     fn handle_op_error(&mut self, handle: DocHandle, error: Error, seq: Option<Seq>) {
         let inflight = |host: &Self| {
             let host_doc = host.docs.get(&handle)?;
@@ -559,14 +584,19 @@ impl Host {
     }
 
     /// Reads an op that fits the document's version. Of others only the version matters.
-    fn read_change(&self, handle: DocHandle, v: Version, change: Change) -> Result<OpKind, Error> {
+    fn read_change(
+        &self,
+        handle: DocHandle,
+        v: Version,
+        change: Result<Change, Error>,
+    ) -> Result<OpKind, Error> {
         let Some(doc) = self.docs.get(&handle).map(|host_doc| &host_doc.doc) else {
             return Ok(OpKind::Noop);
         };
         if doc.version() != Some(v) {
             return Ok(OpKind::Noop);
         }
-        match change.read(doc.ty(), &*self.types) {
+        match change?.read(doc.ty(), &*self.types) {
             Err(error) if error.is(codes::ERR_OT_OP_BADLY_FORMED) => {
                 Err(Error::new(codes::ERR_OT_OP_NOT_APPLIED, error.message))
             }
@@ -586,11 +616,13 @@ impl Host {
         let creates = |op: &PendingOp| matches!(op.kind, OpKind::Create { .. });
         let created = host_doc.doc.inflight().is_some_and(creates);
         let ty = self.type_of_ack(handle);
-        let fixups: Result<Vec<OpKind>, Error> = message
-            .fixup
-            .iter()
-            .map(|fixup| fixup.change().read(ty.as_ref(), &*self.types))
-            .collect();
+        let changes = message.fixups();
+        let fixups: Result<Vec<OpKind>, Error> = changes.clone().and_then(|changes| {
+            let changes = changes.into_iter();
+            changes
+                .map(|change| change.read(ty.as_ref(), &*self.types))
+                .collect()
+        });
         if let Some(kind) = sent {
             self.cache_op_for_presence(handle, v, &kind, message.src.as_deref());
         }
@@ -598,14 +630,14 @@ impl Host {
             .docs
             .get(&handle)
             .is_some_and(|host_doc| host_doc.doc.is_next(v));
-        if let (true, Some(id)) = (is_next, id) {
+        if let (true, Some(id), Ok(changes)) = (is_next, id, changes) {
             // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
             // would create it again. And what the server added is a revision, to be kept first.
-            let blocking = created || !message.fixup.is_empty();
+            let blocking = created || !changes.is_empty();
             self.log(handle, blocking, || Entry::Ack {
                 id,
                 v,
-                fixups: message.fixup.iter().map(Fixup::change).collect(),
+                fixups: changes,
             });
         }
         self.commit_own(handle, v, fixups);
@@ -651,22 +683,31 @@ impl Host {
     }
 
     fn handle_pong(&mut self, error: Option<Error>) {
-        let Some(tab) = self.pongs.pop_front() else {
-            return;
-        };
-        let event = match error {
-            Some(error) => ConnectionEvent::Error(error),
+        let event = || match &error {
+            Some(error) => ConnectionEvent::Error(error.clone()),
             None => ConnectionEvent::Pong,
         };
-        self.tell(&tab, ToTab::Connection(event));
+        match self.pongs.pop_front() {
+            Some(Some(tab)) => self.tell(&tab, ToTab::Connection(event())),
+            Some(None) => {}
+            // The application wrote the ping to the socket itself.
+            None => self.tell_all(|| ToTab::Connection(event())),
+        }
+    }
+
+    /// The tab's pings go unanswered. They keep their places: the server answers in order.
+    pub(super) fn leave_pongs(&mut self, tab: &TabId) {
+        for asked in &mut self.pongs {
+            asked.take_if(|of| of == tab);
+        }
     }
 
     /// Asks the server for a pong, for `tab`.
-    pub(super) fn ping(&mut self, tab: super::TabId) {
+    pub(super) fn ping(&mut self, tab: TabId) {
         if !self.connected() {
             return;
         }
-        self.pongs.push_back(tab);
+        self.pongs.push_back(Some(tab));
         self.send(r#"{"a":"pp"}"#.to_owned());
     }
 

@@ -1,0 +1,215 @@
+//! Dead letters: ops that were refused or given up.
+//!
+//! Each letter is a record of its own (`letter/<n>`), and an index (`letter-index`) names those that there are, in runs of
+//! numbers. One more letter costs its own size and that of the index, however many there are.
+//!
+//! A store of an earlier version has all letters in one record, `letters`. They are taken over with the next change of
+//! the letters, and that record goes in the same write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proxy_doc::{read_json, write_json};
+
+use crate::record::{Letter, LetterIndex, LetterRun, RecordId};
+
+/// Letters that are kept; older ones go, and a warning says so.
+pub(super) const MAX_LETTERS: usize = 1000;
+
+/// The record of earlier versions that holds all letters.
+const ALL_IN_ONE: &str = "letters";
+
+/// All letters, and which of them the storage does not have yet.
+#[derive(Debug)]
+pub(super) struct Letters {
+    known: BTreeMap<u64, Letter>,
+    /// Letters of the storage that cannot be read here. They stay.
+    illegible: BTreeSet<u64>,
+    /// No two letters of a store have the same number, also where the first was removed.
+    next: u64,
+    /// Letters that are in no write yet.
+    unwritten: BTreeSet<u64>,
+    /// Letters whose records are to be deleted.
+    gone: BTreeSet<u64>,
+    /// The letters of an earlier version were read.
+    has_all_in_one: bool,
+    changed: bool,
+}
+
+impl Default for Letters {
+    fn default() -> Self {
+        Self {
+            known: BTreeMap::new(),
+            illegible: BTreeSet::new(),
+            next: 1,
+            unwritten: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            has_all_in_one: false,
+            changed: false,
+        }
+    }
+}
+
+impl Letters {
+    // ---- Reading ----
+
+    /// The records that a start reads first, for [`Letters::open`].
+    pub(super) fn first_records() -> [RecordId; 2] {
+        [index_record(), RecordId::meta(ALL_IN_ONE)]
+    }
+
+    /// Begins with what the storage has. Gives the letters to read, in the order of [`Letters::fill`].
+    pub(super) fn open(&mut self, index: Option<&str>, all_in_one: Option<&str>) -> Vec<RecordId> {
+        let index = index.and_then(|text| read_json::<LetterIndex>(text).ok());
+        let LetterIndex { next, runs } = index.unwrap_or_default();
+        self.next = next.max(1);
+        // What cannot be read is not touched.
+        self.illegible = runs.iter().flat_map(|run| run.first..=run.last).collect();
+        let all_in_one = all_in_one.and_then(|text| read_json::<Vec<Letter>>(text).ok());
+        self.has_all_in_one = all_in_one.is_some();
+        let is_first = self.next == 1;
+        for letter in all_in_one.into_iter().flatten() {
+            // Where both are there, an earlier version wrote after a later one, and counted anew.
+            if is_first {
+                self.next = self.next.max(letter.number);
+            }
+            self.push(letter);
+        }
+        self.illegible.iter().copied().map(letter_record).collect()
+    }
+
+    /// Takes the letters that [`Letters::open`] named.
+    pub(super) fn fill(&mut self, texts: &[Option<String>]) {
+        let numbers = std::mem::take(&mut self.illegible);
+        for (number, text) in numbers.into_iter().zip(texts) {
+            match text.as_deref().map(read_json::<Letter>) {
+                Some(Ok(letter)) => {
+                    self.known.insert(number, letter);
+                }
+                Some(Err(_)) => {
+                    self.illegible.insert(number);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// All records that there may be.
+    pub(super) fn records(&self) -> Vec<RecordId> {
+        let letters = self.numbers().map(letter_record);
+        letters.chain(Self::first_records()).collect()
+    }
+
+    // ---- What is so ----
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Letter> {
+        self.known.values()
+    }
+
+    /// Letters with this number or a higher one.
+    pub(super) fn since(&self, number: u64) -> impl Iterator<Item = &Letter> {
+        self.known.range(number..).map(|(_, letter)| letter)
+    }
+
+    /// The number of the next letter.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether there is something to write.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let known: BTreeSet<u64> = self.known.keys().chain(&self.illegible).copied().collect();
+        known.into_iter()
+    }
+
+    // ---- Changing ----
+
+    /// Adds a letter. Gives the oldest one, where it is one too many.
+    pub(super) fn add(&mut self, letter: Letter) -> Option<Letter> {
+        self.push(letter);
+        self.changed = true;
+        if self.known.len() <= MAX_LETTERS {
+            return None;
+        }
+        let (number, oldest) = self.known.pop_first()?;
+        self.forget(number);
+        Some(oldest)
+    }
+
+    fn push(&mut self, mut letter: Letter) {
+        letter.number = self.next;
+        self.unwritten.insert(letter.number);
+        self.known.insert(letter.number, letter);
+        self.next += 1;
+    }
+
+    /// Removes these letters, as far as there are such.
+    pub(super) fn remove(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            if self.known.remove(number).is_some() {
+                self.forget(*number);
+                self.changed = true;
+            }
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        if !self.unwritten.remove(&number) {
+            self.gone.insert(number);
+        }
+    }
+
+    // ---- Writing ----
+
+    /// Adds what has changed to a write.
+    pub(super) fn write(
+        &mut self,
+        puts: &mut Vec<(RecordId, String)>,
+        deletes: &mut Vec<RecordId>,
+    ) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        for number in std::mem::take(&mut self.unwritten) {
+            if let Some(letter) = self.known.get(&number) {
+                puts.push((letter_record(number), write_json(letter)));
+            }
+        }
+        let gone = std::mem::take(&mut self.gone);
+        deletes.extend(gone.into_iter().map(letter_record));
+        if std::mem::take(&mut self.has_all_in_one) {
+            deletes.push(RecordId::meta(ALL_IN_ONE));
+        }
+        let index = LetterIndex {
+            next: self.next,
+            runs: runs(self.numbers()),
+        };
+        puts.push((index_record(), write_json(&index)));
+    }
+}
+
+/// Ascending numbers as runs without a gap.
+fn runs(numbers: impl Iterator<Item = u64>) -> Vec<LetterRun> {
+    let mut runs: Vec<LetterRun> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some(run) if run.last + 1 == number => run.last = number,
+            Some(_) | None => runs.push(LetterRun {
+                first: number,
+                last: number,
+            }),
+        }
+    }
+    runs
+}
+
+fn letter_record(number: u64) -> RecordId {
+    RecordId::meta(format!("letter/{number}"))
+}
+
+fn index_record() -> RecordId {
+    RecordId::meta("letter-index")
+}

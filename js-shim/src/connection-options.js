@@ -1,0 +1,36 @@
+/**
+ * The options of a connection: those that every connection has, and what to say instead of others' names.
+ */
+
+import { OF_OTHER_STORES } from './durable-options.js';
+import { expectOption, isBoolean, refuseUnknown } from './options.js';
+
+/** What a connection may have, wherever its host is. */
+export const STORING = /** @type {const} */ (['namespace', 'durableStore', 'keepPendingOnReject']);
+
+/** Options of other factories and classes with these names. */
+const INSTEAD = {
+  ...OF_OTHER_STORES,
+  storage: 'say durableStore: {storage}',
+  durableStoreOptions: 'say durableStore: {…}',
+  forceDirect: 'say useSharedWorker: false',
+  forceProxy: 'a SharedWorker is used where there is one, and connection.host says whether',
+  channelName: 'say namespace',
+  sharedWorkerPath: "say worker: (name) => new SharedWorker(path, {type: 'module', name})",
+};
+
+/**
+ * Throws where there is an option that nobody knows, or a value that nobody can use.
+ *
+ * @param {string} whose for the message
+ * @param {any} options
+ * @param {readonly string[]} [others] further names that are known
+ * @param {Record<string, string>} [instead] what to say instead of further names
+ */
+export function checkConnectionOptions(whose, options, others = [], instead = {}) {
+  refuseUnknown(whose, options, [...STORING, ...others], { ...INSTEAD, ...instead });
+  expectOption('options', options, 'namespace', isName, 'a text with something in it');
+  expectOption('options', options, 'keepPendingOnReject', isBoolean, 'true or false');
+}
+
+const isName = (/** @type {any} */ value) => typeof value === 'string' && value !== '';

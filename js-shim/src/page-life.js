@@ -1,0 +1,50 @@
+/**
+ * Whether this page is going away, as far as it is told. The last tasks of a page are its listeners of `pagehide` and
+ * `visibilitychange`, the latter being where browsers recommend to save; what is put off to a later task is lost.
+ *
+ * It tells; what is to be done then is the connection's part.
+ */
+
+const HIDDEN = 'hidden';
+
+export class PageLife {
+  /** @param {() => void} hide called when the page may be about to go: it may also only be in the background */
+  constructor(hide) {
+    this._hide = hide;
+    const { document } = /** @type {any} */ (globalThis);
+    /** Whether no later task may run. */
+    this.isHiding = document?.visibilityState === HIDDEN;
+  }
+
+  /** From now on the page is watched. Nothing happens where it is already. */
+  watch() {
+    for (const [target, event, listener] of this._listeners())
+      target?.addEventListener?.(event, listener);
+  }
+
+  leave() {
+    for (const [target, event, listener] of this._listeners())
+      target?.removeEventListener?.(event, listener);
+  }
+
+  /** @returns {[target: any, event: string, listener: () => void][]} */
+  _listeners() {
+    const { document } = /** @type {any} */ (globalThis);
+    return [
+      [globalThis, 'pagehide', this._onHide],
+      [globalThis, 'pageshow', this._onVisibility],
+      [document, 'visibilitychange', this._onVisibility],
+    ];
+  }
+
+  _onHide = () => {
+    this.isHiding = true;
+    this._hide();
+  };
+
+  _onVisibility = () => {
+    const { document } = /** @type {any} */ (globalThis);
+    if (document?.visibilityState === HIDDEN) this._onHide();
+    else this.isHiding = false;
+  };
+}

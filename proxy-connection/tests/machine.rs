@@ -1,0 +1,124 @@
+//! A tab's machine alone. The host is a script: the test says what the host says.
+
+#![allow(clippy::unwrap_used)]
+
+use std::rc::Rc;
+
+use broker::message::{QueryAction, QueryRequest, State};
+use proxy_connection::{ProxyConnection, TabEvent};
+use proxy_doc::{DocHandle, DocKey, Error, Event, OtType, Types, Version};
+
+const JSON0: OtType = OtType::Json0(None);
+
+/// Knows json0 alone.
+struct Registry;
+
+impl Types for Registry {
+    fn resolve(&self, name: &str) -> Option<OtType> {
+        (name == JSON0.uri()).then_some(JSON0)
+    }
+    fn default_uri(&self) -> String {
+        JSON0.uri().to_owned()
+    }
+}
+
+/// The host says something. Gives what the tab tells the application, and says to the host.
+fn say(tab: &mut ProxyConnection, message: &str) -> Vec<TabEvent> {
+    tab.handle_message(&format!(r#"{{"epoch":1,"message":{message}}}"#));
+    std::iter::from_fn(|| tab.poll(0)).collect()
+}
+
+/// The answer of query 1: `x`, as a tab gets it whose state is of this life.
+fn answer(tab: &mut ProxyConnection, revision: u64, life: u32) {
+    let uri = JSON0.uri().to_owned();
+    let snapshot = format!(
+        r#"{{"revision":{revision},"life":{life},"type":"{uri}","data":{{"n":{revision}}}}}"#
+    );
+    let doc =
+        format!(r#"{{"collection":"c","id":"x","snapshot":{snapshot},"version":{revision}}}"#);
+    let event = format!(r#"{{"results":{{"docs":[{doc}]}}}}"#);
+    say(
+        tab,
+        &format!(r#"{{"query.event":{{"queryId":1,"event":{event}}}}}"#),
+    );
+}
+
+/// A tab that has `x` at revision 3 by query 1.
+fn tab_with_result() -> (ProxyConnection, DocHandle) {
+    let mut tab = ProxyConnection::new(Rc::new(Registry), State::Connecting);
+    tab.register();
+    say(
+        &mut tab,
+        r#"{"host.welcome":{"protocol":1,"connection":{"state":"connected","id":"us","generation":1,"reason":null},"storage":{"line":1}}}"#,
+    );
+    tab.create_query(QueryRequest {
+        query_id: 1,
+        action: QueryAction::Subscribe,
+        collection: "c".to_owned(),
+        query: None,
+        options: None,
+        results: None,
+    });
+    answer(&mut tab, 3, 0);
+    let handle = tab.get(DocKey {
+        collection: "c".to_owned(),
+        id: "x".to_owned(),
+    });
+    (tab, handle)
+}
+
+#[test]
+fn results_for_a_state_that_the_tab_has_given_up_are_not_taken_over() {
+    let (mut tab, handle) = tab_with_result();
+    assert_eq!(tab.doc(handle).unwrap().version(), Some(Version(3)));
+
+    tab.hard_rollback(handle, Error::plain("its ops do not apply"));
+    while tab.poll(0).is_some() {}
+    let life = tab.doc(handle).unwrap().life();
+    answer(&mut tab, 5, life - 1);
+    assert_eq!(tab.doc(handle).unwrap().version(), None);
+    answer(&mut tab, 5, life);
+    assert_eq!(tab.doc(handle).unwrap().version(), Some(Version(5)));
+}
+
+#[test]
+fn an_op_of_a_subtype_that_the_tab_lacks_is_an_error_of_the_document() {
+    let (mut tab, handle) = tab_with_result();
+    let op = r#"{"op":[{"p":["n"],"t":"text","o":["a"]}]}"#;
+    let event = format!(r#"{{"op":{{"revision":3,"next":4,"change":{op}}}}}"#);
+    let events = say(
+        &mut tab,
+        &format!(r#"{{"doc.event":{{"collection":"c","id":"x","event":{event}}}}}"#),
+    );
+    assert_eq!(tab.doc(handle).unwrap().version(), None);
+    let read = events.iter().find_map(|event| match event {
+        TabEvent::ToHost(text) => text.split(r#""callbackId":"#).nth(1),
+        _ => None,
+    });
+    let callback: String = read
+        .unwrap()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+
+    let life = tab.doc(handle).unwrap().life();
+    let uri = JSON0.uri();
+    let snapshot = format!(r#"{{"revision":4,"life":{life},"type":"{uri}","data":{{"n":"a"}}}}"#);
+    let result = format!(r#"{{"read":{{"snapshot":{snapshot},"version":4}}}}"#);
+    let events = say(
+        &mut tab,
+        &format!(r#"{{"callback":{{"callbackId":{callback},"result":{result}}}}}"#),
+    );
+    assert_eq!(tab.doc(handle).unwrap().version(), Some(Version(4)));
+    let errors = events.iter().filter_map(|event| match event {
+        TabEvent::Doc(_, Event::Error(error)) => Some(error),
+        _ => None,
+    });
+    let [error] = <[&Error; 1]>::try_from(errors.collect::<Vec<_>>()).unwrap();
+    assert!(error.is("ERR_OT_SUBTYPE_NOT_RECOGNIZED"), "{error}");
+    assert!(error.message.contains(r#""text""#), "{error}");
+    assert!(
+        error.message.contains("serve({subtypes: [subtype]})"),
+        "{error}"
+    );
+}
