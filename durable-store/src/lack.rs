@@ -22,8 +22,14 @@ struct Tracked {
     last: u64,
     /// Its record has to be in one of the next writes: its place among those.
     forced: Option<u64>,
-    /// Somebody waits for that: it has to be in the next one.
-    awaited: bool,
+    /// Somebody waits for its record: its place among all that is to be written.
+    awaited: Option<u64>,
+    /// Its changes that are in no write yet.
+    queued: usize,
+    /// Those of them that somebody waits for.
+    unwritten: usize,
+    /// Its changes up to this place are in its record: they need not be written.
+    contained: u64,
     /// Its record and its entries stay as they are.
     stays: bool,
     /// It is to be deleted.
@@ -32,8 +38,6 @@ struct Tracked {
     deleting: bool,
     /// Its record is being written.
     persisting: bool,
-    /// It has changes that are in no write yet, and that somebody waits for.
-    unwritten: bool,
     /// Somebody wants its record to be written.
     put: bool,
 }
@@ -42,11 +46,15 @@ impl Tracked {
     /// Whether there is anything to be known of it but its size. The journal begins with the record `first`.
     fn is_clean(&self, first: u64) -> bool {
         let is_written = !self.waits() && !self.deleted && !self.deleting && !self.persisting;
-        is_written && self.lack.is_none() && self.last < first
+        is_written && self.queued == 0 && self.lack.is_none() && self.last < first
     }
 
     fn waits(&self) -> bool {
-        self.forced.is_some() || self.unwritten || self.put
+        self.has_to_be_written() || self.unwritten > 0 || self.put
+    }
+
+    fn has_to_be_written(&self) -> bool {
+        self.forced.is_some() || self.awaited.is_some()
     }
 }
 
@@ -71,10 +79,11 @@ pub(crate) struct Lacking {
     /// By their places; some entries are out of date.
     forced: VecDeque<(u64, DocHandle)>,
     next_forced: u64,
+    /// By their places among all that is to be written; some entries are out of date.
+    awaited: VecDeque<(u64, DocHandle)>,
     deleted: Vec<DocHandle>,
     deleting: Vec<DocHandle>,
     persisting: Vec<DocHandle>,
-    unwritten: Vec<DocHandle>,
     count: usize,
     /// How many wait to be written.
     waiting: usize,
@@ -85,9 +94,13 @@ pub(crate) struct Lacking {
 impl Lacking {
     /// How many documents lack something, or have to be written.
     pub(crate) fn len(&self) -> usize {
+        let doc = |doc: &DocHandle| &self.docs[doc.0 as usize];
+        let awaited = self.awaited.iter().filter(|entry| self.is_awaited(entry));
+        let awaited = awaited.filter(|(_, awaited)| doc(awaited).lack.is_none());
         let forced = self.forced.iter().filter(|entry| self.is_forced(entry));
-        let docs = forced.map(|(_, doc)| &self.docs[doc.0 as usize]);
-        self.count + docs.filter(|doc| doc.lack.is_none()).count()
+        let forced = forced.map(|(_, forced)| doc(forced));
+        let forced = forced.filter(|doc| doc.lack.is_none() && doc.awaited.is_none());
+        self.count + awaited.count() + forced.count()
     }
 
     /// How many documents wait to be written: those are not among them whose changes are in the journal.
@@ -109,15 +122,19 @@ impl Lacking {
         self.docs[doc.0 as usize].forced == Some(*place)
     }
 
-    /// Whether something has to be in the next write.
+    fn is_awaited(&self, (place, doc): &(u64, DocHandle)) -> bool {
+        self.docs[doc.0 as usize].awaited == Some(*place)
+    }
+
+    /// Whether some record has to be written or deleted.
     pub(crate) fn is_urgent(&self) -> bool {
-        !self.forced.is_empty() || !self.deleted.is_empty()
+        !self.forced.is_empty() || !self.awaited.is_empty() || !self.deleted.is_empty()
     }
 
     /// Whether the document's record lacks something, or is not written yet.
     pub(crate) fn is_dirty(&self, key: &DocKey) -> bool {
         let doc = self.tracked(key);
-        doc.is_some_and(|doc| doc.lack.is_some() || doc.forced.is_some() || doc.persisting)
+        doc.is_some_and(|doc| doc.lack.is_some() || doc.has_to_be_written() || doc.persisting)
     }
 
     /// All that lack something, in no order.
@@ -143,12 +160,14 @@ impl Lacking {
             lack: None,
             last: 0,
             forced: None,
-            awaited: false,
+            awaited: None,
+            queued: 0,
+            unwritten: 0,
+            contained: 0,
             stays: false,
             deleted: false,
             deleting: false,
             persisting: false,
-            unwritten: false,
             put: false,
         });
         doc
@@ -182,12 +201,8 @@ impl Lacking {
         });
         self.order.retain_mut(|(_, doc)| place(doc));
         self.forced.retain_mut(|(_, doc)| place(doc));
-        for docs in [
-            &mut self.deleted,
-            &mut self.deleting,
-            &mut self.persisting,
-            &mut self.unwritten,
-        ] {
+        self.awaited.retain_mut(|(_, doc)| place(doc));
+        for docs in [&mut self.deleted, &mut self.deleting, &mut self.persisting] {
             docs.retain_mut(place);
         }
     }
@@ -199,20 +214,35 @@ impl Lacking {
         self.waiting = self.waiting + usize::from(tracked.waits()) - usize::from(waited);
     }
 
-    /// Somebody waits for changes of the document that are in no write yet.
-    pub(crate) fn wait(&mut self, key: &DocKey) {
+    /// A change of the document waits to be written, and perhaps somebody for that.
+    pub(crate) fn enqueue(&mut self, key: &DocKey, blocking: bool) {
         let doc = self.track(key);
-        if !self.docs[doc.0 as usize].unwritten {
-            self.unwritten.push(doc);
-            self.change(doc, |tracked| tracked.unwritten = true);
-        }
+        self.change(doc, |tracked| {
+            tracked.queued += 1;
+            tracked.unwritten += usize::from(blocking);
+        });
     }
 
-    /// Those changes are being written.
-    pub(crate) fn begin_journal(&mut self) {
-        for doc in std::mem::take(&mut self.unwritten) {
-            self.change(doc, |tracked| tracked.unwritten = false);
-        }
+    /// That change is about to be written. Says whether it has to be: its document's record may contain it.
+    pub(crate) fn dequeue(&mut self, key: &DocKey, place: u64, blocking: bool) -> bool {
+        let doc = self.track(key);
+        self.change(doc, |tracked| {
+            tracked.queued -= 1;
+            tracked.unwritten -= usize::from(blocking);
+        });
+        self.docs[doc.0 as usize].contained < place
+    }
+
+    /// The record that is written or deleted now settles all changes up to this place.
+    pub(crate) fn contain(&mut self, key: &DocKey, place: u64) {
+        let doc = self.track(key);
+        self.docs[doc.0 as usize].contained = place;
+    }
+
+    /// A change of the document is in this journal record.
+    pub(crate) fn logged(&mut self, key: &DocKey, journal: u64) {
+        let doc = self.track(key);
+        self.docs[doc.0 as usize].last = journal;
     }
 
     /// Somebody wants the record to be written, though not at once.
@@ -258,30 +288,54 @@ impl Lacking {
             .retain(|(first, doc)| lack(doc).is_some_and(|lack| lack.first == *first));
     }
 
-    /// The record has to be in one of the next writes; in the next one where somebody waits for that.
-    pub(crate) fn force(&mut self, key: &DocKey, awaited: bool) {
+    /// The record has to be in one of the next writes. Where somebody waits for that it has a place among all that is
+    /// to be written; with an earlier one it keeps that.
+    pub(crate) fn force(&mut self, key: &DocKey, awaited: Option<u64>) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
         tracked.deleted = false;
         tracked.stays = false;
-        tracked.awaited |= awaited;
-        if tracked.forced.is_none() {
-            let place = self.next_forced;
-            self.next_forced += 1;
-            self.forced.push_back((place, doc));
-            self.change(doc, |tracked| tracked.forced = Some(place));
+        match awaited {
+            Some(_) if tracked.awaited.is_some() => {}
+            Some(place) => {
+                self.awaited.push_back((place, doc));
+                self.change(doc, |tracked| tracked.awaited = Some(place));
+            }
+            None if tracked.has_to_be_written() => {}
+            None => {
+                let place = self.next_forced;
+                self.next_forced += 1;
+                self.forced.push_back((place, doc));
+                self.change(doc, |tracked| tracked.forced = Some(place));
+            }
         }
     }
 
-    /// The place of the next one that has to be in a write.
+    /// The place of the next record that has to be written and that nobody waits for.
     pub(crate) fn next_forced(&self) -> u64 {
         self.next_forced
     }
 
-    /// The first place that is not in a write yet.
-    pub(crate) fn first_forced(&self) -> u64 {
-        let first = self.forced.iter().find(|entry| self.is_forced(entry));
-        first.map_or(self.next_forced, |(place, _)| *place)
+    /// The first such place that is not in a write yet.
+    pub(crate) fn first_forced(&mut self) -> u64 {
+        while let Some(entry) = self.forced.front() {
+            if self.is_forced(entry) {
+                return entry.0;
+            }
+            self.forced.pop_front();
+        }
+        self.next_forced
+    }
+
+    /// The place of the first record that somebody waits for.
+    pub(crate) fn first_awaited(&mut self) -> Option<u64> {
+        while let Some(entry) = self.awaited.front() {
+            if self.is_awaited(entry) {
+                return Some(entry.0);
+            }
+            self.awaited.pop_front();
+        }
+        None
     }
 
     /// Nobody here can write the record, for now.
@@ -294,9 +348,10 @@ impl Lacking {
     pub(crate) fn delete(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.fill(doc);
-        self.change(doc, |tracked| tracked.forced = None);
+        self.change(doc, |tracked| {
+            (tracked.forced, tracked.awaited) = (None, None)
+        });
         let tracked = &mut self.docs[doc.0 as usize];
-        tracked.awaited = false;
         if !std::mem::replace(&mut tracked.deleted, true) {
             self.deleted.push(doc);
         }
@@ -379,30 +434,34 @@ impl Lacking {
         });
     }
 
-    /// Takes those that have to be in the next write, and of the others that are forced as many as go with them. Says
-    /// of each whether somebody waits for it.
-    pub(crate) fn take_forced(&mut self, most: usize) -> Vec<(DocKey, bool)> {
-        let mut taken = Vec::new();
-        let mut later = VecDeque::new();
-        let awaited = |entry: &&(u64, DocHandle)| self.docs[entry.1.0 as usize].awaited;
-        let mut room = most.saturating_sub(self.forced.iter().filter(awaited).count());
-        for entry in std::mem::take(&mut self.forced) {
-            if !self.is_forced(&entry) {
-                continue;
-            }
-            let (_, doc) = entry;
-            let tracked = &mut self.docs[doc.0 as usize];
-            if !tracked.awaited && room == 0 {
-                later.push_back(entry);
-                continue;
-            }
-            let awaited = std::mem::take(&mut tracked.awaited);
-            room -= usize::from(!awaited);
-            taken.push((tracked.key.clone(), awaited));
-            self.change(doc, |tracked| tracked.forced = None);
-        }
-        self.forced = later;
-        taken
+    /// Takes the first document whose record somebody waits for.
+    pub(crate) fn take_awaited(&mut self) -> Option<DocKey> {
+        self.first_awaited()?;
+        let (_, doc) = self.awaited.pop_front()?;
+        Some(self.unforce(doc))
+    }
+
+    /// Takes the first document whose record has to be written and that nobody waits for, or did when that was asked.
+    /// Says whether somebody waits for it now.
+    pub(crate) fn take_forced(&mut self) -> Option<(DocKey, bool)> {
+        self.first_forced();
+        let (_, doc) = self.forced.pop_front()?;
+        let awaited = self.docs[doc.0 as usize].awaited.is_some();
+        Some((self.unforce(doc), awaited))
+    }
+
+    fn unforce(&mut self, doc: DocHandle) -> DocKey {
+        self.change(doc, |tracked| {
+            (tracked.forced, tracked.awaited) = (None, None)
+        });
+        self.tidy_forced();
+        self.docs[doc.0 as usize].key.clone()
+    }
+
+    /// Drops what is out of date in front: that something is left means that something has to be written.
+    pub(crate) fn tidy_forced(&mut self) {
+        self.first_awaited();
+        self.first_forced();
     }
 
     /// Takes those that are to be deleted.
@@ -488,7 +547,7 @@ mod tests {
         for n in (0..count).filter(|n| n % 2 == 0) {
             lacking.clear(&key(n));
         }
-        lacking.force(&key(10), false);
+        lacking.force(&key(10), None);
         lacking.delete(&key(20));
         lacking.tidied = 0;
         lacking.tidy_docs(1, |_| false);
@@ -498,7 +557,8 @@ mod tests {
         assert_eq!(lacking.docs.len(), count / 2 + 3);
         let left: Vec<DocKey> = (0..count).filter(|n| n % 2 == 1).map(key).collect();
         assert_eq!(lacking.oldest(count, |_, _, _| true), left);
-        assert_eq!(lacking.take_forced(1), [(key(10), false)]);
+        assert_eq!(lacking.take_forced(), Some((key(10), false)));
+        assert_eq!(lacking.take_forced(), None);
         assert_eq!(lacking.take_deleted(), [key(20)]);
         let size = lacking.tracked(&key(31)).map(|doc| doc.size);
         assert_eq!(size, Some(31));

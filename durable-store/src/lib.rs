@@ -16,5 +16,5 @@ mod store;
 pub use state::{DocState, MAX_TAIL};
 pub use store::{
     Ask, Documents, DurableStore, Failure, FailureKind, Kept, Mark, Request, Restored, Retention,
-    StoreEvent, StoreOptions,
+    StoreEvent, StoreOptions, WriteLimits,
 };

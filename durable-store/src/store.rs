@@ -13,6 +13,7 @@
 
 mod failure;
 mod letters;
+mod limits;
 mod restore;
 mod write;
 
@@ -21,10 +22,11 @@ use std::collections::{BTreeMap, VecDeque};
 use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, write_json};
 
 use self::letters::Letters;
+pub use self::limits::WriteLimits;
 use crate::inventory::Inventory;
 use crate::lack::Lacking;
 use crate::record::{
-    Author, DocRecord, Entry, JournalRecord, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
+    Author, DocRecord, Entry, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
 
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
@@ -48,6 +50,8 @@ pub struct StoreOptions {
     /// Names the history of a new store, and this life of it; the number after it that of a store that was
     /// given up. No two lives and no two histories may share one.
     pub line: u64,
+    /// How large a write may become.
+    pub limits: WriteLimits,
 }
 
 /// Something for the storage to do. Each is answered once, by its number.
@@ -144,11 +148,21 @@ pub enum StoreEvent {
 /// See [`DurableStore::mark`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
-    write: u64,
+    /// The place up to which everything has to be written.
+    place: u64,
     /// The journal record that the next change goes to.
     journal: u64,
-    /// The place of the next record that is to be written.
+    /// The place of the next record that is to be written and that nobody waits for.
     forced: u64,
+}
+
+/// A change that is in no write yet.
+#[derive(Debug)]
+struct Queued {
+    place: u64,
+    logged: Logged,
+    bytes: usize,
+    blocking: bool,
 }
 
 /// A document as the store has it.
@@ -250,14 +264,20 @@ pub struct DurableStore {
     journal_next: u64,
     /// Bytes of each record of the journal.
     journal_sizes: VecDeque<usize>,
-    batch: JournalRecord,
-    batch_bytes: usize,
-    /// Writes that were begun and ended.
+    /// All that is to be written has a place, in the order in which it came: changes, records that somebody waits for,
+    /// dead letters. A write takes what comes first, up to its limits. This is the last place that was given.
+    placed: u64,
+    /// Everything up to these places is in writes that were begun, and that have ended.
     begun: u64,
     committed: u64,
-    /// The write that outputs have to wait for.
+    /// The place that outputs have to wait for.
     barrier: u64,
-    /// Ops, and documents that changed otherwise, that a storage may not have: the write that says so.
+    /// Changes of documents that are in no write yet.
+    queue: VecDeque<Queued>,
+    /// Tabs that came, and numbers that changed, since the last write.
+    new_tabs: Vec<TabId>,
+    new_numbers: Vec<OpId>,
+    /// Ops, and documents that changed otherwise, that a storage may not have: by their places.
     unwritten: VecDeque<(u64, DocKey, Option<Author>)>,
     /// What the records of documents lack.
     lacking: Lacking,
@@ -310,11 +330,13 @@ impl DurableStore {
             starved: None,
             journal_next: 1,
             journal_sizes: VecDeque::new(),
-            batch: JournalRecord::default(),
-            batch_bytes: 0,
+            placed: 0,
             begun: 0,
             committed: 0,
             barrier: 0,
+            queue: VecDeque::new(),
+            new_tabs: Vec::new(),
+            new_numbers: Vec::new(),
             unwritten: VecDeque::new(),
             lacking: Lacking::default(),
             auto_flush: true,
@@ -365,11 +387,15 @@ impl DurableStore {
     /// A point in time: what came before it is written when [`DurableStore::has_reached`] says so. It waits for no
     /// quiet moment.
     pub fn mark(&mut self) -> Mark {
-        let write = self.begun + u64::from(self.has_work());
-        self.barrier = self.barrier.max(write);
+        let place = if self.has_work() {
+            self.next_place()
+        } else {
+            self.begun
+        };
+        self.barrier = self.barrier.max(place);
         Mark {
-            write,
-            journal: self.journal_next + u64::from(!self.batch.entries.is_empty()),
+            place,
+            journal: self.journal_next + u64::from(!self.queue.is_empty()),
             forced: self.lacking.next_forced(),
         }
     }
@@ -383,7 +409,7 @@ impl DurableStore {
         let oldest = self.lacking.first();
         let flushed = !self.flushing || oldest.is_none_or(|first| first >= mark.journal);
         let flushed = flushed && self.lacking.first_forced() >= mark.forced;
-        self.begun == self.committed && self.committed >= mark.write && flushed
+        self.begun == self.committed && self.committed >= mark.place && flushed
     }
 
     /// The history that revisions belong to.
@@ -391,7 +417,7 @@ impl DurableStore {
         self.state.line
     }
 
-    /// The last write that succeeded.
+    /// The place up to which everything is in writes that succeeded.
     pub fn committed(&self) -> u64 {
         match self.phase {
             Phase::Lost | Phase::Wiping => u64::MAX,
@@ -405,7 +431,8 @@ impl DurableStore {
         }
     }
 
-    /// The write after which everything that was logged so far is durable, as far as something has to wait for it.
+    /// The place that [`DurableStore::committed`] has to reach before everything that was logged so far is durable, as
+    /// far as something has to wait for it.
     pub fn barrier(&self) -> u64 {
         self.barrier
     }
@@ -482,40 +509,48 @@ impl DurableStore {
         }
         if self.lacking.is_deleting(key) {
             // The journal may have older entries, that must not be taken for what this one builds on.
-            self.lacking.force(key, blocking);
+            self.force(key, blocking);
         }
         let bytes = write_json(&entry).len();
         self.lacking.add(key, self.journal_next, 1, bytes);
-        if blocking {
-            self.lacking.wait(key);
-        }
-        self.batch_bytes += bytes;
+        self.lacking.enqueue(key, blocking);
+        let place = self.next_place();
         if let Entry::Local { tab, seq, .. } = &entry {
             let author = Author {
                 tab: tab.clone(),
                 seq: *seq,
             };
-            let op = (self.begun + 1, key.clone(), Some(author));
-            self.unwritten.push_back(op);
+            self.unwritten.push_back((place, key.clone(), Some(author)));
         }
-        self.batch.entries.push(Logged {
+        let logged = Logged {
             key: key.clone(),
             entry,
+        };
+        self.queue.push_back(Queued {
+            place,
+            logged,
+            bytes,
+            blocking,
         });
         self.block(blocking);
     }
 
-    /// The document's record is to be rewritten with the next write.
+    /// The document's record is to be rewritten, in its turn where somebody waits for that.
     pub fn rewrite(&mut self, key: &DocKey, blocking: bool) {
         if self.phase != Phase::Ready {
             return;
         }
+        let place = self.force(key, blocking);
         if blocking {
-            let change = (self.begun + 1, key.clone(), None);
-            self.unwritten.push_back(change);
+            self.unwritten.push_back((place, key.clone(), None));
         }
-        self.lacking.force(key, blocking);
         self.block(blocking);
+    }
+
+    fn force(&mut self, key: &DocKey, awaited: bool) -> u64 {
+        let place = self.next_place();
+        self.lacking.force(key, awaited.then_some(place));
+        place
     }
 
     /// The document's record is to be rewritten when there is time.
@@ -533,9 +568,8 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
-        let forgotten = self.forgotten(key);
-        self.batch.entries.extend(forgotten);
         self.lacking.delete(key);
+        self.lacking.contain(key, self.placed);
     }
 
     /// What the journal has of a document would be applied by a later life, though the record is gone: where there
@@ -553,7 +587,8 @@ impl DurableStore {
     pub fn add_tab(&mut self, tab: &TabId) {
         if self.phase == Phase::Ready && !self.state.tabs.contains(tab) {
             self.state.tabs.push(tab.clone());
-            self.batch.tabs.push(tab.clone());
+            self.new_tabs.push(tab.clone());
+            self.next_place();
             self.block(true);
         }
     }
@@ -561,7 +596,7 @@ impl DurableStore {
     /// A tab is gone.
     pub fn remove_tab(&mut self, tab: &TabId) {
         self.state.tabs.retain(|known| known != tab);
-        self.batch.tabs.retain(|known| known != tab);
+        self.new_tabs.retain(|known| known != tab);
     }
 
     /// The next number under a connection id that other lives may have, too.
@@ -570,14 +605,15 @@ impl DurableStore {
             src: Some(src.to_owned()),
             seq: Some(seq),
         };
-        set_number(&mut self.batch.numbers, next.clone());
+        set_number(&mut self.new_numbers, next.clone());
         set_number(&mut self.state.numbers, next);
     }
 
     /// An op was given up. Gives the number of the letter that is forgotten for it, if any.
     pub fn add_letter(&mut self, letter: Letter) -> Option<u64> {
+        let place = self.next_place();
         self.block(true);
-        let gone = self.letters.add(letter)?;
+        let gone = self.letters.add(letter, place)?;
         let text = format!("Forgetting the oldest dead letter, of {}", gone.key);
         self.events.push_back(StoreEvent::Warn(text));
         Some(gone.number)
@@ -694,19 +730,30 @@ impl DurableStore {
         self.closed = false;
         self.starved = None;
         self.requests.clear();
-        self.batch = JournalRecord::default();
+        self.clear_queue();
         self.unwritten.clear();
         self.lacking = Lacking::default();
         self.letters = Letters::default();
         self.journal.clear();
         self.journal_sizes.clear();
         self.inventory = Inventory::default();
-        self.committed = self.begun;
+        (self.begun, self.committed) = (self.placed, self.placed);
+    }
+
+    fn clear_queue(&mut self) {
+        self.queue.clear();
+        self.new_tabs.clear();
+        self.new_numbers.clear();
+    }
+
+    fn next_place(&mut self) -> u64 {
+        self.placed += 1;
+        self.placed
     }
 
     fn block(&mut self, blocking: bool) {
         if blocking && self.phase == Phase::Ready {
-            self.barrier = self.begun + 1;
+            self.barrier = self.placed;
         }
     }
 

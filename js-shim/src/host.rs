@@ -70,6 +70,7 @@ impl HostCore {
                 Retention::Session
             },
             line: epoch,
+            ..StoreOptions::default()
         });
         let options = Options {
             epoch,

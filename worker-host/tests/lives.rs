@@ -53,6 +53,7 @@ impl Life {
         let store = StoreOptions {
             retention: Retention::Durable,
             line: epoch,
+            ..StoreOptions::default()
         };
         let options = Options {
             epoch,

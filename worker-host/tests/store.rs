@@ -43,6 +43,7 @@ impl Stage {
             store: Some(StoreOptions {
                 retention: Retention::Durable,
                 line: 2,
+                ..StoreOptions::default()
             }),
             ..Options::default()
         };

@@ -8,7 +8,7 @@ use proxy_doc::{DocKey, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::lack::Lacking;
-use crate::record::{JournalRecord, RecordId, StoreState, Stored};
+use crate::record::{RecordId, StoreState, Stored};
 
 /// Failures in a row after which the storage is given up.
 const MAX_FAILURES: u32 = 3;
@@ -168,7 +168,7 @@ impl DurableStore {
             .collect();
         self.starved = None;
         self.requests.clear();
-        self.batch = JournalRecord::default();
+        self.clear_queue();
         self.lacking = Lacking::default();
         let unwritten = std::mem::take(&mut self.unwritten);
         let unwritten = unwritten.into_iter().map(|(_, key, author)| (key, author));

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proxy_doc::{read_json, write_json};
+use proxy_doc::{DocKey, read_json, write_json};
 
 use crate::record::{Letter, LetterIndex, LetterRun, RecordId};
 
@@ -26,8 +26,8 @@ pub(super) struct Letters {
     illegible: BTreeSet<u64>,
     /// No two letters of a store have the same number, also where the first was removed.
     next: u64,
-    /// Letters that are in no write yet.
-    unwritten: BTreeSet<u64>,
+    /// Letters that are in no write yet, and their places.
+    unwritten: BTreeMap<u64, u64>,
     /// Letters whose records are to be deleted.
     gone: BTreeSet<u64>,
     /// The letters of an earlier version were read.
@@ -41,7 +41,7 @@ impl Default for Letters {
             known: BTreeMap::new(),
             illegible: BTreeSet::new(),
             next: 1,
-            unwritten: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
             gone: BTreeSet::new(),
             has_all_in_one: false,
             changed: false,
@@ -72,7 +72,7 @@ impl Letters {
             if is_first {
                 self.next = self.next.max(letter.number);
             }
-            self.push(letter);
+            self.push(letter, 0);
         }
         self.illegible.iter().copied().map(letter_record).collect()
     }
@@ -127,9 +127,9 @@ impl Letters {
 
     // ---- Changing ----
 
-    /// Adds a letter. Gives the oldest one, where it is one too many.
-    pub(super) fn add(&mut self, letter: Letter) -> Option<Letter> {
-        self.push(letter);
+    /// Adds a letter, which is written in its place. Gives the oldest one, where it is one too many.
+    pub(super) fn add(&mut self, letter: Letter, place: u64) -> Option<Letter> {
+        self.push(letter, place);
         self.changed = true;
         if self.known.len() <= MAX_LETTERS {
             return None;
@@ -139,9 +139,9 @@ impl Letters {
         Some(oldest)
     }
 
-    fn push(&mut self, mut letter: Letter) {
+    fn push(&mut self, mut letter: Letter, place: u64) {
         letter.number = self.next;
-        self.unwritten.insert(letter.number);
+        self.unwritten.insert(letter.number, place);
         self.known.insert(letter.number, letter);
         self.next += 1;
     }
@@ -157,35 +157,47 @@ impl Letters {
     }
 
     fn forget(&mut self, number: u64) {
-        if !self.unwritten.remove(&number) {
+        if self.unwritten.remove(&number).is_none() {
             self.gone.insert(number);
         }
     }
 
     // ---- Writing ----
 
-    /// Adds what has changed to a write.
+    /// Adds what has changed to a write that holds everything up to this place, and the records of these documents. An
+    /// op leaves its document's record and becomes a letter in the same write.
     pub(super) fn write(
         &mut self,
+        place: u64,
+        records: &[DocKey],
         puts: &mut Vec<(RecordId, String)>,
         deletes: &mut Vec<RecordId>,
     ) {
-        if !std::mem::take(&mut self.changed) {
+        if !self.changed {
             return;
         }
-        for number in std::mem::take(&mut self.unwritten) {
-            if let Some(letter) = self.known.get(&number) {
+        let records: BTreeSet<&DocKey> = records.iter().collect();
+        for (number, letter_place) in std::mem::take(&mut self.unwritten) {
+            let Some(letter) = self.known.get(&number) else {
+                continue;
+            };
+            if letter_place <= place || records.contains(&letter.key) {
                 puts.push((letter_record(number), write_json(letter)));
+            } else {
+                self.unwritten.insert(number, letter_place);
             }
         }
+        self.changed = !self.unwritten.is_empty();
         let gone = std::mem::take(&mut self.gone);
         deletes.extend(gone.into_iter().map(letter_record));
         if std::mem::take(&mut self.has_all_in_one) {
             deletes.push(RecordId::meta(ALL_IN_ONE));
         }
+        let written = self.numbers();
+        let written = written.filter(|number| !self.unwritten.contains_key(number));
         let index = LetterIndex {
             next: self.next,
-            runs: runs(self.numbers()),
+            runs: runs(written),
         };
         puts.push((index_record(), write_json(&index)));
     }

@@ -212,6 +212,7 @@ impl DurableStore {
     fn become_ready(&mut self) {
         self.phase = Phase::Ready;
         // The line of a new store has to be there before a tab hears of it.
+        self.next_place();
         self.block(self.state_changed);
         // The inventory is as long as the store is large, and nobody waits for it yet.
         self.events.push_back(StoreEvent::Restored(Vec::new()));

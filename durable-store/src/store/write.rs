@@ -11,6 +11,10 @@
 //! | `idle` | [`DurableStore::handle_idle`]: records that are worth it | with the next write |
 //! | `quiet` | both: entries that nobody waits for, an acknowledgement, say | with the next write |
 //!
+//! A write takes what is to be written in the order in which it came, up to [`WriteLimits`]; the next one goes on there. So
+//! outputs wait for the write that holds their own change. A document's record holds all its changes, and what belongs
+//! to it in the same write: changes that came later are dropped from the queue, and the dead letters of its ops go with it.
+//!
 //! The first two are for those who wait, the others for when there is time. Records are written only when the inventory is
 //! known, which changes with them. The journal does not need it: an op waits for the inventory only where a record has
 //! to be written with it.
@@ -19,7 +23,10 @@ use std::collections::BTreeSet;
 
 use proxy_doc::{DocKey, write_json};
 
-use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Kept, Phase, StoreEvent};
+use super::{
+    Ask, Asked, Documents, DurableStore, Failure, FailureKind, Kept, Phase, Queued, StoreEvent,
+    WriteLimits,
+};
 use crate::record::{Author, JournalRecord, RecordId};
 
 /// Documents whose records are rewritten in one transaction: few enough to be no long task.
@@ -41,8 +48,8 @@ impl DurableStore {
     pub(super) fn has_work(&self) -> bool {
         // What outputs wait for may have become nothing.
         self.barrier > self.begun
-            || !self.batch.entries.is_empty()
-            || !self.batch.tabs.is_empty()
+            || !self.queue.is_empty()
+            || !self.new_tabs.is_empty()
             || self.lacking.is_urgent()
             || self.letters.changed()
             || self.state_changed
@@ -63,117 +70,198 @@ impl DurableStore {
         if self.phase != Phase::Ready || waits || !self.is_due() {
             return;
         }
-        self.quiet = false;
         self.lacking
             .tidy_docs(self.first_written, |key| documents.holds(key));
+        self.lacking.tidy_forced();
         if !self.has_inventory && self.lacking.is_urgent() {
             return self.want_inventory();
         }
-        self.begun += 1;
-        let mut puts = Vec::new();
-        let mut deletes = Vec::new();
-        let mut batch = self.close_batch();
-        if let Err(failure) = self.put_records(documents, &mut batch, &mut puts, &mut deletes) {
+        // `begun` grows with each write, also with one of which nothing has a place: one is under way where it is
+        // beyond `committed`.
+        if self.placed == self.begun {
+            self.next_place();
+        }
+        let mut write = Writing::default();
+        if !self.new_tabs.is_empty() || !self.new_numbers.is_empty() {
+            self.journal_record(&mut write);
+        }
+        let put = self.put_in_order(documents, &mut write);
+        if let Err(failure) = put.and_then(|()| self.put_others(documents, &mut write)) {
             return self.lose(failure);
         }
-        self.put_journal(batch, &mut puts, &mut deletes);
-        self.letters.write(&mut puts, &mut deletes);
+        self.put_deleted(&mut write);
+        let place = self.first_left().map_or(self.placed, |left| left - 1);
+        self.put_inventory(&mut write);
+        let (puts, deletes) = (&mut write.puts, &mut write.deletes);
+        self.letters.write(place, &write.changed, puts, deletes);
+        self.put_journal(write.journal.take(), puts, deletes);
+        self.begun = place;
+        self.quiet &= place < self.placed;
+        let Writing { puts, deletes, .. } = write;
         if puts.is_empty() && deletes.is_empty() {
             return self.handle_written();
         }
         self.ask(Asked::Write { evicts: false }, Ask::Write { puts, deletes });
     }
 
-    /// What is collected becomes the next journal record.
-    fn close_batch(&mut self) -> Option<JournalRecord> {
-        if self.batch.entries.is_empty() && self.batch.tabs.is_empty() {
-            return None;
-        }
-        Some(self.begin_journal_record())
+    /// The place of the first thing that is in no write yet. (Dead letters follow their documents.)
+    fn first_left(&mut self) -> Option<u64> {
+        let queued = self.queue.front().map(|queued| queued.place);
+        let awaited = self.lacking.first_awaited();
+        queued.into_iter().chain(awaited).min()
     }
 
-    fn begin_journal_record(&mut self) -> JournalRecord {
-        self.lacking.begin_journal();
-        self.journal_next += 1;
-        self.journal_sizes
-            .push_back(std::mem::take(&mut self.batch_bytes));
-        std::mem::take(&mut self.batch)
-    }
-
-    fn put_records(
+    /// Changes, and the records that somebody waits for, in the order in which they came.
+    fn put_in_order(
         &mut self,
         documents: &dyn Documents,
-        batch: &mut Option<JournalRecord>,
-        puts: &mut Vec<(RecordId, String)>,
-        deletes: &mut Vec<RecordId>,
+        write: &mut Writing,
     ) -> Result<(), Failure> {
-        let coming = batch.as_ref().map_or(0, documents_in);
-        let mut changed: Vec<DocKey> = Vec::new();
-        for (key, awaited) in self.choose_records(coming) {
-            match documents.record(&key) {
-                Kept::AsItIs if awaited => {
-                    let message = format!("{key} cannot be written");
-                    return Err(Failure::new(FailureKind::Other, message));
-                }
-                Kept::AsItIs => self.lacking.stay(&key),
-                Kept::Record(mut record) => {
-                    self.lacking.clear(&key);
-                    record.at = self.journal_next - 1;
-                    let pending = record.has_pending_ops();
-                    self.inventory.put(&key, record.version, pending);
-                    let text = write_json(&*record);
-                    self.lacking.set_size(&key, text.len());
-                    self.lacking.begin(&key);
-                    puts.push((RecordId::doc(&key), text));
-                    changed.push(key);
-                }
-                Kept::Nothing => {
-                    if let Some(forgotten) = self.forgotten(&key) {
-                        let batch = batch.get_or_insert_with(|| self.begin_journal_record());
-                        batch.entries.push(forgotten);
-                    }
-                    self.lacking.delete(&key);
-                }
+        while !write.is_full(self.options.limits)
+            && let Some(place) = self.first_left()
+        {
+            if self.lacking.first_awaited() != Some(place) {
+                self.put_change(write);
+            } else if let Some(key) = self.lacking.take_awaited() {
+                self.put_record(documents, key, true, write)?;
             }
-        }
-        for key in self.lacking.take_deleted() {
-            if self.inventory.remove(&key) {
-                deletes.push(RecordId::doc(&key));
-                changed.push(key);
-            }
-        }
-        puts.extend(self.inventory.records_of(&changed));
-        let changed = changed.into_iter().map(StoreEvent::InventoryChanged);
-        self.events.extend(changed);
-        let keys = self.lacking.persisting();
-        if !keys.is_empty() {
-            self.events.push_back(StoreEvent::Persisting(keys));
         }
         Ok(())
     }
 
-    /// The documents whose records are rewritten now, and whether somebody waits for that: those that have to be, and
-    /// the oldest of the others where there is time or need. So many are `coming` with this write: if fewer are rewritten
-    /// the journal only grows.
-    fn choose_records(&mut self, coming: usize) -> Vec<(DocKey, bool)> {
-        if !self.has_inventory {
-            return Vec::new();
+    /// Adds the next change to the journal, unless its document's record contains it.
+    fn put_change(&mut self, write: &mut Writing) {
+        let Some(queued) = self.queue.pop_front() else {
+            return;
+        };
+        let Queued {
+            place,
+            logged,
+            bytes,
+            blocking,
+        } = queued;
+        if !self.lacking.dequeue(&logged.key, place, blocking) {
+            return;
         }
-        let mut chosen = self.lacking.take_forced(MAX_RECORDS);
+        let key = logged.key.clone();
+        self.journal_record(write).entries.push(logged);
+        self.lacking.logged(&key, self.journal_next - 1);
+        write.bytes += bytes;
+        if let Some(size) = self.journal_sizes.back_mut() {
+            *size += bytes;
+        }
+    }
+
+    /// The journal record of this write.
+    fn journal_record<'a>(&mut self, write: &'a mut Writing) -> &'a mut JournalRecord {
+        write.journal.get_or_insert_with(|| {
+            self.journal_next += 1;
+            self.journal_sizes.push_back(0);
+            JournalRecord {
+                tabs: std::mem::take(&mut self.new_tabs),
+                numbers: std::mem::take(&mut self.new_numbers),
+                entries: Vec::new(),
+            }
+        })
+    }
+
+    /// Adds a document's record. The record holds all that has happened to the document, also what is in no write
+    /// yet: that need not be written any more.
+    fn put_record(
+        &mut self,
+        documents: &dyn Documents,
+        key: DocKey,
+        awaited: bool,
+        write: &mut Writing,
+    ) -> Result<(), Failure> {
+        match documents.record(&key) {
+            Kept::AsItIs if awaited => {
+                let message = format!("{key} cannot be written");
+                return Err(Failure::new(FailureKind::Other, message));
+            }
+            Kept::AsItIs => self.lacking.stay(&key),
+            Kept::Record(mut record) => {
+                self.lacking.clear(&key);
+                self.lacking.contain(&key, self.placed);
+                record.at = self.journal_next - 1;
+                let pending = record.has_pending_ops();
+                self.inventory.put(&key, record.version, pending);
+                let text = write_json(&*record);
+                self.lacking.set_size(&key, text.len());
+                self.lacking.begin(&key);
+                write.bytes += text.len();
+                write.records += 1;
+                write.puts.push((RecordId::doc(&key), text));
+                write.changed.push(key);
+            }
+            Kept::Nothing => {
+                self.lacking.delete(&key);
+                self.lacking.contain(&key, self.placed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The records that nobody waits for: those that have to be written, and the oldest of the others where there is
+    /// time or need. If fewer are rewritten than documents change with this write the journal only grows.
+    fn put_others(
+        &mut self,
+        documents: &dyn Documents,
+        write: &mut Writing,
+    ) -> Result<(), Failure> {
+        if !self.has_inventory {
+            return Ok(());
+        }
+        let limits = self.options.limits;
+        let changing = write.journal.as_ref().map_or(0, documents_in);
         let any = self.flushing || (self.auto_flush && self.is_journal_long());
+        while write.records < MAX_RECORDS
+            && !write.is_full(limits)
+            && let Some((key, awaited)) = self.lacking.take_forced()
+        {
+            self.put_record(documents, key, awaited, write)?;
+        }
         if !std::mem::take(&mut self.idle) && !any {
-            return chosen;
+            return Ok(());
         }
         let worth = |entries, since, size| any || is_worth(entries, since, size);
-        let room = MAX_RECORDS.max(coming).saturating_sub(chosen.len());
-        let mut others = self.lacking.oldest(chosen.len() + room + 1, worth);
-        let forced: BTreeSet<&DocKey> = chosen.iter().map(|(key, _)| key).collect();
-        others.retain(|key| !forced.contains(key));
+        let room = MAX_RECORDS.max(changing).saturating_sub(write.records);
+        let others = self.lacking.oldest(room + 1, worth);
+        let count = others.len();
+        let mut taken = 0;
+        for key in others.into_iter().take(room) {
+            if write.is_full(limits) {
+                break;
+            }
+            taken += 1;
+            self.put_record(documents, key, false, write)?;
+        }
         // What an application asked to flush is flushed to the end.
-        self.flushing &= others.len() > room;
-        others.truncate(room);
-        chosen.extend(others.into_iter().map(|key| (key, false)));
-        chosen
+        self.flushing &= taken < count;
+        Ok(())
+    }
+
+    fn put_deleted(&mut self, write: &mut Writing) {
+        for key in self.lacking.take_deleted() {
+            if let Some(forgotten) = self.forgotten(&key) {
+                self.journal_record(write).entries.push(forgotten);
+            }
+            if self.inventory.remove(&key) {
+                write.deletes.push(RecordId::doc(&key));
+                write.changed.push(key);
+            }
+        }
+    }
+
+    fn put_inventory(&mut self, write: &mut Writing) {
+        write.puts.extend(self.inventory.records_of(&write.changed));
+        let changed = write.changed.iter().cloned();
+        self.events
+            .extend(changed.map(StoreEvent::InventoryChanged));
+        let keys = self.lacking.persisting();
+        if !keys.is_empty() {
+            self.events.push_back(StoreEvent::Persisting(keys));
+        }
     }
 
     /// Whether a start would take long, and rewriting records helps.
@@ -231,6 +319,27 @@ impl DurableStore {
             self.events.push_back(StoreEvent::Persisted(keys));
         }
         self.finish_deleting();
+    }
+}
+
+/// A write that is being made.
+#[derive(Default)]
+struct Writing {
+    puts: Vec<(RecordId, String)>,
+    deletes: Vec<RecordId>,
+    /// Its journal record, where it has one.
+    journal: Option<JournalRecord>,
+    /// Bytes of documents and of the journal.
+    bytes: usize,
+    /// Records of documents.
+    records: usize,
+    /// Documents whose records are written or deleted.
+    changed: Vec<DocKey>,
+}
+
+impl Writing {
+    fn is_full(&self, limits: WriteLimits) -> bool {
+        self.bytes >= limits.bytes || self.records >= limits.records
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use durable_store::record::{DocRecord, Entry, RecordId, RecordedOp, Stored};
 use durable_store::{
     Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
-    StoreOptions,
+    StoreOptions, WriteLimits,
 };
-use proxy_doc::{Change, DocKey, OpId, Seq, TabId, Version};
+use proxy_doc::{Change, DocKey, OpId, Seq, TabId, Version, json};
 
 /// The documents of a host: what their records hold.
 #[derive(Default)]
@@ -103,12 +103,24 @@ impl Life {
         life
     }
 
+    /// A durable store that writes no more than this at a time, open.
+    pub(crate) fn with_limits(storage: Storage, limits: WriteLimits) -> Self {
+        let mut life = Self::limited(storage, limits);
+        life.run();
+        life
+    }
+
     /// A durable store that is about to be opened.
-    pub(crate) fn closed(mut storage: Storage) -> Self {
+    pub(crate) fn closed(storage: Storage) -> Self {
+        Self::limited(storage, WriteLimits::default())
+    }
+
+    fn limited(mut storage: Storage, limits: WriteLimits) -> Self {
         storage.lives += 1;
         let options = StoreOptions {
             retention: Retention::Durable,
             line: 2 * storage.lives,
+            limits,
         };
         Self {
             store: DurableStore::new(options),
@@ -151,7 +163,16 @@ impl Life {
 
     /// A document with an op that the server has not acknowledged, logged.
     pub(crate) fn edit(&mut self, id: &str, seq: u64) {
-        let entry = local(seq);
+        self.edit_of(id, seq, 0);
+    }
+
+    /// As [`Life::edit`], of so many bytes.
+    pub(crate) fn edit_of(&mut self, id: &str, seq: u64, bytes: usize) {
+        let mut entry = local(seq);
+        if let Entry::Local { source, .. } = &mut entry {
+            let text = format!("\"{}\"", "x".repeat(bytes));
+            *source = (bytes > 0).then(|| json(text).expect("valid JSON"));
+        }
         let record = self.docs.records.entry(key(id)).or_default();
         record.ops.push(RecordedOp {
             id: op_id(seq),
@@ -195,6 +216,16 @@ impl Life {
             _ => None,
         });
         loaded.flatten().collect()
+    }
+
+    /// How many changes of a document are applied to its record.
+    pub(crate) fn entries_of(&self, id: &str) -> usize {
+        let restored = self.events.iter().flat_map(|event| match event {
+            StoreEvent::Restored(docs) => docs.as_slice(),
+            _ => &[],
+        });
+        let mut of_doc = restored.filter(|doc| doc.key == key(id));
+        of_doc.next().map_or(0, |doc| doc.entries.len())
     }
 
     pub(crate) fn lost(&self) -> Option<&Failure> {

@@ -5,6 +5,7 @@
 
 mod letters;
 mod life;
+mod writes;
 
 use durable_store::record::{DocRecord, Entry, SCHEMA};
 use durable_store::{Ask, FailureKind, Request, StoreEvent};
@@ -427,13 +428,7 @@ fn with_long_journal() -> Life {
 
 /// What a next life has to apply to a document.
 fn left_of(life: Life, id: &str) -> usize {
-    let next = Life::open(life.storage);
-    let restored = next.events.iter().flat_map(|event| match event {
-        StoreEvent::Restored(docs) => docs.as_slice(),
-        _ => &[],
-    });
-    let mut of_doc = restored.filter(|doc| doc.key == key(id));
-    of_doc.next().map_or(0, |doc| doc.entries.len())
+    Life::open(life.storage).entries_of(id)
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) fn config(seed: u64) -> Config {
         tabs,
         docs: 1 + r.below(3),
         steps: 40 + r.below(260),
+        small_writes: kept != Kept::Nothing && r.once_in(2),
     }
 }
 

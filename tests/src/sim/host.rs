@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use durable_store::{Ask, FailureKind, Request, Retention, StoreOptions};
+use durable_store::{Ask, FailureKind, Request, Retention, StoreOptions, WriteLimits};
 use proxy_doc::{TabId, Types};
 use worker_host::{Host, Options, Output};
 
@@ -347,6 +347,12 @@ fn opens(request: &Request) -> bool {
     }
 }
 
+/// A write of one document, or of one op and what little fits beside it.
+const SMALL_WRITES: WriteLimits = WriteLimits {
+    bytes: 200,
+    records: 1,
+};
+
 fn options(number: usize, lives: u64, config: &Config) -> Options {
     // A line takes two numbers.
     let epoch = 2 * (1 + number as u64 + lives * config.hosts as u64);
@@ -360,6 +366,11 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
         .map(|retention| StoreOptions {
             retention,
             line: epoch,
+            limits: if config.small_writes {
+                SMALL_WRITES
+            } else {
+                WriteLimits::default()
+            },
         });
     Options {
         epoch,

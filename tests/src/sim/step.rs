@@ -81,6 +81,9 @@ pub struct Config {
     pub docs: usize,
     /// Steps to make up.
     pub steps: usize,
+    /// Whether the host under test writes one document or little more at a time, so that it dies in between.
+    #[serde(default)]
+    pub small_writes: bool,
 }
 
 impl Config {
