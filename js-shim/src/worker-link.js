@@ -13,6 +13,7 @@ import { tabLock } from './locks.js';
 import { addressOf, requireNamespace } from './namespace.js';
 import { PageLink } from './page-link.js';
 import { shared } from './shared.js';
+import { ShortLives } from './short-lives.js';
 import { timers } from './ticks.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
@@ -28,12 +29,12 @@ const FIRST_SILENCE = 1_000;
 const SILENCES = 4;
 /** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
 const ATTEMPTS = 3;
-/** A host that ends sooner after it took this tab has crashed on something that will be there again, in milliseconds. */
-const SHORT_LIFE = 1_000;
-/** So many hosts in a row may end so soon before the next one has to wait: those that a quarantine takes, and some. */
-const SHORT_LIVES = 5;
-/** How long it waits at most, in milliseconds. */
-const LONGEST_PAUSE = 30_000;
+/**
+ * How long nobody makes a worker of the name of one that died, in milliseconds. Firefox attaches a port that is made too soon
+ * to the dead worker, and that port and all after it stay silent. It is too soon until each tab's process has let go of
+ * the dead worker: on an idle machine that takes 20 ms, on a busy one more than 50.
+ */
+const BURIAL = 250;
 
 /** So many messages that crashed a host are remembered. */
 const MAX_TRAPPED = 16;
@@ -105,8 +106,10 @@ export class WorkerLink {
     this._tab = crypto.randomUUID();
     /** Messages that wait until a host has taken this tab. @type {string[] | null} */
     this._waiting = [];
-    /** The lock of the host that was asked to. */
-    this._asked = '';
+    /** The epoch of the host behind the port. @type {number | undefined} */
+    this._life = undefined;
+    /** That of the host that was asked to take this tab. @type {number | undefined} */
+    this._asked = undefined;
     /** This tab's lock is held. */
     this._held = false;
     /** Runs until the worker's first word. @type {any} */
@@ -115,10 +118,8 @@ export class WorkerLink {
     this._silences = 0;
     /** Workers in a row that did not start. */
     this._failed = 0;
-    /** Hosts in a row that took this tab and ended soon. */
-    this._shortLives = 0;
-    /** When the last one took it. */
-    this._takenAt = 0;
+    /** How soon workers ended that took this tab. */
+    this._lives = new ShortLives();
     this._closed = false;
     /** Nothing goes this way any more. */
     this._left = false;
@@ -163,7 +164,7 @@ export class WorkerLink {
     const { port } = this._worker;
     port.onmessage = (/** @type {MessageEvent} */ { data }) => {
       if (typeof data === 'string') connection._receive(data, false);
-      else if (data?.host) this._meet(data.host);
+      else if (data?.host) this._meet(data.host, data.life);
       else if (data?.taken) this._beTaken();
       else if (data?.refused) this._beRefused(data.refused);
       else if (data?.warning) shared.logger.warn(data.warning);
@@ -207,7 +208,7 @@ export class WorkerLink {
     // A mistake of the application's does not mend by itself.
     if (this._failed === ATTEMPTS || code !== 'ERR_HOST_FAILED')
       this._moveIn(`the shared worker did not start: ${message}`, code);
-    else this._goOn();
+    else this._goOnLater();
   }
 
   /**
@@ -254,14 +255,16 @@ export class WorkerLink {
   /**
    * A host says that it is there.
    *
-   * @param {string} lock
+   * @param {string} lock its worker's
+   * @param {number} life its epoch
    */
-  _meet(lock) {
+  _meet(lock, life) {
     timers.stop(this._silence);
     this._silences = 0;
-    const isAnother = this._watched && this._watched !== lock;
-    this._watch(lock);
-    // Behind the same port: the worker was run again.
+    const isAnother = this._life !== undefined && this._life !== life;
+    this._life = life;
+    if (lock !== this._watched) this._watch(lock);
+    // Behind the same port: the host crashed and another one took over, or the browser ran the worker again.
     if (isAnother) this._changeHost();
     this._introduce();
   }
@@ -270,15 +273,15 @@ export class WorkerLink {
   _beTaken() {
     const waiting = this._waiting ?? [];
     this._failed = 0;
-    this._takenAt = performance.now();
+    this._lives.began();
     this._waiting = null;
     for (const text of waiting) this._worker.port.postMessage(text);
     if (this._leaves) this._leave();
   }
 
   /**
-   * The host holds its lock for as long as it lives: to get it is to know that the host is gone.
-   * A worker lives in the process of the tab that made it, and dies with that.
+   * The worker holds its lock for as long as it lives: to get it is to know that the worker is gone.
+   * It lives in the process of the tab that made it, and dies with that.
    *
    * @param {string} lock
    */
@@ -306,7 +309,9 @@ export class WorkerLink {
 
   _finish() {
     this._leave();
-    for (const callback of this._whenEnded.splice(0)) callback();
+    // Another worker of this name can be made now.
+    const callbacks = this._whenEnded.splice(0);
+    timers.start(() => callbacks.forEach((callback) => callback()), BURIAL);
   }
 
   _replace() {
@@ -314,15 +319,17 @@ export class WorkerLink {
     this._changeHost();
     // One that ends as soon as it has begun will do so again.
     if (!wasTaken) return this._fail('it ended at once');
-    const isShort = performance.now() - this._takenAt < SHORT_LIFE;
-    this._shortLives = isShort ? this._shortLives + 1 : 0;
-    const pause = pauseAfter(this._shortLives);
-    if (!pause) return this._goOn();
-    shared.logger.warn(
-      `The host crashed ${this._shortLives} times in a row: the next one starts in ${pause} ms`,
-    );
+    this._goOnLater(this._lives.ended());
+  }
+
+  /**
+   * Goes on with another worker, but not before the name of the last one is free.
+   *
+   * @param {number} [pause] in milliseconds
+   */
+  _goOnLater(pause = 0) {
     timers.stop(this._silence);
-    this._silence = timers.start(() => this._goOn(), pause);
+    this._silence = timers.start(() => this._goOn(), Math.max(pause, BURIAL));
   }
 
   _goOn() {
@@ -341,7 +348,7 @@ export class WorkerLink {
     worker.port.close();
     this._unwatch();
     this._watched = '';
-    this._asked = '';
+    this._life = this._asked = undefined;
     return this._start();
   }
 
@@ -367,10 +374,16 @@ export class WorkerLink {
 
   /** Asks the host to take this tab, if it was heard of and this tab's lock is held. */
   _introduce() {
-    if (!this._held || !this._watched || this._asked === this._watched || this._left) return;
-    this._asked = this._watched;
-    const { _introduction: introduction, _tab: tab, _id: id, _trapped: trapped } = this;
-    this._worker.port.postMessage({ connect: { ...introduction, tab, id, trapped } });
+    const {
+      _introduction: introduction,
+      _life: life,
+      _tab: tab,
+      _id: id,
+      _trapped: trapped,
+    } = this;
+    if (!this._held || this._asked === life || this._left) return;
+    this._asked = life;
+    this._worker.port.postMessage({ connect: { ...introduction, life, tab, id, trapped } });
   }
 
   get id() {
@@ -441,15 +454,6 @@ function packagedWorker(name) {
     type: 'module',
     name,
   });
-}
-
-/**
- * @param {number} shortLives hosts in a row that ended soon
- * @returns {number} milliseconds before the next one is made
- */
-function pauseAfter(shortLives) {
-  if (shortLives <= SHORT_LIVES) return 0;
-  return Math.min(1_000 * 2 ** (shortLives - SHORT_LIVES), LONGEST_PAUSE);
 }
 
 /** @param {any} worker as the application made it */

@@ -4,22 +4,24 @@
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
 
-import { HostCore, isDead, loadModule } from './cores.js';
+import { loadModule } from './cores.js';
 import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
-import { HostKind } from './events.js';
-import { epoch, hostLock, newSource, tabLock } from './locks.js';
+import { HostLife } from './host-life.js';
+import { epoch, hostLock, tabLock } from './locks.js';
 import { addressOf } from './namespace.js';
 import { expectOption, isFunction, refuseUnknown } from './options.js';
 import { registerSubtype, shared } from './shared.js';
+import { ShortLives } from './short-lives.js';
 import { HostStorage } from './storage/host-storage.js';
 import { timers } from './ticks.js';
-import { typesBridge } from './types-bridge.js';
+
+/** @typedef {import('./host-life.js').Introduction} Introduction */
 
 /** How long the last messages of a tab that is gone may take to arrive, in milliseconds. */
 const LAST_WORDS = 50;
 
-/** What hosts died on so often is not tried again. */
-const TRAPS = 2;
+/** So many crashes are remembered, with what the machine was at. */
+const MAX_TRAPPED = 16;
 
 /** What `serve`'s subtypes have to be, for who gives others: a module in place of its type, say. */
 const SUBTYPES = 'a list of OT types with name, apply, transform and compose';
@@ -81,7 +83,8 @@ function listen(port, ready) {
     const host = await ready.catch(() => undefined);
     if (!host) return;
     if (typeof data === 'string') return host.receive(tab, data);
-    if (tab || !isIntroduction(data))
+    // One for each life of the host.
+    if (!isIntroduction(data) || (tab && tab !== data.connect.tab))
       return shared.logger.warn('Ignoring an unknown message', data);
     tab = data.connect.tab;
     host.meet(tab, port, data.connect);
@@ -103,11 +106,12 @@ function fail(error, ports) {
 
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, url, id, namespace, durableStore, parts, trapped } = data?.connect ?? {};
+  const { tab, life, url, id, namespace, durableStore, parts, trapped } = data?.connect ?? {};
   return (
     Array.isArray(trapped ?? []) &&
     tab &&
     typeof tab === 'string' &&
+    typeof life === 'number' &&
     typeof url === 'string' &&
     typeof namespace === 'string' &&
     typeof (durableStore ?? {}) === 'object' &&
@@ -116,75 +120,90 @@ function isIntroduction(data) {
   );
 }
 
+/**
+ * The tabs of this worker, and the host that they have. When the host's machine crashes, another one takes over in this worker: the
+ * ports stay, and each tab is told of the new life.
+ */
 class WorkerHost {
   /** @param {any} served what the worker's own module says of the store, as `checkServedStore` gives it */
   constructor(served) {
-    this._life = epoch();
     this._served = served;
-    /** @type {HostCore} made when the first tab says for what */
-    this._core = /** @type {any} */ (undefined);
-    /** @type {HostStorage} */
-    this._storage = /** @type {any} */ (undefined);
-    /** The lock that this host holds for as long as it lives. */
-    this._lock = hostLock(this._life);
+    /** Of the host, or of the one that comes. */
+    this._epoch = epoch();
+    /** Held for as long as this worker lives. */
+    this._lock = hostLock(this._epoch);
     /** Settles when that lock is held, or cannot be. @type {Promise<void>} */
     this.alive = new Promise((resolve, reject) => {
       const forever = new Promise(() => {});
       navigator.locks.request(this._lock, () => (resolve(), forever)).catch(reject);
     });
-    /** @type {Map<string, MessagePort>} */
+    /** The host, from the first tab on; none between two lives. @type {HostLife | null} */
+    this._life = null;
+    /** The next life has to wait. */
+    this._isPausing = false;
+    /** Tabs that came meanwhile. @type {[tab: string, port: MessagePort, connect: Introduction][]} */
+    this._arrivals = [];
+    /** The tabs of this life. @type {Map<string, MessagePort>} */
     this._ports = new Map();
-    /** @type {WebSocket | null} */
-    this._socket = null;
-    /** @type {any} */
-    this._timer = undefined;
-    this._url = '';
-    this._namespace = '';
-    /** What the first tab wanted. @type {Map<string, any>} */
-    this._settings = new Map();
-    this._ends = false;
-    /** What the machine began last; can be asked when that has trapped. @type {import('../pkg/sharedb_proxy.js').HostDoing} */
-    this._doing = /** @type {any} */ (undefined);
-    /** What the host was told to refuse. @type {Set<string>} */
-    this._quarantined = new Set();
+    /** The tabs whose locks are waited for. @type {Set<string>} */
+    this._watched = new Set();
+    /** What the first tab of all wanted. @type {Introduction | undefined} */
+    this._wanted = undefined;
+    /** All lives have the same. @type {HostStorage | undefined} */
+    this._storage = undefined;
+    /** What the machines of this worker died on. @type {import('./host-life.js').Trapped[]} */
+    this._trapped = [];
+    this._lives = new ShortLives();
+    globalThis.addEventListener?.('online', () => this._life?.wake());
   }
 
   /** @param {MessagePort} port */
   greet(port) {
-    port.postMessage({ host: this._lock });
+    port.postMessage({ host: this._lock, life: this._epoch });
   }
 
   /**
    * @param {string} tab
    * @param {MessagePort} port
    * @param {Introduction} connect
-   *
-   * @typedef {object} Introduction
-   * @property {string} url
-   * @property {string} [id]
-   * @property {string} namespace
-   * @property {any} [durableStore]
-   * @property {import('./durable-options.js').PageParts} [parts] what the page has of what cannot be sent
-   * @property {boolean} [keepPendingOnReject]
-   * @property {[cause: number, text: string][]} [trapped] what hosts died on, as this tab was told
    */
   meet(tab, port, connect) {
-    if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
+    // That host died before it knew the tab, so nobody has told the tab.
+    if (connect.life !== this._epoch) return this.greet(port);
     const refused = this._whyRefused(connect);
     if (refused) return port.postMessage({ refused });
+    if (this._isPausing) return void this._arrivals.push([tab, port, connect]);
+    if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
     this._watch(tab);
-    if (this._core) {
-      this._compare(port, connect);
-      this._quarantine(connect.trapped);
-    } else {
-      try {
-        this._start(connect);
-      } catch (error) {
-        return fail(error, [port]);
-      }
+    try {
+      this._take(port, connect);
+    } catch (error) {
+      return fail(error, [port]);
     }
-    port.postMessage({ taken: true });
+    // It may have died of it.
+    if (this._ports.has(tab)) port.postMessage({ taken: true });
+  }
+
+  /**
+   * @param {MessagePort} port
+   * @param {Introduction} connect
+   */
+  _take(port, connect) {
+    if (this._wanted) this._compare(port, connect, this._wanted);
+    this._wanted ??= connect;
+    this._storage ??= this._makeStorage(this._wanted);
+    if (this._life) return this._life.quarantine(connect.trapped ?? []);
+    this._lives.began();
+    this._life = new HostLife(this._epoch, this._wanted, this._storage, {
+      toTab: (tab, text) => this._ports.get(tab)?.postMessage(text),
+      watch: (tabs) => tabs.forEach((tab) => this._watch(tab)),
+      died: (error, trapped) => this._startAgain(error, trapped),
+      // Whoever comes next gets another worker.
+      ended: () => globalThis.close(),
+    });
+    this._life.begin(this._trapped);
+    this._life?.quarantine(connect.trapped ?? []);
   }
 
   /**
@@ -194,7 +213,7 @@ class WorkerHost {
    * @param {Introduction} connect
    */
   _whyRefused({ url, namespace, parts }) {
-    const other = this._core && this._whatOther(url, namespace);
+    const other = this._wanted && whatOther(this._wanted, url, namespace);
     // Not which it is: that may be a secret.
     const message = `the shared worker serves another ${other}: name it as options.worker is told to`;
     if (other) return { code: 'ERR_HOST_MISMATCH', message };
@@ -203,46 +222,43 @@ class WorkerHost {
   }
 
   /**
-   * @param {string} url
-   * @param {string} namespace
-   */
-  _whatOther(url, namespace) {
-    if (namespace !== this._namespace) return 'namespace';
-    return addressOf(url) === addressOf(this._url) ? undefined : 'url';
-  }
-
-  /** @param {[cause: number, text: string][]} [trapped] */
-  _quarantine(trapped = []) {
-    const times = new Map();
-    for (const [cause, text] of trapped) {
-      const what = `${cause} ${text}`;
-      times.set(what, (times.get(what) ?? 0) + 1);
-      if (times.get(what) < TRAPS || this._quarantined.has(what)) continue;
-      this._quarantined.add(what);
-      this._core.quarantine(cause, text);
-    }
-  }
-
-  /**
    * The first tab decided what this host is. One that wants something else is told.
    *
    * @param {MessagePort} port
    * @param {Introduction} connect
+   * @param {Introduction} first
    */
-  _compare(port, connect) {
+  _compare(port, connect, first) {
     const warn = (/** @type {string} */ warning) => port.postMessage({ warning });
+    const settings = sharedSettings(first);
     for (const [name, wanted] of sharedSettings(connect)) {
-      const is = this._settings.get(name);
+      const is = settings.get(name);
       if (is === wanted) continue;
       warn(`The shared worker was started with ${name} = ${is}: ${wanted} has no effect`);
     }
-    if (connect.url !== this._url) {
+    if (connect.url !== first.url) {
       warn('The shared worker was started with another query in its url: this one has no effect');
     }
   }
 
+  /** @param {Introduction} wanted */
+  _makeStorage({ namespace, durableStore }) {
+    const kept = Boolean(durableStore);
+    const { storage, ...served } = this._served;
+    return new HostStorage({
+      ...forWorker(durableStore),
+      ...served,
+      // A session is forgotten with its last tab, and what the application keeps is not.
+      ...(kept && { storage }),
+      // What is kept for living tabs only is kept apart.
+      namespace: kept ? namespace : `${namespace} session`,
+    });
+  }
+
   /** @param {string} tab */
   _watch(tab) {
+    if (this._watched.has(tab)) return;
+    this._watched.add(tab);
     // The lock is ours only when the tab is gone, even if it crashed. It may be faster than the tab's last messages.
     const gone = () => void timers.start(() => this._lose(tab), LAST_WORDS);
     // Shared: another worker that waits for the same tab may be blocked, and must not hold up this one.
@@ -251,44 +267,12 @@ class WorkerHost {
       .catch((error) => shared.logger.warn(`It will not be noticed that a tab is gone: ${error}`));
   }
 
-  /** @param {Introduction} connect */
-  _start(connect) {
-    const { url, id, namespace, durableStore, keepPendingOnReject } = connect;
-    const kept = Boolean(durableStore);
-    const { storage, ...served } = this._served;
-    this._settings = sharedSettings(connect);
-    this._storage = new HostStorage({
-      ...forWorker(durableStore),
-      ...served,
-      // A session is forgotten with its last tab, and what the application keeps is not.
-      ...(kept && { storage }),
-      // What is kept for living tabs only is kept apart.
-      namespace: kept ? namespace : `${namespace} session`,
-    });
-    this._core = new HostCore(
-      /** @type {any} */ (typesBridge),
-      this._life,
-      false,
-      true,
-      kept ? 'durable' : 'session',
-      newSource(),
-    );
-    this._doing = this._core.doing();
-    this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
-    this._storage.attach(this._core, (call) => this._run(call));
-    this._url = url;
-    this._namespace = namespace;
-    if (id) this._core.setId(id);
-    // Back from sleep or from a dead network: the backoff need not be waited for.
-    globalThis.addEventListener?.('online', () => this._run(() => this._core.handleTimer()));
-    this._quarantine(connect.trapped);
-    this._run(() => this._core.connect());
-  }
-
   /** @param {string} tab */
   _lose(tab) {
+    this._watched.delete(tab);
     this._ports.delete(tab);
-    this._run(() => this._core.tabGone(tab));
+    this._arrivals = this._arrivals.filter(([arrived]) => arrived !== tab);
+    this._life?.lose(tab);
   }
 
   /**
@@ -296,103 +280,45 @@ class WorkerHost {
    * @param {string} text
    */
   receive(tab, text) {
-    // Of a stranger, or of a tab that is gone.
-    if (!this._ports.has(tab)) return;
-    this._run(() => this._core.handleTab(tab, text));
-  }
-
-  /** @param {() => void} call */
-  _run(call) {
-    try {
-      call();
-      for (let output = this._core.poll(); output; output = this._core.poll()) this._handle(output);
-      this._storage.stir();
-      if (this._core.isOver) this._end();
-    } catch (error) {
-      if (isDead(this._core)) return this._die(/** @type {any} */ (error));
-      throw error;
-    }
+    // Of a stranger, of a tab that is gone, or for a host that died.
+    if (this._ports.has(tab)) this._life?.receive(tab, text);
   }
 
   /**
-   * The machine trapped, and its memory is not to be trusted. The next host takes over from the store; the
-   * tabs see that this one is gone, and say to the next one on what it died.
+   * The machine died, and its memory is not to be trusted. The next one takes over from the store, as in another worker; the tabs
+   * learn on what this one died, should another worker have to know.
    *
-   * @param {Error} error
+   * @param {any} error
+   * @param {import('./host-life.js').Trapped} [trapped]
    */
-  _die(error) {
+  async _startAgain(error, trapped) {
     shared.logger.error('The host crashed, and is started again', error);
-    const trapped = this._whatTrapped();
-    for (const port of trapped ? this._ports.values() : []) port.postMessage({ trapped });
-    globalThis.close();
-  }
-
-  _whatTrapped() {
-    try {
-      return this._doing.look();
-    } catch {
-      // Not even that works any more. It is one more crash, and nobody is to blame.
-      return undefined;
+    if (trapped) this._trapped = [...this._trapped, trapped].slice(-MAX_TRAPPED);
+    this._life = null;
+    this._epoch = epoch();
+    this._isPausing = true;
+    const ports = [...this._ports.values()];
+    // What tabs said to the dead host is not for the next one.
+    this._ports.clear();
+    for (const port of ports) {
+      if (trapped) port.postMessage({ trapped });
+      this.greet(port);
     }
+    const pause = this._lives.ended();
+    // What the dead host asked of the storage must not come in between.
+    await this._storage?.detach();
+    if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
+    this._isPausing = false;
+    for (const arrival of this._arrivals.splice(0)) this.meet(...arrival);
   }
+}
 
-  /** Everything was deleted, and the tabs know: whoever comes next gets another worker. */
-  _end() {
-    if (this._ends) return;
-    this._ends = true;
-    globalThis.close();
-  }
-
-  /** @param {any[]} output */
-  _handle(output) {
-    switch (output[0]) {
-      case HostKind.ToTab:
-        return this._ports.get(output[1])?.postMessage(output[2]);
-      case HostKind.Send:
-        return this._socket?.send(output[1]);
-      case HostKind.CloseSocket:
-        return this._socket?.close();
-      case HostKind.OpenSocket:
-        return this._openSocket();
-      case HostKind.StartTimer:
-        timers.stop(this._timer);
-        this._timer = timers.start(() => this._run(() => this._core.handleTimer()), output[1]);
-        return;
-      case HostKind.Storage:
-        return void this._storage.carryOut(output);
-      case HostKind.FindTabs:
-        return void this._findTabs(output[1]);
-      case HostKind.Warn:
-        return void shared.logger.warn(output[1]);
-    }
-  }
-
-  /** @param {string[]} tabs */
-  async _findTabs(tabs) {
-    for (const tab of await this._storage.findTabs(tabs)) this._watch(tab);
-  }
-
-  _openSocket() {
-    let socket;
-    try {
-      socket = this._socket = new WebSocket(this._url);
-    } catch (error) {
-      // An address that no socket can have: waiting does not mend it.
-      return this._core.socketFailed(JSON.stringify({ message: String(error) }));
-    }
-    this._core.bindSocket(socket.readyState);
-    socket.onopen = () => this._run(() => this._core.socketOpened());
-    socket.onmessage = ({ data }) => {
-      // ShareDB speaks in text only; a binary frame is not its own.
-      if (typeof data !== 'string')
-        return shared.logger.warn('Ignoring a binary message of the server');
-      this._run(() => this._core.socketMessage(data));
-    };
-    socket.onerror = () => this._run(() => this._core.socketFailed('{"message":"socket error"}'));
-    socket.onclose = ({ code, reason, wasClean }) => {
-      if (socket !== this._socket) return;
-      const text = JSON.stringify({ code, reason, wasClean });
-      this._run(() => this._core.socketClosed(text, Math.random()));
-    };
-  }
+/**
+ * @param {Introduction} first
+ * @param {string} url
+ * @param {string} namespace
+ */
+function whatOther(first, url, namespace) {
+  if (namespace !== first.namespace) return 'namespace';
+  return addressOf(url) === addressOf(first.url) ? undefined : 'url';
 }

@@ -9,6 +9,9 @@ const PAGE = 'lab/tab.html';
 const MARK = 'TRAP';
 const CODE = 'ERR_INPUT_QUARANTINED';
 
+/** Two hosts that crash and one that refuses what they crashed on, all in the same worker. */
+const THREE_LIVES = { worker: 1, life: 3 };
+
 /** Numbers of causes, as `HostDoing` gives them. */
 const TAB_MESSAGE = 0;
 const SERVER_MESSAGE = 1;
@@ -17,9 +20,9 @@ const DOCUMENT = 2;
 // ---- In the page ----
 
 async function open({ ids, script, namespace }) {
-  const run = { starts: 0, opened: {}, outcomes: {}, errors: [], docs: {} };
+  const run = { started: { worker: 0, life: 0 }, opened: {}, outcomes: {}, errors: [], docs: {} };
   window.run = run;
-  new BroadcastChannel(`lab ${namespace}`).onmessage = () => (run.starts += 1);
+  new BroadcastChannel(`lab ${namespace}`).onmessage = ({ data }) => (run.started[data] += 1);
   const options = { ids: [], namespace, worker: 'trapping-worker', script };
   run.it = await window.lab.open(options);
   for (const id of ids) {
@@ -51,8 +54,8 @@ async function createElsewhere({ id, marker }) {
 const flush = () => window.lab.flush(window.run.it);
 
 const look = (id) => {
-  const { starts, opened, outcomes, errors, docs } = window.run;
-  return { starts, opened, outcomes, errors, list: docs[id].data?.list };
+  const { started, opened, outcomes, errors, docs } = window.run;
+  return { started, opened, outcomes, errors, list: docs[id].data?.list };
 };
 
 // ---- The tests ----
@@ -96,7 +99,7 @@ async function message(stage) {
   await first.evaluate(create, { id: 'a', marker: MARK });
   const told = await sees(first, 'a', 'the callback comes', ({ outcomes }) => outcomes[MARK]);
   assert.equal(told.outcomes[MARK], CODE);
-  assert.equal(told.starts, 3);
+  assert.deepEqual(told.started, THREE_LIVES);
   await first.evaluate(create, { id: 'a', marker: 'after' });
   await sees(second, 'a', 'the other tab has what came after', has('after'));
   await second.evaluate(edit, { id: 'a', marker: 'beside' });
@@ -105,7 +108,7 @@ async function message(stage) {
     const { data } = await stage.snapshot('a');
     return data && has('after', 'beside')(data);
   });
-  assert.equal((await first.evaluate(look, 'a')).starts, 3);
+  assert.deepEqual((await first.evaluate(look, 'a')).started, THREE_LIVES);
 }
 
 async function stored(stage) {
@@ -119,7 +122,7 @@ async function stored(stage) {
   await begin(page, DOCUMENT, id, ['a', id]);
   const told = await sees(page, 'a', 'both are answered', isOpen('a', id));
   assert.deepEqual(told.opened, { a: 'ok', [id]: CODE });
-  assert.equal(told.starts, 3);
+  assert.deepEqual(told.started, THREE_LIVES);
   await page.evaluate(create, { id: 'a', marker: 'fine' });
   await sees(page, 'a', 'the other document works', ({ outcomes }) => outcomes.fine === 'ok');
 }
@@ -141,8 +144,9 @@ async function always(stage) {
   await until('the tab takes its time', () =>
     stage.said.some((line) => line.includes('the next one starts in')),
   );
-  const { starts } = await page.evaluate(look, 'a');
-  assert.ok(starts <= 7, `${starts} workers were started before`);
+  const { started } = await page.evaluate(look, 'a');
+  assert.equal(started.worker, 1);
+  assert.ok(started.life <= 7, `${started.life} hosts were started before`);
 }
 
 export const trapTests = [

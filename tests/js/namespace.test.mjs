@@ -50,7 +50,7 @@ describe('without a namespace', () => {
       const workers = new Workers();
       inBrowser(() => {
         const connection = ours.createConnection(url, { worker: workers.make });
-        workers.ports[0].onmessage({ data: { host: 'lock' } });
+        workers.ports[0].onmessage({ data: { host: 'lock', life: 1 } });
         connection.close();
       });
       assert.deepEqual(workers.names, [`sharedb-proxy 1 ${URL}`], url);

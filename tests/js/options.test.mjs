@@ -150,7 +150,7 @@ describe('functions for the store', () => {
       () => {
         const durableStore = { ...cipher, storage: new ours.InMemoryStorage(), timeout: 7 };
         const connection = ours.createConnection(URL, { durableStore, worker, namespace: 'ada' });
-        port.onmessage({ data: { host: 'lock' } });
+        port.onmessage({ data: { host: 'lock', life: 1 } });
         assert.equal(connection.host.kind, 'shared-worker');
         const [{ connect: introduction }] = posted;
         assert.deepEqual(introduction.durableStore, { timeout: 7 });

@@ -43,6 +43,17 @@ export class HostStorage {
     this._run = run;
   }
 
+  /**
+   * The machine is dead. Nothing that it asked for reaches the next one.
+   *
+   * @returns {Promise<void>} resolves when nothing of it is under way any more: then another one can be attached
+   */
+  detach() {
+    timers.stop(this._quiet);
+    this._core = this._run = undefined;
+    return this._driver.abandon();
+  }
+
   /** @param {any[]} request as `host.rs` writes it */
   async carryOut([, number, what, ...content]) {
     this._running++;
@@ -51,7 +62,7 @@ export class HostStorage {
     /** @type {() => void} */
     let answer;
     try {
-      const texts = await this._ask(what, content);
+      const texts = await this._ask(core, what, content);
       answer = () => core.storageDone(number, texts);
     } catch (/** @type {any} */ error) {
       const { kind = 'other', message, code } = asStorageError(error);
@@ -62,16 +73,17 @@ export class HostStorage {
   }
 
   /**
+   * @param {HostCore} core
    * @param {string} what
    * @param {any[]} content
    * @returns {Promise<any[] | undefined>}
    */
-  async _ask(what, content) {
+  async _ask(core, what, content) {
     const driver = this._driver;
     switch (what) {
       case 'open': {
         const { mode, reason } = await driver.open();
-        this._core?.setStorageMode(mode, reason);
+        if (core === this._core) core.setStorageMode(mode, reason);
         return undefined;
       }
       case 'read':
@@ -94,9 +106,10 @@ export class HostStorage {
    * @param {string[]} tabs
    */
   async findTabs(tabs) {
+    const { _core: core, _run: run } = this;
     const lives = await Promise.all(tabs.map(isAlive));
     const living = tabs.filter((_, index) => lives[index]);
-    this._run?.(() => this._core?.tabsFound(living));
+    run?.(() => core?.tabsFound(living));
     return living;
   }
 

@@ -163,6 +163,18 @@ export class StorageDriver {
     });
   }
 
+  /**
+   * Ends the handle and, where the storage can do that, what is under way on it. The storage stays this host's.
+   *
+   * @returns {Promise<void>} resolves when nothing is under way any more: a late write must not come between those of the next
+   *   handle
+   */
+  async abandon() {
+    quietly(() => this._storage.abandon?.());
+    this._end('its host crashed');
+    await Promise.allSettled(this._running);
+  }
+
   /** @param {string} why */
   _end(why) {
     const { _handle: handle } = this;

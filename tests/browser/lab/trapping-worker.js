@@ -5,8 +5,8 @@
  *   trapping-worker.js?always
  *
  * `cause` is that of `HostDoing`, and `mark` a part of its text. It traps where it asks for an OT type: from there an exception
- * goes through the machine as a trap does. With `always` it traps over nothing, as soon as it has a tab. Who wants to know how
- * often the worker was started listens on the BroadcastChannel of the worker's name.
+ * goes through the machine as a trap does. With `always` it traps over nothing, as soon as it has a tab. The BroadcastChannel of the
+ * worker's name tells of each `worker` that is started and of each `life` of a host in it.
  */
 
 import { serve } from 'sharedb-proxy/worker';
@@ -18,9 +18,11 @@ const query = new URLSearchParams(location.search);
 const cause = Number(query.get('cause'));
 const mark = query.get('mark');
 
+const channel = new BroadcastChannel(self.name);
 let begun;
 const { doing } = HostCore.prototype;
 HostCore.prototype.doing = function doingOfTheLast() {
+  channel.postMessage('life');
   return (begun = doing.call(this));
 };
 
@@ -44,5 +46,5 @@ if (query.has('always')) {
   };
 }
 
-new BroadcastChannel(self.name).postMessage('started');
+channel.postMessage('worker');
 serve();

@@ -1,0 +1,233 @@
+/**
+ * One life of a host in a worker: a machine, its socket and its timer, from the first tab to a crash or a wipe. Nothing of a life
+ * reaches the next one but the storage.
+ */
+
+import { HostCore, isDead } from './cores.js';
+import { HostKind } from './events.js';
+import { newSource } from './locks.js';
+import { shared } from './shared.js';
+import { timers } from './ticks.js';
+import { typesBridge } from './types-bridge.js';
+
+/**
+ * What a tab says when it asks a host to take it.
+ *
+ * @typedef {object} Introduction
+ * @property {number} life the epoch of the host that is asked
+ * @property {string} url
+ * @property {string} [id]
+ * @property {string} namespace
+ * @property {any} [durableStore]
+ * @property {import('./durable-options.js').PageParts} [parts] what the page has of what cannot be sent
+ * @property {boolean} [keepPendingOnReject]
+ * @property {Trapped[]} [trapped] what hosts died on, as this tab was told
+ */
+
+/**
+ * What a life needs of its worker.
+ *
+ * @typedef {object} Worker
+ * @property {(tab: string, text: string) => void} toTab
+ * @property {(tabs: string[]) => void} watch these tabs live, and will have to be missed when they are gone
+ * @property {(error: any, trapped: Trapped | undefined) => void} died
+ * @property {() => void} ended everything was deleted, and the tabs know
+ *
+ * @typedef {[cause: number, text: string]} Trapped what a machine was at, as `HostDoing.look` gives it
+ */
+
+/** What machines died on so often is not tried again. */
+const TRAPS = 2;
+
+export class HostLife {
+  /**
+   * @param {number} epoch
+   * @param {Introduction} wanted
+   * @param {import('./storage/host-storage.js').HostStorage} storage
+   * @param {Worker} worker
+   */
+  constructor(epoch, wanted, storage, worker) {
+    this._epoch = epoch;
+    this._wanted = wanted;
+    this._storage = storage;
+    this._worker = worker;
+    /** @type {HostCore} */
+    this._core = /** @type {any} */ (undefined);
+    /** What the machine began last; can be asked when that has trapped. @type {import('../pkg/sharedb_proxy.js').HostDoing} */
+    this._doing = /** @type {any} */ (undefined);
+    /** @type {WebSocket | null} */
+    this._socket = null;
+    /** @type {any} */
+    this._timer = undefined;
+    this._isOver = false;
+    /** What the machine was told to refuse. @type {Set<string>} */
+    this._quarantined = new Set();
+  }
+
+  /** @param {Trapped[]} trapped what machines before this one died on */
+  begin(trapped) {
+    const { id, durableStore, keepPendingOnReject } = this._wanted;
+    this.run(() => {
+      this._core = new HostCore(
+        /** @type {any} */ (typesBridge),
+        this._epoch,
+        false,
+        true,
+        durableStore ? 'durable' : 'session',
+        newSource(),
+      );
+      this._doing = this._core.doing();
+      this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
+      this._storage.attach(this._core, (call) => this.run(call));
+      if (id) this._core.setId(id);
+      this._quarantine(trapped);
+      this._core.connect();
+    });
+  }
+
+  /** @param {Trapped[]} trapped */
+  quarantine(trapped) {
+    this.run(() => this._quarantine(trapped));
+  }
+
+  /** @param {Trapped[]} trapped */
+  _quarantine(trapped) {
+    const times = new Map();
+    for (const [cause, text] of trapped) {
+      const what = `${cause} ${text}`;
+      times.set(what, (times.get(what) ?? 0) + 1);
+      if (times.get(what) < TRAPS || this._quarantined.has(what)) continue;
+      this._quarantined.add(what);
+      this._core.quarantine(cause, text);
+    }
+  }
+
+  /**
+   * @param {string} tab
+   * @param {string} text
+   */
+  receive(tab, text) {
+    this.run(() => this._core.handleTab(tab, text));
+  }
+
+  /** @param {string} tab */
+  lose(tab) {
+    this.run(() => this._core.tabGone(tab));
+  }
+
+  /** The timer ran out, or the network may be back: then the backoff need not be waited for. */
+  wake() {
+    this.run(() => this._core.handleTimer());
+  }
+
+  /**
+   * Calls the machine, and carries out what follows. After the machine's death it does nothing.
+   *
+   * @param {() => void} call
+   */
+  run(call) {
+    if (this._isOver) return;
+    let failure;
+    try {
+      call();
+      for (let output = this._core.poll(); output; output = this._core.poll()) {
+        try {
+          this._carryOut(output);
+        } catch (error) {
+          if (isDead(this._core)) throw error;
+          // The outputs behind it are carried out all the same.
+          failure ??= { error };
+        }
+      }
+      this._storage.stir();
+      if (this._core.isOver) this._end();
+    } catch (error) {
+      if (this._core && !isDead(this._core)) throw error;
+      return this._die(error);
+    }
+    if (failure) throw failure.error;
+  }
+
+  /** @param {any} error */
+  _die(error) {
+    this._leave();
+    this._worker.died(error, this._whatTrapped());
+  }
+
+  _end() {
+    this._leave();
+    this._worker.ended();
+  }
+
+  _leave() {
+    this._isOver = true;
+    timers.stop(this._timer);
+    if (!this._socket) return;
+    const { _socket: socket } = this;
+    socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @returns {Trapped | undefined} */
+  _whatTrapped() {
+    try {
+      return /** @type {any} */ (this._doing.look());
+    } catch {
+      // Not even that works any more. It is one more crash, and nobody is to blame.
+      return undefined;
+    }
+  }
+
+  /** @param {any[]} output */
+  _carryOut(output) {
+    switch (output[0]) {
+      case HostKind.ToTab:
+        return this._worker.toTab(output[1], output[2]);
+      case HostKind.Send:
+        return this._socket?.send(output[1]);
+      case HostKind.CloseSocket:
+        return this._socket?.close();
+      case HostKind.OpenSocket:
+        return this._openSocket();
+      case HostKind.StartTimer:
+        timers.stop(this._timer);
+        this._timer = timers.start(() => this.wake(), output[1]);
+        return;
+      case HostKind.Storage:
+        return void this._storage.carryOut(output);
+      case HostKind.FindTabs:
+        return void this._findTabs(output[1]);
+      case HostKind.Warn:
+        return void shared.logger.warn(output[1]);
+    }
+  }
+
+  /** @param {string[]} tabs */
+  async _findTabs(tabs) {
+    this._worker.watch(await this._storage.findTabs(tabs));
+  }
+
+  _openSocket() {
+    let socket;
+    try {
+      socket = this._socket = new WebSocket(this._wanted.url);
+    } catch (error) {
+      // An address that no socket can have: waiting does not mend it.
+      return this._core.socketFailed(JSON.stringify({ message: String(error) }));
+    }
+    this._core.bindSocket(socket.readyState);
+    socket.onopen = () => this.run(() => this._core.socketOpened());
+    socket.onmessage = ({ data }) => {
+      // ShareDB speaks in text only; a binary frame is not its own.
+      if (typeof data !== 'string')
+        return shared.logger.warn('Ignoring a binary message of the server');
+      this.run(() => this._core.socketMessage(data));
+    };
+    socket.onerror = () => this.run(() => this._core.socketFailed('{"message":"socket error"}'));
+    socket.onclose = ({ code, reason, wasClean }) => {
+      if (socket !== this._socket) return;
+      const text = JSON.stringify({ code, reason, wasClean });
+      this.run(() => this._core.socketClosed(text, Math.random()));
+    };
+  }
+}
