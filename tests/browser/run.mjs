@@ -1,7 +1,7 @@
 /**
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
- *   node tests/browser/run.mjs [--engine chromium] [--grep text] [--repeat N] [--seed S] [--rounds N]
+ *   node tests/browser/run.mjs [--engine chromium|firefox] [--grep text] [--repeat N] [--seed S] [--rounds N]
  *
  * Prints a line for each test and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
  * profile of its own, and a time limit. There are no retries. `--seed` and `--rounds` are for the tests with rounds, which
@@ -18,6 +18,8 @@ import { demoTests } from './demos.mjs';
 import { durableTests } from './durable.mjs';
 import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
+import { FirefoxStage } from './firefox.mjs';
+import { firefoxTests } from './firefox-tests.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
 import { lastEditTests } from './last-edit.mjs';
@@ -54,6 +56,12 @@ const TESTS = [
   ...chaosTests,
 ];
 
+/** @type {Record<string, {tests: any[], openStage: (pages: string) => Promise<any>}>} */
+const ENGINES = {
+  chromium: { tests: TESTS, openStage: (pages) => Stage.open(pages) },
+  firefox: { tests: firefoxTests, openStage: (pages) => FirefoxStage.open(pages) },
+};
+
 const { values: options } = parseArgs({
   options: {
     engine: { type: 'string', default: 'chromium' },
@@ -86,8 +94,8 @@ function limited(work, ms) {
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
 
-async function runOne(test, pages) {
-  const stage = await Stage.open(pages);
+async function runOne(test, openStage, pages) {
+  const stage = await openStage(pages);
   try {
     await limited(test.run(stage, options), test.limitMs ?? LIMIT_MS);
     if (stage.problems.length > 0) throw new Error('something broke on the way');
@@ -99,14 +107,14 @@ async function runOne(test, pages) {
   }
 }
 
-async function runAll(pages) {
+async function runAll({ tests, openStage }, pages) {
   const count = { passed: 0, failed: 0 };
-  const chosen = TESTS.filter(({ name }) => name.includes(options.grep));
+  const chosen = tests.filter(({ name }) => name.includes(options.grep));
   for (const test of Array(Number(options.repeat)).fill(chosen).flat()) {
     const start = Date.now();
     let failure;
     try {
-      await runOne(test, pages);
+      await runOne(test, openStage, pages);
       count.passed += 1;
     } catch (error) {
       failure = error;
@@ -119,13 +127,15 @@ async function runAll(pages) {
 }
 
 async function main() {
-  if (options.engine !== 'chromium') {
-    console.log(`FAILED there are no tests for the engine ${options.engine}, only for chromium`);
+  const engine = ENGINES[options.engine];
+  if (!engine) {
+    const known = Object.keys(ENGINES).join(', ');
+    console.log(`FAILED there are no tests for the engine ${options.engine}, only for ${known}`);
     return { passed: 0, failed: 1 };
   }
   const pages = await buildPages();
   try {
-    return await runAll(pages);
+    return await runAll(engine, pages);
   } finally {
     await rm(pages, { recursive: true, force: true });
   }
