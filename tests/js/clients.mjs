@@ -90,7 +90,12 @@ export class Wire {
       await settle();
       this.toClient();
       await settle();
-    } while (this.upward.length + this.downward.length);
+    } while (!this.isStill());
+  }
+
+  /** Nothing waits for `toServer()` or `toClient()` that could go on. */
+  isStill() {
+    return !this.downward.length && (this.socket.readyState !== 1 || !this.upward.length);
   }
 
   close(reason) {

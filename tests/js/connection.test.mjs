@@ -234,23 +234,15 @@ describe('a connection, as the stock client', () => {
     sameAsStock(async (client, log, backend) => {
       const { connection, wire } = await connect(client, backend, { gated: true });
       const doc = connection.get('c', 'doc');
-      const deliver = async () => {
-        for (let turn = 0; turn < 4; turn++) {
-          wire.toServer();
-          await settle();
-          wire.toClient();
-          await settle();
-        }
-      };
       doc.subscribe();
-      await deliver();
+      await wire.exchange();
       const far = (await connect(client, backend)).connection.get('c', 'doc');
       await call(far, 'create', { by: 'another' });
       doc.create({ by: 'me' }, log.callback('create'));
       doc.subscribe(log.callback('subscribe'));
       doc.on('error', () => {});
       await settle();
-      await deliver();
+      await wire.exchange();
       log.entries.sort();
       log.add(doc.data, doc.version, doc.subscribed, doc.hasPending());
     }));

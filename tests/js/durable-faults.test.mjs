@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { DurableStore, InMemoryStorage } from 'sharedb-proxy';
 import * as promises from 'sharedb-proxy/promises';
 import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
-import { Backend, Wire, call, ours, settle } from './clients.mjs';
-import { Life, append, happens, words } from './durable-lives.mjs';
+import { Backend, Wire, call, ours, settle, until } from './clients.mjs';
+import { Life, append, happens, idle, words } from './durable-lives.mjs';
 import { OneHost } from './one-host.mjs';
 
 /** Calls back with all arguments, as a promise. */
@@ -354,7 +354,7 @@ describe('closing a connection', () => {
     // A browser's socket says later that it is closed.
     wire.socket.close = () => (wire.socket.readyState = 2);
     connection.close();
-    while (storage.isReady()) await settle();
+    await until('the storage is closed', () => !storage.isReady());
     append(doc, 'later');
     doc.fetch();
     await settle();
@@ -431,7 +431,7 @@ describe('closing a connection', () => {
     second.wire.open();
     await happens(second.connection.durableStore, 'ready');
     assert.equal(second.connection.storage.durable, true);
-    while (second.connection.hasPendingOfflineDocs()) await settle();
+    await idle(second.connection);
     assert.deepEqual(await words(backend, 'a'), ['one']);
     assert.deepEqual(told, ['custom']);
   });
@@ -588,7 +588,7 @@ describe('dead letters', () => {
     append(doc, 'two', () => {});
     await promises.flushWrites(connection);
     await life.online();
-    while (connection.deadLetters.length < 2) await settle();
+    await until('both are dead letters', () => connection.deadLetters.length === 2);
     await settle();
     assert.deepEqual(called, [
       ['callback', 'one'],

@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { Wire, ours, settle } from './clients.mjs';
+import { Wire, ours, settle, until } from './clients.mjs';
 
 /** A storage that can be taken away: from then on nothing reaches it, and it answers nothing. */
 export class Leash {
@@ -96,7 +96,7 @@ export async function idle(connection) {
   const { durableStore } = connection;
   if (!durableStore.ready) await happens(durableStore, 'ready');
   await new Promise((resolve) => connection.whenNothingPending(resolve));
-  while (connection.hasPendingOfflineDocs()) await settle();
+  await until('the store has no pending op', () => !connection.hasPendingOfflineDocs());
 }
 
 /** Appends a word to the list in a document. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
 import { StoreLock } from '../../js-shim/src/storage/store-lock.js';
 import { withGlobals } from './globals.mjs';
+import { settle } from './settle.mjs';
 
 /** As browsers have them, as far as one name and two requests go. */
 class FakeLocks {
@@ -51,7 +52,7 @@ describe("the store's lock", () => {
         await again;
         assert.equal(locks.held, 1);
         lock.release();
-        await new Promise(setImmediate);
+        await settle();
         assert.equal(locks.held, 0);
       });
     });

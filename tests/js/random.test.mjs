@@ -7,7 +7,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { assertSame, Backend, Log, ours, settle, status, stock, Wire } from './clients.mjs';
+import { assertSame, Backend, Log, ours, status, stock, Wire } from './clients.mjs';
 
 const seeds = (from, to) => (process.env.SEED ? [Number(process.env.SEED)] : range(from, to));
 /** Longer scripts run into the differences that are allowed, which no comparison can tell apart. */
@@ -126,7 +126,9 @@ async function finish(sides) {
       doc.subscribe();
     }
   }
-  for (let turn = 0; turn < 6; turn++) for (const side of sides) await side.deliver();
+  do {
+    for (const side of sides) await side.deliver();
+  } while (!sides.every(({ wire }) => wire.isStill()));
   for (const { connection, mirrors } of sides) {
     assert.equal(connection.hasPending(), false);
     for (const [doc, mirror] of mirrors) assert.deepEqual(mirror.data, doc.data, doc.id);
@@ -179,13 +181,8 @@ class Side {
     );
   }
 
-  async deliver() {
-    for (let turn = 0; turn < 4; turn++) {
-      this.wire.toServer();
-      await settle();
-      this.wire.toClient();
-      await settle();
-    }
+  deliver() {
+    return this.wire.exchange();
   }
 
   rebind() {
