@@ -17,7 +17,7 @@ struct Engine {
     packages: &'static [&'static str],
 }
 
-const ENGINES: [Engine; 3] = [
+const ENGINES: [Engine; 2] = [
     Engine {
         name: "chromium",
         variable: "CHROMIUM",
@@ -30,12 +30,6 @@ const ENGINES: [Engine; 3] = [
         needs: &["/usr/bin/firefox-esr"],
         packages: &["firefox-esr"],
     },
-    Engine {
-        name: "webkit",
-        variable: "WEBKIT_DRIVER",
-        needs: &["/usr/bin/WebKitWebDriver", "/usr/bin/xvfb-run"],
-        packages: &["webkit2gtk-driver", "xvfb", "xauth"],
-    },
 ];
 
 /// Makes sure that a browser engine is installed, installing it where we may.
@@ -46,7 +40,7 @@ pub(crate) fn ensure(name: &str) -> Result<()> {
     let engine = ENGINES
         .iter()
         .find(|engine| engine.name == name)
-        .with_context(|| format!("unknown engine `{name}`: chromium, firefox or webkit"))?;
+        .with_context(|| format!("the tests do not run in `{name}`: chromium or firefox"))?;
     if is_installed(engine) {
         return Ok(());
     }
