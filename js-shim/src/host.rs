@@ -9,6 +9,7 @@ use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
+use crate::convert::count;
 use crate::kinds::HostKind;
 use crate::types::{JsTypes, TypesBridge};
 
@@ -62,7 +63,7 @@ impl HostCore {
         store: Option<String>,
         src: Option<String>,
     ) -> Self {
-        let epoch = epoch as u64;
+        let epoch = count(epoch);
         let store = store.map(|retention| StoreOptions {
             retention: if retention == "durable" {
                 Retention::Durable
@@ -198,7 +199,7 @@ impl HostCore {
     pub fn storage_done(&mut self, number: f64, texts: Option<Array>) {
         let texts = texts.map(|texts| texts.iter().map(|text| text.as_string()).collect());
         self.inner
-            .handle_storage(number as u64, Ok(texts.unwrap_or_default()));
+            .handle_storage(count(number), Ok(texts.unwrap_or_default()));
     }
 
     /// The storage did not: `kind` is `quota`, `closed`, `unavailable` or `other`; `code` where it says more.
@@ -217,7 +218,7 @@ impl HostCore {
             _ => FailureKind::Other,
         };
         self.inner.handle_storage(
-            number as u64,
+            count(number),
             Err(Failure {
                 kind,
                 code,
@@ -290,7 +291,7 @@ impl HostCore {
     /// Sets the number of the next op.
     #[wasm_bindgen(js_name = setSeq)]
     pub fn set_seq(&mut self, seq: f64) {
-        self.inner.set_next_seq(Seq(seq as u64));
+        self.inner.set_next_seq(Seq(count(seq)));
     }
 }
 

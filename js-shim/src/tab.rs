@@ -11,7 +11,7 @@ use proxy_doc::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::convert;
+use crate::convert::{self, count};
 use crate::types::{JsTypes, TypesBridge, error_of};
 
 /// A tab's connection. Documents go by the number that `get` gave them, callbacks by a token.
@@ -21,7 +21,7 @@ pub struct TabCore {
 }
 
 pub(crate) fn token(token: Option<f64>) -> Option<Token> {
-    token.map(|token| Token(token as u64))
+    token.map(|token| Token(count(token)))
 }
 
 pub(crate) fn parsed(text: String) -> Result<Json, JsValue> {
@@ -112,7 +112,7 @@ impl TabCore {
     /// Asks the host for its status.
     #[wasm_bindgen(js_name = askStatus)]
     pub fn ask_status(&mut self, callback: f64) {
-        self.inner.ask_status(Token(callback as u64));
+        self.inner.ask_status(Token(count(callback)));
     }
 
     /// `connection.startBulk()`.
@@ -173,7 +173,7 @@ impl TabCore {
         let change = decode(change).map_err(|error| convert::error(&error))?;
         let earlier = seq.map(|seq| OpId {
             src,
-            seq: Some(Seq(seq as u64)),
+            seq: Some(Seq(count(seq))),
         });
         self.inner
             .restore_op(DocHandle(doc), change, earlier, of(submission, callback))
@@ -263,7 +263,7 @@ impl TabCore {
             QueryAction::Fetch
         };
         let (query, options) = (optional(query)?, optional(options)?);
-        let query_id = id as u64;
+        let query_id = count(id);
         self.inner.create_query(QueryRequest {
             query_id,
             action,
@@ -278,7 +278,7 @@ impl TabCore {
     /// Forgets a query.
     #[wasm_bindgen(js_name = destroyQuery)]
     pub fn destroy_query(&mut self, id: f64) {
-        self.inner.destroy_query(id as u64);
+        self.inner.destroy_query(count(id));
     }
 
     /// `connection.fetchSnapshot`, or `fetchSnapshotByTimestamp` where `by_time`; collection and id
@@ -293,14 +293,14 @@ impl TabCore {
         callback: f64,
     ) -> Result<(), JsValue> {
         let (collection, id) = (parsed(collection)?, parsed(id)?);
-        let at = at.map(|at| at as u64);
+        let at = at.map(count);
         let at = if by_time {
             SnapshotAt::Timestamp(at)
         } else {
             SnapshotAt::Version(at)
         };
         self.inner
-            .fetch_snapshot(collection, id, at, Token(callback as u64));
+            .fetch_snapshot(collection, id, at, Token(count(callback)));
         Ok(())
     }
 
@@ -343,7 +343,7 @@ impl TabCore {
     pub fn set_version(&mut self, doc: u32, version: Option<f64>) {
         self.inner.set_version(
             DocHandle(doc),
-            version.map(|version| Version(version as u64)),
+            version.map(|version| Version(count(version))),
         );
     }
 
@@ -420,7 +420,7 @@ impl TabCore {
 
 fn of(token: f64, callback: bool) -> Submission {
     Submission {
-        token: Token(token as u64),
+        token: Token(count(token)),
         callback,
     }
 }

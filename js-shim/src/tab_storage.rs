@@ -4,6 +4,7 @@ use broker::message::{StorageEvent, encode};
 use proxy_doc::{DocHandle, DocKey, Token, Version};
 use wasm_bindgen::prelude::*;
 
+use crate::convert::count;
 use crate::tab::TabCore;
 
 #[wasm_bindgen]
@@ -34,7 +35,7 @@ impl TabCore {
     /// Whether the store has the document, at a version at least.
     #[wasm_bindgen(js_name = isStored)]
     pub fn is_stored(&self, collection: String, id: String, version: Option<f64>) -> bool {
-        let version = version.map(|version| Version(version as u64));
+        let version = version.map(|version| Version(count(version)));
         self.inner.is_stored(&DocKey { collection, id }, version)
     }
 
@@ -74,20 +75,20 @@ impl TabCore {
     /// `connection.getBulk`.
     #[wasm_bindgen(js_name = getBulk)]
     pub fn get_bulk(&mut self, collection: String, ids: Vec<String>, callback: f64) {
-        self.inner.get_bulk(collection, ids, Token(callback as u64));
+        self.inner.get_bulk(collection, ids, Token(count(callback)));
     }
 
     /// `connection.putDocs`.
     #[wasm_bindgen(js_name = putDocs)]
     pub fn put_docs(&mut self, docs: Vec<u32>, callback: f64) {
         let docs: Vec<DocHandle> = docs.into_iter().map(DocHandle).collect();
-        self.inner.put_docs(&docs, Token(callback as u64));
+        self.inner.put_docs(&docs, Token(count(callback)));
     }
 
     /// `connection.flushWrites`.
     #[wasm_bindgen(js_name = flushWrites)]
     pub fn flush_writes(&mut self, callback: f64) {
-        self.inner.flush_writes(Token(callback as u64));
+        self.inner.flush_writes(Token(count(callback)));
     }
 
     /// `connection.setAutoFlush`.
@@ -99,7 +100,7 @@ impl TabCore {
     /// Somebody has seen to these dead letters.
     #[wasm_bindgen(js_name = removeDeadLetters)]
     pub fn remove_dead_letters(&mut self, numbers: Vec<f64>) {
-        let numbers = numbers.into_iter().map(|number| number as u64);
+        let numbers = numbers.into_iter().map(count);
         self.inner.remove_letters(numbers.collect());
     }
 
@@ -111,7 +112,7 @@ impl TabCore {
 
     /// `connection.wipe`.
     pub fn wipe(&mut self, callback: f64) {
-        self.inner.wipe(Token(callback as u64));
+        self.inner.wipe(Token(count(callback)));
     }
 }
 

@@ -24,7 +24,7 @@ use broker::message::{
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Edge, Error, Event, Json, Later, Map, OpId, OpKind, Seq, Set,
     Snapshot, SnapshotType, Stack, Submission, Task, Thrown, Token, Types, Upstream, Version,
-    codes,
+    codes, next_count,
 };
 
 pub use presence::TabPresenceEvent;
@@ -400,7 +400,9 @@ impl ProxyConnection {
     }
 
     fn close_now(&mut self, at_once: bool, leave: bool) {
-        self.generation += u64::from(at_once);
+        if at_once {
+            self.generation = next_count(self.generation);
+        }
         let generation = self.generation;
         if at_once {
             self.set_state(State::Closed, Some(proxy_doc::json_string("closed")));
@@ -414,7 +416,7 @@ impl ProxyConnection {
 
     /// The application bound another socket, in `state`, and the host is elsewhere.
     pub fn rebind(&mut self, state: State) {
-        self.generation += 1;
+        self.generation = next_count(self.generation);
         self.left = false;
         self.set_state(state, None);
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::next_count;
+
 macro_rules! count {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -9,10 +11,10 @@ macro_rules! count {
         pub struct $name(pub u64);
 
         impl $name {
-            /// The next count.
+            /// The next count; the largest one is followed by itself (see [`next_count`]).
             #[must_use]
             pub fn next(self) -> Self {
-                Self(self.0 + 1)
+                Self(next_count(self.0))
             }
         }
 
@@ -72,3 +74,31 @@ impl fmt::Display for DocKey {
 /// An owner's own short name for a document it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DocHandle(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+    use crate::{MAX_COUNT, read_json, write_json};
+
+    #[test]
+    fn a_count_that_javascript_does_not_hold_exactly_is_refused() {
+        let read = |text: &str| read_json::<Version>(text).ok();
+        assert_eq!(read("9007199254740991"), Some(Version(MAX_COUNT)));
+        for text in [
+            "9007199254740992",
+            "18446744073709551616",
+            "-1",
+            "0.5",
+            "1e3",
+            r#""1""#,
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_count_after_the_largest_can_be_read_again() {
+        let next = Version(MAX_COUNT).next();
+        assert_eq!(read_json::<Version>(&write_json(&next)), Ok(next));
+    }
+}

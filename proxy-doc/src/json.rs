@@ -14,6 +14,20 @@ use ot_json0::{ParseError, Reader};
 
 use crate::Error;
 
+/// The largest count in a message or a record: JavaScript's `Number.MAX_SAFE_INTEGER`.
+pub const MAX_COUNT: u64 = (1 << 53) - 1;
+
+/// One more, and never more than [`MAX_COUNT`]: a count that came from outside may be there already, and what is
+/// written has to be readable again.
+#[must_use]
+pub const fn next_count(count: u64) -> u64 {
+    if count < MAX_COUNT {
+        count + 1
+    } else {
+        MAX_COUNT
+    }
+}
+
 /// JSON text that was checked once, where it entered, and is opaque from there on.
 #[derive(Clone, Debug)]
 pub struct Json(Rc<str>);
@@ -42,7 +56,7 @@ impl Json {
         self.parse().ok()
     }
 
-    /// The count, where the text is one: a number from 0 to the largest of 64 bits, in plain digits.
+    /// The count, where the text is one: a number from 0 to [`MAX_COUNT`], in plain digits.
     pub fn count(&self) -> Option<u64> {
         self.parse().ok()
     }
@@ -181,6 +195,8 @@ impl WriteJson for bool {
     }
 }
 
+/// A count in plain digits, at most [`MAX_COUNT`]: JavaScript would read a larger one as another number, and a sum
+/// with it could wrap.
 impl ReadJson for u64 {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let mut count: Option<u64> = Some(0);
@@ -188,7 +204,10 @@ impl ReadJson for u64 {
             let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
             count = count.and_then(|count| count.checked_mul(10)?.checked_add(digit?));
         }
-        count.map_or_else(|| reader.fail("expected a count"), Some)
+        match count.filter(|count| *count <= MAX_COUNT) {
+            Some(count) => Some(count),
+            None => reader.fail("expected a count from 0 to 2^53 - 1"),
+        }
     }
 }
 

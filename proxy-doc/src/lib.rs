@@ -25,7 +25,8 @@ pub use doc::{Doc, Edge, Naming, Snapshot, SnapshotType, Upstream};
 pub use error::{Code, Error, codes};
 pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};
 pub use json::{
-    Entries, Json, ReadJson, WriteJson, json, json_string, parts, present, read_json, write_json,
+    Entries, Json, MAX_COUNT, ReadJson, WriteJson, json, json_string, next_count, parts, present,
+    read_json, write_json,
 };
 pub use map::{Map, Set};
 pub use op::{

@@ -194,7 +194,7 @@ impl PendingOp {
         max_size: usize,
     ) -> Result<Option<PendingOp>, Error> {
         let kept = self.earlier.is_some() || next.earlier.is_some();
-        let too_large = self.size + next.size > max_size;
+        let too_large = self.size.saturating_add(next.size) > max_size;
         if kept
             || too_large
             || next.prevent_compose
@@ -228,7 +228,7 @@ impl PendingOp {
         };
         // Also after an error: the rollback that follows it has to answer their callbacks.
         self.submissions.extend(next.submissions);
-        self.size += next.size;
+        self.size = self.size.saturating_add(next.size);
         composed.map(|()| None)
     }
 

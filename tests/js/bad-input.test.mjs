@@ -4,10 +4,8 @@
  */
 
 import assert from 'node:assert/strict';
-import { HostCore } from '../../js-shim/src/cores.js';
-import { HostKind } from '../../js-shim/src/events.js';
-import { typesBridge } from '../../js-shim/src/types-bridge.js';
-import { Backend, call, connect, ours, sameAsStock, settle, stock, Wire } from './clients.mjs';
+import { Backend, call, connect, ours, sameAsStock, settle, stock } from './clients.mjs';
+import { paths, replaced, SharedHost } from './shared-host.mjs';
 
 const JSON0 = 'http://sharejs.org/types/JSONv0';
 const START = { n: 0, list: [1], o: {} };
@@ -361,52 +359,6 @@ describe('bad input of the application', () => {
   });
 });
 
-/** A host for several tabs, as in a SharedWorker: messages go by in later ticks. */
-class SharedHost {
-  constructor(backend) {
-    this.core = new HostCore(typesBridge, 1, false, false);
-    this.tabs = new Map();
-    this.warnings = [];
-    this.wire = new Wire(backend);
-    const { socket } = this.wire;
-    this.run(() => this.core.bindSocket(socket.readyState));
-    socket.onopen = () => this.run(() => this.core.socketOpened());
-    socket.onmessage = ({ data }) => this.run(() => this.core.socketMessage(data));
-    socket.onclose = () => this.run(() => this.core.socketClosed('"closed"', 0));
-    this.wire.open();
-  }
-
-  run(call) {
-    call();
-    for (let output = this.core.poll(); output; output = this.core.poll()) {
-      const [kind, first, second] = output;
-      if (kind === HostKind.ToTab) process.nextTick(() => this.tabs.get(first)?.(second));
-      else if (kind === HostKind.Send) this.wire.socket.send(first);
-      else if (kind === HostKind.Warn) this.warnings.push(first);
-    }
-  }
-
-  /** What a page holds: a Connection. */
-  connection(tab) {
-    const link = {
-      host: { kind: 'shared-worker', reason: 'a test' },
-      initialState: 'connecting',
-      attach: (connection) => this.tabs.set(tab, (text) => connection._receive(text, false)),
-      post: (text) => process.nextTick(() => this.run(() => this.core.handleTab(tab, text))),
-      takeReason: (text) => text && JSON.parse(text),
-    };
-    return new ours.Connection(null, { link });
-  }
-
-  /** A tab that is none of ours: it posts what it likes, and gets what it is sent. */
-  stranger(tab) {
-    const received = [];
-    this.tabs.set(tab, (text) => received.push(JSON.parse(text)));
-    const post = (text) => this.run(() => this.core.handleTab(tab, text));
-    return { post, received };
-  }
-}
-
 describe('bad messages of a tab to the host', () => {
   const real = recordRealMessages();
 
@@ -429,7 +381,7 @@ describe('bad messages of a tab to the host', () => {
       if (seen++ % 50 === 0) await settle();
     }
     await settle();
-    assert.deepEqual(errors, []);
+    assert.deepEqual([...errors, ...host.thrown], []);
     assert.ok(host.warnings.length > 0);
     await call(mine, 'submitOp', [{ p: ['list', 0], li: 'mine' }]);
     await call(theirs, 'submitOp', [{ p: ['list', 0], li: 'theirs' }]);
@@ -465,13 +417,13 @@ describe('bad messages of a tab to the host', () => {
 
 /** What a tab of ours really posts. */
 async function recordRealMessages() {
-  const host = new SharedHost(new Backend());
   const posted = [];
-  const { handleTab } = host.core;
-  host.core.handleTab = (tab, text) => {
-    posted.push(text);
-    handleTab.call(host.core, tab, text);
-  };
+  const host = new SharedHost(new Backend(), {
+    replace(road, text) {
+      if (road === 'tab to host') posted.push(text);
+      return text;
+    },
+  });
   const connection = host.connection('recorded');
   await settle();
   const doc = connection.get('c', 'recorded');
@@ -508,18 +460,4 @@ function* broken(messages) {
       for (const value of values) yield JSON.stringify(replaced(message, path, value));
     }
   }
-}
-
-function* paths(value, path = []) {
-  if (path.length) yield path;
-  if (!value || typeof value !== 'object' || path.length > 4) return;
-  for (const key of Object.keys(value)) yield* paths(value[key], [...path, key]);
-}
-
-function replaced(message, path, value) {
-  const copy = structuredClone(message);
-  const last = path.at(-1);
-  const holder = path.slice(0, -1).reduce((part, key) => part[key], copy);
-  holder[last] = value;
-  return copy;
 }

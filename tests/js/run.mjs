@@ -2,7 +2,9 @@
  * Runs the tests of this folder and those of the examples, each file in a process of its own, and ends with a count.
  * A test that was found and did not report counts as failed, whatever ended its process.
  *
- *   node tests/js/run.mjs [part of a file's path]
+ *   node tests/js/run.mjs [--checked] [part of a file's path]
+ *
+ * With `--checked` the fuzz tests run instead, on the module that `cargo xtask build --checked` makes.
  */
 
 import { fork } from 'node:child_process';
@@ -18,7 +20,16 @@ const PATIENCE = 2;
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDERS = ['tests/js', 'examples/test'];
 
-const [, script, argument = ''] = process.argv;
+/** What Node is started with for the fuzz tests. */
+const CHECKED = [
+  ...['--import', new URL('checked-package.mjs', import.meta.url).href],
+  // Node 20 ends with "unreachable code" where it drops the optimised code of a call into WebAssembly that it inlined.
+  '--no-turbo-inline-js-wasm-calls',
+];
+
+const [, script, ...words] = process.argv;
+const checked = words[0] === '--checked';
+const argument = words[checked ? 1 : 0] ?? '';
 if (process.send) await runFile(argument);
 else await runAll(argument);
 
@@ -39,9 +50,10 @@ async function runFile(file) {
 }
 
 async function runAll(part) {
+  const ending = checked ? '.fuzz.mjs' : '.test.mjs';
   const files = FOLDERS.flatMap((folder) =>
     readdirSync(ROOT + folder).map((name) => `${folder}/${name}`),
-  ).filter((file) => file.endsWith('.test.mjs') && file.includes(part));
+  ).filter((file) => file.endsWith(ending) && file.includes(part));
   let passed = 0;
   let failed = 0;
   for (const file of files) {
@@ -65,7 +77,9 @@ function watch(file) {
   let names = [];
   let ended = false;
   return new Promise((resolve) => {
-    const child = fork(script, [file], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    const execArgv = checked ? CHECKED : process.execArgv;
+    const stdio = ['ignore', 'inherit', 'pipe', 'ipc'];
+    const child = fork(script, [file], { execArgv, stdio });
     let lastWords = '';
     let silence;
     const listenOn = (limit = TEST_LIMIT) => {

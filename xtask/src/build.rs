@@ -16,6 +16,9 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "sharedb-proxy-js";
 /// Where the bindings go, and their names, on which the shim's JavaScript relies.
 const PACKAGE: &str = "js-shim/pkg";
+/// The same for [`Profile::Checked`], beside a copy of the shim's JavaScript that imports them.
+const CHECKED: &str = "js-shim/checked";
+const SOURCES: &str = "js-shim/src";
 const BINDINGS: &str = "sharedb_proxy";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
@@ -50,13 +53,15 @@ pub(crate) enum Profile {
     Wasm,
     /// Quick to build, with names in stack traces; large and slow.
     Dev,
+    /// For fuzz tests: compiled as [`Profile::Dev`], so that an overflow panics, and kept apart from what is shipped.
+    Checked,
 }
 
 impl Profile {
     fn name(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
-            Self::Dev => "dev",
+            Self::Dev | Self::Checked => "dev",
         }
     }
 
@@ -64,7 +69,16 @@ impl Profile {
     fn directory(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
-            Self::Dev => "debug",
+            Self::Dev | Self::Checked => "debug",
+        }
+    }
+
+    /// Where the bindings go.
+    fn package(self) -> PathBuf {
+        let root = process::root();
+        match self {
+            Self::Wasm | Self::Dev => root.join(PACKAGE),
+            Self::Checked => root.join(CHECKED).join("pkg"),
         }
     }
 }
@@ -78,6 +92,12 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_target(TARGET)?;
     let module = compile(profile)?;
     bind(&module, profile)?;
+    if profile == Profile::Checked {
+        return copy_into(
+            &process::root().join(SOURCES),
+            &process::root().join(CHECKED).join("src"),
+        );
+    }
     bundle_for_node()?;
     bundle_worker()?;
     for (format, file) in [("esm", "inline.js"), ("cjs", "inline.cjs")] {
@@ -142,7 +162,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
 /// and copied at the end: a page that is being served never sees half a package.
 fn bind(module: &Path, profile: Profile) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-    let package = process::root().join(PACKAGE);
+    let package = profile.package();
     let stamp = package.join(".stamp");
     let wanted = fingerprint(&bytes, profile);
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -167,7 +187,6 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
     }
     repeatable(&made)?;
 
-    fs::create_dir_all(&package)?;
     let _ = fs::remove_file(&stamp);
     copy_into(&made, &package)?;
     fs::write(stamp, wanted)?;
@@ -263,11 +282,11 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
 }
 
 fn copy_into(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            fs::create_dir_all(&target)?;
             copy_into(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), target)?;

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::browsers;
-use crate::build;
+use crate::build::{self, Profile};
 use crate::count::{CargoTest, Count};
 use crate::options::Options;
 use crate::process;
@@ -167,7 +167,17 @@ fn js(options: &Options) -> Result<Count> {
         println!("FAILED tests/js: {error:#}");
         Count::one(false)
     });
+    count += fuzz().unwrap_or_else(|error| {
+        println!("FAILED the fuzz tests: {error:#}");
+        Count::one(false)
+    });
     Ok(count)
+}
+
+/// The fuzz tests of the shim, on a module that panics where a sum overflows.
+fn fuzz() -> Result<Count> {
+    build::build(Profile::Checked)?;
+    counted(process::node("tests/js/run.mjs").arg("--checked"))
 }
 
 fn simulation(options: &Options) -> Result<Count> {

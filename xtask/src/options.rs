@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) layers: Vec<String>,
     /// Build quickly rather than small.
     pub(crate) dev: bool,
+    /// Build the module with overflow checks, for the fuzz tests.
+    pub(crate) checked: bool,
     /// Port of the demo server.
     pub(crate) port: Option<String>,
     /// How many seeds the simulation runs.
@@ -41,6 +43,7 @@ impl Options {
             };
             match argument.as_str() {
                 "--dev" => options.dev = true,
+                "--checked" => options.checked = true,
                 "--port" => options.port = Some(number(value()?)?),
                 "--seeds" => options.seeds = Some(number(value()?)?),
                 "--seed" => options.seed = Some(number(value()?)?),
@@ -62,9 +65,11 @@ impl Options {
         Ok(options)
     }
 
-    /// The profile that `--dev` asks for, or the one that is shipped.
+    /// The profile that `--dev` or `--checked` asks for, or the one that is shipped.
     pub(crate) fn profile(&self) -> Profile {
-        if self.dev {
+        if self.checked {
+            Profile::Checked
+        } else if self.dev {
             Profile::Dev
         } else {
             Profile::Wasm

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use proxy_doc::{DocKey, read_json};
+use proxy_doc::{DocKey, next_count, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::lack::Lacking;
@@ -160,7 +160,7 @@ impl DurableStore {
     pub(super) fn lose(&mut self, failure: Failure) {
         self.phase = Phase::Lost;
         // Also where this life began the store: it stays behind, and a later life goes on with it.
-        self.state.line = self.options.line + 1;
+        self.state.line = next_count(self.options.line);
         let reads: Vec<(Asked, Ask)> = std::mem::take(&mut self.asked)
             .into_iter()
             .map(|(_, asked)| asked)

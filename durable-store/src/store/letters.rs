@@ -8,12 +8,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proxy_doc::{DocKey, read_json, write_json};
+use proxy_doc::{DocKey, next_count, read_json, write_json};
 
 use crate::record::{Letter, LetterIndex, LetterRun, RecordId};
 
 /// Letters that are kept; older ones go, and a warning says so.
 pub(super) const MAX_LETTERS: usize = 1000;
+
+/// Letters of the index that are read: those kept, and some that could not be read. A damaged index may name any number.
+const MAX_INDEXED: usize = 10 * MAX_LETTERS;
 
 /// The record of earlier versions that holds all letters.
 const ALL_IN_ONE: &str = "letters";
@@ -63,7 +66,8 @@ impl Letters {
         let LetterIndex { next, runs } = index.unwrap_or_default();
         self.next = next.max(1);
         // What cannot be read is not touched.
-        self.illegible = runs.iter().flat_map(|run| run.first..=run.last).collect();
+        let indexed = runs.iter().flat_map(|run| run.first..=run.last);
+        self.illegible = indexed.take(MAX_INDEXED).collect();
         let all_in_one = all_in_one.and_then(|text| read_json::<Vec<Letter>>(text).ok());
         self.has_all_in_one = all_in_one.is_some();
         let is_first = self.next == 1;
@@ -143,7 +147,7 @@ impl Letters {
         letter.number = self.next;
         self.unwritten.insert(letter.number, place);
         self.known.insert(letter.number, letter);
-        self.next += 1;
+        self.next = next_count(self.next);
     }
 
     /// Removes these letters, as far as there are such.

@@ -666,12 +666,12 @@ fn apply_diff(results: &mut Vec<DocKey>, item: &DiffItem<DocKey>, removed: &mut 
         }
         DiffItem::Remove { index, how_many } => {
             let at = clamp(*index, results.len());
-            let end = clamp(at + how_many, results.len());
+            let end = clamp(at.saturating_add(*how_many), results.len());
             removed.extend(results.drain(at..end));
         }
         DiffItem::Move { from, to, how_many } => {
             let at = clamp(*from, results.len());
-            let end = clamp(at + how_many, results.len());
+            let end = clamp(at.saturating_add(*how_many), results.len());
             let moved: Vec<DocKey> = results.drain(at..end).collect();
             let to = clamp(*to, results.len());
             results.splice(to..to, moved);

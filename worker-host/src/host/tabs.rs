@@ -120,7 +120,7 @@ impl Host {
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
-        if protocol != PROTOCOL && protocol + 1 != PROTOCOL {
+        if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
             self.tabs.insert(tab.clone(), Tab::default());
             self.tell(tab, ToTab::Incompatible { protocol: PROTOCOL });
             self.tabs.remove(tab);

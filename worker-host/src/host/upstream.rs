@@ -3,7 +3,7 @@
 use broker::message::{ConnectionEvent, ConnectionState, DocEvent, State, ToTab, encode};
 use proxy_doc::{
     Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, PendingOp, Seq,
-    Snapshot, TabId, Version, codes, json_string, read_json,
+    Snapshot, TabId, Version, codes, json_string, next_count, read_json,
 };
 
 use durable_store::record::Entry;
@@ -53,7 +53,7 @@ impl Host {
     }
 
     pub(super) fn take_socket(&mut self, ready: ReadyState) {
-        self.generation += 1;
+        self.generation = next_count(self.generation);
         self.forget_socket();
         self.set_state(ready.state(), None);
         if ready == ReadyState::Open {
