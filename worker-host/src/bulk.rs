@@ -18,7 +18,8 @@ pub(crate) enum Action {
 impl Action {
     const ALL: [Self; 3] = [Self::Fetch, Self::Subscribe, Self::Unsubscribe];
 
-    fn single(self) -> &'static str {
+    /// The message for one document.
+    pub(crate) fn single(self) -> &'static str {
         match self {
             Self::Fetch => "f",
             Self::Subscribe => "s",

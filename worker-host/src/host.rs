@@ -4,6 +4,7 @@
 //! `host/tabs.rs` with the tabs, `host/events.rs` turns what happens to a document into messages.
 
 mod events;
+mod identity;
 mod inputs;
 mod presence;
 mod quarantine;

@@ -42,6 +42,17 @@ impl Doc {
         self.hard_rollback(up, error);
     }
 
+    /// The server committed the inflight op, and the state after it is not known: starts again from a snapshot.
+    /// What is pending is given up with `error`.
+    pub fn handle_unusable_ack(&mut self, up: &mut Upstream<'_>, error: Error) {
+        let committed = self.inflight.take();
+        self.hard_rollback(up, error);
+        // On top of the stack: the op's end is told before the rollback.
+        if let Some(op) = committed {
+            self.finish(up, op.submissions, Outcome::Done);
+        }
+    }
+
     pub(super) fn transform_unsettled(&mut self, server: &mut OpKind) -> Result<(), Error> {
         for client in self.inflight.iter_mut().chain(&mut self.pending) {
             transform_x(client, server)?;

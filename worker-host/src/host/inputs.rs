@@ -6,10 +6,10 @@
 use std::rc::Rc;
 
 use broker::message::ToHost;
-use proxy_doc::{DocKey, Json, ParseError, TabId};
+use proxy_doc::{DocKey, Json, TabId};
 
 use super::quarantine::Cause;
-use super::{Host, ReadyState};
+use super::{Host, ReadyState, identity};
 use crate::wire::Incoming;
 
 /// One input, parsed.
@@ -43,7 +43,7 @@ pub(super) struct TabMessage {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) text: Rc<str>,
-    pub(super) parsed: Result<Incoming, ParseError>,
+    pub(super) message: Incoming,
 }
 
 /// Whose inputs stay in their order.
@@ -107,8 +107,14 @@ impl Host {
 
     fn carry_out(&mut self, input: Input) {
         let refused = match &input {
-            Input::Tab(_, message) => self.begin(Cause::TabMessage, &message.text),
-            Input::Message(message) => self.begin(Cause::ServerMessage, &message.text),
+            Input::Tab(tab, message) => {
+                let what = identity::of_tab_message(tab, &message.message);
+                self.begin(Cause::TabMessage, &what)
+            }
+            Input::Message(message) => {
+                let what = self.identity_of(&message.message);
+                self.begin(Cause::ServerMessage, &what)
+            }
             Input::TabGone(_)
             | Input::Bound(_)
             | Input::Opened
@@ -128,7 +134,7 @@ impl Host {
             Input::Opened => self.take_open(),
             Input::Closed(reason, random) => self.take_close(reason, random),
             Input::Failed(error) => self.take_socket_error(&error),
-            Input::Message(message) => self.take_message(*message),
+            Input::Message(message) => self.handle_message(*message),
         }
     }
 
@@ -163,10 +169,7 @@ impl Host {
     fn named(&self, at: usize) -> Vec<DocKey> {
         match self.parked.get(at).map(|parked| &parked.input) {
             Some(Input::Tab(_, message)) => named_by_tab(&message.message),
-            Some(Input::Message(message)) => match &message.parsed {
-                Ok(incoming) => self.named_by_query(incoming),
-                Err(_) => Vec::new(),
-            },
+            Some(Input::Message(message)) => self.named_by_query(&message.message),
             _ => Vec::new(),
         }
     }

@@ -3,22 +3,25 @@
 //! A host that is interrupted for good, by a fault of its own, leaves behind what it had begun: [`Doing`]
 //! can still be read. The host after it tries that once more, since the fault may have had another cause;
 //! on the second time the one after that refuses it, so that one input cannot keep everybody from working.
+//!
+//! An input is blamed by its text while it is read, and by its identity (`host/identity.rs`) from then on.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use broker::message::{QueryEvent, ToHost, ToTab, callback_id};
-use proxy_doc::{DocKey, Error, TabId, codes, write_json};
+use broker::message::{ConnectionEvent, QueryEvent, ToHost, ToTab, callback_id};
+use proxy_doc::{DocHandle, DocKey, Error, TabId, codes, write_json};
 
 use super::Host;
-use super::inputs::{Input, Message};
+use super::inputs::{Input, Message, TabMessage};
+use crate::wire::Incoming;
 
 /// What a host can die on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A message of a tab: its text.
+    /// A message of a tab, or one of the reads in it.
     TabMessage,
-    /// A message of the server: its text.
+    /// A message of the server, or one document's part of it.
     ServerMessage,
     /// A document of the store: its key, as JSON.
     Document,
@@ -58,6 +61,20 @@ impl Host {
         refused
     }
 
+    /// Carries out one part of the current input, and blames that part alone if the host dies in it. `act` gets an error
+    /// where the part is quarantined.
+    pub(super) fn begin_part(
+        &mut self,
+        cause: Cause,
+        what: &Rc<str>,
+        act: impl FnOnce(&mut Self, Option<Error>),
+    ) {
+        let whole = self.doing.now.borrow().clone();
+        let refused = self.begin(cause, what).then(died);
+        act(self, refused);
+        self.doing.now.replace(whole);
+    }
+
     /// Something begins that is not to blame for anything.
     pub(super) fn begin_other(&self) {
         self.doing.now.replace(None);
@@ -71,7 +88,7 @@ impl Host {
 
     pub(super) fn refuse_input(&mut self, input: Input) {
         match input {
-            Input::Tab(tab, message) => self.refuse_message(&tab, message.message, &message.text),
+            Input::Tab(tab, message) => self.refuse_message(&tab, *message),
             Input::Message(message) => self.refuse_server_message(*message),
             Input::TabGone(_)
             | Input::Bound(_)
@@ -82,7 +99,7 @@ impl Host {
     }
 
     /// Answers a message by an error, and changes nothing.
-    fn refuse_message(&mut self, tab: &TabId, message: ToHost, text: &str) {
+    fn refuse_message(&mut self, tab: &TabId, TabMessage { text, message }: TabMessage) {
         let error = died();
         self.warn(format!("From tab {}: {}: {text}", tab.0, error.message));
         match message {
@@ -111,25 +128,83 @@ impl Host {
                     self.refuse(tab, read.callback_id, error.clone());
                 }
             }
-            _ => {
-                if let Some(callback_id) = callback_id(text) {
+            ToHost::SubmitOp(_)
+            | ToHost::Read(_)
+            | ToHost::Status { .. }
+            | ToHost::IngestSnapshot { .. }
+            | ToHost::FetchSnapshot(_)
+            | ToHost::PresenceSubscribe(_)
+            | ToHost::PresenceUnsubscribe(_)
+            | ToHost::PresenceSubmit(_)
+            | ToHost::GetBulk { .. }
+            | ToHost::PutDocs { .. }
+            | ToHost::FlushWrites { .. }
+            | ToHost::Wipe { .. } => {
+                if let Some(callback_id) = callback_id(&text) {
                     self.refuse(tab, callback_id, error);
                 }
             }
+            ToHost::Ping {} => {
+                self.tell(tab, ToTab::Connection(ConnectionEvent::Error(error)));
+            }
+            // These ask for no answer.
+            ToHost::Received { .. }
+            | ToHost::Close { .. }
+            | ToHost::DestroyQuery { .. }
+            | ToHost::SetAutoFlush { .. }
+            | ToHost::WatchStorage {}
+            | ToHost::RemoveLetters { .. }
+            | ToHost::Destroy { .. } => {}
         }
     }
 
     /// Takes the message for one by which the server says that it failed.
-    fn refuse_server_message(&mut self, Message { text, parsed }: Message) {
+    fn refuse_server_message(&mut self, Message { text, message }: Message) {
         let error = died();
         self.warn(format!("From the server: {}: {text}", error.message));
-        if let Ok(message) = parsed {
-            self.dispatch(message, Some(error), || None);
+        if message.a == "op" {
+            return self.skip_op(message, error);
+        }
+        self.dispatch(message, Some(error), || None);
+    }
+
+    /// An op that cannot be taken. A fetch from the document's version would bring it again: the document is loaded
+    /// anew, by its snapshot.
+    fn skip_op(&mut self, mut message: Incoming, error: Error) {
+        let refusal = message.error.take().map(|refusal| refusal.into_error(None));
+        let handle = self.handle_of(&message);
+        if let Some(refusal) = refusal {
+            return self.skip_refusal(handle, &message, refusal);
+        }
+        let Some(handle) = handle else {
+            return;
+        };
+        if self.is_own(handle, &message) || self.take_up(handle, &message) {
+            self.act(handle, |doc, up| doc.handle_unusable_ack(up, error));
+            return;
+        }
+        self.act(handle, |doc, up| match doc.version() {
+            None => doc.fetch(up, None),
+            Some(version) if message.v.is_none_or(|v| v >= version) => {
+                doc.handle_unreadable_op(up, error);
+            }
+            // An old one, which the document has.
+            Some(_) => {}
+        });
+    }
+
+    /// The server refused an op, and it cannot be taken back: the document is loaded anew.
+    fn skip_refusal(&mut self, handle: Option<DocHandle>, message: &Incoming, refusal: Error) {
+        let Some(handle) = handle.filter(|handle| self.has_inflight(*handle)) else {
+            return self.tell_op_error(message, &refusal);
+        };
+        if !self.is_of_another(handle, message) {
+            self.act(handle, |doc, up| doc.hard_rollback(up, refusal));
         }
     }
 }
 
-fn died() -> Error {
+pub(super) fn died() -> Error {
     let message = "The host crashed on this, more than once";
     Error::new(codes::ERR_INPUT_QUARANTINED, message)
 }

@@ -35,6 +35,14 @@ pub(super) struct Query {
     users: Vec<User>,
 }
 
+impl Query {
+    /// What it asks for: action, collection, query and options.
+    pub(super) fn asks(&self) -> (QueryAction, &str, Option<&Json>, Option<&Json>) {
+        let (query, options) = (self.query.as_ref(), self.options.as_ref());
+        (self.action, &self.collection, query, options)
+    }
+}
+
 struct User {
     tab: TabId,
     query_id: u64,

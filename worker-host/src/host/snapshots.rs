@@ -42,6 +42,11 @@ wire!(write struct SnapshotMessage<'_> {
 });
 
 impl PastSnapshot {
+    /// What it asks for: collection, id and point of time.
+    pub(super) fn asks(&self) -> (&Json, &Json, SnapshotAt) {
+        (&self.collection, &self.id, self.at)
+    }
+
     /// Whether the tab waits for it.
     pub(super) fn is_for(&self, tab: &TabId) -> bool {
         matches!(&self.who, Who::Tab(of, _) if of == tab)

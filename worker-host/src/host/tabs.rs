@@ -12,7 +12,8 @@ use proxy_doc::{
 };
 
 use super::inputs::{Input, TabMessage};
-use super::{Host, Output, Tab, Told, Waiting};
+use super::quarantine::{Cause, died};
+use super::{Host, Output, Tab, Told, Waiting, identity};
 
 /// Changes a tab may leave unconfirmed before it gets no more: it is asleep, or far behind.
 const MAX_UNCONFIRMED: usize = 4096;
@@ -20,16 +21,26 @@ const MAX_UNCONFIRMED: usize = 4096;
 impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
     pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
-        match decode::<ToHost>(text) {
+        let text = text.into();
+        if self.begin(Cause::TabMessage, &text) {
+            return self.refuse_text(tab, &text, died());
+        }
+        match decode::<ToHost>(&text) {
             Ok(message) => {
-                let text = text.into();
+                // It may have to wait. Whatever is done until then is not its fault.
+                self.begin_other();
                 let message = Box::new(TabMessage { text, message });
                 self.take(Input::Tab(tab.clone(), message));
             }
-            Err(error) => match callback_id(text) {
-                Some(callback_id) => self.refuse(tab, callback_id, error),
-                None => self.warn(format!("From tab {}: {}", tab.0, error.message)),
-            },
+            Err(error) => self.refuse_text(tab, &text, error),
+        }
+    }
+
+    /// Answers a message that was not read.
+    fn refuse_text(&mut self, tab: &TabId, text: &str, error: Error) {
+        match callback_id(text) {
+            Some(callback_id) => self.refuse(tab, callback_id, error),
+            None => self.warn(format!("From tab {}: {}", tab.0, error.message)),
         }
     }
 
@@ -58,7 +69,11 @@ impl Host {
             ToHost::Bulk { reads } => {
                 self.start_bulk();
                 for read in reads {
-                    self.read(tab, read);
+                    let what = identity::of_read(&read);
+                    self.begin_part(Cause::TabMessage, &what, |host, refused| match refused {
+                        Some(error) => host.refuse(tab, read.callback_id, error),
+                        None => host.read(tab, read),
+                    });
                 }
                 self.end_bulk();
             }

@@ -9,7 +9,8 @@ use proxy_doc::{
 use durable_store::record::Entry;
 
 use super::inputs::{Input, Message};
-use super::{Host, Output, ReadyState};
+use super::quarantine::{Cause, died};
+use super::{Host, Output, ReadyState, identity};
 use crate::bulk::{Action, Bulk, single};
 use crate::wire::{
     BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
@@ -46,10 +47,18 @@ impl Host {
 
     /// One message from the server.
     pub fn socket_message(&mut self, text: &str) {
-        self.take(Input::Message(Box::new(Message {
-            text: text.into(),
-            parsed: read_json(text),
-        })));
+        let text = text.into();
+        if self.begin(Cause::ServerMessage, &text) {
+            return self.warn(format!("From the server: {}: {text}", died().message));
+        }
+        match read_json(&text) {
+            Ok(message) => {
+                // It may have to wait. Whatever is done until then is not its fault.
+                self.begin_other();
+                self.take(Input::Message(Box::new(Message { text, message })));
+            }
+            Err(error) => self.warn(format!("Failed to parse message: {error}")),
+        }
     }
 
     pub(super) fn take_socket(&mut self, ready: ReadyState) {
@@ -100,13 +109,6 @@ impl Host {
         );
         if self.wants_socket && idle {
             self.now.push_back(Output::OpenSocket);
-        }
-    }
-
-    pub(super) fn take_message(&mut self, Message { text, parsed }: Message) {
-        match parsed {
-            Ok(message) => self.handle_message(message, &text),
-            Err(error) => self.warn(format!("Failed to parse message: {error}")),
         }
     }
 
@@ -249,8 +251,8 @@ impl Host {
 
     // ---- What the server sends ----
 
-    fn handle_message(&mut self, mut message: Incoming, text: &str) {
-        let whole = || proxy_doc::json(text.to_owned()).ok();
+    pub(super) fn handle_message(&mut self, Message { text, mut message }: Message) {
+        let whole = || proxy_doc::json((*text).to_owned()).ok();
         let error = message.error.take().map(|error| error.into_error(whole()));
         self.dispatch(message, error, whole);
     }
@@ -264,8 +266,7 @@ impl Host {
     ) {
         match message.a.as_str() {
             "init" if message.knows_handshake() => self.send_handshake(),
-            "init" => self.initialize(&message),
-            "hs" => match error {
+            "init" | "hs" => match error {
                 Some(error) => self.fail(error),
                 None => self.initialize(&message),
             },
@@ -320,7 +321,7 @@ impl Host {
         self.set_state(State::Connected, None);
     }
 
-    fn handle_of(&self, message: &Incoming) -> Option<DocHandle> {
+    pub(super) fn handle_of(&self, message: &Incoming) -> Option<DocHandle> {
         self.find(message.c.as_deref()?, message.d.as_deref()?)
     }
 
@@ -386,13 +387,14 @@ impl Host {
             let Some(handle) = self.find(collection, &id) else {
                 continue;
             };
-            let own_error = item.parse::<BulkItem>().ok().and_then(|item| item.error);
-            let answer = match (&error, own_error) {
-                (Some(error), _) => Err(error.clone()),
-                (None, Some(error)) => Err(error.into_error(None)),
-                (None, None) => snapshot(Some(&item)),
-            };
-            self.answer(handle, action, answer);
+            let what = identity::of_answer(action, collection, &id);
+            self.begin_part(Cause::ServerMessage, &what, |host, refused| {
+                let answer = match error.clone().or(refused) {
+                    Some(error) => Err(error),
+                    None => bulk_answer(&item),
+                };
+                host.answer(handle, action, answer);
+            });
         }
     }
 
@@ -473,14 +475,14 @@ impl Host {
         }
     }
 
-    fn has_inflight(&self, handle: DocHandle) -> bool {
+    pub(super) fn has_inflight(&self, handle: DocHandle) -> bool {
         let host_doc = self.docs.get(&handle);
         host_doc.is_some_and(|host_doc| host_doc.doc.inflight().is_some())
     }
 
     /// The server refused an op that this host did not send: the application may have written it to the socket. The
     /// document may exist in a tab only.
-    fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
+    pub(super) fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
         let (Some(collection), Some(id)) = (&message.c, &message.d) else {
             return self.warn(format!("The server refused an op of no document: {error}"));
         };
@@ -537,7 +539,7 @@ impl Host {
         }
     }
 
-    fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
+    pub(super) fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
         let inflight = self
             .docs
             .get(&handle)
@@ -546,7 +548,7 @@ impl Host {
     }
 
     /// The answer to an op that was sent again, and whose end came out otherwise.
-    fn is_of_another(&self, handle: DocHandle, message: &Incoming) -> bool {
+    pub(super) fn is_of_another(&self, handle: DocHandle, message: &Incoming) -> bool {
         let host_doc = self.docs.get(&handle);
         let inflight = host_doc.and_then(|host_doc| host_doc.doc.inflight());
         inflight.is_some_and(|op| {
@@ -559,7 +561,7 @@ impl Host {
 
     /// An earlier life sent an op that waits here to be sent again, and the server committed it: makes it
     /// the inflight one.
-    fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
+    pub(super) fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
         let id = OpId {
             src: message.src.clone(),
             seq: message.seq,
@@ -718,5 +720,14 @@ impl Host {
         if self.options.opens_sockets {
             self.set_state(State::Closed, Some(json_string("closed")));
         }
+    }
+}
+
+/// One document's part of the answer to a bulk read.
+fn bulk_answer(item: &Json) -> Result<Option<Snapshot>, Error> {
+    let refused = item.parse::<BulkItem>().ok().and_then(|item| item.error);
+    match refused {
+        Some(error) => Err(error.into_error(None)),
+        None => snapshot(Some(item)),
     }
 }
