@@ -43,6 +43,11 @@ const edit = ({ id, marker }) =>
     window.run.outcomes[marker] = error ? error.code : 'ok';
   });
 
+const subscribePresence = (channel) =>
+  window.run.it.connection.getPresence(channel).subscribe((error) => {
+    window.run.opened[channel] = error ? error.code : 'ok';
+  });
+
 /** A new document, of a client of its own. */
 async function createElsewhere({ id, marker }) {
   const options = { ids: [], durable: false, namespace: 'elsewhere', inPage: true };
@@ -61,8 +66,8 @@ const look = (id) => {
 // ---- The tests ----
 
 function begin(page, cause, mark, ids) {
-  const script = `?cause=${cause}&mark=${mark}`;
-  return page.evaluate(open, { ids, script, namespace: `traps ${cause}` });
+  const script = `?cause=${cause}&mark=${encodeURIComponent(mark)}`;
+  return page.evaluate(open, { ids, script, namespace: `traps ${cause} ${mark}` });
 }
 
 /** Waits until `condition` holds of what the page knows of the document, and gives that. */
@@ -129,12 +134,30 @@ async function stored(stage) {
 
 async function fromServer(stage) {
   const page = await stage.visit(PAGE);
-  await begin(page, SERVER_MESSAGE, MARK, ['a', 'b']);
+  await begin(page, SERVER_MESSAGE, '"op","demo","a"', ['a', 'b']);
   await sees(page, 'a', 'both are open', isOpen('a', 'b'));
-  await page.evaluate(createElsewhere, { id: 'a', marker: MARK });
+  await page.evaluate(createElsewhere, { id: 'a', marker: 'theirs' });
   await sees(page, 'a', 'the document says so', ({ errors }) => errors.includes(CODE));
+  await sees(page, 'a', 'it is loaded anew', has('theirs'));
   await page.evaluate(create, { id: 'b', marker: 'fine' });
   await sees(page, 'b', 'the other document works', ({ outcomes }) => outcomes.fine === 'ok');
+}
+
+/** A request that is another text each time it is sent: its callback id is a new one. */
+async function presence(stage) {
+  const pages = [await stage.visit(PAGE), await stage.visit(PAGE)];
+  const [first, second] = pages;
+  for (const page of pages) {
+    await begin(page, TAB_MESSAGE, '"presence.subscribe"', ['a']);
+    await sees(page, 'a', 'it is open', isOpen('a'));
+  }
+  await first.evaluate(subscribePresence, 'cursors');
+  const told = await sees(first, 'a', 'the callback comes', ({ opened }) => opened.cursors);
+  assert.equal(told.opened.cursors, CODE);
+  await second.evaluate(create, { id: 'a', marker: 'beside' });
+  await sees(second, 'a', 'the other tab works', ({ outcomes }) => outcomes.beside === 'ok');
+  const { started } = await sees(first, 'a', 'this one, too', has('beside'));
+  assert.deepEqual(started, THREE_LIVES);
 }
 
 /** Nobody is to blame, so nothing can be refused: the hosts that come after it must not keep the machine busy. */
@@ -151,6 +174,7 @@ async function always(stage) {
 
 export const trapTests = [
   { name: 'traps: on a message of a tab', run: message },
+  { name: 'traps: on a request with a fresh callback id', run: presence },
   { name: 'traps: on a document of the store', run: stored },
   { name: 'traps: on a message of the server', run: fromServer },
   { name: 'traps: on nothing that could be refused', run: always },

@@ -4,9 +4,10 @@
  *   trapping-worker.js?cause=0&mark=text
  *   trapping-worker.js?always
  *
- * `cause` is that of `HostDoing`, and `mark` a part of its text. It traps where it asks for an OT type: from there an exception
- * goes through the machine as a trap does. With `always` it traps over nothing, as soon as it has a tab. The BroadcastChannel of the
- * worker's name tells of each `worker` that is started and of each `life` of a host in it.
+ * `cause` is that of `HostDoing`, and `mark` a part of its text, or of the op that it names. It traps where it asks for an OT
+ * type: from there an exception goes through the machine as a trap does; or, at a message of a tab, when that was taken. With
+ * `always` it traps over nothing, as soon as it has a tab. The BroadcastChannel of the worker's name tells of each `worker` that
+ * is started and of each `life` of a host in it.
  */
 
 import { serve } from 'sharedb-proxy/worker';
@@ -16,7 +17,7 @@ import { typesBridge } from '../../../js-shim/src/types-bridge.js';
 
 const query = new URLSearchParams(location.search);
 const cause = Number(query.get('cause'));
-const mark = query.get('mark');
+const mark = query.get('mark') ?? 'nothing has this mark';
 
 const channel = new BroadcastChannel(self.name);
 let begun;
@@ -26,21 +27,41 @@ HostCore.prototype.doing = function doingOfTheLast() {
   return (begun = doing.call(this));
 };
 
+const { handleTab, poll } = HostCore.prototype;
+
+/** The op with the mark, as `HostDoing` names it. */
+let markedOp;
+
+function isAtTheMark() {
+  const [of, text] = begun?.look() ?? [];
+  return of === cause && (text.includes(mark) || text === markedOp);
+}
+
 const { resolve } = typesBridge;
 typesBridge.resolve = (name) => {
-  const [of, text] = begun?.look() ?? [];
-  if (of === cause && text.includes(mark)) throw new WebAssembly.RuntimeError('unreachable');
+  if (isAtTheMark()) throw new WebAssembly.RuntimeError('unreachable');
   return resolve(name);
 };
 
+HostCore.prototype.handleTab = function handlingTab(tab, text) {
+  const op = JSON.parse(text)['doc.submitOp'];
+  if (op && text.includes(mark))
+    markedOp = JSON.stringify(['doc.submitOp', tab, op.collection, op.id, String(op.seq)]);
+  return handleTab.call(this, tab, text);
+};
+
+HostCore.prototype.poll = function polling() {
+  if (cause === 0 && isAtTheMark()) handleTab.call(this, TRAP, '');
+  return poll.call(this);
+};
+
 if (query.has('always')) {
-  const { poll, handleTab } = HostCore.prototype;
   let hasTab = false;
-  HostCore.prototype.handleTab = function handlingTab(...args) {
+  HostCore.prototype.handleTab = function handlingFirstTab(...args) {
     hasTab = true;
     return handleTab.apply(this, args);
   };
-  HostCore.prototype.poll = function polling() {
+  HostCore.prototype.poll = function pollingInVain() {
     if (hasTab && !begun.look()) handleTab.call(this, TRAP, '');
     return poll.call(this);
   };
