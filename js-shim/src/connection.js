@@ -16,6 +16,7 @@ import { PageLink } from './page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
 import { asError, shared, toError } from './shared.js';
+import { enterNested, leaveNested } from './stack.js';
 import { endOfListener, nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 
@@ -776,13 +777,15 @@ export class Connection extends EventEmitter {
    * @param {() => void} call
    */
   _run(call) {
-    const mark = this._core.depth();
+    enterNested();
     this._busy++;
     try {
+      const mark = this._core.depth();
       call();
       this._drain(mark);
     } finally {
       this._busy--;
+      leaveNested();
     }
   }
 

@@ -11,6 +11,7 @@
 
 import { makeBindings } from '../pkg/sharedb_proxy.js';
 import { shared } from './shared.js';
+import { ensureStack } from './stack.js';
 
 /** @typedef {ReturnType<typeof makeBindings>} Bindings */
 /** @typedef {{bindings: Bindings, isDead: boolean, cause: unknown}} Instance `cause` is what it died of */
@@ -81,9 +82,10 @@ const PARTS = Symbol('parts');
  * @template {'TabCore' | 'HostCore'} Name
  * @param {Name} name
  * @param {string} readable a method or getter that changes nothing and cannot fail in a core that is alive
+ * @param {(key: string) => () => void} before what is to be done before a method or getter is entered
  * @returns {Bindings[Name]} the same class, in an instance that can be replaced
  */
-function coreClass(name, readable) {
+function coreClass(name, readable, before) {
   const side = { instance: null };
   sides.push(side);
   class Core {
@@ -102,11 +104,13 @@ function coreClass(name, readable) {
     const call = get
       ? (/** @type {any} */ inner) => inner[key]
       : (/** @type {any} */ inner, /** @type {any[]} */ args) => inner[key](...args);
+    const prepare = before(key);
     /**
      * @this {any}
      * @param {any[]} args
      */
     const guarded = function (...args) {
+      prepare();
       const parts = this[PARTS];
       return enter(parts, readable, call, args);
     };
@@ -177,12 +181,18 @@ function reentered() {
   return new shared.Error('ERR_CORE_ENTERED', message);
 }
 
+const nothing = () => {};
+/** What a call of a tab's machine ends with, whatever happened in it: there was enough stack when it began. */
+const OF_RUNNING = ['depth', 'poll', 'threw'];
+
 /** A tab's machine. */
-export const TabCore = coreClass('TabCore', 'depth');
+export const TabCore = coreClass('TabCore', 'depth', (key) =>
+  OF_RUNNING.includes(key) ? nothing : ensureStack,
+);
 /** @typedef {InstanceType<typeof TabCore>} TabCore */
 
-/** A host's machine. */
-export const HostCore = coreClass('HostCore', 'seq');
+/** A host's machine. In a page a tab's machine calls it, and must not lose the message. */
+export const HostCore = coreClass('HostCore', 'seq', () => nothing);
 /** @typedef {InstanceType<typeof HostCore>} HostCore */
 
 /**
