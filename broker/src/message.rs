@@ -205,6 +205,9 @@ pub struct Read {
     pub life: u32,
     /// Only the reconnect of a subscription: no news from the server is needed for it.
     pub resume: bool,
+    /// A version that the application says its data to have, below the one that the tab was told: the tab wants the
+    /// server's ops from there on again, as [`DocEvent::Past`].
+    pub from: Option<Version>,
     /// Names the answer.
     pub callback_id: CallbackId,
 }
@@ -492,6 +495,15 @@ pub enum DocEvent {
         src: Option<String>,
         /// The tab that made it, where it is one of this host's.
         tab: Option<TabId>,
+        /// The change.
+        change: Change,
+    },
+    /// An op of the server that the tab's revision contains, again: see [`Read::from`].
+    Past {
+        /// The server's version before.
+        version: Version,
+        /// The author's connection id.
+        src: Option<String>,
         /// The change.
         change: Change,
     },

@@ -92,6 +92,7 @@ wire!(struct Read {
     revision = "revision";
     life = "life" or 0;
     resume = "resume";
+    from = "from";
     callback_id = "callbackId";
 });
 
@@ -212,6 +213,7 @@ wire!(enum DocEvent {
         tab = "tab";
         change = "change";
     },
+    Past = "past" { version = "version"; src = "src"; change = "change" },
     Accepted = "accepted" { seq = "seq"; revision = "revision" },
     Rejected = "rejected" { seq = "seq"; error = "error" },
     Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },

@@ -88,8 +88,19 @@ export class Doc extends EventEmitter {
     return this._of('version') ?? null;
   }
 
+  /** Says which ops of the server the data holds: they are not applied again, and the next op is based on them. */
   set version(version) {
-    this.connection._core.setVersion(this._handle, version ?? undefined);
+    if (this._left) {
+      this._left.version = version;
+      return;
+    }
+    const number = typeof version === 'number' ? version : NaN;
+    const given = version === null || version === undefined ? undefined : number;
+    try {
+      this.connection._run(() => this.connection._core.setVersion(this._handle, given));
+    } catch (error) {
+      throw asError(error);
+    }
   }
 
   get subscribed() {

@@ -338,13 +338,19 @@ impl TabCore {
             .map(|version| version.0 as f64)
     }
 
-    /// Sets `doc.version`.
+    /// Sets `doc.version`; throws an error array where a number is no version.
     #[wasm_bindgen(js_name = setVersion)]
-    pub fn set_version(&mut self, doc: u32, version: Option<f64>) {
-        self.inner.set_version(
-            DocHandle(doc),
-            version.map(|version| Version(count(version))),
-        );
+    pub fn set_version(&mut self, doc: u32, version: Option<f64>) -> Result<(), JsValue> {
+        let version = version.map(|number| {
+            let version = count(number);
+            let exact = version as f64 == number;
+            exact.then_some(Version(version)).ok_or_else(|| {
+                let error = Error::badly_formed("doc.version is null or a count");
+                convert::error(&error)
+            })
+        });
+        self.inner.set_version(DocHandle(doc), version.transpose()?);
+        Ok(())
     }
 
     /// `doc.subscribed`.

@@ -12,6 +12,7 @@
 mod presence;
 mod queries;
 mod storage;
+mod version;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -74,6 +75,10 @@ struct ProxyDoc {
     doc: Doc,
     /// The server's version; `doc` counts the host's revisions.
     version: Option<Version>,
+    /// What the application assigned to `doc.version` instead; never the same.
+    assigned: Option<Version>,
+    /// The host was asked because of that.
+    asks_version: bool,
     /// An application's snapshot is loaded, and the host has not said which revision it is.
     unplaced: bool,
     /// It could not be placed, and the host's state is asked for instead.
@@ -90,6 +95,8 @@ enum Asked {
     Read(DocHandle, ReadAction),
     /// And the life of the state that the snapshot became.
     Ingest(DocHandle, u32),
+    /// How far the server is, see `version.rs`.
+    Version(DocHandle),
     Status(Token),
     Snapshot(Token),
     Presence(presence::PresenceAsked),
@@ -220,6 +227,9 @@ impl ProxyConnection {
     }
 
     fn run_doc_task(&mut self, handle: DocHandle, task: Task) -> Option<TabEvent> {
+        if matches!(task, Task::ConnectionState) {
+            self.resume_version(handle);
+        }
         let event = self.with_doc(handle, |doc, up| doc.run(up, task))??;
         match event {
             Event::SendOp => self.send_op(handle),
@@ -234,7 +244,7 @@ impl ProxyConnection {
             Event::Warn(text) => Some(TabEvent::Warn(text)),
             event => {
                 if let (Event::Clear { .. }, Some(doc)) = (&event, self.docs.get_mut(&handle)) {
-                    doc.version = None;
+                    doc.learn_version(None);
                     doc.unplaced = false;
                 }
                 Some(TabEvent::Doc(handle, event))
@@ -352,9 +362,10 @@ impl ProxyConnection {
                 }
                 Asked::Status(token) => self.ask_status(token),
                 // Documents and applications ask again.
-                Asked::Read(..) | Asked::Ingest(..) | Asked::Snapshot(_) => {}
+                Asked::Read(..) | Asked::Ingest(..) | Asked::Version(_) | Asked::Snapshot(_) => {}
             }
         }
+        self.forget_asked_versions();
         self.drop_remote_presences();
         self.resume_storage();
         self.queries.clear();
@@ -369,7 +380,7 @@ impl ProxyConnection {
             // An application's snapshot that the host had not placed yet is placed nowhere.
             let unplaced = std::mem::take(&mut known.unplaced);
             if unplaced {
-                known.version = None;
+                known.learn_version(None);
             }
             self.with_doc(handle, |doc, up| {
                 if unplaced {
@@ -500,6 +511,8 @@ impl ProxyConnection {
             ProxyDoc {
                 doc,
                 version: None,
+                assigned: None,
+                asks_version: false,
                 unplaced: false,
                 replaced: false,
                 line: None,
@@ -540,18 +553,6 @@ impl ProxyConnection {
     /// The machine of a document, to set what an application may set.
     pub fn doc_mut(&mut self, handle: DocHandle) -> Option<&mut Doc> {
         self.docs.get_mut(&handle).map(|doc| &mut doc.doc)
-    }
-
-    /// The server's version of a document.
-    pub fn version(&self, handle: DocHandle) -> Option<Version> {
-        self.docs.get(&handle).and_then(|doc| doc.version)
-    }
-
-    /// Sets what [`ProxyConnection::version`] says until the host says otherwise.
-    pub fn set_version(&mut self, handle: DocHandle, version: Option<Version>) {
-        if let Some(doc) = self.docs.get_mut(&handle) {
-            doc.version = version;
-        }
     }
 
     /// `doc.submitOp`; see [`Doc::submit_op`].
@@ -681,6 +682,7 @@ impl ProxyConnection {
         };
         if let Some(known) = self.docs.get_mut(&handle) {
             known.version = version;
+            known.assigned = None;
             known.unplaced = true;
         }
         self.tell_host(&message);
@@ -720,6 +722,12 @@ impl ProxyConnection {
         let seq = op.id.seq?;
         // It is sent again for what it was sent for: the host before may have taken it for that.
         let before = known.sent.filter(|(sent, _)| *sent == seq);
+        if before.is_none() && self.waits_for_version(handle) {
+            return None;
+        }
+        let known = self.docs.get_mut(&handle)?;
+        let doc = &known.doc;
+        let op = doc.inflight()?;
         let line = before.map_or(self.line, |(_, line)| Some(line));
         known.sent = line.map(|line| (seq, line));
         let DocKey { collection, id } = doc.key().clone();
@@ -739,7 +747,16 @@ impl ProxyConnection {
     }
 
     fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
-        let callback_id = self.ask(Asked::Read(handle, action));
+        self.send_read_as(handle, action, Asked::Read(handle, action))
+    }
+
+    fn send_read_as(
+        &mut self,
+        handle: DocHandle,
+        action: ReadAction,
+        asked: Asked,
+    ) -> Option<TabEvent> {
+        let callback_id = self.ask(asked);
         let known = self.docs.get(&handle)?;
         let doc = &known.doc;
         let DocKey { collection, id } = doc.key().clone();
@@ -752,6 +769,7 @@ impl ProxyConnection {
             revision: revision.map(|v| proxy_doc::Revision(v.0)),
             life: doc.life(),
             resume: self.bulk.is_some() && doc.resuming(),
+            from: known.behind().filter(|_| action == ReadAction::Fetch),
             callback_id,
         };
         match &mut self.bulk {
@@ -887,6 +905,7 @@ impl ProxyConnection {
         match asked {
             Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
             Some(Asked::Ingest(handle, life)) => self.handle_ingested(handle, life, answer),
+            Some(Asked::Version(handle)) => self.handle_version_answer(handle, answer),
             Some(Asked::Presence(asked)) => {
                 self.handle_presence_answer(callback_id, asked, answer.err());
             }
@@ -1028,7 +1047,7 @@ impl ProxyConnection {
             None => {
                 let message = "The ingested snapshot is not the host's state";
                 let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
-                known.version = None;
+                known.learn_version(None);
                 known.replaced = !known.doc.has_write_pending();
                 self.with_doc(handle, |doc, up| doc.refresh(up, error));
             }
@@ -1042,7 +1061,7 @@ impl ProxyConnection {
             // A host that took over may not know yet what the one before was told.
             && version > known.version
         {
-            known.version = version;
+            known.learn_version(version);
         }
     }
 
@@ -1069,6 +1088,11 @@ impl ProxyConnection {
                     change,
                 );
             }
+            DocEvent::Past {
+                version,
+                src,
+                change,
+            } => self.handle_past_op(handle, version, src, change),
             DocEvent::Accepted { seq, revision } => {
                 self.with_doc(handle, |doc, up| {
                     doc.handle_accepted(up, seq, Version(revision.0))
@@ -1132,7 +1156,10 @@ impl ProxyConnection {
         if known.unplaced || known.doc.version() != Some(revision) {
             return;
         }
-        known.version = version.or(known.version);
+        if known.skips(version) {
+            return self.skip_op(handle, next, version);
+        }
+        known.learn_version(version.or(known.version));
         let kind: Result<OpKind, Error> = change.read(known.doc.ty(), &*types);
         self.with_doc(handle, |doc, up| match kind {
             Ok(kind) => doc.handle_op(up, revision, next, src, kind),

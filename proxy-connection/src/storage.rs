@@ -104,6 +104,7 @@ impl ProxyConnection {
             Asked::Stored(_, question) => Some(question),
             Asked::Read(..)
             | Asked::Ingest(..)
+            | Asked::Version(_)
             | Asked::Status(_)
             | Asked::Snapshot(_)
             | Asked::Presence(_) => None,
@@ -354,6 +355,7 @@ impl ProxyConnection {
             Asked::Stored(_, question) => Some(question.message(*callback_id)),
             Asked::Read(..)
             | Asked::Ingest(..)
+            | Asked::Version(_)
             | Asked::Status(_)
             | Asked::Snapshot(_)
             | Asked::Presence(_) => None,
@@ -372,7 +374,11 @@ impl ProxyConnection {
                 refused.push(*token);
                 false
             }
-            Asked::Read(..) | Asked::Ingest(..) | Asked::Snapshot(_) | Asked::Presence(_) => true,
+            Asked::Read(..)
+            | Asked::Ingest(..)
+            | Asked::Version(_)
+            | Asked::Snapshot(_)
+            | Asked::Presence(_) => true,
         });
         let waiting = std::mem::take(&mut self.storage.waiting);
         refused.extend(waiting.into_iter().map(|waiting| waiting.token));
@@ -391,6 +397,7 @@ impl ProxyConnection {
                 }
                 Asked::Read(..)
                 | Asked::Ingest(..)
+                | Asked::Version(_)
                 | Asked::Status(_)
                 | Asked::Presence(_)
                 | Asked::Stored(..) => {

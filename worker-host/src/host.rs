@@ -24,7 +24,7 @@ use durable_store::record::RecordedOutcome;
 use durable_store::{DocState, DurableStore, Mark, Request, StoreOptions};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Edge, Error, Json, Map, Revision, Seq, Set, Stack, TabId, Token, Types,
-    Upstream,
+    Upstream, Version,
 };
 
 /// Ops of so many documents are on their way to the server at once. After a long time offline there
@@ -230,6 +230,8 @@ struct HostDoc {
     outcomes: Vec<RecordedOutcome>,
     /// The last op of each tab that was taken: what comes again is none.
     seen: Map<TabId, Seq>,
+    /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
+    behind: Map<TabId, Version>,
 }
 
 /// A registered tab.
@@ -437,6 +439,7 @@ impl Host {
                 base_asked: false,
                 outcomes: Vec::new(),
                 seen: Map::new(),
+                behind: Map::new(),
             },
         );
         handle

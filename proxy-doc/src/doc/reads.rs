@@ -9,6 +9,11 @@ impl Doc {
         self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), false);
     }
 
+    /// Asks for the newest state, though that may be asked for already.
+    pub fn fetch_again(&mut self, up: &mut Upstream<'_>, callback: Token) {
+        self.request_fetch(up, Waiter::Token(callback), true);
+    }
+
     pub(super) fn request_fetch(&mut self, up: &mut Upstream<'_>, waiter: Waiter, force: bool) {
         self.pending_fetch.push(waiter);
         if !up.can_read || !(force || self.inflight_fetch.is_empty()) {

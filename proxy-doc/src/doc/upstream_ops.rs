@@ -53,6 +53,17 @@ impl Doc {
         }
     }
 
+    /// A committed op as it changes a state that contains what is pending here.
+    ///
+    /// # Errors
+    /// Where it meets a delete, or a create; what the type threw.
+    pub fn over_pending(&self, mut kind: OpKind) -> Result<OpKind, Error> {
+        for op in self.unaccepted() {
+            transform_x(&mut op.clone(), &mut kind)?;
+        }
+        Ok(kind)
+    }
+
     pub(super) fn transform_unsettled(&mut self, server: &mut OpKind) -> Result<(), Error> {
         for client in self.inflight.iter_mut().chain(&mut self.pending) {
             transform_x(client, server)?;

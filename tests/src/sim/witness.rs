@@ -189,7 +189,8 @@ impl Witness {
                 let change = Some(write_json(&change));
                 (revision.0, next.0, Shown { author, change })
             }
-            DocEvent::Rejected { .. }
+            DocEvent::Past { .. }
+            | DocEvent::Rejected { .. }
             | DocEvent::Outcome { .. }
             | DocEvent::Version { .. }
             | DocEvent::Rollback { .. }

@@ -346,6 +346,9 @@ impl Host {
         action: ReadAction,
         outcome: &Outcome,
     ) {
+        if let Some(host_doc) = self.docs.get_mut(&handle) {
+            host_doc.behind.remove(tab);
+        }
         if let Outcome::Failed(error) = outcome {
             return self.refuse(tab, callback_id, error.clone());
         }

@@ -188,6 +188,7 @@ impl Host {
             return;
         };
         let was_live = host_doc.hub.remove(tab);
+        host_doc.behind.remove(tab);
         if was_live && !host_doc.hub.is_live() {
             self.act(handle, |doc, up| doc.unsubscribe(up, None));
         }
@@ -251,7 +252,8 @@ impl Host {
             DocEvent::Op { next, .. } => Some(Told::Revision(*next)),
             DocEvent::Accepted { revision, .. } => Some(Told::Revision(revision.next())),
             DocEvent::Outcome { seqs, .. } => Some(Told::Outcome(seqs.clone())),
-            DocEvent::Rejected { .. }
+            DocEvent::Past { .. }
+            | DocEvent::Rejected { .. }
             | DocEvent::Version { .. }
             | DocEvent::Rollback { .. }
             | DocEvent::Rebuilt { .. }
@@ -407,7 +409,14 @@ impl Host {
             return self.answer_offline(tab, read.callback_id);
         }
         let token = self.waiting_read(tab, read);
-        self.act(handle, |doc, up| doc.fetch(up, Some(token)));
+        if let (Some(from), Some(host_doc)) = (read.from, self.docs.get_mut(&handle)) {
+            host_doc.behind.insert(tab.clone(), from);
+        }
+        self.act(handle, |doc, up| match read.from {
+            // A fetch that is on its way already does not ask for these ops.
+            Some(_) => doc.fetch_again(up, token),
+            None => doc.fetch(up, Some(token)),
+        });
     }
 
     fn subscribe(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {

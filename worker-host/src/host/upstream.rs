@@ -201,7 +201,11 @@ impl Host {
         let Some(host_doc) = self.docs.get(&handle) else {
             return;
         };
-        let (key, version) = (host_doc.doc.key(), host_doc.doc.version());
+        let (key, mut version) = (host_doc.doc.key(), host_doc.doc.version());
+        if action == Action::Fetch {
+            let lowest = host_doc.behind.values().copied().min();
+            version = version.map(|version| lowest.map_or(version, |lowest| lowest.min(version)));
+        }
         match &mut self.bulk {
             Some(bulk) => bulk.add(
                 action,
@@ -420,6 +424,7 @@ impl Host {
         }
         let src = message.src.take();
         let change = message.change();
+        self.bring_past_op(handle, v, src.as_deref(), &change);
         let logged = change.as_ref().ok().filter(|_| self.store.is_some());
         let logged = logged.cloned();
         let kind = self.read_change(handle, v, change);
@@ -442,6 +447,47 @@ impl Host {
             self.log(handle, true, || Entry::Remote { v, src, change });
         }
         self.commit_remote(handle, v, src, kind);
+    }
+
+    /// Gives an op that is in the state here to the tabs that want it again.
+    fn bring_past_op(
+        &mut self,
+        handle: DocHandle,
+        v: Version,
+        src: Option<&str>,
+        change: &Result<Change, Error>,
+    ) {
+        let (Some(host_doc), Ok(change)) = (self.docs.get(&handle), change) else {
+            return;
+        };
+        let lacks = |(_, at): &(&TabId, &Version)| **at == v;
+        let tabs: Vec<TabId> = host_doc
+            .behind
+            .iter()
+            .filter(lacks)
+            .map(|(tab, _)| tab.clone())
+            .collect();
+        if tabs.is_empty() || host_doc.doc.version() <= Some(v) {
+            return;
+        }
+        let ty = host_doc.doc.ty().cloned();
+        // The tabs' states contain what is pending here. An op that cannot be read, or meets a delete, is not given:
+        // the tab then takes the whole state instead.
+        let read = change.clone().read(ty.as_ref(), &*self.types);
+        let Ok(kind) = read.and_then(|kind| host_doc.doc.over_pending(kind)) else {
+            return;
+        };
+        for tab in tabs {
+            if let Some(host_doc) = self.docs.get_mut(&handle) {
+                host_doc.behind.insert(tab.clone(), v.next());
+            }
+            let event = DocEvent::Past {
+                version: v,
+                src: src.map(str::to_owned),
+                change: Change::new(&kind, ty.as_ref()),
+            };
+            self.tell_doc(handle, &tab, event);
+        }
     }
 
     /// Somebody else's op at `v`: where it is the next one the confirmed state takes it.
