@@ -5,6 +5,7 @@
 
 mod events;
 mod identity;
+mod inbox;
 mod inputs;
 mod presence;
 mod quarantine;
@@ -174,10 +175,10 @@ pub struct Host {
     /// Why the store cannot be used, or is no better one.
     storage_error: Option<Error>,
     /// Inputs that wait for the store.
-    parked: VecDeque<inputs::Parked>,
+    inbox: inbox::Inbox,
     /// Documents that were loaded, and may not have been used yet.
-    fresh: Vec<DocHandle>,
-    unreadable: Vec<(DocKey, storage::Unreadable)>,
+    fresh: Set<DocHandle>,
+    unreadable: BTreeMap<DocKey, storage::Unreadable>,
     /// What happens was logged by an earlier life.
     replaying: bool,
     /// Tabs of earlier lives that have not come yet.
@@ -310,9 +311,9 @@ impl Host {
             line: options.epoch,
             storage_mode: "none".to_owned(),
             storage_error: None,
-            parked: VecDeque::new(),
-            fresh: Vec::new(),
-            unreadable: Vec::new(),
+            inbox: inbox::Inbox::default(),
+            fresh: Set::new(),
+            unreadable: BTreeMap::new(),
             replaying: false,
             expected: Set::new(),
             backlog: VecDeque::new(),
@@ -428,6 +429,7 @@ impl Host {
         let handle = DocHandle(self.next_handle);
         self.next_handle += 1;
         self.by_key.insert(key.clone(), handle);
+        self.inbox.bring(&key);
         let doc = Doc::new(key, Edge::Host);
         self.docs.insert(
             handle,
@@ -544,16 +546,17 @@ impl Host {
                 .values()
                 .any(|host_doc| host_doc.doc.has_write_pending())
         };
-        let nobody = self.tabs.is_empty() && self.parked.is_empty() && self.backlog.is_empty();
+        let nobody = self.tabs.is_empty() && self.inbox.is_empty() && self.backlog.is_empty();
         if idle && nobody && !pending() {
             self.close();
         }
     }
 
     fn forget_unused(&mut self, handle: DocHandle) {
-        if !self.parked.is_empty() {
+        if !self.inbox.is_empty() {
             // Something that waits may name it.
-            return self.fresh.push(handle);
+            self.fresh.insert(handle);
+            return;
         }
         let unused = self.docs.get(&handle).is_some_and(|host_doc| {
             host_doc.hub.is_unknown()

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use broker::message::ToHost;
 use proxy_doc::{DocKey, Json, TabId};
 
+use super::inbox::Sender;
 use super::quarantine::Cause;
 use super::{Host, ReadyState, identity};
 use crate::wire::Incoming;
@@ -24,14 +25,6 @@ pub(super) enum Input {
     Message(Box<Message>),
 }
 
-/// An input that waits for the store.
-#[derive(Debug)]
-pub(super) struct Parked {
-    input: Input,
-    /// What it needs was asked for.
-    asked: bool,
-}
-
 /// One message of a tab.
 #[derive(Debug)]
 pub(super) struct TabMessage {
@@ -46,22 +39,15 @@ pub(super) struct Message {
     pub(super) message: Incoming,
 }
 
-/// Whose inputs stay in their order.
-#[derive(PartialEq, Eq)]
-enum From {
-    Tab(TabId),
-    Server,
-}
-
 impl Input {
-    fn from(&self) -> From {
+    fn sender(&self) -> Sender {
         match self {
-            Self::Tab(tab, _) | Self::TabGone(tab) => From::Tab(tab.clone()),
+            Self::Tab(tab, _) | Self::TabGone(tab) => Sender::Tab(tab.clone()),
             Self::Bound(_)
             | Self::Opened
             | Self::Closed(..)
             | Self::Failed(_)
-            | Self::Message(_) => From::Server,
+            | Self::Message(_) => Sender::Server,
         }
     }
 }
@@ -73,11 +59,14 @@ impl Host {
             self.carry_out(input);
             return self.settle();
         }
-        self.parked.push_back(Parked {
-            input,
-            asked: false,
-        });
+        self.inbox.push(input.sender(), input);
         self.pump();
+    }
+
+    /// How often an input was looked at, be it carried out or found to lack a document: a measure of what inputs cost
+    /// that wait.
+    pub fn looks(&self) -> u64 {
+        self.inbox.looks()
     }
 
     /// Carries out what need not wait any more.
@@ -85,20 +74,30 @@ impl Host {
         if self.is_restoring() {
             return;
         }
-        let mut blocked = Vec::new();
-        let mut at = 0;
-        while let Some(parked) = self.parked.get(at) {
-            let from = parked.input.from();
-            if blocked.contains(&from) || self.waits_for_store(at) || !self.has_loaded(at) {
-                blocked.push(from);
-                at += 1;
-            } else if let Some(parked) = self.parked.remove(at) {
-                self.carry_out(parked.input);
+        if !self.is_store_closed() {
+            self.inbox.release();
+        }
+        while let Some(sender) = self.inbox.next_ready() {
+            let Some(input) = self.inbox.first(&sender) else {
+                continue;
+            };
+            let mut names = self.named(input);
+            if self.waits_for_store(input, &names) {
+                self.inbox.hold(sender);
+                continue;
+            }
+            names.retain(|key| !self.is_here(key));
+            if !names.is_empty() {
+                self.inbox.wait_for(&sender, &names);
+                // A store that was given up answers at once.
+                self.ask_for(names);
+            } else if let Some(input) = self.inbox.take(&sender) {
+                self.carry_out(input);
                 self.settle();
             }
         }
-        if self.parked.is_empty() {
-            for handle in std::mem::take(&mut self.fresh) {
+        if self.inbox.is_empty() {
+            for handle in std::mem::take(&mut self.fresh).into_values() {
                 self.touched.insert(handle);
             }
             self.settle();
@@ -140,37 +139,29 @@ impl Host {
 
     /// Whether a tab speaks of documents while somebody else may have the storage. To take that would keep from all
     /// tabs what is to be told next, for as long as nothing can be written.
-    fn waits_for_store(&self, at: usize) -> bool {
-        let is_closed = self.store.as_ref().is_some_and(|store| store.is_closed());
-        is_closed && matches!(self.parked[at].input, Input::Tab(..)) && !self.named(at).is_empty()
+    fn waits_for_store(&self, input: &Input, names: &[DocKey]) -> bool {
+        self.is_store_closed() && matches!(input, Input::Tab(..)) && !names.is_empty()
     }
 
-    /// Whether all documents that the input names are here; asks the store for those that are not.
-    fn has_loaded(&mut self, at: usize) -> bool {
-        let missing = self.missing(at);
-        if missing.is_empty() {
-            return true;
-        }
-        if let Some(parked) = self.parked.get_mut(at)
-            && !std::mem::replace(&mut parked.asked, true)
-        {
-            self.ask_for(missing);
-        }
-        // A store that was given up has answered already.
-        self.missing(at).is_empty()
+    fn is_store_closed(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.is_closed())
     }
 
-    fn missing(&self, at: usize) -> Vec<DocKey> {
-        let mut missing = self.named(at);
-        missing.retain(|key| !self.by_key.contains_key(key) && !self.is_unreadable(key));
-        missing
+    /// Whether the store need not be asked for the document.
+    fn is_here(&self, key: &DocKey) -> bool {
+        self.by_key.contains_key(key) || self.is_unreadable(key)
     }
 
-    fn named(&self, at: usize) -> Vec<DocKey> {
-        match self.parked.get(at).map(|parked| &parked.input) {
-            Some(Input::Tab(_, message)) => named_by_tab(&message.message),
-            Some(Input::Message(message)) => self.named_by_query(&message.message),
-            _ => Vec::new(),
+    /// Documents that have to be here before the input is carried out.
+    fn named(&self, input: &Input) -> Vec<DocKey> {
+        match input {
+            Input::Tab(_, message) => named_by_tab(&message.message),
+            Input::Message(message) => self.named_by_query(&message.message),
+            Input::TabGone(_)
+            | Input::Bound(_)
+            | Input::Opened
+            | Input::Closed(..)
+            | Input::Failed(_) => Vec::new(),
         }
     }
 }

@@ -457,13 +457,13 @@ impl Host {
                     entries,
                     error,
                 };
-                return self.unreadable.push((key, unreadable));
+                return self.leave_alone(key, unreadable);
             }
         };
         let mut all = record.rest.clone();
         all.append(&mut entries);
         let handle = self.open(key.clone());
-        self.fresh.push(handle);
+        self.fresh.insert(handle);
         self.replaying = true;
         let result = match refusal {
             Some(error) => Err(error),
@@ -479,14 +479,18 @@ impl Host {
                 entries: all,
                 error,
             };
-            self.unreadable.push((key, unreadable));
-            return;
+            return self.leave_alone(key, unreadable);
         }
         self.finish_restoring(handle);
         if goes {
             // Somebody needed it again in the meantime.
             self.rewrite(handle);
         }
+    }
+
+    fn leave_alone(&mut self, key: DocKey, unreadable: Unreadable) {
+        self.inbox.bring(&key);
+        self.unreadable.insert(key, unreadable);
     }
 
     fn finish_restoring(&mut self, handle: DocHandle) {
@@ -662,12 +666,11 @@ impl Host {
     }
 
     fn unreadable(&self, key: &DocKey) -> Option<&Unreadable> {
-        let found = self.unreadable.iter().find(|(of, _)| of == key);
-        found.map(|(_, unreadable)| unreadable)
+        self.unreadable.get(key)
     }
 
     pub(super) fn is_unreadable(&self, key: &DocKey) -> bool {
-        self.unreadable(key).is_some()
+        self.unreadable.contains_key(key)
     }
 
     /// The inventory is known: documents with pending ops are brought to the server, whether or not a
@@ -1042,6 +1045,7 @@ impl Host {
         }
         self.by_key.clear();
         self.unreadable.clear();
+        self.inbox.bring_all();
         self.backlog.clear();
         self.draining.clear();
         if let Some(store) = &mut self.store {

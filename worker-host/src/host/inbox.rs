@@ -1,0 +1,145 @@
+//! The inbox: inputs that cannot be carried out yet, and what each of them waits for.
+//!
+//! Every sender has a queue, so its inputs stay in their order. Only the first input of a queue can wait for something:
+//! for documents that are being read, or until the store is in use again. It is found by what it waits for, so an input
+//! costs nothing while inputs of other senders are carried out, however many there are.
+//!
+//! What it refuses to do: know what an input needs, or carry it out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proxy_doc::{DocKey, Map, TabId};
+
+use super::inputs::Input;
+
+/// Whose inputs stay in their order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sender {
+    Tab(TabId),
+    Server,
+}
+
+/// Inputs that wait.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// None of them is empty.
+    queues: Map<Sender, Queue>,
+    /// Senders whose first input waits for nothing that is known of, by that input's number.
+    ready: Map<u64, Sender>,
+    /// Senders whose first input lacks this document.
+    lacking: BTreeMap<DocKey, Vec<Sender>>,
+    /// Senders whose first input waits until the store is in use again.
+    held: Vec<Sender>,
+    /// The number of the next input: they are carried out in this order, where nothing has to wait.
+    next_number: u64,
+    /// See [`super::Host::looks`].
+    looks: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    inputs: VecDeque<(u64, Input)>,
+    /// Documents that the first input lacks.
+    lacks: usize,
+}
+
+impl Inbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    pub(super) fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// An input came in.
+    pub(super) fn push(&mut self, sender: Sender, input: Input) {
+        let number = self.next_number;
+        self.next_number += 1;
+        if let Some(queue) = self.queues.get_mut(&sender) {
+            return queue.inputs.push_back((number, input));
+        }
+        self.ready.insert(number, sender.clone());
+        let queue = Queue {
+            inputs: VecDeque::from([(number, input)]),
+            lacks: 0,
+        };
+        self.queues.insert(sender, queue);
+    }
+
+    /// The sender of the oldest input that may be carried out. That input is then to be taken, held, or made wait.
+    pub(super) fn next_ready(&mut self) -> Option<Sender> {
+        let (_, sender) = self.ready.pop_first()?;
+        self.looks += 1;
+        Some(sender)
+    }
+
+    /// The sender's first input.
+    pub(super) fn first(&self, sender: &Sender) -> Option<&Input> {
+        let queue = self.queues.get(sender)?;
+        queue.inputs.front().map(|(_, input)| input)
+    }
+
+    /// Takes the sender's first input out. The one behind it may be carried out next.
+    pub(super) fn take(&mut self, sender: &Sender) -> Option<Input> {
+        let queue = self.queues.get_mut(sender)?;
+        let (_, input) = queue.inputs.pop_front()?;
+        if queue.inputs.is_empty() {
+            self.queues.remove(sender);
+        } else {
+            self.make_ready(sender);
+        }
+        Some(input)
+    }
+
+    /// The sender's first input waits for these documents.
+    pub(super) fn wait_for(&mut self, sender: &Sender, missing: &[DocKey]) {
+        if let Some(queue) = self.queues.get_mut(sender) {
+            queue.lacks = missing.len();
+        }
+        for key in missing {
+            let senders = self.lacking.entry(key.clone()).or_default();
+            senders.push(sender.clone());
+        }
+    }
+
+    /// The document need not be waited for any more.
+    pub(super) fn bring(&mut self, key: &DocKey) {
+        for sender in self.lacking.remove(key).unwrap_or_default() {
+            let Some(queue) = self.queues.get_mut(&sender) else {
+                continue;
+            };
+            queue.lacks -= 1;
+            if queue.lacks == 0 {
+                self.make_ready(&sender);
+            }
+        }
+    }
+
+    /// No document need be waited for any more: none will be read.
+    pub(super) fn bring_all(&mut self) {
+        let keys: Vec<DocKey> = self.lacking.keys().cloned().collect();
+        for key in &keys {
+            self.bring(key);
+        }
+    }
+
+    /// The sender's first input waits until the store is in use again.
+    pub(super) fn hold(&mut self, sender: Sender) {
+        self.held.push(sender);
+    }
+
+    /// The store is in use.
+    pub(super) fn release(&mut self) {
+        for sender in std::mem::take(&mut self.held) {
+            self.make_ready(&sender);
+        }
+    }
+
+    fn make_ready(&mut self, sender: &Sender) {
+        let queue = self.queues.get(sender);
+        if let Some((number, _)) = queue.and_then(|queue| queue.inputs.front()) {
+            self.ready.insert(*number, sender.clone());
+        }
+    }
+}
