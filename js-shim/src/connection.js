@@ -5,7 +5,6 @@
 import { EventEmitter } from 'events';
 
 import { checkConnectionOptions } from './connection-options.js';
-import { TabCore } from './cores.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
 import { checkDurableStore } from './durable-options.js';
@@ -17,6 +16,7 @@ import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './p
 import { Query } from './query.js';
 import { asError, shared, toError } from './shared.js';
 import { enterNested, leaveNested } from './stack.js';
+import { TabCore } from './tab-core.js';
 import { endOfListener, nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
 

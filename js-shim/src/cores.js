@@ -3,123 +3,131 @@
  *
  * An exception that leaves a core and is not one of its own errors (a trap, a stack overflow, what a JavaScript import threw)
  * has run no destructor of Rust: borrows stay taken, and memory may be half changed. Such an instance is dead. None of its
- * cores is entered again, and the next core gets a new instance. Cores of tabs and cores of hosts never share one where
- * that can be helped, so that the death of one side does not cost the other.
+ * cores is entered again, and the next core gets a new instance.
  *
  * Nothing here decides what becomes of the work of a dead core; that is its owner's part.
  */
 
-import { makeBindings } from '../pkg/sharedb_proxy.js';
 import { shared } from './shared.js';
-import { ensureStack } from './stack.js';
-
-/** @typedef {ReturnType<typeof makeBindings>} Bindings */
-/** @typedef {{bindings: Bindings, isDead: boolean, cause: unknown}} Instance `cause` is what it died of */
-
-/** What all instances are made of. @type {WebAssembly.Module} */
-let module;
-/** The instance that was made when the module was loaded, until somebody uses it. @type {Instance | null} */
-let unused = null;
-/** The same, for as long as it lives. @type {Instance | null} */
-let loaded = null;
-/** What the cores of tabs and those of hosts are made in. @type {{instance: Instance | null}[]} */
-const sides = [];
 
 /**
- * Loads the module. Cores can be made when this has resolved.
+ * What wasm-bindgen generates for one module.
  *
- * @param {URL | BufferSource} source
- */
-export async function loadModule(source) {
-  const bindings = makeBindings();
-  await bindings.init({ module_or_path: source });
-  useBindings(bindings);
-}
-
-/**
- * The same at once, where the bytes are here.
+ * @typedef {object} Bindings
+ * @property {(from: {module_or_path: any}) => Promise<any>} init
+ * @property {(from: {module: any}) => any} initSync
+ * @property {() => WebAssembly.Module} module
+ * @property {() => WebAssembly.Memory} memory
  *
- * @param {BufferSource} bytes
+ * @typedef {{bindings: any, isDead: boolean, cause: unknown}} Instance `cause` is what it died of
  */
-export function useModule(bytes) {
-  const bindings = makeBindings();
-  bindings.initSync({ module: bytes });
-  useBindings(bindings);
-}
-
-/** @param {Bindings} bindings with an instance */
-function useBindings(bindings) {
-  module = bindings.module();
-  loaded = unused = { bindings, isDead: false, cause: undefined };
-}
-
-/** @returns {Instance} */
-function makeInstance() {
-  const ready = unused;
-  unused = null;
-  if (ready) return ready;
-  try {
-    const bindings = makeBindings();
-    bindings.initSync({ module });
-    return { bindings, isDead: false, cause: undefined };
-  } catch (error) {
-    // Older browsers make no instance of this size synchronously in a page.
-    if (!loaded || loaded.isDead) throw error;
-    return loaded;
-  }
-}
-
-/** @param {{instance: Instance | null}} side */
-function livingInstance(side) {
-  if (!side.instance || side.instance.isDead) side.instance = makeInstance();
-  return side.instance;
-}
 
 /** The private parts of a core. */
 const PARTS = Symbol('parts');
 
 /**
- * @template {'TabCore' | 'HostCore'} Name
- * @param {Name} name
- * @param {string} readable a method or getter that changes nothing and cannot fail in a core that is alive
- * @param {(key: string) => () => void} before what is to be done before a method or getter is entered
- * @returns {Bindings[Name]} the same class, in an instance that can be replaced
+ * A WebAssembly module, and the one instance of it that cores are made in until it is dead.
+ *
+ * @template {Bindings} B
  */
-function coreClass(name, readable, before) {
-  const side = { instance: null };
-  sides.push(side);
-  class Core {
-    /** @param {any[]} args */
-    constructor(...args) {
-      const instance = livingInstance(side);
-      const Inner = /** @type {any} */ (instance.bindings[name]);
-      const parts = { instance, inner: undefined, isEntered: false };
-      parts.inner = enter(parts, readable, () => new Inner(...args));
-      Object.defineProperty(this, PARTS, { value: parts });
+export class CoreModule {
+  /** @param {() => B} makeBindings */
+  constructor(makeBindings) {
+    this._makeBindings = makeBindings;
+    /** @type {WebAssembly.Module | undefined} */
+    this._module = undefined;
+    /** @type {Instance | undefined} */
+    this._instance = undefined;
+  }
+
+  /**
+   * Loads the module. Cores can be made when this has resolved.
+   *
+   * @param {any} source a URL, a promise of a response, or bytes
+   */
+  async load(source) {
+    const bindings = this._makeBindings();
+    await bindings.init({ module_or_path: source });
+    this._begin(bindings);
+  }
+
+  /**
+   * The same at once, where the bytes are here.
+   *
+   * @param {BufferSource} bytes
+   */
+  use(bytes) {
+    const bindings = this._makeBindings();
+    bindings.initSync({ module: bytes });
+    this._begin(bindings);
+  }
+
+  /** @param {B} bindings with an instance */
+  _begin(bindings) {
+    this._module = bindings.module();
+    this._instance = { bindings, isDead: false, cause: undefined };
+  }
+
+  /** Bytes of memory of the instance. */
+  get memoryBytes() {
+    return this._instance?.bindings.memory().buffer.byteLength ?? 0;
+  }
+
+  /** @returns {Instance} */
+  _livingInstance() {
+    if (this._instance?.isDead) {
+      const bindings = this._makeBindings();
+      // Some browsers make no instance of this size synchronously in a page: then this throws, and there is no other core.
+      bindings.initSync({ module: this._module });
+      this._begin(bindings);
     }
+    return /** @type {Instance} */ (this._instance);
   }
-  const { prototype } = makeBindings()[name];
-  for (const [key, { get, value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-    if (key === 'constructor') continue;
-    const call = get
-      ? (/** @type {any} */ inner) => inner[key]
-      : (/** @type {any} */ inner, /** @type {any[]} */ args) => inner[key](...args);
-    const prepare = before(key);
-    /**
-     * @this {any}
-     * @param {any[]} args
-     */
-    const guarded = function (...args) {
-      prepare();
-      const parts = this[PARTS];
-      return enter(parts, readable, call, args);
-    };
-    Object.defineProperty(Core.prototype, key, {
-      configurable: true,
-      ...(value ? { value: guarded, writable: true } : { get: guarded }),
-    });
+
+  /**
+   * @template {keyof B} Name
+   * @param {Name} name
+   * @param {string} readable a method or getter that changes nothing and cannot fail in a core that is alive
+   * @param {(key: string) => () => void} before what is to be done before a method or getter is entered
+   * @returns {B[Name]} the same class, in an instance that can be replaced
+   */
+  coreClass(name, readable, before) {
+    const module = this;
+    class Core {
+      /** @param {any[]} args */
+      constructor(...args) {
+        const instance = module._livingInstance();
+        const Inner = instance.bindings[name];
+        const parts = { instance, inner: undefined, isEntered: false };
+        parts.inner = enter(parts, readable, () => new Inner(...args));
+        Object.defineProperty(this, PARTS, { value: parts });
+      }
+    }
+    const { prototype } = /** @type {any} */ (this._makeBindings()[name]);
+    for (const [key, { get, value }] of Object.entries(
+      Object.getOwnPropertyDescriptors(prototype),
+    )) {
+      if (key === 'constructor') continue;
+      const call = get
+        ? (/** @type {any} */ inner) => inner[key]
+        : (/** @type {any} */ inner, /** @type {any[]} */ args) => inner[key](...args);
+      const prepare = before(key);
+      /**
+       * @this {any}
+       * @param {any[]} args
+       */
+      const guarded = function (...args) {
+        prepare();
+        const parts = this[PARTS];
+        return enter(parts, readable, call, args);
+      };
+      Object.defineProperty(Core.prototype, key, {
+        configurable: true,
+        ...(value ? { value: guarded, writable: true } : { get: guarded }),
+      });
+    }
+    return /** @type {any} */ (Core);
   }
-  return /** @type {any} */ (Core);
 }
 
 /**
@@ -181,33 +189,11 @@ function reentered() {
   return new shared.Error('ERR_CORE_ENTERED', message);
 }
 
-const nothing = () => {};
-/** What a call of a tab's machine ends with, whatever happened in it: there was enough stack when it began. */
-const OF_RUNNING = ['depth', 'poll', 'threw'];
-
-/** A tab's machine. */
-export const TabCore = coreClass('TabCore', 'depth', (key) =>
-  OF_RUNNING.includes(key) ? nothing : ensureStack,
-);
-/** @typedef {InstanceType<typeof TabCore>} TabCore */
-
-/** A host's machine. In a page a tab's machine calls it, and must not lose the message. */
-export const HostCore = coreClass('HostCore', 'seq', () => nothing);
-/** @typedef {InstanceType<typeof HostCore>} HostCore */
-
 /**
  * Whether the core can never be entered again.
  *
- * @param {TabCore | HostCore} core
+ * @param {object} core
  */
 export function isDead(core) {
   return /** @type {any} */ (core)[PARTS].instance.isDead;
-}
-
-/** Bytes of memory of all instances in use. */
-export function memoryBytes() {
-  const instances = new Set(sides.flatMap(({ instance }) => instance ?? []));
-  let bytes = 0;
-  for (const { bindings } of instances) bytes += bindings.memory().buffer.byteLength;
-  return bytes;
 }

@@ -3,8 +3,9 @@
  * reaches the next one but the storage.
  */
 
-import { HostCore, isDead } from './cores.js';
+import { isDead } from './cores.js';
 import { HostKind } from './events.js';
+import { HostCore } from './host-core.js';
 import { newSource } from './locks.js';
 import { shared } from './shared.js';
 import { timers } from './ticks.js';
@@ -53,7 +54,7 @@ export class HostLife {
     this._worker = worker;
     /** @type {HostCore} */
     this._core = /** @type {any} */ (undefined);
-    /** What the machine began last; can be asked when that has trapped. @type {import('../pkg/sharedb_proxy.js').HostDoing} */
+    /** What the machine began last; can be asked when that has trapped. @type {import('../pkg/host.js').HostDoing} */
     this._doing = /** @type {any} */ (undefined);
     /** @type {WebSocket | null} */
     this._socket = null;

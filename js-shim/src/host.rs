@@ -9,8 +9,8 @@ use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
-use crate::convert::count;
 use crate::kinds::HostKind;
+use crate::number::count;
 use crate::types::{JsTypes, TypesBridge};
 
 /// A host. Tabs go by their id.

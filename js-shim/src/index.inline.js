@@ -3,13 +3,19 @@
  * require ShareDB's client: the WebAssembly is in the script, and ready at once. Built into one file.
  */
 
-import bytes from '../pkg/sharedb_proxy_bg.wasm';
-import { useModule } from './cores.js';
+import hostBytes from '../pkg/host_bg.wasm';
+import tabBytes from '../pkg/tab_bg.wasm';
+import { hostModule } from './host-core.js';
+import { PageHost } from './page-host.js';
+import { providePageHost } from './page-host-loader.js';
 import { shared } from './shared.js';
+import { tabModule } from './tab-core.js';
 
 export * from './client.js';
 
-useModule(/** @type {any} */ (bytes));
+tabModule.use(/** @type {any} */ (tabBytes));
+hostModule.use(/** @type {any} */ (hostBytes));
+providePageHost(PageHost);
 
 const { types, logger, Error } = shared;
 export { Error, logger, types };

@@ -1,25 +1,33 @@
 /**
- * The entry for browsers and bundlers. The WebAssembly is ready when the import resolves.
+ * The entry for browsers and bundlers. The tab's WebAssembly is ready when the import resolves; the host's is loaded by the
+ * worker, and here only when the host comes to live in the page.
  */
 
-import { loadModule } from './cores.js';
 import { builtin } from './node-builtins.js';
+import { loadPageHostBy } from './page-host-loader.js';
 import { shared } from './shared.js';
+import { tabModule } from './tab-core.js';
 
 export * from './client.js';
 
 const { types, logger, Error } = shared;
 export { Error, logger, types };
 
-const url = new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url);
-await loadModule(readFile(url) ?? url);
+const hostUrl = new URL('../pkg/host_bg.wasm', import.meta.url);
+loadPageHostBy(async () => {
+  const { PageHost, hostModule } = await import('./page-host.js');
+  await hostModule.load(sourceAt(hostUrl));
+  return PageHost;
+});
+
+await tabModule.load(sourceAt(new URL('../pkg/tab_bg.wasm', import.meta.url)));
 
 /**
- * The file at a `file:` address, where this runs in Node: `fetch` does not read these.
+ * The address, or the file there where this runs in Node: `fetch` reads no `file:` address.
  *
  * @param {URL} url
  */
-function readFile({ href, protocol }) {
-  if (protocol !== 'file:') return undefined;
-  return builtin('node:fs')?.readFileSync(builtin('node:url').fileURLToPath(href));
+function sourceAt(url) {
+  if (url.protocol !== 'file:') return url;
+  return builtin('node:fs')?.readFileSync(builtin('node:url').fileURLToPath(url.href)) ?? url;
 }

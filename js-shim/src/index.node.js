@@ -5,12 +5,17 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-import { useModule } from './cores.js';
+import { hostModule } from './host-core.js';
+import { PageHost } from './page-host.js';
+import { providePageHost } from './page-host-loader.js';
 import { adopt, shared } from './shared.js';
+import { tabModule } from './tab-core.js';
 
 export * from './client.js';
 
-useModule(readFileSync(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url)));
+tabModule.use(readFileSync(new URL('../pkg/tab_bg.wasm', import.meta.url)));
+hostModule.use(readFileSync(new URL('../pkg/host_bg.wasm', import.meta.url)));
+providePageHost(PageHost);
 
 const require = createRequire(import.meta.url);
 try {

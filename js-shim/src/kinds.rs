@@ -16,6 +16,7 @@ macro_rules! kinds {
     };
 }
 
+#[cfg(feature = "tab")]
 kinds! {
     /// The kinds of a tab's events.
     Kind {
@@ -58,6 +59,7 @@ kinds! {
     }
 }
 
+#[cfg(feature = "host")]
 kinds! {
     /// The kinds of a host's outputs.
     HostKind {

@@ -3,10 +3,16 @@
 //! The JavaScript in this folder calls these, polls what comes out, and runs it. Ops and snapshots
 //! cross as JSON text.
 
+#[cfg(feature = "tab")]
 mod convert;
+#[cfg(feature = "host")]
 mod host;
 mod kinds;
+mod number;
+#[cfg(feature = "tab")]
 mod tab;
+#[cfg(feature = "tab")]
 mod tab_presence;
+#[cfg(feature = "tab")]
 mod tab_storage;
 mod types;

@@ -1,18 +1,20 @@
 /**
- * A host in this page, for the one tab that is this page, and the socket that it uses.
+ * The way to a host in this page, which is for the one tab that is this page; and the socket that the host uses.
+ *
+ * The host's code may still have to be loaded. What it is told until then is kept, in order.
  */
 
-import { HostCore } from './cores.js';
 import { checkDurableStore } from './durable-options.js';
 import { HostKind } from './events.js';
-import { epoch, newSource } from './locks.js';
+import { newSource } from './locks.js';
 import { requireNamespace } from './namespace.js';
+import { loadPageHost, pageHostHere } from './page-host-loader.js';
 import { shared } from './shared.js';
-import { HostStorage } from './storage/host-storage.js';
 import { nextTick, timers } from './ticks.js';
-import { typesBridge } from './types-bridge.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./host-core.js').HostCore} HostCore */
+/** @typedef {import('./page-host-loader.js').PageHostClass} PageHostClass */
 
 /**
  * How a connection reaches its host.
@@ -34,6 +36,12 @@ import { typesBridge } from './types-bridge.js';
  * @property {(text: string | undefined) => any} takeReason
  * @property {(text: string) => any} takeSocketError
  */
+
+/** How long after a failure the host's code is tried again, in milliseconds: the first time, and at most. */
+const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
+
+/** The `readyState` of an open socket. */
+const OPEN = 1;
 
 const OWN_SOCKET = 'the application brought its own socket';
 
@@ -61,17 +69,17 @@ export class PageLink {
     this.initialState = open ? 'connecting' : stateOf(socket);
     this.socket = socket;
     this._open = open;
-    this._storage = store ? new HostStorage({ ...store, namespace, inMemory }) : null;
-    this._core = new HostCore(
-      /** @type {any} */ (typesBridge),
-      epoch(),
-      true,
-      Boolean(open),
-      store ? 'durable' : undefined,
-      store ? newSource() : undefined,
-    );
-    this._core.configure(store?.maxOpBytes, keepsPending);
-    this._storage?.attach(this._core, (call) => this._run(call));
+    this._stores = Boolean(store);
+    this._options = { opensSockets: Boolean(open), store, namespace, inMemory, keepsPending };
+    /** @type {InstanceType<PageHostClass> | undefined} */
+    this._host = undefined;
+    /** What the host is to be told when it is here, and has been told what came before. @type {((core: HostCore) => void)[]} */
+    this._calls = [];
+    this._isLoading = false;
+    /** The socket that the host has: the application may have bound another one while the host was loaded. @type {any} */
+    this._bound = null;
+    /** The id and the seq that the application gave before. @type {{id?: string, seq: number}} */
+    this._early = { seq: 1 };
     /** @type {any} */
     this._timer = undefined;
     /** The last things the socket said, as they were: they need not be JSON. @type {any} */
@@ -84,52 +92,52 @@ export class PageLink {
     this._leaving = null;
     /** The only tab; another one each time, since the store remembers tabs, and what they have sent. */
     this._tab = options.tab ?? newSource();
+    const PageHost = pageHostHere();
+    if (PageHost) this._begin(PageHost);
   }
 
   /** @param {Connection} connection */
   attach(connection) {
     this._connection = connection;
-    if (this._open) this._run(() => this._core.connect());
+    if (this._open) this._run((core) => core.connect());
     else this._take(this.socket);
   }
 
   get id() {
-    return this._core.id;
+    return this._host ? this._host.core.id : this._early.id;
   }
 
   set id(id) {
-    this._core.setId(id ?? undefined);
+    this._early.id = id;
+    this._run((core) => core.setId(id ?? undefined));
   }
 
   get seq() {
-    return this._core.seq;
+    return this._host ? this._host.core.seq : this._early.seq;
   }
 
   set seq(seq) {
-    this._core.setSeq(seq);
+    this._early.seq = seq;
+    this._run((core) => core.setSeq(seq));
   }
 
   /** @param {string} text */
   post(text) {
-    this._run(() => this._core.handleTab(this._tab, text));
+    this._run((core) => core.handleTab(this._tab, text));
   }
 
   close() {
     const connection = this._connection;
     connection._run(() => connection._core.close(false, false));
-    if (this._storage) this._leaveStorage(this._storage);
+    if (this._stores) this._leaveStorage();
   }
 
-  /**
-   * What the application submitted before is written first.
-   *
-   * @param {HostStorage} storage
-   */
-  _leaveStorage(storage) {
+  /** What the application submitted before is written first. */
+  _leaveStorage() {
     const connection = this._connection;
     const leaving = (this._leaving = {});
     const callback = () => {
-      if (this._leaving === leaving) storage.end();
+      if (this._leaving === leaving) this._host?.storage?.end();
     };
     const token = connection._keep({ callback });
     connection._run(() => connection._core.flushWrites(token));
@@ -144,7 +152,7 @@ export class PageLink {
    * @param {() => void} callback
    */
   whenEnded(callback) {
-    this._storage?.end();
+    this._host?.storage?.end();
     callback();
   }
 
@@ -163,18 +171,23 @@ export class PageLink {
   /** @param {any} socket */
   _take(socket) {
     this._leaving = null;
-    this._storage?.begin();
+    this._host?.storage?.begin();
     this.socket = socket;
     socket.onmessage = (/** @type {any} */ event) => this._onMessage(event);
-    this._run(() => this._core.bindSocket(socket.readyState));
-    socket.onopen = () => this._run(() => this._core.socketOpened());
+    const { readyState } = socket;
+    this._run((core) => {
+      this._bound = socket;
+      core.bindSocket(readyState);
+    });
+    socket.onopen = () => this._run((core) => core.socketOpened());
     socket.onerror = (/** @type {any} */ error) => {
       this._socketError = error;
-      this._run(() => this._core.socketFailed(asJson(error)));
+      this._run((core) => core.socketFailed(asJson(error)));
     };
     socket.onclose = (/** @type {any} */ reason) => {
       this._reason = reason;
-      this._run(() => this._core.socketClosed(asJson(reason), Math.random()));
+      const random = Math.random();
+      this._run((core) => core.socketClosed(asJson(reason), random));
     };
   }
 
@@ -204,7 +217,7 @@ export class PageLink {
 
   /** @param {string} text */
   receiveFromServer(text) {
-    this._run(() => this._core.socketMessage(text));
+    this._run((core) => core.socketMessage(text));
   }
 
   /** @param {any} message */
@@ -220,7 +233,8 @@ export class PageLink {
     const connection = this._connection;
     if (connection.debug) shared.logger.info('SEND', text);
     if (connection.listenerCount('send')) connection.emit('send', message ?? JSON.parse(text));
-    this.socket.send(text);
+    // While the host is told what it missed, it does not know yet that this socket has closed.
+    if (!this._isLoading || this._bound.readyState === OPEN) this._bound.send(text);
   }
 
   /** @param {string | undefined} text */
@@ -234,20 +248,56 @@ export class PageLink {
 
   // ---- The machine ----
 
-  /** @param {() => void} call */
+  /** @param {PageHostClass} PageHost */
+  _begin(PageHost) {
+    this._host = new PageHost(this._options, (output) => this._handle(output));
+  }
+
+  /**
+   * Calls the machine, and carries out what follows; later, where the machine is not here yet.
+   *
+   * @param {(core: HostCore) => void} call
+   */
   _run(call) {
-    call();
-    // An output may cause the next input at once. The outputs then follow each other all the same.
-    let failure;
-    for (let output = this._core.poll(); output; output = this._core.poll()) {
+    if (this._host && !this._isLoading) return this._host.run(call);
+    this._calls.push(call);
+    if (!this._isLoading) void this._load();
+  }
+
+  /** Loads the host's code, and tells the host what it has missed. */
+  async _load() {
+    this._isLoading = true;
+    const PageHost = await this._tryToLoad();
+    if (PageHost) this._begin(PageHost);
+    // What listeners say meanwhile comes after what was said before.
+    while (this._host && this._calls.length) {
       try {
-        this._handle(output);
+        this._host.run(/** @type {(core: HostCore) => void} */ (this._calls.shift()));
       } catch (error) {
-        failure ??= { error };
+        nextTick(() => this._connection.emit('error', error));
       }
     }
-    this._storage?.stir();
-    if (failure) throw failure.error;
+    this._isLoading = false;
+  }
+
+  /**
+   * Tries until the code is here, or nobody needs it any more. The application is told once, and then sees in its log how it goes on.
+   *
+   * @returns {Promise<PageHostClass | undefined>}
+   */
+  async _tryToLoad() {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      try {
+        return await loadPageHost();
+      } catch (/** @type {any} */ error) {
+        if (this._connection._closed) return undefined;
+        const message = `The host's code could not be loaded, and is tried again: ${error?.message ?? error}`;
+        if (pause === FIRST_PAUSE)
+          this._connection.emit('error', new shared.Error('ERR_HOST_FAILED', message));
+        else shared.logger.warn(message);
+        await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
+      }
+    }
   }
 
   /** @param {any[]} output */
@@ -258,15 +308,13 @@ export class PageLink {
       case HostKind.Send:
         return this._write(output[1]);
       case HostKind.CloseSocket:
-        return void this.socket?.close();
+        return void this._bound?.close();
       case HostKind.OpenSocket:
         return this._openSocket();
       case HostKind.StartTimer:
         timers.stop(this._timer);
-        this._timer = timers.start(() => this._run(() => this._core.handleTimer()), output[1]);
+        this._timer = timers.start(() => this._run((core) => core.handleTimer()), output[1]);
         return;
-      case HostKind.Storage:
-        return void this._storage?.carryOut(output);
       case HostKind.FindTabs:
         // Hosts in pages die with their only tab; but this one may have come from a host elsewhere.
         return this._findTabs(output[1]);
@@ -284,7 +332,7 @@ export class PageLink {
       shared.logger.warn(`No socket can be made: ${error}`);
       this._socketError = error;
       // The first time nobody listens yet.
-      return nextTick(() => this._run(() => this._core.socketFailed(asJson(error))));
+      return nextTick(() => this._run((core) => core.socketFailed(asJson(error))));
     }
     this.bind(socket);
   }
@@ -292,7 +340,7 @@ export class PageLink {
   /** @param {string[]} tabs */
   _findTabs(tabs) {
     const living = tabs.filter((tab) => tab === this._tab);
-    this._run(() => this._core.tabsFound(living));
+    this._run((core) => core.tabsFound(living));
   }
 }
 

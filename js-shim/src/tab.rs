@@ -11,7 +11,8 @@ use proxy_doc::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{self, count};
+use crate::convert;
+use crate::number::count;
 use crate::types::{JsTypes, TypesBridge, error_of};
 
 /// A tab's connection. Documents go by the number that `get` gave them, callbacks by a token.

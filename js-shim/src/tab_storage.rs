@@ -4,7 +4,7 @@ use broker::message::{StorageEvent, encode};
 use proxy_doc::{DocHandle, DocKey, Token, Version};
 use wasm_bindgen::prelude::*;
 
-use crate::convert::count;
+use crate::number::count;
 use crate::tab::TabCore;
 
 #[wasm_bindgen]

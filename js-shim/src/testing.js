@@ -5,8 +5,8 @@
  */
 
 import { Connection } from './connection.js';
-import { HostCore } from './cores.js';
 import { HostKind } from './events.js';
+import { HostCore } from './host-core.js';
 import { PageLink, stateOf } from './page-link.js';
 import { nextTick } from './ticks.js';
 import { typesBridge } from './types-bridge.js';

@@ -95,6 +95,7 @@ fn code_of(code: &JsValue) -> Option<Code> {
 }
 
 /// The exception that an error stands for, if any.
+#[cfg(feature = "tab")]
 pub(crate) fn thrown_of(error: &Error) -> Option<JsValue> {
     let number = usize::try_from(error.thrown?).ok()?;
     THROWN.with_borrow(|all| all.get(number).cloned())

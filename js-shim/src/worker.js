@@ -4,7 +4,7 @@
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
 
-import { loadModule } from './cores.js';
+import { hostModule } from './host-core.js';
 import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
 import { HostLife } from './host-life.js';
 import { epoch, hostLock, tabLock } from './locks.js';
@@ -61,7 +61,7 @@ async function start(options) {
   const served = checkServedStore(options.durableStore);
   for (const type of options.types ?? []) shared.types.register(type);
   for (const subtype of options.subtypes ?? []) registerSubtype(subtype);
-  await loadModule(new URL('../pkg/sharedb_proxy_bg.wasm', import.meta.url));
+  await hostModule.load(new URL('../pkg/host_bg.wasm', import.meta.url));
   const host = new WorkerHost(served);
   await host.alive;
   return host;

@@ -8,15 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const MODULE = 'pkg/sharedb_proxy_bg.wasm';
+const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 
 /** @returns {Promise<string>} the directory of the page */
 export async function buildPage() {
   const root = path('../../target/bench/page');
   await rm(root, { recursive: true, force: true });
   await mkdir(`${root}/pkg`, { recursive: true });
-  // The shim finds the module beside the directory of its own file.
-  await cp(path(`../../js-shim/${MODULE}`), `${root}/${MODULE}`);
+  // The shim finds its modules beside the directory of its own file.
+  for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
   await cp(path('page/index.html'), `${root}/index.html`);
   await build({
     entryPoints: ['ours.js', 'stock.js', 'worker.js'].map((name) => path(`page/${name}`)),

@@ -12,7 +12,7 @@ import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const require = createRequire(import.meta.url);
-const MODULE = 'pkg/sharedb_proxy_bg.wasm';
+const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 
 /** The editors, by the names of their pages. */
 export const EDITORS = ['ace', 'monaco', 'codemirror'];
@@ -20,8 +20,8 @@ export const EDITORS = ['ace', 'monaco', 'codemirror'];
 /** @param {string} root where the pages go */
 export async function buildPages(root) {
   await mkdir(`${root}/pkg`, { recursive: true });
-  // The shim finds the module beside the directory of its own file.
-  await cp(path(`../../js-shim/${MODULE}`), `${root}/${MODULE}`);
+  // The shim finds its modules beside the directory of its own file.
+  for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
   for (const name of EDITORS) await copyFile(path('pages/editor.html'), `${root}/${name}.html`);
   for (const client of ['ours', 'stock']) await bundle(root, client);
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const MODULE = 'pkg/sharedb_proxy_bg.wasm';
+const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 const SCRIPTS = [
   ...['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
   ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
@@ -18,8 +18,8 @@ const SCRIPTS = [
 export async function buildLab(pages) {
   const root = `${pages}/lab`;
   await mkdir(`${root}/pkg`, { recursive: true });
-  // The shim finds the module beside the directory of its own file.
-  await cp(path(`../../js-shim/${MODULE}`), `${root}/${MODULE}`);
+  // The shim finds its modules beside the directory of its own file.
+  for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
   await cp(path('lab/tab.html'), `${root}/tab.html`);
   await build({
     entryPoints: SCRIPTS.map((name) => path(`lab/${name}`)),

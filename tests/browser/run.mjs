@@ -24,6 +24,7 @@ import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
 import { lastEditTests } from './last-edit.mjs';
 import { lifeTests } from './life.mjs';
+import { moduleTests } from './modules.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
@@ -47,6 +48,7 @@ const TESTS = [
   ...lastEditTests,
   ...faultTests,
   ...hostTests,
+  ...moduleTests,
   ...storageTests,
   ...subtypeTests,
   ...durableTests,

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { memoryBytes } from '../../js-shim/src/cores.js';
+import { hostModule } from '../../js-shim/src/host-core.js';
+import { tabModule } from '../../js-shim/src/tab-core.js';
 import { Backend, call, connect, ours, settle, Wire } from './clients.mjs';
 import { createHopConnectionClass } from '../../js-shim/src/testing.js';
 import { OneHost } from './one-host.mjs';
@@ -64,7 +65,7 @@ async function held(connections) {
   return {
     host: await hostStatus(connections[0]),
     sizes,
-    wasm: memoryBytes(),
+    wasm: tabModule.memoryBytes + hostModule.memoryBytes,
   };
 }
 

@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { HostCore } from '../../js-shim/src/cores.js';
+import { HostCore } from '../../js-shim/src/host-core.js';
 import { HostKind } from '../../js-shim/src/events.js';
 import { typesBridge } from '../../js-shim/src/types-bridge.js';
 import { Wire, ours, settle } from './clients.mjs';

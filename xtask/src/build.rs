@@ -1,4 +1,4 @@
-//! Builds the npm package: the wasm module with its bindings, and the CommonJS bundle for Node.
+//! Builds the npm package: the wasm modules with their bindings, and the CommonJS bundle for Node.
 //!
 //! Steps whose inputs did not change are skipped, so that every command can begin with a build.
 
@@ -14,12 +14,14 @@ use crate::process;
 /// What the shim is compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "sharedb-proxy-js";
-/// Where the bindings go, and their names, on which the shim's JavaScript relies.
+/// The crate's features, each of which is built as a module of its own: a page downloads the tab's alone. Their names are
+/// those of the bindings, on which the shim's JavaScript relies.
+pub(crate) const MODULES: [&str; 2] = ["tab", "host"];
+/// Where the bindings go.
 const PACKAGE: &str = "js-shim/pkg";
 /// The same for [`Profile::Checked`], beside a copy of the shim's JavaScript that imports them.
 const CHECKED: &str = "js-shim/checked";
 const SOURCES: &str = "js-shim/src";
-const BINDINGS: &str = "sharedb_proxy";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
 const BINDINGS_HEAD: &str = "import { TextDecoder, TextEncoder } from '../src/text-coding.js';\n";
@@ -90,8 +92,10 @@ impl Profile {
 pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_npm_packages()?;
     ensure_target(TARGET)?;
-    let module = compile(profile)?;
-    bind(&module, profile)?;
+    for name in MODULES {
+        let module = compile(name, profile)?;
+        bind(&module, name, profile)?;
+    }
     if profile == Profile::Checked {
         return copy_into(
             &process::root().join(SOURCES),
@@ -145,11 +149,12 @@ pub(crate) fn ensure_target(target: &str) -> Result<()> {
     })
 }
 
-/// Compiles the shim's crate and returns the path of the module.
-fn compile(profile: Profile) -> Result<PathBuf> {
+/// Compiles one module of the shim's crate and returns its path, which is the next one's, too.
+fn compile(name: &str, profile: Profile) -> Result<PathBuf> {
     let mut cargo = process::cargo();
     cargo.args(["build", "--quiet", "--package", CRATE]);
     cargo.args(["--target", TARGET, "--profile", profile.name()]);
+    cargo.args(["--no-default-features", "--features", name]);
     process::run(&mut cargo)?;
     let file = format!("{}.wasm", CRATE.replace('-', "_"));
     Ok(target_directory()?
@@ -160,10 +165,10 @@ fn compile(profile: Profile) -> Result<PathBuf> {
 
 /// Generates the bindings and optimises the module. Everything is made in the target directory
 /// and copied at the end: a page that is being served never sees half a package.
-fn bind(module: &Path, profile: Profile) -> Result<()> {
+fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
     let package = profile.package();
-    let stamp = package.join(".stamp");
+    let stamp = package.join(format!(".{name}.stamp"));
     let wanted = fingerprint(&bytes, profile);
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
@@ -174,7 +179,7 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
         fs::remove_dir_all(&made)?;
     }
     Bindgen::new()
-        .input_bytes(BINDINGS, bytes)
+        .input_bytes(name, bytes)
         .web(true)?
         // The declarations let `tsc --checkJs` check how the shim calls into the module.
         .typescript(true)
@@ -183,9 +188,9 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
         .remove_producers_section(true)
         .generate(&made)?;
     if profile == Profile::Wasm {
-        optimise(&made.join(format!("{BINDINGS}_bg.wasm")))?;
+        optimise(&made.join(format!("{name}_bg.wasm")))?;
     }
-    repeatable(&made)?;
+    repeatable(&made, name)?;
 
     let _ = fs::remove_file(&stamp);
     copy_into(&made, &package)?;
@@ -195,11 +200,11 @@ fn bind(module: &Path, profile: Profile) -> Result<()> {
 
 /// Turns the bindings into a function that gives bindings: as generated, they serve one instance for as long as the page
 /// lives, and an instance that has trapped has to be replaced.
-fn repeatable(made: &Path) -> Result<()> {
-    let script = made.join(format!("{BINDINGS}.js"));
+fn repeatable(made: &Path, name: &str) -> Result<()> {
+    let script = made.join(format!("{name}.js"));
     let (text, classes) = repeatable_script(&fs::read_to_string(&script)?)?;
     fs::write(script, text)?;
-    let declarations = made.join(format!("{BINDINGS}.d.ts"));
+    let declarations = made.join(format!("{name}.d.ts"));
     let text = repeatable_declarations(&fs::read_to_string(&declarations)?, &classes);
     Ok(fs::write(declarations, text)?)
 }
@@ -379,6 +384,6 @@ fn target_directory() -> Result<PathBuf> {
 
 /// What a browser downloads, as the benchmarks count it.
 fn print_sizes() -> Result<()> {
-    let script = "import('./tests/bench/rows/size.mjs').then(({ measure }) => measure())";
+    let script = "import('./tests/bench/rows/size.mjs').then(({ print }) => print())";
     process::run(process::program("node").args(["-e", script]))
 }

@@ -89,9 +89,17 @@ fn rust(_: &Options) -> Result<Count> {
         "clippy",
         &mut clippy(&["--workspace", "--all-targets", "--all-features"]),
     );
-    // What only a browser compiles is linted only when compiled for one.
-    let shim = ["--package", "sharedb-proxy-js", "--target", build::TARGET];
-    count += step("clippy for wasm", &mut clippy(&shim));
+    // What only a browser compiles is linted only when compiled for one, each module as it is built.
+    for module in build::MODULES {
+        let shim = ["--package", "sharedb-proxy-js", "--target", build::TARGET];
+        let mut lint = process::cargo();
+        lint.args(["clippy", "--quiet"]).args(shim);
+        lint.args(["--no-default-features", "--features", module]);
+        count += step(
+            &format!("clippy for the {module}'s module"),
+            lint.args(["--", "-D", "warnings"]),
+        );
+    }
 
     count += cargo_tests(&mut process::cargo(), &["--workspace"])?;
     // A host over a real WebSocket, to ShareDB in Node.

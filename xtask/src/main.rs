@@ -20,7 +20,7 @@ use crate::options::Options;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  build [--dev]          build the wasm module and the npm package in js-shim
+  build [--dev]          build the wasm modules and the npm package in js-shim
         [--checked]      build a module with overflow checks beside it, for the fuzz tests
   test [layer ...]       run the test layers, or all: rust js simulation conformance bindings browser
       --seeds N          simulation: how many seeds (default 2000)

@@ -156,6 +156,39 @@ fn exports_to_javascript_are_made_in_the_shim_only() {
     }
 }
 
+/// The host's code and its module are for workers, for Node, and for pages that a host comes to live in.
+#[test]
+fn a_page_loads_no_host_before_it_hosts() {
+    let shim = root().join("js-shim/src");
+    let mut loaded = BTreeSet::new();
+    let mut waiting = vec![shim.join("index.js")];
+    while let Some(file) = waiting.pop() {
+        let source = fs::read_to_string(&file).unwrap();
+        let imports = static_imports(&source).map(|path| file.parent().unwrap().join(path));
+        waiting.extend(imports.filter(|file| loaded.insert(file.canonicalize().unwrap())));
+    }
+    let name = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().into_owned();
+    let names: BTreeSet<String> = loaded.iter().map(name).collect();
+    assert!(
+        names.contains("tab.js"),
+        "the bindings of the tab's module are among them"
+    );
+    for host in ["host.js", "host-core.js", "page-host.js", "host-storage.js"] {
+        assert!(!names.contains(host), "js-shim/src/index.js loads {host}");
+    }
+}
+
+/// The paths that a script's `import … from` and `export … from` name, packages left out.
+fn static_imports(source: &str) -> impl Iterator<Item = &str> {
+    source
+        .split(" from '")
+        .skip(1)
+        .chain(source.split("\nimport '").skip(1))
+        .filter_map(|rest| rest.split_once('\''))
+        .map(|(path, _)| path)
+        .filter(|path| path.starts_with('.'))
+}
+
 #[test]
 fn unsafe_is_forbidden_everywhere() {
     let root = toml(&root().join("Cargo.toml"));

@@ -11,7 +11,7 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
-import { HostCore } from '../../../js-shim/src/cores.js';
+import { HostCore } from '../../../js-shim/src/host-core.js';
 import { TRAP } from '../../js/trap.mjs';
 import { typesBridge } from '../../../js-shim/src/types-bridge.js';
 

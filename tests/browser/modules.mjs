@@ -1,0 +1,54 @@
+/** Which WebAssembly a page downloads, in the demos as Vite builds them. */
+import assert from 'node:assert/strict';
+import { until } from './stage.mjs';
+
+/** The names of the modules that the page itself asked for, without what Vite adds to them. */
+const modules = (page) =>
+  page.evaluate(() => {
+    const names = performance.getEntriesByType('resource').map(({ name }) => name);
+    return names.flatMap((name) => name.match(/(\w+)_bg\S*\.wasm$/)?.[1] ?? []).sort();
+  });
+
+const TAB = ['tab'];
+const BOTH = ['host', 'tab'];
+
+async function follow(stage, query, expected) {
+  const page = await stage.tab('counter', 'modules', query);
+  await until('the document is there', () => page.evaluate(() => window.demo.doc?.version > 0));
+  assert.deepEqual(await modules(page), expected);
+  return page;
+}
+
+async function inWorker(stage) {
+  await follow(stage, '', TAB);
+  await follow(stage, '&worker=packaged', TAB);
+}
+
+const inPage = (stage) => follow(stage, '&host=page', BOTH);
+const movedIn = (stage) => follow(stage, '&worker=missing', BOTH);
+
+/** The page cannot load the host's code at first: the application is told, and nothing is lost. */
+async function lateModule(stage) {
+  const page = await stage.visit('lab/tab.html');
+  let fails = true;
+  await page.route('**/host_bg*.wasm', (route) => (fails ? route.abort() : route.continue()));
+  await page.evaluate(async () => {
+    window.demo = await window.lab.open({ ids: [], durable: false, inPage: true });
+    const doc = window.demo.connection.get('demo', 'late');
+    window.made = new Promise((resolve) => doc.create({ n: 1 }, (error) => resolve(error?.code)));
+  });
+  const errors = () => page.evaluate(() => window.demo.errors);
+  await until('it is told', async () => (await errors()).length);
+  assert.deepEqual(await errors(), ['ERR_HOST_FAILED']);
+  fails = false;
+  assert.equal(await page.evaluate(() => window.made), undefined);
+  const { data } = await stage.snapshot('late');
+  assert.deepEqual(data, { n: 1 });
+}
+
+export const moduleTests = [
+  { name: "modules: a page whose host is in a worker downloads the tab's alone", run: inWorker },
+  { name: "modules: a page that is the host downloads the host's, too", run: inPage },
+  { name: 'modules: so does a page whose worker cannot be made', run: movedIn },
+  { name: "modules: a host's module that cannot be loaded at first", run: lateModule },
+];
