@@ -957,6 +957,8 @@ export class Connection extends EventEmitter {
         return doc._load(event[2], event[3]);
       case Kind.Clear:
         return doc._clear();
+      case Kind.Sent:
+        return doc._noteSent(event[2]);
       case Kind.NoWritePending:
         return void doc.emit('no write pending');
       case Kind.NothingPending:

@@ -121,6 +121,10 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
             array(Kind::Storage, &[JsValue::from_str(&storage_event(event))])
         }
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
+        TabEvent::Sent(DocHandle(handle), seq) => array(
+            Kind::Sent,
+            &[JsValue::from(*handle), JsValue::from(seq.0 as f64)],
+        ),
     }
 }
 

@@ -53,6 +53,8 @@ export class Doc extends EventEmitter {
     this._batch = null;
     /** The snapshot that the application is handing in right now. @type {any} */
     this._ingesting = null;
+    /** When the oldest op was sent, and how often again. @type {{seq: number, sentAt: number, retries: number} | null} */
+    this._sent = null;
     /** What was so when the document left its connection. @type {any} */
     this._left = null;
     connection._docs.set(this._handle, this);
@@ -199,11 +201,18 @@ export class Doc extends EventEmitter {
           type: kind === 'create' ? null : (shared.types.map[type] ?? null),
           source: submitted[0]?.source,
           callbacks: submitted.map((/** @type {any} */ of) => of?.callback),
+          ...(this._sent?.seq === seq && pick(this._sent, ['sentAt', 'retries'])),
           src,
           seq,
         },
       };
     });
+  }
+
+  /** @param {number} seq */
+  _noteSent(seq) {
+    const before = this._sent?.seq === seq ? this._sent.retries : -1;
+    this._sent = { seq, sentAt: Date.now(), retries: before + 1 };
   }
 
   // ---- Submitting ----

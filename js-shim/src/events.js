@@ -40,6 +40,7 @@ export const Kind = Object.freeze({
   PresenceLater: 33,
   Stored: 34,
   Storage: 35,
+  Sent: 36,
 });
 
 /** What a host's machine asks for. */

@@ -618,6 +618,10 @@ export interface PendingOp {
   type: Type | null;
   source?: any;
   callbacks: Array<Callback | undefined>;
+  /** When it was sent to the server last, in milliseconds since 1970. Absent where it was not. */
+  sentAt?: number;
+  /** How often it was sent again. */
+  retries?: number;
   src?: string;
   seq?: number;
 }

@@ -56,6 +56,7 @@ kinds! {
         PresenceLater,
         Stored,
         Storage,
+        Sent,
     }
 }
 

@@ -43,6 +43,8 @@ pub enum TabEvent {
     ToHost(String),
     /// Do this for a document.
     Doc(DocHandle, Event),
+    /// The document's oldest op of this number goes to the server now, perhaps not for the first time.
+    Sent(DocHandle, Seq),
     /// The connection changed its state: emit the state's own event, then `state`.
     State(State, Option<Json>),
     /// Emit `connection error`.
@@ -87,6 +89,8 @@ struct ProxyDoc {
     line: Option<u64>,
     /// The last op that was sent, and the history that it was sent for.
     sent: Option<(Seq, u64)>,
+    /// The op on its way to the server: the oldest one, while there is a connection.
+    on_its_way: Option<Seq>,
 }
 
 /// What an answer of the host is for.
@@ -295,6 +299,7 @@ impl ProxyConnection {
             doc,
             unplaced,
             line,
+            on_its_way,
             ..
         } = self.docs.get_mut(&handle)?;
         let mut up = Upstream {
@@ -312,6 +317,13 @@ impl ProxyConnection {
         };
         let result = action(doc, &mut up);
         *line = line.or(self.line).filter(|_| doc.version().is_some());
+        let oldest = doc.unfinished().next().filter(|op| op.sent && connected);
+        let now = oldest.and_then(|op| op.id.seq);
+        if std::mem::replace(on_its_way, now) != now
+            && let Some(seq) = now
+        {
+            self.push_event(TabEvent::Sent(handle, seq));
+        }
         Some(result)
     }
 
@@ -517,6 +529,7 @@ impl ProxyConnection {
                 replaced: false,
                 line: None,
                 sent: None,
+                on_its_way: None,
             },
         );
         handle
