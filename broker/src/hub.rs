@@ -13,8 +13,8 @@ use proxy_doc::{
 
 use crate::message::DocEvent;
 
-/// Entries above which stretches that no tab can name are composed.
-const MAX_LOG: usize = 512;
+/// Entries of a history above which stretches that no tab can name are composed, by default.
+pub const MAX_LOG: usize = 512;
 
 /// Who made a change, for the tabs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +65,10 @@ struct View {
 }
 
 /// The history of one document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
+    /// Entries above which stretches that no tab can name are composed.
+    max_log: usize,
     head: Revision,
     log: VecDeque<Logged>,
     tabs: Map<TabId, View>,
@@ -78,6 +80,19 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// The history of a document to which nothing has happened. Above `max_log` entries ([`MAX_LOG`] by default),
+    /// stretches that no tab can name are composed.
+    pub fn new(max_log: usize) -> Self {
+        Self {
+            max_log,
+            head: Revision::default(),
+            log: VecDeque::new(),
+            tabs: Map::new(),
+            queries: Map::new(),
+            kept: None,
+        }
+    }
+
     /// The newest revision.
     pub fn head(&self) -> Revision {
         self.head
@@ -331,7 +346,7 @@ impl Hub {
             next: self.head,
             entry,
         });
-        if self.log.len() > MAX_LOG {
+        if self.log.len() > self.max_log {
             self.trim();
             self.compose_unnamed();
         }
@@ -394,17 +409,28 @@ impl Hub {
         }
     }
 
-    /// Composes neighbours between which no tab stands or can stand.
+    /// Composes neighbours between which no tab stands or can stand, and which nobody has to be told one by one.
     fn compose_unnamed(&mut self) {
         let mut kept: VecDeque<Logged> = VecDeque::with_capacity(self.log.len());
         for logged in std::mem::take(&mut self.log) {
+            let stays = self.is_named(logged.from) || self.is_owed(&logged);
             let rest = match kept.back_mut() {
-                Some(last) if !self.is_named(logged.from) => join(last, logged),
+                Some(last) if !stays && !self.is_owed(last) => join(last, logged),
                 _ => Some(logged),
             };
             kept.extend(rest);
         }
         self.log = kept;
+    }
+
+    /// Whether the author has not been sent its own op. Composed into another entry the op would come to its author
+    /// as somebody else's: applied a second time, and never accepted. There is one such op for each tab at most: a tab
+    /// sends the next one when this one is accepted.
+    fn is_owed(&self, logged: &Logged) -> bool {
+        let author = logged.entry.author.as_ref();
+        let view = author.and_then(|author| self.tabs.get(&author.tab));
+        let sent = view.and_then(|view| view.sent);
+        sent.is_some_and(|sent| sent < logged.next)
     }
 
     /// Whether a tab stands at `revision`, or may base an op on it.

@@ -19,7 +19,7 @@ mod upstream;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use broker::hub::Hub;
+use broker::hub::{Hub, MAX_LOG};
 use broker::message::{CallbackId, ReadAction, State};
 use durable_store::record::RecordedOutcome;
 use durable_store::{DocState, DurableStore, Mark, Request, StoreOptions};
@@ -34,6 +34,9 @@ const MAX_SENDING: usize = 128;
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
 pub const MAX_OP_SIZE: usize = 512 * 1024;
+/// Changes that a tab may leave unconfirmed. A tab confirms every 64 messages: a number below a few hundred would hold
+/// up tabs that are well.
+const MAX_UNCONFIRMED: usize = 4096;
 
 pub use self::quarantine::{Cause, Doing};
 use crate::bulk::Bulk;
@@ -57,6 +60,12 @@ pub struct Options {
     pub store: Option<StoreOptions>,
     /// Bytes of JSON above which ops do not compose any more.
     pub max_op_size: usize,
+    /// Revisions of a document that are kept one by one for tabs that lag; above, they are composed where no tab
+    /// can tell.
+    pub max_log: usize,
+    /// Changes that a tab may leave unconfirmed before it gets no more: it is blocked, asleep, or far behind. It
+    /// gets the rest, composed, when less than half of them are left.
+    pub max_unconfirmed: usize,
     /// Where an op is refused that cannot be taken back, the others stay, as far as they still apply.
     /// ShareDB's client gives all of them up.
     pub keeps_pending: bool,
@@ -71,6 +80,8 @@ impl Default for Options {
             src: None,
             store: None,
             max_op_size: MAX_OP_SIZE,
+            max_log: MAX_LOG,
+            max_unconfirmed: MAX_UNCONFIRMED,
             keeps_pending: false,
         }
     }
@@ -435,7 +446,7 @@ impl Host {
             handle,
             HostDoc {
                 doc,
-                hub: Hub::default(),
+                hub: Hub::new(self.options.max_log),
                 state: DocState::default(),
                 parked: Vec::new(),
                 base_asked: false,

@@ -15,9 +15,6 @@ use super::inputs::{Input, TabMessage};
 use super::quarantine::{Cause, died};
 use super::{Host, Output, Tab, Told, Waiting, identity};
 
-/// Changes a tab may leave unconfirmed before it gets no more: it is asleep, or far behind.
-const MAX_UNCONFIRMED: usize = 4096;
-
 impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
     pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
@@ -270,7 +267,7 @@ impl Host {
         );
         if let (Some(told), Some(known)) = (told, self.tabs.get_mut(tab)) {
             known.unconfirmed.push_back((known.posted, handle, told));
-            known.stalled |= known.unconfirmed.len() >= MAX_UNCONFIRMED;
+            known.stalled |= known.unconfirmed.len() >= self.options.max_unconfirmed;
         }
     }
 
@@ -326,7 +323,8 @@ impl Host {
             let told = known.unconfirmed.pop_front();
             seen.extend(told.map(|(_, handle, told)| (handle, told)));
         }
-        let wakes = known.stalled && known.unconfirmed.len() < MAX_UNCONFIRMED / 2;
+        let wakes =
+            known.stalled && known.unconfirmed.len() < self.options.max_unconfirmed.div_ceil(2);
         known.stalled &= !wakes;
         for (handle, told) in seen {
             let Some(host_doc) = self.docs.get_mut(&handle) else {

@@ -43,28 +43,25 @@ pub(crate) struct Life {
     pub(crate) host: Host,
     pub(crate) epoch: u64,
     pub(crate) texts: Texts,
+    /// What [`tab`] was told.
     pub(crate) told: Vec<ToTab>,
+    /// What the other tabs were told.
+    pub(crate) others: BTreeMap<TabId, Vec<ToTab>>,
     pub(crate) sent: Vec<Value>,
 }
 
 impl Life {
     pub(crate) fn new(texts: Texts, epoch: u64, types: Rc<dyn Types>) -> Self {
-        let store = StoreOptions {
-            retention: Retention::Durable,
-            line: epoch,
-            ..StoreOptions::default()
-        };
-        let options = Options {
-            epoch,
-            src: Some(format!("life{epoch}")),
-            store: Some(store),
-            ..Options::default()
-        };
+        Self::with(texts, types, options(epoch))
+    }
+
+    pub(crate) fn with(texts: Texts, types: Rc<dyn Types>, options: Options) -> Self {
         Self {
+            epoch: options.epoch,
             host: Host::new(options, types),
-            epoch,
             texts,
             told: Vec::new(),
+            others: BTreeMap::new(),
             sent: Vec::new(),
         }
     }
@@ -105,8 +102,12 @@ impl Life {
         while let Some(output) = self.host.poll() {
             match output {
                 Output::Send(text) => self.sent.push(serde_json::from_str(&text).unwrap()),
-                Output::ToTab { text, .. } => {
-                    self.told.push(decode::<Envelope>(&text).unwrap().message);
+                Output::ToTab { tab: to, text, .. } => {
+                    let told = match to == tab() {
+                        true => &mut self.told,
+                        false => self.others.entry(to).or_default(),
+                    };
+                    told.push(decode::<Envelope>(&text).unwrap().message);
                 }
                 Output::Storage(request) => {
                     let reply = self.carry_out(&request.what);
@@ -135,7 +136,11 @@ impl Life {
     }
 
     pub(crate) fn tab(&mut self, message: Value) {
-        self.host.handle_tab(&tab(), &message.to_string());
+        self.tab_named(&tab(), message);
+    }
+
+    pub(crate) fn tab_named(&mut self, tab: &TabId, message: Value) {
+        self.host.handle_tab(tab, &message.to_string());
         self.drain();
     }
 
@@ -146,10 +151,7 @@ impl Life {
 
     /// A document that the server has, subscribed.
     pub(crate) fn subscribe(&mut self, id: &str) {
-        self.tab(
-            value!({"connection.read": {"action": "doc.subscribe", "collection": "c", "id": id,
-                "revision": null, "life": 0, "callbackId": 1}}),
-        );
+        self.tab(read("doc.subscribe", id));
         self.server(value!({"a": "s", "c": "c", "d": id, "data": {"v": 3, "data": {"t": ["x"]}}}));
     }
 
@@ -177,6 +179,20 @@ impl Life {
     }
 }
 
+pub(crate) fn options(epoch: u64) -> Options {
+    let store = StoreOptions {
+        retention: Retention::Durable,
+        line: epoch,
+        ..StoreOptions::default()
+    };
+    Options {
+        epoch,
+        src: Some(format!("life{epoch}")),
+        store: Some(store),
+        ..Options::default()
+    }
+}
+
 pub(crate) fn tab() -> TabId {
     TabId("t".to_owned())
 }
@@ -187,6 +203,11 @@ pub(crate) fn handshake(id: &str) -> Value {
 
 pub(crate) fn register(resume: &Value) -> Value {
     value!({"tab.register": {"protocol": PROTOCOL, "resume": resume}})
+}
+
+pub(crate) fn read(action: &str, id: &str) -> Value {
+    value!({"connection.read": {"action": action, "collection": "c", "id": id,
+        "revision": null, "life": 0, "callbackId": 1}})
 }
 
 pub(crate) fn submit(seq: u64, revision: &Value, change: &Value) -> Value {
