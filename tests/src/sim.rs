@@ -28,7 +28,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use step::{Act, Config, Fault, Kept, On, Step, Weather};
+pub use step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
 
 use random::Random;
 use world::World;
@@ -159,7 +159,7 @@ pub type Census = BTreeSet<&'static str>;
 ///
 /// # Errors
 /// The plan that failed.
-pub fn run(seed: u64) -> Result<Census, Failure> {
+pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
     let config = choice::config(seed);
     let mut plan = Plan {
         config,
@@ -190,7 +190,7 @@ pub fn run(seed: u64) -> Result<Census, Failure> {
     if problems.is_empty() {
         Ok(census)
     } else {
-        Err(Failure { plan, problems })
+        Err(Box::new(Failure { plan, problems }))
     }
 }
 

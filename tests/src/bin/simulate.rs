@@ -102,7 +102,7 @@ fn simulate(options: &Options) -> ExitCode {
     let next = AtomicU64::new(0);
     let done = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (report, results) = mpsc::channel::<Result<Census, Failure>>();
+    let (report, results) = mpsc::channel::<Result<Census, Box<Failure>>>();
     let mut failed = 0;
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -128,7 +128,7 @@ fn simulate(options: &Options) -> ExitCode {
 /// Shows progress and failures until all threads are done. Gives how many seeds failed.
 fn watch(
     options: &Options,
-    results: &mpsc::Receiver<Result<Census, Failure>>,
+    results: &mpsc::Receiver<Result<Census, Box<Failure>>>,
     done: &AtomicU64,
 ) -> u64 {
     let start = Instant::now();
@@ -145,7 +145,7 @@ fn watch(
             Ok(Err(failure)) => {
                 failed += 1;
                 if failed <= options.shown {
-                    show(options, failure);
+                    show(options, *failure);
                 }
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}

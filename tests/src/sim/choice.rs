@@ -1,7 +1,7 @@
 //! Makes up the set-up and the steps of a simulation.
 
 use super::random::Random;
-use super::step::{Act, Config, Fault, Kept, On, Step, Weather};
+use super::step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
 use super::world::World;
 
 const CODES: [&str; 3] = [
@@ -27,7 +27,7 @@ pub(super) fn config(seed: u64) -> Config {
             }
         })
         .collect();
-    Config {
+    let mut config = Config {
         seed,
         weather,
         fixups: weather != Weather::Fair && r.once_in(4),
@@ -41,7 +41,27 @@ pub(super) fn config(seed: u64) -> Config {
         docs: 1 + r.below(3),
         steps: 40 + r.below(260),
         small_writes: kept != Kept::Nothing && r.once_in(2),
+        lags: None,
+        leaves: r.once_in(3),
+    };
+    if r.once_in(3) {
+        lags_behind(&mut config, &mut r);
     }
+    config
+}
+
+/// Tabs lag. That takes many changes of one document, and a host that lives for long enough.
+fn lags_behind(config: &mut Config, r: &mut Random) {
+    config.lags = Some(Limits {
+        log: 1 + r.below(2),
+        unconfirmed: 1 + r.below(3),
+    });
+    config.docs = 1;
+    config.steps += 200;
+    config.kills &= r.once_in(3);
+    // Somebody has to change the document while the tabs of the host under test do nothing.
+    config.hosts = 2;
+    config.tabs.push(1);
 }
 
 /// The first steps: most tabs subscribe to most documents.
@@ -81,6 +101,15 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     if world.config.kept != Kept::Nothing && r.once_in(5) {
         return storage(world, r);
     }
+    if world.config.lags.is_some() && r.once_in(4) {
+        return lag(world, r);
+    }
+    if world.config.leaves
+        && r.once_in(30)
+        && let Some(leave) = leave(world, r)
+    {
+        return leave;
+    }
     match r.below(100) {
         0..56 => delivery(world, r),
         56..80 => edit(world, r),
@@ -104,6 +133,44 @@ fn kill(world: &World, r: &mut Random) -> Step {
         up: r.below(4),
         gone,
         seed: r.next(),
+    }
+}
+
+/// A tab edits a document that it has, and goes.
+fn leave(world: &World, r: &mut Random) -> Option<Step> {
+    let runs = world.tabs.iter().filter(|tab| tab.open && !tab.blocked);
+    let has = runs.flat_map(|tab| {
+        let docs = tab.docs.iter().enumerate();
+        let docs = docs.filter(|(_, doc)| doc.exists);
+        docs.map(|(doc, _)| (tab.number, doc))
+    });
+    let has: Vec<(usize, usize)> = has.collect();
+    if has.is_empty() {
+        return None;
+    }
+    let (tab, doc) = *r.pick(&has);
+    let seed = r.next();
+    Some(Step::Leave { tab, doc, seed })
+}
+
+/// A tab is blocked, goes on, or says how far it is.
+fn lag(world: &World, r: &mut Random) -> Step {
+    let blocked = world.tabs.iter().filter(|tab| tab.open && tab.blocked);
+    let blocked: Vec<usize> = blocked.map(|tab| tab.number).collect();
+    let unconfirmed = world.tabs.iter().filter(|tab| tab.has_unconfirmed());
+    let unconfirmed: Vec<usize> = unconfirmed.map(|tab| tab.number).collect();
+    match r.below(12) {
+        0 if !blocked.is_empty() => Step::Wake {
+            tab: *r.pick(&blocked),
+            doc: r.once_in(2).then(|| r.below(world.keys.len())),
+            seed: r.next(),
+        },
+        1 => Step::Block { tab: tab(world, r) },
+        2..6 => edit(world, r),
+        _ if unconfirmed.is_empty() => delivery(world, r),
+        _ => Step::Confirm {
+            tab: *r.pick(&unconfirmed),
+        },
     }
 }
 

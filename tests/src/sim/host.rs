@@ -372,12 +372,17 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
                 WriteLimits::default()
             },
         });
-    Options {
+    let mut options = Options {
         epoch,
         private: false,
         opens_sockets: true,
         src: store.is_some().then(|| format!("life-{epoch}")),
         store,
         ..Options::default()
+    };
+    if let Some(limits) = config.lags {
+        options.max_log = limits.log;
+        options.max_unconfirmed = limits.unconfirmed;
     }
+    options
 }

@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub(super) doc: usize,
     pub(super) what: What,
     pub(super) end: Option<End>,
+    /// Its tab went with the op on its way to the host, where it arrived.
+    pub(super) left: bool,
 }
 
 /// All calls of all tabs; a token is a place in it.
@@ -70,6 +72,7 @@ impl Ledger {
             doc,
             what,
             end: None,
+            left: false,
         });
         Token(self.calls.len() as u64 - 1)
     }

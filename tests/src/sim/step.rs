@@ -46,6 +46,15 @@ pub enum Fault {
     Other,
 }
 
+/// What a host keeps for tabs that lag.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// Revisions of a document that it keeps one by one.
+    pub log: usize,
+    /// Changes that a tab may leave unconfirmed before it gets no more.
+    pub unconfirmed: usize,
+}
+
 /// The set-up of a simulation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
@@ -84,6 +93,12 @@ pub struct Config {
     /// Whether the host under test writes one document or little more at a time, so that it dies in between.
     #[serde(default)]
     pub small_writes: bool,
+    /// Tabs are blocked now and then, and hosts keep no more than this for them.
+    #[serde(default)]
+    pub lags: Option<Limits>,
+    /// Whether tabs go in the moment after an edit.
+    #[serde(default)]
+    pub leaves: bool,
 }
 
 impl Config {
@@ -204,6 +219,29 @@ pub enum Step {
         tab: usize,
         /// How many of its messages on the way still arrive.
         arrive: usize,
+    },
+    /// The tab edits and is gone: its page was left. All that it has posted arrives.
+    Leave {
+        /// The tab.
+        tab: usize,
+        /// The document.
+        doc: usize,
+        /// For everything that is chance in the edit.
+        seed: u64,
+    },
+    /// The tab's thread is blocked: what arrives waits, and nothing runs.
+    Block {
+        /// The tab.
+        tab: usize,
+    },
+    /// The tab's thread goes on.
+    Wake {
+        /// The tab.
+        tab: usize,
+        /// The document that it edits before it looks at what has arrived.
+        doc: Option<usize>,
+        /// For everything that is chance in the edit.
+        seed: u64,
     },
     /// Messages of the tab arrive at the host.
     ToHost {

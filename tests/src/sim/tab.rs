@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use broker::message::{Envelope, State, Status, ToHost, ToTab, decode, encode};
+use broker::message::{DocEvent, Envelope, State, Status, ToHost, ToTab, decode, encode};
 use ot_json0::{Op, Value};
 use proxy_connection::{ProxyConnection, TabEvent};
 use proxy_doc::{
@@ -51,6 +51,8 @@ pub(super) struct Tab {
     pub(super) open: bool,
     /// Its host lives, as far as it knows: it has reached the present one.
     pub(super) linked: bool,
+    /// Its thread is blocked.
+    pub(super) blocked: bool,
     /// The line that the host named last, in what is on its way.
     pub(super) line: Option<u64>,
     pub(super) connection: ProxyConnection,
@@ -60,6 +62,8 @@ pub(super) struct Tab {
     pub(super) later: VecDeque<(DocHandle, Later)>,
     pub(super) status: Option<Status>,
     received: u64,
+    /// Messages that it has confirmed.
+    confirmed: u64,
     nesting: usize,
     style: Style,
     /// What the server has, for [`Act::Ingest`].
@@ -92,6 +96,7 @@ impl Tab {
             host,
             open: true,
             linked: true,
+            blocked: false,
             line: None,
             connection,
             docs,
@@ -100,6 +105,7 @@ impl Tab {
             later: VecDeque::new(),
             status: None,
             received: 0,
+            confirmed: 0,
             nesting: 0,
             style,
             served: Vec::new(),
@@ -137,15 +143,26 @@ impl Tab {
     pub(super) fn receive(&mut self, ledger: &mut Ledger, text: &str) {
         if let Ok(envelope) = decode::<Envelope>(text) {
             self.received += 1;
-            if matches!(envelope.message, ToTab::Welcome { .. }) {
-                self.received = 1;
+            match envelope.message {
+                ToTab::Welcome { .. } => (self.received, self.confirmed) = (1, 0),
+                ToTab::Doc {
+                    event: DocEvent::Op { revision, next, .. },
+                    ..
+                } => ledger.count(next > revision.next(), "a tab got changes as one"),
+                _ => {}
             }
         }
         self.enter(ledger, |connection| connection.handle_message(text));
     }
 
+    /// Whether it has received something that it has not confirmed.
+    pub(super) fn has_unconfirmed(&self) -> bool {
+        self.open && !self.blocked && self.received > self.confirmed
+    }
+
     /// Confirms what has been received.
     pub(super) fn confirm(&mut self) {
+        self.confirmed = self.received;
         self.to_host.push_back(encode(&ToHost::Received {
             count: self.received,
         }));
@@ -156,7 +173,7 @@ impl Tab {
         self.linked = true;
         self.to_host.clear();
         self.to_tab.clear();
-        self.received = 0;
+        (self.received, self.confirmed) = (0, 0);
         self.enter(ledger, |connection| connection.register());
         self.enter(ledger, |connection| connection.host_lost());
     }

@@ -10,9 +10,9 @@ use worker_host::ReadyState;
 use super::edit::Style;
 use super::garbage;
 use super::host::HostSide;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, What};
 use super::random::Random;
-use super::step::{Config, Kept, Step, Weather};
+use super::step::{Act, Config, Kept, Step, Weather};
 use super::tab::{Listener, Tab, snapshot};
 use super::witness::Witness;
 use crate::server::{Server, SessionId};
@@ -190,6 +190,12 @@ impl World {
             }),
             Step::OpenTab { host } => self.tabs.len() < MAX_TABS && self.open_tab(host),
             Step::CloseTab { tab, arrive } => self.close_tab(tab, arrive),
+            Step::Leave { tab, doc, seed } => self.leave(tab, doc, seed),
+            Step::Block { tab } => self.with_tab(tab, |tab, _| {
+                tab.blocked = true;
+                true
+            }),
+            Step::Wake { tab, doc, seed } => self.wake(tab, doc, seed),
             Step::ToHost { tab, count } => self.deliver_to_host(tab, count),
             Step::ToTab { tab, count } => self.deliver_to_tab(tab, count),
             Step::ToServer { socket, count } => self.deliver_to_server(socket, count),
@@ -293,7 +299,8 @@ impl World {
         tab: usize,
         action: impl FnOnce(&mut Tab, &mut Ledger) -> bool,
     ) -> bool {
-        match self.tabs.get_mut(tab).filter(|tab| tab.open) {
+        let runs = |tab: &&mut Tab| tab.open && !tab.blocked;
+        match self.tabs.get_mut(tab).filter(runs) {
             Some(tab) => {
                 if tab.docs.iter().any(|doc| !doc.exists) {
                     let served = self
@@ -326,6 +333,48 @@ impl World {
             side.host.tab_gone(&tab.id);
         }
         true
+    }
+
+    /// The tab edits and goes. Its last task flushes what was submitted, and what it posts by then arrives.
+    fn leave(&mut self, tab: usize, doc: usize, seed: u64) -> bool {
+        let first = self.ledger.calls.len();
+        let edited = self.with_tab(tab, |tab, ledger| {
+            let known = doc < tab.docs.len();
+            if known {
+                tab.act(ledger, doc, Act::Submit, seed);
+                tab.tick(ledger);
+            }
+            known
+        });
+        if !edited {
+            return false;
+        }
+        let posted = &self.tabs[tab];
+        let is_posted = |mark: &str| {
+            let quoted = format!("\"{mark}\"");
+            posted.linked && posted.to_host.iter().any(|text| text.contains(&quoted))
+        };
+        for call in &mut self.ledger.calls[first..] {
+            call.left = matches!(&call.what, What::Marked(mark) if is_posted(mark));
+        }
+        let left = self.ledger.calls[first..].iter().any(|call| call.left);
+        self.ledger.count(left, "a tab left with an op on its way");
+        self.close_tab(tab, usize::MAX)
+    }
+
+    fn wake(&mut self, tab: usize, doc: Option<usize>, seed: u64) -> bool {
+        let blocked = |tab: &&mut Tab| tab.open && tab.blocked;
+        let Some(woken) = self.tabs.get_mut(tab).filter(blocked) else {
+            return false;
+        };
+        woken.blocked = false;
+        self.with_tab(tab, |tab, ledger| {
+            if let Some(doc) = doc.filter(|doc| *doc < tab.docs.len()) {
+                ledger.count(!tab.to_tab.is_empty(), "a blocked tab edited first");
+                tab.act(ledger, doc, Act::Submit, seed);
+            }
+            true
+        })
     }
 
     // ---- Hosts ----
@@ -387,7 +436,7 @@ impl World {
         let away = self
             .tabs
             .get(tab)
-            .is_some_and(|tab| tab.open && !tab.linked);
+            .is_some_and(|tab| tab.open && !tab.linked && !tab.blocked);
         if away {
             self.hosts[self.tabs[tab].host].meet();
             self.with_tab(tab, |tab, ledger| {
