@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use broker::message::{DocEvent, ToTab};
 use life::{Knowing, Life, Texts, edit, options, read, register};
-use proxy_doc::{Revision, Seq, TabId, write_json};
+use proxy_doc::{Revision, Seq, TabId, Version, write_json};
 use serde_json::{Value, json as value};
 use worker_host::Options;
 
@@ -120,4 +120,31 @@ fn a_tab_that_does_not_follow_hears_that_its_op_was_accepted() {
     }
     life.tab_named(&reader, edit(1, 1));
     assert_own_op_is_accepted(&life.others[&reader], Revision(1));
+}
+
+#[test]
+fn a_tab_that_goes_on_hears_of_the_versions_that_moved_meanwhile() {
+    let mut life = begun();
+    for v in FIRST..FIRST + MAX_UNCONFIRMED as u64 {
+        life.server(server_op(v));
+    }
+    let writer = TabId("writer".to_owned());
+    life.tab_named(&writer, register(&value!([])));
+    life.tab_named(&writer, read("doc.subscribe", "d"));
+    life.tab_named(&writer, edit(1, 1 + MAX_UNCONFIRMED as u64));
+    let v = FIRST + MAX_UNCONFIRMED as u64;
+    life.server(value!({"a": "op", "c": "c", "d": "d", "v": v, "src": "life2", "seq": 1}));
+    assert_eq!(changes(&life.told).len(), MAX_UNCONFIRMED, "it stalls");
+
+    let count = life.told.len();
+    life.tab(value!({"tab.received": {"count": count}}));
+    let events = life.told[count..].iter().filter_map(|told| match told {
+        ToTab::Doc { event, .. } => Some(event),
+        _ => None,
+    });
+    let events: Vec<&DocEvent> = events.collect();
+    assert!(
+        matches!(&events[..], [DocEvent::Op { .. }, DocEvent::Version { version }] if *version == Version(v + 1)),
+        "{events:?}"
+    );
 }

@@ -25,6 +25,7 @@ pub(super) fn finish(world: &mut World) {
             .problem("no rest: messages without end".to_owned());
     }
     check_all_idle(world);
+    check_followers(world);
     kept::change_hosts(world);
     if !settle(world) {
         return world
@@ -130,6 +131,28 @@ fn check_all_idle(world: &mut World) {
                 found.push(format!(
                     "tab {}, {}: still pending at rest: {machine:?}",
                     tab.number, doc.key
+                ));
+            }
+        }
+    }
+    world.ledger.problems.append(&mut found);
+}
+
+/// A tab that follows a document stands where the server does, without asking.
+fn check_followers(world: &mut World) {
+    let mut found = Vec::new();
+    for (number, key) in world.keys.iter().enumerate() {
+        let served = world.server.snapshot(&key.collection, &key.id);
+        let version = served.as_ref().map_or(0, |served| served.v);
+        for tab in world.tabs.iter().filter(|tab| tab.open) {
+            let handle = tab.docs[number].handle;
+            let doc = tab.connection.doc(handle);
+            let told = tab.connection.version(handle).map(|version| version.0);
+            let behind = told.is_some_and(|told| told != version);
+            if doc.is_some_and(proxy_doc::Doc::subscribed) && behind {
+                found.push(format!(
+                    "tab {}, {key}: follows at version {told:?}, the server's is {version}",
+                    tab.number
                 ));
             }
         }

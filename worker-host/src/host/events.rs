@@ -116,12 +116,17 @@ impl Host {
         }
     }
 
-    /// Sends a tab what it lacks of a document.
+    /// Sends a tab what it lacks of a document. The version may have moved without a change since: the tab learns it
+    /// when the input is done, see [`Host::tell_versions`].
     pub(super) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
-        for event in host_doc.hub.catch_up(tab) {
+        let events = host_doc.hub.catch_up(tab);
+        if !events.is_empty() {
+            self.touched.insert(handle);
+        }
+        for event in events {
             self.tell_doc(handle, tab, event);
         }
     }
