@@ -12,8 +12,8 @@ use crate::value::Value;
 /// The growing end of an op inside a list whose components are being read at the same time: finished
 /// ones before `end`, empty places up to `next`, unread ones from there on. So an op is transformed in
 /// the place it has, and what does not change does not move.
-pub(crate) struct Tail<'a> {
-    list: &'a mut Vec<Component>,
+pub(crate) struct Tail {
+    list: Vec<Component>,
     end: usize,
     next: usize,
     /// The last finished component is not what stood before the next one so far.
@@ -22,9 +22,9 @@ pub(crate) struct Tail<'a> {
     altered: bool,
 }
 
-impl<'a> Tail<'a> {
+impl Tail {
     /// Appends behind everything that is there.
-    pub(crate) fn at_end(list: &'a mut Vec<Component>) -> Tail<'a> {
+    pub(crate) fn at_end(mut list: Vec<Component>) -> Tail {
         if let Some(last) = list.last_mut() {
             last.make_finite();
         }
@@ -39,7 +39,7 @@ impl<'a> Tail<'a> {
     }
 
     /// Reads and rebuilds the list from its start.
-    pub(crate) fn at_start(list: &'a mut Vec<Component>) -> Tail<'a> {
+    pub(crate) fn at_start(list: Vec<Component>) -> Tail {
         Tail {
             list,
             end: 0,
@@ -76,9 +76,12 @@ impl<'a> Tail<'a> {
         Some(component)
     }
 
-    /// Takes out all that is still to be read.
+    /// Takes out all that is still to be read, which keeps the list's memory: it is the longer part.
     pub(crate) fn take_rest(&mut self) -> Vec<Component> {
-        self.list.split_off(self.next)
+        let mut rest = std::mem::take(&mut self.list);
+        self.list = rest.drain(..self.next).take(self.end).collect();
+        self.next = self.end;
+        rest
     }
 
     /// Appends the next component as it is.
@@ -113,9 +116,15 @@ impl<'a> Tail<'a> {
         component.stands_apart()
     }
 
-    /// Closes the gap once everything has been read.
-    pub(crate) fn finish(self) {
+    /// The finished list, once everything has been read.
+    pub(crate) fn finish(mut self) -> Vec<Component> {
         self.list.drain(self.end..self.next);
+        self.list
+    }
+
+    /// Reads and rebuilds the list once more, from its start.
+    pub(crate) fn restart(&mut self) {
+        *self = Tail::at_start(std::mem::replace(self, Tail::at_start(Vec::new())).finish());
     }
 
     /// The last finished component, which may be changed.
@@ -172,7 +181,7 @@ fn stands_apart(last: &Component, c: &Component) -> bool {
 }
 
 /// Appends `c`, merging it with the last component where that is possible.
-pub(crate) fn append(json0: &Json0, dest: &mut Tail<'_>, mut c: Component) -> Result<(), Error> {
+pub(crate) fn append(json0: &Json0, dest: &mut Tail, mut c: Component) -> Result<(), Error> {
     let Some(last) = dest.last() else {
         dest.push(c);
         return Ok(());
@@ -194,7 +203,7 @@ pub(crate) fn append(json0: &Json0, dest: &mut Tail<'_>, mut c: Component) -> Re
 
 /// Two `si` or `sd` components in a row: one string's are composed as text0, and both lose the `t` and
 /// `o` that ot-json0 puts on them and takes off again.
-fn append_text(dest: &mut Tail<'_>, mut c: Component) -> Result<(), Error> {
+fn append_text(dest: &mut Tail, mut c: Component) -> Result<(), Error> {
     let Some(last) = dest.last() else {
         return Ok(());
     };

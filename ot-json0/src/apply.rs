@@ -240,7 +240,8 @@ fn change_value(
             text0::apply_to(value, c.value(&Name::O).unwrap_or(&Value::Null))?;
         }
         Instruction::Subtype(subtype) => {
-            let op = c.value(&Name::O).unwrap_or(&Value::Null);
+            let undefined = Value::Null;
+            let op = c.value(&Name::O).unwrap_or(&undefined);
             let changed = subtype.apply(value.as_deref(), op)?;
             match value {
                 Some(place) => *place = changed,

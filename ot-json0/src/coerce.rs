@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::number::read_number;
-use crate::string::Str;
+use crate::string::{Str, Wtf8};
 use crate::value::Value;
 use crate::write::write_number;
 
@@ -29,16 +29,29 @@ pub(crate) fn to_text(value: &Value) -> Result<Str, Error> {
 
 /// `list.join()`: what `String(list)` gives.
 pub(crate) fn list_text(items: &[Value]) -> Result<Str, Error> {
-    let mut joined = Str::new();
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            joined = joined.concat(&Str::from(","));
+    let mut joined = Wtf8::default();
+    let mut open = vec![items.iter()];
+    let mut first = true;
+    while let Some(items) = open.last_mut() {
+        let Some(item) = items.next() else {
+            open.pop();
+            first = false;
+            continue;
+        };
+        if !first {
+            joined.push_utf8(b",");
         }
-        if !item.is_null() {
-            joined = joined.concat(&to_text(item)?);
+        first = false;
+        match item {
+            Value::Null => {}
+            Value::Array(inner) => {
+                open.push(inner.iter());
+                first = true;
+            }
+            other => joined.push_wtf8(to_text(other)?.as_wtf8()),
         }
     }
-    Ok(joined)
+    Ok(joined.finish())
 }
 
 fn number_text(number: f64) -> Str {

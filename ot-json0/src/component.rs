@@ -6,7 +6,7 @@ use crate::coerce::truthy;
 use crate::error::Error;
 use crate::string::Str;
 use crate::text0::Edit;
-use crate::value::{MAX_DEPTH, Value};
+use crate::value::Value;
 use crate::write::{write_array, write_string, write_value};
 use std::rc::Rc;
 
@@ -152,8 +152,8 @@ impl Component {
     }
 
     /// Reads a component off the wire. `default_path` stands in for a missing or null path.
-    pub(crate) fn from_value(value: Value, default_path: bool) -> Result<Component, Error> {
-        let object = match value {
+    pub(crate) fn from_value(mut value: Value, default_path: bool) -> Result<Component, Error> {
+        let object = match &mut value {
             Value::Object(object) => object,
             Value::Null => return Err(Error::new("Cannot read properties of null (reading 'p')")),
             _ => return Err(Error::new("Missing path")),
@@ -163,7 +163,7 @@ impl Component {
             .fields
             .reserve_exact(object.len().saturating_sub(1));
         let mut path = None;
-        for (key, value) in object.into_entries() {
+        for (key, value) in object.take_entries() {
             if key == "p" {
                 path = Some(value);
                 component.path_at = component.fields.len() as u32;
@@ -174,9 +174,8 @@ impl Component {
         if path.is_none() {
             component.path_at = component.fields.len() as u32;
         }
-        component.path = match path {
-            Some(Value::Array(path)) if path.len() <= MAX_DEPTH => path,
-            Some(Value::Array(_)) => return Err(Error::new("Path too long")),
+        component.path = match &mut path {
+            Some(Value::Array(path)) => std::mem::take(path),
             None | Some(Value::Null) if default_path => Vec::new(),
             _ => return Err(Error::new("Missing path")),
         };

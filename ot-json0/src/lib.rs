@@ -36,6 +36,7 @@ mod string;
 mod subtype;
 mod text0;
 mod transform;
+mod tree;
 mod value;
 mod write;
 
@@ -48,7 +49,7 @@ pub use paths::check_paths;
 pub use string::Str;
 pub use subtype::{Side, Subtype};
 pub use text0::Text0;
-pub use value::{MAX_DEPTH, Value};
+pub use value::Value;
 
 /// The type's name.
 pub const NAME: &str = "json0";

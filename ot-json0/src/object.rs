@@ -5,17 +5,18 @@
 //! points into the ordered list.
 
 use crate::string::Str;
+use crate::tree::{self, copy_inner};
 use crate::value::Value;
-use std::fmt;
+use std::{fmt, slice, vec};
 
 /// Up to this many keys a scan is quicker than a table.
 const SCAN_KEYS: usize = 8;
 
 /// A JSON object with JavaScript's key order.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Object(Box<Entries>);
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Entries {
     /// Keys that are array indices, ascending.
     indices: Vec<(Str, Value)>,
@@ -103,26 +104,102 @@ impl Object {
     }
 
     /// Keys and values in JavaScript's order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Str, &Value)> {
-        let named = self.0.named.iter().flatten();
-        self.0.indices.iter().chain(named).map(|(k, v)| (k, v))
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            indices: self.0.indices.iter(),
+            named: self.0.named.iter(),
+        }
     }
 
     /// The values, to change.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
-        let entries = &mut *self.0;
-        let named = entries.named.iter_mut().flatten();
-        entries
-            .indices
-            .iter_mut()
-            .chain(named)
-            .map(|(_, value)| value)
+    pub(crate) fn iter_mut(&mut self) -> IterMut<'_> {
+        IterMut {
+            indices: self.0.indices.iter_mut(),
+            named: self.0.named.iter_mut(),
+        }
     }
 
-    /// Keys and values, consumed, in JavaScript's order.
-    pub(crate) fn into_entries(self) -> impl Iterator<Item = (Str, Value)> {
-        let named = self.0.named.into_iter().flatten();
-        self.0.indices.into_iter().chain(named)
+    /// Drops all keys and values.
+    pub(crate) fn clear(&mut self) {
+        self.0.indices.clear();
+        self.0.named.clear();
+        self.0.table.clear();
+        self.0.live = 0;
+    }
+
+    /// Takes out all keys and values, in JavaScript's order.
+    pub(crate) fn take_entries(&mut self) -> IntoIter {
+        self.0.table.clear();
+        self.0.live = 0;
+        IntoIter {
+            indices: std::mem::take(&mut self.0.indices).into_iter(),
+            named: std::mem::take(&mut self.0.named).into_iter(),
+        }
+    }
+
+    /// A copy; for `levels` see [`tree::copy_inner`].
+    pub(crate) fn copy(&self, levels: usize) -> Object {
+        let entry = |(key, value): &(Str, Value)| (key.clone(), copy_inner(value, levels));
+        let named = self.0.named.iter();
+        Object(Box::new(Entries {
+            indices: self.0.indices.iter().map(entry).collect(),
+            named: named.map(|slot| slot.as_ref().map(entry)).collect(),
+            table: self.0.table.clone(),
+            live: self.0.live,
+        }))
+    }
+}
+
+/// The keys and values of an [`Object`], in JavaScript's order.
+pub struct Iter<'a> {
+    indices: slice::Iter<'a, (Str, Value)>,
+    named: slice::Iter<'a, Option<(Str, Value)>>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a Str, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = match self.indices.next() {
+            Some(entry) => entry,
+            None => self.named.find_map(Option::as_ref)?,
+        };
+        Some((&entry.0, &entry.1))
+    }
+}
+
+/// The values of an [`Object`], to change.
+pub(crate) struct IterMut<'a> {
+    indices: slice::IterMut<'a, (Str, Value)>,
+    named: slice::IterMut<'a, Option<(Str, Value)>>,
+}
+
+impl<'a> Iterator for IterMut<'a> {
+    type Item = &'a mut Value;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = match self.indices.next() {
+            Some(entry) => entry,
+            None => self.named.find_map(Option::as_mut)?,
+        };
+        Some(&mut entry.1)
+    }
+}
+
+/// The keys and values that were taken out of an [`Object`].
+pub(crate) struct IntoIter {
+    indices: vec::IntoIter<(Str, Value)>,
+    named: vec::IntoIter<Option<(Str, Value)>>,
+}
+
+impl Iterator for IntoIter {
+    type Item = (Str, Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let named = &mut self.named;
+        self.indices
+            .next()
+            .or_else(|| named.find_map(|entry| entry))
     }
 }
 
@@ -226,6 +303,12 @@ pub(crate) fn array_index(key: &Str) -> Option<u32> {
         number = number * 10 + u64::from(digit - b'0');
     }
     u32::try_from(number).ok().filter(|n| *n != u32::MAX)
+}
+
+impl Clone for Object {
+    fn clone(&self) -> Object {
+        self.copy(tree::LEVELS)
+    }
 }
 
 /// Same keys, same values; the order of keys does not matter.

@@ -22,9 +22,9 @@ impl Op {
     }
 
     /// As [`Op::parse`], from a value that has been read already.
-    pub fn from_value(value: Value) -> Result<Op, Error> {
-        match value {
-            Value::Array(items) => components(items, false),
+    pub fn from_value(mut value: Value) -> Result<Op, Error> {
+        match &mut value {
+            Value::Array(items) => components(std::mem::take(items), false),
             _ => Err(Error::new("json0 op must be an array")),
         }
     }
@@ -168,7 +168,7 @@ impl Json0 {
     /// See [`crate::normalize`].
     pub fn normalize(&self, json: &str) -> Result<Op, Error> {
         let items = match read(json)? {
-            Value::Array(items) => items,
+            Value::Array(ref mut items) => std::mem::take(items),
             bare => vec![bare],
         };
         let mut normal = Op::default();
@@ -200,11 +200,11 @@ impl Json0 {
 
     /// See [`Op::append_op`].
     pub fn append_op(&self, op: &mut Op, other: Op) -> Result<(), Error> {
-        let mut tail = Tail::at_end(&mut op.0);
-        for component in other.0 {
-            append(self, &mut tail, component)?;
-        }
-        Ok(())
+        let mut tail = Tail::at_end(std::mem::take(&mut op.0));
+        let mut components = other.0.into_iter();
+        let outcome = components.try_for_each(|component| append(self, &mut tail, component));
+        op.0 = tail.finish();
+        outcome
     }
 
     /// See [`crate::transform`].
@@ -214,13 +214,9 @@ impl Json0 {
 
     /// See [`crate::transform_x`].
     pub fn transform_x(&self, left: &mut Op, right: &mut Op) -> Result<(), Error> {
-        let theirs = std::mem::take(&mut right.0);
-        let crossed = transform::cross(self, &mut left.0, theirs, &mut right.0);
-        if crossed.is_err() {
-            left.0.clear();
-            right.0.clear();
-        }
-        crossed
+        let (ours, theirs) = (std::mem::take(&mut left.0), std::mem::take(&mut right.0));
+        (left.0, right.0) = transform::cross(self, ours, theirs)?;
+        Ok(())
     }
 
     /// See [`crate::invert`].

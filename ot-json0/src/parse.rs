@@ -1,12 +1,12 @@
-//! A JSON reader that accepts what `JSON.parse` accepts, up to a depth that cannot exhaust the stack.
+//! A JSON reader that accepts what `JSON.parse` accepts, however deep it is nested.
 
 use crate::number::read_number;
 use crate::object::Object;
 use crate::string::{Str, Wtf8};
-use crate::value::{MAX_DEPTH, Value};
+use crate::value::Value;
 use std::fmt;
 
-/// Why a text is not JSON (or is nested too deeply), and where.
+/// Why a text is not JSON, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// What is wrong.
@@ -34,7 +34,7 @@ impl ParseError {
 
 pub(crate) fn parse(json: &str) -> Result<Value, ParseError> {
     let mut reader = Reader::new(json);
-    let value = reader.value(0);
+    let value = reader.value();
     reader.finish(value)
 }
 
@@ -63,6 +63,35 @@ pub struct Reader<'a> {
     opened: bool,
     /// The first thing that was found to be wrong.
     error: Option<ParseError>,
+}
+
+/// An array or object whose elements are being read.
+enum Open {
+    Array(Vec<Value>),
+    Object(Object),
+}
+
+impl Open {
+    fn close(&self) -> u8 {
+        match self {
+            Open::Array(_) => b']',
+            Open::Object(_) => b'}',
+        }
+    }
+
+    fn put(&mut self, key: Str, value: Value) {
+        match self {
+            Open::Array(items) => items.push(value),
+            Open::Object(object) => drop(object.insert(key, value)),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        match self {
+            Open::Array(items) => Value::Array(items),
+            Open::Object(object) => Value::Object(object),
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -163,8 +192,7 @@ impl<'a> Reader<'a> {
         self.string_here()
     }
 
-    /// Checks the value that follows and returns its text. However deep it is nested, this does not
-    /// recurse.
+    /// Checks the value that follows and returns its text.
     pub fn skip(&mut self) -> Option<&'a str> {
         self.skip_space();
         let start = self.at;
@@ -208,7 +236,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'"') => self.skip_string(),
             Some(b'-' | b'0'..=b'9') => self.scan_number().map(|_| ()),
-            Some(_) | None => self.value(0).map(|_| ()),
+            Some(_) | None => self.scalar().map(|_| ()),
         }
     }
 
@@ -246,12 +274,60 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Option<Value> {
-        self.skip_space();
+    fn value(&mut self) -> Option<Value> {
+        let mut here = match self.next_byte() {
+            Some(bracket @ (b'[' | b'{')) => self.open_value(bracket)?,
+            _ => return self.scalar(),
+        };
+        // Each with the key of the one inside of it.
+        let mut outer: Vec<(Open, Str)> = Vec::new();
+        loop {
+            if let Some((key, inner)) = self.elements(&mut here)? {
+                outer.push((std::mem::replace(&mut here, inner), key));
+                continue;
+            }
+            let value = here.into_value();
+            let Some((holder, key)) = outer.pop() else {
+                return Some(value);
+            };
+            here = holder;
+            here.put(key, value);
+        }
+    }
+
+    /// Reads elements up to the closing bracket, or up to an array or object, which it opens: returned with its key.
+    fn elements(&mut self, holder: &mut Open) -> Option<Option<(Str, Open)>> {
+        loop {
+            let close = holder.close();
+            if !self.more(close)? {
+                return Some(None);
+            }
+            let key = if close == b'}' {
+                self.key()?
+            } else {
+                Str::new()
+            };
+            match self.next_byte() {
+                Some(bracket @ (b'[' | b'{')) => {
+                    return Some(Some((key, self.open_value(bracket)?)));
+                }
+                _ => holder.put(key, self.scalar()?),
+            }
+        }
+    }
+
+    fn open_value(&mut self, bracket: u8) -> Option<Open> {
+        self.open(bracket)?;
+        Some(if bracket == b'[' {
+            Open::Array(Vec::new())
+        } else {
+            Open::Object(Object::new())
+        })
+    }
+
+    fn scalar(&mut self) -> Option<Value> {
         match self.peek() {
             Some(b'"') => Some(Value::String(self.string_here()?)),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b't') => self.word(b"true", Value::Bool(true)),
             Some(b'f') => self.word(b"false", Value::Bool(false)),
@@ -267,33 +343,6 @@ impl<'a> Reader<'a> {
         }
         self.at += word.len();
         Some(value)
-    }
-
-    /// Refuses what is nested too deeply, since reading it recurses.
-    fn open_at(&mut self, depth: usize, bracket: u8) -> Option<()> {
-        if depth >= MAX_DEPTH {
-            return self.fail("JSON nested too deeply");
-        }
-        self.open(bracket)
-    }
-
-    fn array(&mut self, depth: usize) -> Option<Value> {
-        let mut items = Vec::new();
-        self.open_at(depth, b'[')?;
-        while self.more(b']')? {
-            items.push(self.value(depth + 1)?);
-        }
-        Some(Value::Array(items))
-    }
-
-    fn object(&mut self, depth: usize) -> Option<Value> {
-        let mut object = Object::new();
-        self.open_at(depth, b'{')?;
-        while self.more(b'}')? {
-            let key = self.key()?;
-            object.insert(key, self.value(depth + 1)?);
-        }
-        Some(Value::Object(object))
     }
 
     fn digits(&mut self) -> Option<()> {

@@ -335,7 +335,7 @@ impl Wtf8 {
         }
     }
 
-    fn push_wtf8(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn push_wtf8(&mut self, mut bytes: &[u8]) {
         if let Some((code, size)) = decode(bytes)
             && is_low(code)
         {

@@ -12,6 +12,7 @@ use crate::op::{Json0, Op};
 use crate::subtype::{Side, Subtype};
 use crate::text0::{Edit, transform_edit};
 use crate::value::Value;
+use std::vec;
 
 /// `op` as it must be to come after `other`.
 pub(crate) fn transform(json0: &Json0, op: &Op, other: &Op, side: Side) -> Result<Op, Error> {
@@ -19,52 +20,92 @@ pub(crate) fn transform(json0: &Json0, op: &Op, other: &Op, side: Side) -> Resul
         return Ok(op.clone());
     }
     if let ([c], [other]) = (&op.0[..], &other.0[..]) {
-        let mut list = Vec::new();
         let shared = shared_length(&c.path, &other.path);
         let what = outcome(json0, c, other, side, shared)?;
-        settle(json0, &mut Tail::at_end(&mut list), c.clone(), what)?;
-        return Ok(Op(list));
+        let mut transformed = Tail::at_end(Vec::new());
+        settle(json0, &mut transformed, c.clone(), what)?;
+        return Ok(Op(transformed.finish()));
     }
-    let (mut ours, mut theirs) = (op.clone(), other.clone());
-    match side {
-        Side::Left => {
-            cross(json0, &mut ours.0, theirs.0, &mut Vec::new())?;
-            Ok(ours)
-        }
-        Side::Right => {
-            let mut transformed = Vec::new();
-            cross(json0, &mut theirs.0, ours.0, &mut transformed)?;
-            Ok(Op(transformed))
-        }
-    }
+    let (ours, theirs) = (op.clone().0, other.clone().0);
+    Ok(Op(match side {
+        Side::Left => cross(json0, ours, theirs)?.0,
+        Side::Right => cross(json0, theirs, ours)?.1,
+    }))
 }
 
-/// Transforms both ops past each other: `left` in place, `right` onto the end of `new_right`. After an
-/// error neither list is of use.
+/// Transforms both ops past each other.
 pub(crate) fn cross(
     json0: &Json0,
-    left: &mut Vec<Component>,
+    left: Vec<Component>,
     right: Vec<Component>,
-    new_right: &mut Vec<Component>,
-) -> Result<(), Error> {
-    let mut new_right = Tail::at_end(new_right);
-    for component in right {
-        let mut tail = Tail::at_start(left);
-        if let Some(component) = pass(json0, &mut tail, component, &mut new_right)? {
-            append(json0, &mut new_right, component)?;
+) -> Result<(Vec<Component>, Vec<Component>), Error> {
+    let mut outer = Vec::new();
+    let mut here = Crossing::new(left, right);
+    loop {
+        if let Some(inner) = here.split(json0)? {
+            outer.push(std::mem::replace(&mut here, inner));
+            continue;
         }
-        tail.finish();
+        let (left, right) = (here.left.finish(), here.new_right.finish());
+        match outer.pop() {
+            None => return Ok((left, right)),
+            Some(crossing) => here = crossing,
+        }
+        for component in left {
+            append(json0, &mut here.left, component)?;
+        }
+        for component in right {
+            append(json0, &mut here.new_right, component)?;
+        }
+        here.left.restart();
     }
-    Ok(())
 }
 
-/// Takes one component of the right op past the whole left op; returns what is left of it.
-fn pass(
-    json0: &Json0,
-    left: &mut Tail<'_>,
-    mut theirs: Component,
-    new_right: &mut Tail<'_>,
-) -> Result<Option<Component>, Error> {
+/// Two ops that are being transformed past each other, each component of the right one past the whole left one.
+///
+/// A right component that becomes several on its way meets the rest of the left op as an op of their own, in a
+/// crossing inside of this one. As many can be open as the left op has components: more than calls fit on a stack.
+struct Crossing {
+    left: Tail,
+    right: vec::IntoIter<Component>,
+    new_right: Tail,
+}
+
+impl Crossing {
+    fn new(left: Vec<Component>, right: Vec<Component>) -> Self {
+        Crossing {
+            left: Tail::at_start(left),
+            right: right.into_iter(),
+            new_right: Tail::at_end(Vec::new()),
+        }
+    }
+
+    /// Goes on to the end, or to a component that becomes several: gives the crossing that must come first.
+    fn split(&mut self, json0: &Json0) -> Result<Option<Crossing>, Error> {
+        for component in self.right.by_ref() {
+            match pass(json0, &mut self.left, component)? {
+                Passed::Whole(component) => append(json0, &mut self.new_right, component)?,
+                Passed::Gone => {}
+                Passed::Split(several) => {
+                    return Ok(Some(Crossing::new(self.left.take_rest(), several)));
+                }
+            }
+            self.left.restart();
+        }
+        Ok(None)
+    }
+}
+
+/// What has become of a component on its way past an op.
+enum Passed {
+    Whole(Component),
+    Gone,
+    /// It has become several, somewhere on the way.
+    Split(Vec<Component>),
+}
+
+/// Takes one component of the right op past the left op.
+fn pass(json0: &Json0, left: &mut Tail, mut theirs: Component) -> Result<Passed, Error> {
     while let Some(ours) = left.peek() {
         let shared = shared_length(&ours.path, &theirs.path);
         if shared + 1 < operand_length(ours).min(operand_length(&theirs)) {
@@ -90,11 +131,11 @@ fn pass(
         let Some(what) = their_outcome?.alter(&mut theirs) else {
             continue;
         };
-        let mut next = Vec::new();
-        settle(json0, &mut Tail::at_end(&mut next), theirs, what)?;
+        let mut next = Tail::at_end(Vec::new());
+        settle(json0, &mut next, theirs, what)?;
+        let mut next = next.finish();
         if next.len() > 1 {
-            cross_rest(json0, left, next, new_right)?;
-            return Ok(None);
+            return Ok(Passed::Split(next));
         }
         match next.pop() {
             Some(component) => theirs = component,
@@ -102,30 +143,11 @@ fn pass(
                 while left.peek().is_some() {
                     left.keep(json0)?;
                 }
-                return Ok(None);
+                return Ok(Passed::Gone);
             }
         }
     }
-    Ok(Some(theirs))
-}
-
-/// The right component has become several: they meet the rest of the left op as an op of their own.
-fn cross_rest(
-    json0: &Json0,
-    left: &mut Tail<'_>,
-    right: Vec<Component>,
-    new_right: &mut Tail<'_>,
-) -> Result<(), Error> {
-    let mut rest = left.take_rest();
-    let mut crossed = Vec::new();
-    cross(json0, &mut rest, right, &mut crossed)?;
-    for component in rest {
-        append(json0, left, component)?;
-    }
-    for component in crossed {
-        append(json0, new_right, component)?;
-    }
-    Ok(())
+    Ok(Passed::Whole(theirs))
 }
 
 /// What becomes of a component.
@@ -154,12 +176,7 @@ struct Shift {
 }
 
 /// Carries an outcome out: appends to `dest` what has become of `c`.
-fn settle(
-    json0: &Json0,
-    dest: &mut Tail<'_>,
-    mut c: Component,
-    what: Outcome,
-) -> Result<(), Error> {
+fn settle(json0: &Json0, dest: &mut Tail, mut c: Component, what: Outcome) -> Result<(), Error> {
     match what.alter(&mut c) {
         Some(Outcome::Gone) => Ok(()),
         Some(Outcome::Before(other)) => {

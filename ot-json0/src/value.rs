@@ -3,14 +3,15 @@
 use crate::object::Object;
 use crate::parse::{ParseError, parse};
 use crate::string::Str;
+use crate::tree;
 use crate::write::{write_value, written};
-
-/// Deepest nesting of arrays and objects that is read, and longest path of an op: keeps every
-/// recursion over a value far from the end of WebAssembly's stack of 1 MiB.
-pub const MAX_DEPTH: usize = 512;
+use std::fmt;
 
 /// A JSON value. `==` compares deeply; the order of an object's keys does not matter, and `1 == 1.0`.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Nothing recurses over a value, not even its drop: it may be nested as deeply as memory holds. Since it has a `Drop`,
+/// take what is inside with [`std::mem::take`] rather than by moving it out.
+#[derive(Default)]
 pub enum Value {
     /// `null`
     #[default]
@@ -28,7 +29,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Reads one JSON text; refuses nesting deeper than [`MAX_DEPTH`].
+    /// Reads one JSON text.
     ///
     /// ```
     /// use ot_json0::Value;
@@ -95,14 +96,56 @@ impl Value {
     pub(crate) fn make_finite(&mut self) {
         match self {
             Value::Number(number) if !number.is_finite() => *self = Value::Null,
-            Value::Array(items) => items.iter_mut().for_each(Value::make_finite),
-            Value::Object(object) => object.values_mut().for_each(Value::make_finite),
+            Value::Array(_) | Value::Object(_) => tree::make_finite(self),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// A copy of a value that holds no others; null in place of one that does.
+    #[inline]
+    pub(crate) fn clone_scalar(&self) -> Value {
+        match self {
+            Value::Bool(flag) => Value::Bool(*flag),
+            Value::Number(number) => Value::Number(*number),
+            Value::String(text) => Value::String(text.clone()),
+            Value::Null | Value::Array(_) | Value::Object(_) => Value::Null,
         }
     }
 
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self, Value::Array(_) | Value::Object(_))
+    }
+}
+
+impl Clone for Value {
+    // Inlined wherever ops are changed it would only make the module larger.
+    #[inline(never)]
+    fn clone(&self) -> Value {
+        if self.is_tree() {
+            return tree::copy(self);
+        }
+        self.clone_scalar()
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        tree::equal(self, other)
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if self.is_tree() {
+            tree::dismantle(self);
+        }
+    }
+}
+
+/// As JSON.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_json())
     }
 }
 

@@ -1,7 +1,9 @@
 //! A JSON writer whose output is that of JavaScript's `JSON.stringify`, byte for byte.
 
+use crate::object;
 use crate::string::{Str, decode};
 use crate::value::Value;
+use std::slice;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -16,35 +18,80 @@ pub(crate) fn string_json(text: &Str) -> String {
     written(|out| write_string(out, text))
 }
 
-pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => write_number(out, *number),
-        Value::String(text) => write_string(out, text),
-        Value::Array(items) => write_array(out, items),
-        Value::Object(object) => {
-            out.push(b'{');
-            for (at, (key, value)) in object.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_string(out, key);
-                out.push(b':');
-                write_value(out, value);
+pub(crate) fn write_value(out: &mut Vec<u8>, mut value: &Value) {
+    let mut outer = Vec::new();
+    let mut here: Option<Open<'_>> = None;
+    loop {
+        match value {
+            Value::Null => out.extend_from_slice(b"null"),
+            Value::Bool(true) => out.extend_from_slice(b"true"),
+            Value::Bool(false) => out.extend_from_slice(b"false"),
+            Value::Number(number) => write_number(out, *number),
+            Value::String(text) => write_string(out, text),
+            Value::Array(items) => {
+                out.push(b'[');
+                outer.extend(here.replace(Open::Array(items.iter())));
             }
-            out.push(b'}');
+            Value::Object(object) => {
+                out.push(b'{');
+                outer.extend(here.replace(Open::Object(object.iter())));
+            }
         }
+        value = loop {
+            let Some(holder) = &mut here else {
+                return;
+            };
+            if let Some(next) = holder.next(out) {
+                break next;
+            }
+            here = outer.pop();
+        };
+    }
+}
+
+/// What is still to be written of an array or object.
+enum Open<'a> {
+    Array(slice::Iter<'a, Value>),
+    Object(object::Iter<'a>),
+}
+
+impl<'a> Open<'a> {
+    /// The next value, after what comes before it has been written; at the end, the bracket.
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<&'a Value> {
+        let close = match self {
+            Open::Array(items) => match items.next() {
+                Some(item) => {
+                    separate(out, b'[');
+                    return Some(item);
+                }
+                None => b']',
+            },
+            Open::Object(entries) => match entries.next() {
+                Some((key, value)) => {
+                    separate(out, b'{');
+                    write_string(out, key);
+                    out.push(b':');
+                    return Some(value);
+                }
+                None => b'}',
+            },
+        };
+        out.push(close);
+        None
+    }
+}
+
+/// A comma, unless the bracket was just opened.
+fn separate(out: &mut Vec<u8>, bracket: u8) {
+    if out.last() != Some(&bracket) {
+        out.push(b',');
     }
 }
 
 pub(crate) fn write_array(out: &mut Vec<u8>, items: &[Value]) {
     out.push(b'[');
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
+    for item in items {
+        separate(out, b'[');
         write_value(out, item);
     }
     out.push(b']');

@@ -1,9 +1,7 @@
-//! Strings, objects, the reader's limits, and subtypes of one's own.
+//! Strings, objects, what the reader takes, and subtypes of one's own.
 #![allow(clippy::unwrap_used)]
 
-use ot_json0::{
-    Error, Json0, MAX_DEPTH, Object, Op, Side, Str, Subtype, Value, apply, transform_x,
-};
+use ot_json0::{Error, Json0, Object, Op, Side, Str, Subtype, Value, apply, transform_x};
 
 fn utf16(text: &str) -> Str {
     Str::from_utf16(&text.encode_utf16().collect::<Vec<_>>())
@@ -112,18 +110,6 @@ fn refuses_what_is_not_json() {
     ] {
         assert!(Value::parse(text).is_err(), "{text}");
     }
-}
-
-#[test]
-fn refuses_depth_before_the_stack_ends() {
-    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-    assert!(Value::parse(&nested(MAX_DEPTH)).is_ok());
-    let error = Value::parse(&nested(10_000_000)).unwrap_err();
-    assert_eq!(error.message, "JSON nested too deeply");
-    assert_eq!(error.offset, MAX_DEPTH);
-    let path = "0,".repeat(MAX_DEPTH) + "0";
-    let op = Op::parse(&format!(r#"[{{"p":[{path}],"na":1}}]"#));
-    assert_eq!(op.unwrap_err().message, "Path too long");
 }
 
 #[test]

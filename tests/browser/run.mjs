@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { chaosTests } from './chaos.mjs';
 import { demoTests } from './demos.mjs';
+import { depthTests } from './depth.mjs';
 import { durableTests } from './durable.mjs';
 import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
@@ -51,6 +52,7 @@ const TESTS = [
   ...moduleTests,
   ...storageTests,
   ...subtypeTests,
+  ...depthTests,
   ...durableTests,
   ...failingTests,
   ...trapTests,

@@ -84,9 +84,9 @@ impl Server {
             return;
         }
         match Value::parse(text) {
-            Ok(Value::Object(request)) => self.answer(s, request),
+            Ok(Value::Object(ref mut request)) => self.answer(s, std::mem::take(request)),
             // Nothing in a list can be an action, and the error added to it is not written out.
-            Ok(Value::Array(list)) => self.outbox.push_back((s, Value::Array(list).to_json())),
+            Ok(list @ Value::Array(_)) => self.outbox.push_back((s, list.to_json())),
             _ => {
                 self.sessions.remove(&s);
             }

@@ -112,7 +112,7 @@ fn rust(_: &Options) -> Result<Count> {
         "native",
     ];
     count += cargo_tests(&mut process::cargo(), &native)?;
-    // The vectors have to hold in WebAssembly, too.
+    // The vectors, and data deeper than its stack, have to hold in WebAssembly, too.
     let runner = format!(
         "node --no-warnings {}",
         process::root().join(WASI_RUNNER).display()
@@ -126,6 +126,8 @@ fn rust(_: &Options) -> Result<Count> {
         WASI,
         "--test",
         "vectors",
+        "--test",
+        "depth",
     ];
     count += cargo_tests(&mut wasm, &vectors)?;
     Ok(count)

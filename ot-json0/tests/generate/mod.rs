@@ -345,12 +345,12 @@ pub(crate) fn op(r: &mut Random, document: &Value, tame: bool) -> Op {
 }
 
 /// Fields that json0 does not know must survive.
-fn with_stray_field(r: &mut Random, component: Value, tame: bool) -> Value {
-    match component {
-        Value::Object(mut object) if !tame && r.once_in(10) => {
-            object.insert(Str::from("meta"), value(r, 1));
-            Value::Object(object)
-        }
-        other => other,
+fn with_stray_field(r: &mut Random, mut component: Value, tame: bool) -> Value {
+    if let Value::Object(object) = &mut component
+        && !tame
+        && r.once_in(10)
+    {
+        object.insert(Str::from("meta"), value(r, 1));
     }
+    component
 }

@@ -72,10 +72,10 @@ impl Submission {
         }
         let content = content.checked(request)?;
         let src = match get(request, "src") {
-            src if truthy(src) => src.cloned(),
-            _ => Some(session_src),
+            src if truthy(src) => src,
+            _ => Some(&session_src),
         };
-        let Some(Value::String(src)) = src else {
+        let Some(src) = src.and_then(Value::as_str).cloned() else {
             return Err(Failure::op_badly_formed("src must be a string"));
         };
         let Some(seq) = seq else {
