@@ -31,6 +31,8 @@ pub enum ToHost {
         protocol: u32,
         /// What the tab holds.
         resume: Vec<Resumed>,
+        /// Which machine of the tab this is: how many crashed before it. The answer repeats it.
+        machine: Option<u32>,
     },
     /// So many messages have arrived: the host may forget what only older ones needed.
     Received {
@@ -254,6 +256,8 @@ pub enum ToTab {
     Welcome {
         /// The host's [`PROTOCOL`].
         protocol: u32,
+        /// Which machine of the tab is meant; what comes before is for one that has crashed.
+        machine: Option<u32>,
         /// The connection now.
         connection: ConnectionState,
         /// The store now.

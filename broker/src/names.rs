@@ -15,6 +15,7 @@ wire!(enum ToHost {
     Register = "tab.register" {
         protocol = "protocol";
         resume = "resume" or Vec::new();
+        machine = "machine";
     },
     Received = "tab.received" { count = "count" },
     Close = "connection.close" { generation = "generation" },
@@ -117,6 +118,7 @@ wire!(struct Envelope {
 wire!(enum ToTab {
     Welcome = "host.welcome" {
         protocol = "protocol";
+        machine = "machine";
         connection = "connection";
         storage = "storage";
     },

@@ -85,6 +85,14 @@ fn outcome(outcome: &Outcome) -> JsValue {
 pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
     match event {
         TabEvent::ToHost(message) => array(Kind::ToHost, &[JsValue::from_str(message)]),
+        TabEvent::SubmitOp(message, seq, of) => array(
+            Kind::SubmitOp,
+            &[
+                JsValue::from_str(message),
+                JsValue::from(seq.0 as f64),
+                tokens(of),
+            ],
+        ),
         TabEvent::State(state, reason) => array(
             Kind::State,
             &[JsValue::from_str(state.as_str()), text(reason.as_ref())],

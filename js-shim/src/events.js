@@ -41,6 +41,7 @@ export const Kind = Object.freeze({
   Stored: 34,
   Storage: 35,
   Sent: 36,
+  SubmitOp: 37,
 });
 
 /** What a host's machine asks for. */

@@ -57,6 +57,7 @@ kinds! {
         Stored,
         Storage,
         Sent,
+        SubmitOp,
     }
 }
 

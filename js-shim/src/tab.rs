@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
 use js_sys::Array;
-use proxy_connection::ProxyConnection;
+use proxy_connection::{Predecessors, ProxyConnection, Survivors};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Error, Json, OpId, Seq, Snapshot, Submission, Token, Version, json,
     read_json,
@@ -91,6 +91,32 @@ impl TabCore {
     /// See `ProxyConnection::rebind`.
     pub fn rebind(&mut self, state: &str) {
         self.inner.rebind(convert::state(state));
+    }
+
+    /// See `ProxyConnection::succeed`.
+    pub fn succeed(&mut self, predecessors: u32, next_seq: f64, next_doc: u32, line: Option<f64>) {
+        self.inner.succeed(Predecessors {
+            count: predecessors,
+            next_seq: Seq(count(next_seq)),
+            next_handle: next_doc,
+            line: line.map(count),
+        });
+    }
+
+    /// See `ProxyConnection::recover`. `sent`: for each submission the number of its op, its token, and 1 where it has a
+    /// callback or 0; `lost`: the same without the number.
+    pub fn recover(&mut self, doc: u32, sent: Vec<f64>, lost: Vec<f64>) {
+        let mut survivors = Survivors::default();
+        for item in sent.chunks_exact(3) {
+            let (seq, submission) = (Seq(count(item[0])), of(item[1], item[2] != 0.0));
+            match survivors.sent.last_mut() {
+                Some((last, submissions)) if *last == seq => submissions.push(submission),
+                Some(_) | None => survivors.sent.push((seq, vec![submission])),
+            }
+        }
+        let lost = lost.chunks_exact(2);
+        survivors.lost = lost.map(|item| of(item[0], item[1] != 0.0)).collect();
+        self.inner.recover(DocHandle(doc), survivors);
     }
 
     /// `connection.state`.

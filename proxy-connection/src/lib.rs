@@ -11,6 +11,7 @@
 
 mod presence;
 mod queries;
+mod recover;
 mod storage;
 mod version;
 
@@ -30,6 +31,7 @@ use proxy_doc::{
 
 pub use presence::TabPresenceEvent;
 pub use queries::TabQueryEvent;
+pub use recover::{Predecessors, Survivors};
 
 /// Messages after which the tab confirms what it received, so that the host can forget.
 const CONFIRM_EVERY: u64 = 64;
@@ -41,6 +43,8 @@ const MAX_OP_SIZE: usize = 512 * 1024;
 pub enum TabEvent {
     /// Post this text to the host.
     ToHost(String),
+    /// Post this text to the host: the op with this number, made of these submissions.
+    SubmitOp(String, Seq, Vec<Token>),
     /// Do this for a document.
     Doc(DocHandle, Event),
     /// The document's oldest op of this number goes to the server now, perhaps not for the first time.
@@ -140,6 +144,10 @@ pub struct ProxyConnection {
     storage: storage::Storage,
     left: bool,
     max_op_size: usize,
+    /// How many machines of this tab have crashed.
+    machine: u32,
+    /// The history that the last of those belonged to.
+    line_before: Option<u64>,
     next_seq: Seq,
     docs: Map<DocHandle, ProxyDoc>,
     by_key: BTreeMap<DocKey, DocHandle>,
@@ -170,6 +178,8 @@ impl ProxyConnection {
             storage: storage::Storage::default(),
             left: false,
             max_op_size: MAX_OP_SIZE,
+            machine: 0,
+            line_before: None,
             next_seq: Seq(1),
             docs: Map::new(),
             by_key: BTreeMap::new(),
@@ -348,14 +358,16 @@ impl ProxyConnection {
         // Where everything is being deleted there is nothing to go on with.
         self.left &= self.is_wiping();
         self.welcomed = false;
-        let resume = if self.epoch.is_some() && !self.left {
-            self.docs.values().filter_map(|doc| doc.resumed()).collect()
+        let resume = if (self.epoch.is_some() || self.machine > 0) && !self.left {
+            let docs = self.docs.values();
+            docs.filter_map(|doc| doc.resumed(self.line)).collect()
         } else {
             Vec::new()
         };
         self.tell_host(&ToHost::Register {
             protocol: PROTOCOL,
             resume,
+            machine: Some(self.machine),
         });
     }
 
@@ -756,7 +768,8 @@ impl ProxyConnection {
             earlier: op.earlier.clone(),
             prevent_compose: op.prevent_compose,
         });
-        Some(TabEvent::ToHost(encode(&message)))
+        let tokens = op.submissions.iter().map(|of| of.token).collect();
+        Some(TabEvent::SubmitOp(encode(&message), seq, tokens))
     }
 
     fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
@@ -805,6 +818,9 @@ impl ProxyConnection {
     }
 
     fn handle_envelope(&mut self, envelope: Envelope) {
+        if self.is_for_predecessor(&envelope.message) {
+            return;
+        }
         if matches!(envelope.message, ToTab::Welcome { .. }) {
             self.welcomed = true;
             let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
@@ -857,6 +873,21 @@ impl ProxyConnection {
                     self.handle_doc_event(handle, event);
                 }
             }
+        }
+    }
+
+    /// Whether the message was on its way to a machine of this tab that has crashed.
+    fn is_for_predecessor(&self, message: &ToTab) -> bool {
+        match message {
+            // A host of an older build does not say whom it means.
+            ToTab::Welcome { machine, .. } => machine.is_some_and(|of| of != self.machine),
+            ToTab::Incompatible { .. } => false,
+            ToTab::Storage(_)
+            | ToTab::Connection(_)
+            | ToTab::Callback { .. }
+            | ToTab::Query { .. }
+            | ToTab::Presence { .. }
+            | ToTab::Doc { .. } => self.machine > 0 && !self.welcomed,
         }
     }
 
@@ -1199,21 +1230,25 @@ impl ProxyConnection {
 }
 
 impl ProxyDoc {
-    /// What another host has to know of it, if anything.
-    fn resumed(&self) -> Option<Resumed> {
+    /// What another host has to know of it, if anything. `line`: the connection's.
+    fn resumed(&self, line: Option<u64>) -> Option<Resumed> {
         let doc = &self.doc;
         let inflight = doc.inflight().and_then(|op| op.id.seq);
-        if self.unplaced || (doc.version().is_none() && inflight.is_none()) {
+        let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).collect();
+        let waits = inflight.is_some() || !accepted.is_empty();
+        if self.unplaced || (doc.version().is_none() && !waits) {
             return None;
         }
+        // Ops of a machine that crashed belong to no state of this one.
+        let line = line.filter(|_| inflight.is_none());
         Some(Resumed {
             key: doc.key().clone(),
             revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
-            line: self.line.or(self.sent.map(|(_, line)| line)),
+            line: self.line.or(self.sent.map(|(_, line)| line)).or(line),
             life: doc.life(),
             live: doc.want_subscribe(),
             inflight,
-            accepted: doc.accepted().filter_map(|op| op.id.seq).collect(),
+            accepted,
         })
     }
 }

@@ -5,8 +5,8 @@
 use std::rc::Rc;
 
 use broker::message::{QueryAction, QueryRequest, State};
-use proxy_connection::{ProxyConnection, TabEvent};
-use proxy_doc::{DocHandle, DocKey, Error, Event, OtType, Types, Version};
+use proxy_connection::{Predecessors, ProxyConnection, Survivors, TabEvent};
+use proxy_doc::{DocHandle, DocKey, Error, Event, OtType, Seq, Submission, Token, Types, Version};
 
 const JSON0: OtType = OtType::Json0(None);
 
@@ -121,4 +121,105 @@ fn an_op_of_a_subtype_that_the_tab_lacks_is_an_error_of_the_document() {
         error.message.contains("serve({subtypes: [subtype]})"),
         "{error}"
     );
+}
+
+const WELCOME: &str = r#"{"host.welcome":{"protocol":1,"connection":{"state":"connected","id":"us","generation":1,"reason":null},"storage":{"line":1},"machine":N}}"#;
+
+/// The machine after one that crashed: `x` had an op on its way, number 7, and one that was not sent.
+fn second_machine() -> (ProxyConnection, DocHandle, Vec<TabEvent>) {
+    let mut tab = ProxyConnection::new(Rc::new(Registry), State::Connected);
+    tab.succeed(Predecessors {
+        count: 1,
+        next_seq: Seq(8),
+        next_handle: 5,
+        line: Some(1),
+    });
+    let handle = tab.get(DocKey {
+        collection: "c".to_owned(),
+        id: "x".to_owned(),
+    });
+    let submission = |token| Submission {
+        token: Token(token),
+        callback: true,
+    };
+    tab.recover(
+        handle,
+        Survivors {
+            sent: vec![(Seq(7), vec![submission(70)])],
+            lost: vec![submission(80)],
+        },
+    );
+    tab.register();
+    let events = std::iter::from_fn(|| tab.poll(0)).collect();
+    (tab, handle, events)
+}
+
+fn callbacks(events: &[TabEvent]) -> Vec<(u64, Option<&str>)> {
+    let of = events.iter().filter_map(|event| match event {
+        TabEvent::Doc(_, Event::Callback { tokens, outcome }) => {
+            let code = outcome.error().and_then(Error::code_text);
+            Some(tokens.iter().map(move |token| (token.0, code)))
+        }
+        _ => None,
+    });
+    of.flatten().collect()
+}
+
+#[test]
+fn the_machine_after_a_crash_asks_for_the_end_of_what_was_sent() {
+    let (mut tab, handle, events) = second_machine();
+    let [TabEvent::ToHost(register)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(register.contains(r#""accepted":[7]"#), "{register}");
+    assert!(register.contains(r#""line":1"#), "{register}");
+    assert!(register.contains(r#""machine":1"#), "{register}");
+    assert_eq!(handle, DocHandle(5));
+    assert!(tab.doc(handle).unwrap().has_write_pending());
+
+    let events = say(&mut tab, &WELCOME.replace('N', "1"));
+    let fetch = events.iter().find_map(|event| match event {
+        TabEvent::ToHost(text) => text.split(r#""callbackId":"#).nth(1),
+        _ => None,
+    });
+    let id: String = fetch
+        .unwrap()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    assert!(id.parse::<u64>().unwrap() >= 1 << 32, "{id}");
+    let snapshot = format!(
+        r#"{{"revision":4,"life":0,"type":"{}","data":{{"n":4}}}}"#,
+        JSON0.uri()
+    );
+    let result = format!(r#"{{"read":{{"snapshot":{snapshot},"version":3}}}}"#);
+    let events = say(
+        &mut tab,
+        &format!(r#"{{"callback":{{"callbackId":{id},"result":{result}}}}}"#),
+    );
+    assert_eq!(tab.doc(handle).unwrap().version(), Some(Version(4)));
+    assert_eq!(callbacks(&events), [(80, Some("ERR_CLIENT_CRASHED"))]);
+
+    let events = say(
+        &mut tab,
+        r#"{"doc.event":{"collection":"c","id":"x","event":{"outcome":{"seqs":[7],"outcome":"done"}}}}"#,
+    );
+    assert_eq!(callbacks(&events), [(70, None)]);
+    assert!(!tab.doc(handle).unwrap().has_pending());
+}
+
+#[test]
+fn what_was_on_its_way_to_a_machine_that_crashed_means_nothing_to_the_next_one() {
+    let (mut tab, handle, _) = second_machine();
+    for message in [
+        &*WELCOME.replace('N', "0"),
+        r#"{"doc.event":{"collection":"c","id":"x","event":{"rollback":{"error":{"message":"of the other"},"rejected":[],"life":0}}}}"#,
+        r#"{"connection.event":{"state":{"state":"stopped","generation":1}}}"#,
+    ] {
+        let events = say(&mut tab, message);
+        assert!(events.is_empty(), "{message}: {events:?}");
+    }
+    assert!(tab.doc(handle).unwrap().has_write_pending());
+    let events = say(&mut tab, &WELCOME.replace('N', "1"));
+    assert!(!events.is_empty());
 }

@@ -234,7 +234,7 @@ impl Doc {
             let error = Error::new(codes::ERR_INGESTED_SNAPSHOT_HAS_NO_VERSION, message);
             return self.call_or_emit(up, waiters, error);
         };
-        if self.ty.is_some() || self.has_write_pending() {
+        if self.ty.is_some() || self.is_written() {
             return self.ingest_over_state(up, v, waiters);
         }
         if self.version.is_some_and(|version| version > v) {
@@ -259,6 +259,13 @@ impl Doc {
         if let Some(name) = unknown {
             up.emit(Event::Error(self.type_not_recognized(&name)));
         }
+    }
+
+    /// Whether ops have made a state here that a snapshot must not replace. Accepted ops without a state are those of a
+    /// machine that crashed: the host's snapshot has them.
+    fn is_written(&self) -> bool {
+        let is_without = self.version.is_none() && self.unaccepted().next().is_none();
+        self.has_write_pending() && !is_without
     }
 
     /// ShareDB's message in a tab; in the host it has to say where the type is missing.

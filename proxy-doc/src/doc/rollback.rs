@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::{Doc, Edge, Rollback, Snapshot, SnapshotType, Upstream, Waiter, tokens};
-use crate::{Error, Event, OpKind, Outcome, PendingOp, Task, Token, codes, transform_x};
+use crate::{
+    Error, Event, OpId, OpKind, Outcome, PendingOp, Seq, Submission, Task, Token, codes,
+    transform_x,
+};
 
 impl Doc {
     /// The inflight op was rejected: undo just that one where the type can, or everything.
@@ -96,6 +99,39 @@ impl Doc {
                 others,
             },
         );
+    }
+
+    /// Goes on for a machine that crashed. The upstream may have the ops that were `sent`, and will say how they end;
+    /// the `lost` ones, which it does not have, end with `error` when the state is here again.
+    pub fn recover(
+        &mut self,
+        up: &mut Upstream<'_>,
+        sent: Vec<(Seq, Vec<Submission>)>,
+        lost: Vec<Submission>,
+        error: Error,
+    ) {
+        let op = |submissions: Vec<Submission>, seq: Option<Seq>| PendingOp {
+            submissions,
+            ..PendingOp::restored(OpKind::Noop, None, OpId { src: None, seq }, None)
+        };
+        let sent = sent
+            .into_iter()
+            .map(|(seq, submissions)| op(submissions, Some(seq)));
+        self.accepted.extend(sent);
+        let others: Vec<PendingOp> = lost.into_iter().map(|of| op(vec![of], None)).collect();
+        let waiter = if others.is_empty() {
+            Waiter::Refresh
+        } else {
+            let rejected = Vec::new();
+            Waiter::Rollback(Box::new(Rollback {
+                error,
+                rejected,
+                others,
+            }))
+        };
+        // Until the state has come there is nothing to write to, and a writer is told so.
+        self.rollbacks += 1;
+        self.request_fetch(up, waiter, true);
     }
 
     pub(super) fn take_ops(&mut self) -> Vec<PendingOp> {

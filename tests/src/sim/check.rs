@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ot_json0::{Object, Value};
-use proxy_doc::Token;
+use proxy_doc::{Token, codes};
 
 use super::kept;
 use super::ledger::{Call, End, What};
@@ -250,8 +250,9 @@ fn check_log(world: &mut World) {
             if let What::Marked(mark) = &call.what {
                 let times = marks.get(mark.as_str()).copied().unwrap_or(0);
                 let lost = times == 0 && call.end == Some(End::Done) && !may_vanish(world);
+                let discarded = matches!(&call.end, Some(End::Failed(error)) if error.starts_with(codes::ERR_CLIENT_CRASHED));
                 let forgotten = call.left && times == 0 && nothing_is_lost(world);
-                if times > 1 || lost || forgotten {
+                if times > 1 || lost || forgotten || (discarded && times > 0) {
                     found.push(format!(
                         "{key}: {mark} is in the log {times} times: {call:?}"
                     ));

@@ -43,10 +43,12 @@ pub(super) fn config(seed: u64) -> Config {
         small_writes: kept != Kept::Nothing && r.once_in(2),
         lags: None,
         leaves: r.once_in(3),
+        crashes: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
     }
+    config.crashes = r.once_in(2);
     config
 }
 
@@ -90,6 +92,9 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     }
     if world.config.kills && r.once_in(60) {
         return kill(world, r);
+    }
+    if world.config.crashes && r.once_in(60) {
+        return Step::CrashTab { tab: tab(world, r) };
     }
     let left = world.tabs.iter().filter(|tab| tab.open && !tab.linked);
     let left: Vec<usize> = left.map(|tab| tab.number).collect();

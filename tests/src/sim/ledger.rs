@@ -51,6 +51,10 @@ pub(super) struct Ledger {
     pub(super) losses: bool,
     /// What happened.
     pub(super) census: BTreeSet<&'static str>,
+    /// Ops that a machine had not sent when it crashed: they end with `ERR_CLIENT_CRASHED`, and no other does.
+    pub(super) crashed: BTreeSet<Token>,
+    /// Ops that it had sent: where a host dies, too, nobody may know of them any more.
+    pub(super) recovered: BTreeSet<Token>,
     /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
 }
@@ -100,7 +104,15 @@ impl Ledger {
             return self.problems.push(text);
         }
         call.end = Some(end);
+        let is_crash =
+            matches!(outcome, Outcome::Failed(error) if error.is(codes::ERR_CLIENT_CRASHED));
+        if is_crash && !self.crashed.contains(&token) {
+            let text = format!("callback {token} of an op that was sent: {outcome:?}");
+            return self.problems.push(text);
+        }
+        let is_known = self.crashed.contains(&token) || self.recovered.contains(&token);
         if let Outcome::Failed(error) = outcome
+            && !(is_known && (is_crash || is_loss(error)))
             && (self.no_errors || (is_loss(error) && !self.losses))
         {
             let text = format!("callback {token} failed: {error}");

@@ -99,6 +99,9 @@ pub struct Config {
     /// Whether tabs go in the moment after an edit.
     #[serde(default)]
     pub leaves: bool,
+    /// Whether machines of tabs crash now and then.
+    #[serde(default)]
+    pub crashes: bool,
 }
 
 impl Config {
@@ -242,6 +245,11 @@ pub enum Step {
         doc: Option<usize>,
         /// For everything that is chance in the edit.
         seed: u64,
+    },
+    /// The tab's machine crashes, and the next one takes its place. What is on its way stays on its way.
+    CrashTab {
+        /// The tab.
+        tab: usize,
     },
     /// Messages of the tab arrive at the host.
     ToHost {

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use broker::message::{DocEvent, Envelope, State, Status, ToHost, ToTab, decode, encode};
 use ot_json0::{Op, Value};
-use proxy_connection::{ProxyConnection, TabEvent};
+use proxy_connection::{Predecessors, ProxyConnection, Survivors, TabEvent};
 use proxy_doc::{
-    CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Snapshot, SnapshotType,
-    Submission, TabId, Token, Types, Version, json,
+    CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Seq, Snapshot, SnapshotType,
+    Submission, TabId, Token, Types, Version, codes, json,
 };
 
 use super::edit::{self, Style};
@@ -66,8 +66,33 @@ pub(super) struct Tab {
     confirmed: u64,
     nesting: usize,
     style: Style,
+    /// What the application called and has no end, in its order: what the shim remembers for the next machine.
+    calls: Vec<Remembered>,
+    /// How many machines have crashed.
+    crashes: u32,
+    /// The host has taken this machine.
+    is_met: bool,
+    /// The number of the last op that was sent.
+    last_seq: Seq,
     /// What the server has, for [`Act::Ingest`].
     pub(super) served: Vec<Option<Snapshot>>,
+}
+
+/// A call without an end.
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    token: Token,
+    doc: DocHandle,
+    what: Called,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Called {
+    /// Ops: whether there is a callback, and the number under which it was sent.
+    Op(bool, Option<Seq>),
+    Fetch,
+    Subscribe,
+    Unsubscribe,
 }
 
 impl Tab {
@@ -108,6 +133,10 @@ impl Tab {
             confirmed: 0,
             nesting: 0,
             style,
+            calls: Vec::new(),
+            crashes: 0,
+            is_met: false,
+            last_seq: Seq(0),
             served: Vec::new(),
         };
         tab.enter(ledger, |connection| connection.register());
@@ -144,7 +173,12 @@ impl Tab {
         if let Ok(envelope) = decode::<Envelope>(text) {
             self.received += 1;
             match envelope.message {
-                ToTab::Welcome { .. } => (self.received, self.confirmed) = (1, 0),
+                ToTab::Welcome { machine, .. } if machine == Some(self.crashes) => {
+                    (self.received, self.confirmed) = (1, 0);
+                    self.is_met = true;
+                }
+                // For a machine that crashed.
+                _ if !self.is_met => self.received = 0,
                 ToTab::Doc {
                     event: DocEvent::Op { revision, next, .. },
                     ..
@@ -176,6 +210,113 @@ impl Tab {
         (self.received, self.confirmed) = (0, 0);
         self.enter(ledger, |connection| connection.register());
         self.enter(ledger, |connection| connection.host_lost());
+    }
+
+    /// The machine crashed. The next one is told what is known without it, as the shim tells it.
+    pub(super) fn crash(&mut self, ledger: &mut Ledger, types: Rc<dyn Types>) {
+        self.crashes += 1;
+        let state = self.connection.state();
+        let old = std::mem::replace(&mut self.connection, ProxyConnection::new(types, state));
+        self.connection.succeed(Predecessors {
+            count: self.crashes,
+            next_seq: self.last_seq.next(),
+            next_handle: 1 + self.docs.iter().map(|doc| doc.handle.0).max().unwrap_or(0),
+            line: self.line,
+        });
+        self.later.clear();
+        self.is_met = false;
+        (self.received, self.confirmed) = (0, 0);
+        for number in 0..self.docs.len() {
+            self.recover(ledger, &old, number);
+        }
+        self.enter(ledger, |connection| connection.register());
+        self.enter(ledger, |connection| connection.host_lost());
+        ledger.count(true, "a machine of a tab crashed");
+    }
+
+    fn recover(&mut self, ledger: &mut Ledger, old: &ProxyConnection, number: usize) {
+        let TabDoc {
+            key,
+            handle: before,
+            exists,
+            ..
+        } = &self.docs[number];
+        let (key, before, exists) = (key.clone(), *before, *exists);
+        let handle = self.connection.get(key.clone());
+        let mut survivors = Survivors::default();
+        let mut reads = Vec::new();
+        for call in self.calls.iter_mut().filter(|call| call.doc == before) {
+            call.doc = handle;
+            match call.what {
+                Called::Op(callback, seq) => {
+                    let token = call.token;
+                    let submission = Submission { token, callback };
+                    match (seq, survivors.sent.last_mut()) {
+                        (Some(seq), Some((last, of))) if *last == seq => of.push(submission),
+                        (Some(seq), _) => survivors.sent.push((seq, vec![submission])),
+                        (None, _) => survivors.lost.push(submission),
+                    }
+                    let known = if seq.is_some() {
+                        &mut ledger.recovered
+                    } else {
+                        &mut ledger.crashed
+                    };
+                    known.insert(token);
+                }
+                what => reads.push((what, Some(call.token))),
+            }
+        }
+        ledger.count(
+            !survivors.sent.is_empty(),
+            "a machine crashed with an op on its way",
+        );
+        ledger.count(
+            !survivors.lost.is_empty(),
+            "a machine crashed with an op that was not sent",
+        );
+        ledger.destroyed.push((self.id.clone(), key));
+        let doc = &mut self.docs[number];
+        doc.handle = handle;
+        doc.set(false, Value::Null);
+        doc.version = None;
+        doc.batches.clear();
+        if exists || !survivors.sent.is_empty() || !survivors.lost.is_empty() {
+            self.enter(ledger, |connection| connection.recover(handle, survivors));
+        }
+        if let (Some(old), Some(new)) = (old.doc(before), self.connection.doc_mut(handle)) {
+            new.prevent_compose = old.prevent_compose;
+            new.submit_source = old.submit_source;
+            if old.paused() {
+                new.pause();
+            }
+            if old.want_subscribe() {
+                reads.insert(0, (Called::Subscribe, None));
+            }
+        }
+        for (what, token) in reads {
+            self.enter(ledger, |connection| match what {
+                Called::Fetch => connection.fetch(handle, token),
+                Called::Subscribe => connection.subscribe(handle, token),
+                Called::Unsubscribe => connection.unsubscribe(handle, token),
+                Called::Op(..) => {}
+            });
+        }
+    }
+
+    fn remember(&mut self, doc: DocHandle, token: Option<Token>, what: Called) {
+        self.calls
+            .extend(token.map(|token| Remembered { token, doc, what }));
+    }
+
+    fn remember_op(&mut self, doc: DocHandle, Submission { token, callback }: Submission) {
+        self.remember(doc, Some(token), Called::Op(callback, None));
+    }
+
+    fn ended(&mut self, ledger: &mut Ledger, tokens: &[Token], outcome: &proxy_doc::Outcome) {
+        self.calls.retain(|call| !tokens.contains(&call.token));
+        tokens
+            .iter()
+            .for_each(|token| ledger.answered(*token, outcome));
     }
 
     /// It is gone.
@@ -233,6 +374,19 @@ impl Tab {
     fn run(&mut self, ledger: &mut Ledger, event: TabEvent) -> Result<(), Error> {
         match event {
             TabEvent::ToHost(text) => self.to_host.push_back(text),
+            TabEvent::SubmitOp(text, seq, tokens) => {
+                self.last_seq = self.last_seq.max(seq);
+                for call in self
+                    .calls
+                    .iter_mut()
+                    .filter(|call| tokens.contains(&call.token))
+                {
+                    if let Called::Op(_, sent) = &mut call.what {
+                        *sent = Some(seq);
+                    }
+                }
+                self.to_host.push_back(text);
+            }
             TabEvent::Doc(handle, event) => return self.run_doc_event(ledger, handle, event),
             TabEvent::State(..) | TabEvent::Pong | TabEvent::ConnectionError(_) => {}
             TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
@@ -259,9 +413,7 @@ impl Tab {
         let Some(number) = self.docs.iter().position(|doc| doc.handle == handle) else {
             // Destroyed: only callbacks still count.
             if let Event::Callback { tokens, outcome } = event {
-                tokens
-                    .iter()
-                    .for_each(|token| ledger.answered(*token, &outcome));
+                self.ended(ledger, &tokens, &outcome);
             }
             return Ok(());
         };
@@ -303,13 +455,19 @@ impl Tab {
                 return Ok(());
             }
             Event::Callback { tokens, outcome } => {
-                tokens
-                    .iter()
-                    .for_each(|token| ledger.answered(*token, &outcome));
+                self.ended(ledger, &tokens, &outcome);
                 On::Callback
             }
             Event::NoWritePending => On::NoWritePending,
             Event::NothingPending => On::NothingPending,
+            // Of ops without a callback that a machine had not sent when it crashed.
+            Event::Error(error) if error.is(codes::ERR_CLIENT_CRASHED) => On::Error,
+            // Of those that it had sent, and that its host did not get.
+            Event::Error(error)
+                if error.is(codes::ERR_HOST_LOST) && !ledger.recovered.is_empty() =>
+            {
+                On::Error
+            }
             Event::Error(error) => {
                 ledger.error(|| format!("tab {}: error event: {error}", self.number));
                 On::Error
@@ -369,20 +527,24 @@ impl Tab {
                     submission(&mut r, token, self.refuses(handle)),
                     self.source(doc, &mut r),
                 );
+                self.remember_op(handle, submission);
                 self.call(ledger, |connection| {
                     connection.del(handle, source, submission)
                 })
             }
             Act::Subscribe => {
                 let token = self.read_token(ledger, doc, &mut r);
+                self.remember(handle, token, Called::Subscribe);
                 self.call(ledger, |connection| connection.subscribe(handle, token))
             }
             Act::Unsubscribe => {
                 let token = self.read_token(ledger, doc, &mut r);
+                self.remember(handle, token, Called::Unsubscribe);
                 self.call(ledger, |connection| connection.unsubscribe(handle, token))
             }
             Act::Fetch => {
                 let token = self.read_token(ledger, doc, &mut r);
+                self.remember(handle, token, Called::Fetch);
                 self.call(ledger, |connection| connection.fetch(handle, token))
             }
             Act::Flush => self.call(ledger, |connection| connection.flush(handle)),
@@ -440,6 +602,7 @@ impl Tab {
             ledger.calls[token.0 as usize].what = What::Unmarked;
         }
         let (submission, source) = (submission(r, token, heard), self.source(doc, r));
+        self.remember_op(handle, submission);
         self.call(ledger, |connection| {
             connection.submit_op(handle, &text_json(op), source, submission)
         })
@@ -456,6 +619,7 @@ impl Tab {
         let token = ledger.call(self.number, doc, What::Unmarked);
         let (handle, op) = (self.docs[doc].handle, *r.pick(&BAD));
         let submission = submission(r, token, false);
+        self.remember_op(handle, submission);
         self.call(ledger, |connection| {
             connection.submit_op(handle, &text_json(op.to_owned()), None, submission);
         })
@@ -467,6 +631,7 @@ impl Tab {
         let data = Some(text_json(edit::initial(r, &mark).to_json()));
         let (submission, source) = (submission(r, token, exists), self.source(doc, r));
         let name = (*r.pick(&["json0", ot_json0::URI])).to_owned();
+        self.remember_op(handle, submission);
         self.call(ledger, |connection| {
             connection.create(handle, name, data, source, submission)
         })

@@ -196,6 +196,16 @@ impl World {
                 true
             }),
             Step::Wake { tab, doc, seed } => self.wake(tab, doc, seed),
+            Step::CrashTab { tab } => {
+                let types = Rc::clone(&self.types);
+                self.with_tab(tab, |tab, ledger| {
+                    let runs = !tab.blocked;
+                    if runs {
+                        tab.crash(ledger, types);
+                    }
+                    runs
+                })
+            }
             Step::ToHost { tab, count } => self.deliver_to_host(tab, count),
             Step::ToTab { tab, count } => self.deliver_to_tab(tab, count),
             Step::ToServer { socket, count } => self.deliver_to_server(socket, count),
@@ -661,6 +671,7 @@ impl World {
                     &encode(&ToHost::Register {
                         protocol: 1,
                         resume: Vec::new(),
+                        machine: None,
                     }),
                 );
                 for _ in 0..r.below(4) {

@@ -103,7 +103,11 @@ impl Host {
         let error = died();
         self.warn(format!("From tab {}: {}: {text}", tab.0, error.message));
         match message {
-            ToHost::Register { protocol, resume } => {
+            ToHost::Register {
+                protocol,
+                resume,
+                machine,
+            } => {
                 // What it holds may be what the host died on: it starts again with all of it.
                 let anew = resume.into_iter().map(|mut doc| {
                     doc.line = None;
@@ -112,6 +116,7 @@ impl Host {
                 let message = ToHost::Register {
                     protocol,
                     resume: anew.collect(),
+                    machine,
                 };
                 self.handle_tab_message(tab, message);
             }

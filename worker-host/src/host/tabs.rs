@@ -59,7 +59,11 @@ impl Host {
             ));
         }
         match message {
-            ToHost::Register { protocol, resume } => self.register(tab, protocol, resume),
+            ToHost::Register {
+                protocol,
+                resume,
+                machine,
+            } => self.register(tab, protocol, resume, machine),
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
             ToHost::Ping {} => self.ping(tab.clone()),
@@ -128,7 +132,7 @@ impl Host {
 
     // ---- Coming and going ----
 
-    fn register(&mut self, tab: &TabId, protocol: u32, resume: Vec<Resumed>) {
+    fn register(&mut self, tab: &TabId, protocol: u32, resume: Vec<Resumed>, machine: Option<u32>) {
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
@@ -151,6 +155,7 @@ impl Host {
             tab,
             ToTab::Welcome {
                 protocol: PROTOCOL,
+                machine,
                 connection,
                 storage: self.storage_state(),
             },
