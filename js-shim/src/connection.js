@@ -5,6 +5,7 @@
 import { EventEmitter } from 'events';
 
 import { checkConnectionOptions } from './connection-options.js';
+import { causeOfDeath, isDead, noteOwner } from './cores.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
 import { checkDurableStore } from './durable-options.js';
@@ -14,7 +15,9 @@ import { PageLife } from './page-life.js';
 import { PageLink } from './page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
+import { CRASHED, isOverflow, startAgain } from './restart.js';
 import { asError, shared, toError } from './shared.js';
+import { ShortLives } from './short-lives.js';
 import { enterNested, leaveNested } from './stack.js';
 import { TabCore } from './tab-core.js';
 import { endOfListener, nextTick } from './ticks.js';
@@ -74,7 +77,30 @@ export class Connection extends EventEmitter {
     /** Whether reads are being collected. */
     this.bulk = false;
     this._link = link;
-    this._core = new TabCore(/** @type {any} */ (typesBridge), link.initialState);
+    this._machine = new TabCore(/** @type {any} */ (typesBridge), link.initialState);
+    noteOwner(this._machine, this);
+    /** What is known beside the machine, for the one that comes after it when it has crashed. */
+    this._known = {
+      /** The state, as the application was told last. */
+      state: link.initialState,
+      /** The history that the host named last. @type {number | undefined} */
+      line: undefined,
+      /** The number of the last op that was sent. */
+      lastSeq: 0,
+      /** The highest number of a document. */
+      lastHandle: -1,
+      /** Machines that have crashed. */
+      crashes: 0,
+    };
+    this._lives = new ShortLives();
+    /** A machine takes the place of one that crashed. */
+    this._isStarting = false;
+    /** Machines crashed too often: no other one is made. */
+    this._isGivenUp = false;
+    /** The host does not know the machine yet: the connection was closed when it began. */
+    this._isUnregistered = false;
+    /** Messages for the host that have to wait for the registration. @type {string[] | null} */
+    this._held = null;
     /** Documents by the machine's number. @type {Map<number, Doc>} */
     this._docs = new Map();
     /** What a token stands for: callback, source and content of a call. @type {Map<number, any>} */
@@ -105,16 +131,30 @@ export class Connection extends EventEmitter {
     this._inbox = [];
     this._page = new PageLife(() => this._flushAll());
     this._page.watch();
-    if (durableStore?.maxOpBytes) this._core.limitOps(durableStore.maxOpBytes);
+    this._maxOpBytes = durableStore?.maxOpBytes;
+    if (this._maxOpBytes) this._core.limitOps(this._maxOpBytes);
     link.attach(this);
     this._run(() => this._core.register());
     if (durableStore) this._run(() => this._core.watchStorage());
     if (durableStore?.persist) this._askToPersist();
   }
 
+  /** The machine. One that crashed is replaced as soon as nothing of it is on the stack. */
+  get _core() {
+    if (isDead(this._machine) && !this._busy && !this._isStarting && !this._isGivenUp)
+      startAgain(this);
+    return this._machine;
+  }
+
+  /** The machine has died; another one is made now, if none was called for. */
+  coreDied() {
+    if (!this._closed) void this._core;
+  }
+
   // ---- What is so ----
 
   get state() {
+    if (this._isGivenUp) return 'closed';
     return this._core.state;
   }
 
@@ -197,7 +237,7 @@ export class Connection extends EventEmitter {
     [collection, id] = [String(collection), String(id)];
     let doc = this.getExisting(collection, id);
     if (!doc) {
-      const held = this._docs.get(this._core.get(collection, id));
+      const held = this._docs.get(this._handleOf(collection, id));
       if (held && this._isRemoved(held)) this._forget(held);
       doc = this._docOf(collection, id);
       this._addDoc(doc);
@@ -216,8 +256,20 @@ export class Connection extends EventEmitter {
   _docOf(collection, id) {
     const existing = this.getExisting(collection, id);
     return (
-      existing ?? this._docs.get(this._core.get(collection, id)) ?? new Doc(this, collection, id)
+      existing ?? this._docs.get(this._handleOf(collection, id)) ?? new Doc(this, collection, id)
     );
+  }
+
+  /**
+   * The machine's number of a document.
+   *
+   * @param {string} collection
+   * @param {string} id
+   */
+  _handleOf(collection, id) {
+    const handle = this._core.get(collection, id);
+    this._known.lastHandle = Math.max(this._known.lastHandle, handle);
+    return handle;
   }
 
   /**
@@ -228,7 +280,7 @@ export class Connection extends EventEmitter {
    */
   _dropUnseen(collection, id) {
     if (this.getExisting(collection, id)) return;
-    const handle = this._core.get(collection, id);
+    const handle = this._handleOf(collection, id);
     this._docs.delete(handle);
     this._run(() => this._core.destroy(handle));
   }
@@ -611,7 +663,9 @@ export class Connection extends EventEmitter {
   }
 
   _noteStorage() {
-    if (!this._wiped) this._setStorage(describeStorage(this._core.storageState(), this._persisted));
+    const text = this._core.storageState();
+    if (text) this._known.line = JSON.parse(text).line;
+    if (!this._wiped) this._setStorage(describeStorage(text, this._persisted));
   }
 
   /** @param {import('./index.d.cts').StorageInfo} storage */
@@ -666,7 +720,9 @@ export class Connection extends EventEmitter {
     }
     const { _closed: closed } = this;
     this._closed = false;
+    this._isGivenUp = false;
     try {
+      this._registerAgain();
       this._link.bind(socket);
     } catch (error) {
       this._closed = closed;
@@ -675,11 +731,36 @@ export class Connection extends EventEmitter {
     this._page.watch();
   }
 
+  /** A machine that began while this was closed is not known to the host. */
+  _registerAgain() {
+    const { _core: core } = this;
+    if (!this._isUnregistered) return;
+    this._isUnregistered = false;
+    this._run(() => core.register());
+  }
+
   close() {
     this._closed = true;
     this._page.leave();
     this._link.close();
     this._endWaits();
+  }
+
+  /**
+   * Machines crash whatever is done.
+   *
+   * @param {any} error
+   */
+  _endForCrashes(error) {
+    this._closed = true;
+    this._page.leave();
+    this._endWaits();
+    this._known.state = 'closed';
+    nextTick(() => {
+      this.emit('closed', error);
+      this.emit('state', 'closed', error);
+      this.emit('error', error);
+    });
   }
 
   /**
@@ -777,30 +858,51 @@ export class Connection extends EventEmitter {
    * @param {() => void} call
    */
   _run(call) {
+    const { _core: core } = this;
     enterNested();
     this._busy++;
     try {
-      const mark = this._core.depth();
+      const mark = core.depth();
       call();
-      this._drain(mark);
+      this._drain(core, mark);
+    } catch (error) {
+      if (!isDead(core)) throw error;
+      this._noticeCrash(core, error);
     } finally {
       this._busy--;
       leaveNested();
     }
   }
 
-  /** @param {number} mark */
-  _drain(mark) {
+  /**
+   * @param {TabCore} core
+   * @param {number} mark
+   */
+  _drain(core, mark) {
     let failure;
-    for (let event = this._core.poll(mark); event; event = this._core.poll(mark)) {
+    for (let event = core.poll(mark); event; event = isDead(core) ? undefined : core.poll(mark)) {
       try {
         this._handle(event);
       } catch (error) {
         // What is left then is not the application's, and is done before the exception goes on.
-        if (!this._core.threw(mark, error)) failure ??= { error };
+        if (isDead(core) || !core.threw(mark, error)) failure ??= { error };
       }
     }
     if (failure) throw failure.error;
+  }
+
+  /**
+   * The machine crashed in a call, or had crashed before. What was called has an end all the same: the next machine gives
+   * it one. Where the stack ended the application is told, as by the stock client, and so it is of its own exceptions.
+   *
+   * @param {TabCore} core
+   * @param {any} error
+   */
+  _noticeCrash(core, error) {
+    if (this._isGivenUp) throw error;
+    const cause = causeOfDeath(core);
+    const isOwn = error === cause || error?.code === 'ERR_CORE_DEAD';
+    if (!isOwn || isOverflow(error)) throw error;
   }
 
   /**
@@ -811,6 +913,8 @@ export class Connection extends EventEmitter {
    * @param {boolean} urgent
    */
   _receive(text, urgent) {
+    // Of a host that was told nothing by the machine that is here now.
+    if (this._isUnregistered) return;
     if (urgent) return this._run(() => this._core.handleMessage(text));
     this._inbox.push(text);
     if (this._busy) nextTick(() => this._readInbox());
@@ -840,11 +944,35 @@ export class Connection extends EventEmitter {
 
   /** The host died, and the link has reached another one. */
   _changeHost() {
-    this._inbox.length = 0;
-    this._run(() => this._core.register());
-    this._run(() => this._core.hostLost());
-    for (const query of Object.values(this.queries)) query.send();
-    for (const { ask } of this._snapshotRequests.values()) ask();
+    this._holding(() => {
+      this._inbox.length = 0;
+      this._run(() => this._core.register());
+      this._run(() => this._core.hostLost());
+      for (const query of Object.values(this.queries)) query.send();
+      for (const { ask } of this._snapshotRequests.values()) ask();
+    });
+  }
+
+  /**
+   * Posts what follows from the calls when all are through: a host in this page answers at once.
+   *
+   * @param {() => void} calls
+   */
+  _holding(calls) {
+    if (this._held) return calls();
+    const held = (this._held = /** @type {string[]} */ ([]));
+    try {
+      calls();
+    } finally {
+      this._held = null;
+      for (const text of held) this._post(text);
+    }
+  }
+
+  /** @param {string} text */
+  _post(text) {
+    if (this._held) this._held.push(text);
+    else this._link.post(text);
   }
 
   /** The page may be about to go: what was submitted is for the host, which may outlive the page. */
@@ -871,7 +999,12 @@ export class Connection extends EventEmitter {
   _handle(event) {
     switch (event[0]) {
       case Kind.ToHost:
-        return this._link.post(event[1]);
+        return this._post(event[1]);
+      case Kind.SubmitOp: {
+        const [, text, seq, tokens] = event;
+        this._noteSent(seq, tokens);
+        return this._post(text);
+      }
       case Kind.State:
         return this._announce(event[1], event[2]);
       case Kind.ConnectionError:
@@ -964,11 +1097,27 @@ export class Connection extends EventEmitter {
       case Kind.NothingPending:
         return void doc.emit('nothing pending');
       case Kind.DocError:
-        return void doc.emit('error', toError(event[2]));
+        return void doc.emit('error', withDiscarded(toError(event[2]), doc));
       case Kind.FlushLater:
         return this._later(() => this._core.flush(doc._handle));
       case Kind.UnsubscribedLater:
         return this._later(() => this._core.finishUnsubscribe(doc._handle));
+    }
+  }
+
+  /**
+   * An op goes to the host, which from now on knows how it ends.
+   *
+   * @param {number} seq
+   * @param {number[]} tokens
+   */
+  _noteSent(seq, tokens) {
+    this._known.lastSeq = Math.max(this._known.lastSeq, seq);
+    for (const token of tokens) {
+      const submission = this._submissions.get(token);
+      if (!submission) continue;
+      submission.seq = seq;
+      submission.content = undefined;
     }
   }
 
@@ -989,8 +1138,8 @@ export class Connection extends EventEmitter {
    * @param {any} outcome `undefined`, `null` or the parts of an error
    */
   _callBack(tokens, outcome) {
-    const error = Array.isArray(outcome) ? toError(outcome) : outcome;
     const ended = tokens.map((token) => this._take(token));
+    const error = Array.isArray(outcome) ? withDiscarded(toError(outcome), ended[0]?.doc) : outcome;
     for (const submission of ended) submission?.callback?.(error);
   }
 
@@ -1014,10 +1163,22 @@ export class Connection extends EventEmitter {
    * @param {string | undefined} text
    */
   _announce(state, text) {
+    this._known.state = state;
     for (const query of Object.values(this.queries)) query.sent = this.canSend;
     if (state !== 'connecting' && state !== 'connected') this.agent = null;
     const reason = this._link.takeReason(text);
     this.emit(state, reason);
     this.emit('state', state, reason);
   }
+}
+
+/**
+ * Where a crash was the end of ops, the error says of which.
+ *
+ * @param {any} error
+ * @param {Doc | undefined} doc
+ */
+function withDiscarded(error, doc) {
+  if (error.code === CRASHED) error.discarded = doc?._discarded ?? [];
+  return error;
 }

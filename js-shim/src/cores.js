@@ -9,6 +9,7 @@
  */
 
 import { shared } from './shared.js';
+import { nextTick } from './ticks.js';
 
 /**
  * What wasm-bindgen generates for one module.
@@ -19,7 +20,11 @@ import { shared } from './shared.js';
  * @property {() => WebAssembly.Module} module
  * @property {() => WebAssembly.Memory} memory
  *
- * @typedef {{bindings: any, isDead: boolean, cause: unknown}} Instance `cause` is what it died of
+ * @typedef {object} Instance
+ * @property {any} bindings
+ * @property {boolean} isDead
+ * @property {unknown} cause what it died of
+ * @property {WeakRef<{coreDied: () => void}>[]} owners of its cores
  */
 
 /** The private parts of a core. */
@@ -38,6 +43,8 @@ export class CoreModule {
     this._module = undefined;
     /** @type {Instance | undefined} */
     this._instance = undefined;
+    /** No other core is to be made in it. */
+    this._isFull = false;
   }
 
   /**
@@ -65,7 +72,8 @@ export class CoreModule {
   /** @param {B} bindings with an instance */
   _begin(bindings) {
     this._module = bindings.module();
-    this._instance = { bindings, isDead: false, cause: undefined };
+    this._isFull = false;
+    this._instance = { bindings, isDead: false, cause: undefined, owners: [] };
   }
 
   /** Bytes of memory of the instance. */
@@ -75,13 +83,23 @@ export class CoreModule {
 
   /** @returns {Instance} */
   _livingInstance() {
-    if (this._instance?.isDead) {
-      const bindings = this._makeBindings();
-      // Some browsers make no instance of this size synchronously in a page: then this throws, and there is no other core.
+    const instance = /** @type {Instance} */ (this._instance);
+    if (!instance.isDead && !this._isFull) return instance;
+    const bindings = this._makeBindings();
+    try {
       bindings.initSync({ module: this._module });
-      this._begin(bindings);
+    } catch (error) {
+      // Some browsers make no instance of this size synchronously in a page.
+      if (instance.isDead) throw error;
+      return instance;
     }
+    this._begin(bindings);
     return /** @type {Instance} */ (this._instance);
+  }
+
+  /** The cores that are made from now on do not die with those before. */
+  separate() {
+    this._isFull = true;
   }
 
   /**
@@ -151,10 +169,26 @@ function enter(parts, readable, call, args) {
     // Before anything is called: there may be no stack left.
     instance.isDead = true;
     instance.cause = error;
-    if (!wasDead && !isLethal(parts, readable, error)) instance.isDead = false;
+    if (!wasDead) {
+      if (isLethal(parts, readable, error)) tellOwners(instance);
+      else instance.isDead = false;
+    }
     throw error;
   } finally {
     parts.isEntered = false;
+  }
+}
+
+/**
+ * In the next tick: now the core may be on the stack, and the stack may be full.
+ *
+ * @param {Instance} instance
+ */
+function tellOwners(instance) {
+  try {
+    nextTick(() => instance.owners.forEach((owner) => owner.deref()?.coreDied()));
+  } catch {
+    // Not even that: they notice when they call.
   }
 }
 
@@ -196,4 +230,26 @@ function reentered() {
  */
 export function isDead(core) {
   return /** @type {any} */ (core)[PARTS].instance.isDead;
+}
+
+/**
+ * Has the owner of a core told when the core dies, also if it dies with another one of its instance.
+ *
+ * @param {object} core
+ * @param {{coreDied: () => void}} owner
+ */
+export function noteOwner(core, owner) {
+  const { instance } = /** @type {any} */ (core)[PARTS];
+  const living = instance.owners.filter((/** @type {WeakRef<any>} */ known) => known.deref());
+  instance.owners = [...living, new WeakRef(owner)];
+}
+
+/**
+ * What the core died of.
+ *
+ * @param {any} core
+ * @returns {any}
+ */
+export function causeOfDeath(core) {
+  return core[PARTS].instance.cause;
 }

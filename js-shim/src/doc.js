@@ -45,7 +45,13 @@ export class Doc extends EventEmitter {
     /** The JSON of a value that nobody has read yet. @type {string | undefined} */
     this._unread = undefined;
     /** The machine's number of this document. */
-    this._handle = connection._core.get(collection, id);
+    this._handle = connection._handleOf(collection, id);
+    /** What the application wants of it, for the machine that comes after one that crashed. */
+    this._wishes = { subscribe: false, paused: false, preventCompose: false, submitSource: false };
+    /** A machine crashed that held its state, and the state is not here again. */
+    this._isLost = false;
+    /** What was submitted and given up then. @type {import('./index.d.cts').Discarded[]} */
+    this._discarded = [];
     this._wantsDestroy = false;
     /** Whether it was in `connection.collections`. */
     this._wasSeen = false;
@@ -122,6 +128,7 @@ export class Doc extends EventEmitter {
   }
 
   set preventCompose(on) {
+    this._wishes.preventCompose = Boolean(on);
     this.connection._core.setPreventCompose(this._handle, Boolean(on));
   }
 
@@ -130,6 +137,7 @@ export class Doc extends EventEmitter {
   }
 
   set submitSource(on) {
+    this._wishes.submitSource = Boolean(on);
     this.connection._core.setSubmitSource(this._handle, Boolean(on));
   }
 
@@ -161,8 +169,14 @@ export class Doc extends EventEmitter {
     const callback = (/** @type {any} */ error) => {
       for (const each of callbacks) each?.(error);
     };
-    const token = connection._keep({ callback: heard ? callback : undefined, source: true });
     const change = JSON.stringify({ op, create, del: Boolean(del) });
+    const content = () => ({
+      ...(op !== undefined && { op }),
+      ...(create && { create }),
+      ...(del && { del: true }),
+    });
+    const given = { callback: heard ? callback : undefined, source: true };
+    const token = connection._keep({ ...given, doc: this, content });
     try {
       connection._core.restoreOp(this._handle, change, src, seq, token, heard);
     } catch (error) {
@@ -234,7 +248,8 @@ export class Doc extends EventEmitter {
     } catch (error) {
       return this._callbackOrEmit(asBadlyFormed(error), callback);
     }
-    this._submit(submission, (token, source) => {
+    const content = () => ({ op: JSON.parse(text) });
+    this._submit(submission, content, (token, source) => {
       this.connection._core.submitOp(this._handle, text, source, token, Boolean(callback));
     });
   }
@@ -251,7 +266,8 @@ export class Doc extends EventEmitter {
     const name = type || shared.types.defaultType.uri;
     const submission = { callback, source: options?.source || true, data };
     const text = JSON.stringify(data);
-    this._submit(submission, (token, source) => {
+    const content = () => ({ create: { type: name, data: text && JSON.parse(text) } });
+    this._submit(submission, content, (token, source) => {
       this.connection._core.create(this._handle, name, text, source, token, Boolean(callback));
     });
   }
@@ -263,17 +279,22 @@ export class Doc extends EventEmitter {
   del(options, callback) {
     if (typeof options === 'function') [options, callback] = [null, options];
     const submission = { callback, source: options?.source || true };
-    this._submit(submission, (token, source) => {
+    const content = () => ({ del: /** @type {const} */ (true) });
+    this._submit(submission, content, (token, source) => {
       this.connection._core.del(this._handle, source, token, Boolean(callback));
     });
   }
 
   /**
    * @param {any} submission
+   * @param {() => import('./index.d.cts').Discarded} content of it, for as long as it was not sent
    * @param {(token: number, source: string | undefined) => void} call
    */
-  _submit(submission, call) {
+  _submit(submission, content, call) {
     this._attach();
+    submission.doc = this;
+    submission.content = content;
+    submission.seq = undefined;
     const token = this.connection._keep(submission);
     const source = this.submitSource ? JSON.stringify(submission.source) : undefined;
     this.connection._run(() => call(token, source));
@@ -283,17 +304,30 @@ export class Doc extends EventEmitter {
 
   /** @param {Callback} [callback] */
   fetch(callback) {
-    this._request((token) => this.connection._core.fetch(this._handle, token), callback);
+    this._read('fetch', callback);
   }
 
   /** @param {Callback} [callback] */
   subscribe(callback) {
-    this._request((token) => this.connection._core.subscribe(this._handle, token), callback);
+    this._wishes.subscribe = true;
+    this._read('subscribe', callback);
   }
 
   /** @param {Callback} [callback] */
   unsubscribe(callback) {
-    this._request((token) => this.connection._core.unsubscribe(this._handle, token), callback);
+    this._wishes.subscribe = false;
+    this._read('unsubscribe', callback);
+  }
+
+  /**
+   * @param {'fetch' | 'subscribe' | 'unsubscribe'} read
+   * @param {Callback} [callback]
+   */
+  _read(read, callback) {
+    this._attach();
+    const { connection } = this;
+    const token = callback && connection._keep({ callback, doc: this, read });
+    connection._run(() => connection._core[read](this._handle, token));
   }
 
   /**
@@ -349,10 +383,10 @@ export class Doc extends EventEmitter {
     this._ingesting = { data };
     try {
       const text = JSON.stringify({ v: isVersion ? v : undefined, data, type });
-      this._request(
-        (token) => this.connection._core.ingestSnapshot(this._handle, text, token),
-        callback,
-      );
+      this._attach();
+      const { connection } = this;
+      const token = callback && connection._keep({ callback });
+      connection._run(() => connection._core.ingestSnapshot(this._handle, text, token));
     } catch (error) {
       // The machine's own errors are arrays; what else is thrown is a listener's or a toJSON's.
       if (!Array.isArray(error)) throw error;
@@ -360,16 +394,6 @@ export class Doc extends EventEmitter {
     } finally {
       this._ingesting = null;
     }
-  }
-
-  /**
-   * @param {(token: number | undefined) => void} call
-   * @param {Callback} [callback]
-   */
-  _request(call, callback) {
-    this._attach();
-    const token = callback && this.connection._keep({ callback });
-    this.connection._run(() => call(token));
   }
 
   /** `{v, data, type}`, the data cloned. */
@@ -389,10 +413,12 @@ export class Doc extends EventEmitter {
   }
 
   pause() {
+    this._wishes.paused = true;
     this.connection._core.pause(this._handle);
   }
 
   resume() {
+    this._wishes.paused = false;
     this.connection._run(() => this.connection._core.resume(this._handle));
   }
 
@@ -465,7 +491,7 @@ export class Doc extends EventEmitter {
       if (connection._isRemoved(this)) connection._addDoc(this);
       return;
     }
-    this._handle = connection._core.get(collection, id);
+    this._handle = connection._handleOf(collection, id);
     connection._docs.set(this._handle, this);
     connection._addDoc(this);
     this._restore();
@@ -568,6 +594,7 @@ export class Doc extends EventEmitter {
    * @param {string | undefined} text
    */
   _load(name, text) {
+    this._isLost = false;
     if (this._ingesting?.restores) return;
     this.type = name === undefined ? null : shared.types.map[name];
     const given = this._ingesting;

@@ -154,7 +154,12 @@ export interface ClientError extends globalThis.Error {
   /** A string in every error of ShareDB's and of this client; of a server's middleware, what that gave: a number, say. */
   code: string;
   data?: any;
+  /** With `ERR_CLIENT_CRASHED`: what was submitted to the document and is given up, oldest first, as it was submitted. */
+  discarded?: Discarded[];
 }
+
+/** A submission that a crash of the client in this page has ended before it was sent. */
+export type Discarded = { op: any } | { create: { type: string; data: any } } | { del: true };
 
 declare class ShareDBError extends globalThis.Error {
   constructor(code: string, message?: string);

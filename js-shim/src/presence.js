@@ -44,6 +44,8 @@ export class Presence extends PresenceEmitter {
     /** @type {Record<string, LocalPresence>} */
     this.localPresences = Object.create(null);
     this._wantsDestroy = false;
+    /** What the application asked for last, for the machine that comes after one that crashed. */
+    this._wishes = false;
     this._open();
   }
 
@@ -71,8 +73,9 @@ export class Presence extends PresenceEmitter {
    */
   _subscribe(want, callback) {
     this._attach();
+    this._wishes = want;
     const { connection, channel } = this;
-    const token = callback && connection._keep({ callback });
+    const token = callback && connection._keep({ callback, presence: this, want });
     connection._run(() => connection._core.subscribePresence(channel, want, token));
   }
 
@@ -214,7 +217,7 @@ export class LocalPresence extends PresenceEmitter {
     const value = JSON.stringify(this.value) ?? 'null';
     this.presenceVersion++;
     presence._attach();
-    const token = callback && connection._keep({ callback });
+    const token = callback && connection._keep({ callback, local: this });
     connection._run(() =>
       connection._core.submitPresence(presence.channel, presenceId, value, token),
     );

@@ -36,6 +36,15 @@ export function leaveNested() {
   nested -= 1;
 }
 
+/**
+ * Before something that is not to be broken off, however it was reached.
+ *
+ * @throws as `enterNested`
+ */
+export function demandStack() {
+  tryStack(RUN);
+}
+
 /** Before a single entry of a machine, in the middle of a nested call. */
 export function ensureStack() {
   if (nested > SHALLOW) tryStack(CALL);

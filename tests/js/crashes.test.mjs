@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict';
 import { isDead } from '../../js-shim/src/cores.js';
 import { Backend, call, connect, ours, settle, stock } from './clients.mjs';
+import { TabCore, tabModule } from '../../js-shim/src/tab-core.js';
+import { OneHost } from './one-host.mjs';
+import { TRAP } from './trap.mjs';
 
 const add = [{ p: ['n'], na: 1 }];
 
@@ -87,3 +90,282 @@ describe('a listener that submits without end', () => {
     assert.equal(doc.hasPending(), false);
   });
 });
+
+/** The machine of the tab traps in a call. */
+const crash = (connection) => connection._run(() => connection._core.get('c', TRAP));
+
+/** Notes how often a callback is called, and with which code. */
+function counted() {
+  const ends = [];
+  return Object.assign((error) => ends.push(error ? (error.code ?? error.message) : 'ok'), {
+    ends,
+  });
+}
+
+/** Runs `test` while a method of all machines of tabs traps. */
+async function whileTrapping(method, test) {
+  const { get } = TabCore.prototype;
+  const before = Object.getOwnPropertyDescriptor(TabCore.prototype, method);
+  Object.defineProperty(TabCore.prototype, method, {
+    ...before,
+    value() {
+      get.call(this, 'c', TRAP);
+    },
+  });
+  try {
+    await test();
+  } finally {
+    Object.defineProperty(TabCore.prototype, method, before);
+  }
+}
+
+/** A document with `n` in one of two tabs of a host, subscribed in both. */
+async function twoTabs() {
+  const host = new OneHost(new Backend({ presence: true }));
+  // The tabs of other tests do not die with these.
+  tabModule.separate();
+  const one = await host.tab('a');
+  tabModule.separate();
+  const other = await host.tab('b');
+  const docs = [one, other].map((connection) => connection.get('c', 'd'));
+  await call(docs[0], 'create', { n: 0 });
+  for (const doc of docs) await call(doc, 'subscribe');
+  return { host, one, other, docs };
+}
+
+describe("a tab's machine that traps", () => {
+  it('is replaced, and the documents go on', async () => {
+    const { one, docs } = await twoTabs();
+    const events = [];
+    one.on('state', (state) => events.push(state));
+    docs[0].on('load', () => events.push('load'));
+    crash(one);
+    await settle();
+    assert.deepEqual(events, ['disconnected', 'connected', 'load']);
+    assert.deepEqual([docs[0].data, docs[0].version, docs[0].subscribed], [{ n: 0 }, 1, true]);
+    assert.equal(one.get('c', 'd'), docs[0]);
+    await call(docs[1], 'submitOp', add);
+    await call(docs[0], 'submitOp', add);
+    await settle();
+    for (const doc of docs) assert.deepEqual(doc.data, { n: 2 });
+  });
+
+  it('costs another tab nothing', async () => {
+    const { one, other, docs } = await twoTabs();
+    const events = [];
+    other.on('state', (state) => events.push(state));
+    for (const event of ['load', 'error', 'del', 'create'])
+      docs[1].on(event, () => events.push(event));
+    const end = counted();
+    docs[0].submitOp(add, () => {});
+    docs[1].submitOp(add, end);
+    crash(one);
+    await settle();
+    assert.deepEqual([events, end.ends], [[], ['ok']]);
+  });
+
+  it('leaves ops that were sent to the host, and each callback comes once', async () => {
+    const { host, one, docs } = await twoTabs();
+    const [sent, accepted] = [counted(), counted()];
+    host.wire.gated = true;
+    docs[0].submitOp(add, accepted);
+    await settle();
+    docs[0].submitOp(add, sent);
+    docs[0].flush();
+    crash(one);
+    await settle();
+    assert.deepEqual([docs[0].data, docs[0].hasWritePending()], [{ n: 2 }, true]);
+    assert.deepEqual([accepted.ends, sent.ends], [[], []]);
+    const nothing = counted();
+    docs[0].once('no write pending', () => nothing());
+    await host.wire.exchange();
+    assert.deepEqual([accepted.ends, sent.ends, nothing.ends], [['ok'], ['ok'], ['ok']]);
+    for (const doc of docs)
+      assert.deepEqual([doc.data, doc.version, doc.hasPending()], [{ n: 2 }, 3, false]);
+  });
+
+  it('ends ops that were not sent with a code, and gives them back', async () => {
+    const { one, docs } = await twoTabs();
+    const errors = [];
+    const silent = one.get('c', 'silent');
+    silent.on('error', (error) => errors.push(error));
+    docs[0].submitOp(add, (error) => errors.push(error));
+    silent.create({ list: [] });
+    silent.submitOp([{ p: ['list', 0], li: 1 }]);
+    silent.del();
+    crash(one);
+    await settle();
+    assert.deepEqual(
+      errors.map(({ code, discarded }) => ({ code, discarded })),
+      [
+        { code: 'ERR_CLIENT_CRASHED', discarded: [{ op: add }] },
+        {
+          code: 'ERR_CLIENT_CRASHED',
+          discarded: [
+            { create: { type: ours.types.defaultType.uri, data: { list: [] } } },
+            { op: [{ p: ['list', 0], li: 1 }] },
+            { del: true },
+          ],
+        },
+      ],
+    );
+    for (const doc of docs) assert.deepEqual(doc.data, { n: 0 });
+    assert.deepEqual([silent.type, one.hasPending()], [null, false]);
+    await call(silent, 'create', { list: [1] });
+  });
+
+  it('has reads, queries and snapshots answered by the next one', async () => {
+    const { one, other } = await twoTabs();
+    const far = other.get('c', 'far');
+    await call(far, 'create', { n: 5 });
+    const end = counted();
+    const results = [];
+    const doc = one.get('c', 'far');
+    doc.fetch(end);
+    doc.subscribe(end);
+    one.createFetchQuery('c', {}, {}, (error, docs) => results.push(error ?? docs.length));
+    one.fetchSnapshot('c', 'd', 1, (error, { data }) => results.push(error ?? data));
+    const query = one.createSubscribeQuery('c', {}, {}, () => {});
+    crash(one);
+    await settle();
+    assert.deepEqual(end.ends, ['ok', 'ok']);
+    assert.deepEqual(
+      results.sort((a, b) => (typeof a < typeof b ? -1 : 1)),
+      [2, { n: 0 }],
+    );
+    assert.deepEqual([doc.data, doc.subscribed, query.results.length], [{ n: 5 }, true, 2]);
+    await call(other.get('c', 'new'), 'create', {});
+    await settle();
+    assert.equal(query.results.length, 3);
+  });
+
+  it('goes on with what the application set', async () => {
+    const { one, docs } = await twoTabs();
+    Object.assign(docs[0], { preventCompose: true, submitSource: true });
+    docs[0].pause();
+    const left = one.get('c', 'left');
+    left.subscribe();
+    await settle();
+    left.unsubscribe();
+    crash(one);
+    await settle();
+    const { preventCompose, submitSource, paused } = docs[0];
+    assert.deepEqual([preventCompose, submitSource, paused], [true, true, true]);
+    assert.deepEqual([left.wantSubscribe, left.subscribed], [false, false]);
+    docs[0].submitOp(add);
+    await settle();
+    assert.deepEqual(docs[1].data, { n: 0 });
+    docs[0].resume();
+    await settle();
+    assert.deepEqual(docs[1].data, { n: 1 });
+  });
+
+  it('shows and is shown presence again', async () => {
+    const { one, other } = await twoTabs();
+    const [presence, far] = [one, other].map((connection) => connection.getPresence('cursors'));
+    for (const it of [presence, far]) await call(it, 'subscribe');
+    const [local, remote] = [presence.create('mine'), far.create('theirs')];
+    await call(local, 'submit', 1);
+    await call(remote, 'submit', 2);
+    await settle();
+    const received = [];
+    presence.on('receive', (id, value) => received.push([id, value]));
+    const end = counted();
+    local.submit(3, end);
+    crash(one);
+    await settle();
+    assert.deepEqual(received, [
+      ['theirs', null],
+      ['theirs', 2],
+    ]);
+    assert.deepEqual([far.remotePresences, end.ends], [{ mine: 3 }, ['ok']].map(bare));
+    assert.equal(presence.subscribed, true);
+  });
+
+  it('ends other calls with a code', async () => {
+    const { one } = await twoTabs();
+    const end = counted();
+    one.hostStatus(end);
+    crash(one);
+    await settle();
+    assert.deepEqual(end.ends, ['ERR_CLIENT_CRASHED']);
+  });
+
+  it('in a listener of an op ends that op, too', async () => {
+    const { one, docs } = await twoTabs();
+    docs[0].once('op', () => crash(one));
+    const [end, later] = [counted(), counted()];
+    docs[0].submitOp(add, end);
+    await settle();
+    assert.deepEqual(end.ends, ['ERR_CLIENT_CRASHED']);
+    docs[0].submitOp(add, later);
+    await settle();
+    assert.deepEqual([later.ends, docs[1].data], [['ok'], { n: 1 }]);
+  });
+
+  it('is replaced before the next call', async () => {
+    const { one, docs } = await twoTabs();
+    crash(one);
+    const end = counted();
+    assert.equal(docs[0].version, null);
+    docs[0].submitOp(add, end);
+    await settle();
+    assert.deepEqual([end.ends, docs[0].data], [['ERR_DOC_IN_HARD_ROLLBACK'], { n: 0 }]);
+  });
+
+  it('leaves a closed connection closed', async () => {
+    const { one } = await twoTabs();
+    one.close();
+    const states = [];
+    one.on('state', (state) => states.push(state));
+    crash(one);
+    await settle();
+    assert.deepEqual([one.state, states], ['closed', []]);
+  });
+
+  for (const method of ['hostLost', 'register', 'handleMessage', 'get', 'close'])
+    it(`again and again in ${method} closes the connection with an error`, async () => {
+      const { one, other, docs } = await twoTabs();
+      const { state } = other;
+      const [errors, states] = [[], []];
+      one.on('error', (error) => errors.push(error.code));
+      one.on('closed', () => states.push('closed'));
+      const [end, status] = [counted(), counted()];
+      docs[0].submitOp(add, end);
+      one.hostStatus(status);
+      await whileTrapping(method, async () => {
+        while (one.state !== 'closed') {
+          crash(one);
+          await settle();
+        }
+      });
+      assert.deepEqual([errors, states, one.state], [['ERR_CORE_DEAD'], ['closed'], 'closed']);
+      assert.deepEqual([end.ends.length, status.ends.length], [1, 1]);
+      const refused = counted();
+      one.hostStatus(refused);
+      await settle();
+      assert.deepEqual(refused.ends, ['ERR_CONNECTION_CLOSED']);
+      await call(docs[1], 'submitOp', add);
+      assert.deepEqual([state, other.state], ['connected', 'connected']);
+    });
+
+  it('by the end of the stack in a recursion of the application tells it, and is replaced', async () => {
+    const { one, docs } = await twoTabs();
+    const ends = [];
+    const recurse = () => {
+      docs[0].submitOp(add, (error) => ends.push(error));
+      recurse();
+    };
+    assert.throws(recurse, isOverflow);
+    const version = docs[0].version;
+    await settle();
+    assert.ok(version === 1 || version === null);
+    assert.ok(ends.every((error) => !error || error.code === 'ERR_CLIENT_CRASHED'));
+    await call(docs[0], 'submitOp', add);
+    for (const doc of docs) assert.deepEqual(doc.data, { n: 1 + ends.filter((e) => !e).length });
+    assert.equal(one.state, 'connected');
+  });
+});
+
+/** As an object without a prototype compares. */
+const bare = (value) => (Array.isArray(value) ? value : Object.assign(Object.create(null), value));

@@ -1,0 +1,254 @@
+/**
+ * What a connection does when its machine has crashed: another one takes its place, and goes on with the same host, as if
+ * the tab had come anew. Nothing is read from the machine that crashed. What is known is what the application asked for
+ * and has no answer to, and which ops were sent.
+ *
+ * - Ops that were sent: the host says how they ended, each once.
+ * - Ops that were not sent are given up with `ERR_CLIENT_CRASHED`: the machine alone knew them as they had become. The
+ *   error has them as they were submitted.
+ * - Documents load anew; reads, queries, snapshots and presence are asked for again.
+ * - Other calls get `ERR_CLIENT_CRASHED`: whether the host has done them is not known.
+ *
+ * The document machine decides what becomes of ops; this only remembers.
+ */
+
+import { causeOfDeath, isDead, noteOwner } from './cores.js';
+import { shared } from './shared.js';
+import { demandStack } from './stack.js';
+import { TabCore, tabModule } from './tab-core.js';
+import { nextTick } from './ticks.js';
+import { typesBridge } from './types-bridge.js';
+
+/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./doc.js').Doc} Doc */
+/** @typedef {import('./presence.js').Presence} Presence */
+
+/** The code of what a crash has ended. */
+export const CRASHED = 'ERR_CLIENT_CRASHED';
+
+/**
+ * Whether this is what an engine throws where the stack ends.
+ *
+ * @param {any} error
+ */
+export function isOverflow(error) {
+  return (
+    error?.name === 'InternalError' || (error instanceof RangeError && /stack/.test(error.message))
+  );
+}
+
+/**
+ * To be called when nothing of the machine that crashed is on the stack.
+ *
+ * @param {Connection} connection
+ * @throws where there is not enough stack for it: then it is still to be done
+ */
+export function startAgain(connection) {
+  demandStack();
+  const cause = causeOfDeath(connection._machine);
+  const isHopeless = connection._lives.died() && !connection._closed;
+  const failures = /** @type {any[]} */ ([]);
+  connection._isStarting = true;
+  try {
+    if (isHopeless) connection._endForCrashes(hopeless(connection));
+    connection._machine = nextMachine(connection);
+    connection._lives.began();
+    shared.logger.error('The client crashed, and is started again', cause);
+    connection._holding(() => new Restart(connection, failures).run(isHopeless));
+  } catch (error) {
+    if (!isDead(connection._machine)) throw error;
+    // The next one is dead already, and is replaced in its turn. Where not even a closed one lives nothing is left to do.
+    connection._isGivenUp = isHopeless;
+  } finally {
+    connection._isStarting = false;
+  }
+  for (const error of failures) nextTick(() => connection.emit('error', error));
+}
+
+/** @param {Connection} connection */
+function nextMachine(connection) {
+  const { _known: known, _maxOpBytes: maxOpBytes, _closed: closed, bulk } = connection;
+  known.crashes += 1;
+  // Whatever makes it crash again is no other connection's.
+  tabModule.separate();
+  const machine = new TabCore(/** @type {any} */ (typesBridge), closed ? 'closed' : known.state);
+  tabModule.separate();
+  noteOwner(machine, connection);
+  machine.succeed(known.crashes, known.lastSeq + 1, known.lastHandle + 1, known.line);
+  if (maxOpBytes) machine.limitOps(maxOpBytes);
+  if (bulk) machine.startBulk();
+  return machine;
+}
+
+class Restart {
+  /**
+   * @param {Connection} connection
+   * @param {any[]} failures what listeners throw
+   */
+  constructor(connection, failures) {
+    this._connection = connection;
+    this._failures = failures;
+    /** Calls of documents without an end, oldest first. @type {Map<Doc, [token: number, submission: any][]>} */
+    this._ofDocs = new Map();
+  }
+
+  /** @param {boolean} isHopeless machines crash whatever is done */
+  run(isHopeless) {
+    const connection = this._connection;
+    if (isHopeless) this._refuseAll();
+    else this._refuseOthers();
+    for (const call of connection._submissions) {
+      const { doc } = call[1];
+      if (!doc) continue;
+      const calls = this._ofDocs.get(doc);
+      if (calls) calls.push(call);
+      else this._ofDocs.set(doc, [call]);
+    }
+    this._renumber();
+    for (const doc of connection._docs.values()) this._recover(doc);
+    if (!connection._closed) this._register();
+    else connection._isUnregistered = true;
+    if (isHopeless) connection._link.close();
+  }
+
+  /**
+   * Calls the machine. A listener's exception must not break off what is to be done.
+   *
+   * @param {() => void} call
+   */
+  _attempt(call) {
+    const connection = this._connection;
+    const { _machine: machine } = connection;
+    try {
+      connection._run(call);
+    } catch (error) {
+      if (!isDead(machine)) this._failures.push(error);
+    }
+    if (isDead(machine)) throw causeOfDeath(machine);
+  }
+
+  /** @param {(submission: any) => boolean} isChosen */
+  _callsWhere(isChosen) {
+    return [...this._connection._submissions].filter(([, submission]) => isChosen(submission));
+  }
+
+  // ---- Calls ----
+
+  /** Calls of which nobody knows how far they came. */
+  _refuseOthers() {
+    const message =
+      'The client crashed before the answer: whether the call was carried out is not known';
+    this._refuse(
+      ({ doc, presence, local, id }) => !(doc || presence || local || id),
+      () => new shared.Error(CRASHED, message),
+    );
+  }
+
+  _refuseAll() {
+    const connection = this._connection;
+    const error = hopeless(connection);
+    this._refuse(
+      () => true,
+      () => error,
+    );
+    connection._snapshotRequests.clear();
+    for (const query of Object.values(connection.queries)) query._giveUp(error);
+  }
+
+  /**
+   * @param {(submission: any) => boolean} isChosen
+   * @param {() => any} makeError
+   */
+  _refuse(isChosen, makeError) {
+    const connection = this._connection;
+    for (const [token, { callback }] of this._callsWhere(isChosen)) {
+      connection._submissions.delete(token);
+      if (callback) nextTick(() => callback(makeError()));
+    }
+  }
+
+  // ---- Documents ----
+
+  /** All at once, so that none is forgotten if this machine crashes, too. */
+  _renumber() {
+    const connection = this._connection;
+    const docs = new Map();
+    for (const doc of connection._docs.values())
+      docs.set(connection._handleOf(doc.collection, doc.id), doc);
+    for (const [handle, doc] of docs) doc._handle = handle;
+    connection._docs = docs;
+  }
+
+  /** @param {Doc} doc */
+  _recover(doc) {
+    const { _machine: machine } = this._connection;
+    const calls = this._ofDocs.get(doc) ?? [];
+    const ops = calls.filter(([, { read }]) => !read);
+    const hears = (/** @type {any} */ { callback }) => (callback ? 1 : 0);
+    const sent = ops.filter(([, { seq }]) => seq !== undefined);
+    const lost = ops.filter(([, { seq }]) => seq === undefined);
+    if (lost.length) doc._discarded = lost.map(([, { content }]) => content());
+    if (doc.type || ops.length) doc._isLost = true;
+    if (doc._isLost) {
+      doc._batch = doc._ingesting = null;
+      doc._clear();
+      const ofSent = sent.flatMap(([token, of]) => [of.seq, token, hears(of)]);
+      const ofLost = lost.flatMap(([token, of]) => [token, hears(of)]);
+      const numbers = /** @type {const} */ ([Float64Array.from(ofSent), Float64Array.from(ofLost)]);
+      this._attempt(() => machine.recover(doc._handle, ...numbers));
+    }
+    const { subscribe, paused, preventCompose, submitSource } = doc._wishes;
+    if (preventCompose) machine.setPreventCompose(doc._handle, true);
+    if (submitSource) machine.setSubmitSource(doc._handle, true);
+    if (paused) machine.pause(doc._handle);
+    for (const [token, { read }] of calls.filter(([, { read }]) => read))
+      this._attempt(() => machine[/** @type {'fetch'} */ (read)](doc._handle, token));
+    const asked = calls.findLast(([, { read }]) => read && read !== 'fetch')?.[1].read;
+    const wish = subscribe ? 'subscribe' : 'unsubscribe';
+    // Nothing is to be taken back where nothing was asked for.
+    if (asked ? asked !== wish : subscribe)
+      this._attempt(() => machine[wish](doc._handle, undefined));
+  }
+
+  // ---- The host ----
+
+  _register() {
+    const connection = this._connection;
+    const { _machine: machine } = connection;
+    connection._inbox.length = 0;
+    this._attempt(() => machine.register());
+    this._attempt(() => machine.hostLost());
+    for (const query of Object.values(connection.queries)) this._attempt(() => query.send());
+    for (const { ask } of connection._snapshotRequests.values()) this._attempt(ask);
+    for (const presence of Object.values(connection._presences)) this._recoverPresence(presence);
+    if (connection.durableStore) this._attempt(() => machine.watchStorage());
+  }
+
+  /** @param {Presence} presence */
+  _recoverPresence(presence) {
+    const { _machine: machine } = this._connection;
+    const { channel, _wishes: wishes } = presence;
+    this._attempt(() => presence._open());
+    // Who of the others is still there shows itself again.
+    for (const id of Object.keys(presence.remotePresences))
+      this._attempt(() => presence._receive(id, null));
+    for (const [token, { want }] of this._callsWhere((of) => of.presence === presence))
+      this._attempt(() => machine.subscribePresence(channel, want, token));
+    this._attempt(() => machine.subscribePresence(channel, wishes, undefined));
+    for (const local of Object.values(presence.localPresences)) {
+      const { presenceId, value } = local;
+      machine.createLocalPresence(channel, presenceId);
+      const waiting = this._callsWhere((of) => of.local === local).map(([token]) => token);
+      const tokens = waiting.length || value === null ? waiting : [undefined];
+      const text = JSON.stringify(value) ?? 'null';
+      for (const token of tokens)
+        this._attempt(() => machine.submitPresence(channel, presenceId, text, token));
+    }
+  }
+}
+
+/** @param {Connection} connection */
+function hopeless({ _lives: { count } }) {
+  const message = `The client crashed ${count} times in a row: the connection is closed`;
+  return new shared.Error('ERR_CORE_DEAD', message);
+}
