@@ -24,8 +24,8 @@ use broker::message::{CallbackId, ReadAction, State};
 use durable_store::record::RecordedOutcome;
 use durable_store::{DocState, DurableStore, Mark, Request, StoreOptions};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Error, Json, Map, Revision, Seq, Set, Stack, TabId, Token, Types,
-    Upstream, Version,
+    Doc, DocHandle, DocKey, Edge, Error, Json, Map, OpId, Revision, Seq, Set, Stack, TabId, Token,
+    Types, Upstream, Version,
 };
 
 /// Ops of so many documents are on their way to the server at once. After a long time offline there
@@ -244,6 +244,8 @@ struct HostDoc {
     seen: Map<TabId, Seq>,
     /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
     behind: Map<TabId, Version>,
+    /// The inflight op was acknowledged without a version, and the server was asked for its ops instead.
+    asked_for: Option<OpId>,
 }
 
 /// A registered tab.
@@ -453,6 +455,7 @@ impl Host {
                 outcomes: Vec::new(),
                 seen: Map::new(),
                 behind: Map::new(),
+                asked_for: None,
             },
         );
         handle

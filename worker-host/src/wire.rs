@@ -155,12 +155,14 @@ impl Incoming {
         })
     }
 
-    /// The changes that the server made to an op of ours.
+    /// The changes that the server made to an op of ours. What has no length has none, as in the stock client.
     ///
     /// # Errors
     /// `ERR_MESSAGE_BADLY_FORMED`.
     pub(crate) fn fixups(&self) -> Result<Vec<Change>, Error> {
-        let fixups = self.fixup.as_ref().map(Json::parse::<Vec<Fixup>>);
+        let has_length = |fixup: &&Json| fixup.get().starts_with(['[', '"']);
+        let fixups = self.fixup.as_ref().filter(has_length);
+        let fixups = fixups.map(Json::parse::<Vec<Fixup>>);
         let fixups = fixups.transpose().map_err(unreadable("fixup"))?;
         let change = |Fixup { op }| Change {
             op,

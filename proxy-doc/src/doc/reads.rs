@@ -10,8 +10,8 @@ impl Doc {
     }
 
     /// Asks for the newest state, though that may be asked for already.
-    pub fn fetch_again(&mut self, up: &mut Upstream<'_>, callback: Token) {
-        self.request_fetch(up, Waiter::Token(callback), true);
+    pub fn fetch_again(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
+        self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), true);
     }
 
     pub(super) fn request_fetch(&mut self, up: &mut Upstream<'_>, waiter: Waiter, force: bool) {

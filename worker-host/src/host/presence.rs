@@ -234,8 +234,16 @@ impl Host {
     }
 
     /// The server answered a subscribe or unsubscribe.
-    pub(super) fn handle_presence_subscription(&mut self, seq: Option<u64>, error: Option<Error>) {
+    pub(super) fn handle_presence_subscription(
+        &mut self,
+        name: &str,
+        seq: Option<u64>,
+        error: Option<Error>,
+    ) {
         let Some(request) = seq.and_then(|seq| self.presences.requests.remove(&seq)) else {
+            if let Some(error) = error {
+                self.tell_presence_error(name, None, &error);
+            }
             return;
         };
         let name = request.channel;

@@ -61,7 +61,7 @@ impl Host {
         match message.a.as_str() {
             "p" => self.handle_presence_value(&name, message, error),
             "pr" => self.handle_presence_request(&name, error),
-            _ => self.handle_presence_subscription(message.seq.map(|seq| seq.0), error),
+            _ => self.handle_presence_subscription(&name, message.seq.map(|seq| seq.0), error),
         }
     }
 

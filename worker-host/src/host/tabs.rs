@@ -417,7 +417,7 @@ impl Host {
         }
         self.act(handle, |doc, up| match read.from {
             // A fetch that is on its way already does not ask for these ops.
-            Some(_) => doc.fetch_again(up, token),
+            Some(_) => doc.fetch_again(up, Some(token)),
             None => doc.fetch(up, Some(token)),
         });
     }

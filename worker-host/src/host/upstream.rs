@@ -205,6 +205,10 @@ impl Host {
         if action == Action::Fetch {
             let lowest = host_doc.behind.values().copied().min();
             version = version.map(|version| lowest.map_or(version, |lowest| lowest.min(version)));
+            // A document that was created without a fetch has no version, and a snapshot would not say the op's.
+            let inflight = host_doc.doc.inflight().map(|op| &op.id);
+            let asks = inflight.is_some() && inflight == host_doc.asked_for.as_ref();
+            version = version.or(asks.then_some(Version(0)));
         }
         match &mut self.bulk {
             Some(bulk) => bulk.add(
@@ -406,7 +410,11 @@ impl Host {
         let handle = self.handle_of(&message);
         if let Some(error) = error {
             return match handle {
-                Some(handle) if self.is_of_another(handle, &message) => {}
+                Some(handle) if self.is_of_another(handle, &message) => {
+                    self.warn(format!(
+                        "Ignoring the refusal of an op that is not on its way: {error}"
+                    ));
+                }
                 Some(handle) if self.has_inflight(handle) => {
                     self.handle_op_error(handle, error, message.seq);
                 }
@@ -417,8 +425,11 @@ impl Host {
             return;
         };
         let Some(v) = message.v else {
-            return self.warn("Ignoring op without a version".to_owned());
+            return self.ask_for_op(handle, &message);
         };
+        if self.is_nameless_ack(handle, &message) && self.ask_for_inflight(handle) {
+            return self.warn("Op without src and seq: fetching".to_owned());
+        }
         if self.is_own(handle, &message) || self.take_up(handle, &message) {
             return self.handle_ack(handle, v, &message);
         }
@@ -447,6 +458,40 @@ impl Host {
             self.log(handle, true, || Entry::Remote { v, src, change });
         }
         self.commit_remote(handle, v, src, kind);
+    }
+
+    /// An op came without a version that can be read. The server's ops from the document's version on have it among
+    /// them, and say the version.
+    fn ask_for_op(&mut self, handle: DocHandle, message: &Incoming) {
+        self.warn("Op without a version: fetching".to_owned());
+        if !self.is_own(handle, message) {
+            self.act(handle, |doc, up| doc.fetch(up, None));
+        } else if !self.ask_for_inflight(handle) {
+            let message = "The server acknowledged an op without saying its version";
+            let error = Error::badly_formed(message);
+            self.act(handle, |doc, up| doc.handle_unusable_ack(up, error));
+        }
+    }
+
+    /// Whether the message may be the acknowledgement of the inflight op, without the identity that would say so.
+    fn is_nameless_ack(&self, handle: DocHandle, message: &Incoming) -> bool {
+        let is_empty = message.op.is_none() && message.create.is_none() && message.del.is_none();
+        is_empty && (message.src.is_none() || message.seq.is_none()) && self.has_inflight(handle)
+    }
+
+    /// Fetches the ops from the document's version on, to find the inflight one among them. Says whether that is new:
+    /// a server that answers no better is not asked for ever.
+    fn ask_for_inflight(&mut self, handle: DocHandle) -> bool {
+        let Some(host_doc) = self.docs.get_mut(&handle) else {
+            return false;
+        };
+        let id = host_doc.doc.inflight().map(|op| op.id.clone());
+        if host_doc.asked_for == id {
+            return false;
+        }
+        host_doc.asked_for = id;
+        self.act(handle, |doc, up| doc.fetch_again(up, None));
+        true
     }
 
     /// Gives an op that is in the state here to the tabs that want it again.
@@ -726,7 +771,7 @@ impl Host {
         }
         self.act(handle, |doc, up| match fixups {
             Ok(fixups) => doc.handle_ack(up, v, fixups),
-            Err(error) => doc.handle_unreadable_op(up, error),
+            Err(error) => doc.handle_unusable_ack(up, error),
         });
     }
 
