@@ -771,7 +771,7 @@ impl Host {
         }
         self.act(handle, |doc, up| match fixups {
             Ok(fixups) => doc.handle_ack(up, v, fixups),
-            Err(error) => doc.handle_unusable_ack(up, error),
+            Err(error) => doc.handle_unreadable_op(up, error),
         });
     }
 
