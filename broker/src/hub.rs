@@ -303,6 +303,17 @@ impl Hub {
         kept
     }
 
+    /// Whether an op of the tab that is not in sight since `base` may be part of an entry that was composed: the
+    /// author of such an entry is not known any more.
+    pub fn may_hide(&self, tab: &TabId, base: Revision, seq: Seq) -> bool {
+        let since = || self.log.iter().filter(|logged| logged.from >= base);
+        let is_own = |logged: &Logged| {
+            let author = logged.entry.author.as_ref();
+            author.is_some_and(|author| author.tab == *tab && author.seq == seq)
+        };
+        !since().any(is_own) && since().any(|logged| logged.next > logged.from.next())
+    }
+
     /// Transforms an op of a tab, based on `base`, to the head.
     ///
     /// # Errors

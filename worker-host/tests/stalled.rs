@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use broker::message::{DocEvent, ToTab};
 use life::{Knowing, Life, Texts, edit, options, read, register};
-use proxy_doc::{Revision, Seq, TabId, Version, write_json};
+use proxy_doc::{Outcome, Revision, Seq, TabId, Version, codes, write_json};
 use serde_json::{Value, json as value};
 use worker_host::Options;
 
@@ -45,6 +45,15 @@ fn begun() -> Life {
     life.begin();
     life.subscribe("d");
     life
+}
+
+impl Told {
+    fn holds_own(&self) -> bool {
+        match &self.what {
+            What::Own(_) => false,
+            What::Foreign(change) => change.contains("mine"),
+        }
+    }
 }
 
 fn server_op(v: u64) -> Value {
@@ -89,11 +98,8 @@ fn assert_own_op_is_accepted(told: &[ToTab], revision: Revision) {
         assert_eq!(change.from, at);
         at = change.next;
     }
-    let holds = |change: &&Told| match &change.what {
-        What::Own(_) => false,
-        What::Foreign(change) => change.contains("mine"),
-    };
-    assert_eq!(changes.iter().filter(holds).count(), 0, "applied again");
+    let again = changes.iter().filter(|told| told.holds_own());
+    assert_eq!(again.count(), 0, "applied again");
     let own = changes.iter().filter(|told| told.what == What::Own(Seq(1)));
     assert_eq!(own.count(), 1, "accepted");
 }
@@ -146,5 +152,61 @@ fn a_tab_that_goes_on_hears_of_the_versions_that_moved_meanwhile() {
     assert!(
         matches!(&events[..], [DocEvent::Op { .. }, DocEvent::Version { version }] if *version == Version(v + 1)),
         "{events:?}"
+    );
+}
+
+/// A tab that comes back and waits for its op 1, which stands behind revision 9 where the other tab lags.
+fn returned(goes: bool) -> Vec<ToTab> {
+    let mut life = begun();
+    let base = 1 + MAX_UNCONFIRMED as u64;
+    for v in FIRST..FIRST + MAX_UNCONFIRMED as u64 {
+        life.server(server_op(v));
+    }
+    let writer = TabId("writer".to_owned());
+    life.tab_named(&writer, register(&value!([])));
+    life.tab_named(&writer, read("doc.subscribe", "d"));
+    life.tab_named(&writer, edit(1, base));
+    let v = FIRST + MAX_UNCONFIRMED as u64;
+    life.server(value!({"a": "op", "c": "c", "d": "d", "v": v, "src": "life2", "seq": 1}));
+    if goes {
+        life.host.tab_gone(&writer);
+        life.drain();
+    }
+    for v in v + 1..v + MANY {
+        life.server(server_op(v));
+    }
+    let before = life.others[&writer].len();
+    let resumed = value!([{"doc": {"collection": "c", "id": "d"}, "revision": base, "line": 2, "life": 0,
+        "live": true, "inflight": 1, "accepted": []}]);
+    life.tab_named(&writer, register(&resumed));
+    life.others.remove(&writer).unwrap().split_off(before)
+}
+
+#[test]
+fn a_tab_that_registers_again_hears_that_its_op_was_accepted() {
+    assert_own_op_is_accepted(&returned(false), Revision(1 + MAX_UNCONFIRMED as u64));
+}
+
+/// Nobody was owed the op while its tab was gone, and nobody knows which entry it became part of.
+#[test]
+fn a_tab_that_was_gone_does_not_get_its_op_as_somebody_elses() {
+    let told = returned(true);
+    let again = changes(&told).into_iter().filter(|told| told.holds_own());
+    assert_eq!(again.count(), 0, "applied again");
+    let ended = told.iter().find_map(|told| match told {
+        ToTab::Doc {
+            event: DocEvent::Rollback { ended, .. },
+            ..
+        } => Some(&ended[..]),
+        _ => None,
+    });
+    let Some([op]) = ended else {
+        panic!("{told:?}");
+    };
+    assert_eq!(op.seq, Seq(1));
+    assert!(
+        matches!(&op.outcome, Outcome::Failed(error) if error.is(codes::ERR_REVISION_NOT_KEPT)),
+        "{:?}",
+        op.outcome
     );
 }

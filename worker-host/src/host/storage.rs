@@ -716,18 +716,45 @@ impl Host {
 
     // ---- Tabs that come from another host ----
 
-    /// A tab goes on where it was with the host before, as far as that is known here.
-    pub(super) fn resume(&mut self, tab: &TabId, docs: Vec<Resumed>) {
+    /// A tab goes on where it was with the host before, as far as that is known here. `remembered`: had an op of
+    /// it been taken, [`HostDoc::seen`] would say so.
+    pub(super) fn resume(&mut self, tab: &TabId, remembered: bool, docs: Vec<Resumed>) {
         for doc in docs {
             let handle = self.open(doc.key.clone());
             self.touched.insert(handle);
-            self.resume_doc(handle, tab, doc.line == Some(self.line), &doc);
+            let same_line = doc.line == Some(self.line);
+            let hidden = same_line && self.may_hide_inflight(handle, tab, remembered, &doc);
+            self.resume_doc(handle, tab, same_line, hidden, &doc);
         }
         self.run();
         self.expect_no_more(tab);
     }
 
-    fn resume_doc(&mut self, handle: DocHandle, tab: &TabId, same_line: bool, doc: &Resumed) {
+    /// Whether the op that the tab waits for may be in the history, composed into an entry of which nobody knows the
+    /// authors: while the tab was away nobody was owed it. The tab would get it as somebody else's, and send it again.
+    fn may_hide_inflight(
+        &self,
+        handle: DocHandle,
+        tab: &TabId,
+        remembered: bool,
+        doc: &Resumed,
+    ) -> bool {
+        let (Some(base), Some(seq)) = (doc.revision, doc.inflight) else {
+            return false;
+        };
+        let was_not_taken = remembered && !self.is_taken(handle, tab, seq);
+        let host_doc = self.docs.get(&handle).filter(|_| !was_not_taken);
+        host_doc.is_some_and(|host_doc| host_doc.hub.may_hide(tab, base, seq))
+    }
+
+    fn resume_doc(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        same_line: bool,
+        hidden: bool,
+        doc: &Resumed,
+    ) {
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -736,7 +763,7 @@ impl Host {
         let created = doc.inflight.filter(|_| doc.revision.is_none());
         let last = host_doc.seen.get(tab).copied();
         let taken = created.is_some() && created <= last;
-        let goes_on = same_line && host_doc.hub.resume(tab, doc.revision, created);
+        let goes_on = same_line && !hidden && host_doc.hub.resume(tab, doc.revision, created);
         // What it created was taken, and is no more.
         let goes_on = goes_on && (!taken || host_doc.hub.has_state(tab));
         host_doc.hub.set_live(tab, doc.live);

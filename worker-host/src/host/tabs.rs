@@ -133,6 +133,8 @@ impl Host {
     // ---- Coming and going ----
 
     fn register(&mut self, tab: &TabId, protocol: u32, resume: Vec<Resumed>, machine: Option<u32>) {
+        let may_live = self.tabs.contains_key(tab) || self.expected.contains(tab);
+        let remembered = may_live && self.store.is_some();
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
@@ -160,7 +162,7 @@ impl Host {
                 storage: self.storage_state(),
             },
         );
-        self.resume(tab, resume);
+        self.resume(tab, remembered, resume);
     }
 
     fn leave(&mut self, tab: &TabId) {
@@ -520,7 +522,7 @@ impl Host {
     }
 
     /// The tab sent the op to a host before this one, which took it: the tab learns that from the log.
-    fn is_taken(&self, handle: DocHandle, tab: &TabId, seq: Seq) -> bool {
+    pub(super) fn is_taken(&self, handle: DocHandle, tab: &TabId, seq: Seq) -> bool {
         let host_doc = self.docs.get(&handle);
         host_doc.is_some_and(|host_doc| host_doc.seen.get(tab).is_some_and(|last| seq <= *last))
     }
