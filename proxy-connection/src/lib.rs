@@ -100,7 +100,8 @@ struct ProxyDoc {
 /// What an answer of the host is for.
 #[derive(Debug)]
 enum Asked {
-    Read(DocHandle, ReadAction),
+    /// And the life of the state that the document had then.
+    Read(DocHandle, ReadAction, u32),
     /// And the life of the state that the snapshot became.
     Ingest(DocHandle, u32),
     /// How far the server is, see `version.rs`.
@@ -773,7 +774,8 @@ impl ProxyConnection {
     }
 
     fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
-        self.send_read_as(handle, action, Asked::Read(handle, action))
+        let life = self.docs.get(&handle)?.doc.life();
+        self.send_read_as(handle, action, Asked::Read(handle, action, life))
     }
 
     fn send_read_as(
@@ -947,7 +949,9 @@ impl ProxyConnection {
         }
         let answer = error.map_or(Ok(result), Err);
         match asked {
-            Some(Asked::Read(handle, action)) => self.handle_read_answer(handle, action, answer),
+            Some(Asked::Read(handle, action, life)) => {
+                self.handle_read_answer(handle, action, life, answer);
+            }
             Some(Asked::Ingest(handle, life)) => self.handle_ingested(handle, life, answer),
             Some(Asked::Version(handle)) => self.handle_version_answer(handle, answer),
             Some(Asked::Presence(asked)) => {
@@ -974,6 +978,7 @@ impl ProxyConnection {
         &mut self,
         handle: DocHandle,
         action: ReadAction,
+        life: u32,
         answer: Result<Option<Answer>, Error>,
     ) {
         if let Ok(Some(Answer::Offline)) = answer {
@@ -982,9 +987,9 @@ impl ProxyConnection {
         let (answer, version) = match answer {
             Err(error) => (Err(error), None),
             Ok(Some(Answer::Read { snapshot, version })) => {
-                let brought = snapshot.is_some();
+                let is_past = snapshot.is_some() || self.is_past(handle, life);
                 let snapshot = self.usable(handle, snapshot);
-                if brought && snapshot.is_none() && self.ask_again(handle, action) {
+                if is_past && snapshot.is_none() && self.ask_again(handle, action) {
                     return;
                 }
                 (Ok(snapshot), version)
@@ -1014,20 +1019,28 @@ impl ProxyConnection {
         self.take_version(handle, version);
     }
 
-    /// The answer was for a loaded snapshot that the host's state is to replace, and that has not
-    /// come: whoever asked must not be called back with neither. Says whether it asked.
+    /// Whether the state was given up that the document had in this life.
+    fn is_past(&self, handle: DocHandle, life: u32) -> bool {
+        let known = self.docs.get(&handle);
+        known.is_some_and(|known| known.doc.life() != life)
+    }
+
+    /// The answer was for a state that the tab has given up since, or for a loaded snapshot that the host's state is
+    /// to replace, and nothing has come in its place. Where no other fetch is on its way to bring that, the question
+    /// is asked anew: a fetch that waits for this answer has not been sent. Says whether it asked.
     fn ask_again(&mut self, handle: DocHandle, action: ReadAction) -> bool {
         let Some(known) = self.docs.get_mut(&handle) else {
             return false;
         };
         let doc = &mut known.doc;
         known.replaced &= doc.version().is_none();
-        let waits = match action {
-            ReadAction::Fetch => true,
-            ReadAction::Subscribe => doc.asks(true),
-            ReadAction::Unsubscribe => false,
+        let (waits, others) = match action {
+            ReadAction::Fetch => (true, doc.fetches().saturating_sub(1)),
+            ReadAction::Subscribe => (doc.asks(true), doc.fetches()),
+            ReadAction::Unsubscribe => (false, 0),
         };
-        if !waits || !known.replaced {
+        let will_come = !known.replaced && others > 0;
+        if !waits || doc.version().is_some() || will_come {
             return false;
         }
         if action == ReadAction::Fetch {

@@ -114,6 +114,11 @@ impl Doc {
         self.inflight_fetch.extend(oldest);
     }
 
+    /// Fetches on their way.
+    pub fn fetches(&self) -> usize {
+        self.inflight_fetch.len()
+    }
+
     /// Whether a subscribe, or an unsubscribe where `want` is false, is on its way.
     pub fn asks(&self, want: bool) -> bool {
         let inflight = self.inflight_subscribe.as_ref();

@@ -148,8 +148,7 @@ fn check_followers(world: &mut World) {
             let handle = tab.docs[number].handle;
             let doc = tab.connection.doc(handle);
             let told = tab.connection.version(handle).map(|version| version.0);
-            let behind = told.is_some_and(|told| told != version);
-            if doc.is_some_and(proxy_doc::Doc::subscribed) && behind {
+            if doc.is_some_and(proxy_doc::Doc::subscribed) && told != Some(version) {
                 found.push(format!(
                     "tab {}, {key}: follows at version {told:?}, the server's is {version}",
                     tab.number
