@@ -7,6 +7,7 @@ import { isDead } from './cores.js';
 import { HostKind } from './events.js';
 import { HostCore } from './host-core.js';
 import { newSource } from './locks.js';
+import { Quarantine, whatTrapped } from './quarantine.js';
 import { shared } from './shared.js';
 import { timers } from './ticks.js';
 import { typesBridge } from './types-bridge.js';
@@ -34,11 +35,8 @@ import { typesBridge } from './types-bridge.js';
  * @property {(error: any, trapped: Trapped | undefined) => void} died
  * @property {() => void} ended everything was deleted, and the tabs know
  *
- * @typedef {[cause: number, text: string]} Trapped what a machine was at, as `HostDoing.look` gives it
+ * @typedef {import('./quarantine.js').Trapped} Trapped
  */
-
-/** What machines died on so often is not tried again. */
-const TRAPS = 2;
 
 export class HostLife {
   /**
@@ -61,8 +59,7 @@ export class HostLife {
     /** @type {any} */
     this._timer = undefined;
     this._isOver = false;
-    /** What the machine was told to refuse. @type {Set<string>} */
-    this._quarantined = new Set();
+    this._quarantine = new Quarantine();
   }
 
   /** @param {Trapped[]} trapped what machines before this one died on */
@@ -81,26 +78,14 @@ export class HostLife {
       this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
       this._storage.attach(this._core, (call) => this.run(call));
       if (id) this._core.setId(id);
-      this._quarantine(trapped);
+      this._quarantine.apply(this._core, trapped);
       this._core.connect();
     });
   }
 
   /** @param {Trapped[]} trapped */
   quarantine(trapped) {
-    this.run(() => this._quarantine(trapped));
-  }
-
-  /** @param {Trapped[]} trapped */
-  _quarantine(trapped) {
-    const times = new Map();
-    for (const [cause, text] of trapped) {
-      const what = `${cause} ${text}`;
-      times.set(what, (times.get(what) ?? 0) + 1);
-      if (times.get(what) < TRAPS || this._quarantined.has(what)) continue;
-      this._quarantined.add(what);
-      this._core.quarantine(cause, text);
-    }
+    this.run(() => this._quarantine.apply(this._core, trapped));
   }
 
   /**
@@ -152,7 +137,7 @@ export class HostLife {
   /** @param {any} error */
   _die(error) {
     this._leave();
-    this._worker.died(error, this._whatTrapped());
+    this._worker.died(error, whatTrapped(this._doing));
   }
 
   _end() {
@@ -167,16 +152,6 @@ export class HostLife {
     const { _socket: socket } = this;
     socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
     socket.close();
-  }
-
-  /** @returns {Trapped | undefined} */
-  _whatTrapped() {
-    try {
-      return /** @type {any} */ (this._doing.look());
-    } catch {
-      // Not even that works any more. It is one more crash, and nobody is to blame.
-      return undefined;
-    }
   }
 
   /** @param {any[]} output */

@@ -2,9 +2,11 @@
  * The host that lives in a page: its machine and its storage. A page whose host is in a worker does not load this.
  */
 
+import { isDead } from './cores.js';
 import { HostKind } from './events.js';
 import { HostCore, hostModule } from './host-core.js';
 import { epoch, newSource } from './locks.js';
+import { Quarantine, whatTrapped } from './quarantine.js';
 import { HostStorage } from './storage/host-storage.js';
 import { typesBridge } from './types-bridge.js';
 
@@ -18,11 +20,16 @@ export class PageHost {
    * @param {string} [options.namespace] of the store
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {boolean} [options.keepsPending]
-   * @param {(output: any[]) => void} carryOut whatever is not for the storage
+   * @param {object} link
+   * @param {(output: any[]) => void} link.carryOut whatever is not for the storage
+   * @param {(error: any, trapped: import('./quarantine.js').Trapped | undefined) => void} link.died the machine crashed
+   * @param {HostStorage} [storage] that of the host before, which crashed and was detached
    */
-  constructor({ opensSockets, store, namespace, inMemory, keepsPending }, carryOut) {
-    this._carryOut = carryOut;
-    this.storage = store ? new HostStorage({ ...store, namespace, inMemory }) : undefined;
+  constructor({ opensSockets, store, namespace, inMemory, keepsPending }, link, storage) {
+    this._link = link;
+    this._isOver = false;
+    this.storage =
+      storage ?? (store ? new HostStorage({ ...store, namespace, inMemory }) : undefined);
     this.core = new HostCore(
       /** @type {any} */ (typesBridge),
       epoch(),
@@ -31,28 +38,49 @@ export class PageHost {
       store ? 'durable' : undefined,
       store ? newSource() : undefined,
     );
+    this._doing = this.core.doing();
     this.core.configure(store?.maxOpBytes, keepsPending);
     this.storage?.attach(this.core, (call) => this.run(call));
   }
 
+  /** @param {import('./quarantine.js').Trapped[]} trapped what the machines before died on */
+  quarantine(trapped) {
+    this.run((core) => new Quarantine().apply(core, trapped));
+  }
+
   /**
-   * Calls the machine, and carries out what follows.
+   * Calls the machine, and carries out what follows. After the machine's death it does nothing.
    *
    * @param {(core: HostCore) => void} call
    */
   run(call) {
-    call(this.core);
+    if (this._isOver) return;
+    const { core } = this;
     // An output may cause the next input at once. The outputs then follow each other all the same.
     let failure;
-    for (let output = this.core.poll(); output; output = this.core.poll()) {
-      try {
-        if (output[0] === HostKind.Storage) void this.storage?.carryOut(output);
-        else this._carryOut(output);
-      } catch (error) {
-        failure ??= { error };
+    try {
+      call(core);
+      for (let output = core.poll(); output; output = core.poll()) {
+        try {
+          if (output[0] === HostKind.Storage) void this.storage?.carryOut(output);
+          else this._link.carryOut(output);
+        } catch (error) {
+          failure ??= { error };
+        }
+        if (this._isOver) break;
       }
+      if (!this._isOver) this.storage?.stir();
+    } catch (error) {
+      if (!isDead(core)) throw error;
+      this._die(error);
     }
-    this.storage?.stir();
     if (failure) throw failure.error;
+  }
+
+  /** @param {any} error */
+  _die(error) {
+    if (this._isOver) return;
+    this._isOver = true;
+    this._link.died(error, whatTrapped(this._doing));
   }
 }

@@ -9,7 +9,9 @@ import { HostKind } from './events.js';
 import { newSource } from './locks.js';
 import { requireNamespace } from './namespace.js';
 import { loadPageHost, pageHostHere } from './page-host-loader.js';
+import { remember } from './quarantine.js';
 import { shared } from './shared.js';
+import { ShortLives } from './short-lives.js';
 import { nextTick, timers } from './ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
@@ -76,6 +78,11 @@ export class PageLink {
     /** What the host is to be told when it is here, and has been told what came before. @type {((core: HostCore) => void)[]} */
     this._calls = [];
     this._isLoading = false;
+    /** The machine crashed, and the next one is not here yet. */
+    this._isDown = false;
+    /** What machines died on. @type {import('./quarantine.js').Trapped[]} */
+    this._trapped = [];
+    this._lives = new ShortLives();
     /** The socket that the host has: the application may have bound another one while the host was loaded. @type {any} */
     this._bound = null;
     /** The id and the seq that the application gave before. @type {{id?: string, seq: number}} */
@@ -104,7 +111,7 @@ export class PageLink {
   }
 
   get id() {
-    return this._host ? this._host.core.id : this._early.id;
+    return this._host && !this._isDown ? this._host.core.id : this._early.id;
   }
 
   set id(id) {
@@ -113,7 +120,7 @@ export class PageLink {
   }
 
   get seq() {
-    return this._host ? this._host.core.seq : this._early.seq;
+    return this._host && !this._isDown ? this._host.core.seq : this._early.seq;
   }
 
   set seq(seq) {
@@ -250,7 +257,70 @@ export class PageLink {
 
   /** @param {PageHostClass} PageHost */
   _begin(PageHost) {
-    this._host = new PageHost(this._options, (output) => this._handle(output));
+    const { storage } = this._host ?? {};
+    const link = {
+      carryOut: (/** @type {any[]} */ output) => this._handle(output),
+      died: (/** @type {any} */ error, /** @type {any} */ trapped) => {
+        void this._startAgain(PageHost, error, trapped);
+      },
+    };
+    this._host = new PageHost(this._options, link, storage);
+    this._lives.began();
+  }
+
+  /**
+   * The machine died. The next one takes over from the store; without one the tab's ops that it had have an unknown end. What
+   * is said meanwhile is dropped: the tab registers anew, and of the socket its state is enough.
+   *
+   * @param {PageHostClass} PageHost
+   * @param {any} error
+   * @param {import('./quarantine.js').Trapped} [trapped]
+   */
+  async _startAgain(PageHost, error, trapped) {
+    shared.logger.error('The host crashed, and is started again', error);
+    this._isDown = true;
+    timers.stop(this._timer);
+    this._trapped = remember(this._trapped, trapped);
+    const pause = this._lives.ended();
+    if (this._open) this._dropSocket();
+    await this._host?.storage?.detach();
+    if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
+    const connection = this._connection;
+    // Nothing is left to be a host of.
+    if (connection._wiped) return;
+    this._isDown = false;
+    this._begin(PageHost);
+    this._run((core) => this._name(core));
+    this._host?.quarantine(this._trapped);
+    if (connection._closed) return this._endAgain();
+    if (this._open) this._run((core) => core.connect());
+    else this._take(this.socket);
+    connection._changeHost();
+  }
+
+  /**
+   * No two ops ever have the same src and seq. A store knows which were used. Without one the next host has to be another
+   * client for the server, which knows the socket's client by its id.
+   *
+   * @param {HostCore} core
+   */
+  _name(core) {
+    if (!this._stores) core.setId(newSource());
+    else if (this._early.id) core.setId(this._early.id);
+  }
+
+  /** The connection was closed: what is in the store is written down, and the storage left. */
+  _endAgain() {
+    this._connection._isUnregistered = true;
+    this._host?.storage?.end();
+  }
+
+  _dropSocket() {
+    const { socket } = this;
+    this.socket = this._bound = null;
+    if (!socket) return;
+    socket.onmessage = socket.onopen = socket.onerror = socket.onclose = null;
+    socket.close();
   }
 
   /**
@@ -259,6 +329,7 @@ export class PageLink {
    * @param {(core: HostCore) => void} call
    */
   _run(call) {
+    if (this._isDown) return;
     if (this._host && !this._isLoading) return this._host.run(call);
     this._calls.push(call);
     if (!this._isLoading) void this._load();

@@ -10,6 +10,7 @@ import { HostLife } from './host-life.js';
 import { epoch, hostLock, tabLock } from './locks.js';
 import { addressOf } from './namespace.js';
 import { expectOption, isFunction, refuseUnknown } from './options.js';
+import { remember } from './quarantine.js';
 import { registerSubtype, shared } from './shared.js';
 import { ShortLives } from './short-lives.js';
 import { HostStorage } from './storage/host-storage.js';
@@ -19,9 +20,6 @@ import { timers } from './ticks.js';
 
 /** How long the last messages of a tab that is gone may take to arrive, in milliseconds. */
 const LAST_WORDS = 50;
-
-/** So many crashes are remembered, with what the machine was at. */
-const MAX_TRAPPED = 16;
 
 /** What `serve`'s subtypes have to be, for who gives others: a module in place of its type, say. */
 const SUBTYPES = 'a list of OT types with name, apply, transform and compose';
@@ -293,7 +291,7 @@ class WorkerHost {
    */
   async _startAgain(error, trapped) {
     shared.logger.error('The host crashed, and is started again', error);
-    if (trapped) this._trapped = [...this._trapped, trapped].slice(-MAX_TRAPPED);
+    this._trapped = remember(this._trapped, trapped);
     this._life = null;
     this._epoch = epoch();
     this._isPausing = true;

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { isDead } from '../../js-shim/src/cores.js';
-import { Backend, call, connect, ours, settle, stock } from './clients.mjs';
+import { HostCore, hostModule } from '../../js-shim/src/host-core.js';
+import { Backend, Wire, call, connect, ours, settle, stock, until } from './clients.mjs';
 import { TabCore, tabModule } from '../../js-shim/src/tab-core.js';
+import { typesBridge } from '../../js-shim/src/types-bridge.js';
 import { OneHost } from './one-host.mjs';
 import { TRAP } from './trap.mjs';
 
@@ -364,6 +366,118 @@ describe("a tab's machine that traps", () => {
     await call(docs[0], 'submitOp', add);
     for (const doc of docs) assert.deepEqual(doc.data, { n: 1 + ends.filter((e) => !e).length });
     assert.equal(one.state, 'connected');
+  });
+});
+
+/** The machine of the host in the page traps in a call. */
+const crashHost = (connection) => connection._link._run((core) => core.handleTab('t', TRAP));
+
+/** Connections with a host each, that of the first over a store or in memory; the first document exists and is subscribed. */
+async function ownHosts(durableStore) {
+  const backend = new Backend();
+  const wire = new Wire(backend);
+  hostModule.separate();
+  const one = new ours.Connection(wire.socket, { durableStore });
+  wire.open();
+  hostModule.separate();
+  const { connection: other } = await connect(ours, backend);
+  await settle();
+  const docs = [one, other].map((connection) => connection.get('c', 'd'));
+  await call(docs[0], 'create', { n: 0 });
+  for (const doc of docs) await call(doc, 'subscribe');
+  return { backend, wire, one, other, docs };
+}
+
+describe('a host in the page that traps', () => {
+  for (const [kind, makeStore] of [
+    ['with a store', () => ({ storage: new ours.InMemoryStorage() })],
+    ['in memory', () => undefined],
+  ]) {
+    it(`${kind} is replaced, and the documents go on over the same socket`, async () => {
+      const { wire, one, docs } = await ownHosts(makeStore());
+      const states = [];
+      one.on('state', (state) => states.push(state));
+      crashHost(one);
+      await until('it is connected again', () => states.includes('connected'));
+      await settle();
+      assert.equal(one.socket, wire.socket);
+      assert.equal(states.at(0), 'disconnected');
+      assert.deepEqual([docs[0].data, docs[0].version], [{ n: 0 }, 1]);
+      for (const doc of docs) await call(doc, 'submitOp', add);
+      await settle();
+      for (const doc of docs)
+        assert.deepEqual([doc.data, doc.version, doc.hasPending()], [{ n: 2 }, 3, false]);
+    });
+
+    it(`${kind} leaves no callback without a call, and no op twice`, async () => {
+      const { wire, one, docs } = await ownHosts(makeStore());
+      const [sent, held] = [counted(), counted()];
+      docs[0].on('error', () => {});
+      wire.gated = true;
+      docs[0].submitOp(add, sent);
+      await settle();
+      // The server has it, and its answer is on its way to a host that is gone.
+      wire.toServer();
+      await settle();
+      docs[0].submitOp(add, held);
+      docs[0].flush();
+      crashHost(one);
+      wire.gated = false;
+      wire.toClient();
+      await until('it is connected again', () => one.state === 'connected');
+      await until('both have an end', () => sent.ends.length && held.ends.length);
+      await settle();
+      const isDurable = kind === 'with a store';
+      const end = isDurable ? ['ok'] : ['ERR_HOST_LOST'];
+      assert.deepEqual([sent.ends, held.ends], [end, end]);
+      await call(docs[0], 'submitOp', add);
+      await settle();
+      // In memory the first one was committed all the same: that is what nobody could know.
+      const n = isDurable ? 3 : 2;
+      for (const doc of docs) assert.deepEqual([doc.data, doc.version], [{ n }, n + 1]);
+    });
+  }
+
+  it('again and again on the same message is not told it any more', async () => {
+    const { other, one, docs } = await ownHosts({ storage: new ours.InMemoryStorage() });
+    const { resolve } = typesBridge;
+    let crashes = 0;
+    // An exception of a type's registry goes through the machine as a trap does.
+    typesBridge.resolve = (name) => {
+      const { _doing: doing } = one._link._host;
+      if (!/submitOp.*poison/.test(doing.look())) return resolve(name);
+      crashes += 1;
+      throw new WebAssembly.RuntimeError('unreachable');
+    };
+    const poisoned = counted();
+    one.get('c', 'poison').create({}, poisoned);
+    await until('it has an end', () => poisoned.ends.length);
+    typesBridge.resolve = resolve;
+    assert.deepEqual([poisoned.ends, crashes], [['ERR_INPUT_QUARANTINED'], 2]);
+    await call(docs[0], 'submitOp', add);
+    await settle();
+    assert.deepEqual(docs[1].data, { n: 1 });
+    assert.deepEqual([one.state, other.state], ['connected', 'connected']);
+  });
+
+  it('whatever it is told is started with pauses', async () => {
+    const warnings = [];
+    ours.logger.setMethods({ warn: (text) => warnings.push(String(text)) });
+    const { one } = await ownHosts();
+    const { bindSocket, handleTab } = HostCore.prototype;
+    HostCore.prototype.bindSocket = function () {
+      handleTab.call(this, 't', TRAP);
+    };
+    try {
+      crashHost(one);
+      await settle();
+      assert.match(warnings.join(), /crashed 6 times in a row/);
+      assert.equal(one.state, 'disconnected');
+    } finally {
+      HostCore.prototype.bindSocket = bindSocket;
+      ours.logger.setMethods({ warn() {} });
+      one.close();
+    }
   });
 });
 

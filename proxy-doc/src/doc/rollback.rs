@@ -206,7 +206,9 @@ impl Doc {
             Vec::new()
         };
         rejected.append(&mut others);
-        let quiet = soft && rejected.is_empty();
+        // These say what became of ops, and nobody has to know that a state was loaded again.
+        let about_ops = error.is(codes::ERR_HOST_LOST) || error.is(codes::ERR_REVISION_NOT_KEPT);
+        let quiet = (soft || about_ops) && rejected.is_empty();
         let all_heard = !rejected.is_empty() && rejected.iter().all(PendingOp::has_callback);
         // Every tab rolls back by itself, and says so to its own application.
         if self.edge == Edge::Tab && !quiet && !all_heard {
