@@ -53,7 +53,8 @@ function submit(names) {
 function flush(names) {
   for (const run of window.runs) {
     window.lab.flush(run.it).then((error) => {
-      for (const name of names) run.flushed[`${run.id}.${name}`] = error?.message ?? 'kept';
+      const answer = error ? `${error.code}: ${error.message}` : 'kept';
+      for (const name of names) run.flushed[`${run.id}.${name}`] = answer;
     });
   }
 }
@@ -62,6 +63,7 @@ const look = () =>
   window.runs.map(({ id, calls, failures, outcomes, flushed, step, it, doc }) => ({
     ...{ id, calls, failures, outcomes, flushed, step },
     storage: it && window.lab.storage(it),
+    errors: it?.errors,
     shown: doc?.data && [...doc.data.list, ...Object.keys(doc.data.keys)],
   }));
 
@@ -132,6 +134,13 @@ async function inherit(stage, runs) {
 
 async function check(stage, page, run) {
   const counts = await countLogged(stage, [run.id]);
+  if (neverOpened(run)) {
+    const arrived = [...counts].map(([marker, count]) => [marker.slice(run.id.length + 1), count]);
+    const once = (names) => [...names].map((name) => [name, 1]);
+    // What was written offline last is in memory, and goes with it. Everything else arrives, `g` from the other tab.
+    const names = run.storage.durable ? 'abcdefg' : 'abcdg';
+    assert.deepEqual(arrived.sort(), once(names), JSON.stringify(run));
+  }
   for (const [marker, outcome] of Object.entries(run.outcomes)) {
     const count = counts.get(marker) ?? 0;
     const what = `${marker} is in the log ${count} times: ${JSON.stringify(run)}`;
@@ -164,6 +173,7 @@ const failing =
   async (stage) => {
     let reached = true;
     let next = 1;
+    let openings = 0;
     while (reached) {
       const scripts = Array.from({ length: AT_ONCE }, (_, offset) => ({
         id: `${how}-${next + offset}`,
@@ -172,11 +182,16 @@ const failing =
       next += AT_ONCE;
       if (how === 'quota') await make(stage, scripts);
       const runs = await work(stage, scripts);
-      for (const run of runs) judge(run);
+      for (const run of runs) {
+        if (run.failures.includes('open')) isAsOpened(how, run);
+        judge(run);
+      }
       await inherit(stage, runs);
+      openings += runs.filter(({ failures }) => failures.includes('open')).length;
       reached = runs.every(({ failures }) => failures.length > 0);
       assert.ok(next < MOST_CALLS, 'the runs come to an end');
     }
+    assert.ok(openings > 0, 'a store did not open');
     assert.ok(next > AT_ONCE, 'more than one page of calls was reached');
     console.log(`    ${next} calls at most`);
   };
@@ -184,12 +199,48 @@ const failing =
 /** A failure that is over: the host tries again, and nobody hears of it. */
 function mends(run) {
   const { failures, outcomes } = run;
-  // A store that does not open is not tried again.
-  if (failures.includes('open')) return isHonest(run);
+  if (failures.includes('open')) return;
   const what = JSON.stringify(run);
   assert.equal(isHonest(run), true, what);
   for (const outcome of Object.values(outcomes))
     assert.ok([null, 'acknowledged'].includes(outcome), what);
+}
+
+/**
+ * What the user has of a store whose opening failed, by the way in which it failed. It is not tried again: whatever it holds
+ * would be older than what the host has done since.
+ */
+const IN_MEMORY = { mode: 'memory', durable: false, code: 'ERR_STORAGE' };
+const SCRIPTED = { ...IN_MEMORY, reason: 'this is scripted' };
+const NOT_ENDED = { ...IN_MEMORY, reason: 'initialize has not ended after 400 ms' };
+const OPENED = {
+  ...{ throw: SCRIPTED, abort: SCRIPTED, quota: SCRIPTED, silent: NOT_ENDED, hang: NOT_ENDED },
+  // It was open, and is opened again.
+  close: { mode: 'indexeddb', durable: true },
+};
+
+const neverOpened = ({ failures }) => failures[0] === 'open';
+
+/** The storage says what it is and why, each flush says the same, and what was written online is acknowledged. */
+function isAsOpened(how, run) {
+  const { id, storage, flushed, outcomes, errors, step } = run;
+  const { mode, durable, code, reason } = OPENED[how];
+  const expected = durable ? { mode, durable } : { mode, durable, reason, code };
+  const answer = durable ? 'kept' : `${code}: ${reason}`;
+  assert.deepEqual({ storage, step, errors }, { storage: expected, step: 'opened', errors: [] });
+  if (neverOpened(run)) {
+    const each = (names, value) => names.map((name) => [`${id}.${name}`, value]);
+    assert.deepEqual(Object.entries(flushed), each(['c', 'd', 'e', 'f'], answer));
+    // The server is away when the last two are written.
+    const ended = [...each(['a', 'b', 'c', 'd'], 'acknowledged'), ...each(['e', 'f'], null)];
+    assert.deepEqual(Object.entries(outcomes), ended);
+    return;
+  }
+  // It was open, failed later, and does not open again: ops of that time may be in it, and are given up with the reason.
+  assert.equal(Object.values(flushed).at(-1), answer, JSON.stringify(run));
+  for (const outcome of Object.values(outcomes)) {
+    assert.ok([null, 'acknowledged', answer].includes(outcome), JSON.stringify(run));
+  }
 }
 
 /** Failures without end: the host goes on in memory. */
