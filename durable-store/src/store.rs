@@ -52,6 +52,8 @@ pub struct StoreOptions {
     pub line: u64,
     /// How large a write may become.
     pub limits: WriteLimits,
+    /// Whether another life can begin in the place of this one: see [`StoreEvent::Answers`].
+    pub comes_back: bool,
 }
 
 /// Something for the storage to do. Each is answered once, by its number.
@@ -110,6 +112,8 @@ pub enum FailureKind {
     Quota,
     /// The handle is of no use any more.
     Closed,
+    /// There was no answer in time. The handle is of no use any more.
+    Silent,
     /// There is no storage to be had.
     Unavailable,
     /// Something else, for this request.
@@ -139,6 +143,9 @@ pub enum StoreEvent {
     /// From here on nothing is durable: what is shown belongs to another line. The storage may have these
     /// submissions, or not; without an author all ops of the document, as they are now.
     Lost(Failure, Vec<(DocKey, Option<Author>)>),
+    /// A storage that was given up for its silence answers again. A later life can go on with what it holds; this one
+    /// cannot, since tabs have seen another line.
+    Answers,
     /// Everything is deleted.
     Wiped(Result<(), Failure>),
     /// Something to tell people.
@@ -221,6 +228,9 @@ enum Asked {
     Docs(Vec<DocKey>),
     Inventory,
     Session,
+    /// Whether a storage that was given up answers again: whether it opens, and whether it reads.
+    TrialOpen,
+    TrialRead,
     Write {
         evicts: bool,
     },
@@ -372,6 +382,11 @@ impl DurableStore {
     /// Whether it was given up for want of space.
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Whether it was given up, or everything was deleted.
+    pub fn is_lost(&self) -> bool {
+        self.phase == Phase::Lost
     }
 
     /// For how long it remembers.
@@ -835,6 +850,8 @@ impl DurableStore {
             }
             Asked::Inventory => self.handle_inventory(texts),
             Asked::Session => self.clear_session(texts),
+            Asked::TrialOpen => self.try_reading(),
+            Asked::TrialRead => self.events.push_back(StoreEvent::Answers),
             Asked::Write { evicts: true } => {}
             Asked::Write { evicts: false } => {
                 self.claimed = true;

@@ -340,7 +340,7 @@ export function handleStorage(connection, text) {
   const store = connection.durableStore;
   switch (kind) {
     case 'state':
-      connection._noteStorage();
+      noteState(connection);
       // A store that was given up has no inventory, and nobody has to wait for it.
       if (!JSON.parse(connection._core.storageState() ?? '{}').durable) store?._becomeReady();
       return;
@@ -365,6 +365,23 @@ export function handleStorage(connection, text) {
       return connection._endForWipe();
   }
 }
+
+/**
+ * What the host says of its store changed. That a store says nothing is an error that ends by itself, so it is told, and
+ * nothing is to be done about it: an application need not listen.
+ *
+ * @param {Connection} connection
+ */
+function noteState(connection) {
+  const before = connection.storage;
+  connection._noteStorage();
+  const { code, reason } = connection.storage;
+  if (code !== SILENT || before.code === code || !connection.listenerCount('error')) return;
+  connection.emit('error', new shared.Error(code, reason));
+}
+
+/** The store did not answer in time, and is used again when it does. */
+const SILENT = 'ERR_STORAGE_TIMEOUT';
 
 /**
  * `connection.storage`, as the machine knows it.

@@ -53,5 +53,6 @@ export const HostKind = Object.freeze({
   StartTimer: 4,
   Storage: 5,
   FindTabs: 6,
-  Warn: 7,
+  BeginAnew: 7,
+  Warn: 8,
 });

@@ -34,6 +34,7 @@ import { typesBridge } from './types-bridge.js';
  * @property {(tabs: string[]) => void} watch these tabs live, and will have to be missed when they are gone
  * @property {(error: any, trapped: Trapped | undefined) => void} died
  * @property {() => void} ended everything was deleted, and the tabs know
+ * @property {() => void} beginAnew another life can go on with a storage that this one had to do without
  *
  * @typedef {import('./quarantine.js').Trapped} Trapped
  */
@@ -116,7 +117,7 @@ export class HostLife {
     let failure;
     try {
       call();
-      for (let output = this._core.poll(); output; output = this._core.poll()) {
+      for (let output = this._poll(); output; output = this._poll()) {
         try {
           this._carryOut(output);
         } catch (error) {
@@ -125,13 +126,18 @@ export class HostLife {
           failure ??= { error };
         }
       }
-      this._storage.stir();
-      if (this._core.isOver) this._end();
+      if (!this._isOver) this._storage.stir();
+      if (!this._isOver && this._core.isOver) this._end();
     } catch (error) {
       if (this._core && !isDead(this._core)) throw error;
       return this._die(error);
     }
     if (failure) throw failure.error;
+  }
+
+  /** The machine's next output; nothing more after its life. */
+  _poll() {
+    return this._isOver ? undefined : this._core.poll();
   }
 
   /** @param {any} error */
@@ -143,6 +149,11 @@ export class HostLife {
   _end() {
     this._leave();
     this._worker.ended();
+  }
+
+  _beginAnew() {
+    this._leave();
+    this._worker.beginAnew();
   }
 
   _leave() {
@@ -173,6 +184,8 @@ export class HostLife {
         return void this._storage.carryOut(output);
       case HostKind.FindTabs:
         return void this._findTabs(output[1]);
+      case HostKind.BeginAnew:
+        return this._beginAnew();
       case HostKind.Warn:
         return void shared.logger.warn(output[1]);
     }

@@ -71,6 +71,8 @@ impl HostCore {
                 Retention::Session
             },
             line: epoch,
+            // A page's host is made with its connection, and ends with it.
+            comes_back: !private,
             ..StoreOptions::default()
         });
         let options = Options {
@@ -115,6 +117,7 @@ impl HostCore {
                 let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
                 Array::of2(&item(HostKind::FindTabs), &tabs)
             }
+            Output::BeginAnew => Array::of1(&item(HostKind::BeginAnew)),
             Output::Warn(text) => Array::of2(&item(HostKind::Warn), &JsValue::from_str(&text)),
         })
     }
@@ -202,7 +205,7 @@ impl HostCore {
             .handle_storage(count(number), Ok(texts.unwrap_or_default()));
     }
 
-    /// The storage did not: `kind` is `quota`, `closed`, `unavailable` or `other`; `code` where it says more.
+    /// The storage did not: `kind` is `quota`, `closed`, `silent`, `unavailable` or `other`; `code` where it says more.
     #[wasm_bindgen(js_name = storageFailed)]
     pub fn storage_failed(
         &mut self,
@@ -214,6 +217,7 @@ impl HostCore {
         let kind = match kind {
             "quota" => FailureKind::Quota,
             "closed" => FailureKind::Closed,
+            "silent" => FailureKind::Silent,
             "unavailable" => FailureKind::Unavailable,
             _ => FailureKind::Other,
         };

@@ -290,7 +290,8 @@ export interface StorageInfo {
   readonly reason?: string;
   /**
    * `ERR_STORAGE_FULL` where there is no space, `ERR_STORAGE_ENCRYPT` and `ERR_STORAGE_DECRYPT` where that could not be
-   * done, `ERR_STORAGE` for the rest.
+   * done, `ERR_STORAGE_TIMEOUT` where the store did not answer in time and is tried until it does, `ERR_STORAGE` for the
+   * rest.
    */
   readonly code?: string;
   /** Whether the browser has promised to keep it; where `persist` asked for that. */
@@ -340,7 +341,10 @@ export interface DurableStoreOptions {
   decrypt?(stored: any): string | Promise<string>;
   /** `strict` waits at every commit until it is on the disk; `relaxed` until the system has it. */
   durability?: 'relaxed' | 'strict';
-  /** Milliseconds after which a request is taken for dead; 10,000. */
+  /**
+   * Milliseconds after which a request is taken for dead; 10,000. A store that says nothing for so long while it is restored
+   * is done without: the host goes on in memory, and in a SharedWorker it returns to the store when that answers.
+   */
   timeout?: number;
   /** Milliseconds for another page or worker to let go of the store; 2,000. */
   patience?: number;

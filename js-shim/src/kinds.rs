@@ -72,6 +72,7 @@ kinds! {
         StartTimer,
         Storage,
         FindTabs,
+        BeginAnew,
         Warn,
     }
 }

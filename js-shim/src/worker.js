@@ -197,6 +197,7 @@ class WorkerHost {
       toTab: (tab, text) => this._ports.get(tab)?.postMessage(text),
       watch: (tabs) => tabs.forEach((tab) => this._watch(tab)),
       died: (error, trapped) => this._startAgain(error, trapped),
+      beginAnew: () => void this._changeLife(),
       // Whoever comes next gets another worker.
       ended: () => globalThis.close(),
     });
@@ -289,9 +290,19 @@ class WorkerHost {
    * @param {any} error
    * @param {import('./host-life.js').Trapped} [trapped]
    */
-  async _startAgain(error, trapped) {
+  _startAgain(error, trapped) {
     shared.logger.error('The host crashed, and is started again', error);
     this._trapped = remember(this._trapped, trapped);
+    return this._changeLife(trapped, this._lives.ended());
+  }
+
+  /**
+   * Another host takes over.
+   *
+   * @param {import('./host-life.js').Trapped} [trapped] what the last one died on
+   * @param {number} [pause] in milliseconds, before the next one begins
+   */
+  async _changeLife(trapped, pause = 0) {
     this._life = null;
     this._epoch = epoch();
     this._isPausing = true;
@@ -302,7 +313,6 @@ class WorkerHost {
       if (trapped) port.postMessage({ trapped });
       this.greet(port);
     }
-    const pause = this._lives.ended();
     // What the dead host asked of the storage must not come in between.
     await this._storage?.detach();
     if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));

@@ -113,6 +113,9 @@ pub enum Output {
     /// Find out which of these tabs live, answer by [`Host::tabs_found`], and call [`Host::tab_gone`] when
     /// one of them is gone.
     FindTabs(Vec<TabId>),
+    /// A storage that was silent answers again, and nothing would be lost now: let another host on the same storage
+    /// take the place of this one, which is then of no use any more. The tabs go on with that one.
+    BeginAnew,
     /// Write to the log.
     Warn(String),
 }
@@ -185,6 +188,8 @@ pub struct Host {
     storage_mode: String,
     /// Why the store cannot be used, or is no better one.
     storage_error: Option<Error>,
+    /// The store was given up, and its storage answers again.
+    storage_answers: bool,
     /// Inputs that wait for the store.
     inbox: inbox::Inbox,
     /// Documents that were loaded, and may not have been used yet.
@@ -324,6 +329,7 @@ impl Host {
             line: options.epoch,
             storage_mode: "none".to_owned(),
             storage_error: None,
+            storage_answers: false,
             inbox: inbox::Inbox::default(),
             fresh: Set::new(),
             unreadable: BTreeMap::new(),

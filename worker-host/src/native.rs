@@ -106,7 +106,7 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                     let delay = Duration::from_millis(u64::from(milliseconds));
                     self.timer = Some(Instant::now() + delay);
                 }
-                Output::Storage(_) | Output::FindTabs(_) => {
+                Output::Storage(_) | Output::FindTabs(_) | Output::BeginAnew => {
                     unreachable!("this driver has no storage for a host")
                 }
                 Output::Warn(text) => eprintln!("host: {text}"),

@@ -69,6 +69,7 @@ impl Stage {
                 Output::Send(_)
                 | Output::CloseSocket
                 | Output::OpenSocket
+                | Output::BeginAnew
                 | Output::StartTimer(_) => {}
             }
         }

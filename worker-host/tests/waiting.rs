@@ -64,6 +64,7 @@ impl Slow {
                 | Output::Warn(_)
                 | Output::CloseSocket
                 | Output::OpenSocket
+                | Output::BeginAnew
                 | Output::StartTimer(_) => {}
             }
         }

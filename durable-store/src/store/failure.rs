@@ -8,7 +8,7 @@ use proxy_doc::{DocKey, next_count, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::lack::Lacking;
-use crate::record::{RecordId, StoreState, Stored};
+use crate::record::{Place, RecordId, StoreState, Stored};
 
 /// Failures in a row after which the storage is given up.
 const MAX_FAILURES: u32 = 3;
@@ -74,6 +74,9 @@ impl DurableStore {
         is_old: bool,
         documents: &dyn Documents,
     ) {
+        if let Asked::TrialOpen | Asked::TrialRead = asked {
+            return self.handle_failed_trial(&failure);
+        }
         let is_write = matches!(asked, Asked::Write { .. });
         if is_write {
             self.events
@@ -91,17 +94,54 @@ impl DurableStore {
             return self.ask(asked, ask);
         }
         self.failures += 1;
+        let is_silent = failure.kind == FailureKind::Silent;
         let hopeless = matches!(asked, Asked::Open) && failure.kind == FailureKind::Unavailable;
-        if hopeless || self.failures > MAX_FAILURES {
+        // All tabs wait while the store is restored: another silence would be as long.
+        let too_long = is_silent && !self.is_ready();
+        if hopeless || too_long || self.failures > MAX_FAILURES {
             // Who asked is still to be answered.
             self.again.push((asked, ask));
-            return self.lose(failure);
+            self.lose(failure);
+            if is_silent && self.options.comes_back {
+                self.try_out();
+            }
+            return;
         }
         if asked.opens() {
             return self.open();
         }
         self.again.push((asked, ask));
         self.reopen();
+    }
+
+    /// Asks a storage that was given up whether it answers. A silent one takes its time for each failure, so this needs no
+    /// pause.
+    fn try_out(&mut self) {
+        self.ask(Asked::TrialOpen, Ask::Open);
+    }
+
+    /// A storage may open, and still not carry out anything.
+    pub(super) fn try_reading(&mut self) {
+        let state = RecordId::meta("state");
+        let no_document = RecordId {
+            store: Place::Docs,
+            id: state.id.clone(),
+        };
+        self.ask(Asked::TrialRead, Ask::Read(vec![state, no_document]));
+    }
+
+    fn handle_failed_trial(&mut self, failure: &Failure) {
+        if failure.kind != FailureKind::Silent {
+            self.failures += 1;
+        }
+        if self.failures > MAX_FAILURES {
+            let text = format!(
+                "The durable store will not be tried again: {}",
+                failure.message
+            );
+            return self.events.push_back(StoreEvent::Warn(text));
+        }
+        self.try_out();
     }
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.
@@ -167,6 +207,8 @@ impl DurableStore {
             .chain(std::mem::take(&mut self.again))
             .collect();
         self.starved = None;
+        self.reopening = false;
+        self.failures = 0;
         self.requests.clear();
         self.clear_queue();
         self.lacking = Lacking::default();

@@ -121,6 +121,7 @@ impl Life {
             retention: Retention::Durable,
             line: 2 * storage.lives,
             limits,
+            comes_back: true,
         };
         Self {
             store: DurableStore::new(options),

@@ -214,7 +214,7 @@ export class StorageDriver {
       return await work();
     } catch (thrown) {
       const error = asStorageError(thrown);
-      if (error.kind === 'closed') this._drop(handle, error.message);
+      if (isDead(error)) this._drop(handle, error.message);
       throw error;
     }
   }
@@ -244,7 +244,7 @@ export class StorageDriver {
     });
     const call = limited(answer, this._timeout, () => {
       quietly(() => this._storage.abandon?.());
-      return new StorageError('closed', `${method} has not ended after ${this._timeout} ms`);
+      return new StorageError('silent', `${method} has not ended after ${this._timeout} ms`);
     });
     const ended = () => void this._running.delete(call);
     this._running.add(call);
@@ -331,7 +331,7 @@ export class StorageDriver {
     try {
       await this._call('deleteRecord', store, id);
     } catch (thrown) {
-      if (asStorageError(thrown).kind === 'closed') throw thrown;
+      if (isDead(asStorageError(thrown))) throw thrown;
     }
   }
 
@@ -400,6 +400,13 @@ export class StorageDriver {
 
 const ENCRYPT = { code: 'ERR_STORAGE_ENCRYPT', what: 'encrypted' };
 const DECRYPT = { code: 'ERR_STORAGE_DECRYPT', what: 'decrypted' };
+
+/**
+ * Whether the handle is of no use any more.
+ *
+ * @param {StorageError} error
+ */
+const isDead = ({ kind }) => kind === 'closed' || kind === 'silent';
 
 /** @param {any} thrown */
 const isIllegible = (thrown) =>

@@ -6,16 +6,18 @@
  * - `quota`: there is no room. Less has to be written, or something deleted.
  * - `closed`: this handle is dead, and whether a write that was under way is committed is not known. Opening the storage
  *   again may help. It may be empty then: another page may have deleted it.
+ * - `silent`: as `closed`, because there was no answer in time. The next request may be as silent.
  * - `unavailable`: the storage cannot be opened.
  * - `other`: this request failed, the handle is as good as before.
  *
- * @typedef {'quota' | 'closed' | 'unavailable' | 'other'} StorageErrorKind
+ * @typedef {'quota' | 'closed' | 'silent' | 'unavailable' | 'other'} StorageErrorKind
  */
 
 /** What applications are told, where there is nothing more to say. @type {Record<StorageErrorKind, string>} */
 const CODES = {
   quota: 'ERR_STORAGE_FULL',
   closed: 'ERR_STORAGE',
+  silent: 'ERR_STORAGE_TIMEOUT',
   unavailable: 'ERR_STORAGE',
   other: 'ERR_STORAGE',
 };

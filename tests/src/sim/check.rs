@@ -57,6 +57,7 @@ fn heal(world: &mut World) {
     for host in 0..world.hosts.len() {
         world.take(&Step::Away { host, on: false });
         world.take(&Step::Room { host, bytes: None });
+        world.take(&Step::StoreHangs { host, on: false });
     }
     for tab in &mut world.tabs {
         tab.docs.iter_mut().for_each(|doc| doc.listeners.clear());

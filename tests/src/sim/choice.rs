@@ -181,11 +181,12 @@ fn lag(world: &World, r: &mut Random) -> Step {
 
 /// Something about the storage of the host under test.
 fn storage(world: &World, r: &mut Random) -> Step {
-    const FAULTS: [Fault; 5] = [
+    const FAULTS: [Fault; 6] = [
         Fault::Quota,
         Fault::Closed,
         Fault::Closed,
         Fault::Unavailable,
+        Fault::Silent,
         Fault::Other,
     ];
     let (host, side) = (0, &world.hosts[0]);
@@ -216,6 +217,10 @@ fn storage(world: &World, r: &mut Random) -> Step {
         6 if r.once_in(2) => Step::StoreDies {
             host,
             done: r.below(side.requests.len() + 1),
+        },
+        7 if faults => Step::StoreHangs {
+            host,
+            on: !side.hangs(),
         },
         _ if side.finding.is_some() => Step::FindTabs { host },
         _ => Step::Store {

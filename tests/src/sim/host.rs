@@ -46,6 +46,8 @@ pub(super) struct HostSide {
     met: bool,
     /// It has told no tab anything yet.
     begins: bool,
+    /// Another host is to take its place.
+    pub(super) is_over: bool,
 }
 
 impl HostSide {
@@ -70,6 +72,7 @@ impl HostSide {
             lost: false,
             met: false,
             begins: true,
+            is_over: false,
         }
     }
 
@@ -107,6 +110,12 @@ impl HostSide {
         if self.is_old() {
             return false;
         }
+        self.begin_another(committed);
+        true
+    }
+
+    /// Another host begins where this one was.
+    pub(super) fn begin_another(&mut self, committed: usize) {
         if let Some(storage) = &mut self.storage {
             for request in self.requests.iter().take(committed) {
                 // Nobody hears of it.
@@ -127,6 +136,7 @@ impl HostSide {
             lost: false,
             met: false,
             begins: true,
+            is_over: false,
             number: self.number,
             types: Rc::clone(&self.types),
             config: self.config.clone(),
@@ -134,7 +144,6 @@ impl HostSide {
             away: self.away,
             storage: self.storage.take(),
         };
-        true
     }
 
     /// A tab reaches the host.
@@ -149,6 +158,21 @@ impl HostSide {
     }
 
     // ---- The storage ----
+
+    /// Whether the storage hangs.
+    pub(super) fn hangs(&self) -> bool {
+        self.storage.as_ref().is_some_and(|storage| storage.hangs)
+    }
+
+    /// The storage hangs, or answers again. Says whether that is news.
+    pub(super) fn set_hanging(&mut self, on: bool, ledger: &mut Ledger) -> bool {
+        let before = self.hangs();
+        if let Some(storage) = &mut self.storage {
+            storage.hangs = on;
+        }
+        ledger.count(on && self.begins, "a storage hung while it was restored");
+        before != self.hangs()
+    }
 
     /// The storage carries out the request at this place, if it may do that before the older ones. Says
     /// whether it did.
@@ -186,6 +210,7 @@ impl HostSide {
             Fault::Quota => FailureKind::Quota,
             Fault::Closed => FailureKind::Closed,
             Fault::Unavailable => FailureKind::Unavailable,
+            Fault::Silent => FailureKind::Silent,
             Fault::Other => FailureKind::Other,
         };
         self.host.handle_storage(request.number, Err(failure(kind)));
@@ -219,7 +244,8 @@ impl HostSide {
     /// Another host has the storage for a while: it takes over what is there, and tells nobody. This one learns that its
     /// handle is dead.
     pub(super) fn intrude(&mut self, idle: usize, ledger: &mut Ledger) -> bool {
-        if self.is_old() || !self.works || self.requests.is_empty() {
+        // To another host, too, it would say nothing.
+        if self.is_old() || !self.works || self.hangs() || self.requests.is_empty() {
             return false;
         }
         let Some(storage) = &mut self.storage else {
@@ -241,6 +267,7 @@ impl HostSide {
                     | Output::CloseSocket
                     | Output::OpenSocket
                     | Output::StartTimer(_)
+                    | Output::BeginAnew
                     | Output::Warn(_) => {}
                 }
             }
@@ -274,6 +301,7 @@ impl HostSide {
     ) {
         // A host begins with the first tab that reaches it.
         while self.met
+            && !self.is_over
             && let Some(output) = self.host.poll()
         {
             let durable = self.storage.as_ref().filter(|_| !self.lost);
@@ -312,6 +340,7 @@ impl HostSide {
                     self.requests.push_back(request);
                 }
                 Output::FindTabs(tabs) => self.finding = Some(tabs),
+                Output::BeginAnew => self.is_over = true,
                 Output::Warn(text) => self.warned(text, ledger),
             }
         }
@@ -321,6 +350,8 @@ impl HostSide {
         let number = self.number;
         if text.starts_with("The durable store cannot be used") {
             self.lost = true;
+            let silent = text.contains("Silent");
+            ledger.count(silent, "a storage was given up for its silence");
             ledger.count(true, "a storage was given up");
             ledger.lose();
             if !self.config.storage_faults {
@@ -366,6 +397,7 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
         .map(|retention| StoreOptions {
             retention,
             line: epoch,
+            comes_back: true,
             limits: if config.small_writes {
                 SMALL_WRITES
             } else {

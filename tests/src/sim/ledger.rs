@@ -65,6 +65,7 @@ fn is_loss(error: &Error) -> bool {
         codes::ERR_HOST_LOST,
         codes::ERR_STORAGE,
         codes::ERR_STORAGE_FULL,
+        codes::ERR_STORAGE_TIMEOUT,
     ];
     losses.iter().any(|code| error.is(code))
 }

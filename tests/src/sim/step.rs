@@ -42,6 +42,8 @@ pub enum Fault {
     Closed,
     /// There is no storage to be had.
     Unavailable,
+    /// It says nothing in time.
+    Silent,
     /// Something else.
     Other,
 }
@@ -362,6 +364,13 @@ pub enum Step {
         host: usize,
         /// How many of the requests were carried out all the same.
         done: usize,
+    },
+    /// The storage opens and carries out nothing else, or answers again.
+    StoreHangs {
+        /// The host.
+        host: usize,
+        /// Whether it hangs.
+        on: bool,
     },
     /// Another host has the storage for a while; then all that was asked of it fails.
     Intrude {

@@ -252,6 +252,11 @@ impl World {
                 let side = self.hosts.get_mut(host);
                 side.is_some_and(|side| side.lose_handle(done, ledger))
             }
+            Step::StoreHangs { host, on } => {
+                let ledger = &mut self.ledger;
+                let side = self.hosts.get_mut(host);
+                side.is_some_and(|side| side.set_hanging(on, ledger))
+            }
             Step::Intrude { host, idle } => {
                 let ledger = &mut self.ledger;
                 let side = self.hosts.get_mut(host);
@@ -440,6 +445,26 @@ impl World {
             }
         }
         true
+    }
+
+    /// The host was told that its storage answers again, and gave its place to another one. All that it posted arrives.
+    fn begin_anew(&mut self, host: usize) {
+        self.ledger
+            .count(true, "a host began anew with a storage that had hung");
+        let side = &mut self.hosts[host];
+        let socket = side.socket;
+        side.begin_another(0);
+        if let Some(socket) = socket {
+            self.sockets[socket].cut = true;
+            self.sockets[socket].down.clear();
+        }
+        for tab in 0..self.tabs.len() {
+            let of_host = |tab: &&Tab| tab.open && tab.linked && tab.host == host;
+            if self.tabs.get(tab).filter(of_host).is_some() {
+                self.deliver_to_tab(tab, usize::MAX);
+                self.tabs[tab].linked = false;
+            }
+        }
     }
 
     fn rejoin(&mut self, tab: usize) -> bool {
@@ -639,6 +664,9 @@ impl World {
                 &mut self.ledger,
                 &mut self.witness,
             );
+            if self.hosts[number].is_over {
+                self.begin_anew(number);
+            }
         }
         while let Some((session, text)) = self.server.poll() {
             let socket = self

@@ -201,6 +201,10 @@ impl Host {
 
     /// Where the driver keeps things, and why nowhere better: said before the store is open.
     pub fn set_storage_mode(&mut self, mode: String, reason: Option<String>) {
+        if self.store.as_ref().is_some_and(|store| store.is_lost()) {
+            // It is only being tried.
+            return;
+        }
         self.storage_mode = mode;
         self.storage_error = reason.map(|reason| Error::new(codes::ERR_STORAGE, reason));
     }
@@ -217,6 +221,9 @@ impl Host {
     /// Nothing has come in for a while: a good moment for what can wait.
     pub fn handle_idle(&mut self) {
         self.begin_other();
+        if self.may_begin_anew() {
+            self.now.push_back(Output::BeginAnew);
+        }
         if let Some(store) = &mut self.store {
             store.handle_idle();
         }
@@ -225,7 +232,23 @@ impl Host {
 
     /// Whether [`Host::handle_idle`] would be of use.
     pub fn wants_idle(&self) -> bool {
-        self.store.as_ref().is_some_and(|store| store.wants_idle())
+        let store_does = self.store.as_ref().is_some_and(|store| store.wants_idle());
+        store_does || self.may_begin_anew()
+    }
+
+    /// Whether another host could go on with the store now: what tabs said to this one has ended, and they know how.
+    fn may_begin_anew(&self) -> bool {
+        self.storage_answers
+            && !self.over
+            && self.wiping.is_empty()
+            && self.flushes.is_empty()
+            && self.inbox.is_empty()
+            && self.out.is_empty()
+            && !self.tabs.values().any(|tab| tab.stalled)
+            && !self
+                .docs
+                .values()
+                .any(|host_doc| host_doc.doc.has_write_pending())
     }
 
     /// Whether nothing is asked of the storage any more, until [`Host::resume_store`]: see [`DurableStore::close`].
@@ -306,6 +329,7 @@ impl Host {
                 self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
             }
             StoreEvent::Lost(failure, unwritten) => self.lose_store(&failure, &unwritten),
+            StoreEvent::Answers => self.storage_answers = true,
             StoreEvent::Wiped(result) => self.finish_wipe(result),
             StoreEvent::Warn(text) => self.warn(text),
         }
@@ -1291,6 +1315,7 @@ fn storage_error(failure: &Failure) -> Error {
     let code = failure.code.as_deref();
     let code = code.unwrap_or(match failure.kind {
         durable_store::FailureKind::Quota => codes::ERR_STORAGE_FULL,
+        durable_store::FailureKind::Silent => codes::ERR_STORAGE_TIMEOUT,
         durable_store::FailureKind::Closed
         | durable_store::FailureKind::Unavailable
         | durable_store::FailureKind::Other => codes::ERR_STORAGE,

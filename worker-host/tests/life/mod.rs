@@ -117,6 +117,7 @@ impl Life {
                 Output::Warn(_)
                 | Output::CloseSocket
                 | Output::OpenSocket
+                | Output::BeginAnew
                 | Output::StartTimer(_) => {}
             }
         }
