@@ -8,6 +8,7 @@ use crate::string::Str;
 use crate::text0::Edit;
 use crate::value::Value;
 use crate::write::{write_array, write_string, write_value};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// The name of a component's field other than its path.
@@ -52,13 +53,40 @@ pub struct Component {
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
     Scalar(Value),
-    Tree(Rc<Value>),
+    Tree(Rc<Tree>),
+}
+
+/// An array or object that never changes.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    value: Value,
+    /// What was written of a large one, which is written several times: to the host or the server, to the store, to tabs.
+    json: OnceCell<Box<[u8]>>,
+}
+
+/// The shortest JSON, in bytes, that is kept for the next time it is to be written.
+const KEPT: usize = 16 * 1024;
+
+impl Tree {
+    fn write(&self, out: &mut Vec<u8>) {
+        if let Some(json) = self.json.get() {
+            return out.extend_from_slice(json);
+        }
+        let start = out.len();
+        write_value(out, &self.value);
+        if out.len() - start >= KEPT {
+            self.json.get_or_init(|| out[start..].into());
+        }
+    }
 }
 
 impl Payload {
     pub(crate) fn new(value: Value) -> Payload {
         if value.is_tree() {
-            Payload::Tree(Rc::new(value))
+            Payload::Tree(Rc::new(Tree {
+                value,
+                json: OnceCell::new(),
+            }))
         } else {
             Payload::Scalar(value)
         }
@@ -67,7 +95,14 @@ impl Payload {
     pub(crate) fn get(&self) -> &Value {
         match self {
             Payload::Scalar(value) => value,
-            Payload::Tree(value) => value,
+            Payload::Tree(tree) => &tree.value,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Payload::Scalar(value) => write_value(out, value),
+            Payload::Tree(tree) => tree.write(out),
         }
     }
 }
@@ -190,7 +225,7 @@ impl Component {
                 out.push(b',');
             }
             name.write(out);
-            write_value(out, payload.get());
+            payload.write(out);
             out.push(b',');
         }
         if self.path_at as usize == self.fields.len() {

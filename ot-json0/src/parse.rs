@@ -2,9 +2,13 @@
 
 use crate::number::read_number;
 use crate::object::Object;
-use crate::string::{Str, Wtf8};
+use crate::string::{PART, Str, Wtf8, plain_length};
 use crate::value::Value;
 use std::fmt;
+
+/// So many elements are read in one call. Engines of WebAssembly compile a function well for its later calls only, however
+/// long it runs: a loop over a large text has to be many calls.
+pub(crate) const STRIDE: usize = 256;
 
 /// Why a text is not JSON, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +37,37 @@ impl ParseError {
 }
 
 pub(crate) fn parse(json: &str) -> Result<Value, ParseError> {
+    #[cfg(target_family = "wasm")]
+    make_room(json);
     let mut reader = Reader::new(json);
     let value = reader.value();
     reader.finish(value)
+}
+
+/// Gets the memory that the values of a large text will take in one step. The allocator would ask for it 64 KiB at a time,
+/// and each time the engine does more work than reading such a part is.
+#[cfg(target_family = "wasm")]
+fn make_room(json: &str) {
+    /// Of a text, in bytes.
+    const LARGE: usize = 256 * 1024;
+    /// About what a value takes beside its text, in bytes.
+    const VALUE: usize = 64;
+    if json.len() < LARGE {
+        return;
+    }
+    let values: usize = json.as_bytes().chunks(PART).map(count_values).sum();
+    let mut room: Vec<u8> = Vec::new();
+    // Where there is not so much, the values may still fit.
+    let _ = room.try_reserve_exact(json.len() + values * VALUE);
+    std::hint::black_box(&room);
+}
+
+/// About how many values there are in a part of a text.
+#[cfg(target_family = "wasm")]
+#[inline(never)]
+fn count_values(json: &[u8]) -> usize {
+    let begins = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{');
+    json.iter().filter(begins).count()
 }
 
 /// Reads a JSON text piece by piece, for whoever needs only parts of it: brackets and keys one at a
@@ -69,6 +101,15 @@ pub struct Reader<'a> {
 enum Open {
     Array(Vec<Value>),
     Object(Object),
+}
+
+/// How far the elements of an array or object were read.
+enum Elements {
+    /// Some of them.
+    More,
+    /// Up to one that holds others, after its key.
+    Inner(Str, Open),
+    End,
 }
 
 impl Open {
@@ -197,7 +238,14 @@ impl<'a> Reader<'a> {
         self.skip_space();
         let start = self.at;
         let mut closing: Vec<u8> = Vec::new();
-        loop {
+        while self.skip_some(&mut closing)? {}
+        Some(self.text.get(start..self.at).unwrap_or_default())
+    }
+
+    /// Skips a part of the value; whether there is more of it. `closing` are the brackets that are still to come.
+    #[inline(never)]
+    fn skip_some(&mut self, closing: &mut Vec<u8>) -> Option<bool> {
+        for _ in 0..STRIDE {
             match self.next_byte() {
                 Some(b'{') => {
                     self.open(b'{')?;
@@ -219,9 +267,10 @@ impl<'a> Reader<'a> {
                 closing.pop();
             }
             if closing.is_empty() {
-                return Some(self.text.get(start..self.at).unwrap_or_default());
+                return Some(false);
             }
         }
+        Some(true)
     }
 
     fn skip_key(&mut self) -> Option<()> {
@@ -282,9 +331,13 @@ impl<'a> Reader<'a> {
         // Each with the key of the one inside of it.
         let mut outer: Vec<(Open, Str)> = Vec::new();
         loop {
-            if let Some((key, inner)) = self.elements(&mut here)? {
-                outer.push((std::mem::replace(&mut here, inner), key));
-                continue;
+            match self.elements(&mut here)? {
+                Elements::More => continue,
+                Elements::Inner(key, inner) => {
+                    outer.push((std::mem::replace(&mut here, inner), key));
+                    continue;
+                }
+                Elements::End => {}
             }
             let value = here.into_value();
             let Some((holder, key)) = outer.pop() else {
@@ -295,12 +348,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads elements up to the closing bracket, or up to an array or object, which it opens: returned with its key.
-    fn elements(&mut self, holder: &mut Open) -> Option<Option<(Str, Open)>> {
-        loop {
+    /// Reads elements up to the closing bracket, or up to an array or object, which it opens.
+    #[inline(never)]
+    fn elements(&mut self, holder: &mut Open) -> Option<Elements> {
+        for _ in 0..STRIDE {
             let close = holder.close();
             if !self.more(close)? {
-                return Some(None);
+                return Some(Elements::End);
             }
             let key = if close == b'}' {
                 self.key()?
@@ -309,11 +363,12 @@ impl<'a> Reader<'a> {
             };
             match self.next_byte() {
                 Some(bracket @ (b'[' | b'{')) => {
-                    return Some(Some((key, self.open_value(bracket)?)));
+                    return Some(Elements::Inner(key, self.open_value(bracket)?));
                 }
                 _ => holder.put(key, self.scalar()?),
             }
         }
+        Some(Elements::More)
     }
 
     fn open_value(&mut self, bracket: u8) -> Option<Open> {
@@ -405,13 +460,13 @@ impl<'a> Reader<'a> {
     /// Steps over the run of bytes that stand for themselves and returns it.
     fn plain_run(&mut self) -> &[u8] {
         let start = self.at;
-        while let Some(byte) = self.peek() {
-            if byte == b'"' || byte == b'\\' || byte < 0x20 {
-                break;
+        loop {
+            let plain = plain_length(&self.bytes[self.at..], b'"');
+            self.at += plain;
+            if plain < PART {
+                return &self.bytes[start..self.at];
             }
-            self.at += 1;
         }
-        &self.bytes[start..self.at]
     }
 
     fn string_here(&mut self) -> Option<Str> {

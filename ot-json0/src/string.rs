@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 /// Bytes kept inside the handle itself: keys and short words then need no allocation.
 const INLINE_BYTES: usize = 14;
+/// Bytes looked at in one call; for the reason see `STRIDE` of the reader.
+pub(crate) const PART: usize = 4096;
 /// Bytes counted at a time while looking for a unit's place; large enough to be vectorised.
 const BLOCK_BYTES: usize = 128;
 
@@ -420,10 +422,48 @@ fn meets_as_pair(left: &[u8], middle: &[u8], right: &[u8]) -> bool {
 
 /// UTF-16 units in WTF-8: one for each lead byte, one more for each four-byte character.
 fn count_units(bytes: &[u8]) -> usize {
+    bytes.chunks(PART).map(count_part).sum()
+}
+
+#[inline(never)]
+fn count_part(bytes: &[u8]) -> usize {
     bytes
         .iter()
         .map(|b| usize::from((*b as i8) >= -64) + usize::from(*b >= 0xF0))
         .sum()
+}
+
+/// How many bytes, but [`PART`] at most, come before one that JSON escapes, or before `also`.
+#[inline(never)]
+pub(crate) fn plain_length(bytes: &[u8], also: u8) -> usize {
+    let bytes = &bytes[..bytes.len().min(PART)];
+    let also = u64::from(also) * ONES;
+    let mut at = 0;
+    for eight in bytes.chunks_exact(8) {
+        let word = u64::from_le_bytes(eight.try_into().unwrap_or_default());
+        let control = word.wrapping_sub(0x20 * ONES) & !word;
+        let escaped =
+            zeros(word ^ (0x22 * ONES)) | zeros(word ^ (0x5C * ONES)) | zeros(word ^ also);
+        // Beyond the first byte that is found a carry may find others that are none.
+        let found = (control | escaped) & (0x80 * ONES);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &&u8| {
+        let (byte, also) = (**byte, also as u8);
+        byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != also
+    };
+    at + bytes[at..].iter().take_while(is_plain).count()
+}
+
+/// A one in each byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of the first byte that is zero, and of none before it.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word
 }
 
 /// The place before unit number `unit`, which must not exceed the length.

@@ -1,7 +1,8 @@
 //! A JSON writer whose output is that of JavaScript's `JSON.stringify`, byte for byte.
 
 use crate::object;
-use crate::string::{Str, decode};
+use crate::parse::STRIDE;
+use crate::string::{PART, Str, decode, plain_length};
 use crate::value::Value;
 use std::slice;
 
@@ -18,34 +19,52 @@ pub(crate) fn string_json(text: &Str) -> String {
     written(|out| write_string(out, text))
 }
 
-pub(crate) fn write_value(out: &mut Vec<u8>, mut value: &Value) {
-    let mut outer = Vec::new();
-    let mut here: Option<Open<'_>> = None;
-    loop {
-        match value {
-            Value::Null => out.extend_from_slice(b"null"),
-            Value::Bool(true) => out.extend_from_slice(b"true"),
-            Value::Bool(false) => out.extend_from_slice(b"false"),
-            Value::Number(number) => write_number(out, *number),
-            Value::String(text) => write_string(out, text),
-            Value::Array(items) => {
-                out.push(b'[');
-                outer.extend(here.replace(Open::Array(items.iter())));
+pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) {
+    let mut writer = Writer {
+        next: value,
+        here: None,
+        outer: Vec::new(),
+    };
+    while writer.write_some(out) {}
+}
+
+/// A value that is being written.
+struct Writer<'a> {
+    next: &'a Value,
+    here: Option<Open<'a>>,
+    outer: Vec<Open<'a>>,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes a part of the value; whether there is more of it.
+    #[inline(never)]
+    fn write_some(&mut self, out: &mut Vec<u8>) -> bool {
+        for _ in 0..STRIDE {
+            match self.next {
+                Value::Null => out.extend_from_slice(b"null"),
+                Value::Bool(true) => out.extend_from_slice(b"true"),
+                Value::Bool(false) => out.extend_from_slice(b"false"),
+                Value::Number(number) => write_number(out, *number),
+                Value::String(text) => write_string(out, text),
+                Value::Array(items) => self.open(out, b'[', Open::Array(items.iter())),
+                Value::Object(object) => self.open(out, b'{', Open::Object(object.iter())),
             }
-            Value::Object(object) => {
-                out.push(b'{');
-                outer.extend(here.replace(Open::Object(object.iter())));
-            }
-        }
-        value = loop {
-            let Some(holder) = &mut here else {
-                return;
+            self.next = loop {
+                let Some(holder) = &mut self.here else {
+                    return false;
+                };
+                if let Some(next) = holder.next(out) {
+                    break next;
+                }
+                self.here = self.outer.pop();
             };
-            if let Some(next) = holder.next(out) {
-                break next;
-            }
-            here = outer.pop();
-        };
+        }
+        true
+    }
+
+    fn open(&mut self, out: &mut Vec<u8>, bracket: u8, open: Open<'a>) {
+        out.push(bracket);
+        self.outer.extend(self.here.replace(open));
     }
 }
 
@@ -127,32 +146,45 @@ fn write_integer(out: &mut Vec<u8>, number: i64) {
 
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &Str) {
     out.push(b'"');
-    let bytes = text.as_wtf8();
-    let mut done = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            0x09 => b't',
-            0x0A => b'n',
-            0x0C => b'f',
-            0x0D => b'r',
-            0x00..0x20 => b'u',
-            0xED if bytes.get(at + 1).is_some_and(|b| *b >= 0xA0) => b'u',
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[done..at]);
-        out.extend_from_slice(&[b'\\', escape]);
-        done = at + 1;
-        if escape == b'u' {
-            let (code, size) = decode(&bytes[at..]).unwrap_or((u32::from(*byte), 1));
-            for shift in [12, 8, 4, 0] {
-                out.push(HEX[(code >> shift) as usize & 15]);
-            }
-            done = at + size;
+    let mut rest = text.as_wtf8();
+    while !rest.is_empty() {
+        let plain = plain_length(rest, SURROGATE);
+        out.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        if plain < PART && !rest.is_empty() {
+            rest = &rest[write_special(out, rest)..];
         }
     }
-    out.extend_from_slice(&bytes[done..]);
     out.push(b'"');
+}
+
+/// What half a surrogate pair begins with in WTF-8, and some whole characters.
+const SURROGATE: u8 = 0xED;
+
+/// Writes the character that `bytes` begin with, which may have to be escaped; returns how many bytes were written.
+fn write_special(out: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    let escape = match bytes[0] {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        0x08 => b'b',
+        0x09 => b't',
+        0x0A => b'n',
+        0x0C => b'f',
+        0x0D => b'r',
+        0x00..0x20 => b'u',
+        SURROGATE if bytes.get(1).is_some_and(|b| *b >= 0xA0) => b'u',
+        byte => {
+            out.push(byte);
+            return 1;
+        }
+    };
+    out.extend_from_slice(&[b'\\', escape]);
+    if escape != b'u' {
+        return 1;
+    }
+    let (code, size) = decode(bytes).unwrap_or((u32::from(bytes[0]), 1));
+    for shift in [12, 8, 4, 0] {
+        out.push(HEX[(code >> shift) as usize & 15]);
+    }
+    size
 }

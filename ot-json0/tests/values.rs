@@ -1,7 +1,7 @@
 //! Strings, objects, what the reader takes, and subtypes of one's own.
 #![allow(clippy::unwrap_used)]
 
-use ot_json0::{Error, Json0, Object, Op, Side, Str, Subtype, Value, apply, transform_x};
+use ot_json0::{Error, Json0, Object, Op, Reader, Side, Str, Subtype, Value, apply, transform_x};
 
 fn utf16(text: &str) -> Str {
     Str::from_utf16(&text.encode_utf16().collect::<Vec<_>>())
@@ -205,4 +205,67 @@ fn subtypes_can_be_registered() {
     assert_eq!(json0.compose(&five, &three).unwrap(), five);
     assert_eq!(json0.transform(&three, &five, Side::Left).unwrap(), three);
     assert_eq!(json0.invert(&five), five);
+}
+
+/// Strings are scanned eight bytes at a time, and in parts.
+#[test]
+fn escapes_wherever_they_are_in_a_long_string() {
+    let specials = [
+        ("\"", r#"\""#),
+        ("\\", r"\\"),
+        ("\n", r"\n"),
+        ("\u{1}", r"\u0001"),
+        ("\u{1f}", r"\u001f"),
+        ("\u{7f}", "\u{7f}"),
+        ("!", "!"),
+        (" ", " "),
+        ("퀀", "퀀"),
+        ("é😀", "é😀"),
+    ];
+    let places = (0..20).chain(4080..4110).chain(8180..8200);
+    for (at, (special, escaped)) in places.flat_map(|at| specials.map(|special| (at, special))) {
+        let (before, after) = ("a".repeat(at), "b".repeat(13));
+        let text = Str::from([&before, special, &after, special].concat().as_str());
+        let json = [r#"""#, &before, escaped, &after, escaped, r#"""#].concat();
+        let value = Value::from(text.clone());
+        assert_eq!(value.to_json(), json);
+        assert_eq!(Value::parse(&json).unwrap(), value);
+        assert_eq!(text.to_utf16().len(), text.len_utf16());
+        let mut reader = Reader::new(&json);
+        let skipped = reader.skip();
+        assert_eq!(reader.finish(skipped).unwrap(), json);
+    }
+}
+
+#[test]
+fn reads_and_writes_long_lists_and_objects() {
+    for length in [255, 256, 257, 511, 512, 513, 5000] {
+        let numbers: Vec<String> = (0..length).map(|n| n.to_string()).collect();
+        let list = format!("[{}]", numbers.join(","));
+        let entries: Vec<String> = (0..length)
+            .map(|n| format!(r#""k{n}":[{n},{{}}]"#))
+            .collect();
+        let object = format!("{{{}}}", entries.join(","));
+        for json in [&list, &object] {
+            assert_eq!(Value::parse(json).unwrap().to_json(), *json);
+            assert!(Value::parse(&json[..json.len() - 1]).is_err());
+        }
+    }
+}
+
+/// A large payload's text is kept: not beyond a change of the payload.
+#[test]
+fn writes_a_large_payload_again() {
+    let list = |first: &str| format!("[{first}{}]", ",\"some text\"".repeat(3000));
+    let op = |json: &str| Op::parse(json).unwrap();
+    let mut delete = op(&format!(r#"[{{"p":["k"],"od":{}}}]"#, list("0")));
+    let before = delete.to_json();
+    assert_eq!(delete.to_json(), before);
+    assert_eq!(delete.clone().to_json(), before);
+    let mut edit = op(r#"[{"p":["k",0],"na":1}]"#);
+    transform_x(&mut delete, &mut edit).unwrap();
+    assert_eq!(
+        delete.to_json(),
+        format!(r#"[{{"p":["k"],"od":{}}}]"#, list("1"))
+    );
 }
