@@ -12,7 +12,6 @@ use std::rc::Rc;
 use ot_json0::Value;
 use proxy_doc::{
     CreateData, Edit, Error, Json, OpKind, OtType, PendingOp, SnapshotType, Types, Version, codes,
-    json,
 };
 
 /// How many ops a tail may hold before it is applied: above this a late tab would wait for long.
@@ -131,7 +130,7 @@ impl DocState {
             Some(ty) => SnapshotType::Uri(ty.uri().to_owned()),
             None => SnapshotType::None,
         };
-        Ok((name, head.data.into_text()?))
+        Ok((name, head.data.into_text()))
     }
 
     /// Which of these ops still apply one after the other, and the type after them. Each op is applied once, and once
@@ -194,7 +193,7 @@ impl DocState {
         for edit in &self.tail {
             state.apply(ty, edit)?;
         }
-        self.data = state.into_text()?;
+        self.data = state.into_text();
         self.tail.clear();
         Ok(())
     }
@@ -230,7 +229,7 @@ fn initial_data(ty: Option<&OtType>, data: &CreateData) -> Result<Option<Json>, 
         // json0 clones what it is given, and makes `undefined` null.
         Some(OtType::Json0(_)) | None => match data.to_text() {
             Some(text) => Ok(Some(text)),
-            None => Ok(Some(json("null".to_owned())?)),
+            None => Ok(Some(Json::trusted("null"))),
         },
     }
 }
@@ -275,7 +274,7 @@ impl State {
 
     fn text(&mut self) -> Result<Option<&Json>, Error> {
         if let Self::Tree(value) = self {
-            *self = Self::Text(Some(json(value.to_json())?));
+            *self = Self::Text(Some(Json::written(value.to_json())));
         }
         match self {
             Self::Text(text) => Ok(text.as_ref()),
@@ -283,10 +282,10 @@ impl State {
         }
     }
 
-    fn into_text(self) -> Result<Option<Json>, Error> {
+    fn into_text(self) -> Option<Json> {
         match self {
-            Self::Text(text) => Ok(text),
-            Self::Tree(value) => json(value.to_json()).map(Some),
+            Self::Text(text) => text,
+            Self::Tree(value) => Some(Json::written(value.to_json())),
         }
     }
 }

@@ -30,7 +30,7 @@ pub const fn next_count(count: u64) -> u64 {
 
 /// JSON text that was checked once, where it entered, and is opaque from there on.
 #[derive(Clone, Debug)]
-pub struct Json(Rc<str>);
+pub struct Json(Rc<Box<str>>);
 
 impl Json {
     /// The text.
@@ -40,7 +40,12 @@ impl Json {
 
     /// Text that the caller wrote itself, or cut out of JSON.
     pub fn trusted(text: &str) -> Self {
-        Self(text.into())
+        Self::written(text.to_owned())
+    }
+
+    /// Text that the caller wrote itself, and has no more use for.
+    pub fn written(text: String) -> Self {
+        Self(Rc::new(text.into_boxed_str()))
     }
 
     /// Reads a message from the text.
@@ -68,14 +73,14 @@ impl Json {
 /// `ERR_MESSAGE_BADLY_FORMED` when `text` is not JSON.
 pub fn json(text: String) -> Result<Json, Error> {
     match read_json::<Skipped>(&text) {
-        Ok(Skipped) => Ok(Json::trusted(&text)),
+        Ok(Skipped) => Ok(Json::written(text)),
         Err(error) => Err(Error::badly_formed(format!("Invalid JSON: {error}"))),
     }
 }
 
 /// `text` as a JSON string literal.
 pub fn json_string(text: &str) -> Json {
-    Json::trusted(&write_json(text))
+    Json::written(write_json(text))
 }
 
 /// Reads the one value that `text` is.

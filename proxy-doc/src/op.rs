@@ -2,7 +2,6 @@
 
 use ot_json0::{Side, Value};
 
-use crate::ot_type::own_text;
 use crate::{Error, Json, OtType, Seq, Token, codes};
 
 /// An edit of an existing document.
@@ -33,7 +32,7 @@ impl Edit {
     /// The op as JSON text.
     pub fn to_text(&self) -> Json {
         match self {
-            Self::Json0(op) => own_text(op.to_json()),
+            Self::Json0(op) => Json::written(op.to_json()),
             Self::Foreign(text) => text.clone(),
         }
     }
@@ -61,7 +60,7 @@ impl CreateData {
     pub fn to_text(&self) -> Option<Json> {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Parsed(value) => Some(own_text(value.to_json())),
+            Self::Parsed(value) => Some(Json::written(value.to_json())),
         }
     }
 

@@ -327,8 +327,3 @@ fn subtype_not_recognized(name: &Value) -> Error {
 fn required(foreign: Option<&Rc<dyn ForeignType>>) -> Result<&Rc<dyn ForeignType>, Error> {
     foreign.ok_or_else(|| Error::plain("json0 subtype not registered"))
 }
-
-/// Text that this crate wrote itself.
-pub(crate) fn own_text(text: String) -> Json {
-    Json::trusted(&text)
-}
