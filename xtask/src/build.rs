@@ -24,7 +24,14 @@ const CHECKED: &str = "js-shim/checked";
 const SOURCES: &str = "js-shim/src";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
-const BINDINGS_HEAD: &str = "import { TextDecoder, TextEncoder } from '../src/text-coding.js';\n";
+const BINDINGS_HEAD: &str =
+    "import { TextDecoder, TextEncoder, passLong } from '../src/text-coding.js';\n";
+
+/// Where the bindings begin to pass a string, and what is put before.
+const PASSING: &str = "    let len = arg.length;\n    let ptr = malloc(len, 1) >>> 0;\n";
+const PASSING_LONG: &str = "    if (arg.length > 4096) {\n        \
+    const [pointer, bytes] = passLong(cachedTextEncoder, arg, malloc, realloc, getUint8ArrayMemory0);\n        \
+    WASM_VECTOR_LEN = bytes;\n        return pointer;\n    }\n\n";
 
 /// For size, like the `wasm` profile's `opt-level`. What counts is the packed size: large functions
 /// of a single caller, inlined, make the module shorter and what is packed longer by a tenth. The
@@ -220,6 +227,10 @@ fn repeatable_script(script: &str) -> Result<(String, Vec<String>)> {
         .filter_map(|line| line.strip_prefix("export class ")?.strip_suffix(" {"))
         .map(str::to_owned)
         .collect();
+    if !body.contains(PASSING) {
+        bail!("the bindings do not pass strings as wasm-bindgen passed them before: {PASSING}");
+    }
+    let body = body.replace(PASSING, &format!("{PASSING_LONG}{PASSING}"));
     let body = body.replace("\nexport class ", "\nclass ");
     if body.contains("\nexport ") {
         bail!("the bindings export something else than classes");
