@@ -272,16 +272,22 @@ describe('a refused op', () => {
 describe('many dead letters', () => {
   it('are told to the tab as they come, the oldest going, and as a whole to the next one', async () => {
     const MOST = 1000;
-    const COUNT = MOST + 20;
+    // A refused create takes the ops after it along.
+    const [DOCS, OPS_EACH] = [20, 51];
+    const COUNT = DOCS * OPS_EACH;
+    assert.equal(COUNT, MOST + 20);
     const [backend, storage] = [new Backend(), new InMemoryStorage()];
     backend.use('submit', (_, next) => next(new ShareDBError('ERR_NOT_ALLOWED', 'Not allowed')));
     const first = new Life(backend, storage);
     const told = [];
     first.connection.on('dead letter', ({ number }) => told.push(number));
     let refused = 0;
-    for (let i = 0; i < COUNT; i++) {
+    const count = ({ code }) => (refused += code === 'ERR_NOT_ALLOWED');
+    for (let i = 0; i < DOCS; i++) {
       const doc = first.doc(`many ${i}`);
-      doc.create({ list: [] }, ({ code }) => (refused += code === 'ERR_NOT_ALLOWED'));
+      doc.preventCompose = true;
+      doc.create({ list: [] }, count);
+      for (let op = 1; op < OPS_EACH; op++) append(doc, `word ${op}`, count);
     }
     await first.online();
     await first.drained();
