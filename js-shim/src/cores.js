@@ -39,6 +39,8 @@ export class CoreModule {
   /** @param {() => B} makeBindings */
   constructor(makeBindings) {
     this._makeBindings = makeBindings;
+    /** Of the first instance. Functions that are made only once are the ones that engines optimise best. */
+    this._bindings = makeBindings();
     /** @type {WebAssembly.Module | undefined} */
     this._module = undefined;
     /** @type {Instance | undefined} */
@@ -53,9 +55,8 @@ export class CoreModule {
    * @param {any} source a URL, a promise of a response, or bytes
    */
   async load(source) {
-    const bindings = this._makeBindings();
-    await bindings.init({ module_or_path: source });
-    this._begin(bindings);
+    await this._bindings.init({ module_or_path: source });
+    this._begin();
   }
 
   /**
@@ -64,21 +65,20 @@ export class CoreModule {
    * @param {BufferSource} bytes
    */
   use(bytes) {
-    const bindings = this._makeBindings();
-    bindings.initSync({ module: bytes });
-    this._begin(bindings);
+    this._bindings.initSync({ module: bytes });
+    this._begin();
   }
 
-  /** @param {B} bindings with an instance */
-  _begin(bindings) {
-    this._module = bindings.module();
+  /** The bindings have an instance. */
+  _begin() {
+    this._module = this._bindings.module();
     this._isFull = false;
-    this._instance = { bindings, isDead: false, cause: undefined, owners: [] };
+    this._instance = { bindings: this._bindings, isDead: false, cause: undefined, owners: [] };
   }
 
   /** Bytes of memory of the instance. */
   get memoryBytes() {
-    return this._instance?.bindings.memory().buffer.byteLength ?? 0;
+    return this._instance ? this._bindings.memory().buffer.byteLength : 0;
   }
 
   /** @returns {Instance} */
@@ -93,7 +93,8 @@ export class CoreModule {
       if (instance.isDead) throw error;
       return instance;
     }
-    this._begin(bindings);
+    this._bindings = bindings;
+    this._begin();
     return /** @type {Instance} */ (this._instance);
   }
 
@@ -106,77 +107,117 @@ export class CoreModule {
    * @template {keyof B} Name
    * @param {Name} name
    * @param {string} readable a method or getter that changes nothing and cannot fail in a core that is alive
-   * @param {(key: string) => () => void} before what is to be done before a method or getter is entered
+   * @param {(key: string) => (() => void) | undefined} before what is to be done before a method or getter is entered
    * @returns {B[Name]} the same class, in an instance that can be replaced
    */
   coreClass(name, readable, before) {
     const module = this;
     class Core {
+      /** @type {Parts} */
+      [PARTS];
+
       /** @param {any[]} args */
       constructor(...args) {
         const instance = module._livingInstance();
         const Inner = instance.bindings[name];
-        const parts = { instance, inner: undefined, isEntered: false };
-        parts.inner = enter(parts, readable, () => new Inner(...args));
-        Object.defineProperty(this, PARTS, { value: parts });
+        const parts = {
+          instance,
+          inner: undefined,
+          functions: functionsOf(Inner),
+          isEntered: false,
+        };
+        this[PARTS] = parts;
+        if (instance.isDead) throw dead(instance.cause);
+        try {
+          parts.inner = new Inner(...args);
+        } catch (error) {
+          throw noteFailure(parts, readable, error);
+        }
       }
     }
-    const { prototype } = /** @type {any} */ (this._makeBindings()[name]);
-    for (const [key, { get, value }] of Object.entries(
-      Object.getOwnPropertyDescriptors(prototype),
-    )) {
-      if (key === 'constructor') continue;
-      const call = get
-        ? (/** @type {any} */ inner) => inner[key]
-        : (/** @type {any} */ inner, /** @type {any[]} */ args) => inner[key](...args);
-      const prepare = before(key);
-      /**
-       * @this {any}
-       * @param {any[]} args
-       */
-      const guarded = function (...args) {
-        prepare();
-        const parts = this[PARTS];
-        return enter(parts, readable, call, args);
-      };
+    const { prototype } = /** @type {any} */ (this._bindings[name]);
+    memberNames(prototype).forEach((key, index) => {
+      const guarded = guard(index, readable, before(key));
+      const { get } = /** @type {any} */ (Object.getOwnPropertyDescriptor(prototype, key));
       Object.defineProperty(Core.prototype, key, {
         configurable: true,
-        ...(value ? { value: guarded, writable: true } : { get: guarded }),
+        ...(get ? { get: guarded } : { value: guarded, writable: true }),
       });
-    }
+    });
     return /** @type {any} */ (Core);
   }
 }
 
 /**
- * @typedef {{instance: Instance, inner: any, isEntered: boolean}} Parts
+ * @typedef {{instance: Instance, inner: any, functions: Function[], isEntered: boolean}} Parts
+ */
+
+/** The names of methods and getters, in an order. @param {any} prototype */
+const memberNames = (prototype) =>
+  Object.getOwnPropertyNames(prototype).filter((key) => key !== 'constructor');
+
+/**
+ * The functions behind these names.
+ *
+ * @param {any} Inner
+ * @returns {Function[]}
+ */
+function functionsOf({ prototype }) {
+  return memberNames(prototype).map((key) => {
+    const { get, value } = /** @type {any} */ (Object.getOwnPropertyDescriptor(prototype, key));
+    return get ?? value;
+  });
+}
+
+/**
+ * A method or a getter that is entered only where that can be. It is on the way of each op several times: arguments are
+ * passed on one by one, since an array of them would be made each time. No method has more.
+ *
+ * @param {number} index of the function in the core
+ * @param {string} readable
+ * @param {(() => void) | undefined} before
+ */
+function guard(index, readable, before) {
+  /**
+   * @this {any}
+   * @type {(...args: any[]) => any}
+   */
+  return function guarded(a, b, c, d, e, f, g, h) {
+    if (before) before();
+    const parts = /** @type {Parts} */ (this[PARTS]);
+    const { instance } = parts;
+    if (instance.isDead) throw dead(instance.cause);
+    // Only the pure functions of an OT type run while the core does.
+    if (parts.isEntered) throw reentered();
+    parts.isEntered = true;
+    try {
+      return parts.functions[index].call(parts.inner, a, b, c, d, e, f, g, h);
+    } catch (error) {
+      throw noteFailure(parts, readable, error);
+    } finally {
+      parts.isEntered = false;
+    }
+  };
+}
+
+/**
+ * The core threw, and may be dead.
  *
  * @param {Parts} parts
  * @param {string} readable
- * @param {(inner: any, args: any) => any} call
- * @param {any[]} [args]
+ * @param {unknown} error
  */
-function enter(parts, readable, call, args) {
+function noteFailure(parts, readable, error) {
   const { instance } = parts;
-  if (instance.isDead) throw dead(instance.cause);
-  // Only the pure functions of an OT type run while the core does.
-  if (parts.isEntered) throw reentered();
-  parts.isEntered = true;
-  try {
-    return call(parts.inner, args);
-  } catch (error) {
-    const { isDead: wasDead } = instance;
-    // Before anything is called: there may be no stack left.
-    instance.isDead = true;
-    instance.cause = error;
-    if (!wasDead) {
-      if (isLethal(parts, readable, error)) tellOwners(instance);
-      else instance.isDead = false;
-    }
-    throw error;
-  } finally {
-    parts.isEntered = false;
+  const wasDead = instance.isDead;
+  // Before anything is called: there may be no stack left.
+  instance.isDead = true;
+  instance.cause = error;
+  if (!wasDead) {
+    if (isLethal(parts, readable, error)) tellOwners(instance);
+    else instance.isDead = false;
   }
+  return error;
 }
 
 /**

@@ -6,5 +6,5 @@ import { CoreModule } from './cores.js';
 export const hostModule = new CoreModule(makeBindings);
 
 /** In a page a tab's machine calls it, and must not lose the message. */
-export const HostCore = hostModule.coreClass('HostCore', 'seq', () => () => {});
+export const HostCore = hostModule.coreClass('HostCore', 'seq', () => undefined);
 /** @typedef {InstanceType<typeof HostCore>} HostCore */

@@ -13,8 +13,8 @@ import { tabModule } from './tab-core.js';
 
 export * from './client.js';
 
-tabModule.use(readFileSync(new URL('../pkg/tab_bg.wasm', import.meta.url)));
-hostModule.use(readFileSync(new URL('../pkg/host_bg.wasm', import.meta.url)));
+tabModule.use(readFileSync(new URL('../pkg/tab_node.wasm', import.meta.url)));
+hostModule.use(readFileSync(new URL('../pkg/host_node.wasm', import.meta.url)));
 providePageHost(PageHost);
 
 const require = createRequire(import.meta.url);
