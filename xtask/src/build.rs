@@ -60,6 +60,8 @@ const WASM_FEATURES: [&str; 6] = [
 pub(crate) enum Profile {
     /// As it is shipped: the workspace's `wasm` profile, then wasm-opt.
     Wasm,
+    /// The same compiled for speed, for Node, which reads it from its disk. The bindings are those of [`Profile::Wasm`].
+    Node,
     /// Quick to build, with names in stack traces; large and slow.
     Dev,
     /// For fuzz tests: compiled as [`Profile::Dev`], so that an overflow panics, and kept apart from what is shipped.
@@ -70,6 +72,7 @@ impl Profile {
     fn name(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
+            Self::Node => "wasm-node",
             Self::Dev | Self::Checked => "dev",
         }
     }
@@ -77,7 +80,7 @@ impl Profile {
     /// Cargo's directory for the profile.
     fn directory(self) -> &'static str {
         match self {
-            Self::Wasm => "wasm",
+            Self::Wasm | Self::Node => self.name(),
             Self::Dev | Self::Checked => "debug",
         }
     }
@@ -86,7 +89,7 @@ impl Profile {
     fn package(self) -> PathBuf {
         let root = process::root();
         match self {
-            Self::Wasm | Self::Dev => root.join(PACKAGE),
+            Self::Wasm | Self::Node | Self::Dev => root.join(PACKAGE),
             Self::Checked => root.join(CHECKED).join("pkg"),
         }
     }
@@ -100,8 +103,10 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_npm_packages()?;
     ensure_target(TARGET)?;
     for name in MODULES {
-        let module = compile(name, profile)?;
-        bind(&module, name, profile)?;
+        bind(&compile(name, profile)?, name, profile)?;
+        if profile == Profile::Wasm {
+            bind_fast(&compile(name, Profile::Node)?, name)?;
+        }
     }
     if profile == Profile::Checked {
         return copy_into(
@@ -171,7 +176,7 @@ fn compile(name: &str, profile: Profile) -> Result<PathBuf> {
 }
 
 /// Generates the bindings and optimises the module. Everything is made in the target directory
-/// and copied at the end: a page that is being served never sees half a package.
+/// and copied at the end: a page that is being served never sees half a package. Node's module is the same one here.
 fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
     let package = profile.package();
@@ -180,7 +185,48 @@ fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
+    let made = generate(bytes, name, profile)?;
 
+    for stale in [&stamp, &package.join(format!(".{name}_node.stamp"))] {
+        let _ = fs::remove_file(stale);
+    }
+    copy_into(&made, &package)?;
+    let node = fs::copy(
+        made.join(format!("{name}_bg.wasm")),
+        package.join(format!("{name}_node.wasm")),
+    );
+    node.context("copying the module for Node")?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Replaces Node's module by one that is compiled for speed, and makes sure that the bindings fit it.
+fn bind_fast(module: &Path, name: &str) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    let package = Profile::Node.package();
+    let stamp = package.join(format!(".{name}_node.stamp"));
+    let other = fs::read_to_string(package.join(format!(".{name}.stamp")))?;
+    let wanted = format!("{} {other}", fingerprint(&bytes, Profile::Node));
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    let made = generate(bytes, name, Profile::Node)?;
+
+    let script = format!("{name}.js");
+    if fs::read(made.join(&script))? != fs::read(package.join(&script))? {
+        bail!("the bindings of {name}'s module differ between the profiles, so Node needs its own");
+    }
+    let _ = fs::remove_file(&stamp);
+    fs::copy(
+        made.join(format!("{name}_bg.wasm")),
+        package.join(format!("{name}_node.wasm")),
+    )?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Makes bindings and module in a directory of their own, and gives that.
+fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
     let made = target_directory()?.join("bindings");
     if made.exists() {
         fs::remove_dir_all(&made)?;
@@ -191,18 +237,16 @@ fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
         // The declarations let `tsc --checkJs` check how the shim calls into the module.
         .typescript(true)
         .keep_debug(profile == Profile::Dev)
-        .remove_name_section(profile == Profile::Wasm)
+        .remove_name_section(matches!(profile, Profile::Wasm | Profile::Node))
         .remove_producers_section(true)
         .generate(&made)?;
-    if profile == Profile::Wasm {
-        optimise(&made.join(format!("{name}_bg.wasm")))?;
+    match profile {
+        Profile::Wasm => optimise(&made.join(format!("{name}_bg.wasm")), &OPTIMISE)?,
+        Profile::Node => optimise(&made.join(format!("{name}_bg.wasm")), &["-O3"])?,
+        Profile::Dev | Profile::Checked => {}
     }
     repeatable(&made, name)?;
-
-    let _ = fs::remove_file(&stamp);
-    copy_into(&made, &package)?;
-    fs::write(stamp, wanted)?;
-    Ok(())
+    Ok(made)
 }
 
 /// Turns the bindings into a function that gives bindings: as generated, they serve one instance for as long as the page
@@ -274,12 +318,12 @@ pub(crate) fn bind_for_node(module: &Path, name: &str, into: &Path) -> Result<()
         .nodejs(true)?
         .typescript(false)
         .generate(into)?;
-    optimise(&into.join(format!("{name}_bg.wasm")))
+    optimise(&into.join(format!("{name}_bg.wasm")), &OPTIMISE)
 }
 
-fn optimise(module: &Path) -> Result<()> {
+fn optimise(module: &Path, how: &[&str]) -> Result<()> {
     let mut tool = process::npm_tool("wasm-opt");
-    tool.args(OPTIMISE).args(WASM_FEATURES);
+    tool.args(how).args(WASM_FEATURES);
     process::run(tool.arg(module).arg("--output").arg(module))
 }
 
