@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { printRow, printTable } from './table.mjs';
 import * as json0 from './rows/json0.mjs';
+import * as large from './rows/large.mjs';
 import * as latency from './rows/latency.mjs';
 import * as memory from './rows/memory.mjs';
 import * as node from './rows/node.mjs';
@@ -25,7 +26,7 @@ import * as restart from './rows/restart.mjs';
 import * as size from './rows/size.mjs';
 import * as traffic from './rows/traffic.mjs';
 
-const GROUPS = [latency, traffic, pending, node, restart, json0, memory, size].flatMap(
+const GROUPS = [latency, traffic, pending, node, large, restart, json0, memory, size].flatMap(
   ({ groups }) => groups,
 );
 const RESULT = fileURLToPath(new URL('../../target/bench.json', import.meta.url));
