@@ -40,7 +40,11 @@ describe('settle', () => {
   });
 
   it('ends for several that wait at once', async () => {
-    await Promise.all([settle(), settle(), settle()]);
+    let left = STEPS;
+    const next = () => --left && setImmediate(next);
+    setImmediate(next);
+    const seen = await Promise.all([1, 2, 3].map(() => settle().then(() => left)));
+    assert.deepEqual(seen, [0, 0, 0]);
   });
 
   it('fails where something never ends', async () => {
