@@ -714,10 +714,7 @@ export class Connection extends EventEmitter {
    * @param {any} socket
    */
   bindToSocket(socket) {
-    if (this._wiped) {
-      const message = 'The store was wiped: make another connection';
-      throw new shared.Error('ERR_CONNECTION_CLOSED', message);
-    }
+    this._refuseWiped();
     const { _closed: closed } = this;
     this._closed = false;
     this._isGivenUp = false;
@@ -729,6 +726,26 @@ export class Connection extends EventEmitter {
       throw error;
     }
     this._page.watch();
+  }
+
+  /**
+   * Opens the connection again after `close()`: documents, queries and presence are subscribed again, and pending ops are
+   * sent. Nothing happens where it is open. Where the application brought the socket it brings another one, by
+   * `bindToSocket()`.
+   */
+  reconnect() {
+    this._refuseWiped();
+    if (!this._closed) return;
+    this._link.reconnect(() => {
+      this._closed = this._isGivenUp = this._isUnregistered = false;
+      this._page.watch();
+    });
+  }
+
+  _refuseWiped() {
+    if (!this._wiped) return;
+    const message = 'The store was wiped: make another connection';
+    throw new shared.Error('ERR_CONNECTION_CLOSED', message);
   }
 
   /** A machine that began while this was closed is not known to the host. */
@@ -942,12 +959,16 @@ export class Connection extends EventEmitter {
     link.attach(this);
   }
 
-  /** The host died, and the link has reached another one. */
-  _changeHost() {
+  /**
+   * The host died, and the link has reached another one; or the connection was closed and is opened again.
+   *
+   * @param {'hostLost' | 'reconnect'} [why]
+   */
+  _changeHost(why = 'hostLost') {
     this._holding(() => {
       this._inbox.length = 0;
       this._run(() => this._core.register());
-      this._run(() => this._core.hostLost());
+      this._run(() => this._core[why]());
       for (const query of Object.values(this.queries)) query.send();
       for (const { ask } of this._snapshotRequests.values()) ask();
     });

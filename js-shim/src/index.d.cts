@@ -505,8 +505,17 @@ export class Connection {
   hasWritePending(): boolean;
   /** Calls back when nothing is in flight or waiting; never before this returns. */
   whenNothingPending(callback: () => void): void;
-  /** Takes another socket. Documents and what is pending stay. */
+  /**
+   * Takes another socket. Documents and what is pending stay. Only where the host is in this page; elsewhere `reconnect()`
+   * opens a closed connection again.
+   */
   bindToSocket(socket: Socket): void;
+  /**
+   * Opens the connection again after `close()`: documents, queries and presence are subscribed again, and pending ops are
+   * sent. Does nothing while it is open. `ERR_NO_URL` where the application brought the socket: `bindToSocket` takes another
+   * one; `ERR_CONNECTION_CLOSED` after `wipe`.
+   */
+  reconnect(): void;
   /** A store in this page is left to others as soon as it has what was submitted before. */
   close(): void;
   /** Asks for a `pong`. Throws `ERR_CANNOT_PING_OFFLINE` unless connected. */

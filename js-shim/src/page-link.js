@@ -31,6 +31,7 @@ import { nextTick, timers } from './ticks.js';
  * @property {(text: string) => void} post
  * @property {(socket: any) => void} bind
  * @property {() => void} close
+ * @property {(open: () => void) => void} reconnect after `close`; calls `open` where that can be
  * @property {() => void} expectEnd the host is about to end, and nobody is to start another
  * @property {(callback: () => void) => void} whenEnded calls back when it has ended
  * @property {(message: any) => void} send
@@ -137,6 +138,21 @@ export class PageLink {
     const connection = this._connection;
     connection._run(() => connection._core.close(false, false));
     if (this._stores) this._leaveStorage();
+  }
+
+  /** @param {() => void} open */
+  reconnect(open) {
+    if (!this._open) {
+      const message =
+        'reconnect() needs a url: bring another socket to this connection by bindToSocket()';
+      throw new shared.Error('ERR_NO_URL', message);
+    }
+    const { _isUnregistered: isUnregistered } = this._connection;
+    open();
+    this._leaving = null;
+    this._host?.storage?.begin();
+    if (isUnregistered) this._connection._changeHost('reconnect');
+    this._run((core) => core.connect());
   }
 
   /** What the application submitted before is written first. */

@@ -83,6 +83,11 @@ impl TabCore {
         self.inner.host_lost();
     }
 
+    /// See `ProxyConnection::reconnect`.
+    pub fn reconnect(&mut self) {
+        self.inner.reconnect();
+    }
+
     /// See `ProxyConnection::close`.
     pub fn close(&mut self, at_once: bool, leave: bool) {
         self.inner.close(at_once, leave);

@@ -105,6 +105,10 @@ class SharedLink {
     this._connection._run(() => this._connection._core.close(true, true));
   }
 
+  reconnect() {
+    throw new Error('a test has no use for this');
+  }
+
   expectEnd() {}
 
   /** @param {() => void} callback */
@@ -184,6 +188,10 @@ class HopLink {
     this._connection._run(() => this._connection._core.close(true, false));
     // The socket is in this thread, and the application expects it to be closed now.
     this.socket.close();
+  }
+
+  reconnect() {
+    throw new Error('a test has no use for this');
   }
 
   expectEnd() {}

@@ -112,6 +112,8 @@ export class WorkerLink {
     this._asked = undefined;
     /** This tab's lock is held. */
     this._held = false;
+    /** It is, or was asked for. */
+    this._holds = false;
     /** Runs until the worker's first word. @type {any} */
     this._silence = undefined;
     /** Workers in a row that said nothing. */
@@ -248,8 +250,40 @@ export class WorkerLink {
     timers.stop(this._silence);
     // A queued request would keep this connection in memory until the host dies.
     if (!this._whenEnded.length) this._unwatch();
-    if (this._worker) this._worker.onerror = this._worker.port.onmessage = null;
+    if (this._worker) {
+      // The same tab may come again by another port.
+      if (!this._waiting) this._worker.port.postMessage({ left: true });
+      this._worker.onerror = this._worker.port.onmessage = null;
+    }
+    // The host keeps the end of ops for as long as the lock is held, should the application reconnect.
+    if (!this._mayReturn()) this._releaseLock();
+  }
+
+  /** The application closed the connection, and has ops without an end. */
+  _mayReturn() {
+    const docs = [...this._connection._docs.values()];
+    return this._leaves && docs.some((doc) => doc.hasWritePending());
+  }
+
+  _releaseLock() {
+    this._held = this._holds = false;
     this._release();
+  }
+
+  /** @param {() => void} open */
+  reconnect(open) {
+    open();
+    const { _left: hasLeft } = this;
+    this._closed = this._left = this._leaves = false;
+    if (!hasLeft) return this._connection._changeHost('reconnect');
+    // A host that learns that a tab is gone forgets the tab for good: this is another one.
+    if (!this._holds) this._tab = crypto.randomUUID();
+    this._waiting = [];
+    this._silences = this._failed = 0;
+    this._connection._changeHost('reconnect');
+    if (!this._makeAgain()) return;
+    this._bearSilence();
+    if (!this._holds) this._hold();
   }
 
   /**
@@ -360,16 +394,20 @@ export class WorkerLink {
 
   /** The host takes a tab for alive as long as the tab's lock is held, so that comes first. */
   _hold() {
+    this._holds = true;
+    const { _tab: tab } = this;
     const gone = new Promise((resolve) => {
       this._release = () => resolve(undefined);
     });
     const held = () => {
-      this._held = true;
-      this._introduce();
+      if (tab === this._tab && this._holds) {
+        this._held = true;
+        this._introduce();
+      }
       return gone;
     };
     // Rejected only where the page is going away already.
-    navigator.locks.request(tabLock(this._tab), held).catch(() => {});
+    navigator.locks.request(tabLock(tab), held).catch(() => {});
   }
 
   /** Asks the host to take this tab, if it was heard of and this tab's lock is held. */
@@ -424,7 +462,9 @@ export class WorkerLink {
   }
 
   bind() {
-    throw new Error('bindToSocket() needs a connection whose host is in this page');
+    throw new Error(
+      'bindToSocket() needs a connection whose host is in this page: say reconnect() after close()',
+    );
   }
 
   send() {

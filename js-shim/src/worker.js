@@ -81,6 +81,7 @@ function listen(port, ready) {
     const host = await ready.catch(() => undefined);
     if (!host) return;
     if (typeof data === 'string') return host.receive(tab, data);
+    if (data?.left) return host.leave(tab, port);
     // One for each life of the host.
     if (!isIntroduction(data) || (tab && tab !== data.connect.tab))
       return shared.logger.warn('Ignoring an unknown message', data);
@@ -272,6 +273,16 @@ class WorkerHost {
     this._ports.delete(tab);
     this._arrivals = this._arrivals.filter(([arrived]) => arrived !== tab);
     this._life?.lose(tab);
+  }
+
+  /**
+   * The tab closed its connection. For as long as it lives it may come again, by another port.
+   *
+   * @param {string} tab
+   * @param {MessagePort} port
+   */
+  leave(tab, port) {
+    if (this._ports.get(tab) === port) this._ports.delete(tab);
   }
 
   /**

@@ -144,6 +144,8 @@ pub struct ProxyConnection {
     /// What is known of the store.
     storage: storage::Storage,
     left: bool,
+    /// It had left the host, which forgot what this tab shows, and comes again.
+    returns: bool,
     max_op_size: usize,
     /// How many machines of this tab have crashed.
     machine: u32,
@@ -178,6 +180,7 @@ impl ProxyConnection {
             welcomed: false,
             storage: storage::Storage::default(),
             left: false,
+            returns: false,
             max_op_size: MAX_OP_SIZE,
             machine: 0,
             line_before: None,
@@ -378,6 +381,17 @@ impl ProxyConnection {
     /// stands on, the documents load anew, and callbacks of ops without an end get `ERR_HOST_LOST`, since
     /// to send such an op again might double it. Queries are the driver's to create again.
     pub fn host_lost(&mut self) {
+        self.change_host(State::Disconnected);
+    }
+
+    /// The application closed the connection and opens it again: the driver has reached a host, and
+    /// [`ProxyConnection::register`]ed at it. Otherwise as [`ProxyConnection::host_lost`].
+    pub fn reconnect(&mut self) {
+        self.returns = true;
+        self.change_host(State::Connecting);
+    }
+
+    fn change_host(&mut self, state: State) {
         self.generation = 0;
         // What was asked of presence is announced to the next host, with the values; of the store, asked again.
         for (callback_id, asked) in std::mem::take(&mut self.asked) {
@@ -415,7 +429,7 @@ impl ProxyConnection {
                 }
             });
         }
-        self.set_state(State::Disconnected, None);
+        self.set_state(state, None);
     }
 
     /// Closes the connection.
@@ -832,7 +846,8 @@ impl ProxyConnection {
                     self.stack.push(handle, Task::ConnectionState);
                 }
             }
-            if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
+            let is_another = self.epoch.is_some_and(|epoch| epoch != envelope.epoch);
+            if std::mem::take(&mut self.returns) || is_another {
                 self.announce_presences();
             }
             self.epoch = Some(envelope.epoch);

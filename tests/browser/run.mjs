@@ -30,6 +30,7 @@ import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
 import { subtypeTests } from './subtypes.mjs';
+import { tabLifeTests } from './tab-lives.mjs';
 import { textTests } from './text.mjs';
 import { trapTests } from './traps.mjs';
 import { watchingTests } from './watching.mjs';
@@ -46,6 +47,7 @@ const TESTS = [
   ...demoTests,
   ...richTests,
   ...lifeTests,
+  ...tabLifeTests,
   ...lastEditTests,
   ...faultTests,
   ...hostTests,

@@ -199,6 +199,8 @@ pub struct Host {
     replaying: bool,
     /// Tabs of earlier lives that have not come yet.
     expected: Set<TabId>,
+    /// Tabs that closed their connection and live, as far as is known: they may come again, and ask how their ops ended.
+    away: Set<TabId>,
     /// Documents with pending ops that nobody asked for, and those of them that are at work.
     backlog: VecDeque<DocKey>,
     draining: Vec<DocKey>,
@@ -335,6 +337,7 @@ impl Host {
             unreadable: BTreeMap::new(),
             replaying: false,
             expected: Set::new(),
+            away: Set::new(),
             backlog: VecDeque::new(),
             draining: Vec::new(),
             watchers: Set::new(),

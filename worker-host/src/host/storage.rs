@@ -185,9 +185,10 @@ impl Host {
         }
     }
 
-    /// The tab is registered, or was in an earlier life and is not known to be gone.
+    /// The tab is registered, or was and is not known to be gone.
     fn may_live(&self, tab: &TabId) -> bool {
-        self.replaying || self.tabs.contains_key(tab) || self.expected.contains(tab)
+        let may_come = self.expected.contains(tab) || self.away.contains(tab);
+        self.replaying || self.tabs.contains_key(tab) || may_come
     }
 
     // ---- The storage's answers ----

@@ -48,6 +48,7 @@ impl Host {
 
     pub(super) fn lose_tab(&mut self, tab: &TabId) {
         self.leave(tab);
+        self.away.remove(tab);
         self.forget_tab(tab);
     }
 
@@ -137,6 +138,7 @@ impl Host {
         let remembered = may_live && self.store.is_some();
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
+        self.away.remove(tab);
         // A host serves its own protocol and the one before.
         if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
             self.tabs.insert(tab.clone(), Tab::default());
@@ -205,6 +207,7 @@ impl Host {
             self.close();
         } else {
             self.leave(tab);
+            self.away.insert(tab.clone());
         }
     }
 
