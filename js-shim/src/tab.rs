@@ -174,7 +174,8 @@ impl TabCore {
         self.inner.destroy(DocHandle(doc));
     }
 
-    /// `doc.submitOp`; throws an error array where `op` or `source` is not JSON.
+    /// `doc.submitOp`; `op` is what `JSON.stringify` gave, and is not checked again. Throws an error array where `source` is
+    /// not JSON.
     #[wasm_bindgen(js_name = submitOp)]
     pub fn submit_op(
         &mut self,
@@ -184,7 +185,7 @@ impl TabCore {
         submission: f64,
         callback: bool,
     ) -> Result<(), JsValue> {
-        let (op, source) = (parsed(op)?, optional(source)?);
+        let (op, source) = (Json::written(op), optional(source)?);
         self.inner
             .submit_op(DocHandle(doc), &op, source, of(submission, callback));
         Ok(())
@@ -212,7 +213,7 @@ impl TabCore {
             .map_err(|error| convert::error(&error))
     }
 
-    /// `doc.create`; throws as `submitOp`.
+    /// `doc.create`; `data` as the op of `submitOp`, throws as it does.
     pub fn create(
         &mut self,
         doc: u32,
@@ -222,7 +223,7 @@ impl TabCore {
         submission: f64,
         callback: bool,
     ) -> Result<(), JsValue> {
-        let (data, source) = (optional(data)?, optional(source)?);
+        let (data, source) = (data.map(Json::written), optional(source)?);
         self.inner.create(
             DocHandle(doc),
             type_name,

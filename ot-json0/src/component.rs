@@ -105,6 +105,16 @@ impl Payload {
             Payload::Tree(tree) => tree.write(out),
         }
     }
+
+    /// The length of a large payload's JSON, where it is known; of a string that of its characters.
+    fn large_size(&self) -> Option<usize> {
+        let size = match self {
+            Payload::Scalar(Value::String(text)) => text.as_wtf8().len() + 2,
+            Payload::Scalar(_) => return None,
+            Payload::Tree(tree) => tree.json.get()?.len(),
+        };
+        (size >= KEPT).then_some(size)
+    }
 }
 
 impl Name {
@@ -234,6 +244,22 @@ impl Component {
             out.pop();
         }
         out.push(b'}');
+    }
+
+    /// About the length of what [`Component::write`] writes.
+    pub(crate) fn json_size(&self) -> usize {
+        let mut out = Vec::new();
+        let mut size = 0;
+        self.write_path(&mut out);
+        for (name, payload) in &self.fields {
+            name.write(&mut out);
+            match payload.large_size() {
+                Some(large) => size += large,
+                None => payload.write(&mut out),
+            }
+            out.push(b',');
+        }
+        size + out.len() + "{}".len()
     }
 
     fn write_path(&self, out: &mut Vec<u8>) {

@@ -39,6 +39,12 @@ impl Op {
         list_json(&self.0)
     }
 
+    /// The length in bytes of the op's JSON text, but that of a long string without what is added to escape its characters.
+    pub fn json_size(&self) -> usize {
+        let components: usize = self.0.iter().map(|c| c.json_size() + ",".len()).sum();
+        "[]".len() + components.saturating_sub(1)
+    }
+
     /// How many components there are.
     pub fn len(&self) -> usize {
         self.0.len()

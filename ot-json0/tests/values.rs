@@ -269,3 +269,19 @@ fn writes_a_large_payload_again() {
         format!(r#"[{{"p":["k"],"od":{}}}]"#, list("1"))
     );
 }
+
+#[test]
+fn counts_what_it_would_write() {
+    let long = "x".repeat(20_000);
+    let list = format!("[{}0]", "1,".repeat(20_000));
+    for json in [
+        "[]".to_owned(),
+        r#"[{"p":[],"na":1}]"#.to_owned(),
+        r#"[{"extra":{"a":[]},"p":["a",0],"ld":"\n","li":null},{"p":["b"]}]"#.to_owned(),
+        format!(r#"[{{"p":["k"],"od":"{long}","oi":{list}}},{{"p":["k"],"oi":1}}]"#),
+    ] {
+        let op = Op::parse(&json).unwrap();
+        assert_eq!(op.json_size(), op.to_json().len(), "{json:.80}");
+        assert_eq!(op.json_size(), json.len(), "{json:.80}");
+    }
+}

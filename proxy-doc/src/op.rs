@@ -109,9 +109,16 @@ impl OpKind {
     /// About how many bytes of JSON it takes.
     pub fn size(&self) -> usize {
         match self {
-            Self::Edit(Edit::Json0(op)) => op.to_json().len(),
+            Self::Edit(Edit::Json0(op)) => op.json_size(),
             Self::Edit(Edit::Foreign(text)) => text.get().len(),
-            Self::Create { data, .. } => data.to_text().map_or(0, |text| text.get().len()),
+            Self::Create {
+                data: CreateData::Text(text),
+                ..
+            } => text.as_ref().map_or(0, |text| text.get().len()),
+            Self::Create {
+                data: CreateData::Parsed(value),
+                ..
+            } => value.to_json().len(),
             Self::Del | Self::Noop => 0,
         }
     }
