@@ -2,6 +2,7 @@
  * The way to a host in a SharedWorker; and into this page, where there is no such host.
  */
 
+import { burialTime } from './burial.js';
 import {
   checkDurableStore,
   forWorker,
@@ -29,12 +30,6 @@ const FIRST_SILENCE = 1_000;
 const SILENCES = 4;
 /** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
 const ATTEMPTS = 3;
-/**
- * How long nobody makes a worker of the name of one that died, in milliseconds. Firefox attaches a port that is made too soon
- * to the dead worker, and that port and all after it stay silent. It is too soon until each tab's process has let go of
- * the dead worker: on an idle machine that takes 20 ms, on a busy one more than 50.
- */
-const BURIAL = 250;
 
 /** So many messages that crashed a host are remembered. */
 const MAX_TRAPPED = 16;
@@ -345,7 +340,7 @@ export class WorkerLink {
     this._leave();
     // Another worker of this name can be made now.
     const callbacks = this._whenEnded.splice(0);
-    timers.start(() => callbacks.forEach((callback) => callback()), BURIAL);
+    timers.start(() => callbacks.forEach((callback) => callback()), burialTime());
   }
 
   _replace() {
@@ -363,7 +358,7 @@ export class WorkerLink {
    */
   _goOnLater(pause = 0) {
     timers.stop(this._silence);
-    this._silence = timers.start(() => this._goOn(), Math.max(pause, BURIAL));
+    this._silence = timers.start(() => this._goOn(), Math.max(pause, burialTime()));
   }
 
   _goOn() {
