@@ -123,14 +123,35 @@ impl DocState {
         types: &dyn Types,
     ) -> Result<(SnapshotType, Option<Json>), Error> {
         let mut head = self.head()?;
-        for op in pending {
-            head.apply(op, types)?;
+        let pending: Vec<&PendingOp> = pending.collect();
+        let mut rest = pending.as_slice();
+        while let [op, others @ ..] = rest {
+            let run = head.run(rest.iter().copied());
+            // One op alone gives its error.
+            if run.len() > 1 && head.apply_run(&run).iter().all(|applied| *applied) {
+                rest = &rest[run.len()..];
+            } else if run.len() > 1 {
+                return Err(self.first_error(&pending, types));
+            } else {
+                head.apply(op, types)?;
+                rest = others;
+            }
         }
         let name = match head.ty {
             Some(ty) => SnapshotType::Uri(ty.uri().to_owned()),
             None => SnapshotType::None,
         };
         Ok((name, head.data.into_text()))
+    }
+
+    /// Why these ops do not all apply.
+    fn first_error(&mut self, ops: &[&PendingOp], types: &dyn Types) -> Error {
+        let applied = self.head().and_then(|mut head| {
+            let mut ops = ops.iter();
+            ops.try_for_each(|op| head.apply(op, types))
+        });
+        let unclear = || Error::plain("An op applies alone, and not with others");
+        applied.err().unwrap_or_else(unclear)
     }
 
     /// Which of these ops still apply one after the other, and the type after them. Each op is applied once, and once
@@ -146,7 +167,18 @@ impl DocState {
         let mut head = self.head()?;
         let mut kept: Vec<&PendingOp> = Vec::new();
         let mut fits = Vec::with_capacity(ops.len());
-        for op in ops {
+        while let Some(op) = ops.get(fits.len()) {
+            let run = head.run(ops[fits.len()..].iter());
+            if run.len() > 1 {
+                let rest = ops[fits.len()..].iter();
+                let applied = head.apply_run(&run);
+                kept.extend(
+                    rest.zip(&applied)
+                        .filter_map(|(op, fits)| fits.then_some(op)),
+                );
+                fits.extend(applied);
+                continue;
+            }
             let allowed = match &op.kind {
                 OpKind::Create { .. } => head.ty.is_none(),
                 OpKind::Edit(_) | OpKind::Del => head.ty.is_some(),
@@ -206,6 +238,31 @@ struct Head {
 }
 
 impl Head {
+    /// The edits at the beginning of `ops` that a type elsewhere can apply in one go.
+    fn run<'a>(&self, ops: impl Iterator<Item = &'a PendingOp>) -> Vec<Json> {
+        if !matches!(self.ty, Some(OtType::Foreign(_))) {
+            return Vec::new();
+        }
+        let edit = |op: &PendingOp| match &op.kind {
+            OpKind::Edit(edit) => Some(edit.to_text()),
+            OpKind::Create { .. } | OpKind::Del | OpKind::Noop => None,
+        };
+        ops.map_while(edit).collect()
+    }
+
+    /// Applies those that apply, of what [`Head::run`] gave.
+    fn apply_run(&mut self, run: &[Json]) -> Vec<bool> {
+        let Some(OtType::Foreign(foreign)) = &self.ty else {
+            return vec![false; run.len()];
+        };
+        let State::Text(data) = &mut self.data else {
+            return vec![false; run.len()];
+        };
+        let (after, applied) = foreign.apply_all(data.take(), run);
+        *data = after;
+        applied
+    }
+
     /// Applies one op. After an error the type is what it was; json0 data may hold a part of the op.
     fn apply(&mut self, op: &PendingOp, types: &dyn Types) -> Result<(), Error> {
         match (&op.kind, &self.ty) {

@@ -6,13 +6,15 @@ use std::rc::Rc;
 use durable_store::DocState;
 use ot_json0::Side;
 use proxy_doc::{
-    CreateData, Error, ForeignType, Json, OpId, OpKind, OtType, PendingOp, Types, json,
+    CreateData, Error, ForeignType, Json, OpId, OpKind, OtType, PendingOp, Types, apply_each, json,
 };
 
 /// Data and ops are numbers: an op applies where the data is not smaller, and is subtracted.
 #[derive(Default)]
 struct Countdown {
     applied: Cell<usize>,
+    /// How often it was asked, for one op or for several.
+    asked: Cell<usize>,
 }
 
 impl ForeignType for Countdown {
@@ -39,6 +41,7 @@ impl ForeignType for Countdown {
     }
     fn apply(&self, data: Option<&Json>, op: &Json) -> Result<Option<Json>, Error> {
         self.applied.set(self.applied.get() + 1);
+        self.asked.set(self.asked.get() + 1);
         let number = |text: Option<&Json>| text.and_then(|text| text.get().parse::<i64>().ok());
         let left = number(data)
             .zip(number(Some(op)))
@@ -46,6 +49,12 @@ impl ForeignType for Countdown {
         let left = left.filter(|left| *left >= 0);
         let left = left.ok_or_else(|| Error::plain("not that much is left"))?;
         json(left.to_string()).map(Some)
+    }
+    fn apply_all(&self, data: Option<Json>, ops: &[Json]) -> (Option<Json>, Vec<bool>) {
+        let asked = self.asked.get();
+        let applied = apply_each(self, data, ops);
+        self.asked.set(asked + 1);
+        applied
     }
 }
 
@@ -134,6 +143,26 @@ fn each_op_is_applied_once_to_see_which_fit() {
     let (fits, _) = state.fitting(&ops, &types).expect("the state is fine");
     assert_eq!(fits.iter().filter(|fits| **fits).count(), 1500);
     assert_eq!(types.0.applied.get(), 2000);
+}
+
+#[test]
+fn data_goes_to_a_type_elsewhere_once_for_all_ops() {
+    let types = Both(Rc::default());
+    let ty = types.resolve("countdown").expect("known");
+    let mut state = state(&ty, "1500");
+    let ops = pending(&ty, &["1"; 2000]);
+    let (fits, _) = state.fitting(&ops, &types).expect("the state is fine");
+    assert_eq!(types.0.asked.get(), 1);
+    let fitting: Vec<PendingOp> = ops
+        .iter()
+        .zip(fits)
+        .filter(|(_, fits)| *fits)
+        .map(|(op, _)| op.clone())
+        .collect();
+    assert_eq!(data(&mut state, &fitting, &types), "0");
+    assert_eq!(types.0.asked.get(), 2);
+    let error = state.snapshot(ops.iter(), &types).expect_err("too many");
+    assert_eq!(error.message, "not that much is left");
 }
 
 #[test]

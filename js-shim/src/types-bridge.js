@@ -53,10 +53,41 @@ function bridge(type) {
     create: (data) => JSON.stringify(type.create(parse(data))),
     /** @type {(data: string | undefined, op: string) => string | undefined} */
     apply: (data, op) => JSON.stringify(type.apply(parse(data), parse(op))),
+    /** @type {(data: string | undefined, ops: string[]) => string[]} */
+    applyAll: (data, ops) => applyAll(type, data, ops),
     /** @type {(presence: string, op: string, isOwn: boolean) => string} */
     transformPresence: (presence, op, isOwn) =>
       JSON.stringify(type.transformPresence(parse(presence), parse(op), isOwn)) ?? 'null',
   };
+}
+
+/**
+ * Applies those of the ops that apply: which ones, as a text of 0 and 1, and the data, unless that is undefined.
+ *
+ * @param {any} type
+ * @param {string | undefined} data
+ * @param {string[]} ops
+ */
+function applyAll(type, data, ops) {
+  /** @type {string[]} */
+  const applied = [];
+  const apply = (/** @type {any} */ state, /** @type {string} */ op) =>
+    type.apply(state, parse(op));
+  let state = parse(data);
+  let which = '';
+  for (const op of ops) {
+    try {
+      state = apply(state, op);
+      applied.push(op);
+      which += '1';
+    } catch {
+      // The type may have applied a part of it.
+      state = applied.reduce(apply, parse(data));
+      which += '0';
+    }
+  }
+  const text = JSON.stringify(state);
+  return text === undefined ? [which] : [which, text];
 }
 
 /**

@@ -40,6 +40,12 @@ extern "C" {
     fn create(this: &TypeBridge, data: Option<String>) -> Result<Option<String>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn apply(this: &TypeBridge, data: Option<String>, op: &str) -> Result<Option<String>, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = applyAll)]
+    fn apply_all(
+        this: &TypeBridge,
+        data: Option<String>,
+        ops: &js_sys::Array,
+    ) -> Result<Vec<String>, JsValue>;
     #[wasm_bindgen(method, getter)]
     fn name(this: &TypeBridge) -> String;
     #[wasm_bindgen(method, getter, js_name = canTransformPresence)]
@@ -207,5 +213,18 @@ impl ForeignType for JsType {
 
     fn apply(&self, data: Option<&Json>, op: &Json) -> Result<Option<Json>, Error> {
         optional(self.bridge.apply(owned(data), op.get()))
+    }
+
+    fn apply_all(&self, data: Option<Json>, ops: &[Json]) -> (Option<Json>, Vec<bool>) {
+        let texts = ops.iter().map(|op| JsValue::from_str(op.get())).collect();
+        let answer = self.bridge.apply_all(owned(data.as_ref()), &texts);
+        let mut answer = answer.unwrap_or_default().into_iter();
+        let applied = answer.next().unwrap_or_default();
+        let applied: Vec<bool> = applied.chars().map(|applied| applied == '1').collect();
+        match answer.next().map(json).transpose() {
+            Ok(after) if applied.len() == ops.len() => (after, applied),
+            // What cannot be written as JSON comes of one of them.
+            Ok(_) | Err(_) => proxy_doc::apply_each(self, data, ops),
+        }
     }
 }

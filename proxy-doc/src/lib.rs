@@ -33,5 +33,5 @@ pub use op::{
     CreateData, Edit, OpId, OpKind, PendingOp, Submission, server_transform, transform_x,
 };
 pub use ot_json0::{ParseError, Reader};
-pub use ot_type::{ForeignType, OtType, Types};
+pub use ot_type::{ForeignType, OtType, Types, apply_each};
 pub use stack::{Event, Later, Outcome, Source, Stack, Task, Thrown};

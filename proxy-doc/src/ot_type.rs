@@ -55,6 +55,13 @@ pub trait ForeignType {
     /// # Errors
     /// What the type threw.
     fn apply(&self, data: Option<&Json>, op: &Json) -> Result<Option<Json>, Error>;
+    /// `type.apply` of these ops one after the other. One for which it throws is left out, and changes nothing. Gives the
+    /// data, and which ops are in it.
+    ///
+    /// Data that is large and crosses a boundary for each op costs ops times data: there this is to be done on the other side.
+    fn apply_all(&self, data: Option<Json>, ops: &[Json]) -> (Option<Json>, Vec<bool>) {
+        apply_each(self, data, ops)
+    }
     /// The type's name.
     fn name(&self) -> &str {
         self.uri()
@@ -76,6 +83,24 @@ pub trait ForeignType {
     ) -> Result<Json, Error> {
         Ok(presence.clone())
     }
+}
+
+/// [`ForeignType::apply_all`], one op at a time.
+pub fn apply_each<T: ForeignType + ?Sized>(
+    ty: &T,
+    mut data: Option<Json>,
+    ops: &[Json],
+) -> (Option<Json>, Vec<bool>) {
+    let apply = |op: &Json| {
+        let after = ty.apply(data.as_ref(), op);
+        let applied = after.is_ok();
+        if let Ok(after) = after {
+            data = after;
+        }
+        applied
+    };
+    let applied = ops.iter().map(apply).collect();
+    (data, applied)
 }
 
 /// The registry of OT types, as `types.map` is one.

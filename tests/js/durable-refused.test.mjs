@@ -203,6 +203,36 @@ describe('a refused op', () => {
     });
   }
 
+  it('costs those that need it, also where the type applies a part of them before it throws', async () => {
+    const [backend, storage] = [new Backend(), new InMemoryStorage()];
+    const makesNew = ({ p, oi }) => p[0] === 'new' && oi !== undefined;
+    backend.use('submit', ({ op }, next) => {
+      next(op.op?.some(makesNew) ? new ShareDBError('ERR_NOT_ALLOWED', 'Not allowed') : undefined);
+    });
+    const life = new Life(backend, storage, { keepPendingOnReject: true });
+    await life.online();
+    const doc = life.doc('a');
+    await call(doc, 'create', { list: [] }, FORWARD.uri);
+    await call(doc, 'subscribe');
+    life.offline();
+    doc.preventCompose = true;
+    doc.on('error', () => {});
+    doc.submitOp([{ p: ['new'], oi: [] }]);
+    append(doc, 'fine');
+    doc.submitOp([
+      { p: ['list', 0], li: 'half' },
+      { p: ['new', 0], li: 1 },
+    ]);
+    doc.submitOp([{ p: ['list', 0], li: 'last' }]);
+    await call(life.connection, 'flushWrites');
+    await life.online();
+    await life.drained();
+    assert.deepEqual(doc.data, { list: ['last', 'fine'] });
+    assert.deepEqual((await snapshot(backend, 'a')).data, doc.data);
+    const lost = life.connection.deadLetters.map(({ op }) => op[0].oi ?? op[0].li);
+    assert.deepEqual(lost, [[], 'half']);
+  });
+
   it('is kept until somebody has seen to it', async () => {
     const [backend, storage] = [strictBackend(), new InMemoryStorage()];
     const first = new Life(backend, storage);
