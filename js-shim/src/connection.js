@@ -61,6 +61,8 @@ export class Connection extends EventEmitter {
     super();
     const { link = new PageLink(socket, checkOptions(options)) } = options;
     const durableStore = checkDurableStore(options.durableStore);
+    /** How many keys the watched objects have at least. @type {WeakMap<object, {fewest: number}>} */
+    this._keys = new WeakMap();
     /** @type {Record<string, Record<string, Doc>>} */
     this._collections = this._watched(Object.create(null));
     /** @type {Record<number, Query>} */
@@ -208,14 +210,32 @@ export class Connection extends EventEmitter {
    * @param {any} target
    */
   _watched(target) {
-    return new Proxy(target, {
+    const keys = { fewest: 0 };
+    const watched = new Proxy(target, {
       deleteProperty: (_, key) => {
         const removed = target[key];
         delete target[key];
+        keys.fewest -= 1;
         if (removed) this._noteRemoved(removed instanceof Doc ? [removed] : removed);
         return true;
       },
     });
+    this._keys.set(watched, keys);
+    return watched;
+  }
+
+  /**
+   * Whether no documents are left there. They are counted again only when as many were deleted: of ten thousand documents each
+   * one that is destroyed would count the others.
+   *
+   * @param {Record<string, Doc>} docs
+   */
+  _isEmpty(docs) {
+    const keys = this._keys.get(docs);
+    if (keys && keys.fewest > 0) return false;
+    const { length } = Object.keys(docs);
+    if (keys) keys.fewest = length;
+    return length === 0;
   }
 
   /** @param {Doc[] | Record<string, Doc>} docs */
@@ -341,7 +361,7 @@ export class Connection extends EventEmitter {
     const docs = this.collections[doc.collection];
     if (docs?.[doc.id] === doc) {
       delete docs[doc.id];
-      if (!Object.keys(docs).length) delete this.collections[doc.collection];
+      if (this._isEmpty(docs)) delete this.collections[doc.collection];
     }
     doc.emit('destroy');
   }

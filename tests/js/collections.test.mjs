@@ -86,6 +86,30 @@ describe('like the stock client,', () => {
     }));
 });
 
+describe('a collection of many documents', () => {
+  it('is not counted for each one that is destroyed, and is gone with the last', async () => {
+    const COUNT = 1000;
+    const { connection } = await connect(ours, new Backend());
+    const docs = Array.from({ length: COUNT }, (_, i) => connection.get('c', `d${i}`));
+    const { keys } = Object;
+    let counted = 0;
+    Object.keys = (object) => {
+      const found = keys(object);
+      if (object === connection.collections.c) counted += found.length;
+      return found;
+    };
+    try {
+      await Promise.all(docs.slice(1).map((doc) => call(doc, 'destroy')));
+      assert.deepEqual(keys(connection.collections.c), ['d0']);
+      await call(docs[0], 'destroy');
+    } finally {
+      Object.keys = keys;
+    }
+    assert.deepEqual(keys(connection.collections), []);
+    assert.ok(counted <= 2 * COUNT, `${counted} keys`);
+  });
+});
+
 describe('a document that was removed from collections', () => {
   it('calls back what is pending with an error when it is replaced', async () => {
     const { connection, doc, written } = await scene(ours, new Backend());
