@@ -24,11 +24,21 @@ import * as node from './rows/node.mjs';
 import * as pending from './rows/pending.mjs';
 import * as restart from './rows/restart.mjs';
 import * as size from './rows/size.mjs';
+import * as store from './rows/store.mjs';
 import * as traffic from './rows/traffic.mjs';
 
-const GROUPS = [latency, traffic, pending, node, large, restart, json0, memory, size].flatMap(
-  ({ groups }) => groups,
-);
+const GROUPS = [
+  latency,
+  traffic,
+  pending,
+  node,
+  large,
+  store,
+  restart,
+  json0,
+  memory,
+  size,
+].flatMap(({ groups }) => groups);
 const RESULT = fileURLToPath(new URL('../../target/bench.json', import.meta.url));
 
 const { values: options } = parseArgs({
