@@ -245,6 +245,11 @@ impl Asked {
     fn opens(&self) -> bool {
         matches!(self, Self::Open | Self::Check)
     }
+
+    /// Whether it is only to see whether the storage answers.
+    fn is_trial(&self) -> bool {
+        matches!(self, Self::TrialOpen | Self::TrialRead)
+    }
 }
 
 /// The store.
@@ -717,13 +722,21 @@ impl DurableStore {
             | Phase::ReadingDocs
             | Phase::Wiping => false,
         };
-        rests && self.asked.is_empty() && self.again.is_empty()
+        // Nobody waits for what comes of a trial.
+        let mut rest = self.asked.values().chain(&self.again);
+        rests && rest.all(|(asked, _)| asked.is_trial())
     }
 
     /// Goes on after [`DurableStore::close`], if the storage is as it was left.
     pub fn resume(&mut self) {
-        if std::mem::replace(&mut self.closed, false) && self.phase == Phase::Ready {
-            self.reopen();
+        if !std::mem::replace(&mut self.closed, false) {
+            return;
+        }
+        if self.phase == Phase::Ready {
+            return self.reopen();
+        }
+        for (trial, ask) in std::mem::take(&mut self.again) {
+            self.ask(trial, ask);
         }
     }
 

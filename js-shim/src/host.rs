@@ -71,8 +71,7 @@ impl HostCore {
                 Retention::Session
             },
             line: epoch,
-            // A page's host is made with its connection, and ends with it.
-            comes_back: !private,
+            comes_back: true,
             ..StoreOptions::default()
         });
         let options = Options {

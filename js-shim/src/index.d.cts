@@ -343,7 +343,7 @@ export interface DurableStoreOptions {
   durability?: 'relaxed' | 'strict';
   /**
    * Milliseconds after which a request is taken for dead; 10,000. A store that says nothing for so long while it is restored
-   * is done without: the host goes on in memory, and in a SharedWorker it returns to the store when that answers.
+   * is done without: the host goes on in memory, and returns to the store when that answers.
    */
   timeout?: number;
   /** Milliseconds for another page or worker to let go of the store; 2,000. */

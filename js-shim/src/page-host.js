@@ -23,6 +23,7 @@ export class PageHost {
    * @param {object} link
    * @param {(output: any[]) => void} link.carryOut whatever is not for the storage
    * @param {(error: any, trapped: import('./quarantine.js').Trapped | undefined) => void} link.died the machine crashed
+   * @param {() => void} link.beginAnew another host can go on with a storage that this one had to do without
    * @param {HostStorage} [storage] that of the host before, which crashed and was detached
    */
   constructor({ opensSockets, store, namespace, inMemory, keepsPending }, link, storage) {
@@ -63,6 +64,7 @@ export class PageHost {
       for (let output = core.poll(); output; output = core.poll()) {
         try {
           if (output[0] === HostKind.Storage) void this.storage?.carryOut(output);
+          else if (output[0] === HostKind.BeginAnew) this._beginAnew();
           else this._link.carryOut(output);
         } catch (error) {
           failure ??= { error };
@@ -75,6 +77,11 @@ export class PageHost {
       this._die(error);
     }
     if (failure) throw failure.error;
+  }
+
+  _beginAnew() {
+    this._isOver = true;
+    this._link.beginAnew();
   }
 
   /** @param {any} error */

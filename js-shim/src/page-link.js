@@ -279,6 +279,7 @@ export class PageLink {
       died: (/** @type {any} */ error, /** @type {any} */ trapped) => {
         void this._startAgain(PageHost, error, trapped);
       },
+      beginAnew: () => void this._changeHost(PageHost),
     };
     this._host = new PageHost(this._options, link, storage);
     this._lives.began();
@@ -292,12 +293,21 @@ export class PageLink {
    * @param {any} error
    * @param {import('./quarantine.js').Trapped} [trapped]
    */
-  async _startAgain(PageHost, error, trapped) {
+  _startAgain(PageHost, error, trapped) {
     shared.logger.error('The host crashed, and is started again', error);
+    this._trapped = remember(this._trapped, trapped);
+    return this._changeHost(PageHost, this._lives.ended());
+  }
+
+  /**
+   * Another host takes over.
+   *
+   * @param {PageHostClass} PageHost
+   * @param {number} [pause] in milliseconds, before the next one begins
+   */
+  async _changeHost(PageHost, pause = 0) {
     this._isDown = true;
     timers.stop(this._timer);
-    this._trapped = remember(this._trapped, trapped);
-    const pause = this._lives.ended();
     if (this._open) this._dropSocket();
     await this._host?.storage?.detach();
     if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));

@@ -21,6 +21,7 @@ import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
 import { FirefoxStage } from './firefox.mjs';
 import { firefoxTests } from './firefox-tests.mjs';
+import { hangingTests } from './hanging.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
 import { lastEditTests } from './last-edit.mjs';
@@ -57,6 +58,7 @@ const TESTS = [
   ...depthTests,
   ...durableTests,
   ...failingTests,
+  ...hangingTests,
   ...trapTests,
   ...watchingTests,
   ...chaosTests,

@@ -74,7 +74,7 @@ impl DurableStore {
         is_old: bool,
         documents: &dyn Documents,
     ) {
-        if let Asked::TrialOpen | Asked::TrialRead = asked {
+        if asked.is_trial() {
             return self.handle_failed_trial(&failure);
         }
         let is_write = matches!(asked, Asked::Write { .. });

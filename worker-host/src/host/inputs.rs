@@ -143,7 +143,7 @@ impl Host {
         self.is_store_closed() && matches!(input, Input::Tab(..)) && !names.is_empty()
     }
 
-    fn is_store_closed(&self) -> bool {
+    pub(super) fn is_store_closed(&self) -> bool {
         self.store.as_ref().is_some_and(|store| store.is_closed())
     }
 

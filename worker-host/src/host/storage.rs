@@ -241,6 +241,7 @@ impl Host {
     fn may_begin_anew(&self) -> bool {
         self.storage_answers
             && !self.over
+            && !self.is_store_closed()
             && self.wiping.is_empty()
             && self.flushes.is_empty()
             && self.inbox.is_empty()
