@@ -183,7 +183,7 @@ const failing =
       if (how === 'quota') await make(stage, scripts);
       const runs = await work(stage, scripts);
       for (const run of runs) {
-        if (run.failures.includes('open')) isAsOpened(how, run);
+        if (run.failures.includes('open') && !isSilent(run)) isAsOpened(how, run);
         judge(run);
       }
       await inherit(stage, runs);
@@ -196,12 +196,15 @@ const failing =
     console.log(`    ${next} calls at most`);
   };
 
+/** The store opened and did not answer while it was restored. Whether it does is tried by opening it again. */
+const isSilent = ({ storage }) => storage.code === 'ERR_STORAGE_TIMEOUT';
+
 /** A failure that is over: the host tries again, and nobody hears of it. */
 function mends(run) {
   const { failures, outcomes } = run;
   if (failures.includes('open')) return;
   // One that is silent while it is restored is done without, until it answers and nothing is pending.
-  if (run.storage.code === 'ERR_STORAGE_TIMEOUT') return void isHonest(run);
+  if (isSilent(run)) return void isHonest(run);
   const what = JSON.stringify(run);
   assert.equal(isHonest(run), true, what);
   for (const outcome of Object.values(outcomes))
