@@ -39,6 +39,8 @@ pub(super) struct Witness {
     /// The tabs that were shown a document, and have not left it.
     holders: BTreeMap<(u64, String, String), BTreeSet<String>>,
     sent: BTreeMap<(String, u64), Sent>,
+    /// Which machine of each tab a host has taken last.
+    machines: BTreeMap<String, u32>,
 }
 
 impl Witness {
@@ -114,7 +116,14 @@ impl Witness {
         }
         let message = decode::<Envelope>(text).ok()?.message;
         match message {
-            ToTab::Welcome { storage, .. } | ToTab::Storage(StorageEvent::State(storage)) => {
+            ToTab::Welcome {
+                storage, machine, ..
+            } => {
+                *line = Some(storage.line);
+                self.taken(tab, machine.unwrap_or_default());
+                None
+            }
+            ToTab::Storage(StorageEvent::State(storage)) => {
                 *line = Some(storage.line);
                 None
             }
@@ -141,6 +150,15 @@ impl Witness {
                 let holders = self.holders.entry((line, collection, id)).or_default();
                 holders.insert(tab.0.clone());
             }
+        }
+    }
+
+    /// A host has taken this machine of a tab. One that follows a crashed machine holds nothing that was shown to that one:
+    /// it reads its documents anew, and nobody else may have held them.
+    fn taken(&mut self, tab: &str, machine: u32) {
+        let before = self.machines.insert(tab.to_owned(), machine);
+        if before.unwrap_or_default() < machine {
+            self.left(&TabId(tab.to_owned()), None);
         }
     }
 
