@@ -56,7 +56,7 @@ fn refuses_text_that_breaks_off() {
     for end in [text.len() - 1, text.len() / 2] {
         assert!(Value::parse(&text[..end]).is_err());
     }
-    assert!(Value::parse(&"[".repeat(10_000_000)).is_err());
+    assert!(Value::parse(&"[".repeat(1_000_000)).is_err());
 }
 
 #[test]
