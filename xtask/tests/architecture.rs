@@ -160,15 +160,19 @@ fn exports_to_javascript_are_made_in_the_shim_only() {
 #[test]
 fn a_page_loads_no_host_before_it_hosts() {
     let shim = root().join("js-shim/src");
-    let mut loaded = BTreeSet::new();
+    let mut names = BTreeSet::new();
     let mut waiting = vec![shim.join("index.js")];
     while let Some(file) = waiting.pop() {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        // What is built may not be there yet, and imports nothing of ours.
+        let is_built = file.parent().unwrap().ends_with("pkg");
+        if !names.insert(name) || is_built {
+            continue;
+        }
         let source = fs::read_to_string(&file).unwrap();
-        let imports = static_imports(&source).map(|path| file.parent().unwrap().join(path));
-        waiting.extend(imports.filter(|file| loaded.insert(file.canonicalize().unwrap())));
+        let folder = file.parent().unwrap();
+        waiting.extend(static_imports(&source).map(|path| folder.join(path)));
     }
-    let name = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().into_owned();
-    let names: BTreeSet<String> = loaded.iter().map(name).collect();
     assert!(
         names.contains("tab.js"),
         "the bindings of the tab's module are among them"
