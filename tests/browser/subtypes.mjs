@@ -34,7 +34,11 @@ async function known(stage) {
   const [a, b] = await tabs(stage, 'subtype-worker');
   assert.equal(await submit(a, { p: ['keys', 'text'], oi: 'hello' }), undefined);
   await until('both tabs have the text', async () => (await textOf(b)) === 'hello');
+  // Neither has the other's op when it submits.
+  for (const page of [a, b]) await page.evaluate(() => demo.doc.pause());
   const outcomes = [submit(a, insert('Oh, ')), submit(b, insert(5, ' world'))];
+  for (const page of [a, b]) assert.ok(await page.evaluate(() => demo.doc.hasWritePending()));
+  for (const page of [a, b]) await page.evaluate(() => demo.doc.resume());
   assert.deepEqual(await Promise.all(outcomes), [undefined, undefined]);
   const { data } = await stage.agreed([a, b], 'subtype');
   assert.equal(data.keys.text, 'Oh, hello world');
