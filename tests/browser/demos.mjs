@@ -67,10 +67,10 @@ async function moveAndWrite(stage) {
 
 const COLUMN_WIDTH = 380;
 
-/** Drags a card by its handle, with the mouse. */
+/** Drags a card by its handle, with the mouse, when the card has come to rest: it glides to where it was dropped. */
 async function drag(page, card, x, y) {
+  await page.locator(handleOf(card)).hover({ position: { x: 8, y: 12 } });
   const handle = await page.locator(handleOf(card)).boundingBox();
-  await page.mouse.move(handle.x + 8, handle.y + 12);
   await page.mouse.down();
   await page.mouse.move(handle.x + x, handle.y + y, { steps: 5 });
   await page.mouse.up();
@@ -83,7 +83,7 @@ async function dragAndWrite(stage) {
   await b.locator('[data-card="letter"] textarea').press('End');
   const typing = b.keyboard.type(' and their dog', { delay: 15 });
   await drag(a, 'letter', COLUMN_WIDTH, -20);
-  await drag(a, 'letter', COLUMN_WIDTH, 40);
+  await drag(a, 'letter', COLUMN_WIDTH, -100);
   await typing;
   const data = await agreedOnBoard(stage, pages, 'dragged');
   assert.equal(data.cards.letter.text, 'Write back to the neighbours and their dog');
