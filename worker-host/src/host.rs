@@ -1,28 +1,23 @@
 //! The host: server of the tabs, client of the server.
 //!
-//! This file holds the state and what the driver calls. `host/upstream.rs` speaks with the server,
-//! `host/tabs.rs` with the tabs, `host/events.rs` turns what happens to a document into messages.
+//! This file holds the state and what the driver calls. `server` speaks with the server, `tabs` with the tabs, `log`
+//! with the store; `docs` turns what happens to a document into messages.
 
-mod events;
-mod identity;
-mod inbox;
-mod inputs;
-mod presence;
-mod quarantine;
-mod queries;
-mod remote_presence;
-mod snapshots;
-mod storage;
-mod tabs;
-mod upstream;
+pub(crate) mod identity;
+pub(crate) mod inbox;
+pub(crate) mod inputs;
+pub(crate) mod presence;
+pub(crate) mod quarantine;
+pub(crate) mod queries;
+pub(crate) mod remote_presence;
+pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use broker::hub::{Hub, MAX_LOG};
 use broker::message::{CallbackId, ReadAction, State};
 use durable_store::record::RecordedOutcome;
-use durable_store::{DocState, DurableStore, Mark, Request, StoreOptions};
+use durable_store::{DurableStore, Mark, Request, StoreOptions};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Edge, Error, Json, Map, OpId, Revision, Seq, Set, Stack, TabId, Token,
     Types, Upstream, Version,
@@ -39,8 +34,11 @@ pub const MAX_OP_SIZE: usize = 512 * 1024;
 const MAX_UNCONFIRMED: usize = 4096;
 
 pub use self::quarantine::{Cause, Doing};
-use crate::bulk::Bulk;
-use crate::reconnect::Reconnect;
+use crate::docs::state::DocState;
+use crate::log;
+use crate::server::bulk::Bulk;
+use crate::server::reconnect::Reconnect;
+use crate::tabs::hub::{Hub, MAX_LOG};
 
 /// What a host is for.
 #[derive(Clone, Debug)]
@@ -132,7 +130,7 @@ pub enum ReadyState {
 }
 
 impl ReadyState {
-    fn state(self) -> State {
+    pub(crate) fn state(self) -> State {
         match self {
             Self::Connecting | Self::Open => State::Connecting,
             Self::Closed => State::Disconnected,
@@ -142,133 +140,133 @@ impl ReadyState {
 
 /// The host.
 pub struct Host {
-    options: Options,
-    types: Rc<dyn Types>,
-    state: State,
-    reason: Option<Json>,
-    id: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) types: Rc<dyn Types>,
+    pub(crate) state: State,
+    pub(crate) reason: Option<Json>,
+    pub(crate) id: Option<String>,
     /// The application chose the id.
-    has_own_id: bool,
-    next_seq: Seq,
-    generation: u64,
-    wants_socket: bool,
+    pub(crate) has_own_id: bool,
+    pub(crate) next_seq: Seq,
+    pub(crate) generation: u64,
+    pub(crate) wants_socket: bool,
     /// A tab has registered: before that, none can have left.
-    met_tabs: bool,
-    bulk: Option<Bulk>,
-    reconnect: Reconnect,
-    docs: Map<DocHandle, HostDoc>,
-    by_key: BTreeMap<DocKey, DocHandle>,
-    next_handle: u32,
-    stack: Stack,
-    waiting: Map<Token, Waiting>,
-    next_token: Token,
-    tabs: Map<TabId, Tab>,
+    pub(crate) met_tabs: bool,
+    pub(crate) bulk: Option<Bulk>,
+    pub(crate) reconnect: Reconnect,
+    pub(crate) docs: Map<DocHandle, HostDoc>,
+    pub(crate) by_key: BTreeMap<DocKey, DocHandle>,
+    pub(crate) next_handle: u32,
+    pub(crate) stack: Stack,
+    pub(crate) waiting: Map<Token, Waiting>,
+    pub(crate) next_token: Token,
+    pub(crate) tabs: Map<TabId, Tab>,
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
-    pongs: VecDeque<Option<TabId>>,
-    queries: Map<u64, queries::Query>,
-    next_query_id: u64,
-    past_snapshots: Map<u64, snapshots::PastSnapshot>,
-    next_snapshot_id: u64,
-    presences: presence::Presences,
+    pub(crate) pongs: VecDeque<Option<TabId>>,
+    pub(crate) queries: Map<u64, queries::Query>,
+    pub(crate) next_query_id: u64,
+    pub(crate) past_snapshots: Map<u64, snapshots::PastSnapshot>,
+    pub(crate) next_snapshot_id: u64,
+    pub(crate) presences: presence::Presences,
     /// Documents whose version or use may have changed in this input.
-    touched: Set<DocHandle>,
+    pub(crate) touched: Set<DocHandle>,
     /// Documents with an op on its way to the server.
-    sending: Set<DocHandle>,
+    pub(crate) sending: Set<DocHandle>,
     /// Documents with an op that waits until fewer are.
-    held: Set<DocHandle>,
+    pub(crate) held: Set<DocHandle>,
     /// What the driver is to do at once.
-    now: VecDeque<Output>,
+    pub(crate) now: VecDeque<Output>,
     /// What is said, in order.
-    out: VecDeque<Said>,
+    pub(crate) out: VecDeque<Said>,
 
-    store: Option<Box<DurableStore>>,
+    pub(crate) store: Option<Box<DurableStore>>,
     /// The history in which revisions can be compared.
-    line: u64,
+    pub(crate) line: u64,
     /// Where the driver keeps things, and why there.
-    storage_mode: String,
+    pub(crate) storage_mode: String,
     /// Why the store cannot be used, or is no better one.
-    storage_error: Option<Error>,
+    pub(crate) storage_error: Option<Error>,
     /// The store was given up, and its storage answers again.
-    storage_answers: bool,
+    pub(crate) storage_answers: bool,
     /// Inputs that wait for the store.
-    inbox: inbox::Inbox,
+    pub(crate) inbox: inbox::Inbox,
     /// Documents that were loaded, and may not have been used yet.
-    fresh: Set<DocHandle>,
-    unreadable: BTreeMap<DocKey, storage::Unreadable>,
+    pub(crate) fresh: Set<DocHandle>,
+    pub(crate) unreadable: BTreeMap<DocKey, log::Unreadable>,
     /// What happens was logged by an earlier life.
-    replaying: bool,
+    pub(crate) replaying: bool,
     /// Tabs of earlier lives that have not come yet.
-    expected: Set<TabId>,
+    pub(crate) expected: Set<TabId>,
     /// Tabs that closed their connection and live, as far as is known: they may come again, and ask how their ops ended.
-    away: Set<TabId>,
+    pub(crate) away: Set<TabId>,
     /// Documents with pending ops that nobody asked for, and those of them that are at work.
-    backlog: VecDeque<DocKey>,
-    draining: Vec<DocKey>,
+    pub(crate) backlog: VecDeque<DocKey>,
+    pub(crate) draining: Vec<DocKey>,
     /// Tabs that are told of the store.
-    watchers: Set<TabId>,
-    told_queue: usize,
+    pub(crate) watchers: Set<TabId>,
+    pub(crate) told_queue: usize,
     /// Tabs that say themselves when records are written.
-    flushing_tabs: Set<TabId>,
-    flushes: Vec<Flush>,
-    wiping: Vec<(TabId, CallbackId)>,
+    pub(crate) flushing_tabs: Set<TabId>,
+    pub(crate) flushes: Vec<Flush>,
+    pub(crate) wiping: Vec<(TabId, CallbackId)>,
     /// Everything was wiped.
-    over: bool,
+    pub(crate) over: bool,
 
-    doing: Rc<Doing>,
+    pub(crate) doing: Rc<Doing>,
     /// What earlier hosts died on, more than once.
-    quarantined: Vec<(Cause, String)>,
+    pub(crate) quarantined: Vec<(Cause, String)>,
 }
 
 /// Something that is said, when it may be.
-struct Said {
+pub(crate) struct Said {
     /// The write that it has to wait for.
-    write: u64,
+    pub(crate) write: u64,
     /// The op that it brings to the server.
-    op: Option<DocHandle>,
-    output: Output,
+    pub(crate) op: Option<DocHandle>,
+    pub(crate) output: Output,
 }
 
 /// Somebody waits for something to be written.
-struct Flush {
-    tab: TabId,
-    callback_id: CallbackId,
+pub(crate) struct Flush {
+    pub(crate) tab: TabId,
+    pub(crate) callback_id: CallbackId,
     /// What has to be written before; nothing where it was only to be queued.
-    until: Option<Mark>,
+    pub(crate) until: Option<Mark>,
 }
 
 /// A document: a client towards the server, a server towards the tabs.
-struct HostDoc {
-    doc: Doc,
-    hub: Hub,
-    state: DocState,
+pub(crate) struct HostDoc {
+    pub(crate) doc: Doc,
+    pub(crate) hub: Hub,
+    pub(crate) state: DocState,
     /// Reads that wait for data which is not here; see [`DocState::missing`].
-    parked: Vec<(TabId, CallbackId, ReadAction)>,
+    pub(crate) parked: Vec<(TabId, CallbackId, ReadAction)>,
     /// The missing data was asked for.
-    base_asked: bool,
+    pub(crate) base_asked: bool,
     /// How ops ended whose tabs have not confirmed that they know.
-    outcomes: Vec<RecordedOutcome>,
+    pub(crate) outcomes: Vec<RecordedOutcome>,
     /// The last op of each tab that was taken: what comes again is none.
-    seen: Map<TabId, Seq>,
+    pub(crate) seen: Map<TabId, Seq>,
     /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
-    behind: Map<TabId, Version>,
+    pub(crate) behind: Map<TabId, Version>,
     /// The inflight op was acknowledged without a version, and the server was asked for its ops instead.
-    asked_for: Option<OpId>,
+    pub(crate) asked_for: Option<OpId>,
 }
 
 /// A registered tab.
 #[derive(Default)]
-struct Tab {
+pub(crate) struct Tab {
     /// Messages posted to it.
-    posted: u64,
+    pub(crate) posted: u64,
     /// Changes it may not have processed yet: the message's number, and where the document stands after it.
-    unconfirmed: VecDeque<(u64, DocHandle, Told)>,
+    pub(crate) unconfirmed: VecDeque<(u64, DocHandle, Told)>,
     /// It lags: it gets no more changes until it confirms.
-    stalled: bool,
+    pub(crate) stalled: bool,
 }
 
 /// What a tab was told of a document.
 #[derive(Clone, Debug)]
-enum Told {
+pub(crate) enum Told {
     /// It stands at this revision.
     Revision(Revision),
     /// These ops of it have ended.
@@ -277,7 +275,7 @@ enum Told {
 
 /// Whom an answer of the document machine is for.
 #[derive(Clone, Debug)]
-enum Waiting {
+pub(crate) enum Waiting {
     Op {
         tab: TabId,
         seq: Seq,
@@ -380,12 +378,12 @@ impl Host {
     }
 
     /// The last write that succeeded.
-    fn committed(&self) -> u64 {
+    pub(crate) fn committed(&self) -> u64 {
         self.store.as_ref().map_or(0, |store| store.committed())
     }
 
     /// Says something, behind what has to be durable first.
-    fn push_out(&mut self, output: Output) {
+    pub(crate) fn push_out(&mut self, output: Output) {
         let barrier = self.store.as_ref().map_or(0, |store| store.barrier());
         self.out.push_back(Said {
             write: barrier,
@@ -423,8 +421,8 @@ impl Host {
 
     /// Whether the application's id names ops: a later life would begin to count again where nothing is
     /// written down, and the server takes an op for one that it knows by that.
-    fn numbers_are_kept(&self) -> bool {
-        self.has_own_id && (self.store.is_none() || self.storage_mode != storage::MEMORY)
+    pub(crate) fn numbers_are_kept(&self) -> bool {
+        self.has_own_id && (self.store.is_none() || self.storage_mode != log::MEMORY)
     }
 
     /// Changes [`Options::max_op_size`] and [`Options::keeps_pending`], where they are given.
@@ -435,16 +433,16 @@ impl Host {
     }
 
     /// The connection id that ops are given.
-    fn op_src(&self) -> Option<&str> {
+    pub(crate) fn op_src(&self) -> Option<&str> {
         op_src(&self.options, self.id.as_deref(), self.numbers_are_kept())
     }
 
-    fn connected(&self) -> bool {
+    pub(crate) fn connected(&self) -> bool {
         self.state == State::Connected
     }
 
     /// The document, made where it is not known yet.
-    fn open(&mut self, key: DocKey) -> DocHandle {
+    pub(crate) fn open(&mut self, key: DocKey) -> DocHandle {
         if let Some(handle) = self.by_key.get(&key) {
             return *handle;
         }
@@ -470,7 +468,7 @@ impl Host {
         handle
     }
 
-    fn token(&mut self, waiting: Waiting) -> Token {
+    pub(crate) fn token(&mut self, waiting: Waiting) -> Token {
         let token = self.next_token;
         self.next_token = Token(token.0 + 1);
         self.waiting.insert(token, waiting);
@@ -478,7 +476,7 @@ impl Host {
     }
 
     /// Lets the document act, then carries out all that follows from it.
-    fn act<R>(
+    pub(crate) fn act<R>(
         &mut self,
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
@@ -488,7 +486,7 @@ impl Host {
         result
     }
 
-    fn with_doc<R>(
+    pub(crate) fn with_doc<R>(
         &mut self,
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
@@ -512,7 +510,7 @@ impl Host {
         Some(action(doc, &mut up))
     }
 
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         while let Some((handle, task)) = self.stack.pop(0) {
             let event = self.with_doc(handle, |doc, up| doc.run(up, task)).flatten();
             if let Some(event) = event {
@@ -522,7 +520,7 @@ impl Host {
     }
 
     /// After an input: tells versions that moved silently, and forgets documents without a use.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.settle_presences();
         self.close_unused();
         self.send_held();
@@ -539,7 +537,7 @@ impl Host {
     }
 
     /// Lets the next documents send, for those that have their answer.
-    fn send_held(&mut self) {
+    pub(crate) fn send_held(&mut self) {
         for handle in self.touched.iter() {
             let doc = self.docs.get(handle).map(|host_doc| &host_doc.doc);
             let sends = doc.is_some_and(|doc| doc.inflight().is_some());
@@ -562,7 +560,7 @@ impl Host {
     }
 
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
-    fn close_unused(&mut self) {
+    pub(crate) fn close_unused(&mut self) {
         let idle = self.options.opens_sockets && self.wants_socket && self.met_tabs;
         let pending = || {
             self.docs
@@ -575,7 +573,7 @@ impl Host {
         }
     }
 
-    fn forget_unused(&mut self, handle: DocHandle) {
+    pub(crate) fn forget_unused(&mut self, handle: DocHandle) {
         if !self.inbox.is_empty() {
             // Something that waits may name it.
             self.fresh.insert(handle);

@@ -3,17 +3,18 @@
 //! [`Host`] is a state machine: tabs' messages, the socket's events and the timer go in, [`Output`]s
 //! come out. Towards the server it speaks ShareDB's wire protocol 1.2 with one
 //! [`proxy_doc::Doc`] per document; towards the tabs it is a server itself, by one
-//! [`broker::hub::Hub`] per document.
+//! `tabs::hub::Hub` per document.
 //!
 //! What it refuses to do: open a socket, wait, or pick a random number. The driver does that: the
 //! JavaScript shim in browsers and Node, the feature `native` in tests and load.
 
-mod bulk;
+mod docs;
 mod host;
+mod log;
 #[cfg(feature = "native")]
 pub mod native;
-mod reconnect;
-mod wire;
+mod server;
+mod tabs;
 
 pub use host::{Cause, Doing, Host, MAX_OP_SIZE, Options, Output, ReadyState};
-pub use reconnect::{FIRST_DELAY_MS, MAX_DELAY_MS};
+pub use server::reconnect::{FIRST_DELAY_MS, MAX_DELAY_MS};

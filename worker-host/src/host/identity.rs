@@ -9,12 +9,12 @@ use broker::message::{PresenceSubscription, QueryAction, Read, SnapshotAt, ToHos
 use proxy_doc::{Json, TabId, write_json};
 
 use super::Host;
-use crate::bulk::Action;
-use crate::wire::Incoming;
+use crate::server::bulk::Action;
+use crate::server::wire::Incoming;
 
 /// The identity of a tab's message. An op is identified by its tab and number, a registration by its tab, and a request
 /// by its subject alone, whichever tab makes it.
-pub(super) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
+pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
     let tab = tab.0.as_str();
     match message {
         ToHost::SubmitOp(op) => {
@@ -74,7 +74,7 @@ pub(super) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
 }
 
 /// The identity of a tab's read, alone or in a bulk message.
-pub(super) fn of_read(read: &Read) -> Rc<str> {
+pub(crate) fn of_read(read: &Read) -> Rc<str> {
     joined(&[
         "connection.read",
         &write_json(&read.action),
@@ -108,13 +108,13 @@ fn of_past_snapshot(collection: &Json, id: &Json, at: SnapshotAt) -> Rc<str> {
 }
 
 /// The identity of the server's answer to a read of one document.
-pub(super) fn of_answer(action: Action, collection: &str, id: &str) -> Rc<str> {
+pub(crate) fn of_answer(action: Action, collection: &str, id: &str) -> Rc<str> {
     joined(&[action.single(), collection, id])
 }
 
 impl Host {
     /// The identity of a message of the server. An answer is identified by its request, an op by its author and number.
-    pub(super) fn identity_of(&self, message: &Incoming) -> Rc<str> {
+    pub(crate) fn identity_of(&self, message: &Incoming) -> Rc<str> {
         let kind = message.a.as_str();
         let [c, d, ch] = [&message.c, &message.d, &message.ch].map(|name| or_none(name.as_deref()));
         match kind {

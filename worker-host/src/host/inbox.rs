@@ -14,14 +14,14 @@ use super::inputs::Input;
 
 /// Whose inputs stay in their order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Sender {
+pub(crate) enum Sender {
     Tab(TabId),
     Server,
 }
 
 /// Inputs that wait.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     /// None of them is empty.
     queues: Map<Sender, Queue>,
     /// Senders whose first input waits for nothing that is known of, by that input's number.
@@ -44,16 +44,16 @@ struct Queue {
 }
 
 impl Inbox {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queues.is_empty()
     }
 
-    pub(super) fn looks(&self) -> u64 {
+    pub(crate) fn looks(&self) -> u64 {
         self.looks
     }
 
     /// An input came in.
-    pub(super) fn push(&mut self, sender: Sender, input: Input) {
+    pub(crate) fn push(&mut self, sender: Sender, input: Input) {
         let number = self.next_number;
         self.next_number += 1;
         if let Some(queue) = self.queues.get_mut(&sender) {
@@ -68,20 +68,20 @@ impl Inbox {
     }
 
     /// The sender of the oldest input that may be carried out. That input is then to be taken, held, or made wait.
-    pub(super) fn next_ready(&mut self) -> Option<Sender> {
+    pub(crate) fn next_ready(&mut self) -> Option<Sender> {
         let (_, sender) = self.ready.pop_first()?;
         self.looks += 1;
         Some(sender)
     }
 
     /// The sender's first input.
-    pub(super) fn first(&self, sender: &Sender) -> Option<&Input> {
+    pub(crate) fn first(&self, sender: &Sender) -> Option<&Input> {
         let queue = self.queues.get(sender)?;
         queue.inputs.front().map(|(_, input)| input)
     }
 
     /// Takes the sender's first input out. The one behind it may be carried out next.
-    pub(super) fn take(&mut self, sender: &Sender) -> Option<Input> {
+    pub(crate) fn take(&mut self, sender: &Sender) -> Option<Input> {
         let queue = self.queues.get_mut(sender)?;
         let (_, input) = queue.inputs.pop_front()?;
         if queue.inputs.is_empty() {
@@ -93,7 +93,7 @@ impl Inbox {
     }
 
     /// The sender's first input waits for these documents.
-    pub(super) fn wait_for(&mut self, sender: &Sender, missing: &[DocKey]) {
+    pub(crate) fn wait_for(&mut self, sender: &Sender, missing: &[DocKey]) {
         if let Some(queue) = self.queues.get_mut(sender) {
             queue.lacks = missing.len();
         }
@@ -104,7 +104,7 @@ impl Inbox {
     }
 
     /// The document need not be waited for any more.
-    pub(super) fn bring(&mut self, key: &DocKey) {
+    pub(crate) fn bring(&mut self, key: &DocKey) {
         for sender in self.lacking.remove(key).unwrap_or_default() {
             let Some(queue) = self.queues.get_mut(&sender) else {
                 continue;
@@ -117,7 +117,7 @@ impl Inbox {
     }
 
     /// No document need be waited for any more: none will be read.
-    pub(super) fn bring_all(&mut self) {
+    pub(crate) fn bring_all(&mut self) {
         let keys: Vec<DocKey> = self.lacking.keys().cloned().collect();
         for key in &keys {
             self.bring(key);
@@ -125,12 +125,12 @@ impl Inbox {
     }
 
     /// The sender's first input waits until the store is in use again.
-    pub(super) fn hold(&mut self, sender: Sender) {
+    pub(crate) fn hold(&mut self, sender: Sender) {
         self.held.push(sender);
     }
 
     /// The store is in use.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         for sender in std::mem::take(&mut self.held) {
             self.make_ready(&sender);
         }

@@ -11,11 +11,11 @@ use proxy_doc::{DocKey, Json, TabId};
 use super::inbox::Sender;
 use super::quarantine::Cause;
 use super::{Host, ReadyState, identity};
-use crate::wire::Incoming;
+use crate::server::wire::Incoming;
 
 /// One input, parsed.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(crate) enum Input {
     Tab(TabId, Box<TabMessage>),
     TabGone(TabId),
     Bound(ReadyState),
@@ -27,16 +27,16 @@ pub(super) enum Input {
 
 /// One message of a tab.
 #[derive(Debug)]
-pub(super) struct TabMessage {
-    pub(super) text: Rc<str>,
-    pub(super) message: ToHost,
+pub(crate) struct TabMessage {
+    pub(crate) text: Rc<str>,
+    pub(crate) message: ToHost,
 }
 
 /// One message of the server.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) text: Rc<str>,
-    pub(super) message: Incoming,
+pub(crate) struct Message {
+    pub(crate) text: Rc<str>,
+    pub(crate) message: Incoming,
 }
 
 impl Input {
@@ -54,7 +54,7 @@ impl Input {
 
 impl Host {
     /// Takes an input, now or when what it needs is loaded.
-    pub(super) fn take(&mut self, input: Input) {
+    pub(crate) fn take(&mut self, input: Input) {
         if self.store.is_none() {
             self.carry_out(input);
             return self.settle();
@@ -70,7 +70,7 @@ impl Host {
     }
 
     /// Carries out what need not wait any more.
-    pub(super) fn pump(&mut self) {
+    pub(crate) fn pump(&mut self) {
         if self.is_restoring() {
             return;
         }
@@ -143,7 +143,7 @@ impl Host {
         self.is_store_closed() && matches!(input, Input::Tab(..)) && !names.is_empty()
     }
 
-    pub(super) fn is_store_closed(&self) -> bool {
+    pub(crate) fn is_store_closed(&self) -> bool {
         self.store.as_ref().is_some_and(|store| store.is_closed())
     }
 

@@ -9,7 +9,7 @@
 //! A value on a document's channel is kept where the host's history of the document stands, and
 //! goes to the server when nothing of the document is pending, as in the stock client.
 
-use broker::hub::{Author, Entry};
+use crate::tabs::hub::{Author, Entry};
 use broker::message::{
     CallbackId, PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, ToTab, encode,
 };
@@ -25,23 +25,23 @@ type Caller = (TabId, CallbackId);
 
 /// All channels.
 #[derive(Default)]
-pub(super) struct Presences {
-    pub(super) channels: Map<String, Channel>,
+pub(crate) struct Presences {
+    pub(crate) channels: Map<String, Channel>,
     /// Subscribes and unsubscribes without an answer, by their number on the wire.
     requests: Map<u64, Request>,
     next_seq: u64,
     /// The next presence version. One count for all ids: the server wants it to grow for each.
     next_version: u64,
     /// Channels with something that waits for their document to have nothing pending.
-    pub(super) waiting: Set<String>,
+    pub(crate) waiting: Set<String>,
 }
 
 /// One channel.
 #[derive(Default)]
-pub(super) struct Channel {
-    pub(super) doc: Option<DocKey>,
+pub(crate) struct Channel {
+    pub(crate) doc: Option<DocKey>,
     /// The tabs that subscribed.
-    pub(super) tabs: Set<TabId>,
+    pub(crate) tabs: Set<TabId>,
     /// Those of them that were told something before they had the document to place it in.
     unplaced: Set<TabId>,
     /// What was sent last was a subscribe.
@@ -50,9 +50,9 @@ pub(super) struct Channel {
     subscribed: bool,
     /// Who waits for the connection to come.
     callers: Vec<Caller>,
-    pub(super) locals: Map<String, Local>,
+    pub(crate) locals: Map<String, Local>,
     /// What other sessions show.
-    pub(super) remotes: Map<String, Remote>,
+    pub(crate) remotes: Map<String, Remote>,
 }
 
 /// A subscribe or unsubscribe on the wire.
@@ -66,7 +66,7 @@ struct Request {
 
 /// What tabs show under one presence id.
 #[derive(Default)]
-pub(super) struct Local {
+pub(crate) struct Local {
     /// The values, none of them `null`, the one given last at the end.
     values: Vec<(TabId, Json)>,
     /// The server has not been told of the present value.
@@ -145,14 +145,14 @@ wire!(write struct ValueMessage<'_> {
     t = "t";
 });
 
-pub(super) fn null() -> Json {
+pub(crate) fn null() -> Json {
     Json::trusted("null")
 }
 
 impl Host {
     // ---- Subscribing ----
 
-    pub(super) fn subscribe_presence(&mut self, tab: &TabId, request: PresenceSubscription) {
+    pub(crate) fn subscribe_presence(&mut self, tab: &TabId, request: PresenceSubscription) {
         let name = request.channel;
         let connected = self.connected();
         let channel = self.presences.channels.or_default(name.clone());
@@ -179,7 +179,7 @@ impl Host {
         }
     }
 
-    pub(super) fn unsubscribe_presence(&mut self, tab: &TabId, request: PresenceSubscription) {
+    pub(crate) fn unsubscribe_presence(&mut self, tab: &TabId, request: PresenceSubscription) {
         let caller = (tab.clone(), request.callback_id);
         self.leave_channel(&request.channel, tab, vec![caller]);
     }
@@ -227,14 +227,14 @@ impl Host {
     }
 
     /// Asks the other sessions to show what they show once more.
-    pub(super) fn request_presence(&mut self, name: &str) {
+    pub(crate) fn request_presence(&mut self, name: &str) {
         if self.connected() {
             self.send(encode(&RequestMessage { a: "pr", ch: name }));
         }
     }
 
     /// The server answered a subscribe or unsubscribe.
-    pub(super) fn handle_presence_subscription(
+    pub(crate) fn handle_presence_subscription(
         &mut self,
         name: &str,
         seq: Option<u64>,
@@ -292,7 +292,7 @@ impl Host {
 
     // ---- Showing ----
 
-    pub(super) fn submit_presence(&mut self, tab: &TabId, submit: PresenceSubmit) {
+    pub(crate) fn submit_presence(&mut self, tab: &TabId, submit: PresenceSubmit) {
         let caller = (tab.clone(), submit.callback_id);
         let value = match &submit.doc {
             _ if submit.value.get() == "null" => Ok(None),
@@ -397,7 +397,7 @@ impl Host {
     }
 
     /// Tells a tab what somebody shows, after all that the tab needs to place it.
-    pub(super) fn tell_presence(&mut self, name: &str, tab: &TabId, mut update: PresenceUpdate) {
+    pub(crate) fn tell_presence(&mut self, name: &str, tab: &TabId, mut update: PresenceUpdate) {
         // A tab that lags gets everything once it has caught up.
         if self.tabs.get(tab).is_none_or(|tab| tab.stalled) {
             return;
@@ -423,7 +423,7 @@ impl Host {
     }
 
     /// The tab has the document now: shows it again what it could not place before.
-    pub(super) fn place_presences(&mut self, handle: DocHandle, tab: &TabId) {
+    pub(crate) fn place_presences(&mut self, handle: DocHandle, tab: &TabId) {
         let host_doc = self.docs.get(&handle);
         let Some(host_doc) = host_doc.filter(|host_doc| host_doc.hub.has_state(tab)) else {
             return;
@@ -442,7 +442,7 @@ impl Host {
     }
 
     /// Shows everything to a tab that missed some of it.
-    pub(super) fn refresh_presences(&mut self, tab: &TabId) {
+    pub(crate) fn refresh_presences(&mut self, tab: &TabId) {
         let subscribed = self
             .presences
             .channels
@@ -535,7 +535,7 @@ impl Host {
     }
 
     /// The server answered a value. Says whether it was one of ours.
-    pub(super) fn acknowledge_presence(
+    pub(crate) fn acknowledge_presence(
         &mut self,
         name: &str,
         id: &str,
@@ -553,7 +553,7 @@ impl Host {
     }
 
     /// Another session asks what is shown here.
-    pub(super) fn handle_presence_request(&mut self, name: &str, error: Option<Error>) {
+    pub(crate) fn handle_presence_request(&mut self, name: &str, error: Option<Error>) {
         if let Some(error) = error {
             return self.tell_presence_error(name, None, &error);
         }
@@ -569,7 +569,7 @@ impl Host {
     // ---- Coming and going ----
 
     /// The connection came or went.
-    pub(super) fn presence_connection_changed(&mut self) {
+    pub(crate) fn presence_connection_changed(&mut self) {
         let names: Vec<String> = self.presences.channels.keys().cloned().collect();
         if self.connected() {
             for name in &names {
@@ -614,7 +614,7 @@ impl Host {
     }
 
     /// A tab is gone: it shows nothing any more, and sees nothing.
-    pub(super) fn leave_presences(&mut self, tab: &TabId) {
+    pub(crate) fn leave_presences(&mut self, tab: &TabId) {
         let names: Vec<String> = self.presences.channels.keys().cloned().collect();
         for name in names {
             self.take_presences_away(&name, tab);
@@ -662,12 +662,12 @@ impl Host {
     // ---- Documents ----
 
     /// Whether anybody uses presence at all.
-    pub(super) fn has_presences(&self) -> bool {
+    pub(crate) fn has_presences(&self) -> bool {
         !self.presences.channels.is_empty()
     }
 
     /// Whether a document is needed to place presence in it.
-    pub(super) fn has_presence(&self, key: &DocKey) -> bool {
+    pub(crate) fn has_presence(&self, key: &DocKey) -> bool {
         self.presences
             .channels
             .get(&key.to_string())
@@ -675,7 +675,7 @@ impl Host {
     }
 
     /// After an input: does what waited for documents to have nothing pending.
-    pub(super) fn settle_presences(&mut self) {
+    pub(crate) fn settle_presences(&mut self) {
         for name in std::mem::take(&mut self.presences.waiting).into_values() {
             let doc = self
                 .presences
@@ -703,7 +703,7 @@ impl Host {
     }
 
     /// A change of a document moves what tabs show in it.
-    pub(super) fn move_presences(
+    pub(crate) fn move_presences(
         &mut self,
         handle: DocHandle,
         kind: &OpKind,
@@ -734,7 +734,7 @@ impl Host {
     }
 
     /// A document was loaded anew: nothing that was shown in it can be placed any more.
-    pub(super) fn void_presences(&mut self, handle: DocHandle) {
+    pub(crate) fn void_presences(&mut self, handle: DocHandle) {
         let Some(channel) = self.doc_channel(handle) else {
             return;
         };

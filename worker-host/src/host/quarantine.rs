@@ -14,7 +14,7 @@ use proxy_doc::{DocHandle, DocKey, Error, TabId, codes, write_json};
 
 use super::Host;
 use super::inputs::{Input, Message, TabMessage};
-use crate::wire::Incoming;
+use crate::server::wire::Incoming;
 
 /// What a host can die on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Host {
     }
 
     /// Something begins. Says whether it is to be refused: then it does not.
-    pub(super) fn begin(&self, cause: Cause, text: &Rc<str>) -> bool {
+    pub(crate) fn begin(&self, cause: Cause, text: &Rc<str>) -> bool {
         let mut known = self.quarantined.iter();
         let refused = known.any(|(of, known)| *of == cause && **known == **text);
         let now = (!refused).then(|| (cause, Rc::clone(text)));
@@ -63,7 +63,7 @@ impl Host {
 
     /// Carries out one part of the current input, and blames that part alone if the host dies in it. `act` gets an error
     /// where the part is quarantined.
-    pub(super) fn begin_part(
+    pub(crate) fn begin_part(
         &mut self,
         cause: Cause,
         what: &Rc<str>,
@@ -76,17 +76,17 @@ impl Host {
     }
 
     /// Something begins that is not to blame for anything.
-    pub(super) fn begin_other(&self) {
+    pub(crate) fn begin_other(&self) {
         self.doing.now.replace(None);
     }
 
     /// A document of the store is looked at. Gives an error where it is to be left alone.
-    pub(super) fn begin_document(&self, key: &DocKey) -> Option<Error> {
+    pub(crate) fn begin_document(&self, key: &DocKey) -> Option<Error> {
         let text: Rc<str> = write_json(key).into();
         self.begin(Cause::Document, &text).then(died)
     }
 
-    pub(super) fn refuse_input(&mut self, input: Input) {
+    pub(crate) fn refuse_input(&mut self, input: Input) {
         match input {
             Input::Tab(tab, message) => self.refuse_message(&tab, *message),
             Input::Message(message) => self.refuse_server_message(*message),
@@ -209,7 +209,7 @@ impl Host {
     }
 }
 
-pub(super) fn died() -> Error {
+pub(crate) fn died() -> Error {
     let message = "The host crashed on this, more than once";
     Error::new(codes::ERR_INPUT_QUARANTINED, message)
 }

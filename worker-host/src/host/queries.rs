@@ -13,10 +13,10 @@ use proxy_doc::{
 };
 
 use super::{Host, Waiting};
-use crate::wire::{Incoming, WireDiff, lenient, name, unreadable};
+use crate::server::wire::{Incoming, WireDiff, lenient, name, unreadable};
 
 /// A query on the wire, and the tabs that use it.
-pub(super) struct Query {
+pub(crate) struct Query {
     action: QueryAction,
     collection: String,
     query: Option<Json>,
@@ -37,7 +37,7 @@ pub(super) struct Query {
 
 impl Query {
     /// What it asks for: action, collection, query and options.
-    pub(super) fn asks(&self) -> (QueryAction, &str, Option<&Json>, Option<&Json>) {
+    pub(crate) fn asks(&self) -> (QueryAction, &str, Option<&Json>, Option<&Json>) {
         let (query, options) = (self.query.as_ref(), self.options.as_ref());
         (self.action, &self.collection, query, options)
     }
@@ -141,7 +141,7 @@ impl WireResult {
 impl Host {
     // ---- From tabs ----
 
-    pub(super) fn create_query(&mut self, tab: &TabId, request: QueryRequest) {
+    pub(crate) fn create_query(&mut self, tab: &TabId, request: QueryRequest) {
         let user = User {
             tab: tab.clone(),
             query_id: request.query_id,
@@ -207,7 +207,7 @@ impl Host {
         }
     }
 
-    pub(super) fn destroy_query(&mut self, tab: &TabId, query_id: u64) {
+    pub(crate) fn destroy_query(&mut self, tab: &TabId, query_id: u64) {
         let own = |user: &User| user.tab == *tab && user.query_id == query_id;
         let id = self
             .queries
@@ -219,7 +219,7 @@ impl Host {
         }
     }
 
-    pub(super) fn leave_queries(&mut self, tab: &TabId) {
+    pub(crate) fn leave_queries(&mut self, tab: &TabId) {
         let ids: Vec<u64> = self.queries.keys().copied().collect();
         for id in ids {
             self.drop_users(id, |user| user.tab == *tab);
@@ -254,14 +254,14 @@ impl Host {
     }
 
     /// The document's use may have changed.
-    pub(super) fn touch(&mut self, key: &DocKey) {
+    pub(crate) fn touch(&mut self, key: &DocKey) {
         if let Some(handle) = self.by_key.get(key) {
             self.touched.insert(*handle);
         }
     }
 
     /// Whether a query has the document among its results.
-    pub(super) fn is_result(&self, key: &DocKey) -> bool {
+    pub(crate) fn is_result(&self, key: &DocKey) -> bool {
         let results = self
             .queries
             .values()
@@ -272,7 +272,7 @@ impl Host {
     // ---- To the server ----
 
     /// The connection came or went.
-    pub(super) fn resend_queries(&mut self) {
+    pub(crate) fn resend_queries(&mut self) {
         let connected = self.connected();
         let ids: Vec<u64> = self.queries.keys().copied().collect();
         for id in ids {
@@ -317,7 +317,7 @@ impl Host {
 
     // ---- From the server ----
 
-    pub(super) fn handle_query_answer(&mut self, message: &Incoming, error: Option<Error>) {
+    pub(crate) fn handle_query_answer(&mut self, message: &Incoming, error: Option<Error>) {
         let Some(id) = message.number() else {
             return;
         };
@@ -366,7 +366,7 @@ impl Host {
     }
 
     /// The documents that a message about a query brings.
-    pub(super) fn named_by_query(&self, message: &Incoming) -> Vec<DocKey> {
+    pub(crate) fn named_by_query(&self, message: &Incoming) -> Vec<DocKey> {
         let id = message.number().filter(|_| message.a.starts_with('q'));
         let Some(query) = id.and_then(|id| self.queries.get(&id)) else {
             return Vec::new();
@@ -400,7 +400,7 @@ impl Host {
     }
 
     /// One result was taken over; after the last one the tabs get their answer.
-    pub(super) fn result_ingested(&mut self, id: u64, error: Option<Error>) {
+    pub(crate) fn result_ingested(&mut self, id: u64, error: Option<Error>) {
         let Some(query) = self.queries.get_mut(&id) else {
             return;
         };
@@ -523,7 +523,7 @@ impl Host {
     }
 
     /// An update of a subscribed query.
-    pub(super) fn handle_query_update(&mut self, message: &Incoming, error: Option<Error>) {
+    pub(crate) fn handle_query_update(&mut self, message: &Incoming, error: Option<Error>) {
         let Some(id) = message.number().filter(|id| self.queries.contains_key(id)) else {
             return;
         };
@@ -653,7 +653,7 @@ impl Host {
     }
 
     /// What came of taking over a result, from the document's machine.
-    pub(super) fn finish_ingest(&mut self, id: u64, outcome: &Outcome) {
+    pub(crate) fn finish_ingest(&mut self, id: u64, outcome: &Outcome) {
         self.result_ingested(id, outcome.error().cloned());
     }
 }

@@ -9,14 +9,14 @@ use proxy_doc::{DocHandle, Error, Json, Map, OpKind, TabId, Version, codes};
 
 use super::Host;
 use super::presence::null;
-use crate::wire::Incoming;
+use crate::server::wire::Incoming;
 
 /// Ops kept for values that lag, per presence id. One that lags more is asked for again.
 const MAX_CACHED_OPS: usize = 256;
 
 /// What another session shows under one presence id.
 #[derive(Default)]
-pub(super) struct Remote {
+pub(crate) struct Remote {
     /// The presence version that was shown last.
     version: Option<u64>,
     pending: Option<Update>,
@@ -26,7 +26,7 @@ pub(super) struct Remote {
 
 impl Remote {
     /// The document was loaded anew.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.pending = None;
         self.ops = None;
     }
@@ -54,7 +54,7 @@ enum CachedChange {
 }
 
 impl Host {
-    pub(super) fn handle_presence(&mut self, mut message: Incoming, error: Option<Error>) {
+    pub(crate) fn handle_presence(&mut self, mut message: Incoming, error: Option<Error>) {
         let Some(name) = message.ch.take() else {
             return;
         };
@@ -93,7 +93,7 @@ impl Host {
 
     /// An error that no request waits for: of a message that the application sent by itself, or of
     /// the server's middleware for what comes from others.
-    pub(super) fn tell_presence_error(&mut self, name: &str, id: Option<&str>, error: &Error) {
+    pub(crate) fn tell_presence_error(&mut self, name: &str, id: Option<&str>, error: &Error) {
         let channel = self.presences.channels.get(name);
         let subscribed = channel.map(|channel| channel.tabs.iter().cloned().collect());
         let mut tabs: Vec<TabId> = subscribed.unwrap_or_default();
@@ -130,7 +130,7 @@ impl Host {
     }
 
     /// Looks again at all values of a channel whose document has moved.
-    pub(super) fn show_pending_remotes(&mut self, name: &str) {
+    pub(crate) fn show_pending_remotes(&mut self, name: &str) {
         let Some(channel) = self.presences.channels.get(name) else {
             return;
         };
@@ -264,7 +264,7 @@ impl Host {
     }
 
     /// The server committed an op that takes the document from `v` to the next version.
-    pub(super) fn cache_op_for_presence(
+    pub(crate) fn cache_op_for_presence(
         &mut self,
         handle: DocHandle,
         v: Version,

@@ -4,10 +4,10 @@ use broker::message::{Answer, CallbackId, DocEvent, SnapshotAt, SnapshotRequest,
 use proxy_doc::{DocHandle, Error, Json, Outcome, TabId, json_string, wire};
 
 use super::Host;
-use crate::wire::Incoming;
+use crate::server::wire::Incoming;
 
 /// A snapshot of the past that somebody waits for.
-pub(super) struct PastSnapshot {
+pub(crate) struct PastSnapshot {
     who: Who,
     collection: Json,
     id: Json,
@@ -43,18 +43,18 @@ wire!(write struct SnapshotMessage<'_> {
 
 impl PastSnapshot {
     /// What it asks for: collection, id and point of time.
-    pub(super) fn asks(&self) -> (&Json, &Json, SnapshotAt) {
+    pub(crate) fn asks(&self) -> (&Json, &Json, SnapshotAt) {
         (&self.collection, &self.id, self.at)
     }
 
     /// Whether the tab waits for it.
-    pub(super) fn is_for(&self, tab: &TabId) -> bool {
+    pub(crate) fn is_for(&self, tab: &TabId) -> bool {
         matches!(&self.who, Who::Tab(of, _) if of == tab)
     }
 }
 
 impl Host {
-    pub(super) fn fetch_past_snapshot(&mut self, tab: &TabId, request: SnapshotRequest) {
+    pub(crate) fn fetch_past_snapshot(&mut self, tab: &TabId, request: SnapshotRequest) {
         let SnapshotRequest {
             collection,
             id,
@@ -72,7 +72,7 @@ impl Host {
     }
 
     /// Gets the data that an application's snapshot stood for: it may hold more than was committed.
-    pub(super) fn want_base(&mut self, handle: DocHandle) {
+    pub(crate) fn want_base(&mut self, handle: DocHandle) {
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -100,7 +100,7 @@ impl Host {
     }
 
     /// The connection came or went.
-    pub(super) fn resend_past_snapshots(&mut self) {
+    pub(crate) fn resend_past_snapshots(&mut self) {
         let connected = self.connected();
         let ids: Vec<u64> = self.past_snapshots.keys().copied().collect();
         for id in ids {
@@ -144,7 +144,7 @@ impl Host {
         self.send(text);
     }
 
-    pub(super) fn handle_past_snapshot(
+    pub(crate) fn handle_past_snapshot(
         &mut self,
         message: &Incoming,
         error: Option<Error>,

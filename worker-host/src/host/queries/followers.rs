@@ -56,7 +56,7 @@ impl Query {
 
 impl Host {
     /// The query changed as far as these documents are concerned.
-    pub(super) fn place_followers(&mut self, id: u64, mut keys: Vec<DocKey>) {
+    pub(crate) fn place_followers(&mut self, id: u64, mut keys: Vec<DocKey>) {
         keys.sort();
         keys.dedup();
         let query = self.queries.get(&id);

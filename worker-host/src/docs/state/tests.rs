@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use durable_store::DocState;
+use super::DocState;
 use ot_json0::Side;
 use proxy_doc::{
     CreateData, Error, ForeignType, Json, OpId, OpKind, OtType, PendingOp, Types, apply_each, json,

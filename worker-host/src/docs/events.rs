@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use broker::hub::{Author, Entry};
+use crate::tabs::hub::{Author, Entry};
 use broker::message::{Answer, CallbackId, DocEvent, Ended, ReadAction, TabSnapshot, ToTab};
 use proxy_doc::{
     DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, PendingOp, Seq, SnapshotType,
     Source, TabId, Token, codes,
 };
 
-use super::{Host, Waiting};
-use crate::bulk::Action;
+use crate::host::{Host, Waiting};
+use crate::server::bulk::Action;
 
 impl Host {
-    pub(super) fn handle_event(&mut self, handle: DocHandle, event: Event) {
+    pub(crate) fn handle_event(&mut self, handle: DocHandle, event: Event) {
         match event {
             Event::Apply { edit, source, src } => {
                 self.record(handle, OpKind::Edit(edit), source, src)
@@ -90,7 +90,7 @@ impl Host {
         }
     }
 
-    pub(super) fn author_of(&self, token: Token) -> Option<Author> {
+    pub(crate) fn author_of(&self, token: Token) -> Option<Author> {
         match self.waiting.get(&token) {
             Some(Waiting::Op { tab, seq }) => Some(Author {
                 tab: tab.clone(),
@@ -118,7 +118,7 @@ impl Host {
 
     /// Sends a tab what it lacks of a document. The version may have moved without a change since: the tab learns it
     /// when the input is done, see [`Host::tell_versions`].
-    pub(super) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
+    pub(crate) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -194,7 +194,7 @@ impl Host {
     }
 
     /// Tells a tab that its state is given up.
-    pub(super) fn tell_rollback(
+    pub(crate) fn tell_rollback(
         &mut self,
         handle: DocHandle,
         tab: &TabId,
@@ -218,7 +218,7 @@ impl Host {
 
     /// Builds the document anew from its confirmed state, without ops that cannot be taken back: one that the
     /// server refused, say. Says whether that was possible.
-    pub(super) fn rebuild(
+    pub(crate) fn rebuild(
         &mut self,
         handle: DocHandle,
         error: &Error,
@@ -343,7 +343,7 @@ impl Host {
     }
 
     /// Answers a read: what the tab lacks, or a snapshot where it has nothing.
-    pub(super) fn answer_read(
+    pub(crate) fn answer_read(
         &mut self,
         handle: DocHandle,
         tab: &TabId,
@@ -445,7 +445,7 @@ impl Host {
 
     /// A tab gave its state up, perhaps over an op that cannot be applied. Gives up the state here too where it cannot
     /// be computed: the fetch that replaces it then answers the tab as well.
-    pub(super) fn give_up_unusable(&mut self, handle: DocHandle) {
+    pub(crate) fn give_up_unusable(&mut self, handle: DocHandle) {
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -458,7 +458,7 @@ impl Host {
         }
     }
 
-    pub(super) fn bring_up_to_date(
+    pub(crate) fn bring_up_to_date(
         &mut self,
         handle: DocHandle,
         tab: &TabId,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use broker::hub;
+use crate::tabs::hub;
 use broker::message::{
     Answer, CallbackId, DeadLetter, DocEvent, Ended, QueryDoc, Resumed, StorageEvent, StorageState,
     StoredDoc, ToTab,
@@ -21,17 +21,17 @@ use proxy_doc::{
     Submission, TabId, codes, resolve,
 };
 
-use super::{Host, HostDoc, Output, Said, Waiting};
+use crate::host::{Host, HostDoc, Output, Said, Waiting};
 
 /// Documents with pending ops that nobody asked for are brought to the server so many at a time.
 const MAX_BACKLOG: usize = 64;
 
 /// Where things are kept that go with the host.
-pub(super) const MEMORY: &str = "memory";
+pub(crate) const MEMORY: &str = "memory";
 
 /// A document that the store has and nobody here can read: its type is not registered here, say. It
 /// stays as it is.
-pub(super) struct Unreadable {
+pub(crate) struct Unreadable {
     record: Option<DocRecord>,
     entries: Vec<Entry>,
     error: Error,
@@ -117,7 +117,7 @@ impl Host {
     }
 
     /// Something happened to the document that the store has to know. `blocking`: before anybody else.
-    pub(super) fn log(&mut self, handle: DocHandle, blocking: bool, entry: impl FnOnce() -> Entry) {
+    pub(crate) fn log(&mut self, handle: DocHandle, blocking: bool, entry: impl FnOnce() -> Entry) {
         if self.replaying {
             return;
         }
@@ -127,7 +127,7 @@ impl Host {
     }
 
     /// The document changed in a way that only its whole record says.
-    pub(super) fn rewrite(&mut self, handle: DocHandle) {
+    pub(crate) fn rewrite(&mut self, handle: DocHandle) {
         if self.replaying {
             return;
         }
@@ -137,7 +137,7 @@ impl Host {
     }
 
     /// Ops were refused or given up: whoever looks after the application's data can read them.
-    pub(super) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
+    pub(crate) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
         let Some(host_doc) = self.docs.get(&handle) else {
             return;
         };
@@ -163,7 +163,7 @@ impl Host {
     }
 
     /// A tab may not have heard how an op of it ended.
-    pub(super) fn keep_outcomes(
+    pub(crate) fn keep_outcomes(
         &mut self,
         handle: DocHandle,
         tab: &TabId,
@@ -268,11 +268,11 @@ impl Host {
     }
 
     /// Whether the store is not open yet, and everything waits for it.
-    pub(super) fn is_restoring(&self) -> bool {
+    pub(crate) fn is_restoring(&self) -> bool {
         self.store.as_ref().is_some_and(|store| !store.is_ready())
     }
 
-    pub(super) fn with_store<R>(
+    pub(crate) fn with_store<R>(
         &mut self,
         action: impl FnOnce(&mut DurableStore, &Self) -> R,
     ) -> Option<R> {
@@ -282,7 +282,7 @@ impl Host {
         Some(result)
     }
 
-    pub(super) fn ask_for(&mut self, keys: Vec<DocKey>) {
+    pub(crate) fn ask_for(&mut self, keys: Vec<DocKey>) {
         if let (Some(store), false) = (&mut self.store, keys.is_empty()) {
             store.load(keys);
         }
@@ -298,7 +298,7 @@ impl Host {
         }
     }
 
-    pub(super) fn handle_store_events(&mut self) {
+    pub(crate) fn handle_store_events(&mut self) {
         self.handle_loads();
         self.pump();
         self.settle();
@@ -451,7 +451,7 @@ impl Host {
     }
 
     /// No op of this life may get a number that one of the same connection id has had.
-    pub(super) fn go_on_counting(&mut self) {
+    pub(crate) fn go_on_counting(&mut self) {
         let Some(src) = self.op_src() else {
             return;
         };
@@ -667,7 +667,7 @@ impl Host {
     }
 
     /// An id that the application chose is one of other lives, too: its numbers are remembered.
-    pub(super) fn keep_own_seq(&mut self) {
+    pub(crate) fn keep_own_seq(&mut self) {
         if !self.numbers_are_kept() {
             return;
         }
@@ -677,7 +677,7 @@ impl Host {
         }
     }
 
-    pub(super) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
+    pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
         if self.store.is_some()
             && let Some(host_doc) = self.docs.get_mut(&handle)
         {
@@ -686,7 +686,7 @@ impl Host {
     }
 
     /// Why the document cannot be used, where the store has it and nobody here can read it.
-    pub(super) fn unreadable_error(&self, key: &DocKey) -> Option<Error> {
+    pub(crate) fn unreadable_error(&self, key: &DocKey) -> Option<Error> {
         self.unreadable(key)
             .map(|unreadable| unreadable.error.clone())
     }
@@ -695,7 +695,7 @@ impl Host {
         self.unreadable.get(key)
     }
 
-    pub(super) fn is_unreadable(&self, key: &DocKey) -> bool {
+    pub(crate) fn is_unreadable(&self, key: &DocKey) -> bool {
         self.unreadable.contains_key(key)
     }
 
@@ -718,7 +718,7 @@ impl Host {
     }
 
     /// Loads the next documents whose ops have to be brought to the server.
-    pub(super) fn work_off(&mut self) {
+    pub(crate) fn work_off(&mut self) {
         let mut draining = std::mem::take(&mut self.draining);
         draining.retain(|key| {
             let handle = self.by_key.get(key);
@@ -744,7 +744,7 @@ impl Host {
 
     /// A tab goes on where it was with the host before, as far as that is known here. `remembered`: had an op of
     /// it been taken, [`HostDoc::seen`] would say so.
-    pub(super) fn resume(&mut self, tab: &TabId, remembered: bool, docs: Vec<Resumed>) {
+    pub(crate) fn resume(&mut self, tab: &TabId, remembered: bool, docs: Vec<Resumed>) {
         for doc in docs {
             let handle = self.open(doc.key.clone());
             self.touched.insert(handle);
@@ -897,7 +897,7 @@ impl Host {
     }
 
     /// A tab of an earlier life has come, or is gone. After the last one nothing is kept for them.
-    pub(super) fn expect_no_more(&mut self, tab: &TabId) {
+    pub(crate) fn expect_no_more(&mut self, tab: &TabId) {
         if !self.expected.remove(tab) || !self.expected.is_empty() {
             return;
         }
@@ -911,7 +911,7 @@ impl Host {
     }
 
     /// A tab is gone for good: nobody asks how its ops ended.
-    pub(super) fn forget_tab(&mut self, tab: &TabId) {
+    pub(crate) fn forget_tab(&mut self, tab: &TabId) {
         let Some(store) = &mut self.store else {
             return;
         };
@@ -931,7 +931,7 @@ impl Host {
 
     // ---- What tabs ask of the store ----
 
-    pub(super) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
+    pub(crate) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
         let mut docs = Vec::new();
         let mut error = None;
         for key in keys {
@@ -973,7 +973,7 @@ impl Host {
         );
     }
 
-    pub(super) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
+    pub(crate) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
         if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
         }
@@ -996,7 +996,7 @@ impl Host {
         self.answer_written(tab, callback_id, auto);
     }
 
-    pub(super) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
+    pub(crate) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
         if let Some(store) = &mut self.store {
             store.flush();
         }
@@ -1014,7 +1014,7 @@ impl Host {
     fn answer_written(&mut self, tab: &TabId, callback_id: CallbackId, waits: bool) {
         let store = self.store.as_mut().filter(|_| waits);
         let until = store.map(|store| store.mark());
-        self.flushes.push(super::Flush {
+        self.flushes.push(crate::host::Flush {
             tab: tab.clone(),
             callback_id,
             until,
@@ -1023,7 +1023,7 @@ impl Host {
     }
 
     /// Answers those whose writes are done.
-    pub(super) fn answer_flushes(&mut self) {
+    pub(crate) fn answer_flushes(&mut self) {
         if self.flushes.is_empty() {
             return;
         }
@@ -1049,7 +1049,7 @@ impl Host {
     }
 
     /// Records are rewritten by themselves unless a tab wants to say when, for as long as it lives.
-    pub(super) fn set_auto_flush(&mut self, tab: &TabId, on: bool) {
+    pub(crate) fn set_auto_flush(&mut self, tab: &TabId, on: bool) {
         if on {
             self.flushing_tabs.remove(tab);
         } else {
@@ -1062,7 +1062,7 @@ impl Host {
         self.tell_queue(true);
     }
 
-    pub(super) fn watch_storage(&mut self, tab: &TabId) {
+    pub(crate) fn watch_storage(&mut self, tab: &TabId) {
         self.watchers.insert(tab.clone());
         self.tell_whole_inventory(tab);
         let event = StorageEvent::Letters {
@@ -1074,14 +1074,14 @@ impl Host {
         self.tell_queue(true);
     }
 
-    pub(super) fn remove_letters(&mut self, numbers: &[u64]) {
+    pub(crate) fn remove_letters(&mut self, numbers: &[u64]) {
         if let Some(store) = &mut self.store {
             store.remove_letters(numbers);
         }
         self.tell_letters(&[], numbers);
     }
 
-    pub(super) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
+    pub(crate) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
         // What is kept for a session goes with it, and an application's store is not this host's to delete.
         if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
@@ -1128,7 +1128,7 @@ impl Host {
 
     // ---- What tabs are told of the store ----
 
-    pub(super) fn storage_state(&self) -> StorageState {
+    pub(crate) fn storage_state(&self) -> StorageState {
         let kept = |store: &DurableStore| store.retention() == Retention::Durable;
         StorageState {
             line: self.line,
@@ -1208,7 +1208,7 @@ impl Host {
     }
 
     /// Tells how many documents wait to be written, where that is news.
-    pub(super) fn tell_queue(&mut self, even_so: bool) {
+    pub(crate) fn tell_queue(&mut self, even_so: bool) {
         let Some(store) = self.store.as_ref().filter(|_| !self.watchers.is_empty()) else {
             return;
         };
@@ -1221,7 +1221,7 @@ impl Host {
     }
 
     /// Notes in the inventory whether the document has pending ops.
-    pub(super) fn note_document(&mut self, handle: DocHandle) {
+    pub(crate) fn note_document(&mut self, handle: DocHandle) {
         let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) else {
             return;
         };
@@ -1232,7 +1232,7 @@ impl Host {
     }
 
     /// Whether the document may leave the memory, as far as the store is concerned.
-    pub(super) fn may_forget(&mut self, handle: DocHandle) -> bool {
+    pub(crate) fn may_forget(&mut self, handle: DocHandle) -> bool {
         let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) else {
             return true;
         };

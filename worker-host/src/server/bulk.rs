@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use broker::message::encode;
 use proxy_doc::{DocKey, Entries, Json, Version};
 
-use crate::wire::ReadMessage;
+use crate::server::wire::ReadMessage;
 
 /// A read of one document on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

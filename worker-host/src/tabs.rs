@@ -1,5 +1,7 @@
 //! The host's side towards the tabs.
 
+pub(crate) mod hub;
+
 use broker::message::{
     Answer, CallbackId, DocEvent, Envelope, PROTOCOL, Read, ReadAction, Resumed, Status, SubmitOp,
     ToHost, ToTab, callback_id, decode, encode,
@@ -11,9 +13,9 @@ use proxy_doc::{
     Version, codes, resolve,
 };
 
-use super::inputs::{Input, TabMessage};
-use super::quarantine::{Cause, died};
-use super::{Host, Output, Tab, Told, Waiting, identity};
+use crate::host::inputs::{Input, TabMessage};
+use crate::host::quarantine::{Cause, died};
+use crate::host::{Host, Output, Tab, Told, Waiting, identity};
 
 impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
@@ -46,13 +48,13 @@ impl Host {
         self.take(Input::TabGone(tab.clone()));
     }
 
-    pub(super) fn lose_tab(&mut self, tab: &TabId) {
+    pub(crate) fn lose_tab(&mut self, tab: &TabId) {
         self.leave(tab);
         self.away.remove(tab);
         self.forget_tab(tab);
     }
 
-    pub(super) fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
+    pub(crate) fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
         if !self.tabs.contains_key(tab) && !matches!(message, ToHost::Register { .. }) {
             return self.warn(format!(
                 "Ignoring a message of tab {}, which is not registered",
@@ -226,7 +228,7 @@ impl Host {
 
     // ---- Telling ----
 
-    pub(super) fn tell(&mut self, tab: &TabId, message: ToTab) {
+    pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
         let Some(known) = self.tabs.get_mut(tab) else {
             return;
         };
@@ -243,14 +245,14 @@ impl Host {
         });
     }
 
-    pub(super) fn tell_all(&mut self, message: impl Fn() -> ToTab) {
+    pub(crate) fn tell_all(&mut self, message: impl Fn() -> ToTab) {
         let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
         for tab in tabs {
             self.tell(&tab, message());
         }
     }
 
-    pub(super) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
+    pub(crate) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
         let Some(host_doc) = self.docs.get(&handle) else {
             return;
         };
@@ -281,7 +283,7 @@ impl Host {
         }
     }
 
-    pub(super) fn refuse(&mut self, tab: &TabId, callback_id: CallbackId, error: Error) {
+    pub(crate) fn refuse(&mut self, tab: &TabId, callback_id: CallbackId, error: Error) {
         self.tell(
             tab,
             ToTab::Callback {
@@ -293,7 +295,7 @@ impl Host {
     }
 
     /// Notes that the tab learns the document's version with what is sent next: the version, and whether it is news.
-    pub(super) fn tell_version(
+    pub(crate) fn tell_version(
         &mut self,
         handle: DocHandle,
         tab: &TabId,
@@ -307,7 +309,7 @@ impl Host {
 
     /// Tells live tabs a version that moved without a change: an op of another tab was acknowledged.
     /// Those that lack changes learn it with these.
-    pub(super) fn tell_versions(&mut self, handle: DocHandle) {
+    pub(crate) fn tell_versions(&mut self, handle: DocHandle) {
         let tabs = self
             .docs
             .get(&handle)
@@ -491,7 +493,7 @@ impl Host {
     // ---- Writing ----
 
     /// Takes an op of a tab, unless there is a `refusal`.
-    pub(super) fn submit(&mut self, tab: &TabId, op: SubmitOp, refusal: Option<Error>) {
+    pub(crate) fn submit(&mut self, tab: &TabId, op: SubmitOp, refusal: Option<Error>) {
         let key = DocKey {
             collection: op.collection.clone(),
             id: op.id.clone(),
@@ -503,7 +505,7 @@ impl Host {
         let handle = self.open(key);
         self.touched.insert(handle);
         // The tab hears that it was given up when it is told of the rollback.
-        let is_void = |host_doc: &super::HostDoc| host_doc.hub.is_void(tab, op.life);
+        let is_void = |host_doc: &crate::host::HostDoc| host_doc.hub.is_void(tab, op.life);
         if self.docs.get(&handle).is_some_and(is_void) {
             return;
         }
@@ -525,7 +527,7 @@ impl Host {
     }
 
     /// The tab sent the op to a host before this one, which took it: the tab learns that from the log.
-    pub(super) fn is_taken(&self, handle: DocHandle, tab: &TabId, seq: Seq) -> bool {
+    pub(crate) fn is_taken(&self, handle: DocHandle, tab: &TabId, seq: Seq) -> bool {
         let host_doc = self.docs.get(&handle);
         host_doc.is_some_and(|host_doc| host_doc.seen.get(tab).is_some_and(|last| seq <= *last))
     }

@@ -15,11 +15,11 @@ use proxy_doc::{
 };
 
 /// How many ops a tail may hold before it is applied: above this a late tab would wait for long.
-pub const MAX_TAIL: usize = 256;
+pub(crate) const MAX_TAIL: usize = 256;
 
 /// The confirmed state of one document.
 #[derive(Debug, Default)]
-pub struct DocState {
+pub(crate) struct DocState {
     ty: Option<OtType>,
     data: Option<Json>,
     tail: Vec<Edit>,
@@ -29,22 +29,22 @@ pub struct DocState {
 
 impl DocState {
     /// The document's type, where it exists.
-    pub fn ty(&self) -> Option<&OtType> {
+    pub(crate) fn ty(&self) -> Option<&OtType> {
         self.ty.as_ref()
     }
 
     /// The data before the tail.
-    pub fn data(&self) -> Option<&Json> {
+    pub(crate) fn data(&self) -> Option<&Json> {
         self.data.as_ref()
     }
 
     /// The ops since.
-    pub fn tail(&self) -> &[Edit] {
+    pub(crate) fn tail(&self) -> &[Edit] {
         &self.tail
     }
 
     /// Replaces everything.
-    pub fn load(&mut self, ty: Option<OtType>, data: Option<Json>) {
+    pub(crate) fn load(&mut self, ty: Option<OtType>, data: Option<Json>) {
         *self = Self {
             ty,
             data,
@@ -54,7 +54,7 @@ impl DocState {
     }
 
     /// Takes over what the store has.
-    pub fn restore(
+    pub(crate) fn restore(
         &mut self,
         ty: Option<OtType>,
         data: Option<Json>,
@@ -70,18 +70,18 @@ impl DocState {
     }
 
     /// Starts at a version whose data somebody else vouches for, who is not to be believed.
-    pub fn load_without_data(&mut self, ty: Option<OtType>, version: Version) {
+    pub(crate) fn load_without_data(&mut self, ty: Option<OtType>, version: Version) {
         self.load(ty, None);
         self.missing = Some(version);
     }
 
     /// The version of which the data is missing.
-    pub fn missing(&self) -> Option<Version> {
+    pub(crate) fn missing(&self) -> Option<Version> {
         self.missing
     }
 
     /// Brings the missing data.
-    pub fn supply(&mut self, data: Option<Json>) {
+    pub(crate) fn supply(&mut self, data: Option<Json>) {
         self.data = data;
         self.missing = None;
     }
@@ -90,7 +90,7 @@ impl DocState {
     ///
     /// # Errors
     /// What the type threw; the state is behind the server's then, and must be loaded anew.
-    pub fn commit(&mut self, kind: &OpKind, created: Option<OtType>) -> Result<(), Error> {
+    pub(crate) fn commit(&mut self, kind: &OpKind, created: Option<OtType>) -> Result<(), Error> {
         match kind {
             OpKind::Edit(edit) => {
                 self.tail.push(edit.clone());
@@ -117,7 +117,7 @@ impl DocState {
     ///
     /// # Errors
     /// What a type threw. The state is then what it was: the same call fails again until the state is loaded anew.
-    pub fn snapshot<'a>(
+    pub(crate) fn snapshot<'a>(
         &mut self,
         pending: impl Iterator<Item = &'a PendingOp>,
         types: &dyn Types,
@@ -159,7 +159,7 @@ impl DocState {
     ///
     /// # Errors
     /// As [`DocState::snapshot`], of the state without them.
-    pub fn fitting(
+    pub(crate) fn fitting(
         &mut self,
         ops: &[PendingOp],
         types: &dyn Types,
@@ -346,3 +346,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

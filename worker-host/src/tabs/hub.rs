@@ -11,33 +11,33 @@ use proxy_doc::{
     Change, Error, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes, server_transform,
 };
 
-use crate::message::DocEvent;
+use broker::message::DocEvent;
 
 /// Entries of a history above which stretches that no tab can name are composed, by default.
-pub const MAX_LOG: usize = 512;
+pub(crate) const MAX_LOG: usize = 512;
 
 /// Who made a change, for the tabs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Author {
+pub(crate) struct Author {
     /// The tab.
-    pub tab: TabId,
+    pub(crate) tab: TabId,
     /// Its number of the op.
-    pub seq: Seq,
+    pub(crate) seq: Seq,
 }
 
 /// One change of the document.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// What it does.
-    pub kind: OpKind,
+    pub(crate) kind: OpKind,
     /// The type that it is of, or that it creates.
-    pub ty: Option<OtType>,
+    pub(crate) ty: Option<OtType>,
     /// The tab that made it, where one of this host's did.
-    pub author: Option<Author>,
+    pub(crate) author: Option<Author>,
     /// The server's version after it, where it moved that.
-    pub version: Option<Version>,
+    pub(crate) version: Option<Version>,
     /// The author's connection id.
-    pub src: Option<String>,
+    pub(crate) src: Option<String>,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ struct View {
 
 /// The history of one document.
 #[derive(Debug)]
-pub struct Hub {
+pub(crate) struct Hub {
     /// Entries above which stretches that no tab can name are composed.
     max_log: usize,
     head: Revision,
@@ -82,7 +82,7 @@ pub struct Hub {
 impl Hub {
     /// The history of a document to which nothing has happened. Above `max_log` entries ([`MAX_LOG`] by default),
     /// stretches that no tab can name are composed.
-    pub fn new(max_log: usize) -> Self {
+    pub(crate) fn new(max_log: usize) -> Self {
         Self {
             max_log,
             head: Revision::default(),
@@ -94,47 +94,47 @@ impl Hub {
     }
 
     /// The newest revision.
-    pub fn head(&self) -> Revision {
+    pub(crate) fn head(&self) -> Revision {
         self.head
     }
 
     /// Whether nothing has happened yet.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.head == Revision::default()
     }
 
     /// Whether no tab knows the document.
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.tabs.is_empty()
     }
 
     /// Whether any tab subscribed.
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.tabs.values().any(|view| view.live)
     }
 
     /// Whether the tab has a state of the document.
-    pub fn has_state(&self, tab: &TabId) -> bool {
+    pub(crate) fn has_state(&self, tab: &TabId) -> bool {
         self.tabs.get(tab).is_some_and(|view| view.sent.is_some())
     }
 
     /// The tabs that know the document.
-    pub fn tabs(&self) -> Vec<TabId> {
+    pub(crate) fn tabs(&self) -> Vec<TabId> {
         self.tabs.keys().cloned().collect()
     }
 
     /// The tabs that have a state.
-    pub fn tabs_with_state(&self) -> Vec<TabId> {
+    pub(crate) fn tabs_with_state(&self) -> Vec<TabId> {
         self.select(|view| view.sent.is_some())
     }
 
     /// The tabs that get every change and have a state.
-    pub fn live_tabs(&self) -> Vec<TabId> {
+    pub(crate) fn live_tabs(&self) -> Vec<TabId> {
         self.followers(true)
     }
 
     /// The tabs that are to get every change, and have nothing that it could change.
-    pub fn followers_without_state(&self) -> Vec<TabId> {
+    pub(crate) fn followers_without_state(&self) -> Vec<TabId> {
         self.followers(false)
     }
 
@@ -149,12 +149,12 @@ impl Hub {
     }
 
     /// The tabs that were sent everything.
-    pub fn tabs_at_head(&self) -> Vec<TabId> {
+    pub(crate) fn tabs_at_head(&self) -> Vec<TabId> {
         self.select(|view| view.sent == Some(self.head))
     }
 
     /// Whether the tab was sent everything.
-    pub fn is_at_head(&self, tab: &TabId) -> bool {
+    pub(crate) fn is_at_head(&self, tab: &TabId) -> bool {
         self.tabs
             .get(tab)
             .is_some_and(|view| view.sent == Some(self.head))
@@ -169,17 +169,17 @@ impl Hub {
     }
 
     /// The tab knows the document from now on.
-    pub fn meet(&mut self, tab: &TabId) {
+    pub(crate) fn meet(&mut self, tab: &TabId) {
         self.tabs.or_default(tab.clone());
     }
 
     /// The tab gets every change, or no more.
-    pub fn set_live(&mut self, tab: &TabId, live: bool) {
+    pub(crate) fn set_live(&mut self, tab: &TabId, live: bool) {
         self.tabs.or_default(tab.clone()).live = live;
     }
 
     /// Whether the document is in the tab's subscribed query of this number.
-    pub fn follow_by_query(&mut self, tab: &TabId, query_id: u64, follows: bool) {
+    pub(crate) fn follow_by_query(&mut self, tab: &TabId, query_id: u64, follows: bool) {
         if follows {
             self.queries.or_default(tab.clone()).insert(query_id);
         } else if let Some(queries) = self.queries.get_mut(tab) {
@@ -191,7 +191,7 @@ impl Hub {
     }
 
     /// The tab has the state at the head: it gets a snapshot, or created the document from nothing.
-    pub fn attach(&mut self, tab: &TabId) {
+    pub(crate) fn attach(&mut self, tab: &TabId) {
         if let Some(view) = self.tabs.get_mut(tab) {
             view.sent = Some(self.head);
             view.floor = self.head;
@@ -200,7 +200,7 @@ impl Hub {
 
     /// The tab names the life of its state, and where it stands. In a new life it has nothing of
     /// what it was sent before, unless it says that it stands somewhere: on what it created since.
-    pub fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
+    pub(crate) fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
         if let Some(view) = self.tabs.get_mut(tab)
             && view.life != life
         {
@@ -210,39 +210,39 @@ impl Hub {
     }
 
     /// The life of the tab's state, as far as the tab has said.
-    pub fn life(&self, tab: &TabId) -> u32 {
+    pub(crate) fn life(&self, tab: &TabId) -> u32 {
         self.tabs.get(tab).map_or(0, |view| view.life)
     }
 
     /// The tab is told to give up its state, and every op that is based on it.
-    pub fn void(&mut self, tab: &TabId) {
+    pub(crate) fn void(&mut self, tab: &TabId) {
         if let Some(view) = self.tabs.get_mut(tab) {
             view.voided = Some(view.life);
         }
     }
 
     /// Whether the tab gives up all that is of this life of its state.
-    pub fn is_void(&self, tab: &TabId, life: u32) -> bool {
+    pub(crate) fn is_void(&self, tab: &TabId, life: u32) -> bool {
         let voided = self.tabs.get(tab).and_then(|view| view.voided);
         voided.is_some_and(|voided| life <= voided)
     }
 
     /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives
     /// before everything that is sent from now on.
-    pub fn can_stand_at(&self, tab: &TabId, base: Revision) -> bool {
+    pub(crate) fn can_stand_at(&self, tab: &TabId, base: Revision) -> bool {
         let sent = self.tabs.get(tab).and_then(|view| view.sent);
         sent.is_some_and(|sent| base <= sent)
     }
 
     /// The tab is gone. Says whether it was getting changes.
-    pub fn remove(&mut self, tab: &TabId) -> bool {
+    pub(crate) fn remove(&mut self, tab: &TabId) -> bool {
         let removed = self.tabs.remove(tab);
         self.trim();
         removed.is_some_and(|view| view.live)
     }
 
     /// The tab has processed everything up to `revision`.
-    pub fn received(&mut self, tab: &TabId, revision: Revision) {
+    pub(crate) fn received(&mut self, tab: &TabId, revision: Revision) {
         if let Some(view) = self.tabs.get_mut(tab) {
             view.floor = view.floor.max(revision);
         }
@@ -250,7 +250,7 @@ impl Hub {
     }
 
     /// Takes over what the store has. Nothing of it is forgotten before [`Hub::release`].
-    pub fn restore(
+    pub(crate) fn restore(
         &mut self,
         head: Revision,
         log: impl IntoIterator<Item = (Revision, Revision, Entry)>,
@@ -262,18 +262,18 @@ impl Hub {
     }
 
     /// Everything from the store is here: what follows is none that a tab of an earlier life can name.
-    pub fn keep_until_head(&mut self) {
+    pub(crate) fn keep_until_head(&mut self) {
         self.kept = Some(self.head);
     }
 
     /// All tabs of the earlier life have come, or are gone.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.kept = None;
         self.trim();
     }
 
     /// The revisions that are kept: where each begins and ends, and what it did.
-    pub fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Entry)> {
+    pub(crate) fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Entry)> {
         self.log
             .iter()
             .map(|logged| (logged.from, logged.next, &logged.entry))
@@ -281,7 +281,12 @@ impl Hub {
 
     /// A tab comes from an earlier life of the host, its state standing at `base`; or it has none, and
     /// created the document by the op `created`, if that was accepted. Says whether it can go on.
-    pub fn resume(&mut self, tab: &TabId, base: Option<Revision>, created: Option<Seq>) -> bool {
+    pub(crate) fn resume(
+        &mut self,
+        tab: &TabId,
+        base: Option<Revision>,
+        created: Option<Seq>,
+    ) -> bool {
         let made = |logged: &Logged| {
             let author = logged.entry.author.as_ref();
             author.is_some_and(|author| author.tab == *tab && Some(author.seq) == created)
@@ -305,7 +310,7 @@ impl Hub {
 
     /// Whether an op of the tab that is not in sight since `base` may be part of an entry that was composed: the
     /// author of such an entry is not known any more.
-    pub fn may_hide(&self, tab: &TabId, base: Revision, seq: Seq) -> bool {
+    pub(crate) fn may_hide(&self, tab: &TabId, base: Revision, seq: Seq) -> bool {
         let since = || self.log.iter().filter(|logged| logged.from >= base);
         let is_own = |logged: &Logged| {
             let author = logged.entry.author.as_ref();
@@ -318,7 +323,7 @@ impl Hub {
     ///
     /// # Errors
     /// `ERR_REVISION_NOT_KEPT` where the tab cannot have had that revision; the errors of [`server_transform`].
-    pub fn transform(
+    pub(crate) fn transform(
         &self,
         tab: &TabId,
         base: Revision,
@@ -342,14 +347,14 @@ impl Hub {
     }
 
     /// The changes since `base`; `None` where the history does not reach back that far.
-    pub fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Entry>> {
+    pub(crate) fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Entry>> {
         let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
         let first = self.log.partition_point(|logged| logged.from < base);
         kept.then(|| self.log.range(first..).map(|logged| &logged.entry))
     }
 
     /// Appends a change.
-    pub fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, entry: Entry) {
         let from = self.head;
         self.head = from.next();
         self.log.push_back(Logged {
@@ -364,7 +369,7 @@ impl Hub {
     }
 
     /// Everything before is void: no tab has a state any more, no op may be based on what was.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.head = self.head.next();
         self.log.clear();
         for view in self.tabs.values_mut() {
@@ -373,7 +378,7 @@ impl Hub {
     }
 
     /// What the tab lacks, in order; its own ops as accepted.
-    pub fn catch_up(&mut self, tab: &TabId) -> Vec<DocEvent> {
+    pub(crate) fn catch_up(&mut self, tab: &TabId) -> Vec<DocEvent> {
         let Some(view) = self.tabs.get_mut(tab) else {
             return Vec::new();
         };
@@ -394,7 +399,7 @@ impl Hub {
     }
 
     /// The tab is told the server's version; says whether that is news.
-    pub fn tell_version(&mut self, tab: &TabId, version: Option<Version>) -> bool {
+    pub(crate) fn tell_version(&mut self, tab: &TabId, version: Option<Version>) -> bool {
         let Some(view) = self.tabs.get_mut(tab) else {
             return false;
         };

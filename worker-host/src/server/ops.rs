@@ -8,11 +8,11 @@ use proxy_doc::{
 
 use durable_store::record::Entry;
 
-use super::inputs::{Input, Message};
-use super::quarantine::{Cause, died};
-use super::{Host, Output, ReadyState, identity};
-use crate::bulk::{Action, Bulk, single};
-use crate::wire::{
+use crate::host::inputs::{Input, Message};
+use crate::host::quarantine::{Cause, died};
+use crate::host::{Host, Output, ReadyState, identity};
+use crate::server::bulk::{Action, Bulk, single};
+use crate::server::wire::{
     BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,
 };
 
@@ -61,7 +61,7 @@ impl Host {
         }
     }
 
-    pub(super) fn take_socket(&mut self, ready: ReadyState) {
+    pub(crate) fn take_socket(&mut self, ready: ReadyState) {
         self.generation = next_count(self.generation);
         self.forget_socket();
         self.set_state(ready.state(), None);
@@ -77,12 +77,12 @@ impl Host {
             .retain(|said| !matches!(said.output, Output::Send(_)));
     }
 
-    pub(super) fn take_open(&mut self) {
+    pub(crate) fn take_open(&mut self) {
         self.set_state(State::Connecting, None);
         self.send_handshake();
     }
 
-    pub(super) fn take_close(&mut self, reason: Option<Json>, random: f64) {
+    pub(crate) fn take_close(&mut self, reason: Option<Json>, random: f64) {
         let state = match reason.as_ref().map(|reason| reason.get()) {
             Some(r#""closed""# | r#""Closed""#) => State::Closed,
             Some(r#""stopped""# | r#""Stopped by server""#) => State::Stopped,
@@ -96,7 +96,7 @@ impl Host {
         }
     }
 
-    pub(super) fn take_socket_error(&mut self, error: &Json) {
+    pub(crate) fn take_socket_error(&mut self, error: &Json) {
         self.tell_all(|| ToTab::Connection(ConnectionEvent::SocketError(error.clone())));
     }
 
@@ -112,11 +112,11 @@ impl Host {
         }
     }
 
-    pub(super) fn warn(&mut self, text: String) {
+    pub(crate) fn warn(&mut self, text: String) {
         self.now.push_back(Output::Warn(text));
     }
 
-    pub(super) fn send(&mut self, text: String) {
+    pub(crate) fn send(&mut self, text: String) {
         self.push_out(Output::Send(text));
     }
 
@@ -134,7 +134,7 @@ impl Host {
     // ---- The state ----
 
     /// What the tabs are told of the connection.
-    pub(super) fn connection_state(&self) -> ConnectionState {
+    pub(crate) fn connection_state(&self) -> ConnectionState {
         ConnectionState {
             state: self.state,
             reason: self.reason.clone(),
@@ -143,7 +143,7 @@ impl Host {
         }
     }
 
-    pub(super) fn set_state(&mut self, state: State, reason: Option<Json>) {
+    pub(crate) fn set_state(&mut self, state: State, reason: Option<Json>) {
         if self.state == state {
             return;
         }
@@ -183,11 +183,11 @@ impl Host {
         self.tell_all(|| ToTab::Connection(ConnectionEvent::Error(error.clone())));
     }
 
-    pub(super) fn start_bulk(&mut self) {
+    pub(crate) fn start_bulk(&mut self) {
         self.bulk.get_or_insert_default();
     }
 
-    pub(super) fn end_bulk(&mut self) {
+    pub(crate) fn end_bulk(&mut self) {
         let bulk = self.bulk.take();
         let messages = bulk.map(|bulk| bulk.messages()).unwrap_or_default();
         for text in messages {
@@ -197,7 +197,7 @@ impl Host {
 
     // ---- What documents send ----
 
-    pub(super) fn send_read(&mut self, handle: DocHandle, action: Action) {
+    pub(crate) fn send_read(&mut self, handle: DocHandle, action: Action) {
         let Some(host_doc) = self.docs.get(&handle) else {
             return;
         };
@@ -223,7 +223,7 @@ impl Host {
         }
     }
 
-    pub(super) fn send_op(&mut self, handle: DocHandle) {
+    pub(crate) fn send_op(&mut self, handle: DocHandle) {
         let Some(host_doc) = self.docs.get_mut(&handle) else {
             return;
         };
@@ -259,14 +259,14 @@ impl Host {
 
     // ---- What the server sends ----
 
-    pub(super) fn handle_message(&mut self, Message { text, mut message }: Message) {
+    pub(crate) fn handle_message(&mut self, Message { text, mut message }: Message) {
         let whole = || proxy_doc::json((*text).to_owned()).ok();
         let error = message.error.take().map(|error| error.into_error(whole()));
         self.dispatch(message, error, whole);
     }
 
     /// A message, or the `error` that stands in for what it brings. `whole` gives all of it.
-    pub(super) fn dispatch(
+    pub(crate) fn dispatch(
         &mut self,
         message: Incoming,
         error: Option<Error>,
@@ -329,7 +329,7 @@ impl Host {
         self.set_state(State::Connected, None);
     }
 
-    pub(super) fn handle_of(&self, message: &Incoming) -> Option<DocHandle> {
+    pub(crate) fn handle_of(&self, message: &Incoming) -> Option<DocHandle> {
         self.find(message.c.as_deref()?, message.d.as_deref()?)
     }
 
@@ -536,7 +536,7 @@ impl Host {
     }
 
     /// Somebody else's op at `v`: where it is the next one the confirmed state takes it.
-    pub(super) fn commit_remote(
+    pub(crate) fn commit_remote(
         &mut self,
         handle: DocHandle,
         v: Version,
@@ -566,14 +566,14 @@ impl Host {
         }
     }
 
-    pub(super) fn has_inflight(&self, handle: DocHandle) -> bool {
+    pub(crate) fn has_inflight(&self, handle: DocHandle) -> bool {
         let host_doc = self.docs.get(&handle);
         host_doc.is_some_and(|host_doc| host_doc.doc.inflight().is_some())
     }
 
     /// The server refused an op that this host did not send: the application may have written it to the socket. The
     /// document may exist in a tab only.
-    pub(super) fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
+    pub(crate) fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
         let (Some(collection), Some(id)) = (&message.c, &message.d) else {
             return self.warn(format!("The server refused an op of no document: {error}"));
         };
@@ -596,7 +596,7 @@ impl Host {
             return;
         };
         self.rewrite(handle);
-        let keeps = |host_doc: &super::HostDoc| {
+        let keeps = |host_doc: &crate::host::HostDoc| {
             let doc = &host_doc.doc;
             host_doc.state.missing().is_none() && doc.version().is_some() && !doc.can_undo()
         };
@@ -630,7 +630,7 @@ impl Host {
         }
     }
 
-    pub(super) fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
+    pub(crate) fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
         let inflight = self
             .docs
             .get(&handle)
@@ -639,7 +639,7 @@ impl Host {
     }
 
     /// The answer to an op that was sent again, and whose end came out otherwise.
-    pub(super) fn is_of_another(&self, handle: DocHandle, message: &Incoming) -> bool {
+    pub(crate) fn is_of_another(&self, handle: DocHandle, message: &Incoming) -> bool {
         let host_doc = self.docs.get(&handle);
         let inflight = host_doc.and_then(|host_doc| host_doc.doc.inflight());
         inflight.is_some_and(|op| {
@@ -652,7 +652,7 @@ impl Host {
 
     /// An earlier life sent an op that waits here to be sent again, and the server committed it: makes it
     /// the inflight one.
-    pub(super) fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
+    pub(crate) fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
         let id = OpId {
             src: message.src.clone(),
             seq: message.seq,
@@ -737,7 +737,7 @@ impl Host {
     }
 
     /// The type of the document that the inflight op leaves.
-    pub(super) fn type_of_ack(&self, handle: DocHandle) -> Option<OtType> {
+    pub(crate) fn type_of_ack(&self, handle: DocHandle) -> Option<OtType> {
         let doc = &self.docs.get(&handle)?.doc;
         let created = doc.inflight().and_then(|op| match &op.kind {
             OpKind::Create { type_name, .. } => self.types.resolve(type_name),
@@ -747,7 +747,7 @@ impl Host {
     }
 
     /// The server committed the inflight op at `v`, and these on top of it.
-    pub(super) fn commit_own(
+    pub(crate) fn commit_own(
         &mut self,
         handle: DocHandle,
         v: Version,
@@ -789,14 +789,14 @@ impl Host {
     }
 
     /// The tab's pings go unanswered. They keep their places: the server answers in order.
-    pub(super) fn leave_pongs(&mut self, tab: &TabId) {
+    pub(crate) fn leave_pongs(&mut self, tab: &TabId) {
         for asked in &mut self.pongs {
             asked.take_if(|of| of == tab);
         }
     }
 
     /// Asks the server for a pong, for `tab`.
-    pub(super) fn ping(&mut self, tab: TabId) {
+    pub(crate) fn ping(&mut self, tab: TabId) {
         if !self.connected() {
             return;
         }
@@ -805,7 +805,7 @@ impl Host {
     }
 
     /// Closes the connection as the application asked for.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.wants_socket = false;
         self.now.push_back(Output::CloseSocket);
         if self.options.opens_sockets {
