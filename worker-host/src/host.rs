@@ -4,13 +4,7 @@
 //! with the store; `docs` turns what happens to a document into messages.
 
 pub(crate) mod identity;
-pub(crate) mod inbox;
 pub(crate) mod inputs;
-pub(crate) mod presence;
-pub(crate) mod quarantine;
-pub(crate) mod queries;
-pub(crate) mod remote_presence;
-pub(crate) mod snapshots;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -33,12 +27,13 @@ pub const MAX_OP_SIZE: usize = 512 * 1024;
 /// up tabs that are well.
 const MAX_UNCONFIRMED: usize = 4096;
 
-pub use self::quarantine::{Cause, Doing};
 use crate::docs::state::DocState;
 use crate::log;
+pub use crate::quarantine::{Cause, Doing};
 use crate::server::bulk::Bulk;
 use crate::server::reconnect::Reconnect;
 use crate::tabs::hub::{Hub, MAX_LOG};
+use crate::{inbox, presence, queries, snapshots};
 
 /// What a host is for.
 #[derive(Clone, Debug)]

@@ -10,10 +10,15 @@
 
 mod docs;
 mod host;
+mod inbox;
 mod log;
 #[cfg(feature = "native")]
 pub mod native;
+mod presence;
+mod quarantine;
+mod queries;
 mod server;
+mod snapshots;
 mod tabs;
 
 pub use host::{Cause, Doing, Host, MAX_OP_SIZE, Options, Output, ReadyState};

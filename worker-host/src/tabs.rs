@@ -14,8 +14,8 @@ use proxy_doc::{
 };
 
 use crate::host::inputs::{Input, TabMessage};
-use crate::host::quarantine::{Cause, died};
 use crate::host::{Host, Output, Tab, Told, Waiting, identity};
+use crate::quarantine::{Cause, died};
 
 impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.

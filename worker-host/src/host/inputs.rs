@@ -8,9 +8,9 @@ use std::rc::Rc;
 use broker::message::ToHost;
 use proxy_doc::{DocKey, Json, TabId};
 
-use super::inbox::Sender;
-use super::quarantine::Cause;
 use super::{Host, ReadyState, identity};
+use crate::inbox::Sender;
+use crate::quarantine::Cause;
 use crate::server::wire::Incoming;
 
 /// One input, parsed.

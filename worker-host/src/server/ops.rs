@@ -9,8 +9,8 @@ use proxy_doc::{
 use durable_store::record::Entry;
 
 use crate::host::inputs::{Input, Message};
-use crate::host::quarantine::{Cause, died};
 use crate::host::{Host, Output, ReadyState, identity};
+use crate::quarantine::{Cause, died};
 use crate::server::bulk::{Action, Bulk, single};
 use crate::server::wire::{
     BulkItem, Extra, Handshake, Incoming, OpMessage, PROTOCOL, PROTOCOL_MINOR, snapshot,

@@ -7,8 +7,8 @@
 use broker::message::{PresenceEvent, PresenceUpdate, ToTab};
 use proxy_doc::{DocHandle, Error, Json, Map, OpKind, TabId, Version, codes};
 
-use super::Host;
-use super::presence::null;
+use super::null;
+use crate::host::Host;
 use crate::server::wire::Incoming;
 
 /// Ops kept for values that lag, per presence id. One that lags more is asked for again.

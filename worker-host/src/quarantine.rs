@@ -12,8 +12,8 @@ use std::rc::Rc;
 use broker::message::{ConnectionEvent, QueryEvent, ToHost, ToTab, callback_id};
 use proxy_doc::{DocHandle, DocKey, Error, TabId, codes, write_json};
 
-use super::Host;
-use super::inputs::{Input, Message, TabMessage};
+use crate::host::Host;
+use crate::host::inputs::{Input, Message, TabMessage};
 use crate::server::wire::Incoming;
 
 /// What a host can die on.

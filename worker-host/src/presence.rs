@@ -3,7 +3,7 @@
 //! Channels that several tabs subscribed are one subscription on the wire. The server never echoes
 //! a session's own presence, so the host shows every tab's values to the other tabs itself, at
 //! once and offline, too. Where two tabs use the same presence id, the value given last counts,
-//! and when it goes, the other tab's takes its place. `host/remote_presence.rs` has what comes
+//! and when it goes, the other tab's takes its place. `presence/remote.rs` has what comes
 //! from other sessions.
 //!
 //! A value on a document's channel is kept where the host's history of the document stands, and
@@ -17,8 +17,10 @@ use proxy_doc::{
     DocHandle, DocKey, Error, Json, Map, OpKind, OtType, Revision, Set, TabId, Version, codes, wire,
 };
 
-use super::Host;
-use super::remote_presence::Remote;
+mod remote;
+
+use self::remote::Remote;
+use crate::host::Host;
 
 /// Whom to answer.
 type Caller = (TabId, CallbackId);

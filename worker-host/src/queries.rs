@@ -12,7 +12,7 @@ use proxy_doc::{
     present, wire,
 };
 
-use super::{Host, Waiting};
+use crate::host::{Host, Waiting};
 use crate::server::wire::{Incoming, WireDiff, lenient, name, unreadable};
 
 /// A query on the wire, and the tabs that use it.

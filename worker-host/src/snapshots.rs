@@ -3,7 +3,7 @@
 use broker::message::{Answer, CallbackId, DocEvent, SnapshotAt, SnapshotRequest, ToTab, encode};
 use proxy_doc::{DocHandle, Error, Json, Outcome, TabId, json_string, wire};
 
-use super::Host;
+use crate::host::Host;
 use crate::server::wire::Incoming;
 
 /// A snapshot of the past that somebody waits for.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proxy_doc::{DocKey, Map, TabId};
 
-use super::inputs::Input;
+use crate::host::inputs::Input;
 
 /// Whose inputs stay in their order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ pub(crate) struct Inbox {
     held: Vec<Sender>,
     /// The number of the next input: they are carried out in this order, where nothing has to wait.
     next_number: u64,
-    /// See [`super::Host::looks`].
+    /// See [`crate::host::Host::looks`].
     looks: u64,
 }
 

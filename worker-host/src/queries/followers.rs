@@ -8,8 +8,8 @@
 use broker::message::QueryAction;
 use proxy_doc::{DocKey, TabId};
 
-use super::super::Host;
 use super::{Query, User};
+use crate::host::Host;
 
 /// A tab, its number of a query, and the place of a document in a list of keys.
 struct Membership {
