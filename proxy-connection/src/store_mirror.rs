@@ -1,6 +1,9 @@
-//! What a tab knows of the durable store, and asks of it.
+//! A tab's mirror of the host's durable store, and the tab's requests to that store.
 //!
-//! The store is the host's. What an application asks without waiting for an answer is mirrored here.
+//! The store itself is the host's. What an application reads synchronously (inventory, queue size, dead letters, the
+//! store's state) is answered from this mirror, which the host's [`StorageEvent`]s keep up to date.
+//!
+//! What it refuses to do: read or write storage, or decide what is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +14,9 @@ use proxy_doc::{DocHandle, DocKey, Error, Token, Version, codes};
 
 use crate::{Asked, OwnerTask, ProxyConnection, TabEvent};
 
-/// The mirror of the store.
+/// The mirror of the store, and the requests that are held back.
 #[derive(Debug)]
-pub(crate) struct Storage {
+pub(crate) struct StoreMirror {
     state: Option<StorageState>,
     queue_size: usize,
     auto_flush: bool,
@@ -45,7 +48,7 @@ pub(crate) enum Question {
     Wipe,
 }
 
-impl Default for Storage {
+impl Default for StoreMirror {
     fn default() -> Self {
         Self {
             state: None,
@@ -95,7 +98,7 @@ impl ProxyConnection {
 
     /// What the host's store is; nothing before the host has said so.
     pub fn storage_state(&self) -> Option<&StorageState> {
-        self.storage.state.as_ref()
+        self.store.state.as_ref()
     }
 
     /// How many documents wait to be written, as far as this tab knows.
@@ -109,7 +112,7 @@ impl ProxyConnection {
             | Asked::Snapshot(_)
             | Asked::Presence(_) => None,
         });
-        let waiting = self.storage.waiting.iter();
+        let waiting = self.store.waiting.iter();
         let waiting = waiting.map(|waiting| &waiting.question);
         let own = asked.chain(waiting).flat_map(|question| match question {
             Question::PutDocs(docs) => docs.as_slice(),
@@ -118,17 +121,17 @@ impl ProxyConnection {
         // Not collected: that would sort, and every browser would download how.
         let mut docs = BTreeSet::new();
         docs.extend(own);
-        self.storage.queue_size.max(docs.len())
+        self.store.queue_size.max(docs.len())
     }
 
     /// Whether documents are written by themselves.
     pub fn auto_flush(&self) -> bool {
-        self.storage.auto_flush
+        self.store.auto_flush
     }
 
     /// The documents of the store.
     pub fn inventory(&self) -> impl Iterator<Item = &StoredDoc> {
-        self.storage.inventory.docs.iter().flatten()
+        self.store.inventory.docs.iter().flatten()
     }
 
     /// The documents of the store with ops that the server has not acknowledged.
@@ -138,20 +141,20 @@ impl ProxyConnection {
 
     /// Whether the store has the document, at `version` at least.
     pub fn is_stored(&self, key: &DocKey, version: Option<Version>) -> bool {
-        let stored = self.storage.inventory.get(key);
+        let stored = self.store.inventory.get(key);
         stored.is_some_and(|stored| version.is_none() || stored.version >= version)
     }
 
     /// The ops that were refused or given up, oldest first.
     pub fn dead_letters(&self) -> &[DeadLetter] {
-        &self.storage.letters
+        &self.store.letters
     }
 
     // ---- Asking ----
 
     /// Has the mirror kept up to date, also by the hosts that come after this one.
     pub fn watch_storage(&mut self) {
-        self.storage.watches = true;
+        self.store.watches = true;
         self.tell_host(&ToHost::WatchStorage {});
     }
 
@@ -174,13 +177,13 @@ impl ProxyConnection {
 
     /// Whether documents are to be written by themselves.
     pub fn set_auto_flush(&mut self, on: bool) {
-        self.storage.auto_flush = on;
+        self.store.auto_flush = on;
         self.tell_host(&ToHost::SetAutoFlush { on });
     }
 
     /// Somebody has seen to these dead letters.
     pub fn remove_letters(&mut self, numbers: Vec<u64>) {
-        self.storage
+        self.store
             .letters
             .retain(|letter| !numbers.contains(&letter.number));
         self.tell_host(&ToHost::RemoveLetters { numbers });
@@ -203,7 +206,7 @@ impl ProxyConnection {
             return self.push_event(TabEvent::Stored(token, Err(closed())));
         }
         let behind = self.unaccepted(&question, token);
-        self.storage.waiting.push(Waiting {
+        self.store.waiting.push(Waiting {
             token,
             question,
             behind,
@@ -222,7 +225,7 @@ impl ProxyConnection {
 
     /// Asks what was waiting for ops to be accepted. Says whether there was something.
     pub(crate) fn ask_waiting(&mut self) -> bool {
-        let mut waiting = std::mem::take(&mut self.storage.waiting);
+        let mut waiting = std::mem::take(&mut self.store.waiting);
         let ready = waiting
             .iter_mut()
             .position(|Waiting { token, behind, .. }| {
@@ -230,7 +233,7 @@ impl ProxyConnection {
                 behind.is_empty()
             });
         let ready = ready.map(|at| waiting.remove(at));
-        self.storage.waiting = waiting;
+        self.store.waiting = waiting;
         let Some(Waiting {
             token, question, ..
         }) = ready
@@ -275,25 +278,25 @@ impl ProxyConnection {
     }
 
     pub(crate) fn handle_storage_event(&mut self, event: StorageEvent) {
-        let storage = &mut self.storage;
+        let store = &mut self.store;
         match &event {
             StorageEvent::State(state) => {
-                storage.state = Some(state.clone());
+                store.state = Some(state.clone());
                 self.enter_line(state.line);
             }
             StorageEvent::Queue { size, auto_flush } => {
-                storage.queue_size = *size;
-                storage.auto_flush = *auto_flush;
+                store.queue_size = *size;
+                store.auto_flush = *auto_flush;
             }
             StorageEvent::Inventory { docs, gone, whole } => {
                 if *whole {
-                    storage.inventory = Inventory::default();
+                    store.inventory = Inventory::default();
                 }
                 for doc in docs {
-                    storage.inventory.put(doc.clone());
+                    store.inventory.put(doc.clone());
                 }
                 for key in gone {
-                    storage.inventory.remove(key);
+                    store.inventory.remove(key);
                 }
             }
             StorageEvent::Letters {
@@ -302,8 +305,8 @@ impl ProxyConnection {
                 whole,
             } => {
                 let goes = |letter: &DeadLetter| *whole || gone.contains(&letter.number);
-                storage.letters.retain(|letter| !goes(letter));
-                storage.letters.extend(letters.iter().cloned());
+                store.letters.retain(|letter| !goes(letter));
+                store.letters.extend(letters.iter().cloned());
             }
             StorageEvent::Wiped => self.stop_for_wipe(),
             StorageEvent::Persisting(_)
@@ -330,7 +333,7 @@ impl ProxyConnection {
             }
             self.with_doc(handle, |doc, up| doc.send_again(up));
         }
-        let mut waiting = std::mem::take(&mut self.storage.waiting);
+        let mut waiting = std::mem::take(&mut self.store.waiting);
         for Waiting {
             token,
             question,
@@ -339,15 +342,15 @@ impl ProxyConnection {
         {
             *behind = self.unaccepted(question, *token);
         }
-        self.storage.waiting = waiting;
+        self.store.waiting = waiting;
     }
 
     /// What another host has to be asked again.
     pub(crate) fn resume_storage(&mut self) {
-        if self.storage.watches && !self.left {
+        if self.store.watches && !self.left {
             self.tell_host(&ToHost::WatchStorage {});
         }
-        if !self.storage.auto_flush && !self.left {
+        if !self.store.auto_flush && !self.left {
             self.tell_host(&ToHost::SetAutoFlush { on: false });
         }
         let asked = self.asked.iter();
@@ -380,7 +383,7 @@ impl ProxyConnection {
             | Asked::Snapshot(_)
             | Asked::Presence(_) => true,
         });
-        let waiting = std::mem::take(&mut self.storage.waiting);
+        let waiting = std::mem::take(&mut self.store.waiting);
         refused.extend(waiting.into_iter().map(|waiting| waiting.token));
         for token in refused.into_iter().rev() {
             self.push_event(TabEvent::Stored(token, Err(error.clone())));
@@ -410,9 +413,9 @@ impl ProxyConnection {
     /// Everything is being deleted: nothing goes to the host any more, and what has no end gets one.
     fn stop_for_wipe(&mut self) {
         self.left = true;
-        self.storage.inventory = Inventory::default();
-        self.storage.letters.clear();
-        self.storage.queue_size = 0;
+        self.store.inventory = Inventory::default();
+        self.store.letters.clear();
+        self.store.queue_size = 0;
         self.set_state(broker::message::State::Closed, None);
         let error = Error::new(codes::ERR_STORAGE, "The store was wiped");
         self.refuse_stored(&error);

@@ -1,0 +1,348 @@
+//! The documents of a tab: the calls of the application, and what they send to the host.
+//!
+//! What it refuses to do: hold data, or transform an op, which [`Doc`] does.
+
+use std::rc::Rc;
+
+use broker::message::{Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
+use proxy_doc::{
+    Change, Doc, DocHandle, DocKey, Edge, Error, Json, OpId, Seq, Snapshot, Submission, Token,
+    Version, codes,
+};
+
+use crate::{Asked, ProxyConnection, TabEvent};
+
+/// A document of a tab.
+#[derive(Debug)]
+pub(crate) struct ProxyDoc {
+    pub(crate) doc: Doc,
+    /// The server's version; `doc` counts the host's revisions.
+    pub(crate) version: Option<Version>,
+    /// What the application assigned to `doc.version` instead; never the same.
+    pub(crate) assigned: Option<Version>,
+    /// The host was asked because of that.
+    pub(crate) asks_version: bool,
+    /// An application's snapshot is loaded, and the host has not said which revision it is.
+    pub(crate) unplaced: bool,
+    /// It could not be placed, and the host's state is asked for instead.
+    pub(crate) replaced: bool,
+    /// The history that the state belongs to.
+    pub(crate) line: Option<u64>,
+    /// The last op that was sent, and the history that it was sent for.
+    pub(crate) sent: Option<(Seq, u64)>,
+    /// The op on its way to the server: the oldest one, while there is a connection.
+    pub(crate) on_its_way: Option<Seq>,
+}
+
+impl ProxyConnection {
+    /// The document, made where it is not known yet.
+    pub fn get(&mut self, key: DocKey) -> DocHandle {
+        if let Some(handle) = self.by_key.get(&key) {
+            return *handle;
+        }
+        let handle = DocHandle(self.next_handle);
+        self.next_handle += 1;
+        self.by_key.insert(key.clone(), handle);
+        let doc = Doc::new(key, Edge::Tab);
+        self.docs.insert(
+            handle,
+            ProxyDoc {
+                doc,
+                version: None,
+                assigned: None,
+                asks_version: false,
+                unplaced: false,
+                replaced: false,
+                line: None,
+                sent: None,
+                on_its_way: None,
+            },
+        );
+        handle
+    }
+
+    /// The application took the document out of its connection. What is pending is sent, as far as it can be
+    /// now, and its callbacks get `ERR_DOC_NOT_IN_CONNECTION`.
+    pub fn abandon(&mut self, handle: DocHandle) {
+        let message = "The document was removed from connection.collections before its ops were acknowledged: \
+            whether they are committed is not known. Wait for doc.whenNothingPending before";
+        let error = Error::new(codes::ERR_DOC_NOT_IN_CONNECTION, message);
+        self.with_doc(handle, |doc, up| {
+            doc.flush(up);
+            doc.abandon(up, &error);
+        });
+    }
+
+    /// Forgets the document.
+    pub fn destroy(&mut self, handle: DocHandle) {
+        let presences = self.last_presences(handle);
+        if let Some(gone) = self.docs.remove(&handle) {
+            let DocKey { collection, id } = gone.doc.key().clone();
+            self.by_key.remove(gone.doc.key());
+            self.tell_host(&ToHost::Destroy { collection, id });
+            self.push_messages(presences);
+        }
+    }
+
+    /// The machine of a document, to read from.
+    pub fn doc(&self, handle: DocHandle) -> Option<&Doc> {
+        self.docs.get(&handle).map(|doc| &doc.doc)
+    }
+
+    /// The machine of a document, to set what an application may set.
+    pub fn doc_mut(&mut self, handle: DocHandle) -> Option<&mut Doc> {
+        self.docs.get_mut(&handle).map(|doc| &mut doc.doc)
+    }
+
+    /// `doc.submitOp`; see [`Doc::submit_op`].
+    pub fn submit_op(
+        &mut self,
+        handle: DocHandle,
+        op: &Json,
+        source: Option<Json>,
+        submission: Submission,
+    ) {
+        self.with_doc(handle, |doc, up| doc.submit_op(up, op, source, submission));
+    }
+
+    /// `doc.pendingOps.push`: an op that the application kept, and its data holds already.
+    ///
+    /// # Errors
+    /// The errors of [`Change::read`].
+    pub fn restore_op(
+        &mut self,
+        handle: DocHandle,
+        change: Change,
+        earlier: Option<OpId>,
+        submission: Submission,
+    ) -> Result<(), Error> {
+        let types = Rc::clone(&self.types);
+        if let Some(known) = self.docs.get_mut(&handle) {
+            let ty = known.doc.ty().cloned();
+            let kind = change.read(ty.as_ref(), &*types)?;
+            known.doc.restore(kind, ty, earlier, submission);
+        }
+        Ok(())
+    }
+
+    /// `doc.create`.
+    pub fn create(
+        &mut self,
+        handle: DocHandle,
+        type_name: String,
+        data: Option<Json>,
+        source: Option<Json>,
+        submission: Submission,
+    ) {
+        self.with_doc(handle, |doc, up| {
+            doc.create(up, type_name, data, source, submission)
+        });
+    }
+
+    /// `doc.del`.
+    pub fn del(&mut self, handle: DocHandle, source: Option<Json>, submission: Submission) {
+        self.with_doc(handle, |doc, up| doc.del(up, source, submission));
+    }
+
+    /// `doc.fetch`.
+    pub fn fetch(&mut self, handle: DocHandle, callback: Option<Token>) {
+        self.with_doc(handle, |doc, up| doc.fetch(up, callback));
+    }
+
+    /// `doc.subscribe`.
+    pub fn subscribe(&mut self, handle: DocHandle, callback: Option<Token>) {
+        self.with_doc(handle, |doc, up| doc.subscribe(up, callback));
+    }
+
+    /// `doc.unsubscribe`.
+    pub fn unsubscribe(&mut self, handle: DocHandle, callback: Option<Token>) {
+        self.with_doc(handle, |doc, up| doc.unsubscribe(up, callback));
+    }
+
+    /// `doc.flush`, now.
+    pub fn flush(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| doc.flush(up));
+    }
+
+    /// `doc.pause`.
+    pub fn pause(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, _| doc.pause());
+    }
+
+    /// `doc.resume`.
+    pub fn resume(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| doc.resume(up));
+    }
+
+    /// A hard rollback on demand.
+    pub fn hard_rollback(&mut self, handle: DocHandle, error: Error) {
+        self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
+    }
+
+    /// The next tick of [`Later::Unsubscribed`].
+    pub fn finish_unsubscribe(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| {
+            if doc.asks(false) {
+                doc.handle_subscribe(up, Ok(None));
+            }
+        });
+    }
+
+    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked where it belongs.
+    pub fn ingest_snapshot(
+        &mut self,
+        handle: DocHandle,
+        snapshot: Snapshot,
+        callback: Option<Token>,
+    ) {
+        let Some(known) = self.docs.get(&handle) else {
+            return;
+        };
+        let (version, has_state) = (
+            snapshot.v,
+            known.doc.ty().is_some() || known.doc.has_write_pending(),
+        );
+        if version.is_none() || has_state {
+            // Refused, or a reason to fetch: the machine decides by versions of the server.
+            return self.ingest_over_state(handle, snapshot, callback);
+        }
+        if known.version > version {
+            self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, None, callback));
+            return;
+        }
+        let life = known.doc.life();
+        let callback_id = self.ask(Asked::Ingest(handle, life));
+        let DocKey { collection, id } = self.docs[&handle].doc.key().clone();
+        let message = ToHost::IngestSnapshot {
+            collection,
+            id,
+            snapshot: snapshot.clone(),
+            callback_id,
+        };
+        if let Some(known) = self.docs.get_mut(&handle) {
+            known.version = version;
+            known.assigned = None;
+            known.unplaced = true;
+        }
+        self.tell_host(&message);
+        self.with_doc(handle, |doc, up| {
+            doc.ingest_snapshot(up, Some(snapshot), callback)
+        });
+    }
+
+    fn ingest_over_state(
+        &mut self,
+        handle: DocHandle,
+        mut snapshot: Snapshot,
+        callback: Option<Token>,
+    ) {
+        let Some(known) = self.docs.get(&handle) else {
+            return;
+        };
+        // Only newer or not matters here; the machine compares with its own count.
+        let newer = snapshot.v > known.version;
+        let own = known.doc.version();
+        snapshot.v = snapshot.v.map(|v| match own {
+            Some(own) if newer => own.next(),
+            Some(own) => own,
+            None => v,
+        });
+        self.with_doc(handle, |doc, up| {
+            doc.ingest_snapshot(up, Some(snapshot), callback)
+        });
+    }
+
+    // ---- To the host ----
+
+    pub(crate) fn send_op(&mut self, handle: DocHandle) -> Option<TabEvent> {
+        let known = self.docs.get_mut(&handle)?;
+        let doc = &known.doc;
+        let op = doc.inflight()?;
+        let seq = op.id.seq?;
+        // It is sent again for what it was sent for: the host before may have taken it for that.
+        let before = known.sent.filter(|(sent, _)| *sent == seq);
+        if before.is_none() && self.waits_for_version(handle) {
+            return None;
+        }
+        let known = self.docs.get_mut(&handle)?;
+        let doc = &known.doc;
+        let op = doc.inflight()?;
+        let line = before.map_or(self.line, |(_, line)| Some(line));
+        known.sent = line.map(|line| (seq, line));
+        let DocKey { collection, id } = doc.key().clone();
+        let message = ToHost::SubmitOp(SubmitOp {
+            collection,
+            id,
+            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            life: doc.life(),
+            line,
+            seq,
+            change: Change::new(&op.kind, op.ty.as_ref()),
+            source: op.source.clone(),
+            earlier: op.earlier.clone(),
+            prevent_compose: op.prevent_compose,
+        });
+        let tokens = op.submissions.iter().map(|of| of.token).collect();
+        Some(TabEvent::SubmitOp(encode(&message), seq, tokens))
+    }
+
+    pub(crate) fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
+        let life = self.docs.get(&handle)?.doc.life();
+        self.send_read_as(handle, action, Asked::Read(handle, action, life))
+    }
+
+    pub(crate) fn send_read_as(
+        &mut self,
+        handle: DocHandle,
+        action: ReadAction,
+        asked: Asked,
+    ) -> Option<TabEvent> {
+        let callback_id = self.ask(asked);
+        let known = self.docs.get(&handle)?;
+        let doc = &known.doc;
+        let DocKey { collection, id } = doc.key().clone();
+        // An unplaced state has a version of the server, not a revision.
+        let revision = doc.version().filter(|_| !known.unplaced);
+        let read = Read {
+            action,
+            collection,
+            id,
+            revision: revision.map(|v| proxy_doc::Revision(v.0)),
+            life: doc.life(),
+            resume: self.bulk.is_some() && doc.resuming(),
+            from: known.behind().filter(|_| action == ReadAction::Fetch),
+            callback_id,
+        };
+        match &mut self.bulk {
+            Some(reads) => {
+                reads.push(read);
+                None
+            }
+            None => Some(TabEvent::ToHost(encode(&ToHost::Read(read)))),
+        }
+    }
+}
+
+impl ProxyDoc {
+    /// What another host has to know of it, if anything. `line`: the connection's.
+    pub(crate) fn resumed(&self, line: Option<u64>) -> Option<Resumed> {
+        let doc = &self.doc;
+        let inflight = doc.inflight().and_then(|op| op.id.seq);
+        let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).collect();
+        let waits = inflight.is_some() || !accepted.is_empty();
+        if self.unplaced || (doc.version().is_none() && !waits) {
+            return None;
+        }
+        // Ops of a machine that crashed belong to no state of this one.
+        let line = line.filter(|_| inflight.is_none());
+        Some(Resumed {
+            key: doc.key().clone(),
+            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+            line: self.line.or(self.sent.map(|(_, line)| line)).or(line),
+            life: doc.life(),
+            live: doc.want_subscribe(),
+            inflight,
+            accepted,
+        })
+    }
+}
