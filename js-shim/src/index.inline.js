@@ -5,11 +5,11 @@
 
 import hostBytes from '../pkg/host_bg.wasm';
 import tabBytes from '../pkg/tab_bg.wasm';
-import { hostModule } from './host-core.js';
-import { PageHost } from './page-host.js';
-import { providePageHost } from './page-host-loader.js';
-import { shared } from './shared.js';
-import { tabModule } from './tab-core.js';
+import { hostModule } from './cores/host-core.js';
+import { PageHost } from './host/page-host.js';
+import { providePageHost } from './link/page-host-loader.js';
+import { shared } from './platform/shared.js';
+import { tabModule } from './cores/tab-core.js';
 
 export * from './client.js';
 

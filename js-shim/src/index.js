@@ -3,10 +3,10 @@
  * worker, and here only when the host comes to live in the page.
  */
 
-import { builtin } from './node-builtins.js';
-import { loadPageHostBy } from './page-host-loader.js';
-import { shared } from './shared.js';
-import { tabModule } from './tab-core.js';
+import { builtin } from './platform/node-builtins.js';
+import { loadPageHostBy } from './link/page-host-loader.js';
+import { shared } from './platform/shared.js';
+import { tabModule } from './cores/tab-core.js';
 
 export * from './client.js';
 
@@ -15,7 +15,7 @@ export { Error, logger, types };
 
 const hostUrl = new URL('../pkg/host_bg.wasm', import.meta.url);
 loadPageHostBy(async () => {
-  const { PageHost, hostModule } = await import('./page-host.js');
+  const { PageHost, hostModule } = await import('./host/page-host.js');
   await hostModule.load(sourceAt(hostUrl));
   return PageHost;
 });

@@ -4,19 +4,24 @@
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
 
-import { hostModule } from './host-core.js';
-import { checkServedStore, forWorker, sharedSettings, whyNoMatch } from './durable-options.js';
-import { HostLife } from './host-life.js';
-import { epoch, hostLock, tabLock } from './locks.js';
-import { addressOf } from './namespace.js';
-import { expectOption, isFunction, refuseUnknown } from './options.js';
-import { remember } from './quarantine.js';
-import { registerSubtype, shared } from './shared.js';
-import { ShortLives } from './short-lives.js';
+import { hostModule } from './cores/host-core.js';
+import {
+  checkServedStore,
+  forWorker,
+  sharedSettings,
+  whyNoMatch,
+} from './options/durable-options.js';
+import { HostLife } from './host/host-life.js';
+import { epoch, hostLock, tabLock } from './platform/locks.js';
+import { addressOf } from './options/namespace.js';
+import { expectOption, isFunction, refuseUnknown } from './options/options.js';
+import { remember } from './host/quarantine.js';
+import { registerSubtype, shared } from './platform/shared.js';
+import { ShortLives } from './platform/short-lives.js';
 import { HostStorage } from './storage/host-storage.js';
-import { timers } from './ticks.js';
+import { timers } from './platform/ticks.js';
 
-/** @typedef {import('./host-life.js').Introduction} Introduction */
+/** @typedef {import('./host/host-life.js').Introduction} Introduction */
 
 /** How long the last messages of a tab that is gone may take to arrive, in milliseconds. */
 const LAST_WORDS = 50;
@@ -150,7 +155,7 @@ class WorkerHost {
     this._wanted = undefined;
     /** All lives have the same. @type {HostStorage | undefined} */
     this._storage = undefined;
-    /** What the machines of this worker died on. @type {import('./host-life.js').Trapped[]} */
+    /** What the machines of this worker died on. @type {import('./host/host-life.js').Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
     globalThis.addEventListener?.('online', () => this._life?.wake());
@@ -299,7 +304,7 @@ class WorkerHost {
    * learn on what this one died, should another worker have to know.
    *
    * @param {any} error
-   * @param {import('./host-life.js').Trapped} [trapped]
+   * @param {import('./host/host-life.js').Trapped} [trapped]
    */
   _startAgain(error, trapped) {
     shared.logger.error('The host crashed, and is started again', error);
@@ -310,7 +315,7 @@ class WorkerHost {
   /**
    * Another host takes over.
    *
-   * @param {import('./host-life.js').Trapped} [trapped] what the last one died on
+   * @param {import('./host/host-life.js').Trapped} [trapped] what the last one died on
    * @param {number} [pause] in milliseconds, before the next one begins
    */
   async _changeLife(trapped, pause = 0) {

@@ -37,7 +37,7 @@ async function substituteClient() {
   if (mode === 'in-page') return substitute.install(require('sharedb-proxy'));
   substitute.observePorts();
   const client = await import('sharedb-proxy');
-  const { createHopConnectionClass } = await import('../../js-shim/src/testing.js');
+  const { createHopConnectionClass } = await import('../js/one-thread.mjs');
   substitute.install({ ...client, Connection: createHopConnectionClass() });
 }
 

@@ -1,7 +1,7 @@
 /** In which browsers a worker waits for the end of the one before. */
 
 import assert from 'node:assert/strict';
-import { burialTime } from '../../js-shim/src/burial.js';
+import { burialTime } from '../../js-shim/src/link/burial.js';
 
 const AGENTS = {
   firefox: [

@@ -1,10 +1,10 @@
 /** When a WebAssembly instance is dead, and what comes after it. */
 
 import assert from 'node:assert/strict';
-import { isDead } from '../../js-shim/src/cores.js';
-import { HostCore } from '../../js-shim/src/host-core.js';
-import { TabCore } from '../../js-shim/src/tab-core.js';
-import { typesBridge } from '../../js-shim/src/types-bridge.js';
+import { isDead } from '../../js-shim/src/cores/cores.js';
+import { HostCore } from '../../js-shim/src/cores/host-core.js';
+import { TabCore } from '../../js-shim/src/cores/tab-core.js';
+import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
 import './clients.mjs';
 import { TRAP } from './trap.mjs';
 

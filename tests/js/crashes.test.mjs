@@ -1,11 +1,11 @@
 /** What an application sees when a machine crashes, or would have. */
 
 import assert from 'node:assert/strict';
-import { isDead } from '../../js-shim/src/cores.js';
-import { HostCore, hostModule } from '../../js-shim/src/host-core.js';
+import { isDead } from '../../js-shim/src/cores/cores.js';
+import { HostCore, hostModule } from '../../js-shim/src/cores/host-core.js';
 import { Backend, Wire, call, connect, ours, settle, stock, until } from './clients.mjs';
-import { TabCore, tabModule } from '../../js-shim/src/tab-core.js';
-import { typesBridge } from '../../js-shim/src/types-bridge.js';
+import { TabCore, tabModule } from '../../js-shim/src/cores/tab-core.js';
+import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
 import { OneHost } from './one-host.mjs';
 import { TRAP } from './trap.mjs';
 

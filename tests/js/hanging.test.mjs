@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { InMemoryStorage } from 'sharedb-proxy';
-import { HostLife } from '../../js-shim/src/host-life.js';
-import { epoch } from '../../js-shim/src/locks.js';
+import { HostLife } from '../../js-shim/src/host/host-life.js';
+import { epoch } from '../../js-shim/src/platform/locks.js';
 import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
 import { Backend, Wire, call, ours, until } from './clients.mjs';
 import { Life, append, assertNamedOnce, happens, words } from './durable-lives.mjs';

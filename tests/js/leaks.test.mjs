@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { hostModule } from '../../js-shim/src/host-core.js';
-import { tabModule } from '../../js-shim/src/tab-core.js';
+import { hostModule } from '../../js-shim/src/cores/host-core.js';
+import { tabModule } from '../../js-shim/src/cores/tab-core.js';
 import { Backend, call, connect, ours, settle, Wire } from './clients.mjs';
-import { createHopConnectionClass } from '../../js-shim/src/testing.js';
+import { createHopConnectionClass } from './one-thread.mjs';
 import { OneHost } from './one-host.mjs';
 
 const require = createRequire(import.meta.url);

@@ -1,8 +1,8 @@
 /** A host in the page that takes over from one elsewhere: it knows the tab that comes along. */
 
 import assert from 'node:assert/strict';
-import { HostCore } from '../../js-shim/src/host-core.js';
-import { PageLink } from '../../js-shim/src/page-link.js';
+import { HostCore } from '../../js-shim/src/cores/host-core.js';
+import { PageLink } from '../../js-shim/src/link/page-link.js';
 import { Backend, Wire, call, ours } from './clients.mjs';
 import { happens } from './durable-lives.mjs';
 

@@ -4,9 +4,9 @@
  */
 
 import assert from 'node:assert/strict';
-import { HostCore } from '../../js-shim/src/host-core.js';
-import { HostKind } from '../../js-shim/src/events.js';
-import { typesBridge } from '../../js-shim/src/types-bridge.js';
+import { HostCore } from '../../js-shim/src/cores/host-core.js';
+import { HostKind } from '../../js-shim/src/cores/events.js';
+import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
 import { Wire, ours, settle } from './clients.mjs';
 
 export class OneHost {

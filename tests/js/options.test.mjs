@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { checkServedStore, whyNotHere } from '../../js-shim/src/durable-options.js';
+import { checkServedStore, whyNotHere } from '../../js-shim/src/options/durable-options.js';
 import { Backend, Wire, ours } from './clients.mjs';
 import { withGlobals } from './globals.mjs';
 

@@ -1,9 +1,9 @@
 /** A connection whose host lives in the page and whose host's code is not there yet, as in a browser. */
 
 import assert from 'node:assert/strict';
-import { PageHost } from '../../js-shim/src/page-host.js';
-import { loadPageHostBy, providePageHost } from '../../js-shim/src/page-host-loader.js';
-import { timers } from '../../js-shim/src/ticks.js';
+import { PageHost } from '../../js-shim/src/host/page-host.js';
+import { loadPageHostBy, providePageHost } from '../../js-shim/src/link/page-host-loader.js';
+import { timers } from '../../js-shim/src/platform/ticks.js';
 import { Backend, Wire, call, connect, ours, settle, stock, until } from './clients.mjs';
 
 /** What the loader was asked for and has not given yet. */

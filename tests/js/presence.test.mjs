@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { createSharedHost } from '../../js-shim/src/testing.js';
+import { createSharedHost } from './one-thread.mjs';
 import { Backend, Wire, call, connect, ours, settle, stock } from './clients.mjs';
 
 /** A text that only grows; presence is a place in it. */

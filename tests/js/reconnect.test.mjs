@@ -1,7 +1,7 @@
 /** A connection that the application closes, and opens again. */
 
 import assert from 'node:assert/strict';
-import { PageLink } from '../../js-shim/src/page-link.js';
+import { PageLink } from '../../js-shim/src/link/page-link.js';
 import { Backend, Wire, call, connect, ours, settle } from './clients.mjs';
 
 const add = [{ p: ['n'], na: 1 }];

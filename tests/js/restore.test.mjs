@@ -1,7 +1,7 @@
 /** Applications that keep a document and its ops themselves, and hand them in again in a later life. */
 
 import assert from 'node:assert/strict';
-import { createSharedHost } from '../../js-shim/src/testing.js';
+import { createSharedHost } from './one-thread.mjs';
 import { Backend, call, connect, ours, settle, stock, Wire } from './clients.mjs';
 
 /** What an application keeps: the data holds the ops already. */

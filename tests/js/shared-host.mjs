@@ -3,9 +3,9 @@
  * ShareDB backend, the records of the store to a map. A test may look at each text on its way, and replace it.
  */
 
-import { HostCore } from '../../js-shim/src/host-core.js';
-import { HostKind } from '../../js-shim/src/events.js';
-import { typesBridge } from '../../js-shim/src/types-bridge.js';
+import { HostCore } from '../../js-shim/src/cores/host-core.js';
+import { HostKind } from '../../js-shim/src/cores/events.js';
+import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
 import { ours, Wire } from './clients.mjs';
 
 /** The ways that a text takes: its receiver is named last. */

@@ -8,7 +8,7 @@ import { IndexedDbStorage, InMemoryStorage } from 'sharedb-proxy';
 import { chooseStorage } from '../../js-shim/src/storage/choose-storage.js';
 import { limited } from '../../js-shim/src/storage/limited.js';
 import { StorageDriver } from '../../js-shim/src/storage/storage-driver.js';
-import { timers } from '../../js-shim/src/ticks.js';
+import { timers } from '../../js-shim/src/platform/ticks.js';
 
 /** For requests that never end, in milliseconds. */
 const SOON = 20;

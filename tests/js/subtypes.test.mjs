@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import ot from 'ot-json0';
 import another from 'ot-json0-v2';
 import otText from 'ot-text';
-import { bridgeTo } from '../../js-shim/src/types-bridge.js';
+import { bridgeTo } from '../../js-shim/src/cores/types-bridge.js';
 import { Backend, Wire, call, connect, ours, settle, stock } from './clients.mjs';
 import { OneHost } from './one-host.mjs';
 

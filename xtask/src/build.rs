@@ -25,7 +25,7 @@ const SOURCES: &str = "js-shim/src";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
 const BINDINGS_HEAD: &str =
-    "import { TextDecoder, TextEncoder, passLong } from '../src/text-coding.js';\n";
+    "import { TextDecoder, TextEncoder, passLong } from '../src/cores/text-coding.js';\n";
 
 /// Where the bindings begin to pass a string, and what is put before.
 const PASSING: &str = "    let len = arg.length;\n    let ptr = malloc(len, 1) >>> 0;\n";

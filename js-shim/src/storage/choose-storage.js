@@ -2,7 +2,7 @@
  * Which storage a host gets: the application's, else IndexedDB, else memory.
  */
 
-import { checkStorage } from '../durable-options.js';
+import { checkStorage } from '../options/durable-options.js';
 import { InMemoryStorage } from './in-memory-storage.js';
 import { IndexedDbStorage } from './indexeddb-storage.js';
 import { StorageDriver } from './storage-driver.js';

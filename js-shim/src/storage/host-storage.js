@@ -3,8 +3,8 @@
  * quiet moments, and finds out which tabs of an earlier host live.
  */
 
-import { tabLock } from '../locks.js';
-import { nextTick, timers } from '../ticks.js';
+import { tabLock } from '../platform/locks.js';
+import { nextTick, timers } from '../platform/ticks.js';
 import { chooseStorage } from './choose-storage.js';
 import { asStorageError } from './storage-error.js';
 
@@ -12,7 +12,7 @@ import { asStorageError } from './storage-error.js';
 const QUIET = 300;
 
 /**
- * @typedef {import('../host-core.js').HostCore} HostCore
+ * @typedef {import('../cores/host-core.js').HostCore} HostCore
  * @typedef {(call: () => void) => void} Run calls the machine, and carries out what follows
  */
 

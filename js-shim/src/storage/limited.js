@@ -2,7 +2,7 @@
  * An end to waiting for something that may never come.
  */
 
-import { timers } from '../ticks.js';
+import { timers } from '../platform/ticks.js';
 
 /**
  * A limit is waited for in so many parts: of the time that a machine sleeps only one part can pass, and after it there is

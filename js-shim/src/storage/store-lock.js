@@ -5,7 +5,7 @@
  * well use the same storage. Elsewhere, in Node, it always is: nobody else can reach what one process keeps.
  */
 
-import { timers } from '../ticks.js';
+import { timers } from '../platform/ticks.js';
 import { StorageError } from './storage-error.js';
 
 /** @param {string} namespace */

@@ -15,7 +15,7 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
-import { HostCore } from '../../../js-shim/src/host-core.js';
+import { HostCore } from '../../../js-shim/src/cores/host-core.js';
 
 const how = new URLSearchParams(location.search).get('how');
 const encrypt = (text) => text;

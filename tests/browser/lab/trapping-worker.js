@@ -11,9 +11,9 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
-import { HostCore } from '../../../js-shim/src/host-core.js';
+import { HostCore } from '../../../js-shim/src/cores/host-core.js';
 import { TRAP } from '../../js/trap.mjs';
-import { typesBridge } from '../../../js-shim/src/types-bridge.js';
+import { typesBridge } from '../../../js-shim/src/cores/types-bridge.js';
 
 const query = new URLSearchParams(location.search);
 const cause = Number(query.get('cause'));

@@ -2,7 +2,7 @@
  * The registered OT types, for the machines: ops and snapshots as JSON text.
  */
 
-import { isNative, shared } from './shared.js';
+import { isNative, shared } from '../platform/shared.js';
 
 /** @param {string | undefined} text */
 const parse = (text) => (text === undefined ? undefined : JSON.parse(text));
@@ -111,7 +111,7 @@ function knowsSubtype(json0, name) {
 /**
  * A registry, as the machines ask for it.
  *
- * @param {() => import('./index.d.ts').Types} registry
+ * @param {() => import('../index.d.ts').Types} registry
  */
 export const bridgeTo = (registry) => ({
   /** @param {string} name */

@@ -9,13 +9,14 @@ import {
   pageParts,
   refuseFunctions,
   whyNotHere,
-} from './durable-options.js';
-import { tabLock } from './locks.js';
-import { addressOf, requireNamespace } from './namespace.js';
+} from '../options/durable-options.js';
+import { tabLock } from '../platform/locks.js';
+import { addressOf, requireNamespace } from '../options/namespace.js';
+import { packagedWorker } from '../packaged-worker.js';
 import { PageLink } from './page-link.js';
-import { shared } from './shared.js';
-import { ShortLives } from './short-lives.js';
-import { timers } from './ticks.js';
+import { shared } from '../platform/shared.js';
+import { ShortLives } from '../platform/short-lives.js';
+import { timers } from '../platform/ticks.js';
 
 /** @typedef {import('./page-link.js').Link} Link */
 
@@ -479,16 +480,6 @@ export class WorkerLink {
   takeSocketError(text) {
     return JSON.parse(text);
   }
-}
-
-/** @param {string} name */
-function packagedWorker(name) {
-  // Bundled beforehand: a worker has no import map, and Vite's dev server does not convert what a
-  // package's worker imports. Bundlers know a worker by this very expression.
-  return new SharedWorker(new URL('../dist/worker-entry.js', import.meta.url), {
-    type: 'module',
-    name,
-  });
 }
 
 /** @param {any} worker as the application made it */

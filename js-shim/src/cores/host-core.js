@@ -1,6 +1,6 @@
 /** A host's machine: its module, and its class. A page that is no host does not load this. */
 
-import { makeBindings } from '../pkg/host.js';
+import { makeBindings } from '../../pkg/host.js';
 import { CoreModule } from './cores.js';
 
 export const hostModule = new CoreModule(makeBindings);

@@ -1,6 +1,6 @@
 /** A tab's machine: its module, and its class. */
 
-import { makeBindings } from '../pkg/tab.js';
+import { makeBindings } from '../../pkg/tab.js';
 import { CoreModule } from './cores.js';
 import { ensureStack } from './stack.js';
 

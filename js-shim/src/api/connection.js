@@ -4,27 +4,27 @@
 
 import { EventEmitter } from 'events';
 
-import { checkConnectionOptions } from './connection-options.js';
-import { causeOfDeath, isDead, noteOwner } from './cores.js';
+import { checkConnectionOptions } from '../options/connection-options.js';
+import { causeOfDeath, isDead, noteOwner } from '../cores/cores.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { Doc } from './doc.js';
-import { checkDurableStore } from './durable-options.js';
+import { checkDurableStore } from '../options/durable-options.js';
 import { DurableStore, WIPED, describeStorage, handleStorage, noStore } from './durable-store.js';
-import { Kind } from './events.js';
-import { PageLife } from './page-life.js';
-import { PageLink } from './page-link.js';
+import { Kind } from '../cores/events.js';
+import { PageLife } from '../link/page-life.js';
+import { PageLink } from '../link/page-link.js';
 import { DocPresence, Presence, docChannel, handlePresence, leaveDoc } from './presence.js';
 import { Query } from './query.js';
-import { CRASHED, isOverflow, startAgain } from './restart.js';
-import { asError, shared, toError } from './shared.js';
-import { ShortLives } from './short-lives.js';
-import { enterNested, leaveNested } from './stack.js';
-import { TabCore } from './tab-core.js';
-import { endOfListener, nextTick } from './ticks.js';
-import { typesBridge } from './types-bridge.js';
+import { CRASHED, isOverflow, startAgain } from '../link/restart.js';
+import { asError, shared, toError } from '../platform/shared.js';
+import { ShortLives } from '../platform/short-lives.js';
+import { enterNested, leaveNested } from '../cores/stack.js';
+import { TabCore } from '../cores/tab-core.js';
+import { endOfListener, nextTick } from '../platform/ticks.js';
+import { typesBridge } from '../cores/types-bridge.js';
 
-/** @typedef {import('./page-link.js').Link} Link */
-/** @typedef {import('./index.d.cts').DeadLetter} DeadLetter */
+/** @typedef {import('../link/page-link.js').Link} Link */
+/** @typedef {import('../index.d.cts').DeadLetter} DeadLetter */
 /** @typedef {(...args: any[]) => void} Callback */
 
 /** Held by the tab that asks the browser to keep what is stored. */
@@ -688,7 +688,7 @@ export class Connection extends EventEmitter {
     if (!this._wiped) this._setStorage(describeStorage(text, this._persisted));
   }
 
-  /** @param {import('./index.d.cts').StorageInfo} storage */
+  /** @param {import('../index.d.cts').StorageInfo} storage */
   _setStorage(storage) {
     if (JSON.stringify(storage) === JSON.stringify(this._storage)) return;
     this._storage = storage;

@@ -8,8 +8,8 @@
  * Nothing here decides what becomes of the work of a dead core; that is its owner's part.
  */
 
-import { shared } from './shared.js';
-import { nextTick } from './ticks.js';
+import { shared } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 
 /**
  * What wasm-bindgen generates for one module.

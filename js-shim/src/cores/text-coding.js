@@ -3,7 +3,7 @@
  * neither; Node's are used then, without defining globals that the application did not have.
  */
 
-import { builtin } from './node-builtins.js';
+import { builtin } from '../platform/node-builtins.js';
 
 const { TextDecoder, TextEncoder } =
   'TextDecoder' in globalThis ? globalThis : (builtin('node:util') ?? globalThis);

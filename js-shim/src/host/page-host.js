@@ -2,13 +2,13 @@
  * The host that lives in a page: its machine and its storage. A page whose host is in a worker does not load this.
  */
 
-import { isDead } from './cores.js';
-import { HostKind } from './events.js';
-import { HostCore, hostModule } from './host-core.js';
-import { epoch, newSource } from './locks.js';
+import { isDead } from '../cores/cores.js';
+import { HostKind } from '../cores/events.js';
+import { HostCore, hostModule } from '../cores/host-core.js';
+import { epoch, newSource } from '../platform/locks.js';
 import { Quarantine, whatTrapped } from './quarantine.js';
-import { HostStorage } from './storage/host-storage.js';
-import { typesBridge } from './types-bridge.js';
+import { HostStorage } from '../storage/host-storage.js';
+import { typesBridge } from '../cores/types-bridge.js';
 
 export { hostModule };
 

@@ -3,10 +3,10 @@
  */
 
 import { Connection } from './connection.js';
-import { STORING, checkConnectionOptions } from './connection-options.js';
-import { expectOption, isBoolean, isFunction, optionError, pick } from './options.js';
-import { PageLink } from './page-link.js';
-import { WorkerLink, pageLink } from './worker-link.js';
+import { STORING, checkConnectionOptions } from '../options/connection-options.js';
+import { expectOption, isBoolean, isFunction, optionError, pick } from '../options/options.js';
+import { PageLink } from '../link/page-link.js';
+import { WorkerLink, pageLink } from '../link/worker-link.js';
 
 /** A socket that never was open, for a backend to replace. */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };

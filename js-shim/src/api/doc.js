@@ -4,10 +4,10 @@
 
 import { EventEmitter } from 'events';
 
-import { pick } from './options.js';
+import { pick } from '../options/options.js';
 import { movePresence, reloadPresence, voidPresence } from './presence.js';
-import { asError, isNative, shared, toError } from './shared.js';
-import { nextTick } from './ticks.js';
+import { asError, isNative, shared, toError } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {(error?: any) => void} Callback */
@@ -50,7 +50,7 @@ export class Doc extends EventEmitter {
     this._wishes = { subscribe: false, paused: false, preventCompose: false, submitSource: false };
     /** A machine crashed that held its state, and the state is not here again. */
     this._isLost = false;
-    /** What was submitted and given up then. @type {import('./index.d.cts').Discarded[]} */
+    /** What was submitted and given up then. @type {import('../index.d.cts').Discarded[]} */
     this._discarded = [];
     this._wantsDestroy = false;
     /** Whether it was in `connection.collections`. */
@@ -287,7 +287,7 @@ export class Doc extends EventEmitter {
 
   /**
    * @param {any} submission
-   * @param {() => import('./index.d.cts').Discarded} content of it, for as long as it was not sent
+   * @param {() => import('../index.d.cts').Discarded} content of it, for as long as it was not sent
    * @param {(token: number, source: string | undefined) => void} call
    */
   _submit(submission, content, call) {

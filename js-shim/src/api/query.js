@@ -4,8 +4,8 @@
 
 import { EventEmitter } from 'events';
 
-import { toError } from './shared.js';
-import { nextTick } from './ticks.js';
+import { toError } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./doc.js').Doc} Doc */

@@ -4,18 +4,18 @@
  * The host's code may still have to be loaded. What it is told until then is kept, in order.
  */
 
-import { checkDurableStore } from './durable-options.js';
-import { HostKind } from './events.js';
-import { newSource } from './locks.js';
-import { requireNamespace } from './namespace.js';
+import { checkDurableStore } from '../options/durable-options.js';
+import { HostKind } from '../cores/events.js';
+import { newSource } from '../platform/locks.js';
+import { requireNamespace } from '../options/namespace.js';
 import { loadPageHost, pageHostHere } from './page-host-loader.js';
-import { remember } from './quarantine.js';
-import { shared } from './shared.js';
-import { ShortLives } from './short-lives.js';
-import { nextTick, timers } from './ticks.js';
+import { remember } from '../host/quarantine.js';
+import { shared } from '../platform/shared.js';
+import { ShortLives } from '../platform/short-lives.js';
+import { nextTick, timers } from '../platform/ticks.js';
 
-/** @typedef {import('./connection.js').Connection} Connection */
-/** @typedef {import('./host-core.js').HostCore} HostCore */
+/** @typedef {import('../api/connection.js').Connection} Connection */
+/** @typedef {import('../cores/host-core.js').HostCore} HostCore */
 /** @typedef {import('./page-host-loader.js').PageHostClass} PageHostClass */
 
 /**
@@ -81,7 +81,7 @@ export class PageLink {
     this._isLoading = false;
     /** The machine crashed, and the next one is not here yet. */
     this._isDown = false;
-    /** What machines died on. @type {import('./quarantine.js').Trapped[]} */
+    /** What machines died on. @type {import('../host/quarantine.js').Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
     /** The socket that the host has: the application may have bound another one while the host was loaded. @type {any} */
@@ -291,7 +291,7 @@ export class PageLink {
    *
    * @param {PageHostClass} PageHost
    * @param {any} error
-   * @param {import('./quarantine.js').Trapped} [trapped]
+   * @param {import('../host/quarantine.js').Trapped} [trapped]
    */
   _startAgain(PageHost, error, trapped) {
     shared.logger.error('The host crashed, and is started again', error);

@@ -82,7 +82,7 @@ kinds! {
 mod tests {
     use super::*;
 
-    const EVENTS: &str = include_str!("events.js");
+    const EVENTS: &str = include_str!("../cores/events.js");
 
     /// The entries of `export const NAME = Object.freeze({ … });`, each `Name: number,` on its own line.
     fn exported(name: &str) -> Vec<(&'static str, u8)> {

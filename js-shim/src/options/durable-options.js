@@ -115,7 +115,7 @@ function checkValues(options) {
 }
 
 /**
- * @template {import('./index.d.cts').DurableStorage} T
+ * @template {import('../index.d.cts').DurableStorage} T
  * @param {T} storage
  */
 export function checkStorage(storage) {

@@ -4,14 +4,14 @@
  * application's socket can be handed over, by reference. Not part of the package's API.
  */
 
-import { Connection } from './connection.js';
-import { HostKind } from './events.js';
-import { HostCore } from './host-core.js';
-import { PageLink, stateOf } from './page-link.js';
-import { nextTick } from './ticks.js';
-import { typesBridge } from './types-bridge.js';
+import { Connection } from '../../js-shim/src/api/connection.js';
+import { HostKind } from '../../js-shim/src/cores/events.js';
+import { HostCore } from '../../js-shim/src/cores/host-core.js';
+import { PageLink, stateOf } from '../../js-shim/src/link/page-link.js';
+import { nextTick } from '../../js-shim/src/platform/ticks.js';
+import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
 
-/** @typedef {import('./page-link.js').Link} Link */
+/** @typedef {import('../../js-shim/src/link/page-link.js').Link} Link */
 
 /** @returns {typeof Connection} */
 export function createHopConnectionClass() {

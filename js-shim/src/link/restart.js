@@ -12,16 +12,16 @@
  * The document machine decides what becomes of ops; this only remembers.
  */
 
-import { causeOfDeath, isDead, noteOwner } from './cores.js';
-import { shared } from './shared.js';
-import { demandStack } from './stack.js';
-import { TabCore, tabModule } from './tab-core.js';
-import { nextTick } from './ticks.js';
-import { typesBridge } from './types-bridge.js';
+import { causeOfDeath, isDead, noteOwner } from '../cores/cores.js';
+import { shared } from '../platform/shared.js';
+import { demandStack } from '../cores/stack.js';
+import { TabCore, tabModule } from '../cores/tab-core.js';
+import { nextTick } from '../platform/ticks.js';
+import { typesBridge } from '../cores/types-bridge.js';
 
-/** @typedef {import('./connection.js').Connection} Connection */
-/** @typedef {import('./doc.js').Doc} Doc */
-/** @typedef {import('./presence.js').Presence} Presence */
+/** @typedef {import('../api/connection.js').Connection} Connection */
+/** @typedef {import('../api/doc.js').Doc} Doc */
+/** @typedef {import('../api/presence.js').Presence} Presence */
 
 /** The code of what a crash has ended. */
 export const CRASHED = 'ERR_CLIENT_CRASHED';

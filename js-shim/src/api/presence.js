@@ -5,9 +5,9 @@
 
 import { EventEmitter } from 'events';
 
-import { Kind } from './events.js';
-import { toError } from './shared.js';
-import { nextTick } from './ticks.js';
+import { Kind } from '../cores/events.js';
+import { toError } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./doc.js').Doc} Doc */

@@ -3,14 +3,14 @@
  * reaches the next one but the storage.
  */
 
-import { isDead } from './cores.js';
-import { HostKind } from './events.js';
-import { HostCore } from './host-core.js';
-import { newSource } from './locks.js';
+import { isDead } from '../cores/cores.js';
+import { HostKind } from '../cores/events.js';
+import { HostCore } from '../cores/host-core.js';
+import { newSource } from '../platform/locks.js';
 import { Quarantine, whatTrapped } from './quarantine.js';
-import { shared } from './shared.js';
-import { timers } from './ticks.js';
-import { typesBridge } from './types-bridge.js';
+import { shared } from '../platform/shared.js';
+import { timers } from '../platform/ticks.js';
+import { typesBridge } from '../cores/types-bridge.js';
 
 /**
  * What a tab says when it asks a host to take it.
@@ -21,7 +21,7 @@ import { typesBridge } from './types-bridge.js';
  * @property {string} [id]
  * @property {string} namespace
  * @property {any} [durableStore]
- * @property {import('./durable-options.js').PageParts} [parts] what the page has of what cannot be sent
+ * @property {import('../options/durable-options.js').PageParts} [parts] what the page has of what cannot be sent
  * @property {boolean} [keepPendingOnReject]
  * @property {Trapped[]} [trapped] what hosts died on, as this tab was told
  */
@@ -43,7 +43,7 @@ export class HostLife {
   /**
    * @param {number} epoch
    * @param {Introduction} wanted
-   * @param {import('./storage/host-storage.js').HostStorage} storage
+   * @param {import('../storage/host-storage.js').HostStorage} storage
    * @param {Worker} worker
    */
   constructor(epoch, wanted, storage, worker) {
@@ -53,7 +53,7 @@ export class HostLife {
     this._worker = worker;
     /** @type {HostCore} */
     this._core = /** @type {any} */ (undefined);
-    /** What the machine began last; can be asked when that has trapped. @type {import('../pkg/host.js').HostDoing} */
+    /** What the machine began last; can be asked when that has trapped. @type {import('../../pkg/host.js').HostDoing} */
     this._doing = /** @type {any} */ (undefined);
     /** @type {WebSocket | null} */
     this._socket = null;

@@ -7,7 +7,7 @@
 
 import ot from 'ot-json0';
 
-/** @typedef {import('./index.d.ts').Type} OtType */
+/** @typedef {import('../index.d.ts').Type} OtType */
 
 /** ShareDB's error: a `code` to act on, a `message` to read. */
 class ShareDBError extends Error {

@@ -3,7 +3,7 @@
  * to live in the page, since most pages have theirs in a worker.
  */
 
-/** @typedef {typeof import('./page-host.js').PageHost} PageHostClass */
+/** @typedef {typeof import('../host/page-host.js').PageHost} PageHostClass */
 
 /** @type {PageHostClass | undefined} */
 let here;

@@ -5,8 +5,8 @@
 
 import { EventEmitter } from 'events';
 
-import { partsOf, shared, toError } from './shared.js';
-import { nextTick } from './ticks.js';
+import { partsOf, shared, toError } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./doc.js').Doc} Doc */
@@ -388,7 +388,7 @@ const SILENT = 'ERR_STORAGE_TIMEOUT';
  *
  * @param {string | undefined} text
  * @param {boolean | undefined} persisted
- * @returns {import('./index.d.cts').StorageInfo}
+ * @returns {import('../index.d.cts').StorageInfo}
  */
 export function describeStorage(text, persisted) {
   const { mode = 'none', durable, kept, reason } = JSON.parse(text ?? '{}');
@@ -402,7 +402,7 @@ export function describeStorage(text, persisted) {
   });
 }
 
-/** `connection.storage` after `wipe`. @type {import('./index.d.cts').StorageInfo} */
+/** `connection.storage` after `wipe`. @type {import('../index.d.cts').StorageInfo} */
 export const WIPED = Object.freeze({
   mode: 'none',
   durable: false,

@@ -3,10 +3,10 @@
  * keeps them; nothing here forgets one.
  */
 
-import { partsOf, shared, toError } from './shared.js';
+import { partsOf, shared, toError } from '../platform/shared.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
-/** @typedef {import('./index.d.cts').DeadLetter} DeadLetter */
+/** @typedef {import('../index.d.cts').DeadLetter} DeadLetter */
 
 /**
  * All letters, oldest first. There may be many: those that were read before are not read again.

@@ -18,7 +18,7 @@ export const remember = (trapped, last) =>
 /**
  * What the machine of a host that is dead was at.
  *
- * @param {import('../pkg/host.js').HostDoing} doing
+ * @param {import('../../pkg/host.js').HostDoing} doing
  * @returns {Trapped | undefined}
  */
 export function whatTrapped(doing) {
@@ -38,7 +38,7 @@ export class Quarantine {
   }
 
   /**
-   * @param {import('./host-core.js').HostCore} core
+   * @param {import('../cores/host-core.js').HostCore} core
    * @param {Trapped[]} trapped what machines before this one died on
    */
   apply(core, trapped) {
