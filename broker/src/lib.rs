@@ -5,3 +5,4 @@
 //! What it refuses to do: know the ShareDB server, touch a port, run user code.
 
 pub mod message;
+mod names;

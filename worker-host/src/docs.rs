@@ -1,9 +1,224 @@
 //! The documents of the host: each a client of the server, and a server of the tabs.
 //!
-//! `state` is a document's confirmed data. `events` turns what happens to a document into entries of its history and
-//! messages to the tabs.
+//! `doc` is one document, `state` its confirmed data. [`Docs`] holds them all, and which of them have something left to
+//! do: an op to send, versions to tell, tasks of their machines. `events` turns what happens to a document into entries
+//! of its history and messages to the tabs.
 //!
 //! What it refuses to do: read or write a message of the server's.
 
+pub(crate) mod doc;
 mod events;
 pub(crate) mod state;
+
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+
+use proxy_doc::{Doc, DocHandle, DocKey, Map, Set, Stack, Task};
+
+use doc::HostDoc;
+
+/// Documents that have an op on its way to the server at the same time. After a long time offline there may be tens of
+/// thousands with pending ops: they are sent as the answers come in.
+const MAX_SENDING: usize = 128;
+
+/// All documents that are in memory.
+#[derive(Default)]
+pub(crate) struct Docs {
+    by_handle: Map<DocHandle, HostDoc>,
+    /// A `BTreeMap`, since keys come in any order and by the ten thousand.
+    by_key: BTreeMap<DocKey, DocHandle>,
+    next_handle: u32,
+    /// Documents whose version or use may have changed in this input.
+    touched: Set<DocHandle>,
+    /// Documents that were loaded for an input which may not have been carried out yet.
+    fresh: Set<DocHandle>,
+    /// Documents with an op on its way to the server.
+    sending: Set<DocHandle>,
+    /// Documents with an op that waits until fewer are in `sending`.
+    held: Set<DocHandle>,
+    /// What the document machines have left to do.
+    stack: Stack,
+}
+
+impl Docs {
+    /// The document's handle, if it is in memory.
+    pub(crate) fn find(&self, key: &DocKey) -> Option<DocHandle> {
+        self.by_key.get(key).copied()
+    }
+
+    /// The document, if it is in memory.
+    pub(crate) fn at(&self, key: &DocKey) -> Option<&HostDoc> {
+        self.get(self.find(key)?)
+    }
+
+    /// The document of a handle that was kept for longer than an input: it may have left the memory.
+    pub(crate) fn get(&self, handle: DocHandle) -> Option<&HostDoc> {
+        self.by_handle.get(&handle)
+    }
+
+    /// As [`Docs::get`].
+    pub(crate) fn get_mut(&mut self, handle: DocHandle) -> Option<&mut HostDoc> {
+        self.by_handle.get_mut(&handle)
+    }
+
+    /// The document's machine, and the stack for what it has left to do.
+    pub(crate) fn machine(&mut self, handle: DocHandle) -> (&mut Doc, &mut Stack) {
+        match self.by_handle.get_mut(&handle) {
+            Some(doc) => (&mut doc.doc, &mut self.stack),
+            None => unknown(),
+        }
+    }
+
+    /// The next task of a document's machine.
+    pub(crate) fn pop_task(&mut self) -> Option<(DocHandle, Task)> {
+        self.stack.pop(0)
+    }
+
+    /// Adds a document that is not in memory; `max_log`: see [`HostDoc::new`].
+    pub(crate) fn add(&mut self, key: DocKey, max_log: usize) -> DocHandle {
+        let handle = DocHandle(self.next_handle);
+        self.next_handle += 1;
+        let doc = HostDoc::new(key.clone(), max_log);
+        let before = self.by_key.insert(key, handle);
+        assert!(before.is_none(), "a document is in memory once");
+        self.by_handle.insert(handle, doc);
+        handle
+    }
+
+    /// Drops a document from memory.
+    pub(crate) fn remove(&mut self, handle: DocHandle) {
+        if let Some(doc) = self.by_handle.remove(&handle) {
+            self.by_key.remove(doc.key());
+        }
+    }
+
+    /// Drops all documents from memory.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            next_handle: self.next_handle,
+            ..Self::default()
+        };
+    }
+
+    /// How many documents are in memory.
+    pub(crate) fn len(&self) -> usize {
+        self.by_handle.len()
+    }
+
+    /// All documents.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &HostDoc> {
+        self.by_handle.values()
+    }
+
+    /// All documents.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut HostDoc> {
+        self.by_handle.values_mut()
+    }
+
+    /// All handles, to go through documents that act on each other meanwhile.
+    pub(crate) fn handles(&self) -> Vec<DocHandle> {
+        self.by_handle.keys().copied().collect()
+    }
+
+    /// Whether any document has an op that the server has not acknowledged.
+    pub(crate) fn any_write_pending(&self) -> bool {
+        self.iter().any(|doc| doc.doc.has_write_pending())
+    }
+
+    // ---- What is to be looked at after an input ----
+
+    /// The document's version or use may have changed.
+    pub(crate) fn touch(&mut self, handle: DocHandle) {
+        self.touched.insert(handle);
+    }
+
+    /// All documents may have changed.
+    pub(crate) fn touch_all(&mut self) {
+        for handle in self.handles() {
+            self.touch(handle);
+        }
+    }
+
+    /// The document was loaded; it is kept until every input that waits has been carried out.
+    pub(crate) fn keep_fresh(&mut self, handle: DocHandle) {
+        self.fresh.insert(handle);
+    }
+
+    /// Every input that waited has been carried out.
+    pub(crate) fn touch_fresh(&mut self) {
+        for handle in std::mem::take(&mut self.fresh).into_values() {
+            self.touched.insert(handle);
+        }
+    }
+
+    /// The documents that were touched since the last call.
+    pub(crate) fn take_touched(&mut self) -> Vec<DocHandle> {
+        let mut touched: Vec<DocHandle> = std::mem::take(&mut self.touched).into_values().collect();
+        touched.retain(|handle| self.by_handle.contains_key(handle));
+        touched
+    }
+
+    // ---- Ops on their way to the server ----
+
+    /// Whether one more document may send an op.
+    pub(crate) fn may_send(&self) -> bool {
+        self.sending.len() < MAX_SENDING
+    }
+
+    /// The document's op is on its way to the server.
+    pub(crate) fn note_sending(&mut self, handle: DocHandle) {
+        self.sending.insert(handle);
+    }
+
+    /// Finds out which of the touched documents have an op on its way, and which have one that waits.
+    pub(crate) fn sort_touched(&mut self) {
+        for handle in self.touched.iter() {
+            let doc = self.by_handle.get(handle).map(|host_doc| &host_doc.doc);
+            let sends = doc.is_some_and(|doc| doc.inflight().is_some());
+            let waits = doc.is_some_and(|doc| !sends && doc.has_write_pending() && !doc.paused());
+            if !sends {
+                self.sending.remove(handle);
+            }
+            if waits {
+                self.held.insert(*handle);
+            } else {
+                self.held.remove(handle);
+            }
+        }
+    }
+
+    /// The next document whose op may be sent now.
+    pub(crate) fn next_to_send(&mut self) -> Option<DocHandle> {
+        if self.may_send() {
+            self.held.pop_first()
+        } else {
+            None
+        }
+    }
+}
+
+impl Index<DocHandle> for Docs {
+    type Output = HostDoc;
+
+    /// The document of a handle that was given out in this input, in which documents do not leave the memory.
+    fn index(&self, handle: DocHandle) -> &HostDoc {
+        match self.by_handle.get(&handle) {
+            Some(doc) => doc,
+            None => unknown(),
+        }
+    }
+}
+
+impl IndexMut<DocHandle> for Docs {
+    fn index_mut(&mut self, handle: DocHandle) -> &mut HostDoc {
+        match self.by_handle.get_mut(&handle) {
+            Some(doc) => doc,
+            None => unknown(),
+        }
+    }
+}
+
+/// A handle is used after its document has left the memory.
+fn unknown() -> ! {
+    unreachable!("documents leave the memory between inputs")
+}

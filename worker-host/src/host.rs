@@ -10,16 +10,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use broker::message::{CallbackId, ReadAction, State};
-use durable_store::record::RecordedOutcome;
 use durable_store::{DurableStore, Mark, Request, StoreOptions};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Edge, Error, Json, Map, OpId, Revision, Seq, Set, Stack, TabId, Token,
-    Types, Upstream, Version,
+    Doc, DocHandle, DocKey, Error, Json, Map, Revision, Seq, Set, TabId, Token, Types, Upstream,
 };
 
-/// Ops of so many documents are on their way to the server at once. After a long time offline there
-/// may be tens of thousands: they go out as the answers come in, not in one go.
-const MAX_SENDING: usize = 128;
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
 pub const MAX_OP_SIZE: usize = 512 * 1024;
@@ -27,12 +22,13 @@ pub const MAX_OP_SIZE: usize = 512 * 1024;
 /// up tabs that are well.
 const MAX_UNCONFIRMED: usize = 4096;
 
-use crate::docs::state::DocState;
+use crate::docs::Docs;
+use crate::docs::doc::HostDoc;
 use crate::log;
 pub use crate::quarantine::{Cause, Doing};
 use crate::server::bulk::Bulk;
 use crate::server::reconnect::Reconnect;
-use crate::tabs::hub::{Hub, MAX_LOG};
+use crate::tabs::hub::MAX_LOG;
 use crate::{inbox, presence, queries, snapshots};
 
 /// What a host is for.
@@ -149,10 +145,7 @@ pub struct Host {
     pub(crate) met_tabs: bool,
     pub(crate) bulk: Option<Bulk>,
     pub(crate) reconnect: Reconnect,
-    pub(crate) docs: Map<DocHandle, HostDoc>,
-    pub(crate) by_key: BTreeMap<DocKey, DocHandle>,
-    pub(crate) next_handle: u32,
-    pub(crate) stack: Stack,
+    pub(crate) docs: Docs,
     pub(crate) waiting: Map<Token, Waiting>,
     pub(crate) next_token: Token,
     pub(crate) tabs: Map<TabId, Tab>,
@@ -163,12 +156,6 @@ pub struct Host {
     pub(crate) past_snapshots: Map<u64, snapshots::PastSnapshot>,
     pub(crate) next_snapshot_id: u64,
     pub(crate) presences: presence::Presences,
-    /// Documents whose version or use may have changed in this input.
-    pub(crate) touched: Set<DocHandle>,
-    /// Documents with an op on its way to the server.
-    pub(crate) sending: Set<DocHandle>,
-    /// Documents with an op that waits until fewer are.
-    pub(crate) held: Set<DocHandle>,
     /// What the driver is to do at once.
     pub(crate) now: VecDeque<Output>,
     /// What is said, in order.
@@ -185,8 +172,6 @@ pub struct Host {
     pub(crate) storage_answers: bool,
     /// Inputs that wait for the store.
     pub(crate) inbox: inbox::Inbox,
-    /// Documents that were loaded, and may not have been used yet.
-    pub(crate) fresh: Set<DocHandle>,
     pub(crate) unreadable: BTreeMap<DocKey, log::Unreadable>,
     /// What happens was logged by an earlier life.
     pub(crate) replaying: bool,
@@ -227,25 +212,6 @@ pub(crate) struct Flush {
     pub(crate) callback_id: CallbackId,
     /// What has to be written before; nothing where it was only to be queued.
     pub(crate) until: Option<Mark>,
-}
-
-/// A document: a client towards the server, a server towards the tabs.
-pub(crate) struct HostDoc {
-    pub(crate) doc: Doc,
-    pub(crate) hub: Hub,
-    pub(crate) state: DocState,
-    /// Reads that wait for data which is not here; see [`DocState::missing`].
-    pub(crate) parked: Vec<(TabId, CallbackId, ReadAction)>,
-    /// The missing data was asked for.
-    pub(crate) base_asked: bool,
-    /// How ops ended whose tabs have not confirmed that they know.
-    pub(crate) outcomes: Vec<RecordedOutcome>,
-    /// The last op of each tab that was taken: what comes again is none.
-    pub(crate) seen: Map<TabId, Seq>,
-    /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
-    pub(crate) behind: Map<TabId, Version>,
-    /// The inflight op was acknowledged without a version, and the server was asked for its ops instead.
-    pub(crate) asked_for: Option<OpId>,
 }
 
 /// A registered tab.
@@ -302,10 +268,7 @@ impl Host {
             met_tabs: false,
             bulk: None,
             reconnect: Reconnect::default(),
-            docs: Map::new(),
-            by_key: BTreeMap::new(),
-            next_handle: 0,
-            stack: Stack::default(),
+            docs: Docs::default(),
             waiting: Map::new(),
             next_token: Token(0),
             tabs: Map::new(),
@@ -315,9 +278,6 @@ impl Host {
             past_snapshots: Map::new(),
             next_snapshot_id: 1,
             presences: presence::Presences::default(),
-            touched: Set::new(),
-            sending: Set::new(),
-            held: Set::new(),
             now: VecDeque::new(),
             out: VecDeque::new(),
             store,
@@ -326,7 +286,6 @@ impl Host {
             storage_error: None,
             storage_answers: false,
             inbox: inbox::Inbox::default(),
-            fresh: Set::new(),
             unreadable: BTreeMap::new(),
             replaying: false,
             expected: Set::new(),
@@ -438,29 +397,11 @@ impl Host {
 
     /// The document, made where it is not known yet.
     pub(crate) fn open(&mut self, key: DocKey) -> DocHandle {
-        if let Some(handle) = self.by_key.get(&key) {
-            return *handle;
+        if let Some(handle) = self.docs.find(&key) {
+            return handle;
         }
-        let handle = DocHandle(self.next_handle);
-        self.next_handle += 1;
-        self.by_key.insert(key.clone(), handle);
         self.inbox.bring(&key);
-        let doc = Doc::new(key, Edge::Host);
-        self.docs.insert(
-            handle,
-            HostDoc {
-                doc,
-                hub: Hub::new(self.options.max_log),
-                state: DocState::default(),
-                parked: Vec::new(),
-                base_asked: false,
-                outcomes: Vec::new(),
-                seen: Map::new(),
-                behind: Map::new(),
-                asked_for: None,
-            },
-        );
-        handle
+        self.docs.add(key, self.options.max_log)
     }
 
     pub(crate) fn token(&mut self, waiting: Waiting) -> Token {
@@ -475,7 +416,7 @@ impl Host {
         &mut self,
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
-    ) -> Option<R> {
+    ) -> R {
         let result = self.with_doc(handle, action);
         self.run();
         result
@@ -485,12 +426,12 @@ impl Host {
         &mut self,
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
-    ) -> Option<R> {
+    ) -> R {
         let connected = self.connected() && !self.replaying;
-        let can_write = connected && self.sending.len() < MAX_SENDING;
+        let can_write = connected && self.docs.may_send();
         let src = op_src(&self.options, self.id.as_deref(), self.numbers_are_kept());
-        let doc = &mut self.docs.get_mut(&handle)?.doc;
-        self.touched.insert(handle);
+        self.docs.touch(handle);
+        let (doc, stack) = self.docs.machine(handle);
         let mut up = Upstream {
             me: handle,
             can_read: connected,
@@ -500,15 +441,14 @@ impl Host {
             names_ops: self.options.store.is_some() && src.is_some(),
             max_op_size: self.options.max_op_size,
             types: &*self.types,
-            stack: &mut self.stack,
+            stack,
         };
-        Some(action(doc, &mut up))
+        action(doc, &mut up)
     }
 
     pub(crate) fn run(&mut self) {
-        while let Some((handle, task)) = self.stack.pop(0) {
-            let event = self.with_doc(handle, |doc, up| doc.run(up, task)).flatten();
-            if let Some(event) = event {
+        while let Some((handle, task)) = self.docs.pop_task() {
+            if let Some(event) = self.with_doc(handle, |doc, up| doc.run(up, task)) {
                 self.handle_event(handle, event);
             }
         }
@@ -519,7 +459,7 @@ impl Host {
         self.settle_presences();
         self.close_unused();
         self.send_held();
-        for handle in std::mem::take(&mut self.touched).into_values() {
+        for handle in self.docs.take_touched() {
             self.tell_versions(handle);
             self.note_document(handle);
             self.forget_unused(handle);
@@ -533,21 +473,9 @@ impl Host {
 
     /// Lets the next documents send, for those that have their answer.
     pub(crate) fn send_held(&mut self) {
-        for handle in self.touched.iter() {
-            let doc = self.docs.get(handle).map(|host_doc| &host_doc.doc);
-            let sends = doc.is_some_and(|doc| doc.inflight().is_some());
-            let waits = doc.is_some_and(|doc| !sends && doc.has_write_pending() && !doc.paused());
-            if !sends {
-                self.sending.remove(handle);
-            }
-            if waits {
-                self.held.insert(*handle);
-            } else {
-                self.held.remove(handle);
-            }
-        }
-        while self.connected() && self.sending.len() < MAX_SENDING {
-            let Some(handle) = self.held.pop_first() else {
+        self.docs.sort_touched();
+        while self.connected() {
+            let Some(handle) = self.docs.next_to_send() else {
                 break;
             };
             self.act(handle, |doc, up| doc.flush(up));
@@ -557,13 +485,8 @@ impl Host {
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
     pub(crate) fn close_unused(&mut self) {
         let idle = self.options.opens_sockets && self.wants_socket && self.met_tabs;
-        let pending = || {
-            self.docs
-                .values()
-                .any(|host_doc| host_doc.doc.has_write_pending())
-        };
         let nobody = self.tabs.is_empty() && self.inbox.is_empty() && self.backlog.is_empty();
-        if idle && nobody && !pending() {
+        if idle && nobody && !self.docs.any_write_pending() {
             self.close();
         }
     }
@@ -571,29 +494,25 @@ impl Host {
     pub(crate) fn forget_unused(&mut self, handle: DocHandle) {
         if !self.inbox.is_empty() {
             // Something that waits may name it.
-            self.fresh.insert(handle);
+            self.docs.keep_fresh(handle);
             return;
         }
-        let unused = self.docs.get(&handle).is_some_and(|host_doc| {
-            host_doc.hub.is_unknown()
-                && !host_doc.doc.has_pending()
-                && !host_doc.doc.want_subscribe()
-                && !self.is_result(host_doc.doc.key())
-                && !self.has_presence(host_doc.doc.key())
-        });
-        if unused
-            && self.may_forget(handle)
-            && let Some(host_doc) = self.docs.remove(&handle)
-        {
-            let key = host_doc.doc.key();
-            self.by_key.remove(key);
+        let HostDoc { doc, hub, .. } = &self.docs[handle];
+        let unused = hub.is_unknown()
+            && !doc.has_pending()
+            && !doc.want_subscribe()
+            && !self.is_result(doc.key())
+            && !self.has_presence(doc.key());
+        if unused && self.may_forget(handle) {
+            let key = self.docs[handle].key();
             self.draining.retain(|drained| drained != key);
+            self.docs.remove(handle);
         }
     }
 }
 
 /// What ops are given for a connection id: what the driver chose for this life, unless the application chose
 /// one (`own`).
-fn op_src<'a>(options: &'a Options, id: Option<&'a str>, own: bool) -> Option<&'a str> {
+pub(crate) fn op_src<'a>(options: &'a Options, id: Option<&'a str>, own: bool) -> Option<&'a str> {
     options.src.as_deref().filter(|_| !own).or(id)
 }

@@ -21,7 +21,8 @@ use proxy_doc::{
     Submission, TabId, codes, resolve,
 };
 
-use crate::host::{Host, HostDoc, Output, Said, Waiting};
+use crate::docs::doc::HostDoc;
+use crate::host::{Host, Output, Said, Waiting};
 
 /// Documents with pending ops that nobody asked for are brought to the server so many at a time.
 const MAX_BACKLOG: usize = 64;
@@ -50,18 +51,14 @@ impl Documents for Host {
                 None => Kept::AsItIs,
             };
         }
-        match self
-            .by_key
-            .get(key)
-            .and_then(|handle| self.docs.get(handle))
-        {
+        match self.docs.at(key) {
             Some(host_doc) => self.record_of(host_doc),
             None => Kept::AsItIs,
         }
     }
 
     fn holds(&self, key: &DocKey) -> bool {
-        self.by_key.contains_key(key) || self.is_unreadable(key)
+        self.docs.find(key).is_some() || self.is_unreadable(key)
     }
 }
 
@@ -75,7 +72,7 @@ impl Host {
         let ops: Vec<RecordedOp> = doc.unfinished().map(|op| self.record_op(op)).collect();
         let mut outcomes = host_doc.outcomes.clone();
         for (token, outcome) in doc.foreseen() {
-            if let Some(author) = self.author_of(token).map(recorded) {
+            if let Some(author) = self.author_of(token) {
                 outcomes.push(RecordedOutcome { author, outcome });
             }
         }
@@ -110,7 +107,7 @@ impl Host {
             id: op.id.clone(),
             change: Change::new(&op.kind, op.ty.as_ref()),
             authors: authors
-                .filter_map(|submission| self.author_of(submission.token).map(recorded))
+                .filter_map(|submission| self.author_of(submission.token))
                 .collect(),
             source: op.source.clone(),
         }
@@ -121,8 +118,8 @@ impl Host {
         if self.replaying {
             return;
         }
-        if let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) {
-            store.log(host_doc.doc.key(), entry(), blocking);
+        if let Some(store) = &mut self.store {
+            store.log(self.docs[handle].key(), entry(), blocking);
         }
     }
 
@@ -131,16 +128,14 @@ impl Host {
         if self.replaying {
             return;
         }
-        if let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) {
-            store.rewrite(host_doc.doc.key(), true);
+        if let Some(store) = &mut self.store {
+            store.rewrite(self.docs[handle].key(), true);
         }
     }
 
     /// Ops were refused or given up: whoever looks after the application's data can read them.
     pub(crate) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return;
-        };
+        let host_doc = &self.docs[handle];
         let Some(store) = self
             .store
             .as_mut()
@@ -170,18 +165,8 @@ impl Host {
         seqs: &[Seq],
         outcome: &Outcome,
     ) {
-        if self.store.is_none() || !self.may_live(tab) {
-            return;
-        }
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            let outcomes = seqs.iter().map(|seq| RecordedOutcome {
-                author: Author {
-                    tab: tab.clone(),
-                    seq: *seq,
-                },
-                outcome: outcome.clone(),
-            });
-            host_doc.outcomes.extend(outcomes);
+        if self.store.is_some() && self.may_live(tab) {
+            self.docs[handle].keep_outcomes(tab, seqs, outcome);
         }
     }
 
@@ -247,10 +232,7 @@ impl Host {
             && self.inbox.is_empty()
             && self.out.is_empty()
             && !self.tabs.values().any(|tab| tab.stalled)
-            && !self
-                .docs
-                .values()
-                .any(|host_doc| host_doc.doc.has_write_pending())
+            && !self.docs.any_write_pending()
     }
 
     /// Whether nothing is asked of the storage any more, until [`Host::resume_store`]: see [`DurableStore::close`].
@@ -340,7 +322,7 @@ impl Host {
     /// Nothing is durable from here on. What the store holds may be sent by a later life under the
     /// identity that it has there, so nothing composes into it any more.
     fn lose_store(&mut self, failure: &Failure, unwritten: &[(DocKey, Option<Author>)]) {
-        for host_doc in self.docs.values_mut() {
+        for host_doc in self.docs.iter_mut() {
             host_doc.doc.freeze();
         }
         self.warn(format!(
@@ -382,10 +364,10 @@ impl Host {
         key: &DocKey,
         authors: Option<&[&Author]>,
     ) -> Option<(DocHandle, Range<usize>)> {
-        let handle = *self.by_key.get(key)?;
-        let doc = &self.docs.get(&handle)?.doc;
+        let handle = self.docs.find(key)?;
+        let doc = &self.docs[handle].doc;
         let is_unwritten = |submission: &Submission| {
-            let author = self.author_of(submission.token).map(recorded);
+            let author = self.author_of(submission.token);
             let is_of =
                 |authors: &[&Author]| author.is_some_and(|author| authors.contains(&&author));
             authors.is_none_or(is_of)
@@ -396,11 +378,10 @@ impl Host {
     }
 
     fn give_up_ops(&mut self, handle: DocHandle, range: Range<usize>) {
-        let (Some(host_doc), Some(error)) = (self.docs.get(&handle), self.storage_error.clone())
-        else {
+        let Some(error) = self.storage_error.clone() else {
             return;
         };
-        let is_whole = host_doc.state.missing().is_none();
+        let is_whole = self.docs[handle].state.missing().is_none();
         if !is_whole || !self.rebuild(handle, &error, range) {
             self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
@@ -466,7 +447,7 @@ impl Host {
             record,
             mut entries,
         } = restored;
-        if self.by_key.contains_key(&key) || self.is_unreadable(&key) {
+        if self.docs.find(&key).is_some() || self.is_unreadable(&key) {
             return;
         }
         let refusal = self.begin_document(&key);
@@ -489,7 +470,7 @@ impl Host {
         let mut all = record.rest.clone();
         all.append(&mut entries);
         let handle = self.open(key.clone());
-        self.fresh.insert(handle);
+        self.docs.keep_fresh(handle);
         self.replaying = true;
         let result = match refusal {
             Some(error) => Err(error),
@@ -497,8 +478,7 @@ impl Host {
         };
         self.replaying = false;
         if let Err(error) = result {
-            self.docs.remove(&handle);
-            self.by_key.remove(&key);
+            self.docs.remove(handle);
             self.warn(format!("Leaving {key} in the store as it is: {error}"));
             let unreadable = Unreadable {
                 record: Some(record),
@@ -521,18 +501,17 @@ impl Host {
 
     fn finish_restoring(&mut self, handle: DocHandle) {
         let expects = !self.expected.is_empty();
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            host_doc.doc.freeze();
-            let expected = &self.expected;
-            host_doc
-                .outcomes
-                .retain(|outcome| expected.contains(&outcome.author.tab));
-            host_doc.seen.retain(|tab, _| expected.contains(tab));
-            if expects {
-                host_doc.hub.keep_until_head();
-            } else {
-                host_doc.hub.release();
-            }
+        let host_doc = &mut self.docs[handle];
+        host_doc.doc.freeze();
+        let expected = &self.expected;
+        host_doc
+            .outcomes
+            .retain(|outcome| expected.contains(&outcome.author.tab));
+        host_doc.seen.retain(|tab, _| expected.contains(tab));
+        if expects {
+            host_doc.hub.keep_until_head();
+        } else {
+            host_doc.hub.release();
         }
         self.note_document(handle);
         if self.connected() {
@@ -551,8 +530,7 @@ impl Host {
             self.replay(handle, entry)?;
         }
         // Where ops were given up as they were made, the record was written anew, and holds the entry.
-        let host_doc = self.docs.get(&handle);
-        if host_doc.is_some_and(|host_doc| host_doc.doc.in_hard_rollback()) {
+        if self.docs[handle].doc.in_hard_rollback() {
             let message = "The stored ops cannot be applied here";
             return Err(Error::new(codes::ERR_STORAGE, message));
         }
@@ -594,9 +572,7 @@ impl Host {
             None => Ok(Vec::new()),
         };
         let tail = tail?;
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return Ok(());
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc
             .state
             .restore(ty, record.data.clone(), tail, record.missing);
@@ -623,9 +599,7 @@ impl Host {
     /// Does again what an earlier life did, by the same machines.
     fn replay(&mut self, handle: DocHandle, entry: &Entry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return Ok(());
-        };
+        let host_doc = &self.docs[handle];
         let ty = host_doc.doc.ty().cloned();
         match entry {
             Entry::Local {
@@ -678,10 +652,8 @@ impl Host {
     }
 
     pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
-        if self.store.is_some()
-            && let Some(host_doc) = self.docs.get_mut(&handle)
-        {
-            host_doc.seen.insert(tab.clone(), seq);
+        if self.store.is_some() {
+            self.docs[handle].seen.insert(tab.clone(), seq);
         }
     }
 
@@ -721,8 +693,7 @@ impl Host {
     pub(crate) fn work_off(&mut self) {
         let mut draining = std::mem::take(&mut self.draining);
         draining.retain(|key| {
-            let handle = self.by_key.get(key);
-            let host_doc = handle.and_then(|handle| self.docs.get(handle));
+            let host_doc = self.docs.at(key);
             let drained = host_doc.is_some_and(|host_doc| !host_doc.doc.has_write_pending());
             !drained && !self.is_unreadable(key)
         });
@@ -731,7 +702,7 @@ impl Host {
             let Some(key) = self.backlog.pop_front() else {
                 break;
             };
-            if !self.by_key.contains_key(&key) {
+            if self.docs.find(&key).is_none() {
                 keys.push(key.clone());
             }
             draining.push(key);
@@ -747,7 +718,7 @@ impl Host {
     pub(crate) fn resume(&mut self, tab: &TabId, remembered: bool, docs: Vec<Resumed>) {
         for doc in docs {
             let handle = self.open(doc.key.clone());
-            self.touched.insert(handle);
+            self.docs.touch(handle);
             let same_line = doc.line == Some(self.line);
             let hidden = same_line && self.may_hide_inflight(handle, tab, remembered, &doc);
             self.resume_doc(handle, tab, same_line, hidden, &doc);
@@ -768,9 +739,9 @@ impl Host {
         let (Some(base), Some(seq)) = (doc.revision, doc.inflight) else {
             return false;
         };
-        let was_not_taken = remembered && !self.is_taken(handle, tab, seq);
-        let host_doc = self.docs.get(&handle).filter(|_| !was_not_taken);
-        host_doc.is_some_and(|host_doc| host_doc.hub.may_hide(tab, base, seq))
+        let host_doc = &self.docs[handle];
+        let was_taken = !remembered || host_doc.is_taken(tab, seq);
+        was_taken && host_doc.hub.may_hide(tab, base, seq)
     }
 
     fn resume_doc(
@@ -781,9 +752,7 @@ impl Host {
         hidden: bool,
         doc: &Resumed,
     ) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, doc.life, doc.revision);
         let created = doc.inflight.filter(|_| doc.revision.is_none());
@@ -835,9 +804,7 @@ impl Host {
 
     /// How the ops ended that the tab waits for, as far as they did.
     fn ended(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return Vec::new();
-        };
+        let host_doc = &self.docs[handle];
         let outcomes = host_doc.outcomes.iter();
         let outcomes = outcomes.map(|kept| (&kept.author.tab, kept.author.seq, &kept.outcome));
         outcomes
@@ -848,9 +815,7 @@ impl Host {
 
     /// How ops are about to end that the tab waits for.
     fn foreseen(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
-        let host_doc = self.docs.get(&handle);
-        let foreseen = host_doc.map(|host_doc| host_doc.doc.foreseen());
-        let foreseen = foreseen.into_iter().flatten();
+        let foreseen = self.docs[handle].doc.foreseen().into_iter();
         foreseen
             .filter_map(|(token, outcome)| Some((self.author_of(token)?, outcome)))
             .filter(|(author, _)| author.tab == *tab && resumed.waits_for(author.seq))
@@ -860,9 +825,7 @@ impl Host {
 
     fn tell_outcomes(&mut self, handle: DocHandle, tab: &TabId, resumed: &Resumed) {
         let mut ended = self.ended(handle, tab, resumed);
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return;
-        };
+        let host_doc = &self.docs[handle];
         let unfinished = host_doc.doc.unfinished();
         let mut known: Vec<Seq> = unfinished
             .flat_map(|op| &op.submissions)
@@ -901,13 +864,10 @@ impl Host {
         if !self.expected.remove(tab) || !self.expected.is_empty() {
             return;
         }
-        for host_doc in self.docs.values_mut() {
+        for host_doc in self.docs.iter_mut() {
             host_doc.hub.release();
         }
-        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
-        for handle in handles {
-            self.touched.insert(handle);
-        }
+        self.docs.touch_all();
     }
 
     /// A tab is gone for good: nobody asks how its ops ended.
@@ -920,11 +880,8 @@ impl Host {
         if self.flushing_tabs.contains(tab) {
             self.set_auto_flush(tab, true);
         }
-        for host_doc in self.docs.values_mut() {
-            host_doc.seen.remove(tab);
-            host_doc
-                .outcomes
-                .retain(|outcome| outcome.author.tab != *tab);
+        for host_doc in self.docs.iter_mut() {
+            host_doc.forget_tab(tab);
         }
         self.expect_no_more(tab);
     }
@@ -943,10 +900,8 @@ impl Host {
                 continue;
             }
             let handle = self.open(key.clone());
-            self.touched.insert(handle);
-            if let Some(host_doc) = self.docs.get_mut(&handle) {
-                host_doc.hub.meet(tab);
-            }
+            self.docs.touch(handle);
+            self.docs[handle].hub.meet(tab);
             let snapshot = match self.bring_up_to_date(handle, tab) {
                 Ok(snapshot) => snapshot,
                 Err(why) => {
@@ -981,7 +936,7 @@ impl Host {
             return self.refuse(tab, callback_id, error);
         }
         for key in docs {
-            let is_here = self.by_key.contains_key(key);
+            let is_here = self.docs.find(key).is_some();
             let Some(store) = self.store.as_mut().filter(|_| is_here) else {
                 continue;
             };
@@ -1093,10 +1048,7 @@ impl Host {
         // First everything stops, in every tab; then it is deleted.
         self.close();
         self.tell_all(|| ToTab::Storage(StorageEvent::Wiped));
-        for handle in std::mem::take(&mut self.docs).into_keys() {
-            self.touched.remove(&handle);
-        }
-        self.by_key.clear();
+        self.docs.clear();
         self.unreadable.clear();
         self.inbox.bring_all();
         self.backlog.clear();
@@ -1222,10 +1174,10 @@ impl Host {
 
     /// Notes in the inventory whether the document has pending ops.
     pub(crate) fn note_document(&mut self, handle: DocHandle) {
-        let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) else {
+        let Some(store) = &mut self.store else {
             return;
         };
-        let doc = &host_doc.doc;
+        let doc = &self.docs[handle].doc;
         if doc.version().is_some() || doc.has_write_pending() {
             store.note(doc.key(), doc.version(), doc.has_write_pending());
         }
@@ -1233,13 +1185,13 @@ impl Host {
 
     /// Whether the document may leave the memory, as far as the store is concerned.
     pub(crate) fn may_forget(&mut self, handle: DocHandle) -> bool {
-        let (Some(store), Some(host_doc)) = (&mut self.store, self.docs.get(&handle)) else {
+        let Some(store) = &mut self.store else {
             return true;
         };
         if !store.is_durable() {
             return true;
         }
-        let key = host_doc.doc.key();
+        let key = self.docs[handle].key();
         match store.retention() {
             // A tab of an earlier life may come and go on with it.
             Retention::Session if !self.expected.is_empty() => return false,
@@ -1265,13 +1217,6 @@ fn not_applied(key: &DocKey, why: &Error) -> Error {
     Error::new(codes::ERR_STORAGE, message)
 }
 
-fn recorded(author: hub::Author) -> Author {
-    Author {
-        tab: author.tab,
-        seq: author.seq,
-    }
-}
-
 fn record_revision(
     (from, next, entry): (proxy_doc::Revision, proxy_doc::Revision, &hub::Entry),
 ) -> RecordedRevision {
@@ -1279,7 +1224,7 @@ fn record_revision(
         from,
         next,
         change: Change::new(&entry.kind, entry.ty.as_ref()),
-        author: entry.author.clone().map(recorded),
+        author: entry.author.clone(),
         version: entry.version,
         src: entry.src.clone(),
     }
@@ -1296,10 +1241,7 @@ fn read_revision(
     Ok(hub::Entry {
         kind: change.read(ty.as_ref(), types)?,
         ty,
-        author: revision.author.clone().map(|author| hub::Author {
-            tab: author.tab,
-            seq: author.seq,
-        }),
+        author: revision.author.clone(),
         version: revision.version,
         src: revision.src.clone(),
     })

@@ -9,10 +9,11 @@
 //! A value on a document's channel is kept where the host's history of the document stands, and
 //! goes to the server when nothing of the document is pending, as in the stock client.
 
-use crate::tabs::hub::{Author, Entry};
+use crate::tabs::hub::Entry;
 use broker::message::{
     CallbackId, PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate, ToTab, encode,
 };
+use durable_store::record::Author;
 use proxy_doc::{
     DocHandle, DocKey, Error, Json, Map, OpKind, OtType, Revision, Set, TabId, Version, codes, wire,
 };
@@ -324,10 +325,7 @@ impl Host {
         base: Option<Revision>,
         mut value: Json,
     ) -> Result<Option<Json>, Error> {
-        let host_doc = self
-            .by_key
-            .get(key)
-            .and_then(|handle| self.docs.get(handle));
+        let host_doc = self.docs.at(key);
         let Some((host_doc, base)) = host_doc.zip(base) else {
             return Ok(None);
         };
@@ -406,9 +404,9 @@ impl Host {
         }
         let channel = self.presences.channels.get(name);
         let key = channel.and_then(|channel| channel.doc.as_ref());
-        if let Some(handle) = key.and_then(|key| self.by_key.get(key)).copied() {
+        if let Some(handle) = key.and_then(|key| self.docs.find(key)) {
             self.catch_up(handle, tab);
-            let hub = self.docs.get(&handle).map(|host_doc| &host_doc.hub);
+            let hub = self.docs.get(handle).map(|host_doc| &host_doc.hub);
             update.revision = hub.filter(|hub| hub.has_state(tab)).map(|hub| hub.head());
         }
         if let Some(channel) = self.presences.channels.get_mut(name)
@@ -426,7 +424,7 @@ impl Host {
 
     /// The tab has the document now: shows it again what it could not place before.
     pub(crate) fn place_presences(&mut self, handle: DocHandle, tab: &TabId) {
-        let host_doc = self.docs.get(&handle);
+        let host_doc = self.docs.get(handle);
         let Some(host_doc) = host_doc.filter(|host_doc| host_doc.hub.has_state(tab)) else {
             return;
         };
@@ -481,7 +479,7 @@ impl Host {
         let place = match &channel.doc {
             None => ValueMessage::default(),
             Some(key) => {
-                let handle = self.by_key.get(key);
+                let handle = self.docs.find(key);
                 let host_doc = handle.and_then(|handle| self.docs.get(handle));
                 let Some((doc, v)) =
                     host_doc.and_then(|host| Some((&host.doc, host.doc.version()?)))
@@ -684,7 +682,7 @@ impl Host {
                 .channels
                 .get(&name)
                 .and_then(|channel| channel.doc.as_ref());
-            let handle = doc.and_then(|key| self.by_key.get(key));
+            let handle = doc.and_then(|key| self.docs.find(key));
             let host_doc = handle.and_then(|handle| self.docs.get(handle));
             if host_doc.is_some_and(|host_doc| host_doc.doc.has_pending()) {
                 self.presences.waiting.insert(name);
@@ -699,7 +697,7 @@ impl Host {
         if !self.has_presences() {
             return None;
         }
-        let key = self.docs.get(&handle)?.doc.key();
+        let key = self.docs.get(handle)?.doc.key();
         let channel = self.presences.channels.get_mut(&key.to_string())?;
         (channel.doc.as_ref() == Some(key)).then_some(channel)
     }

@@ -184,7 +184,7 @@ impl Host {
         let Some(handle) = handle else {
             return;
         };
-        if self.is_own(handle, &message) || self.take_up(handle, &message) {
+        if self.is_ack(handle, &message) {
             self.act(handle, |doc, up| doc.handle_unusable_ack(up, error));
             return;
         }
@@ -200,10 +200,11 @@ impl Host {
 
     /// The server refused an op, and it cannot be taken back: the document is loaded anew.
     fn skip_refusal(&mut self, handle: Option<DocHandle>, message: &Incoming, refusal: Error) {
-        let Some(handle) = handle.filter(|handle| self.has_inflight(*handle)) else {
+        let Some(handle) = handle.filter(|handle| self.docs[*handle].doc.inflight().is_some())
+        else {
             return self.tell_op_error(message, &refusal);
         };
-        if !self.is_of_another(handle, message) {
+        if !self.docs[handle].is_of_another(&message.op_id()) {
             self.act(handle, |doc, up| doc.hard_rollback(up, refusal));
         }
     }

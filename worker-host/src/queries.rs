@@ -255,8 +255,8 @@ impl Host {
 
     /// The document's use may have changed.
     pub(crate) fn touch(&mut self, key: &DocKey) {
-        if let Some(handle) = self.by_key.get(key) {
-            self.touched.insert(*handle);
+        if let Some(handle) = self.docs.find(key) {
+            self.docs.touch(handle);
         }
     }
 
@@ -295,10 +295,7 @@ impl Host {
             return;
         };
         query.sent = true;
-        let version = |key: &DocKey| {
-            let handle = self.by_key.get(key)?;
-            self.docs.get(handle)?.doc.version()
-        };
+        let version = |key: &DocKey| self.docs.at(key)?.doc.version();
         let known = query.results.as_ref();
         let text = encode(&QueryMessage {
             a: query.action,
@@ -496,8 +493,8 @@ impl Host {
     /// The tab knows a document that is in one of its queries.
     fn meet_result(&mut self, key: &DocKey, tab: &TabId) -> DocHandle {
         let handle = self.open(key.clone());
-        self.touched.insert(handle);
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
+        self.docs.touch(handle);
+        if let Some(host_doc) = self.docs.get_mut(handle) {
             host_doc.hub.meet(tab);
         }
         handle

@@ -73,7 +73,7 @@ impl Host {
 
     /// Gets the data that an application's snapshot stood for: it may hold more than was committed.
     pub(crate) fn want_base(&mut self, handle: DocHandle) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
+        let Some(host_doc) = self.docs.get_mut(handle) else {
             return;
         };
         let (Some(version), false) = (host_doc.state.missing(), host_doc.base_asked) else {
@@ -177,7 +177,7 @@ impl Host {
     }
 
     fn take_base(&mut self, handle: DocHandle, message: &Incoming, error: Option<Error>) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
+        let Some(host_doc) = self.docs.get_mut(handle) else {
             return;
         };
         host_doc.base_asked = false;
@@ -192,7 +192,7 @@ impl Host {
             host_doc.state.supply(message.data.clone());
             self.rewrite(handle);
         }
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
+        let Some(host_doc) = self.docs.get_mut(handle) else {
             return;
         };
         let waiting = host_doc.hub.followers_without_state();

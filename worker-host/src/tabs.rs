@@ -9,10 +9,11 @@ use broker::message::{
 use durable_store::Retention;
 use durable_store::record::Entry;
 use proxy_doc::{
-    Change, DocHandle, DocKey, Error, Naming, OpKind, Outcome, Seq, Snapshot, Submission, TabId,
+    Change, DocHandle, DocKey, Error, Naming, OpKind, Outcome, Snapshot, Submission, TabId,
     Version, codes, resolve,
 };
 
+use crate::docs::doc::HostDoc;
 use crate::host::inputs::{Input, TabMessage};
 use crate::host::{Host, Output, Tab, Told, Waiting, identity};
 use crate::quarantine::{Cause, died};
@@ -126,7 +127,7 @@ impl Host {
             ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
             ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
             ToHost::Destroy { collection, id } => {
-                if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
+                if let Some(handle) = self.docs.find(&DocKey { collection, id }) {
                     self.leave_doc(handle, tab);
                 }
             }
@@ -183,24 +184,19 @@ impl Host {
         self.leave_pongs(tab);
         self.leave_queries(tab);
         self.leave_presences(tab);
-        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
         self.start_bulk();
-        for handle in handles {
+        for handle in self.docs.handles() {
             self.leave_doc(handle, tab);
         }
         self.end_bulk();
     }
 
     fn leave_doc(&mut self, handle: DocHandle, tab: &TabId) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
-        let was_live = host_doc.hub.remove(tab);
-        host_doc.behind.remove(tab);
-        if was_live && !host_doc.hub.is_live() {
+        let host_doc = &mut self.docs[handle];
+        if host_doc.leave(tab) {
             self.act(handle, |doc, up| doc.unsubscribe(up, None));
         }
-        self.touched.insert(handle);
+        self.docs.touch(handle);
     }
 
     fn close_for(&mut self, tab: &TabId, generation: u64) {
@@ -216,7 +212,7 @@ impl Host {
     fn status(&self) -> Status {
         let pending = self
             .docs
-            .values()
+            .iter()
             .map(|host_doc| host_doc.doc.unfinished().count());
         Status {
             tabs: self.tabs.len(),
@@ -253,9 +249,7 @@ impl Host {
     }
 
     pub(crate) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return;
-        };
+        let host_doc = &self.docs[handle];
         let DocKey { collection, id } = host_doc.doc.key().clone();
         let told = match &event {
             DocEvent::Op { next, .. } => Some(Told::Revision(*next)),
@@ -300,9 +294,7 @@ impl Host {
         handle: DocHandle,
         tab: &TabId,
     ) -> (Option<Version>, bool) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return (None, false);
-        };
+        let host_doc = &mut self.docs[handle];
         let version = host_doc.doc.version();
         (version, host_doc.hub.tell_version(tab, version))
     }
@@ -312,7 +304,7 @@ impl Host {
     pub(crate) fn tell_versions(&mut self, handle: DocHandle) {
         let tabs = self
             .docs
-            .get(&handle)
+            .get(handle)
             .map(|host_doc| host_doc.hub.tabs_at_head())
             .unwrap_or_default();
         for tab in tabs {
@@ -339,21 +331,19 @@ impl Host {
             known.stalled && known.unconfirmed.len() < self.options.max_unconfirmed.div_ceil(2);
         known.stalled &= !wakes;
         for (handle, told) in seen {
-            let Some(host_doc) = self.docs.get_mut(&handle) else {
+            let Some(host_doc) = self.docs.get_mut(handle) else {
                 continue;
             };
             match told {
                 Told::Revision(revision) => host_doc.hub.received(tab, revision),
-                Told::Outcome(seqs) => host_doc
-                    .outcomes
-                    .retain(|kept| kept.author.tab != *tab || !seqs.contains(&kept.author.seq)),
+                Told::Outcome(seqs) => host_doc.forget_outcomes(tab, &seqs),
             }
         }
         if wakes {
-            let live = |handle: &DocHandle| self.docs[handle].hub.live_tabs().contains(tab);
-            let handles: Vec<DocHandle> = self.docs.keys().copied().filter(live).collect();
-            for handle in handles {
-                self.catch_up(handle, tab);
+            for handle in self.docs.handles() {
+                if self.docs[handle].hub.live_tabs().contains(tab) {
+                    self.catch_up(handle, tab);
+                }
             }
             self.refresh_presences(tab);
         }
@@ -370,19 +360,15 @@ impl Host {
             return self.refuse(tab, read.callback_id, error);
         }
         let handle = self.open(key);
-        self.touched.insert(handle);
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        self.docs.touch(handle);
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, read.life, read.revision);
         let starts_again = read.revision.is_none() && read.life > 0;
         if starts_again && read.action != ReadAction::Unsubscribe {
             self.give_up_unusable(handle);
         }
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         let unplaced = read
             .revision
             .filter(|base| !host_doc.hub.can_stand_at(tab, *base));
@@ -400,27 +386,16 @@ impl Host {
         }
     }
 
-    /// Whether the document is here as the server has it, or as good as can be had offline.
-    fn holds(&self, handle: DocHandle) -> bool {
-        self.docs.get(&handle).is_some_and(|host_doc| {
-            let doc = &host_doc.doc;
-            let loaded = doc.version().is_some() && doc.subscribed();
-            // One that was created offline has no version yet.
-            let as_good = doc.version().is_some() || doc.ty().is_some();
-            !doc.in_hard_rollback() && (loaded || (as_good && !self.connected()))
-        })
-    }
-
     fn fetch(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
-        if read.revision.is_none() && self.holds(handle) {
+        if read.revision.is_none() && self.docs[handle].can_answer(self.connected()) {
             return self.answer_now(handle, tab, read);
         }
         if !self.connected() {
             return self.answer_offline(tab, read.callback_id);
         }
         let token = self.waiting_read(tab, read);
-        if let (Some(from), Some(host_doc)) = (read.from, self.docs.get_mut(&handle)) {
-            host_doc.behind.insert(tab.clone(), from);
+        if let Some(from) = read.from {
+            self.docs[handle].behind.insert(tab.clone(), from);
         }
         self.act(handle, |doc, up| match read.from {
             // A fetch that is on its way already does not ask for these ops.
@@ -430,10 +405,8 @@ impl Host {
     }
 
     fn subscribe(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
-        let held = self.holds(handle);
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            host_doc.hub.set_live(tab, true);
-        }
+        let held = self.docs[handle].can_answer(self.connected());
+        self.docs[handle].hub.set_live(tab, true);
         if held && (read.revision.is_none() || (read.resume && self.connected())) {
             return self.answer_now(handle, tab, read);
         }
@@ -445,9 +418,7 @@ impl Host {
     }
 
     fn unsubscribe(&mut self, handle: DocHandle, tab: &TabId, callback_id: CallbackId) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.set_live(tab, false);
         let action = ReadAction::Unsubscribe;
         if host_doc.hub.is_live() {
@@ -503,17 +474,16 @@ impl Host {
         }
         let unreadable = self.unreadable_error(&key);
         let handle = self.open(key);
-        self.touched.insert(handle);
+        self.docs.touch(handle);
         // The tab hears that it was given up when it is told of the rollback.
-        let is_void = |host_doc: &crate::host::HostDoc| host_doc.hub.is_void(tab, op.life);
-        if self.docs.get(&handle).is_some_and(is_void) {
+        if self.docs[handle].hub.is_void(tab, op.life) {
             return;
         }
         let seq = op.seq;
         if let Some(error) = unreadable {
             return self.tell_doc(handle, tab, DocEvent::Rejected { seq, error });
         }
-        if self.is_taken(handle, tab, seq) {
+        if self.docs[handle].is_taken(tab, seq) {
             return;
         }
         let admitted = match refusal {
@@ -524,12 +494,6 @@ impl Host {
             Err(error) => self.tell_doc(handle, tab, DocEvent::Rejected { seq, error }),
             Ok(kind) => self.submit_admitted(handle, tab, op, kind),
         }
-    }
-
-    /// The tab sent the op to a host before this one, which took it: the tab learns that from the log.
-    pub(crate) fn is_taken(&self, handle: DocHandle, tab: &TabId, seq: Seq) -> bool {
-        let host_doc = self.docs.get(&handle);
-        host_doc.is_some_and(|host_doc| host_doc.seen.get(tab).is_some_and(|last| seq <= *last))
     }
 
     fn submit_admitted(&mut self, handle: DocHandle, tab: &TabId, op: SubmitOp, kind: OpKind) {
@@ -543,10 +507,7 @@ impl Host {
             callback: true,
         };
         let logged = self.store.as_ref().map(|_| kind.clone());
-        let ty = self
-            .docs
-            .get(&handle)
-            .and_then(|host_doc| host_doc.doc.ty().cloned());
+        let ty = self.docs[handle].doc.ty().cloned();
         let naming = op.earlier.map_or(Naming::New, Naming::Earlier);
         let source = op.source.clone();
         let id = self.with_doc(handle, |doc, up| {
@@ -558,7 +519,7 @@ impl Host {
         self.log(handle, true, || Entry::Local {
             tab: tab.clone(),
             seq,
-            id: id.flatten(),
+            id,
             change: logged.map_or_else(Change::default, |kind| Change::new(&kind, ty.as_ref())),
             source,
         });
@@ -568,12 +529,7 @@ impl Host {
     /// Reads an op of a tab and brings it to the head.
     fn admit(&mut self, handle: DocHandle, tab: &TabId, op: &SubmitOp) -> Result<OpKind, Error> {
         let types = std::rc::Rc::clone(&self.types);
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return Err(Error::new(
-                codes::ERR_DOC_DOES_NOT_EXIST,
-                "Document does not exist",
-            ));
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, op.life, op.revision);
         if let Some(store) = self.store.as_ref().filter(|store| store.is_full()) {
@@ -623,36 +579,25 @@ impl Host {
 
     fn ingest(&mut self, tab: &TabId, key: DocKey, snapshot: Snapshot, callback_id: CallbackId) {
         let handle = self.open(key);
-        self.touched.insert(handle);
+        self.docs.touch(handle);
         let v = snapshot.v;
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            host_doc.hub.meet(tab);
-        }
-        let known = self
-            .docs
-            .get(&handle)
-            .and_then(|host_doc| host_doc.doc.version());
-        if known.is_none() {
+        self.docs[handle].hub.meet(tab);
+        if self.docs[handle].doc.version().is_none() {
             self.act(handle, |doc, up| {
                 doc.ingest_snapshot(up, Some(snapshot), None)
             });
             // The type and the version are the application's word; the data is the tab's own.
-            if let Some(host_doc) = self.docs.get_mut(&handle)
-                && let Some(version) = host_doc.doc.version()
-                && host_doc.doc.ty().is_some()
-            {
-                let ty = host_doc.doc.ty().cloned();
-                host_doc.state.load_without_data(ty, version);
+            let HostDoc { doc, state, .. } = &mut self.docs[handle];
+            if let (Some(version), Some(ty)) = (doc.version(), doc.ty()) {
+                state.load_without_data(ty.clone(), version);
             }
             self.rewrite(handle);
         }
         // The tab's state can be placed only where it is exactly the host's: the same version, and nothing pending.
-        let placed = self.docs.get_mut(&handle).and_then(|host_doc| {
-            let same = host_doc.doc.version() == v && !host_doc.doc.has_write_pending();
-            same.then(|| {
-                host_doc.hub.attach(tab);
-                host_doc.hub.head()
-            })
+        let HostDoc { doc, hub, .. } = &mut self.docs[handle];
+        let placed = (doc.version() == v && !doc.has_write_pending()).then(|| {
+            hub.attach(tab);
+            hub.head()
         });
         let result = Some(Answer::Ingested { revision: placed });
         self.tell(

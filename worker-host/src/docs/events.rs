@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use crate::tabs::hub::{Author, Entry};
+use crate::tabs::hub::Entry;
 use broker::message::{Answer, CallbackId, DocEvent, Ended, ReadAction, TabSnapshot, ToTab};
+use durable_store::record::Author;
 use proxy_doc::{
-    DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, PendingOp, Seq, SnapshotType,
-    Source, TabId, Token, codes,
+    DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, PendingOp, Seq, Source, TabId,
+    Token, codes,
 };
 
 use crate::host::{Host, Waiting};
@@ -61,18 +62,14 @@ impl Host {
     /// A change of the document becomes its next revision.
     fn record(&mut self, handle: DocHandle, kind: OpKind, source: Source, src: Option<String>) {
         let author = self.author(source);
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         let ty = host_doc.doc.ty().cloned();
         let version = match source {
             Source::Local(_) => None,
             Source::Remote => host_doc.doc.version(),
         };
         self.move_presences(handle, &kind, ty.as_ref(), author.as_ref());
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.push(Entry {
             kind,
             ty,
@@ -101,9 +98,7 @@ impl Host {
     }
 
     fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>) {
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return;
-        };
+        let host_doc = &self.docs[handle];
         let mut tabs = host_doc.hub.live_tabs();
         tabs.retain(|tab| self.tabs.get(tab).is_some_and(|tab| !tab.stalled));
         if let Some(author) = author
@@ -119,12 +114,10 @@ impl Host {
     /// Sends a tab what it lacks of a document. The version may have moved without a change since: the tab learns it
     /// when the input is done, see [`Host::tell_versions`].
     pub(crate) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         let events = host_doc.hub.catch_up(tab);
         if !events.is_empty() {
-            self.touched.insert(handle);
+            self.docs.touch(handle);
         }
         for event in events {
             self.tell_doc(handle, tab, event);
@@ -133,15 +126,11 @@ impl Host {
 
     fn load(&mut self, handle: DocHandle, type_name: Option<String>, data: Option<Json>) {
         self.rewrite(handle);
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         let ty: Option<OtType> = host_doc.doc.ty().cloned();
         host_doc.state.load(ty, data.clone());
         self.void_presences(handle);
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         // Tabs that knew that there is no document learn of one; the others wait for an answer.
         let knew = host_doc.hub.tabs_with_state();
         // A tab that does not follow the document may still have data, and a tab does not load a snapshot
@@ -149,16 +138,12 @@ impl Host {
         for tab in &knew {
             self.catch_up(handle, tab);
         }
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.reset();
         let revision = host_doc.hub.head();
         let version = host_doc.doc.version();
         for tab in knew {
-            let Some(host_doc) = self.docs.get_mut(&handle) else {
-                return;
-            };
+            let host_doc = &mut self.docs[handle];
             host_doc.hub.attach(&tab);
             host_doc.hub.tell_version(&tab, version);
             let snapshot = TabSnapshot {
@@ -177,9 +162,7 @@ impl Host {
             .iter()
             .filter_map(|token| self.author_of(*token))
             .collect();
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         let tabs = host_doc.hub.tabs_with_state();
         host_doc.hub.reset();
         host_doc.state.load(None, None);
@@ -202,9 +185,7 @@ impl Host {
         rejected: Vec<Seq>,
         ended: Vec<Ended>,
     ) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         host_doc.hub.void(tab);
         let life = host_doc.hub.life(tab);
         let event = DocEvent::Rollback {
@@ -225,9 +206,7 @@ impl Host {
         without: Range<usize>,
     ) -> bool {
         let types = std::rc::Rc::clone(&self.types);
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return false;
-        };
+        let host_doc = &mut self.docs[handle];
         let numbered = host_doc.doc.unfinished().cloned().enumerate();
         let (refused, ops): (Vec<_>, Vec<_>) = numbered.partition(|(n, _)| without.contains(n));
         let plain = |ops: Vec<(usize, PendingOp)>| ops.into_iter().map(|(_, op)| op).collect();
@@ -294,14 +273,13 @@ impl Host {
         }
         // A snapshot of an unknown type comes before any tab has a state: those who asked are told.
         let unknown_type = error.is(codes::ERR_DOC_TYPE_NOT_RECOGNIZED);
-        let tabs = self.docs.get(&handle).map(|host_doc| {
-            if unknown_type {
-                host_doc.hub.tabs()
-            } else {
-                host_doc.hub.tabs_with_state()
-            }
-        });
-        for tab in tabs.unwrap_or_default() {
+        let hub = &self.docs[handle].hub;
+        let tabs = if unknown_type {
+            hub.tabs()
+        } else {
+            hub.tabs_with_state()
+        };
+        for tab in tabs {
             self.tell_doc(handle, &tab, DocEvent::Error(error.clone()));
         }
     }
@@ -351,9 +329,7 @@ impl Host {
         action: ReadAction,
         outcome: &Outcome,
     ) {
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            host_doc.behind.remove(tab);
-        }
+        self.docs[handle].behind.remove(tab);
         if let Outcome::Failed(error) = outcome {
             return self.refuse(tab, callback_id, error.clone());
         }
@@ -373,10 +349,11 @@ impl Host {
                 }
             }
         }
-        let version = match self.docs.get(&handle) {
-            // An unsubscribe brings no changes: the version waits until something does.
-            Some(host_doc) if host_doc.hub.is_at_head(tab) => self.tell_version(handle, tab).0,
-            Some(_) | None => None,
+        // An unsubscribe brings no changes: the version waits until something does.
+        let version = if self.docs[handle].hub.is_at_head(tab) {
+            self.tell_version(handle, tab).0
+        } else {
+            None
         };
         let result = Some(Answer::Read { snapshot, version });
         self.tell(
@@ -399,8 +376,7 @@ impl Host {
         callback_id: CallbackId,
         action: ReadAction,
     ) -> bool {
-        let host_doc = self.docs.get(&handle);
-        if !host_doc.is_some_and(|host_doc| host_doc.doc.in_hard_rollback()) {
+        if !self.docs[handle].doc.in_hard_rollback() {
             return false;
         }
         self.answer_after_fetch(handle, tab, callback_id, action);
@@ -432,9 +408,7 @@ impl Host {
         callback_id: CallbackId,
         action: ReadAction,
     ) -> bool {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return false;
-        };
+        let host_doc = &mut self.docs[handle];
         if host_doc.hub.has_state(tab) || host_doc.state.missing().is_none() {
             return false;
         }
@@ -446,14 +420,7 @@ impl Host {
     /// A tab gave its state up, perhaps over an op that cannot be applied. Gives up the state here too where it cannot
     /// be computed: the fetch that replaces it then answers the tab as well.
     pub(crate) fn give_up_unusable(&mut self, handle: DocHandle) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
-        if host_doc.state.missing().is_some() {
-            return;
-        }
-        let pending = host_doc.doc.unfinished();
-        if let Err(error) = host_doc.state.snapshot(pending, &*self.types) {
+        if let Some(error) = self.docs[handle].unusable(&*self.types) {
             self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
     }
@@ -463,14 +430,12 @@ impl Host {
         handle: DocHandle,
         tab: &TabId,
     ) -> Result<Option<TabSnapshot>, Error> {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return Ok(None);
-        };
+        let host_doc = &mut self.docs[handle];
         if host_doc.hub.has_state(tab) {
             self.catch_up(handle, tab);
             return Ok(None);
         }
-        if host_doc.doc.version().is_none() && host_doc.doc.ty().is_none() {
+        if host_doc.is_empty() {
             return Ok(None);
         }
         if host_doc.state.missing().is_some() {
@@ -478,18 +443,6 @@ impl Host {
             self.want_base(handle);
             return Ok(None);
         }
-        let pending = host_doc.doc.unfinished();
-        let (ty, data) = host_doc.state.snapshot(pending, &*self.types)?;
-        host_doc.hub.attach(tab);
-        let ty = match ty {
-            SnapshotType::Uri(uri) => Some(uri),
-            SnapshotType::Default | SnapshotType::None => None,
-        };
-        Ok(Some(TabSnapshot {
-            revision: host_doc.hub.head(),
-            life: host_doc.hub.life(tab),
-            ty,
-            data,
-        }))
+        host_doc.snapshot_for(tab, &*self.types).map(Some)
     }
 }

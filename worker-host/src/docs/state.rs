@@ -70,8 +70,8 @@ impl DocState {
     }
 
     /// Starts at a version whose data somebody else vouches for, who is not to be believed.
-    pub(crate) fn load_without_data(&mut self, ty: Option<OtType>, version: Version) {
-        self.load(ty, None);
+    pub(crate) fn load_without_data(&mut self, ty: OtType, version: Version) {
+        self.load(Some(ty), None);
         self.missing = Some(version);
     }
 

@@ -97,9 +97,7 @@ impl Host {
             }
         }
         if self.inbox.is_empty() {
-            for handle in std::mem::take(&mut self.fresh).into_values() {
-                self.touched.insert(handle);
-            }
+            self.docs.touch_fresh();
             self.settle();
         }
     }
@@ -149,7 +147,7 @@ impl Host {
 
     /// Whether the store need not be asked for the document.
     fn is_here(&self, key: &DocKey) -> bool {
-        self.by_key.contains_key(key) || self.is_unreadable(key)
+        self.docs.find(key).is_some() || self.is_unreadable(key)
     }
 
     /// Documents that have to be here before the input is carried out.

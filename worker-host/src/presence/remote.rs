@@ -155,8 +155,8 @@ impl Host {
         let Some(pending) = &remote.pending else {
             return;
         };
-        let handle = channel.doc.as_ref().and_then(|key| self.by_key.get(key));
-        let found = handle.and_then(|handle| Some((*handle, &self.docs.get(handle)?.doc)));
+        let handle = channel.doc.as_ref().and_then(|key| self.docs.find(key));
+        let found = handle.and_then(|handle| Some((handle, &self.docs.get(handle)?.doc)));
         let Some((handle, doc, version)) =
             found.and_then(|(handle, doc)| Some((handle, doc, doc.version()?)))
         else {
@@ -274,7 +274,7 @@ impl Host {
         if !self.has_presences() {
             return;
         }
-        let Some(doc) = self.docs.get(&handle).map(|host_doc| &host_doc.doc) else {
+        let Some(doc) = self.docs.get(handle).map(|host_doc| &host_doc.doc) else {
             return;
         };
         if doc.version().is_some_and(|version| version != v) {

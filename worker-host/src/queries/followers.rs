@@ -86,9 +86,9 @@ impl Host {
     }
 
     fn set_follower(&mut self, key: &DocKey, tab: &TabId, query_id: u64, follows: bool) {
-        let known = self.by_key.get(key).copied();
+        let known = self.docs.find(key);
         let handle = known.or_else(|| follows.then(|| self.open(key.clone())));
-        if let Some(host_doc) = handle.and_then(|handle| self.docs.get_mut(&handle)) {
+        if let Some(host_doc) = handle.and_then(|handle| self.docs.get_mut(handle)) {
             host_doc.hub.follow_by_query(tab, query_id, follows);
         }
     }

@@ -1,5 +1,7 @@
 //! The host's side towards the server (`lib/client/connection.js`).
 
+use std::iter;
+
 use broker::message::{ConnectionEvent, ConnectionState, DocEvent, State, ToTab, encode};
 use proxy_doc::{
     Change, DocHandle, DocKey, Entries, Error, Json, OpId, OpKind, OtType, PendingOp, Seq,
@@ -8,8 +10,9 @@ use proxy_doc::{
 
 use durable_store::record::Entry;
 
+use crate::docs::doc::HostDoc;
 use crate::host::inputs::{Input, Message};
-use crate::host::{Host, Output, ReadyState, identity};
+use crate::host::{Host, Output, ReadyState, identity, op_src};
 use crate::quarantine::{Cause, died};
 use crate::server::bulk::{Action, Bulk, single};
 use crate::server::wire::{
@@ -167,8 +170,7 @@ impl Host {
         }
         self.bulk = Some(Bulk::default());
         self.resend_queries();
-        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
-        for handle in handles {
+        for handle in self.docs.handles() {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
         self.presence_connection_changed();
@@ -198,18 +200,12 @@ impl Host {
     // ---- What documents send ----
 
     pub(crate) fn send_read(&mut self, handle: DocHandle, action: Action) {
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return;
+        let host_doc = &self.docs[handle];
+        let key = host_doc.key();
+        let version = match action {
+            Action::Fetch => host_doc.fetch_version(),
+            Action::Subscribe | Action::Unsubscribe => host_doc.doc.version(),
         };
-        let (key, mut version) = (host_doc.doc.key(), host_doc.doc.version());
-        if action == Action::Fetch {
-            let lowest = host_doc.behind.values().copied().min();
-            version = version.map(|version| lowest.map_or(version, |lowest| lowest.min(version)));
-            // A document that was created without a fetch has no version, and a snapshot would not say the op's.
-            let inflight = host_doc.doc.inflight().map(|op| &op.id);
-            let asks = inflight.is_some() && inflight == host_doc.asked_for.as_ref();
-            version = version.or(asks.then_some(Version(0)));
-        }
         match &mut self.bulk {
             Some(bulk) => bulk.add(
                 action,
@@ -224,9 +220,7 @@ impl Host {
     }
 
     pub(crate) fn send_op(&mut self, handle: DocHandle) {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return;
-        };
+        let host_doc = &mut self.docs[handle];
         let Some(op) = host_doc.doc.inflight() else {
             return;
         };
@@ -246,11 +240,10 @@ impl Host {
             create: change.create,
             del: change.del,
         });
-        let src = self.op_src().map(str::to_owned);
-        if let Some(host_doc) = self.docs.get_mut(&handle) {
-            host_doc.doc.mark_sent(src.as_deref());
-        }
-        self.sending.insert(handle);
+        let src =
+            op_src(&self.options, self.id.as_deref(), self.numbers_are_kept()).map(str::to_owned);
+        self.docs[handle].doc.mark_sent(src.as_deref());
+        self.docs.note_sending(handle);
         self.send(text);
         if let Some(said) = self.out.back_mut() {
             said.op = Some(handle);
@@ -338,7 +331,7 @@ impl Host {
             collection: collection.to_owned(),
             id: id.to_owned(),
         };
-        self.by_key.get(&key).copied()
+        self.docs.find(&key)
     }
 
     fn handle_read(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
@@ -410,12 +403,12 @@ impl Host {
         let handle = self.handle_of(&message);
         if let Some(error) = error {
             return match handle {
-                Some(handle) if self.is_of_another(handle, &message) => {
+                Some(handle) if self.docs[handle].is_of_another(&message.op_id()) => {
                     self.warn(format!(
                         "Ignoring the refusal of an op that is not on its way: {error}"
                     ));
                 }
-                Some(handle) if self.has_inflight(handle) => {
+                Some(handle) if self.docs[handle].doc.inflight().is_some() => {
                     self.handle_op_error(handle, error, message.seq);
                 }
                 Some(_) | None => self.tell_op_error(&message, &error),
@@ -430,7 +423,7 @@ impl Host {
         if self.is_nameless_ack(handle, &message) && self.ask_for_inflight(handle) {
             return self.warn("Op without src and seq: fetching".to_owned());
         }
-        if self.is_own(handle, &message) || self.take_up(handle, &message) {
+        if self.is_ack(handle, &message) {
             return self.handle_ack(handle, v, &message);
         }
         let src = message.src.take();
@@ -449,11 +442,7 @@ impl Host {
                 return;
             }
         };
-        let version = self
-            .docs
-            .get(&handle)
-            .and_then(|host_doc| host_doc.doc.version());
-        if let (Some(change), true) = (logged, version == Some(v)) {
+        if let (Some(change), true) = (logged, self.docs[handle].is_next(v)) {
             let src = src.clone();
             self.log(handle, true, || Entry::Remote { v, src, change });
         }
@@ -464,7 +453,7 @@ impl Host {
     /// them, and say the version.
     fn ask_for_op(&mut self, handle: DocHandle, message: &Incoming) {
         self.warn("Op without a version: fetching".to_owned());
-        if !self.is_own(handle, message) {
+        if !self.docs[handle].is_inflight(&message.op_id()) {
             self.act(handle, |doc, up| doc.fetch(up, None));
         } else if !self.ask_for_inflight(handle) {
             let message = "The server acknowledged an op without saying its version";
@@ -476,15 +465,15 @@ impl Host {
     /// Whether the message may be the acknowledgement of the inflight op, without the identity that would say so.
     fn is_nameless_ack(&self, handle: DocHandle, message: &Incoming) -> bool {
         let is_empty = message.op.is_none() && message.create.is_none() && message.del.is_none();
-        is_empty && (message.src.is_none() || message.seq.is_none()) && self.has_inflight(handle)
+        is_empty
+            && (message.src.is_none() || message.seq.is_none())
+            && self.docs[handle].doc.inflight().is_some()
     }
 
     /// Fetches the ops from the document's version on, to find the inflight one among them. Says whether that is new:
     /// a server that answers no better is not asked for ever.
     fn ask_for_inflight(&mut self, handle: DocHandle) -> bool {
-        let Some(host_doc) = self.docs.get_mut(&handle) else {
-            return false;
-        };
+        let host_doc = &mut self.docs[handle];
         let id = host_doc.doc.inflight().map(|op| op.id.clone());
         if host_doc.asked_for == id {
             return false;
@@ -502,17 +491,12 @@ impl Host {
         src: Option<&str>,
         change: &Result<Change, Error>,
     ) {
-        let (Some(host_doc), Ok(change)) = (self.docs.get(&handle), change) else {
+        let host_doc = &self.docs[handle];
+        let tabs = host_doc.tabs_lacking(v);
+        let Ok(change) = change else {
             return;
         };
-        let lacks = |(_, at): &(&TabId, &Version)| **at == v;
-        let tabs: Vec<TabId> = host_doc
-            .behind
-            .iter()
-            .filter(lacks)
-            .map(|(tab, _)| tab.clone())
-            .collect();
-        if tabs.is_empty() || host_doc.doc.version() <= Some(v) {
+        if tabs.is_empty() {
             return;
         }
         let ty = host_doc.doc.ty().cloned();
@@ -523,9 +507,7 @@ impl Host {
             return;
         };
         for tab in tabs {
-            if let Some(host_doc) = self.docs.get_mut(&handle) {
-                host_doc.behind.insert(tab.clone(), v.next());
-            }
+            self.docs[handle].behind.insert(tab.clone(), v.next());
             let event = DocEvent::Past {
                 version: v,
                 src: src.map(str::to_owned),
@@ -543,32 +525,13 @@ impl Host {
         src: Option<String>,
         kind: OpKind,
     ) {
-        let next = self
-            .docs
-            .get(&handle)
-            .is_some_and(|host_doc| host_doc.doc.version() == Some(v));
-        if let (true, Err(error)) = (next, self.commit(handle, next, &kind)) {
-            self.act(handle, |doc, up| doc.hard_rollback(up, error));
-            return;
+        let host_doc = &mut self.docs[handle];
+        if host_doc.is_next(v)
+            && let Err(error) = host_doc.commit(&kind, &*self.types)
+        {
+            return self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
         self.act(handle, |doc, up| doc.handle_op(up, v, v.next(), src, kind));
-    }
-
-    /// The confirmed state takes what the server committed.
-    fn commit(&mut self, handle: DocHandle, is_next: bool, kind: &OpKind) -> Result<(), Error> {
-        let created = match kind {
-            OpKind::Create { type_name, .. } => self.types.resolve(type_name),
-            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
-        };
-        match self.docs.get_mut(&handle).filter(|_| is_next) {
-            Some(host_doc) => host_doc.state.commit(kind, created),
-            None => Ok(()),
-        }
-    }
-
-    pub(crate) fn has_inflight(&self, handle: DocHandle) -> bool {
-        let host_doc = self.docs.get(&handle);
-        host_doc.is_some_and(|host_doc| host_doc.doc.inflight().is_some())
     }
 
     /// The server refused an op that this host did not send: the application may have written it to the socket. The
@@ -586,33 +549,26 @@ impl Host {
 
     /// The server refused the inflight op.
     fn handle_op_error(&mut self, handle: DocHandle, error: Error, seq: Option<Seq>) {
-        let inflight = |host: &Self| {
-            let host_doc = host.docs.get(&handle)?;
-            host_doc.doc.inflight().cloned()
-        };
-        let refused = inflight(self).filter(|_| !error.is(codes::ERR_NO_OP));
-        let Some(refused) = refused else {
-            self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
-            return;
+        let refused = self.docs[handle].doc.inflight().cloned();
+        let Some(refused) = refused.filter(|_| !error.is(codes::ERR_NO_OP)) else {
+            return self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
         };
         self.rewrite(handle);
-        let keeps = |host_doc: &crate::host::HostDoc| {
-            let doc = &host_doc.doc;
-            host_doc.state.missing().is_none() && doc.version().is_some() && !doc.can_undo()
-        };
-        let keeps = self.options.keeps_pending && self.docs.get(&handle).is_some_and(keeps);
+        let HostDoc { doc, state, .. } = &self.docs[handle];
+        let keeps = self.options.keeps_pending
+            && state.missing().is_none()
+            && doc.version().is_some()
+            && !doc.can_undo();
         if keeps && self.rebuild(handle, &error, 0..1) {
             return self.run();
         }
-        let gives_up = self.docs.get(&handle).map(|host_doc| host_doc.doc.life());
+        let doc = &self.docs[handle].doc;
+        let life = doc.life();
         let cause = error.clone();
         // What the store holds may be sent by a later life, and nobody can tell that life of this: it would
         // not know the ops after it again.
         let lost = self.store.as_ref().is_some_and(|store| !store.is_durable());
-        let others = self
-            .docs
-            .get(&handle)
-            .is_some_and(|host_doc| host_doc.doc.unfinished().count() > 1);
+        let others = doc.unfinished().count() > 1;
         // The server began anew, or was restored from a backup. A client that reloads loses its state and starts
         // again; what is kept would be refused for ever.
         let ahead = codes::ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT;
@@ -625,52 +581,33 @@ impl Host {
             }
         });
         // What is given up together with the document is kept there.
-        if self.docs.get(&handle).map(|host_doc| host_doc.doc.life()) == gives_up {
+        if self.docs[handle].doc.life() == life {
             self.keep_letters(handle, &[refused], &cause);
         }
     }
 
-    pub(crate) fn is_own(&self, handle: DocHandle, message: &Incoming) -> bool {
-        let inflight = self
-            .docs
-            .get(&handle)
-            .and_then(|host_doc| host_doc.doc.inflight());
-        inflight.is_some_and(|op| op.id.src == message.src && op.id.seq == message.seq)
-    }
-
-    /// The answer to an op that was sent again, and whose end came out otherwise.
-    pub(crate) fn is_of_another(&self, handle: DocHandle, message: &Incoming) -> bool {
-        let host_doc = self.docs.get(&handle);
-        let inflight = host_doc.and_then(|host_doc| host_doc.doc.inflight());
-        inflight.is_some_and(|op| {
-            message.seq.is_some()
-                && message.src.is_some()
-                && !self.is_own(handle, message)
-                && op.id.src.is_some()
-        })
+    /// Whether the message acknowledges the inflight op, or one of an earlier life that is the inflight one from now on.
+    pub(crate) fn is_ack(&mut self, handle: DocHandle, message: &Incoming) -> bool {
+        let id = message.op_id();
+        self.docs[handle].is_inflight(&id) || self.take_up(handle, message.v, &id)
     }
 
     /// An earlier life sent an op that waits here to be sent again, and the server committed it: makes it
     /// the inflight one.
-    pub(crate) fn take_up(&mut self, handle: DocHandle, message: &Incoming) -> bool {
-        let id = OpId {
-            src: message.src.clone(),
-            seq: message.seq,
-        };
-        let doc = self.docs.get(&handle).map(|host_doc| &host_doc.doc);
+    fn take_up(&mut self, handle: DocHandle, v: Option<Version>, id: &OpId) -> bool {
+        let doc = &self.docs[handle].doc;
         // What comes too early is asked for again.
-        let doc = doc.filter(|doc| doc.version().is_some() && doc.version() == message.v);
-        let can = doc.and_then(|doc| doc.can_take_up(&id));
-        let Some(can) = can.filter(|_| id.seq.is_some()) else {
+        let is_next = id.seq.is_some() && doc.version().is_some() && doc.version() == v;
+        let Some(can) = doc.can_take_up(id).filter(|_| is_next) else {
             return false;
         };
         self.act(handle, |doc, up| {
             if can {
-                doc.take_up(up, &id);
+                doc.take_up(up, id);
             } else {
                 let message =
                     "Another op was committed before this one, which may be committed or not";
-                doc.give_up_others(up, &id, Error::new(codes::ERR_HOST_LOST, message));
+                doc.give_up_others(up, id, Error::new(codes::ERR_HOST_LOST, message));
             }
         });
         true
@@ -683,12 +620,11 @@ impl Host {
         v: Version,
         change: Result<Change, Error>,
     ) -> Result<OpKind, Error> {
-        let Some(doc) = self.docs.get(&handle).map(|host_doc| &host_doc.doc) else {
-            return Ok(OpKind::Noop);
-        };
-        if doc.version() != Some(v) {
+        let host_doc = &self.docs[handle];
+        if !host_doc.is_next(v) {
             return Ok(OpKind::Noop);
         }
+        let doc = &host_doc.doc;
         match change?.read(doc.ty(), &*self.types) {
             Err(error) if error.is(codes::ERR_OT_OP_BADLY_FORMED) => {
                 Err(Error::new(codes::ERR_OT_OP_NOT_APPLIED, error.message))
@@ -698,9 +634,7 @@ impl Host {
     }
 
     fn handle_ack(&mut self, handle: DocHandle, v: Version, message: &Incoming) {
-        let Some(host_doc) = self.docs.get(&handle) else {
-            return;
-        };
+        let host_doc = &self.docs[handle];
         let sent = match host_doc.doc.inflight() {
             Some(op) if self.has_presences() => Some(op.kind.clone()),
             Some(_) | None => None,
@@ -719,10 +653,7 @@ impl Host {
         if let Some(kind) = sent {
             self.cache_op_for_presence(handle, v, &kind, message.src.as_deref());
         }
-        let is_next = self
-            .docs
-            .get(&handle)
-            .is_some_and(|host_doc| host_doc.doc.is_next(v));
+        let is_next = self.docs[handle].doc.is_next(v);
         if let (true, Some(id), Ok(changes)) = (is_next, id, changes) {
             // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
             // would create it again. And what the server added is a revision, to be kept first.
@@ -738,7 +669,7 @@ impl Host {
 
     /// The type of the document that the inflight op leaves.
     pub(crate) fn type_of_ack(&self, handle: DocHandle) -> Option<OtType> {
-        let doc = &self.docs.get(&handle)?.doc;
+        let doc = &self.docs[handle].doc;
         let created = doc.inflight().and_then(|op| match &op.kind {
             OpKind::Create { type_name, .. } => self.types.resolve(type_name),
             OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
@@ -753,21 +684,16 @@ impl Host {
         v: Version,
         fixups: Result<Vec<OpKind>, Error>,
     ) {
-        let own = self.docs.get(&handle).and_then(|host_doc| {
-            let is_next = host_doc.doc.is_next(v);
-            let op = host_doc.doc.inflight().filter(|_| is_next);
-            op.map(|op| op.kind.clone())
-        });
-        let mut kinds: Vec<&OpKind> = own.iter().collect();
-        if own.is_some() {
-            kinds.extend(fixups.iter().flatten());
-        }
-        let kept: Result<(), Error> = kinds
-            .into_iter()
-            .try_for_each(|kind| self.commit(handle, true, kind));
-        if let Err(error) = kept {
-            self.act(handle, |doc, up| doc.hard_rollback(up, error));
-            return;
+        let host_doc = &mut self.docs[handle];
+        let inflight = host_doc.doc.inflight();
+        let own = inflight
+            .filter(|_| host_doc.doc.is_next(v))
+            .map(|op| op.kind.clone());
+        if let Some(own) = own {
+            let mut kinds = iter::once(&own).chain(fixups.iter().flatten());
+            if let Err(error) = kinds.try_for_each(|kind| host_doc.commit(kind, &*self.types)) {
+                return self.act(handle, |doc, up| doc.hard_rollback(up, error));
+            }
         }
         self.act(handle, |doc, up| match fixups {
             Ok(fixups) => doc.handle_ack(up, v, fixups),

@@ -1,7 +1,7 @@
 //! ShareDB's wire protocol, 1.2: what goes to the server, and what comes back (`lib/agent.js`).
 
 use proxy_doc::{
-    Change, Code, Create, Entries, Error, Json, ParseError, ReadJson, Reader, Seq, Snapshot,
+    Change, Code, Create, Entries, Error, Json, OpId, ParseError, ReadJson, Reader, Seq, Snapshot,
     Version, present, read_json, wire,
 };
 
@@ -123,6 +123,14 @@ fn refusal(reader: &mut Reader<'_>) -> Option<Option<WireError>> {
 }
 
 impl Incoming {
+    /// The identity of the op that the message brings, acknowledges or refuses.
+    pub(crate) fn op_id(&self) -> OpId {
+        OpId {
+            src: self.src.clone(),
+            seq: self.seq,
+        }
+    }
+
     /// The id of a query or a snapshot request.
     pub(crate) fn number(&self) -> Option<u64> {
         self.id.as_ref()?.count()

@@ -7,23 +7,14 @@
 
 use std::collections::VecDeque;
 
+use broker::message::DocEvent;
+use durable_store::record::Author;
 use proxy_doc::{
     Change, Error, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes, server_transform,
 };
 
-use broker::message::DocEvent;
-
 /// Entries of a history above which stretches that no tab can name are composed, by default.
 pub(crate) const MAX_LOG: usize = 512;
-
-/// Who made a change, for the tabs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Author {
-    /// The tab.
-    pub(crate) tab: TabId,
-    /// Its number of the op.
-    pub(crate) seq: Seq,
-}
 
 /// One change of the document.
 #[derive(Clone, Debug)]
