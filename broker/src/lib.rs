@@ -5,4 +5,3 @@
 //! What it refuses to do: know the ShareDB server, touch a port, run user code.
 
 pub mod message;
-mod names;

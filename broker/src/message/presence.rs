@@ -3,7 +3,7 @@
 //! A value on a document's channel is valid at a revision of the host: the receiver moves it along
 //! with the ops that it has beyond that.
 
-use proxy_doc::{DocKey, Error, Json, Revision, TabId};
+use proxy_doc::{DocKey, Error, Json, Revision, TabId, wire};
 
 use super::CallbackId;
 
@@ -17,6 +17,12 @@ pub struct PresenceSubscription {
     /// Names the answer, which comes when the server has answered.
     pub callback_id: CallbackId,
 }
+
+wire!(struct PresenceSubscription {
+    channel = "channel";
+    doc = "doc";
+    callback_id = "callbackId";
+});
 
 /// The tab shows something on a channel.
 #[derive(Debug)]
@@ -35,6 +41,15 @@ pub struct PresenceSubmit {
     pub callback_id: CallbackId,
 }
 
+wire!(struct PresenceSubmit {
+    channel = "channel";
+    doc = "doc";
+    id = "id";
+    value = "value";
+    revision = "revision";
+    callback_id = "callbackId";
+});
+
 /// Something that happened on a channel.
 #[derive(Debug)]
 pub enum PresenceEvent {
@@ -48,6 +63,11 @@ pub enum PresenceEvent {
         error: Error,
     },
 }
+
+wire!(enum PresenceEvent {
+    Update = "update" (PresenceUpdate),
+    Error = "error" { id = "id"; error = "error" },
+});
 
 /// What somebody else shows.
 #[derive(Clone, Debug)]
@@ -64,3 +84,11 @@ pub struct PresenceUpdate {
     /// The tab that shows it, where it is one of this host's.
     pub tab: Option<TabId>,
 }
+
+wire!(struct PresenceUpdate {
+    id = "id";
+    value = "value";
+    revision = "revision";
+    src = "src";
+    tab = "tab";
+});

@@ -1,6 +1,6 @@
 //! What tabs and the host say about the durable store.
 
-use proxy_doc::{Change, DocKey, Error, Revision, Seq, Version};
+use proxy_doc::{Change, DocKey, Error, Revision, Seq, Version, wire};
 
 /// A document that a tab holds when it comes to another host.
 #[derive(Debug)]
@@ -20,6 +20,16 @@ pub struct Resumed {
     /// The ops that were accepted, and whose end the tab does not know.
     pub accepted: Vec<Seq>,
 }
+
+wire!(struct Resumed {
+    key = "doc";
+    revision = "revision";
+    line = "line";
+    life = "life" or 0;
+    live = "live";
+    inflight = "inflight";
+    accepted = "accepted" or Vec::new();
+});
 
 impl Resumed {
     /// Whether the tab does not know how the op ended.
@@ -68,6 +78,17 @@ pub enum StorageEvent {
     Wiped,
 }
 
+wire!(enum StorageEvent {
+    State = "state" (StorageState),
+    Queue = "queue" { size = "size"; auto_flush = "autoFlush" },
+    Inventory = "inventory" { docs = "docs"; gone = "gone" or Vec::new(); whole = "whole" },
+    Letters = "letters" { letters = "letters"; gone = "gone" or Vec::new(); whole = "whole" },
+    Persisting = "persisting" (Vec<StoredDoc>),
+    Persisted = "persisted" (Vec<StoredDoc>),
+    WriteFailed = "write failed" (Error),
+    Wiped = "wiped",
+});
+
 /// What the store is.
 #[derive(Clone, Debug)]
 pub struct StorageState {
@@ -83,6 +104,14 @@ pub struct StorageState {
     pub reason: Option<Error>,
 }
 
+wire!(struct StorageState {
+    line = "line";
+    mode = "mode" or String::new();
+    durable = "durable";
+    kept = "kept";
+    reason = "reason";
+});
+
 /// A document that the store has.
 #[derive(Clone, Debug)]
 pub struct StoredDoc {
@@ -93,6 +122,12 @@ pub struct StoredDoc {
     /// Whether it has ops that the server has not acknowledged.
     pub pending: bool,
 }
+
+wire!(struct StoredDoc {
+    key = "doc";
+    version = "v";
+    pending = "p";
+});
 
 /// An op that was refused or given up.
 #[derive(Clone, Debug)]
@@ -108,3 +143,11 @@ pub struct DeadLetter {
     /// The server's version that it stood on, where that is known.
     pub version: Option<Version>,
 }
+
+wire!(struct DeadLetter {
+    number = "number";
+    key = "doc";
+    change = "change";
+    error = "error";
+    version = "version";
+});

@@ -1,0 +1,197 @@
+//! One document of the host: a client towards the server, a server towards the tabs.
+//!
+//! It holds together the three parts that each know one side of the document: the OT client (`doc`), the history that
+//! tabs follow (`hub`), and the confirmed data (`state`). Beside them stands what tabs are owed: how their ops ended,
+//! reads that wait for data, and past ops that they asked for again.
+//!
+//! What it refuses to do: send anything, or know which tabs are registered.
+
+use broker::message::{CallbackId, ReadAction, TabSnapshot};
+use durable_store::record::{Author, RecordedOutcome};
+use proxy_doc::{
+    Doc, DocKey, Edge, Error, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types, Version,
+};
+
+use super::state::DocState;
+use crate::tabs::hub::Hub;
+
+/// A document: a client towards the server, a server towards the tabs.
+pub(crate) struct HostDoc {
+    /// The OT client: what is confirmed, inflight and pending.
+    pub(crate) doc: Doc,
+    /// The history in revisions, and how far each tab is in it.
+    pub(crate) hub: Hub,
+    /// The confirmed data.
+    pub(crate) state: DocState,
+    /// Reads that wait for data which is not here; see [`DocState::missing`].
+    pub(crate) parked: Vec<(TabId, CallbackId, ReadAction)>,
+    /// The missing data was asked for.
+    pub(crate) base_asked: bool,
+    /// How ops ended whose tabs have not confirmed that they know.
+    pub(crate) outcomes: Vec<RecordedOutcome>,
+    /// The highest seq taken of each tab. An op with this seq or a lower one is a resend, and is dropped.
+    pub(crate) seen: Map<TabId, Seq>,
+    /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
+    pub(crate) behind: Map<TabId, Version>,
+    /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
+    pub(crate) asked_for: Option<OpId>,
+}
+
+impl HostDoc {
+    /// A document to which nothing has happened. `max_log`: see [`Hub::new`].
+    pub(crate) fn new(key: DocKey, max_log: usize) -> Self {
+        Self {
+            doc: Doc::new(key, Edge::Host),
+            hub: Hub::new(max_log),
+            state: DocState::default(),
+            parked: Vec::new(),
+            base_asked: false,
+            outcomes: Vec::new(),
+            seen: Map::new(),
+            behind: Map::new(),
+            asked_for: None,
+        }
+    }
+
+    /// The document's key.
+    pub(crate) fn key(&self) -> &DocKey {
+        self.doc.key()
+    }
+
+    // ---- Towards the server ----
+
+    /// Whether an op that the server committed at `v` is the next one for the confirmed state.
+    pub(crate) fn is_next(&self, v: Version) -> bool {
+        self.doc.version() == Some(v)
+    }
+
+    /// Whether an acknowledgement or a refusal under this identity is of the inflight op.
+    pub(crate) fn is_inflight(&self, id: &OpId) -> bool {
+        self.doc.inflight().is_some_and(|op| op.id == *id)
+    }
+
+    /// Whether an answer under this identity is of another op than the inflight one: of an op that was sent again, and
+    /// whose end came out otherwise.
+    pub(crate) fn is_of_another(&self, id: &OpId) -> bool {
+        self.doc.inflight().is_some_and(|op| {
+            let named = id.src.is_some() && id.seq.is_some();
+            named && op.id.src.is_some() && op.id != *id
+        })
+    }
+
+    /// The version to fetch from: the lowest that a tab lacks ops of. `None`: the server gives a snapshot.
+    pub(crate) fn fetch_version(&self) -> Option<Version> {
+        let lowest = self.behind.values().copied().min();
+        let version = self.doc.version();
+        let version = version.map(|version| lowest.map_or(version, |lowest| lowest.min(version)));
+        // A document that was created without a fetch has no version, and a snapshot would not say the op's.
+        let inflight = self.doc.inflight().map(|op| &op.id);
+        let asks = inflight.is_some() && inflight == self.asked_for.as_ref();
+        version.or(asks.then_some(Version(0)))
+    }
+
+    /// The tabs that lack the op at `v`, which is in the state here.
+    pub(crate) fn tabs_lacking(&self, v: Version) -> Vec<TabId> {
+        if self.doc.version() <= Some(v) {
+            return Vec::new();
+        }
+        let lacking = self.behind.iter().filter(|(_, at)| **at == v);
+        lacking.map(|(tab, _)| tab.clone()).collect()
+    }
+
+    /// The confirmed data takes an op that the server committed.
+    ///
+    /// # Errors
+    /// As [`DocState::commit`].
+    pub(crate) fn commit(&mut self, kind: &OpKind, types: &dyn Types) -> Result<(), Error> {
+        let created = match kind {
+            OpKind::Create { type_name, .. } => types.resolve(type_name),
+            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
+        };
+        self.state.commit(kind, created)
+    }
+
+    // ---- Towards the tabs ----
+
+    /// Whether an op of the tab was taken before, by this host or by one before it: the tab learns that from the log.
+    pub(crate) fn is_taken(&self, tab: &TabId, seq: Seq) -> bool {
+        self.seen.get(tab).is_some_and(|last| seq <= *last)
+    }
+
+    /// Keeps how these ops ended until the tab has confirmed that it knows.
+    pub(crate) fn keep_outcomes(&mut self, tab: &TabId, seqs: &[Seq], outcome: &Outcome) {
+        let outcomes = seqs.iter().map(|seq| RecordedOutcome {
+            author: Author {
+                tab: tab.clone(),
+                seq: *seq,
+            },
+            outcome: outcome.clone(),
+        });
+        self.outcomes.extend(outcomes);
+    }
+
+    /// The tab has confirmed that it knows how these ops ended.
+    pub(crate) fn forget_outcomes(&mut self, tab: &TabId, seqs: &[Seq]) {
+        let is_known = |author: &Author| author.tab == *tab && seqs.contains(&author.seq);
+        self.outcomes.retain(|kept| !is_known(&kept.author));
+    }
+
+    /// The tab does not follow the document any more. Says whether it was the last one that did.
+    pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
+        let was_live = self.hub.remove(tab);
+        self.behind.remove(tab);
+        was_live && !self.hub.is_live()
+    }
+
+    /// The tab is gone for good: nobody asks how its ops ended, or sends them again.
+    pub(crate) fn forget_tab(&mut self, tab: &TabId) {
+        self.seen.remove(tab);
+        self.outcomes.retain(|kept| kept.author.tab != *tab);
+    }
+
+    /// Whether the document is here as the server has it, or as good as can be had offline.
+    pub(crate) fn can_answer(&self, connected: bool) -> bool {
+        let doc = &self.doc;
+        let loaded = doc.version().is_some() && doc.subscribed();
+        // One that was created offline has no version yet.
+        let as_good = doc.version().is_some() || doc.ty().is_some();
+        !doc.in_hard_rollback() && (loaded || (as_good && !connected))
+    }
+
+    /// Whether there is nothing that a tab could be given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.doc.version().is_none() && self.doc.ty().is_none()
+    }
+
+    /// A snapshot with all pending ops for a tab, which stands at the head from then on. Nothing may be
+    /// [`DocState::missing`].
+    ///
+    /// # Errors
+    /// As [`DocState::snapshot`].
+    pub(crate) fn snapshot_for(
+        &mut self,
+        tab: &TabId,
+        types: &dyn Types,
+    ) -> Result<TabSnapshot, Error> {
+        let (ty, data) = self.state.snapshot(self.doc.unfinished(), types)?;
+        self.hub.attach(tab);
+        let ty = match ty {
+            SnapshotType::Uri(uri) => Some(uri),
+            SnapshotType::Default | SnapshotType::None => None,
+        };
+        Ok(TabSnapshot {
+            revision: self.hub.head(),
+            life: self.hub.life(tab),
+            ty,
+            data,
+        })
+    }
+
+    /// Whether the snapshot cannot be computed, because an op here does not apply: why.
+    pub(crate) fn unusable(&mut self, types: &dyn Types) -> Option<Error> {
+        if self.state.missing().is_some() {
+            return None;
+        }
+        self.state.snapshot(self.doc.unfinished(), types).err()
+    }
+}
