@@ -106,6 +106,24 @@ pub enum OpKind {
 }
 
 impl OpKind {
+    /// Moves a presence value along with this change of a document of type `ty`. `null` is no value: `null` stays `null`,
+    /// and no value outlives a create or a deletion. `is_own`: whoever gave the value made the change.
+    ///
+    /// # Errors
+    /// As [`OtType::transform_presence`].
+    pub fn move_presence(
+        &self,
+        ty: Option<&OtType>,
+        value: &Json,
+        is_own: bool,
+    ) -> Result<Json, Error> {
+        match (self, ty) {
+            (Self::Edit(edit), Some(ty)) => ty.transform_presence(value, &edit.to_text(), is_own),
+            (Self::Create { .. } | Self::Del, _) => Ok(Json::trusted("null")),
+            (Self::Edit(_), None) | (Self::Noop, _) => Ok(value.clone()),
+        }
+    }
+
     /// About how many bytes of JSON it takes.
     pub fn size(&self) -> usize {
         match self {

@@ -25,11 +25,12 @@ const MAX_UNCONFIRMED: usize = 4096;
 use crate::docs::Docs;
 use crate::docs::doc::HostDoc;
 use crate::log;
+use crate::presence::Presences;
 pub use crate::quarantine::{Cause, Doing};
 use crate::server::bulk::Bulk;
 use crate::server::reconnect::Reconnect;
 use crate::tabs::hub::MAX_LOG;
-use crate::{inbox, presence, queries, snapshots};
+use crate::{inbox, queries, snapshots};
 
 /// What a host is for.
 #[derive(Clone, Debug)]
@@ -155,7 +156,7 @@ pub struct Host {
     pub(crate) next_query_id: u64,
     pub(crate) past_snapshots: Map<u64, snapshots::PastSnapshot>,
     pub(crate) next_snapshot_id: u64,
-    pub(crate) presences: presence::Presences,
+    pub(crate) presences: Presences,
     /// What the driver is to do at once.
     pub(crate) now: VecDeque<Output>,
     /// What is said, in order.
@@ -277,7 +278,7 @@ impl Host {
             next_query_id: 1,
             past_snapshots: Map::new(),
             next_snapshot_id: 1,
-            presences: presence::Presences::default(),
+            presences: Presences::default(),
             now: VecDeque::new(),
             out: VecDeque::new(),
             store,
@@ -456,7 +457,7 @@ impl Host {
 
     /// After an input: tells versions that moved silently, and forgets documents without a use.
     pub(crate) fn settle(&mut self) {
-        self.settle_presences();
+        self.with_presence(Presences::settle);
         self.close_unused();
         self.send_held();
         for handle in self.docs.take_touched() {
@@ -502,7 +503,7 @@ impl Host {
             && !doc.has_pending()
             && !doc.want_subscribe()
             && !self.is_result(doc.key())
-            && !self.has_presence(doc.key());
+            && !self.presences.uses(doc.key());
         if unused && self.may_forget(handle) {
             let key = self.docs[handle].key();
             self.draining.retain(|drained| drained != key);

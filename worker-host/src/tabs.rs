@@ -106,8 +106,12 @@ impl Host {
             ToHost::Query(request) => self.create_query(tab, request),
             ToHost::DestroyQuery { query_id } => self.destroy_query(tab, query_id),
             ToHost::FetchSnapshot(request) => self.fetch_past_snapshot(tab, request),
-            ToHost::PresenceSubscribe(request) => self.subscribe_presence(tab, request),
-            ToHost::PresenceUnsubscribe(request) => self.unsubscribe_presence(tab, request),
+            ToHost::PresenceSubscribe(request) => {
+                self.with_presence(|presences, _| presences.subscribe(tab, request));
+            }
+            ToHost::PresenceUnsubscribe(request) => {
+                self.with_presence(|presences, _| presences.unsubscribe(tab, request));
+            }
             ToHost::PresenceSubmit(submit) => self.submit_presence(tab, submit),
             ToHost::GetBulk {
                 collection,
@@ -183,7 +187,7 @@ impl Host {
             .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
         self.leave_pongs(tab);
         self.leave_queries(tab);
-        self.leave_presences(tab);
+        self.with_presence(|presences, view| presences.tab_gone(tab, view));
         self.start_bulk();
         for handle in self.docs.handles() {
             self.leave_doc(handle, tab);
@@ -345,7 +349,7 @@ impl Host {
                     self.catch_up(handle, tab);
                 }
             }
-            self.refresh_presences(tab);
+            self.with_presence(|presences, _| presences.refresh(tab));
         }
     }
 

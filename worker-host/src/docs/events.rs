@@ -68,8 +68,9 @@ impl Host {
             Source::Local(_) => None,
             Source::Remote => host_doc.doc.version(),
         };
-        self.move_presences(handle, &kind, ty.as_ref(), author.as_ref());
-        let host_doc = &mut self.docs[handle];
+        let moved_by = author.as_ref().map(|author| &author.tab);
+        self.presences
+            .move_locals(host_doc.key(), &kind, ty.as_ref(), moved_by);
         host_doc.hub.push(Entry {
             kind,
             ty,

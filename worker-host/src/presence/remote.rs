@@ -1,37 +1,39 @@
-//! What other sessions show (`lib/client/presence/remote-*.js`).
+//! Values of other sessions (`lib/client/presence/remote-*.js`).
 //!
-//! A value on a document's channel comes with a version of the server. It is shown when the host's
-//! document stands there with nothing pending: the host fetches where it is behind, and brings an
-//! old value along with the ops that it saw since. The tabs get it with the host's revision.
+//! A value on a document's channel comes with a version of the server. It is shown when the host's document stands at
+//! that version with nothing pending: the document is fetched where it is behind, and an old value is moved along with
+//! the ops that the host has seen since.
 
-use broker::message::{PresenceEvent, PresenceUpdate, ToTab};
-use proxy_doc::{DocHandle, Error, Json, Map, OpKind, TabId, Version, codes};
+use broker::message::PresenceUpdate;
+use proxy_doc::{DocKey, Error, Json, Map, OpKind, Version, codes};
 
-use super::null;
-use crate::host::Host;
+use super::{Event, Presences, View, null};
 use crate::server::wire::Incoming;
 
-/// Ops kept for values that lag, per presence id. One that lags more is asked for again.
+/// Ops kept for values that lag, per presence id. A value that lags more is asked for again.
 const MAX_CACHED_OPS: usize = 256;
 
-/// What another session shows under one presence id.
+/// The value of another session under one presence id.
 #[derive(Default)]
-pub(crate) struct Remote {
-    /// The presence version that was shown last.
-    version: Option<u64>,
+pub(super) struct Remote {
+    /// Presence version (`pv`) of the value that was shown last.
+    shown: Option<u64>,
+    /// The value that is to be shown next.
     pending: Option<Update>,
-    /// The document's ops since the value was found to be old, by the version they are based on.
+    /// The document's ops since the pending value was found to be old, by the version that each is based on. A create
+    /// is kept as a deletion: either takes the value away.
     ops: Option<Map<Version, CachedOp>>,
 }
 
 impl Remote {
     /// The document was loaded anew.
-    pub(crate) fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.pending = None;
         self.ops = None;
     }
 }
 
+/// A value as it came.
 struct Update {
     pv: u64,
     v: Option<Version>,
@@ -40,43 +42,33 @@ struct Update {
     src: Option<String>,
 }
 
-/// An op as the server has it.
+/// A committed op.
 struct CachedOp {
-    change: CachedChange,
+    kind: OpKind,
     src: Option<String>,
 }
 
-enum CachedChange {
-    Edit(Json),
-    Noop,
-    /// The document was created or deleted.
-    Void,
-}
-
-impl Host {
-    pub(crate) fn handle_presence(&mut self, mut message: Incoming, error: Option<Error>) {
-        let Some(name) = message.ch.take() else {
-            return;
-        };
-        match message.a.as_str() {
-            "p" => self.handle_presence_value(&name, message, error),
-            "pr" => self.handle_presence_request(&name, error),
-            _ => self.handle_presence_subscription(&name, message.seq.map(|seq| seq.0), error),
-        }
-    }
-
-    fn handle_presence_value(&mut self, name: &str, message: Incoming, error: Option<Error>) {
+impl Presences {
+    /// The server answered a value of this session, or brings one of another.
+    pub(super) fn handle_value(
+        &mut self,
+        name: &str,
+        message: Incoming,
+        error: Option<Error>,
+        own_src: Option<&str>,
+        view: &View<'_>,
+    ) {
         let pv = message.pv;
         let id = message.id.as_ref().and_then(Json::string);
         let id = id.as_deref();
-        let is_own = error.is_some() || message.src.as_deref() == self.id.as_deref();
+        let is_own = error.is_some() || message.src.as_deref() == own_src;
         if let (true, Some(id), Some(pv)) = (is_own, id, pv)
-            && self.acknowledge_presence(name, id, pv, error.as_ref())
+            && self.acknowledge(name, id, pv, error.as_ref())
         {
             return;
         }
         if let Some(error) = error {
-            return self.tell_presence_error(name, id, &error);
+            return self.fail(name, id, error);
         }
         let (Some(id), Some(pv), false) = (id, pv, is_own) else {
             return;
@@ -88,50 +80,27 @@ impl Host {
             value: message.p.unwrap_or_else(null),
             src: message.src,
         };
-        self.receive_presence(name, id, update);
+        self.receive(name, id, update, view);
     }
 
-    /// An error that no request waits for: of a message that the application sent by itself, or of
-    /// the server's middleware for what comes from others.
-    pub(crate) fn tell_presence_error(&mut self, name: &str, id: Option<&str>, error: &Error) {
-        let channel = self.presences.channels.get(name);
-        let subscribed = channel.map(|channel| channel.tabs.iter().cloned().collect());
-        let mut tabs: Vec<TabId> = subscribed.unwrap_or_default();
-        if tabs.is_empty() {
-            tabs = self.tabs.keys().cloned().collect();
-        }
-        for tab in tabs {
-            let event = PresenceEvent::Error {
-                id: id.map(str::to_owned),
-                error: error.clone(),
-            };
-            let channel = name.to_owned();
-            self.tell(&tab, ToTab::Presence { channel, event });
-        }
-    }
-
-    fn receive_presence(&mut self, name: &str, id: &str, update: Update) {
-        let channel = self.presences.channels.get_mut(name);
+    fn receive(&mut self, name: &str, id: &str, update: Update, view: &View<'_>) {
+        let channel = self.channels.get_mut(name);
         let Some(channel) = channel.filter(|channel| !channel.tabs.is_empty()) else {
             return;
         };
         let remote = channel.remotes.or_default(id.to_owned());
         let newest = remote.pending.as_ref().map(|pending| pending.pv);
-        let newest = newest.or(remote.version.filter(|_| channel.doc.is_none()));
+        let newest = newest.or(remote.shown.filter(|_| channel.doc.is_none()));
         if newest.is_some_and(|newest| update.pv < newest) {
             return;
         }
         remote.pending = Some(update);
-        if channel.doc.is_none() {
-            self.show_remote(name, id);
-        } else {
-            self.show_when_current(name, id);
-        }
+        self.show_when_current(name, id, view);
     }
 
-    /// Looks again at all values of a channel whose document has moved.
-    pub(crate) fn show_pending_remotes(&mut self, name: &str) {
-        let Some(channel) = self.presences.channels.get(name) else {
+    /// Looks again at all pending values of a channel whose document has moved.
+    pub(super) fn show_pending(&mut self, name: &str, view: &View<'_>) {
+        let Some(channel) = self.channels.get(name) else {
             return;
         };
         let pending = channel
@@ -140,14 +109,17 @@ impl Host {
             .filter(|(_, remote)| remote.pending.is_some());
         let ids: Vec<String> = pending.map(|(id, _)| id.clone()).collect();
         for id in ids {
-            self.show_when_current(name, &id);
+            self.show_when_current(name, &id, view);
         }
     }
 
-    /// Shows a value if the document stands where the value does, or sees to it that it will.
-    fn show_when_current(&mut self, name: &str, id: &str) {
-        let Some(channel) = self.presences.channels.get_mut(name) else {
+    /// Shows the pending value if the document stands at the value's version. Otherwise brings one to the other.
+    fn show_when_current(&mut self, name: &str, id: &str, view: &View<'_>) {
+        let Some(channel) = self.channels.get_mut(name) else {
             return;
+        };
+        let Some(key) = channel.doc.clone() else {
+            return self.show_remote(name, id);
         };
         let Some(remote) = channel.remotes.get_mut(id) else {
             return;
@@ -155,34 +127,32 @@ impl Host {
         let Some(pending) = &remote.pending else {
             return;
         };
-        let handle = channel.doc.as_ref().and_then(|key| self.docs.find(key));
-        let found = handle.and_then(|handle| Some((handle, &self.docs.get(handle)?.doc)));
-        let Some((handle, doc, version)) =
-            found.and_then(|(handle, doc)| Some((handle, doc, doc.version()?)))
-        else {
-            // No tab has a state to show it in; they fetch one.
+        let place = (view.place)(&key);
+        let Some(version) = place.version else {
+            // No tab has a state to show the value in; they fetch one.
             return self.show_remote(name, id);
         };
-        if doc.has_pending() {
-            self.presences.waiting.insert(name.to_owned());
-            return;
-        }
-        if remote.version.is_some_and(|shown| pending.pv < shown) {
+        if place.has_pending {
+            self.waiting.insert(name.to_owned());
+        } else if remote.shown.is_some_and(|shown| pending.pv < shown) {
             remote.pending = None;
-            return;
-        }
-        if pending.v.is_some_and(|v| v > version) {
-            self.act(handle, |doc, up| doc.fetch(up, None));
-            return;
-        }
-        if self.catch_up_remote(name, id, handle, version) {
+        } else if pending.v.is_some_and(|v| v > version) {
+            self.events.push(Event::Fetch(key));
+        } else if self.catch_up(name, id, key, version, view) {
             self.show_remote(name, id);
         }
     }
 
     /// Moves an old value along with the ops seen since. Says whether that made it current.
-    fn catch_up_remote(&mut self, name: &str, id: &str, handle: DocHandle, now: Version) -> bool {
-        let channel = self.presences.channels.get_mut(name);
+    fn catch_up(
+        &mut self,
+        name: &str,
+        id: &str,
+        key: DocKey,
+        now: Version,
+        view: &View<'_>,
+    ) -> bool {
+        let channel = self.channels.get_mut(name);
         let Some(remote) = channel.and_then(|channel| channel.remotes.get_mut(id)) else {
             return false;
         };
@@ -194,27 +164,23 @@ impl Host {
         };
         let Some(ops) = &remote.ops else {
             remote.ops = Some(Map::new());
-            self.act(handle, |doc, up| doc.fetch(up, None));
-            self.request_presence(name);
+            self.events.push(Event::Fetch(key));
+            self.request_values(name);
             return false;
         };
         let ty = pending
             .ty
             .as_deref()
-            .and_then(|uri| self.types.resolve(uri));
+            .and_then(|uri| view.types.resolve(uri));
         let mut moved = Ok(pending.value.clone());
-        while let (Ok(value), Some(cached)) = (&moved, ops.get(&v)) {
-            let is_own = cached.src.is_some() && cached.src == pending.src;
-            moved = match (&cached.change, &ty) {
-                (CachedChange::Void, _) => Ok(null()),
-                (CachedChange::Noop, _) => Ok(value.clone()),
-                (CachedChange::Edit(op), Some(ty)) => ty
-                    .transform_presence(value, op, is_own)
-                    .map_err(transform_failed),
-                (CachedChange::Edit(_), None) => Err(Error::new(
-                    codes::ERR_DOC_TYPE_NOT_RECOGNIZED,
-                    "Unknown type",
-                )),
+        while let (Ok(value), Some(CachedOp { kind, src })) = (&moved, ops.get(&v)) {
+            let is_own = src.is_some() && *src == pending.src;
+            moved = if ty.is_none() && matches!(kind, OpKind::Edit(_)) {
+                let code = codes::ERR_DOC_TYPE_NOT_RECOGNIZED;
+                Err(Error::new(code, "Unknown type"))
+            } else {
+                let moved = kind.move_presence(ty.as_ref(), value, is_own);
+                moved.map_err(transform_failed)
             };
             v = v.next();
         }
@@ -229,15 +195,15 @@ impl Host {
             }
             Err(error) => {
                 remote.reset();
-                self.tell_presence_error(name, None, &error);
+                self.fail(name, None, error);
                 false
             }
         }
     }
 
-    /// Shows a value to the tabs that subscribed.
+    /// Shows the pending value to the tabs that subscribed.
     fn show_remote(&mut self, name: &str, id: &str) {
-        let Some(channel) = self.presences.channels.get_mut(name) else {
+        let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
         let Some(remote) = channel.remotes.get_mut(id) else {
@@ -246,12 +212,11 @@ impl Host {
         let Some(pending) = remote.pending.take() else {
             return;
         };
-        remote.version = Some(pending.pv);
+        remote.shown = Some(pending.pv);
         if pending.value.get() == "null" {
             channel.remotes.remove(id);
         }
-        let tabs: Vec<TabId> = channel.tabs.iter().cloned().collect();
-        for tab in tabs {
+        for tab in channel.subscribers() {
             let update = PresenceUpdate {
                 id: id.to_owned(),
                 value: pending.value.clone(),
@@ -259,30 +224,14 @@ impl Host {
                 src: pending.src.clone(),
                 tab: None,
             };
-            self.tell_presence(name, &tab, update);
+            self.show(name, &tab, update);
         }
     }
 
-    /// The server committed an op that takes the document from `v` to the next version.
-    pub(crate) fn cache_op_for_presence(
-        &mut self,
-        handle: DocHandle,
-        v: Version,
-        kind: &OpKind,
-        src: Option<&str>,
-    ) {
-        if !self.has_presences() {
-            return;
-        }
-        let Some(doc) = self.docs.get(handle).map(|host_doc| &host_doc.doc) else {
-            return;
-        };
-        if doc.version().is_some_and(|version| version != v) {
-            return;
-        }
-        let key = doc.key();
+    /// The server committed an op that takes the document from `v`, where the host has it, to the next version.
+    pub(crate) fn cache_op(&mut self, key: &DocKey, v: Version, kind: &OpKind, src: Option<&str>) {
         let name = key.to_string();
-        let Some(channel) = self.presences.channels.get_mut(&name) else {
+        let Some(channel) = self.channels.get_mut(&name) else {
             return;
         };
         let mut waits = false;
@@ -291,19 +240,18 @@ impl Host {
             let Some(ops) = &mut remote.ops else {
                 continue;
             };
-            let change = match kind {
-                OpKind::Edit(edit) => CachedChange::Edit(edit.to_text()),
-                OpKind::Create { .. } | OpKind::Del => CachedChange::Void,
-                OpKind::Noop => CachedChange::Noop,
+            let kind = match kind {
+                OpKind::Create { .. } | OpKind::Del => OpKind::Del,
+                OpKind::Edit(_) | OpKind::Noop => kind.clone(),
             };
             let src = src.map(str::to_owned);
-            ops.insert(v, CachedOp { change, src });
+            ops.insert(v, CachedOp { kind, src });
             if ops.len() > MAX_CACHED_OPS {
                 ops.pop_first();
             }
         }
         if waits {
-            self.presences.waiting.insert(name);
+            self.waiting.insert(name);
         }
     }
 }

@@ -173,7 +173,8 @@ impl Host {
         for handle in self.docs.handles() {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
-        self.presence_connection_changed();
+        let connected = self.connected();
+        self.with_presence(|presences, view| presences.set_connected(connected, view));
         self.resend_past_snapshots();
         self.end_bulk();
         let now = self.connection_state();
@@ -636,7 +637,7 @@ impl Host {
     fn handle_ack(&mut self, handle: DocHandle, v: Version, message: &Incoming) {
         let host_doc = &self.docs[handle];
         let sent = match host_doc.doc.inflight() {
-            Some(op) if self.has_presences() => Some(op.kind.clone()),
+            Some(op) if !self.presences.is_empty() => Some(op.kind.clone()),
             Some(_) | None => None,
         };
         let id = host_doc.doc.inflight().map(|op| op.id.clone());
