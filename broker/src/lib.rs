@@ -1,6 +1,6 @@
 //! The broker between tabs and host: the messages that cross, as types and as text.
 //!
-//! [`message`] holds the only types that go over a port.
+//! [`message`] holds the only types that cross a port.
 //!
 //! What it refuses to do: know the ShareDB server, touch a port, run user code.
 

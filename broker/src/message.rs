@@ -1,7 +1,9 @@
-//! What crosses between a tab and the host, as JSON text.
+//! The messages between a tab and the host, as types and as JSON text.
 //!
-//! Every message is an object with one key, its name. Ops and snapshots inside are JSON that no
-//! one between the two ends reads. Each type is followed by the table of its names in JSON.
+//! Every message is an object with one key, its name. The ops and snapshots in it stay JSON text ([`Json`]) until the
+//! machine that needs them parses them. Each type is followed by the table of its names in JSON.
+//!
+//! What this module refuses to do: decide anything. It says what a message is, not what follows from it.
 
 mod connection;
 mod doc;
@@ -22,54 +24,54 @@ pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, Presence
 pub use query::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest};
 pub use storage::{DeadLetter, Resumed, StorageEvent, StorageState, StoredDoc};
 
-/// The protocol between tab and host. A host serves its own number and the one before.
+/// The version of the protocol between tab and host. A host serves its own version and the one before.
 pub const PROTOCOL: u32 = 1;
 
-/// Names an answer; unique within its tab. Each is answered once.
+/// Ties an answer to its request. Unique within the tab; each request is answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallbackId(pub u64);
 
 wire!(one CallbackId);
 
-/// From a tab to the host.
+/// A message from a tab to the host.
 #[derive(Debug)]
 pub enum ToHost {
     /// The first message of a tab.
     Register {
         /// The tab's [`PROTOCOL`].
         protocol: u32,
-        /// What the tab holds.
+        /// The documents that the tab holds from an earlier host, or of a machine that crashed.
         resume: Vec<Resumed>,
-        /// Which machine of the tab this is: how many crashed before it. The answer repeats it.
+        /// How many machines of the tab have crashed before this one. The answer repeats it.
         machine: Option<u32>,
     },
-    /// So many messages have arrived: the host may forget what only older ones needed.
+    /// Confirms messages of the host: it may forget the history that only earlier messages needed.
     Received {
-        /// Messages since the registration.
+        /// How many messages the tab has received since it registered.
         count: u64,
     },
-    /// Close the connection for this tab.
+    /// Closes the connection for this tab.
     Close {
-        /// The binding that the tab counts from now on; older states do not concern it.
+        /// The number of the socket binding that the tab counts from now on. It ignores states of older bindings.
         generation: u64,
     },
-    /// Ask the server for a pong.
+    /// Asks the server for a pong.
     Ping {},
-    /// Several reads that go to the server together.
+    /// Several reads that go to the server as one bulk message.
     Bulk {
         /// The reads.
         reads: Vec<Read>,
     },
-    /// One read.
+    /// A fetch, subscribe or unsubscribe.
     Read(Read),
-    /// What the host has.
+    /// Asks for the host's [`Status`].
     Status {
-        /// Names the answer.
+        /// The request, for its answer.
         callback_id: CallbackId,
     },
-    /// An op.
+    /// An op of the tab.
     SubmitOp(SubmitOp),
-    /// A snapshot that the application brought.
+    /// A snapshot that the application ingested (`doc.ingestSnapshot`).
     IngestSnapshot {
         /// The collection.
         collection: String,
@@ -77,60 +79,60 @@ pub enum ToHost {
         id: String,
         /// The snapshot, at a version of the server.
         snapshot: Snapshot,
-        /// Names the answer: the revision that the tab stands at now.
+        /// The request; [`Answer::Ingested`] says which revision the snapshot is.
         callback_id: CallbackId,
     },
-    /// A query.
+    /// Starts a query.
     Query(QueryRequest),
-    /// The tab is done with a query.
+    /// Ends a query.
     DestroyQuery {
         /// The tab's number of the query.
         query_id: u64,
     },
-    /// A read-only snapshot of the past.
+    /// Asks for a read-only snapshot of the past.
     FetchSnapshot(SnapshotRequest),
-    /// Show the tab what others show on a channel.
+    /// Subscribes to a presence channel.
     PresenceSubscribe(PresenceSubscription),
-    /// No more.
+    /// Unsubscribes from a presence channel.
     PresenceUnsubscribe(PresenceSubscription),
-    /// Show others what the tab shows.
+    /// Sets a presence value of the tab.
     PresenceSubmit(PresenceSubmit),
-    /// Documents as the store has them, without a word to the server.
+    /// Asks for documents from the store, without a message to the server.
     GetBulk {
         /// The collection.
         collection: String,
-        /// The ids.
+        /// The documents' ids.
         ids: Vec<String>,
-        /// Names the answer.
+        /// The request, for its answer.
         callback_id: CallbackId,
     },
-    /// Write these documents to the store.
+    /// Writes documents to the store.
     PutDocs {
-        /// Which.
+        /// The documents' keys.
         docs: Vec<DocKey>,
-        /// Names the answer.
+        /// The request, for its answer.
         callback_id: CallbackId,
     },
-    /// Write everything to the store that waits for it.
+    /// Writes everything to the store that is queued for it.
     FlushWrites {
-        /// Names the answer.
+        /// The request, for its answer.
         callback_id: CallbackId,
     },
-    /// Whether documents are written by themselves.
+    /// Turns the automatic writing of documents on or off.
     SetAutoFlush {
-        /// Whether.
+        /// `false`: documents are written on request only. Ops are logged in any case.
         on: bool,
     },
-    /// Tell the tab what the store has, and how that changes.
+    /// Asks for the store's inventory, queue and dead letters, now and whenever they change.
     WatchStorage {},
-    /// Somebody has seen to these dead letters.
+    /// Removes dead letters that the application has dealt with.
     RemoveLetters {
-        /// Their numbers.
+        /// The letters' [`DeadLetter::number`]s.
         numbers: Vec<u64>,
     },
-    /// Stop, and delete everything that is kept.
+    /// Stops all tabs and deletes everything that is stored.
     Wipe {
-        /// Names the answer.
+        /// The request, for its answer.
         callback_id: CallbackId,
     },
     /// The tab forgets a document.
@@ -181,12 +183,13 @@ wire!(enum ToHost {
     Destroy = "doc.destroy" { collection = "collection"; id = "id" },
 });
 
-/// What the host tells a tab, and in which life of the host it was said.
+/// A message from the host to a tab, with the life of the host that it was sent in.
 #[derive(Debug)]
 pub struct Envelope {
-    /// The life of the host. Another one means that a new host knows nothing of this tab.
+    /// The life of the host. A message with another epoch than that of the [`ToTab::Welcome`] is dropped: its host
+    /// knows nothing of this tab.
     pub epoch: u64,
-    /// What is said.
+    /// The message itself.
     pub message: ToTab,
 }
 
@@ -195,59 +198,60 @@ wire!(struct Envelope {
     message = "message";
 });
 
-/// From the host to a tab.
+/// A message from the host to a tab.
 #[derive(Debug)]
 pub enum ToTab {
-    /// The answer to a registration.
+    /// The answer to [`ToHost::Register`].
     Welcome {
         /// The host's [`PROTOCOL`].
         protocol: u32,
-        /// Which machine of the tab is meant; what comes before is for one that has crashed.
+        /// [`ToHost::Register`]'s `machine`. Messages before this one are for a machine that has crashed.
         machine: Option<u32>,
-        /// The connection now.
+        /// The connection's state.
         connection: ConnectionState,
-        /// The store now.
+        /// The store's state.
         storage: StorageState,
     },
-    /// Something happened in the store.
+    /// An event of the store.
     Storage(StorageEvent),
-    /// The tab and the host do not understand each other.
+    /// The refusal of a tab whose protocol the host does not serve.
     Incompatible {
         /// The host's [`PROTOCOL`].
         protocol: u32,
     },
-    /// Something happened to the connection.
+    /// An event of the connection.
     Connection(ConnectionEvent),
-    /// An answer.
+    /// The answer to a request. It can have both an error and a result, as that to [`ToHost::GetBulk`] with an
+    /// unreadable document.
     Callback {
-        /// Which.
+        /// The request's.
         callback_id: CallbackId,
-        /// Why it failed.
+        /// Why the request failed, in whole or in part.
         error: Option<Error>,
-        /// What came of it.
+        /// The result, where the request has one.
         result: Option<Answer>,
     },
-    /// Something happened to a query.
+    /// An event of a query.
     Query {
         /// The tab's number of the query.
         query_id: u64,
-        /// What.
+        /// The event.
         event: QueryEvent,
     },
-    /// Something happened on a presence channel.
+    /// An event of a presence channel.
     Presence {
-        /// The channel.
+        /// The channel's name.
         channel: String,
-        /// What.
+        /// The event.
         event: PresenceEvent,
     },
-    /// Something happened to a document.
+    /// An event of a document.
     Doc {
         /// The collection.
         collection: String,
         /// The id.
         id: String,
-        /// What.
+        /// The event.
         event: DocEvent,
     },
 }
@@ -268,28 +272,28 @@ wire!(enum ToTab {
     Doc = "doc.event" { collection = "collection"; id = "id"; event = "event" },
 });
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub enum Answer {
-    /// A read went through.
+    /// The result of a [`Read`].
     Read {
-        /// The state, where the tab has none.
+        /// The host's state, where the tab has none; a tab with a state has been sent the ops instead.
         snapshot: Option<TabSnapshot>,
-        /// The server's version of what the tab has now.
+        /// The server's version of the state that the tab has now.
         version: Option<Version>,
     },
-    /// The server cannot be asked now.
+    /// The server cannot be reached now.
     Offline,
-    /// An ingested snapshot stands at this revision.
+    /// The result of [`ToHost::IngestSnapshot`].
     Ingested {
-        /// The revision, or none where the host cannot place it: the tab has to start again.
+        /// The revision that the snapshot is; `None` where it is not the host's state, and the tab has to fetch that.
         revision: Option<Revision>,
     },
-    /// What the host has.
+    /// The result of [`ToHost::Status`].
     Status(Status),
-    /// A snapshot of the past: the server's message.
+    /// The result of [`ToHost::FetchSnapshot`]: the server's message.
     Snapshot(Json),
-    /// Documents.
+    /// The result of [`ToHost::GetBulk`].
     Docs(Vec<QueryDoc>),
 }
 
@@ -302,12 +306,12 @@ wire!(enum Answer {
     Docs = "docs" (Vec<QueryDoc>),
 });
 
-/// Writes a message.
+/// Writes a message as JSON.
 pub fn encode<T: WriteJson + ?Sized>(message: &T) -> String {
     write_json(message)
 }
 
-/// Reads a message.
+/// Reads a message from JSON.
 ///
 /// # Errors
 /// `ERR_MESSAGE_BADLY_FORMED`, saying what is wrong with it.
@@ -321,7 +325,7 @@ pub fn decode<T: ReadJson>(text: &str) -> Result<T, Error> {
     })
 }
 
-/// What a message calls itself, where it can be read so far.
+/// The name of a message whose fields cannot be read; `None` where not even the name can.
 fn name(text: &str) -> Option<String> {
     let Entries(message) = read_json::<Entries<Json>>(text).ok()?;
     message.into_iter().next().map(|(name, _)| name)

@@ -1,4 +1,4 @@
-//! The real connection and the host, as a tab sees them.
+//! The connection to the server and the host, as a tab sees them.
 
 use proxy_doc::{Error, Json, wire};
 
@@ -7,11 +7,11 @@ use proxy_doc::{Error, Json, wire};
 pub struct ConnectionState {
     /// ShareDB's word for it.
     pub state: State,
-    /// Why, as the socket said.
+    /// Why it changed, as the socket said: JSON of a string or a close event.
     pub reason: Option<Json>,
-    /// The connection's id, `src` of all ops.
+    /// The connection's id, the `src` of ops that are sent through it.
     pub id: Option<String>,
-    /// Which binding to a socket this is about.
+    /// The number of the socket binding that this state is of.
     pub generation: u64,
 }
 
@@ -25,11 +25,11 @@ wire!(struct ConnectionState {
 /// ShareDB's connection states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The socket, or the handshake, is not through yet.
+    /// The socket is opening, or the handshake is not complete.
     Connecting,
-    /// Messages flow.
+    /// The handshake is complete: messages can be sent.
     Connected,
-    /// The socket closed; another one may come.
+    /// The socket closed, and is opened again.
     Disconnected,
     /// The client closed the socket.
     Closed,
@@ -48,7 +48,7 @@ wire!(
 );
 
 impl State {
-    /// ShareDB's word.
+    /// ShareDB's name of the state.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -60,14 +60,14 @@ impl State {
     }
 }
 
-/// Something that happened to the connection.
+/// An event of the connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// It changed its state.
+    /// Its state changed.
     State(ConnectionState),
     /// The socket reported an error.
     SocketError(Json),
-    /// An error of the connection.
+    /// An error that belongs to no document, query or request.
     Error(Error),
     /// The answer to a ping.
     Pong,
@@ -82,16 +82,16 @@ wire!(
     }
 );
 
-/// What the host has.
+/// Counts of what the host holds.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Tabs that are registered.
+    /// Registered tabs.
     pub tabs: usize,
     /// Open sockets: one or none.
     pub sockets: usize,
     /// Documents in memory.
     pub docs: usize,
-    /// Ops that the server has not acknowledged.
+    /// Ops that the server has not acknowledged, of all documents.
     pub pending_ops: usize,
 }
 

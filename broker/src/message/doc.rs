@@ -1,19 +1,19 @@
-//! Documents: a tab's reads and ops, and what the host says of a document.
+//! Documents: a tab's reads and ops, and the host's events of a document.
 
 use proxy_doc::{Change, Error, Json, OpId, Outcome, Revision, Seq, TabId, Version, present, wire};
 
 use super::CallbackId;
 
-/// A snapshot of the past.
+/// A request for a snapshot of the past.
 #[derive(Debug)]
 pub struct SnapshotRequest {
     /// The collection, as the application gave it: the server says what is wrong with it.
     pub collection: Json,
     /// The id, likewise.
     pub id: Json,
-    /// At which point.
+    /// The version or time of the snapshot.
     pub at: SnapshotAt,
-    /// Names the answer.
+    /// The request, for its answer.
     pub callback_id: CallbackId,
 }
 
@@ -24,7 +24,7 @@ wire!(struct SnapshotRequest {
     callback_id = "callbackId";
 });
 
-/// A point of a document's past; `None` is now.
+/// A point of a document's past; `None` is the present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotAt {
     /// A version.
@@ -38,14 +38,14 @@ wire!(enum SnapshotAt {
     Timestamp = "timestamp" (Option<u64>),
 });
 
-/// What a read asks for.
+/// What a [`Read`] asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadAction {
     /// The newest state.
     Fetch,
-    /// The newest state, and all changes to come.
+    /// The newest state, and all later changes.
     Subscribe,
-    /// No more changes.
+    /// An end of the changes.
     Unsubscribe,
 }
 
@@ -60,7 +60,7 @@ wire!(
 /// A fetch, subscribe or unsubscribe.
 #[derive(Debug)]
 pub struct Read {
-    /// Which of them.
+    /// Fetch, subscribe or unsubscribe.
     pub action: ReadAction,
     /// The collection.
     pub collection: String,
@@ -68,14 +68,14 @@ pub struct Read {
     pub id: String,
     /// The revision that the tab's state stands at; `None` asks for a snapshot.
     pub revision: Option<Revision>,
-    /// How often the tab has given its state up: of what it was sent in an earlier life it has nothing.
+    /// How often the tab has given up its state. It holds nothing of what it was sent in an earlier life.
     pub life: u32,
-    /// Only the reconnect of a subscription: no news from the server is needed for it.
+    /// The read only renews a subscription after a reconnect, and can be answered without news from the server.
     pub resume: bool,
-    /// A version that the application says its data to have, below the one that the tab was told: the tab wants the
-    /// server's ops from there on again, as [`DocEvent::Past`].
+    /// A version that the application assigned to `doc.version`, below the one that the tab was told: the tab asks for
+    /// the server's ops from there on again, as [`DocEvent::Past`].
     pub from: Option<Version>,
-    /// Names the answer.
+    /// The request, for its answer.
     pub callback_id: CallbackId,
 }
 
@@ -97,22 +97,22 @@ pub struct SubmitOp {
     pub collection: String,
     /// The id.
     pub id: String,
-    /// The revision that the op is based on; `None` for a create on whatever is there.
+    /// The revision that the op is based on; `None` for a create in a tab that has no state.
     pub revision: Option<Revision>,
-    /// How often the tab has given its state up.
+    /// How often the tab has given up its state.
     pub life: u32,
-    /// The history that the tab takes the host's for. Where the host has begun another one, it does not take
-    /// the op before the tab knows: the tab would say to the next host that it belongs to the old one.
+    /// The line (history) that the tab believes to be the host's. A host that has begun another line does not accept
+    /// the op before the tab knows: the tab would tell the next host that the op belongs to the old line.
     pub line: Option<u64>,
-    /// The tab's number of the op.
+    /// The tab's number of the op. A resend has the same number.
     pub seq: Seq,
-    /// What it does.
+    /// The op.
     pub change: Change,
-    /// The source to send along.
+    /// The application's `source`, where `doc.submitSource` is set.
     pub source: Option<Json>,
-    /// The identity that the op was sent to the server with in an earlier life.
+    /// The identity that the op was sent to the server with before, where the application kept the op over a restart.
     pub earlier: Option<OpId>,
-    /// Not to be composed into the op before it.
+    /// `doc.preventCompose`: the op is not composed into the one before it.
     pub prevent_compose: bool,
 }
 
@@ -129,12 +129,12 @@ wire!(struct SubmitOp {
     prevent_compose = "preventCompose";
 });
 
-/// A document for a tab that has nothing of it.
+/// A document's state for a tab that has none.
 #[derive(Clone, Debug)]
 pub struct TabSnapshot {
-    /// The host's revision of it.
+    /// The host's revision of the state.
     pub revision: Revision,
-    /// The life of the tab's state that this is for; a tab ignores what is for an earlier one.
+    /// The life of the tab's document that the snapshot is for. A tab ignores one for an earlier life.
     pub life: u32,
     /// The type's URI; `None` where there is no document.
     pub ty: Option<String>,
@@ -149,12 +149,12 @@ wire!(struct TabSnapshot {
     data = "data", by present;
 });
 
-/// An op that has an end.
+/// An op of a tab that has an outcome.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// The tab's number of it.
+    /// The tab's number of the op.
     pub seq: Seq,
-    /// How it went.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -163,90 +163,90 @@ wire!(struct Ended {
     outcome = "outcome";
 });
 
-/// Something that happened to a document.
+/// An event of a document.
 #[derive(Debug)]
 pub enum DocEvent {
-    /// Somebody else changed it.
+    /// An op of another tab or client.
     Op {
         /// The revision before.
         revision: Revision,
-        /// The revision after: +1, or more where older revisions became one.
+        /// The revision after: +1, or more where the host composed several revisions into one.
         next: Revision,
-        /// The server's version after, where the change moved it.
+        /// The server's version after the op, where the op changed that.
         version: Option<Version>,
         /// The author's connection id.
         src: Option<String>,
-        /// The tab that made it, where it is one of this host's.
+        /// The author, where it is a tab of this host.
         tab: Option<TabId>,
-        /// The change.
+        /// The op.
         change: Change,
     },
-    /// An op of the server that the tab's revision contains, again: see [`Read::from`].
+    /// An op of the server that the tab's revision contains already: see [`Read::from`].
     Past {
         /// The server's version before.
         version: Version,
         /// The author's connection id.
         src: Option<String>,
-        /// The change.
+        /// The op.
         change: Change,
     },
-    /// The host has an op of this tab, as the change from `revision` to the next.
+    /// The host has an op of this tab durably, as the change from `revision` to the next one.
     Accepted {
         /// The tab's number of the op.
         seq: Seq,
         /// The revision before.
         revision: Revision,
     },
-    /// The host refused an op of this tab.
+    /// The host did not accept an op of this tab.
     Rejected {
         /// The tab's number of the op.
         seq: Seq,
-        /// Why.
+        /// The reason.
         error: Error,
     },
-    /// The server committed ops of this tab, or rejected and undid them.
+    /// The server acknowledged ops of this tab, or rejected them and the host took them back.
     Outcome {
         /// The tab's numbers of the ops.
         seqs: Vec<Seq>,
-        /// How it went.
+        /// The outcome, which all of them share.
         outcome: Outcome,
-        /// The server's version now.
+        /// The server's version after that.
         version: Option<Version>,
     },
-    /// The server's version moved without a change.
+    /// The server's version moved without a change of the data.
     Version {
-        /// The version.
+        /// The server's version now.
         version: Version,
     },
-    /// Everything is given up; the tab has to fetch.
+    /// A hard rollback: the document's state and its ops are given up, and the tab has to fetch.
     Rollback {
-        /// Why.
+        /// The reason.
         error: Error,
         /// The ops of this tab that the server refused.
         rejected: Vec<Seq>,
-        /// The life of the tab's state that this ends; a tab ignores what is for an earlier one.
+        /// The life of the tab's document that this ends. A tab ignores a rollback of an earlier life.
         life: u32,
-        /// Ops of this tab that have an end of their own.
+        /// Ops of this tab that have an outcome of their own.
         ended: Vec<Ended>,
     },
-    /// The host's state was built anew, without an op that the server refused. Ops that it had accepted
-    /// are contained, as far as they have no outcome yet.
+    /// The host has rebuilt its state without an op that the server rejected. The new state contains the accepted ops
+    /// that have no outcome yet.
     Rebuilt {
-        /// The document.
+        /// The new state.
         snapshot: TabSnapshot,
         /// The server's version of it.
         version: Option<Version>,
-        /// Why.
+        /// The server's rejection.
         error: Error,
     },
-    /// A document appeared where there was none, not by an op.
+    /// The state of a document that came to be other than by an op.
     Load {
-        /// The document.
+        /// The state.
         snapshot: TabSnapshot,
         /// The server's version of it.
         version: Option<Version>,
     },
-    /// An error that no callback heard.
+    /// An error that no callback was given.
     Error(Error),
 }
 

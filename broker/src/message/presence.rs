@@ -1,20 +1,20 @@
-//! Presence between tab and host: who subscribed which channel, and what is shown there.
+//! Presence: a tab's subscriptions and values, and the values of other clients.
 //!
-//! A value on a document's channel is valid at a revision of the host: the receiver moves it along
-//! with the ops that it has beyond that.
+//! A value on a document's channel is valid at a revision of the host. The receiver transforms it by the ops that it
+//! has beyond that revision.
 
 use proxy_doc::{DocKey, Error, Json, Revision, TabId, wire};
 
 use super::CallbackId;
 
-/// The tab wants to see what others show on a channel, or no more.
+/// A subscription to a presence channel, or its end.
 #[derive(Debug)]
 pub struct PresenceSubscription {
-    /// The channel.
+    /// The channel's name.
     pub channel: String,
-    /// The document that it belongs to, if any.
+    /// The document, for a channel of a document's presence.
     pub doc: Option<DocKey>,
-    /// Names the answer, which comes when the server has answered.
+    /// The request; its answer comes with the server's.
     pub callback_id: CallbackId,
 }
 
@@ -24,20 +24,20 @@ wire!(struct PresenceSubscription {
     callback_id = "callbackId";
 });
 
-/// The tab shows something on a channel.
+/// A presence value of the tab.
 #[derive(Debug)]
 pub struct PresenceSubmit {
-    /// The channel.
+    /// The channel's name.
     pub channel: String,
-    /// The document that it belongs to, if any.
+    /// The document, for a channel of a document's presence.
     pub doc: Option<DocKey>,
     /// The presence id.
     pub id: String,
-    /// The value; `null` takes it away.
+    /// The value; `null` removes it.
     pub value: Json,
     /// The revision of the document that the value is valid at.
     pub revision: Option<Revision>,
-    /// Names the answer, which comes when the server has the value.
+    /// The request; its answer comes when the server has the value.
     pub callback_id: CallbackId,
 }
 
@@ -50,16 +50,16 @@ wire!(struct PresenceSubmit {
     callback_id = "callbackId";
 });
 
-/// Something that happened on a channel.
+/// An event of a presence channel.
 #[derive(Debug)]
 pub enum PresenceEvent {
-    /// Somebody else shows something.
+    /// The value of another client or tab.
     Update(PresenceUpdate),
     /// An error that belongs to no request of this tab.
     Error {
-        /// The presence id that it is about, if the server said so.
+        /// The presence id that the error is about, if the server named one.
         id: Option<String>,
-        /// What went wrong.
+        /// The error.
         error: Error,
     },
 }
@@ -69,19 +69,19 @@ wire!(enum PresenceEvent {
     Error = "error" { id = "id"; error = "error" },
 });
 
-/// What somebody else shows.
+/// A presence value of another client or tab.
 #[derive(Clone, Debug)]
 pub struct PresenceUpdate {
     /// The presence id.
     pub id: String,
-    /// The value; `null` takes it away.
+    /// The value; `null` removes it.
     pub value: Json,
-    /// The revision that the value is valid at; `None` on a document's channel says that the tab
-    /// has no state to show it in.
+    /// The revision that the value is valid at. `None` on a document's channel: the tab has no state to
+    /// show the value in.
     pub revision: Option<Revision>,
-    /// The connection that shows it, where it is another one than the host's.
+    /// The author's connection id, where it is not the host's connection.
     pub src: Option<String>,
-    /// The tab that shows it, where it is one of this host's.
+    /// The author, where it is a tab of this host.
     pub tab: Option<TabId>,
 }
 

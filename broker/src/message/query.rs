@@ -1,15 +1,15 @@
-//! Queries: what a tab asks, and the results as they change.
+//! Queries: a tab's requests, and the host's events of their results.
 
 use proxy_doc::{Error, Json, Version, present, wire};
 
 use super::TabSnapshot;
 
-/// How a query is asked.
+/// Whether a query is live. The names are ShareDB's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryAction {
-    /// Once.
+    /// The results once.
     Fetch,
-    /// And again with every change.
+    /// The results, and every change of them.
     Subscribe,
 }
 
@@ -25,7 +25,7 @@ wire!(
 pub struct QueryRequest {
     /// The tab's number of the query.
     pub query_id: u64,
-    /// How it is asked.
+    /// Fetch or subscribe.
     pub action: QueryAction,
     /// The collection.
     pub collection: String,
@@ -33,7 +33,7 @@ pub struct QueryRequest {
     pub query: Option<Json>,
     /// The options for the server.
     pub options: Option<Json>,
-    /// The ids of the results that the application has already.
+    /// The ids of results that the application holds already.
     pub results: Option<Vec<String>>,
 }
 
@@ -46,25 +46,25 @@ wire!(struct QueryRequest {
     results = "results";
 });
 
-/// Something that happened to a query.
+/// An event of a query.
 #[derive(Debug)]
 pub enum QueryEvent {
-    /// It has an answer.
+    /// The query's answer.
     Results {
-        /// All results; absent where they are as they were.
+        /// All results; absent where they are unchanged.
         docs: Option<Vec<QueryDoc>>,
-        /// What the database added.
+        /// The database's extra, such as a count.
         extra: Option<Json>,
     },
-    /// It failed, and is over.
+    /// The query failed and has ended.
     Failed(Error),
-    /// An update failed.
+    /// An update failed; the query goes on.
     Error(Error),
     /// The results changed.
     Diff(Vec<DiffItem<QueryDoc>>),
-    /// The database's addition changed; absent is `undefined`.
+    /// The database's extra changed.
     Extra {
-        /// The addition.
+        /// The new extra; absent is `undefined`.
         extra: Option<Json>,
     },
 }
@@ -84,9 +84,9 @@ pub struct QueryDoc {
     pub collection: String,
     /// The id.
     pub id: String,
-    /// The state, where the tab has none.
+    /// The document's state, where the tab has none.
     pub snapshot: Option<TabSnapshot>,
-    /// The server's version of it.
+    /// The server's version of that state.
     pub version: Option<Version>,
 }
 
@@ -97,28 +97,28 @@ wire!(struct QueryDoc {
     version = "version";
 });
 
-/// A change of a list of results; ShareDB writes the kind inside, as `type`.
+/// A change of a list of results. On ShareDB's wire the kind is inside, as `type`.
 #[derive(Clone, Debug)]
 pub enum DiffItem<D> {
-    /// Results came in.
+    /// Results were added.
     Insert {
-        /// Where.
+        /// The index of the first.
         index: usize,
-        /// Which.
+        /// The results.
         values: Vec<D>,
     },
-    /// Results went.
+    /// Results were removed.
     Remove {
-        /// Where.
+        /// The index of the first.
         index: usize,
         /// How many; 1 when absent.
         how_many: usize,
     },
-    /// Results changed their place.
+    /// Results were moved.
     Move {
-        /// From where.
+        /// The index of the first, before.
         from: usize,
-        /// To where.
+        /// The index of the first, after.
         to: usize,
         /// How many; 1 when absent.
         how_many: usize,

@@ -1,23 +1,23 @@
-//! What tabs and the host say about the durable store.
+//! The durable store: a tab's documents at a takeover, and the events of the store.
 
 use proxy_doc::{Change, DocKey, Error, Revision, Seq, Version, wire};
 
-/// A document that a tab holds when it comes to another host.
+/// A document that a tab holds when it registers at another host.
 #[derive(Debug)]
 pub struct Resumed {
-    /// Which.
+    /// The document's key.
     pub key: DocKey,
-    /// The revision that it stands at; none where it has no state, but ops.
+    /// The revision of the tab's state; `None` where the tab has ops but no state.
     pub revision: Option<Revision>,
-    /// The history that this belongs to, or the op that was sent.
+    /// The line (history) that the revision belongs to, or the inflight op where there is no revision.
     pub line: Option<u64>,
-    /// How often the tab has given its state up.
+    /// How often the tab has given up its state.
     pub life: u32,
-    /// It is subscribed.
+    /// The tab is subscribed to the document.
     pub live: bool,
-    /// The op that was sent and not accepted, as far as the tab knows.
+    /// The op that was sent, and is not accepted as far as the tab knows.
     pub inflight: Option<Seq>,
-    /// The ops that were accepted, and whose end the tab does not know.
+    /// The accepted ops whose outcome the tab does not know.
     pub accepted: Vec<Seq>,
 }
 
@@ -32,40 +32,40 @@ wire!(struct Resumed {
 });
 
 impl Resumed {
-    /// Whether the tab does not know how the op ended.
+    /// Whether the tab waits for the outcome of the op.
     pub fn waits_for(&self, seq: Seq) -> bool {
         self.inflight == Some(seq) || self.accepted.contains(&seq)
     }
 }
 
-/// Something that happened in the store.
+/// An event of the store.
 #[derive(Debug)]
 pub enum StorageEvent {
-    /// What the store is now.
+    /// The store's state changed.
     State(StorageState),
-    /// So many documents wait to be written.
+    /// The queue of documents that are to be written.
     Queue {
-        /// How many.
+        /// The number of documents in it.
         size: usize,
-        /// Whether they are written by themselves.
+        /// Whether they are written without a request.
         auto_flush: bool,
     },
-    /// Documents of the store. `whole`: all that there are; otherwise those that changed.
+    /// Documents were stored, or removed from the store.
     Inventory {
-        /// Which, and what is known of them.
+        /// Documents that were stored or have changed.
         docs: Vec<StoredDoc>,
-        /// Those that are gone.
+        /// Documents that were removed.
         gone: Vec<DocKey>,
-        /// Whether everything is said.
+        /// `docs` is the whole inventory and replaces what the tab knew.
         whole: bool,
     },
-    /// Dead letters came or went.
+    /// Dead letters were added or removed.
     Letters {
-        /// Those that came, or all, oldest first.
+        /// The letters that were added, oldest first.
         letters: Vec<DeadLetter>,
-        /// The numbers of those that went.
+        /// The numbers of those that were removed.
         gone: Vec<u64>,
-        /// There are no others.
+        /// `letters` are all that there are and replace what the tab knew.
         whole: bool,
     },
     /// Records of these documents are being written.
@@ -74,7 +74,7 @@ pub enum StorageEvent {
     Persisted(Vec<StoredDoc>),
     /// A write failed.
     WriteFailed(Error),
-    /// Everything was deleted, and the connection is over.
+    /// Everything was deleted, and the connection has ended.
     Wiped,
 }
 
@@ -89,18 +89,18 @@ wire!(enum StorageEvent {
     Wiped = "wiped",
 });
 
-/// What the store is.
+/// The state of the store.
 #[derive(Clone, Debug)]
 pub struct StorageState {
-    /// The history in which revisions can be compared.
+    /// The line: the history within which revisions can be compared.
     pub line: u64,
-    /// Where things are kept: `indexeddb`, `custom`, `memory`, or `none`.
+    /// The kind of storage: `indexeddb`, `custom`, `memory` or `none`.
     pub mode: String,
-    /// Whether what is accepted survives the host.
+    /// Whether accepted ops survive the host.
     pub durable: bool,
-    /// Whether it is kept when all tabs are gone.
+    /// Whether they are kept when all tabs are gone.
     pub kept: bool,
-    /// Why it is not durable.
+    /// Why the store is not durable.
     pub reason: Option<Error>,
 }
 
@@ -112,12 +112,12 @@ wire!(struct StorageState {
     reason = "reason";
 });
 
-/// A document that the store has.
+/// A document in the store.
 #[derive(Clone, Debug)]
 pub struct StoredDoc {
-    /// Which.
+    /// The document's key.
     pub key: DocKey,
-    /// The server's version.
+    /// The server's version of the stored state.
     pub version: Option<Version>,
     /// Whether it has ops that the server has not acknowledged.
     pub pending: bool,
@@ -129,18 +129,18 @@ wire!(struct StoredDoc {
     pending = "p";
 });
 
-/// An op that was refused or given up.
+/// An op that the server rejected, or that was given up with one.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
-    /// Names it.
+    /// The letter's number, unique in the store.
     pub number: u64,
     /// The document.
     pub key: DocKey,
-    /// What the op did.
+    /// The op.
     pub change: Change,
-    /// Why it was given up.
+    /// Why the op was rejected or given up.
     pub error: Error,
-    /// The server's version that it stood on, where that is known.
+    /// The server's version that the op was based on, where that is known.
     pub version: Option<Version>,
 }
 
