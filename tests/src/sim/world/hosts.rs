@@ -1,0 +1,117 @@
+//! What happens to hosts: storage, deaths, successors, and tabs that come to the next one.
+
+use broker::message::{ToHost, decode};
+
+use super::World;
+use crate::sim::random::Random;
+use crate::sim::step::Kept;
+use crate::sim::tab::Tab;
+
+impl World {
+    /// The storage carries out the next requests, also those that follow from them.
+    pub(super) fn store(&mut self, host: usize, count: usize) -> bool {
+        for done in 0..count {
+            let Some(side) = self.hosts.get_mut(host) else {
+                return false;
+            };
+            if !side.carry_out(0) {
+                return done > 0;
+            }
+            self.drain();
+        }
+        true
+    }
+
+    pub(super) fn kill(
+        &mut self,
+        host: usize,
+        (committed, up, gone): (usize, usize, usize),
+        seed: u64,
+    ) -> bool {
+        let Some(side) = self.hosts.get_mut(host) else {
+            return false;
+        };
+        let socket = side.socket;
+        side.count(committed, &mut self.ledger);
+        if !side.die(committed) {
+            return false;
+        }
+        if self.config.kept == Kept::Nothing || host > 0 {
+            self.ledger.lose();
+        }
+        if let Some(socket) = socket {
+            let socket = &mut self.sockets[socket];
+            socket.cut = true;
+            socket.up.truncate(up);
+            socket.down.clear();
+        }
+        let mut r = Random::new(seed);
+        let tabs = self.tabs.iter_mut();
+        for (n, tab) in tabs.filter(|tab| tab.open && tab.host == host).enumerate() {
+            let arrive = r.below(tab.to_tab.len() + 1);
+            self.ledger.count(n < gone, "a host died with a tab");
+            if n < gone {
+                tab.end();
+                self.witness.left(&tab.id, None);
+            } else if tab.linked {
+                tab.linked = false;
+                tab.to_tab.truncate(arrive);
+            }
+        }
+        true
+    }
+
+    /// The host was told that its storage answers again, and gave its place to another one. All that it posted arrives.
+    pub(super) fn begin_anew(&mut self, host: usize) {
+        self.ledger
+            .count(true, "a host began anew with a storage that had hung");
+        let side = &mut self.hosts[host];
+        let socket = side.socket;
+        side.begin_another(0);
+        if let Some(socket) = socket {
+            self.sockets[socket].cut = true;
+            self.sockets[socket].down.clear();
+        }
+        for tab in 0..self.tabs.len() {
+            let of_host = |tab: &&Tab| tab.open && tab.linked && tab.host == host;
+            if self.tabs.get(tab).filter(of_host).is_some() {
+                self.deliver_to_tab(tab, usize::MAX);
+                self.tabs[tab].linked = false;
+            }
+        }
+    }
+
+    pub(super) fn rejoin(&mut self, tab: usize) -> bool {
+        let away = self
+            .tabs
+            .get(tab)
+            .is_some_and(|tab| tab.open && !tab.linked && !tab.blocked);
+        if away {
+            self.hosts[self.tabs[tab].host].meet();
+            self.with_tab(tab, |tab, ledger| {
+                tab.rejoin(ledger);
+                true
+            });
+            let tab = &self.tabs[tab];
+            let register = tab.to_host.front().map(|text| decode(text));
+            if let Some(Ok(ToHost::Register { resume, .. })) = register {
+                let ledger = &mut self.ledger;
+                let inflight = resume.iter().any(|doc| doc.inflight.is_some());
+                ledger.count(inflight, "a tab came with an op on its way");
+                let accepted = resume.iter().any(|doc| !doc.accepted.is_empty());
+                ledger.count(accepted, "a tab came with an op that was accepted");
+                let live = resume.iter().any(|doc| doc.live);
+                ledger.count(live, "a tab came with a subscription");
+                self.witness.resumes(&tab.id, &resume);
+            }
+        }
+        away
+    }
+
+    pub(super) fn set_away(&mut self, host: usize, on: bool) -> bool {
+        if on {
+            self.cut(host, 0, 0);
+        }
+        self.with_host(host, |side| std::mem::replace(&mut side.away, on) != on)
+    }
+}
