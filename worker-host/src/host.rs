@@ -27,10 +27,11 @@ use crate::docs::doc::HostDoc;
 use crate::log;
 use crate::presence::Presences;
 pub use crate::quarantine::{Cause, Doing};
+use crate::queries::Queries;
 use crate::server::bulk::Bulk;
 use crate::server::reconnect::Reconnect;
 use crate::tabs::hub::MAX_LOG;
-use crate::{inbox, queries, snapshots};
+use crate::{inbox, snapshots};
 
 /// What a host is for.
 #[derive(Clone, Debug)]
@@ -152,8 +153,7 @@ pub struct Host {
     pub(crate) tabs: Map<TabId, Tab>,
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
     pub(crate) pongs: VecDeque<Option<TabId>>,
-    pub(crate) queries: Map<u64, queries::Query>,
-    pub(crate) next_query_id: u64,
+    pub(crate) queries: Queries,
     pub(crate) past_snapshots: Map<u64, snapshots::PastSnapshot>,
     pub(crate) next_snapshot_id: u64,
     pub(crate) presences: Presences,
@@ -274,8 +274,7 @@ impl Host {
             next_token: Token(0),
             tabs: Map::new(),
             pongs: VecDeque::new(),
-            queries: Map::new(),
-            next_query_id: 1,
+            queries: Queries::default(),
             past_snapshots: Map::new(),
             next_snapshot_id: 1,
             presences: Presences::default(),
@@ -502,7 +501,7 @@ impl Host {
         let unused = hub.is_unknown()
             && !doc.has_pending()
             && !doc.want_subscribe()
-            && !self.is_result(doc.key())
+            && !self.queries.has_result(doc.key())
             && !self.presences.uses(doc.key());
         if unused && self.may_forget(handle) {
             let key = self.docs[handle].key();

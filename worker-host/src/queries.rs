@@ -1,62 +1,119 @@
-//! Queries (`lib/client/query.js`).
+//! Queries of all tabs over the host's one session (`lib/client/query.js`).
 //!
-//! Equal subscribed queries are one query on the wire, whoever asked. A query that brings its own
-//! results is sent for itself, since only the server can tell what changed in them.
+//! [`Queries`] is a state machine. Its inputs are tabs' requests, the server's messages, results that were taken over and
+//! the connection's state; its outputs are [`Event`]s, taken with [`Queries::take_events`] after every input.
+//! `queries/wiring.rs` carries them out; `queries/results.rs` reads lists of results and their changes,
+//! `queries/followers.rs` says which tabs follow which results.
+//!
+//! Equal subscribed queries are one query on the wire, whichever tabs ask. A query that brings its own results is sent
+//! for itself, since only the server can tell what changed in them.
+//!
+//! What it refuses to do: hold documents. A result's state goes to the host by an event; the queries keep keys only.
 
 mod followers;
+mod results;
+#[cfg(test)]
+mod tests;
+mod wiring;
 
-use broker::message::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest, ToTab, encode};
+use broker::message::{DiffItem, QueryAction, QueryEvent, QueryRequest, encode};
 use ot_json0::Value;
-use proxy_doc::{
-    DocHandle, DocKey, Entries, Error, Json, Outcome, Snapshot, SnapshotType, TabId, Version,
-    present, wire,
-};
+use proxy_doc::{DocKey, Error, Json, Map, Snapshot, TabId, Version, wire};
 
-use crate::host::{Host, Waiting};
-use crate::server::wire::{Incoming, WireDiff, lenient, name, unreadable};
+use self::followers::Placement;
+use self::results::{apply_diff, named_in_diff, read_diff, read_results};
+use crate::server::wire::Incoming;
+
+/// Gives the host's version of a document.
+pub(crate) type Versions<'a> = &'a dyn Fn(&DocKey) -> Option<Version>;
+
+/// Something that the host has to do.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Send the server a message.
+    Send(String),
+    /// Let the document take over a result's state. `query`: call [`Queries::handle_ingested`] for this query then.
+    Ingest {
+        key: DocKey,
+        snapshot: Snapshot,
+        query: Option<u64>,
+    },
+    /// The tab has this document: it brought it along as a result.
+    Meet { key: DocKey, tab: TabId },
+    /// Tabs follow documents by a query, or do not any more.
+    Place(Placement),
+    /// Tell the tab the results, each with its state where the tab has none. `full`: also where no result is new to the
+    /// tab, which then has the list already.
+    Results {
+        tab: TabId,
+        query_id: u64,
+        results: Option<Vec<DocKey>>,
+        extra: Option<Json>,
+        full: bool,
+    },
+    /// Tell the tab a change of the results, each new one with its state where the tab has none.
+    Diff {
+        tab: TabId,
+        query_id: u64,
+        items: Vec<DiffItem<DocKey>>,
+    },
+    /// Tell the tab something that brings no documents.
+    Tell {
+        tab: TabId,
+        query_id: u64,
+        event: QueryEvent,
+    },
+}
+
+/// All queries.
+#[derive(Default)]
+pub(crate) struct Queries {
+    connected: bool,
+    /// By their `id` on the wire.
+    queries: Map<u64, Query>,
+    /// `id` of the last query.
+    last_id: u64,
+    events: Vec<Event>,
+}
 
 /// A query on the wire, and the tabs that use it.
-pub(crate) struct Query {
+struct Query {
     action: QueryAction,
     collection: String,
     query: Option<Json>,
     options: Option<Json>,
     /// Query and options, to compare.
     meaning: (Option<Value>, Option<Value>),
-    /// The application brought results: nobody joins before the first answer.
+    /// The application brought results: no other tab joins before the first answer.
     own_results: bool,
     results: Option<Vec<DocKey>>,
+    /// What the database added to the results.
     extra: Option<Json>,
+    /// It was sent on this connection.
     sent: bool,
+    /// It had an answer.
     ready: bool,
-    /// Results that are being taken over, and the answer for when they are.
+    /// Results that the host has not taken over yet. The tabs get `answer` when there is none left.
     ingesting: usize,
-    answer: QueryAnswer,
+    answer: Answer,
     users: Vec<User>,
 }
 
-impl Query {
-    /// What it asks for: action, collection, query and options.
-    pub(crate) fn asks(&self) -> (QueryAction, &str, Option<&Json>, Option<&Json>) {
-        let (query, options) = (self.query.as_ref(), self.options.as_ref());
-        (self.action, &self.collection, query, options)
-    }
-}
-
+/// A tab's use of a query.
 struct User {
     tab: TabId,
     query_id: u64,
     /// It has results, and is told how they change: by an answer, or because it brought them along.
     answered: bool,
-    /// What the last update that the tab was told of removed. The server sends the op that took a document
-    /// out of the results after that update.
+    /// Results that the last update removed. The server sends the op that took a document out of the results after that
+    /// update.
     departing: Vec<DocKey>,
 }
 
-/// What the answer that is being taken over brings.
+/// The answer whose results are being taken over.
 #[derive(Default)]
-struct QueryAnswer {
-    /// The list was given anew.
+struct Answer {
+    /// The server gave the whole list.
     list: bool,
     error: Option<Error>,
 }
@@ -79,69 +136,48 @@ wire!(write struct QueryMessage<'_> {
     r = "r";
 });
 
-/// A result as the server writes it.
-#[derive(Debug)]
-pub(crate) struct WireResult {
-    c: Option<String>,
-    d: Option<String>,
-    v: Option<Version>,
-    ty: SnapshotType,
-    data: Option<Json>,
-}
-
-wire!(read struct WireResult {
-    c = "c", by name;
-    d = "d", by name;
-    v = "v", by lenient;
-    ty = "type";
-    data = "data", by present;
-});
-
-type Results = Vec<(DocKey, Snapshot)>;
-
-impl WireResult {
-    fn split(self, collection: &str) -> Result<(DocKey, Snapshot), Error> {
-        let Some(id) = self.d else {
-            return Err(Error::badly_formed(
-                "Query result from server without an id",
-            ));
-        };
-        let key = DocKey {
-            collection: self.c.unwrap_or_else(|| collection.to_owned()),
-            id,
-        };
-        let snapshot = Snapshot {
-            v: self.v,
-            ty: self.ty,
-            data: self.data,
-        };
-        Ok((key, snapshot))
+impl Queries {
+    /// Takes what the inputs so far ask for, in order.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
-    /// A list of results.
-    fn list(values: &Json, collection: &str) -> Result<Results, Error> {
-        let list: Vec<Self> = values.parse().map_err(unreadable("query results"))?;
-        let results = list.into_iter();
-        results.map(|result| result.split(collection)).collect()
+    /// Whether a query has the document among its results.
+    pub(crate) fn has_result(&self, key: &DocKey) -> bool {
+        let queries = self.queries.values();
+        let mut results = queries.filter_map(|query| query.results.as_ref()).flatten();
+        results.any(|result| result == key)
     }
 
-    /// Results by id, for a query that brought its own.
-    fn by_id(data: &Json, collection: &str) -> Result<Results, Error> {
-        let Entries(items) = data
-            .parse::<Entries<Self>>()
-            .map_err(unreadable("query results"))?;
-        let results = items.into_iter().map(|(id, result)| Self {
-            d: Some(id),
-            ..result
-        });
-        results.map(|result| result.split(collection)).collect()
+    /// Action, collection, query and options of a query.
+    pub(crate) fn request(
+        &self,
+        id: u64,
+    ) -> Option<(QueryAction, &str, Option<&Json>, Option<&Json>)> {
+        let query = self.queries.get(&id)?;
+        let (q, options) = (query.query.as_ref(), query.options.as_ref());
+        Some((query.action, &query.collection, q, options))
     }
-}
 
-impl Host {
-    // ---- From tabs ----
+    /// The documents that a message about a query brings.
+    pub(crate) fn documents_in(&self, message: &Incoming) -> Vec<DocKey> {
+        let id = message.number().filter(|_| message.a.starts_with('q'));
+        let Some(query) = id.and_then(|id| self.queries.get(&id)) else {
+            return Vec::new();
+        };
+        let data = message.data.as_ref();
+        let found = data.map(|data| read_results(data, &query.collection).unwrap_or_default());
+        let mut keys: Vec<DocKey> = found.into_iter().flatten().map(|(key, _)| key).collect();
+        if let Some(diff) = &message.diff {
+            keys.extend(named_in_diff(diff, &query.collection));
+        }
+        keys
+    }
 
-    pub(crate) fn create_query(&mut self, tab: &TabId, request: QueryRequest) {
+    // ---- Tabs' requests ----
+
+    /// A tab asks a query, under a number of its own.
+    pub(crate) fn create(&mut self, tab: &TabId, request: QueryRequest, versions: Versions<'_>) {
         let user = User {
             tab: tab.clone(),
             query_id: request.query_id,
@@ -161,7 +197,7 @@ impl Host {
                 && query.meaning == meaning
         });
         if let Some(id) = equal.map(|(id, _)| *id) {
-            return self.join_query(id, user);
+            return self.join(id, user);
         }
         let collection = request.collection;
         let key = |id: String| DocKey {
@@ -171,8 +207,9 @@ impl Host {
         let results: Option<Vec<DocKey>> = request
             .results
             .map(|ids| ids.into_iter().map(key).collect());
-        let id = self.next_query_id;
-        self.next_query_id += 1;
+        self.last_id += 1;
+        let id = self.last_id;
+        let brought = results.clone().unwrap_or_default();
         let query = Query {
             action: request.action,
             query: request.query,
@@ -184,47 +221,48 @@ impl Host {
             sent: false,
             ready: false,
             ingesting: 0,
-            answer: QueryAnswer::default(),
+            answer: Answer::default(),
             users: vec![user],
             collection,
         };
-        let brought = query.results.clone().unwrap_or_default();
         self.queries.insert(id, query);
-        for key in &brought {
-            self.meet_result(key, tab);
+        for key in brought.iter().cloned() {
+            let tab = tab.clone();
+            self.events.push(Event::Meet { key, tab });
         }
-        self.place_followers(id, brought);
-        self.send_query(id);
+        self.place(id, brought);
+        self.send(id, versions);
     }
 
-    fn join_query(&mut self, id: u64, user: User) {
+    fn join(&mut self, id: u64, mut user: User) {
         let Some(query) = self.queries.get_mut(&id) else {
             return;
         };
+        let has_answer = query.ready && query.ingesting == 0;
+        user.answered |= has_answer;
+        let (tab, query_id) = (user.tab.clone(), user.query_id);
         query.users.push(user);
-        if query.ready && query.ingesting == 0 {
-            self.answer_joined(id);
+        if has_answer {
+            let results = query.results.clone().unwrap_or_default();
+            self.place(id, results);
+            self.tell_results(id, tab, query_id, true);
         }
     }
 
-    pub(crate) fn destroy_query(&mut self, tab: &TabId, query_id: u64) {
-        let own = |user: &User| user.tab == *tab && user.query_id == query_id;
-        let id = self
-            .queries
-            .iter()
-            .find(|(_, query)| query.users.iter().any(own))
-            .map(|(id, _)| *id);
-        if let Some(id) = id {
-            self.drop_users(id, own);
+    /// A tab is done with a query.
+    pub(crate) fn destroy(&mut self, tab: &TabId, query_id: u64) {
+        let is_own = |user: &User| user.tab == *tab && user.query_id == query_id;
+        let uses = |id: &u64| self.queries[id].users.iter().any(is_own);
+        if let Some(id) = self.ids().into_iter().find(uses) {
+            self.drop_users(id, is_own);
         }
     }
 
-    pub(crate) fn leave_queries(&mut self, tab: &TabId) {
-        let ids: Vec<u64> = self.queries.keys().copied().collect();
-        for id in ids {
+    /// A tab is gone, and is done with all its queries.
+    pub(crate) fn tab_gone(&mut self, tab: &TabId) {
+        for id in self.ids() {
             self.drop_users(id, |user| user.tab == *tab);
         }
-        self.past_snapshots.retain(|_, past| !past.is_for(tab));
     }
 
     fn drop_users(&mut self, id: u64, which: impl Fn(&User) -> bool) {
@@ -236,94 +274,73 @@ impl Host {
         if gone.is_empty() {
             return;
         }
-        let followed = query.followed_by(&gone);
+        let left = Placement::left(&gone, query.followed_by(&gone));
         if query.users.is_empty() {
-            self.end_query(id);
+            self.end(id);
         }
-        self.remove_followers(&gone, &followed);
+        self.events.push(Event::Place(left));
     }
 
-    fn end_query(&mut self, id: u64) {
+    /// Ends a query that no tab uses.
+    fn end(&mut self, id: u64) {
         let Some(query) = self.queries.remove(&id) else {
             return;
         };
-        if query.action == QueryAction::Subscribe && query.sent && self.connected() {
+        if query.action == QueryAction::Subscribe && query.sent && self.connected {
             let text = format!(r#"{{"a":"qu","id":{id}}}"#);
-            self.send(text);
+            self.events.push(Event::Send(text));
         }
-    }
-
-    /// The document's use may have changed.
-    pub(crate) fn touch(&mut self, key: &DocKey) {
-        if let Some(handle) = self.docs.find(key) {
-            self.docs.touch(handle);
-        }
-    }
-
-    /// Whether a query has the document among its results.
-    pub(crate) fn is_result(&self, key: &DocKey) -> bool {
-        let results = self
-            .queries
-            .values()
-            .filter_map(|query| query.results.as_ref());
-        results.flatten().any(|result| result == key)
     }
 
     // ---- To the server ----
 
     /// The connection came or went.
-    pub(crate) fn resend_queries(&mut self) {
-        let connected = self.connected();
-        let ids: Vec<u64> = self.queries.keys().copied().collect();
-        for id in ids {
-            if let Some(query) = self.queries.get_mut(&id)
-                && !connected
-            {
-                query.sent = false;
+    pub(crate) fn set_connected(&mut self, connected: bool, versions: Versions<'_>) {
+        self.connected = connected;
+        for id in self.ids() {
+            if let Some(query) = self.queries.get_mut(&id) {
+                query.sent &= connected;
             }
-            self.send_query(id);
+            self.send(id, versions);
         }
     }
 
-    fn send_query(&mut self, id: u64) {
-        let connected = self.connected();
-        let Some(query) = self
-            .queries
-            .get_mut(&id)
-            .filter(|query| connected && !query.sent)
-        else {
+    fn ids(&self) -> Vec<u64> {
+        self.queries.keys().copied().collect()
+    }
+
+    fn send(&mut self, id: u64, versions: Versions<'_>) {
+        let query = self.queries.get_mut(&id);
+        let Some(query) = query.filter(|query| self.connected && !query.sent) else {
             return;
         };
         query.sent = true;
-        let version = |key: &DocKey| self.docs.at(key)?.doc.version();
-        let known = query.results.as_ref();
+        let known = query.results.as_ref().map(|keys| {
+            let known = keys.iter().map(|key| (key.id.as_str(), versions(key)));
+            known.collect()
+        });
         let text = encode(&QueryMessage {
             a: query.action,
             id,
             c: &query.collection,
             q: query.query.as_ref(),
             o: query.options.as_ref(),
-            r: known.map(|keys| {
-                keys.iter()
-                    .map(|key| (key.id.as_str(), version(key)))
-                    .collect()
-            }),
+            r: known,
         });
-        self.send(text);
+        self.events.push(Event::Send(text));
     }
 
-    // ---- From the server ----
+    // ---- Answers of the server ----
 
-    pub(crate) fn handle_query_answer(&mut self, message: &Incoming, error: Option<Error>) {
+    /// The server answered a query (`qf`, `qs`).
+    pub(crate) fn handle_answer(&mut self, message: &Incoming, error: Option<Error>) {
         let Some(id) = message.number() else {
             return;
         };
         let Some(query) = self.queries.get_mut(&id) else {
             return;
         };
-        query.answer = QueryAnswer { list: false, error };
-        // Held until everything is handed over: the last result may be taken over at once.
-        query.ingesting += 1;
+        query.answer = Answer { list: false, error };
         if query.answer.error.is_none()
             && let Some(data) = &message.data
             && let Err(error) = self.take_results(id, data, message.extra.clone())
@@ -331,20 +348,17 @@ impl Host {
         {
             query.answer.error = Some(error);
         }
-        self.result_ingested(id, None);
+        self.finish_answer(id);
     }
 
     fn take_results(&mut self, id: u64, data: &Json, extra: Option<Json>) -> Result<(), Error> {
-        let Some(query) = self.queries.get(&id) else {
+        let Some(query) = self.queries.get_mut(&id) else {
             return Ok(());
         };
-        let is_list = data.get().starts_with('[');
-        let found = if is_list {
-            WireResult::list(data, &query.collection)?
-        } else {
-            WireResult::by_id(data, &query.collection)?
-        };
-        if is_list && let Some(query) = self.queries.get_mut(&id) {
+        let found = read_results(data, &query.collection)?;
+        query.ingesting += found.len();
+        // Otherwise they are the changes of the results that the query brought.
+        if data.get().starts_with('[') {
             let mut keys = query.followed_by(&query.users);
             let results: Vec<DocKey> = found.iter().map(|(key, _)| key.clone()).collect();
             keys.extend(results.iter().cloned());
@@ -354,213 +368,145 @@ impl Host {
             for user in &mut query.users {
                 user.departing.clear();
             }
-            self.place_followers(id, keys);
+            self.place(id, keys);
         }
-        for (key, snapshot) in found {
-            self.ingest_result(key, snapshot, Some(id));
-        }
+        let ingests = found.into_iter().map(|(key, snapshot)| Event::Ingest {
+            key,
+            snapshot,
+            query: Some(id),
+        });
+        self.events.extend(ingests);
         Ok(())
     }
 
-    /// The documents that a message about a query brings.
-    pub(crate) fn named_by_query(&self, message: &Incoming) -> Vec<DocKey> {
-        let id = message.number().filter(|_| message.a.starts_with('q'));
-        let Some(query) = id.and_then(|id| self.queries.get(&id)) else {
-            return Vec::new();
-        };
-        let collection = &query.collection;
-        let list = |values: &Json| WireResult::list(values, collection).unwrap_or_default();
-        let mut found = Vec::new();
-        if let Some(data) = &message.data {
-            found.extend(WireResult::by_id(data, collection).unwrap_or_default());
-            found.extend(list(data));
-        }
-        let diff = message.diff.as_ref().map(Json::parse::<Vec<WireDiff>>);
-        for item in diff.into_iter().flatten().flatten() {
-            found.extend(item.values.iter().flat_map(list));
-        }
-        found.into_iter().map(|(key, _)| key).collect()
-    }
-
-    fn ingest_result(&mut self, key: DocKey, snapshot: Snapshot, query: Option<u64>) -> DocHandle {
-        let handle = self.open(key);
-        let token = query.map(|id| {
-            if let Some(query) = self.queries.get_mut(&id) {
-                query.ingesting += 1;
-            }
-            self.token(Waiting::Query { id })
-        });
-        self.act(handle, |doc, up| {
-            doc.ingest_snapshot(up, Some(snapshot), token)
-        });
-        handle
-    }
-
-    /// One result was taken over; after the last one the tabs get their answer.
-    pub(crate) fn result_ingested(&mut self, id: u64, error: Option<Error>) {
+    /// A document took over a result's state, or could not.
+    pub(crate) fn handle_ingested(&mut self, id: u64, error: Option<Error>) {
         let Some(query) = self.queries.get_mut(&id) else {
             return;
         };
-        query.ingesting = query.ingesting.saturating_sub(1);
+        assert!(query.ingesting > 0, "a result is taken over once");
+        query.ingesting -= 1;
         if query.answer.error.is_none() {
             query.answer.error = error;
         }
-        if query.ingesting > 0 {
+        self.finish_answer(id);
+    }
+
+    /// Tells the tabs the answer, once all its results were taken over.
+    fn finish_answer(&mut self, id: u64) {
+        let query = self.queries.get_mut(&id);
+        let Some(query) = query.filter(|query| query.ingesting == 0) else {
             return;
-        }
+        };
         let answer = std::mem::take(&mut query.answer);
+        let is_fetch = query.action == QueryAction::Fetch;
         query.ready = true;
-        if let Some(error) = answer.error {
-            return self.fail_query(id, &error);
+        match answer.error {
+            Some(error) => return self.fail(id, &error),
+            None => self.answer_users(id, answer.list),
         }
-        self.answer_users(id, answer.list);
-        if self
-            .queries
-            .get(&id)
-            .is_some_and(|query| query.action == QueryAction::Fetch)
-        {
+        if is_fetch {
             self.queries.remove(&id);
         }
     }
 
-    fn fail_query(&mut self, id: u64, error: &Error) {
+    fn fail(&mut self, id: u64, error: &Error) {
         if let Some(query) = self.queries.remove(&id) {
-            self.remove_followers(&query.users, &query.followed_by(&query.users));
+            let left = Placement::left(&query.users, query.followed_by(&query.users));
+            self.events.push(Event::Place(left));
             for User { tab, query_id, .. } in query.users {
                 let event = QueryEvent::Failed(error.clone());
-                self.tell(&tab, ToTab::Query { query_id, event });
+                self.events.push(Event::Tell {
+                    tab,
+                    query_id,
+                    event,
+                });
             }
         }
     }
 
-    /// Gives the tabs an answer: the first one, or another one after a reconnect.
-    /// `list`: the server gave all results anew.
+    /// Tells the tabs an answer: the first one, or another one after a reconnect. `list`: the server gave the whole list.
     fn answer_users(&mut self, id: u64, list: bool) {
         let Some(query) = self.queries.get_mut(&id) else {
             return;
         };
         let mut answers = Vec::new();
         for user in &mut query.users {
-            let first = !std::mem::replace(&mut user.answered, true);
-            let full = list || first;
-            answers.push((user.tab.clone(), user.query_id, full));
+            let is_first = !std::mem::replace(&mut user.answered, true);
+            answers.push((user.tab.clone(), user.query_id, list || is_first));
         }
         let results = query.results.clone().unwrap_or_default();
-        self.place_followers(id, results);
+        self.place(id, results);
         for (tab, query_id, full) in answers {
-            self.send_results(id, &tab, query_id, full);
+            self.tell_results(id, tab, query_id, full);
         }
     }
 
-    /// The answer for a tab that joined a query which has one.
-    fn answer_joined(&mut self, id: u64) {
-        let Some(query) = self.queries.get_mut(&id) else {
-            return;
-        };
-        let Some(user) = query.users.last_mut() else {
-            return;
-        };
-        user.answered = true;
-        let (tab, query_id) = (user.tab.clone(), user.query_id);
-        let results = query.results.clone().unwrap_or_default();
-        self.place_followers(id, results);
-        self.send_results(id, &tab, query_id, true);
-    }
-
-    fn send_results(&mut self, id: u64, tab: &TabId, query_id: u64, full: bool) {
-        let Some(query) = self.queries.get(&id) else {
-            return;
-        };
-        let keys = query.results.clone();
-        let extra = query.extra.clone();
-        let docs = keys.map(|keys| self.results_for(&keys, tab));
-        // To a tab that has results, and was told every change, the list says nothing new.
-        let docs = docs.filter(|docs| full || docs.iter().any(|doc| doc.snapshot.is_some()));
-        self.tell(
-            tab,
-            ToTab::Query {
+    fn tell_results(&mut self, id: u64, tab: TabId, query_id: u64, full: bool) {
+        if let Some(query) = self.queries.get(&id) {
+            self.events.push(Event::Results {
+                tab,
                 query_id,
-                event: QueryEvent::Results { docs, extra },
-            },
-        );
-    }
-
-    /// The results as one tab needs them: with a state where it has none.
-    fn results_for(&mut self, keys: &[DocKey], tab: &TabId) -> Vec<QueryDoc> {
-        keys.iter().map(|key| self.result_for(key, tab)).collect()
-    }
-
-    /// The tab knows a document that is in one of its queries.
-    fn meet_result(&mut self, key: &DocKey, tab: &TabId) -> DocHandle {
-        let handle = self.open(key.clone());
-        self.docs.touch(handle);
-        if let Some(host_doc) = self.docs.get_mut(handle) {
-            host_doc.hub.meet(tab);
-        }
-        handle
-    }
-
-    fn result_for(&mut self, key: &DocKey, tab: &TabId) -> QueryDoc {
-        let handle = self.meet_result(key, tab);
-        let snapshot = match self.bring_up_to_date(handle, tab) {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                // Ops here do not apply: the tab gets the server's state when the host has it.
-                self.act(handle, |doc, up| doc.hard_rollback(up, error));
-                None
-            }
-        };
-        let version = self.tell_version(handle, tab).0;
-        QueryDoc {
-            collection: key.collection.clone(),
-            id: key.id.clone(),
-            snapshot,
-            version,
+                results: query.results.clone(),
+                extra: query.extra.clone(),
+                full,
+            });
         }
     }
 
-    /// An update of a subscribed query.
-    pub(crate) fn handle_query_update(&mut self, message: &Incoming, error: Option<Error>) {
-        let Some(id) = message.number().filter(|id| self.queries.contains_key(id)) else {
+    // ---- Updates of the server ----
+
+    /// An update of a subscribed query (`q`).
+    pub(crate) fn handle_update(&mut self, message: &Incoming, error: Option<Error>) {
+        let Some(id) = message.number() else {
             return;
         };
         if let Some(error) = error {
-            return self.tell_users(id, |_, _| QueryEvent::Error(error.clone()));
+            return self.tell_users(id, || QueryEvent::Error(error.clone()));
         }
         if let Some(diff) = &message.diff
             && let Err(error) = self.take_diff(id, diff)
         {
-            self.tell_users(id, |_, _| QueryEvent::Error(error.clone()));
+            self.tell_users(id, || QueryEvent::Error(error.clone()));
         }
         if let Some(extra) = &message.extra {
             if let Some(query) = self.queries.get_mut(&id) {
                 query.extra = Some(extra.clone());
             }
-            self.tell_users(id, |_, _| QueryEvent::Extra {
+            self.tell_users(id, || QueryEvent::Extra {
                 extra: Some(extra.clone()),
             });
         }
     }
 
     fn take_diff(&mut self, id: u64, diff: &Json) -> Result<(), Error> {
-        // All new documents first: the events that follow may unsubscribe what they show.
-        let Some(collection) = self.queries.get(&id).map(|query| query.collection.clone()) else {
+        let Some(query) = self.queries.get(&id) else {
             return Ok(());
         };
-        let diff: Vec<WireDiff> = diff.parse().map_err(unreadable("query diff"))?;
-        let items = diff
-            .iter()
-            .map(|item| self.take_diff_item(&collection, item));
-        let items: Vec<Option<DiffItem<DocKey>>> = items.collect::<Result<_, Error>>()?;
-        let items: Vec<DiffItem<DocKey>> = items.into_iter().flatten().collect();
-        self.change_results(id, &items);
-        self.tell_users(id, |host, tab| {
-            QueryEvent::Diff(items.iter().map(|item| host.diff_for(item, tab)).collect())
+        let mut found = Vec::new();
+        let items = read_diff(diff, &query.collection, &mut found);
+        // All new documents first: the events that follow may unsubscribe what they show.
+        let ingests = found.into_iter().map(|(key, snapshot)| Event::Ingest {
+            key,
+            snapshot,
+            query: None,
         });
+        self.events.extend(ingests);
+        let items = items?;
+        self.change_results(id, &items);
+        for (tab, query_id) in self.answered_users(id) {
+            let items = items.clone();
+            self.events.push(Event::Diff {
+                tab,
+                query_id,
+                items,
+            });
+        }
         Ok(())
     }
 
-    /// Applies an update to the results. What it removes departs, what the update before it removed is gone.
+    /// Applies an update to the results. Results that it removes depart; those that the update before it removed are
+    /// gone.
     fn change_results(&mut self, id: u64, items: &[DiffItem<DocKey>]) {
         let Some(query) = self.queries.get_mut(&id) else {
             return;
@@ -578,80 +524,27 @@ impl Host {
         for user in query.users.iter_mut().filter(|user| user.answered) {
             keys.extend(std::mem::replace(&mut user.departing, removed.clone()));
         }
-        self.place_followers(id, keys);
-    }
-
-    /// An unknown kind is no change, and an index that is no number is 0, as in the stock client.
-    fn take_diff_item(
-        &mut self,
-        collection: &str,
-        item: &WireDiff,
-    ) -> Result<Option<DiffItem<DocKey>>, Error> {
-        let how_many = item.how_many.filter(|count| *count > 0).unwrap_or(1);
-        Ok(Some(match item.kind.as_str() {
-            "insert" => {
-                let given = item.values.iter();
-                let found = given.map(|values| WireResult::list(values, collection));
-                let found: Vec<Results> = found.collect::<Result<_, Error>>()?;
-                let mut values = Vec::new();
-                for (key, snapshot) in found.into_iter().flatten() {
-                    values.push(key.clone());
-                    self.ingest_result(key, snapshot, None);
-                }
-                DiffItem::Insert {
-                    index: item.index.unwrap_or_default(),
-                    values,
-                }
-            }
-            "remove" => DiffItem::Remove {
-                index: item.index.unwrap_or_default(),
-                how_many,
-            },
-            "move" => DiffItem::Move {
-                from: item.from.unwrap_or_default(),
-                to: item.to.unwrap_or_default(),
-                how_many,
-            },
-            _ => return Ok(None),
-        }))
-    }
-
-    fn diff_for(&mut self, item: &DiffItem<DocKey>, tab: &TabId) -> DiffItem<QueryDoc> {
-        match item {
-            DiffItem::Insert { index, values } => DiffItem::Insert {
-                index: *index,
-                values: self.results_for(values, tab),
-            },
-            DiffItem::Remove { index, how_many } => DiffItem::Remove {
-                index: *index,
-                how_many: *how_many,
-            },
-            DiffItem::Move { from, to, how_many } => DiffItem::Move {
-                from: *from,
-                to: *to,
-                how_many: *how_many,
-            },
-        }
+        self.place(id, keys);
     }
 
     /// Tells the tabs that had an answer; the others get the list as it is then.
-    fn tell_users(&mut self, id: u64, event: impl Fn(&mut Self, &TabId) -> QueryEvent) {
-        let Some(query) = self.queries.get(&id) else {
-            return;
-        };
-        let answered = query.users.iter().filter(|user| user.answered);
-        let users: Vec<(TabId, u64)> = answered
-            .map(|user| (user.tab.clone(), user.query_id))
-            .collect();
-        for (tab, query_id) in users {
-            let event = event(self, &tab);
-            self.tell(&tab, ToTab::Query { query_id, event });
+    fn tell_users(&mut self, id: u64, event: impl Fn() -> QueryEvent) {
+        for (tab, query_id) in self.answered_users(id) {
+            let event = event();
+            self.events.push(Event::Tell {
+                tab,
+                query_id,
+                event,
+            });
         }
     }
 
-    /// What came of taking over a result, from the document's machine.
-    pub(crate) fn finish_ingest(&mut self, id: u64, outcome: &Outcome) {
-        self.result_ingested(id, outcome.error().cloned());
+    fn answered_users(&self, id: u64) -> Vec<(TabId, u64)> {
+        let users = self.queries.get(&id).map(|query| &query.users);
+        let answered = users.into_iter().flatten().filter(|user| user.answered);
+        answered
+            .map(|user| (user.tab.clone(), user.query_id))
+            .collect()
     }
 }
 
@@ -659,27 +552,4 @@ impl Host {
 fn parsed(text: Option<&Json>) -> Option<Value> {
     let text = text?.get();
     Some(Value::parse(text).unwrap_or_else(|_| Value::from(text)))
-}
-
-/// Changes a list of results; what leaves it for good is added to `removed`.
-fn apply_diff(results: &mut Vec<DocKey>, item: &DiffItem<DocKey>, removed: &mut Vec<DocKey>) {
-    let clamp = |index: usize, length: usize| index.min(length);
-    match item {
-        DiffItem::Insert { index, values } => {
-            let at = clamp(*index, results.len());
-            results.splice(at..at, values.iter().cloned());
-        }
-        DiffItem::Remove { index, how_many } => {
-            let at = clamp(*index, results.len());
-            let end = clamp(at.saturating_add(*how_many), results.len());
-            removed.extend(results.drain(at..end));
-        }
-        DiffItem::Move { from, to, how_many } => {
-            let at = clamp(*from, results.len());
-            let end = clamp(at.saturating_add(*how_many), results.len());
-            let moved: Vec<DocKey> = results.drain(at..end).collect();
-            let to = clamp(*to, results.len());
-            results.splice(to..to, moved);
-        }
-    }
 }

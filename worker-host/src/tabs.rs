@@ -103,8 +103,12 @@ impl Host {
             } => {
                 self.ingest(tab, DocKey { collection, id }, snapshot, callback_id);
             }
-            ToHost::Query(request) => self.create_query(tab, request),
-            ToHost::DestroyQuery { query_id } => self.destroy_query(tab, query_id),
+            ToHost::Query(request) => {
+                self.with_queries(|queries, versions| queries.create(tab, request, versions))
+            }
+            ToHost::DestroyQuery { query_id } => {
+                self.with_queries(|queries, _| queries.destroy(tab, query_id))
+            }
             ToHost::FetchSnapshot(request) => self.fetch_past_snapshot(tab, request),
             ToHost::PresenceSubscribe(request) => {
                 self.with_presence(|presences, _| presences.subscribe(tab, request));
@@ -186,7 +190,8 @@ impl Host {
         self.out
             .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
         self.leave_pongs(tab);
-        self.leave_queries(tab);
+        self.with_queries(|queries, _| queries.tab_gone(tab));
+        self.past_snapshots.retain(|_, past| !past.is_for(tab));
         self.with_presence(|presences, view| presences.tab_gone(tab, view));
         self.start_bulk();
         for handle in self.docs.handles() {

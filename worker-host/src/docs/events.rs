@@ -300,7 +300,10 @@ impl Host {
                 }) => {
                     self.answer_read(handle, &tab, callback_id, action, outcome);
                 }
-                Some(Waiting::Query { id }) => self.finish_ingest(id, outcome),
+                Some(Waiting::Query { id }) => {
+                    let error = outcome.error().cloned();
+                    self.with_queries(|queries, _| queries.handle_ingested(id, error))
+                }
                 None => {}
             }
         }

@@ -124,9 +124,8 @@ impl Host {
                 let v = message.v.filter(|_| message.error.is_none());
                 joined(&[kind, c, d, &write_json(&v), src, &seq])
             }
-            "qf" | "qs" | "q" => match message.number().and_then(|id| self.queries.get(&id)) {
-                Some(query) => {
-                    let (action, collection, q, options) = query.asks();
+            "qf" | "qs" | "q" => match message.number().and_then(|id| self.queries.request(id)) {
+                Some((action, collection, q, options)) => {
                     joined(&[kind, &of_query(action, collection, q, options)])
                 }
                 None => joined(&[kind]),

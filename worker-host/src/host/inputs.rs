@@ -154,7 +154,7 @@ impl Host {
     fn named(&self, input: &Input) -> Vec<DocKey> {
         match input {
             Input::Tab(_, message) => named_by_tab(&message.message),
-            Input::Message(message) => self.named_by_query(&message.message),
+            Input::Message(message) => self.queries.documents_in(&message.message),
             Input::TabGone(_)
             | Input::Bound(_)
             | Input::Opened

@@ -8,15 +8,45 @@
 use broker::message::QueryAction;
 use proxy_doc::{DocKey, TabId};
 
-use super::{Query, User};
-use crate::host::Host;
+use super::{Event, Queries, Query, User};
 
-/// A tab, its number of a query, and the place of a document in a list of keys.
-struct Membership {
-    tab: TabId,
-    query_id: u64,
-    key: usize,
-    follows: bool,
+/// Which tabs follow some documents by one query from now on.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    pub(crate) keys: Vec<DocKey>,
+    pub(crate) memberships: Vec<Membership>,
+}
+
+/// Whether a tab follows a document by its query of this number. `key` is an index of [`Placement::keys`].
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(crate) tab: TabId,
+    pub(crate) query_id: u64,
+    pub(crate) key: usize,
+    pub(crate) follows: bool,
+}
+
+impl Placement {
+    /// These tabs are done with a query by which they may follow these documents.
+    pub(super) fn left(users: &[User], keys: Vec<DocKey>) -> Self {
+        let each = (0..keys.len()).flat_map(|key| users.iter().map(move |user| (key, user)));
+        let memberships = each.map(|(key, user)| user.membership(key, false));
+        Self {
+            memberships: memberships.collect(),
+            keys,
+        }
+    }
+}
+
+impl User {
+    fn membership(&self, key: usize, follows: bool) -> Membership {
+        Membership {
+            tab: self.tab.clone(),
+            query_id: self.query_id,
+            key,
+            follows,
+        }
+    }
 }
 
 impl Query {
@@ -36,12 +66,11 @@ impl Query {
         let mut memberships = Vec::new();
         for user in &self.users {
             let departing = places(&user.departing);
-            memberships.extend((0..keys.len()).map(|key| Membership {
-                tab: user.tab.clone(),
-                query_id: user.query_id,
-                key,
-                follows: user.answered && (held[key] || departing[key]),
-            }));
+            memberships.extend(
+                (0..keys.len()).map(|key| {
+                    user.membership(key, user.answered && (held[key] || departing[key]))
+                }),
+            );
         }
         memberships
     }
@@ -54,42 +83,16 @@ impl Query {
     }
 }
 
-impl Host {
+impl Queries {
     /// The query changed as far as these documents are concerned.
-    pub(crate) fn place_followers(&mut self, id: u64, mut keys: Vec<DocKey>) {
+    pub(super) fn place(&mut self, id: u64, mut keys: Vec<DocKey>) {
         keys.sort();
         keys.dedup();
         let query = self.queries.get(&id);
         let memberships = query.map(|query| query.memberships(&keys));
-        for membership in memberships.unwrap_or_default() {
-            let Membership {
-                tab,
-                query_id,
-                key,
-                follows,
-            } = membership;
-            self.set_follower(&keys[key], &tab, query_id, follows);
-        }
-        for key in &keys {
-            self.touch(key);
-        }
-    }
-
-    /// These tabs are done with a query that named these documents.
-    pub(super) fn remove_followers(&mut self, users: &[User], keys: &[DocKey]) {
-        for key in keys {
-            for user in users {
-                self.set_follower(key, &user.tab, user.query_id, false);
-            }
-            self.touch(key);
-        }
-    }
-
-    fn set_follower(&mut self, key: &DocKey, tab: &TabId, query_id: u64, follows: bool) {
-        let known = self.docs.find(key);
-        let handle = known.or_else(|| follows.then(|| self.open(key.clone())));
-        if let Some(host_doc) = handle.and_then(|handle| self.docs.get_mut(handle)) {
-            host_doc.hub.follow_by_query(tab, query_id, follows);
-        }
+        self.events.push(Event::Place(Placement {
+            memberships: memberships.unwrap_or_default(),
+            keys,
+        }));
     }
 }

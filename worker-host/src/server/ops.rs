@@ -169,11 +169,11 @@ impl Host {
             store.want_inventory();
         }
         self.bulk = Some(Bulk::default());
-        self.resend_queries();
+        let connected = self.connected();
+        self.with_queries(|queries, versions| queries.set_connected(connected, versions));
         for handle in self.docs.handles() {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
-        let connected = self.connected();
         self.with_presence(|presences, view| presences.set_connected(connected, view));
         self.resend_past_snapshots();
         self.end_bulk();
@@ -279,8 +279,8 @@ impl Host {
             "bs" => self.handle_bulk(&message, error, Action::Subscribe),
             "bu" => self.handle_bulk(&message, error, Action::Unsubscribe),
             "op" => self.handle_op(message, error),
-            "qf" | "qs" => self.handle_query_answer(&message, error),
-            "q" => self.handle_query_update(&message, error),
+            "qf" | "qs" => self.with_queries(|queries, _| queries.handle_answer(&message, error)),
+            "q" => self.with_queries(|queries, _| queries.handle_update(&message, error)),
             "qu" => {}
             "nf" | "nt" => self.handle_past_snapshot(&message, error, whole()),
             "pp" => self.handle_pong(error),

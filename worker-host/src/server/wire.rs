@@ -68,33 +68,13 @@ wire!(read struct Incoming {
     t = "t", by lenient;
 });
 
-/// A change of a query's results, as the server writes it.
-#[derive(Debug, Default)]
-pub(crate) struct WireDiff {
-    pub(crate) kind: String,
-    pub(crate) index: Option<usize>,
-    pub(crate) values: Option<Json>,
-    pub(crate) how_many: Option<usize>,
-    pub(crate) from: Option<usize>,
-    pub(crate) to: Option<usize>,
-}
-
-wire!(read struct WireDiff {
-    kind = "type" or String::new(), by word;
-    index = "index", by lenient;
-    values = "values";
-    how_many = "howMany", by lenient;
-    from = "from", by lenient;
-    to = "to", by lenient;
-});
-
 /// Reads a field; a value that is no `T` counts as absent.
 pub(crate) fn lenient<T: ReadJson>(reader: &mut Reader<'_>) -> Option<Option<T>> {
     reader.skip().map(|text| read_json(text).ok())
 }
 
 /// Reads a string; any other value counts as the empty one.
-fn word(reader: &mut Reader<'_>) -> Option<String> {
+pub(crate) fn word(reader: &mut Reader<'_>) -> Option<String> {
     lenient(reader).map(Option::unwrap_or_default)
 }
 
