@@ -403,7 +403,7 @@ describe('closing a connection', () => {
       hostStorage.stir();
     };
     hostStorage.attach(core, run);
-    await hostStorage.carryOut([0, 1, 'open']);
+    await hostStorage.carryOut(1, 'open');
     hostStorage.end();
     assert.equal(storage.isReady(), true);
     await settle();

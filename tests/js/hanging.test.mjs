@@ -181,7 +181,7 @@ describe('a storage that opens and hangs', () => {
     storage.hangs = false;
     await until('the storage has answered', () => trials > 1);
     // A quiet moment, which would do if nothing were under way.
-    worker.life.run(() => worker.life._core.handleIdle());
+    worker.life.host.run((core) => core.handleIdle());
     assert.equal(worker.lives, 1);
     backend.middleware.submit.length = 0;
     held[0]();

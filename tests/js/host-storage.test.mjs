@@ -4,8 +4,6 @@ import assert from 'node:assert/strict';
 import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
 import { ours, settle } from './clients.mjs';
 
-const REQUEST = 'a storage request';
-
 /** What a machine hears of its storage. */
 class FakeCore {
   heard = [];
@@ -27,8 +25,8 @@ describe('a storage whose host crashed', () => {
     const first = new FakeCore();
     let isAlive = true;
     hostStorage.attach(first, (call) => isAlive && call());
-    await hostStorage.carryOut([REQUEST, 1, 'open']);
-    const writing = hostStorage.carryOut([REQUEST, 2, 'write', [['docs', 'a', 'text']], []]);
+    await hostStorage.carryOut(1, 'open');
+    const writing = hostStorage.carryOut(2, 'write', [['docs', 'a', 'text']], []);
     await settle();
     assert.equal(held.length, 1, 'the write is under way');
 
@@ -43,7 +41,7 @@ describe('a storage whose host crashed', () => {
 
     const second = new FakeCore();
     hostStorage.attach(second, (call) => call());
-    await hostStorage.carryOut([REQUEST, 1, 'open']);
+    await hostStorage.carryOut(1, 'open');
     assert.deepEqual(second.heard, ['custom', 'done 1']);
   });
 });

@@ -57,7 +57,7 @@ async function held(connections) {
     queries: Object.keys(connection.queries).length,
     docs: connection._docs.size,
     submissions: connection._submissions.size,
-    snapshots: connection._snapshotRequests.size,
+    snapshots: connection._snapshots.asks.length,
     waits: connection._waits.size,
     presences: Object.keys(connection._presences).length,
     inbox: connection._inbox.length,

@@ -4,20 +4,18 @@
  */
 
 import assert from 'node:assert/strict';
-import { HostCore } from '../../js-shim/src/cores/host-core.js';
-import { HostKind } from '../../js-shim/src/cores/events.js';
-import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
+import { HostDriver } from '../../js-shim/src/host/host-driver.js';
 import { Wire, ours, settle } from './clients.mjs';
 
 export class OneHost {
   /** @param types the registry of the host, where it is another one than the tabs' */
-  constructor(backend, types = typesBridge) {
+  constructor(backend, types) {
     this.backend = backend;
-    this.core = new HostCore(types, 1, false, true);
+    this.driver = new HostDriver({ epoch: 1, isPrivate: false, opensSockets: true, types }, this);
     this.tabs = new Map();
     this.wire = null;
     this.reconnects = true;
-    this.run(() => this.core.connect());
+    this.run((core) => core.connect());
   }
 
   /** A connection of one more tab, connected where the host is. */
@@ -28,29 +26,49 @@ export class OneHost {
   }
 
   run(call) {
-    call();
-    for (let output = this.core.poll(); output; output = this.core.poll()) this.handle(output);
+    this.driver.run(call);
   }
 
-  handle([kind, ...rest]) {
-    if (kind === HostKind.ToTab) {
-      const [tab, text] = rest;
-      process.nextTick(() => this.tabs.get(tab)?._receive(text, false));
-    } else if (kind === HostKind.Send) this.wire.socket.send(rest[0]);
-    else if (kind === HostKind.CloseSocket) this.wire.socket.close();
-    else if (kind === HostKind.OpenSocket) this.open();
-    else assert.equal(kind, HostKind.StartTimer, `the host says ${rest}`);
+  toTab(tab, text) {
+    process.nextTick(() => this.tabs.get(tab)?._receive(text, false));
   }
 
-  open() {
+  send(text) {
+    this.wire.socket.send(text);
+  }
+
+  closeSocket() {
+    this.wire.socket.close();
+  }
+
+  openSocket() {
     if (!this.reconnects) return;
     this.wire = new Wire(this.backend);
     const { socket } = this.wire;
-    this.run(() => this.core.bindSocket(socket.readyState));
-    socket.onopen = () => this.run(() => this.core.socketOpened());
-    socket.onmessage = ({ data }) => this.run(() => this.core.socketMessage(data));
-    socket.onclose = () => this.run(() => this.core.socketClosed('{}', 0));
+    this.run((core) => core.bindSocket(socket.readyState));
+    socket.onopen = () => this.run((core) => core.socketOpened());
+    socket.onmessage = ({ data }) => this.run((core) => core.socketMessage(data));
+    socket.onclose = () => this.run((core) => core.socketClosed('{}', 0));
     process.nextTick(() => this.wire.open());
+  }
+
+  /** It is `reconnect` that ends a backoff. */
+  startTimer() {}
+
+  findTabs(tabs) {
+    assert.fail(`the host asks for ${tabs}`);
+  }
+
+  warn(message) {
+    assert.fail(`the host warns: ${message}`);
+  }
+
+  beginAnew() {
+    assert.fail('the host has no storage to begin anew with');
+  }
+
+  died(error) {
+    throw error;
   }
 
   /** The network is gone until `reconnect`. */
@@ -62,7 +80,7 @@ export class OneHost {
 
   async reconnect() {
     this.reconnects = true;
-    this.run(() => this.core.handleTimer());
+    this.run((core) => core.handleTimer());
     await settle();
   }
 }
@@ -87,7 +105,7 @@ class Tab {
     process.nextTick(() => {
       // As in the worker: what a tab says after it is gone is not heard.
       if (this.oneHost.tabs.get(this.name) !== this.connection) return;
-      this.oneHost.run(() => this.oneHost.core.handleTab(this.name, text));
+      this.oneHost.run((core) => core.handleTab(this.name, text));
     });
   }
 
@@ -95,7 +113,7 @@ class Tab {
     this.connection._run(() => this.connection._core.close(true, true));
     process.nextTick(() => {
       this.oneHost.tabs.delete(this.name);
-      this.oneHost.run(() => this.oneHost.core.tabGone(this.name));
+      this.oneHost.run((core) => core.tabGone(this.name));
     });
   }
 

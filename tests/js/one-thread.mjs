@@ -5,13 +5,11 @@
  */
 
 import { Connection } from '../../js-shim/src/api/connection.js';
-import { HostKind } from '../../js-shim/src/cores/events.js';
-import { HostCore } from '../../js-shim/src/cores/host-core.js';
+import { HostDriver } from '../../js-shim/src/host/host-driver.js';
 import { PageLink, stateOf } from '../../js-shim/src/link/page-link.js';
 import { nextTick } from '../../js-shim/src/platform/ticks.js';
-import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
 
-/** @typedef {import('../../js-shim/src/link/page-link.js').Link} Link */
+/** @typedef {import('../../js-shim/src/link/link.d.ts').Link} Link */
 
 /** @returns {typeof Connection} */
 export function createHopConnectionClass() {
@@ -29,12 +27,12 @@ export function createHopConnectionClass() {
  * A host with several tabs, all in one thread, over the application's socket.
  *
  * @param {any} socket
- * @returns {{connect: () => Connection, core: HostCore, leave: (connection: Connection) => void}}
+ * @returns {{connect: () => Connection, core: HostDriver['core'], leave: (connection: Connection) => void}}
  */
 export function createSharedHost(socket) {
   const host = new SharedHost(socket);
   return {
-    core: host.core,
+    core: host.driver.core,
     connect: () => new Connection(null, { link: new SharedLink(host) }),
     leave: (connection) => host.leave(/** @type {any} */ (connection)._link),
   };
@@ -44,31 +42,56 @@ class SharedHost {
   /** @param {any} socket */
   constructor(socket) {
     this.socket = socket;
-    this.core = new HostCore(/** @type {any} */ (typesBridge), 1, false, false);
+    this.driver = new HostDriver({ epoch: 1, isPrivate: false, opensSockets: false }, this);
     /** @type {Map<string, SharedLink>} */
     this.links = new Map();
-    this.run(() => this.core.bindSocket(socket.readyState));
-    socket.onopen = () => this.run(() => this.core.socketOpened());
+    this.run((core) => core.bindSocket(socket.readyState));
+    socket.onopen = () => this.run((core) => core.socketOpened());
     socket.onmessage = (/** @type {any} */ { data }) =>
-      this.run(() => this.core.socketMessage(data));
+      this.run((core) => core.socketMessage(data));
     socket.onclose = (/** @type {string} */ reason) =>
-      this.run(() => this.core.socketClosed(JSON.stringify(reason), 0));
+      this.run((core) => core.socketClosed(JSON.stringify(reason), 0));
   }
 
-  /** @param {() => void} call */
+  /** @param {(core: HostDriver['core']) => void} call */
   run(call) {
-    call();
-    for (let output = this.core.poll(); output; output = this.core.poll()) {
-      if (output[0] === HostKind.ToTab) this.links.get(output[1])?.receive(output[2]);
-      else if (output[0] === HostKind.Send) this.socket.send(output[1]);
-      else if (output[0] === HostKind.CloseSocket) this.socket.close();
-    }
+    this.driver.run(call);
+  }
+
+  /**
+   * @param {string} tab
+   * @param {string} text
+   */
+  toTab(tab, text) {
+    this.links.get(tab)?.receive(text);
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.socket.send(text);
+  }
+
+  closeSocket() {
+    this.socket.close();
+  }
+
+  openSocket() {}
+
+  startTimer() {}
+
+  findTabs() {}
+
+  beginAnew() {}
+
+  /** @param {any} error */
+  died(error) {
+    throw error;
   }
 
   /** @param {SharedLink} link */
   leave(link) {
     this.links.delete(link.tab);
-    this.run(() => this.core.tabGone(link.tab));
+    this.run((core) => core.tabGone(link.tab));
   }
 }
 
@@ -98,7 +121,7 @@ class SharedLink {
 
   /** @param {string} text */
   post(text) {
-    nextTick(() => this._host.run(() => this._host.core.handleTab(this.tab, text)));
+    nextTick(() => this._host.run((core) => core.handleTab(this.tab, text)));
   }
 
   close() {
@@ -126,7 +149,7 @@ class SharedLink {
 
   /** @param {string} text */
   receiveFromServer(text) {
-    this._host.run(() => this._host.core.socketMessage(text));
+    this._host.run((core) => core.socketMessage(text));
   }
 
   /** @param {string | undefined} text */

@@ -3,9 +3,7 @@
  * ShareDB backend, the records of the store to a map. A test may look at each text on its way, and replace it.
  */
 
-import { HostCore } from '../../js-shim/src/cores/host-core.js';
-import { HostKind } from '../../js-shim/src/cores/events.js';
-import { typesBridge } from '../../js-shim/src/cores/types-bridge.js';
+import { HostDriver } from '../../js-shim/src/host/host-driver.js';
 import { ours, Wire } from './clients.mjs';
 
 /** The ways that a text takes: its receiver is named last. */
@@ -19,8 +17,9 @@ export class SharedHost {
    * @param {(road: string, text: string) => string} [options.replace] gives what arrives instead
    */
   constructor(backend, { records, replace = (_, text) => text } = {}) {
-    const store = records ? ['durable', 'src'] : [];
-    this.core = new HostCore(typesBridge, 1, false, false, ...store);
+    const store = records && { retention: 'durable', src: 'src' };
+    const machine = { epoch: 1, isPrivate: false, opensSockets: false, ...store };
+    this.driver = new HostDriver(machine, this);
     this.records = records;
     this.replace = replace;
     this.tabs = new Map();
@@ -29,39 +28,60 @@ export class SharedHost {
     this.thrown = [];
     this.wire = new Wire(backend);
     const { socket } = this.wire;
-    this.run(() => this.core.bindSocket(socket.readyState));
-    socket.onopen = () => this.run(() => this.core.socketOpened());
+    this.run((core) => core.bindSocket(socket.readyState));
+    socket.onopen = () => this.run((core) => core.socketOpened());
     socket.onmessage = ({ data }) => this.deliver('server to host', data);
-    socket.onclose = () => this.run(() => this.core.socketClosed('"closed"', 0));
+    socket.onclose = () => this.run((core) => core.socketClosed('"closed"', 0));
     this.wire.open();
   }
 
   /** A text arrives at the host. */
   deliver(road, text, tab) {
     const arrived = this.replace(road, text);
-    this.run(() =>
-      tab === undefined ? this.core.socketMessage(arrived) : this.core.handleTab(tab, arrived),
+    this.run((core) =>
+      tab === undefined ? core.socketMessage(arrived) : core.handleTab(tab, arrived),
     );
   }
 
   run(call) {
     try {
-      call();
-      for (let output = this.core.poll(); output; output = this.core.poll()) this.handle(output);
+      this.driver.run(call);
     } catch (error) {
       this.thrown.push(error);
     }
   }
 
-  handle([kind, first, second, ...rest]) {
-    if (kind === HostKind.ToTab) process.nextTick(() => this.tabs.get(first)?.(second));
-    else if (kind === HostKind.Send) this.wire.socket.send(first);
-    else if (kind === HostKind.Warn) this.warnings.push(first);
-    else if (kind === HostKind.FindTabs) this.run(() => this.core.tabsFound([...this.tabs.keys()]));
-    else if (kind === HostKind.Storage) {
-      const texts = this.store(second, ...rest);
-      process.nextTick(() => this.run(() => this.core.storageDone(first, texts)));
-    }
+  toTab(tab, text) {
+    process.nextTick(() => this.tabs.get(tab)?.(text));
+  }
+
+  send(text) {
+    this.wire.socket.send(text);
+  }
+
+  warn(message) {
+    this.warnings.push(message);
+  }
+
+  findTabs() {
+    this.run((core) => core.tabsFound([...this.tabs.keys()]));
+  }
+
+  askStorage(number, ...request) {
+    const texts = this.store(...request);
+    process.nextTick(() => this.run((core) => core.storageDone(number, texts)));
+  }
+
+  closeSocket() {}
+
+  openSocket() {}
+
+  startTimer() {}
+
+  beginAnew() {}
+
+  died(error) {
+    this.thrown.push(error);
   }
 
   /** Carries out a request of the store; a read gives texts. */

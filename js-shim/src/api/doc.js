@@ -10,6 +10,7 @@ import { asError, isNative, shared, toError } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('../cores/events.js').ErrorParts} ErrorParts */
 /** @typedef {(error?: any) => void} Callback */
 
 const CLOSED_BEFORE_ACKNOWLEDGED =
@@ -390,7 +391,7 @@ export class Doc extends EventEmitter {
     } catch (error) {
       // The machine's own errors are arrays; what else is thrown is a listener's or a toJSON's.
       if (!Array.isArray(error)) throw error;
-      this._callbackOrEmit(toError(error), callback);
+      this._callbackOrEmit(toError(/** @type {ErrorParts} */ (error)), callback);
     } finally {
       this._ingesting = null;
     }

@@ -334,13 +334,13 @@ export class DurableStore extends EventEmitter {
  * @param {Connection} connection
  * @param {string} text as the broker's `StorageEvent` is written
  */
-export function handleStorage(connection, text) {
+export function noteStorageEvent(connection, text) {
   const event = JSON.parse(text);
   const [kind, content] = typeof event === 'string' ? [event] : Object.entries(event)[0];
   const store = connection.durableStore;
   switch (kind) {
     case 'state':
-      noteState(connection);
+      connection._info.noteState();
       // A store that was given up has no inventory, and nobody has to wait for it.
       if (!JSON.parse(connection._core.storageState() ?? '{}').durable) store?._becomeReady();
       return;
@@ -365,49 +365,6 @@ export function handleStorage(connection, text) {
       return connection._endForWipe();
   }
 }
-
-/**
- * What the host says of its store changed. That a store says nothing is an error that ends by itself, so it is told, and
- * nothing is to be done about it: an application need not listen.
- *
- * @param {Connection} connection
- */
-function noteState(connection) {
-  const before = connection.storage;
-  connection._noteStorage();
-  const { code, reason } = connection.storage;
-  if (code !== SILENT || before.code === code || !connection.listenerCount('error')) return;
-  connection.emit('error', new shared.Error(code, reason));
-}
-
-/** The store did not answer in time, and is used again when it does. */
-const SILENT = 'ERR_STORAGE_TIMEOUT';
-
-/**
- * `connection.storage`, as the machine knows it.
- *
- * @param {string | undefined} text
- * @param {boolean | undefined} persisted
- * @returns {import('../index.d.cts').StorageInfo}
- */
-export function describeStorage(text, persisted) {
-  const { mode = 'none', durable, kept, reason } = JSON.parse(text ?? '{}');
-  return Object.freeze({
-    mode: mode || 'none',
-    durable: Boolean(durable && kept && mode !== 'memory'),
-    ...(text === undefined && { reason: 'the host has not said anything yet' }),
-    ...(text !== undefined && !kept && { reason: 'the host was started without a durable store' }),
-    ...(reason && { reason: reason.message, code: reason.code }),
-    ...(persisted !== undefined && { persisted }),
-  });
-}
-
-/** `connection.storage` after `wipe`. @type {import('../index.d.cts').StorageInfo} */
-export const WIPED = Object.freeze({
-  mode: 'none',
-  durable: false,
-  reason: 'the store was wiped',
-});
 
 /** Where no durable store was asked for. */
 export const noStore = () => new shared.Error('ERR_STORAGE', 'No DurableStore available');

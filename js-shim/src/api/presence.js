@@ -5,7 +5,6 @@
 
 import { EventEmitter } from 'events';
 
-import { Kind } from '../cores/events.js';
 import { toError } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 
@@ -288,41 +287,19 @@ export class LocalDocPresence extends LocalPresence {
 export const docChannel = (collection, id) => `${collection}.${id}`;
 
 /**
- * Runs an event of the machine.
+ * Calls of presence ended. An error that belongs to no call is an event.
  *
  * @param {Connection} connection
- * @param {any[]} event
+ * @param {EventEmitter | undefined} emitter
+ * @param {number[]} tokens of the calls
+ * @param {import('../cores/events.js').ErrorParts} [parts] of an error
  */
-export function handlePresence(connection, [kind, channel, id, ...rest]) {
-  const presence = connection._presences[channel];
-  const local = presence?.localPresences[id];
-  switch (kind) {
-    case Kind.PresenceAnswer:
-      return answer(connection, local ?? presence, rest[0], rest[1]);
-    case Kind.PresenceValue:
-      if (local) local.value = JSON.parse(rest[0]);
-      return;
-    case Kind.PresenceReceive:
-      return presence?._receive(id, JSON.parse(rest[0]));
-    case Kind.PresenceError:
-      return void (local ?? presence)?.emit('error', toError(rest[0]));
-    case Kind.PresenceLater:
-      return connection._later(() => connection._core.sendPresence(channel, id));
-  }
-}
-
-/**
- * @param {Connection} connection
- * @param {PresenceEmitter | undefined} emitter
- * @param {number[]} tokens
- * @param {any[] | undefined} parts of an error
- */
-function answer(connection, emitter, tokens, parts) {
+export function answerPresence(connection, emitter, tokens, parts) {
   const error = parts ? toError(parts) : null;
   if (tokens.length === 0 && error) return void emitter?.emit('error', error);
   for (const token of tokens) {
-    const { callback } = connection._take(token);
-    nextTick(() => callback(error));
+    const call = connection._take(token);
+    nextTick(() => call?.callback?.(error));
   }
 }
 

@@ -82,7 +82,7 @@ export class Query extends EventEmitter {
     this._finish(undefined);
   }
 
-  /** @param {any[]} parts */
+  /** @param {import('../cores/events.js').ErrorParts} parts */
   _fail(parts) {
     this._finish(toError(parts));
   }

@@ -1,58 +1,134 @@
 /**
- * The kinds of events and outputs. `kinds.rs` has the same lists, and tests there compare names and numbers.
+ * What the machines ask for. An event of a tab's machine and an output of a host's cross as an array: the number of a kind, then
+ * the arguments of the method that carries it out. `kinds.rs` has the same lists; a test there compares the methods' names,
+ * their order and the names of their arguments.
  */
 
-/** What a tab's machine asks for. */
-export const Kind = Object.freeze({
-  ToHost: 0,
-  State: 1,
-  ConnectionError: 2,
-  Error: 3,
-  Pong: 4,
-  Status: 5,
-  Warn: 6,
-  Apply: 7,
-  BatchStart: 8,
-  BeforeComponent: 9,
-  ApplyComponent: 10,
-  BatchEnd: 11,
-  Create: 12,
-  Del: 13,
-  Load: 14,
-  Clear: 15,
-  Callback: 16,
-  NoWritePending: 17,
-  NothingPending: 18,
-  DocError: 19,
-  FlushLater: 20,
-  UnsubscribedLater: 21,
-  OpenDoc: 22,
-  QueryResults: 23,
-  QueryFailed: 24,
-  QueryError: 25,
-  QueryDiff: 26,
-  QueryExtra: 27,
-  Snapshot: 28,
-  PresenceAnswer: 29,
-  PresenceValue: 30,
-  PresenceReceive: 31,
-  PresenceError: 32,
-  PresenceLater: 33,
-  Stored: 34,
-  Storage: 35,
-  Sent: 36,
-  SubmitOp: 37,
-});
+/**
+ * The parts of an error, see `toError`.
+ *
+ * @typedef {[code: any, message: string, data: string | undefined, fromServer: boolean, exception: [any] | undefined]} ErrorParts
+ *
+ * @typedef {number | false} Source the token of the call that an op comes from; `false` for another tab's or the server's
+ * @typedef {[collection: string, id: string][]} DocNames
+ *
+ * @typedef {['insert', index: number, docs: DocNames] | ['remove', index: number, howMany: number]
+ *   | ['move', from: number, to: number, howMany: number]} DiffItem
+ */
 
-/** What a host's machine asks for. */
-export const HostKind = Object.freeze({
-  ToTab: 0,
-  Send: 1,
-  CloseSocket: 2,
-  OpenSocket: 3,
-  StartTimer: 4,
-  Storage: 5,
-  FindTabs: 6,
-  BeginAnew: 7,
-  Warn: 8,
-});
+/**
+ * What a tab's machine asks for. `doc` is the machine's number of a document, `token` that of a call; ops, snapshots and other
+ * contents are JSON.
+ *
+ * @typedef {object} TabEvents
+ * @property {(text: string) => void} toHost a message
+ * @property {(state: string, reason?: string) => void} state the connection's
+ * @property {(error: string) => void} connectionError
+ * @property {(error: ErrorParts) => void} error of the connection
+ * @property {() => void} pong
+ * @property {(token: number, status: string) => void} status of the host
+ * @property {(message: string) => void} warn
+ * @property {(doc: number, op: string, source: Source, src?: string) => void} apply
+ * @property {(doc: number, op: string, src?: string) => void} batchStart the op's components follow, one by one
+ * @property {(doc: number, index: number) => void} beforeComponent
+ * @property {(doc: number, index: number, op?: string) => void} applyComponent or `op` in its place
+ * @property {(doc: number) => void} batchEnd
+ * @property {(doc: number, type: string, data: string | undefined, source: Source) => void} create
+ * @property {(doc: number, source: Source) => void} del
+ * @property {(doc: number, type?: string, data?: string) => void} load
+ * @property {(doc: number) => void} clear
+ * @property {(doc: number, tokens: number[], outcome: ErrorParts | null | undefined) => void} callback of calls that ended
+ * @property {(doc: number) => void} noWritePending
+ * @property {(doc: number) => void} nothingPending
+ * @property {(doc: number, error: ErrorParts) => void} docError
+ * @property {(doc: number) => void} flushLater
+ * @property {(doc: number) => void} unsubscribedLater
+ * @property {(doc: number, collection: string, id: string) => void} openDoc a query or the store brings it
+ * @property {(query: number, docs?: DocNames, extra?: string) => void} queryResults
+ * @property {(query: number, error: ErrorParts) => void} queryFailed
+ * @property {(query: number, error: ErrorParts) => void} queryError
+ * @property {(query: number, diff: DiffItem[]) => void} queryDiff
+ * @property {(query: number, extra?: string) => void} queryExtra
+ * @property {(token: number, error?: ErrorParts, snapshot?: string) => void} snapshot
+ * @property {(channel: string, id: string | undefined, tokens: number[], error?: ErrorParts) => void} presenceAnswer
+ * @property {(channel: string, id: string, value: string) => void} presenceValue of this tab
+ * @property {(channel: string, id: string, value: string) => void} presenceReceive of another one
+ * @property {(channel: string, id: string | undefined, error: ErrorParts) => void} presenceError
+ * @property {(channel: string, id: string) => void} presenceLater
+ * @property {(token: number, error?: ErrorParts) => void} stored a call of the durable store ended
+ * @property {(event: string) => void} storage
+ * @property {(doc: number, seq: number) => void} sent the oldest op went to the server
+ * @property {(text: string, seq: number, tokens: number[]) => void} submitOp a message to the host, with an op of these calls
+ */
+
+/** By the number of the kind. @type {readonly (keyof TabEvents)[]} */
+export const TAB_EVENTS = [
+  'toHost',
+  'state',
+  'connectionError',
+  'error',
+  'pong',
+  'status',
+  'warn',
+  'apply',
+  'batchStart',
+  'beforeComponent',
+  'applyComponent',
+  'batchEnd',
+  'create',
+  'del',
+  'load',
+  'clear',
+  'callback',
+  'noWritePending',
+  'nothingPending',
+  'docError',
+  'flushLater',
+  'unsubscribedLater',
+  'openDoc',
+  'queryResults',
+  'queryFailed',
+  'queryError',
+  'queryDiff',
+  'queryExtra',
+  'snapshot',
+  'presenceAnswer',
+  'presenceValue',
+  'presenceReceive',
+  'presenceError',
+  'presenceLater',
+  'stored',
+  'storage',
+  'sent',
+  'submitOp',
+];
+
+/**
+ * What a host's machine asks for.
+ *
+ * @typedef {object} HostOutputs
+ * @property {(tab: string, text: string, urgent: boolean) => void} toTab a message; an urgent one does not wait for the others
+ * @property {(text: string) => void} send a message for the server
+ * @property {() => void} closeSocket
+ * @property {() => void} openSocket
+ * @property {(delay: number) => void} startTimer `handleTimer` is wanted in so many milliseconds; an earlier wish is void
+ * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage `open`, `wipe`, `read` with
+ *   `[store, id]` of each record, or `write` with `[store, id, text]` of each and `[store, id]` of those to delete; the answer
+ *   names the number
+ * @property {(tabs: string[]) => void} findTabs `tabsFound` is to be told which of these tabs live
+ * @property {() => void} beginAnew another host can go on with a storage that this one had to do without
+ * @property {(message: string) => void} warn
+ */
+
+/** By the number of the kind. @type {readonly (keyof HostOutputs)[]} */
+export const HOST_OUTPUTS = [
+  'toTab',
+  'send',
+  'closeSocket',
+  'openSocket',
+  'startTimer',
+  'askStorage',
+  'findTabs',
+  'beginAnew',
+  'warn',
+];

@@ -1,21 +1,16 @@
 /**
- * One life of a host in a worker: a machine, its socket and its timer, from the first tab to a crash or a wipe. Nothing of a life
- * reaches the next one but the storage.
+ * One life of a host in a worker: its machine and its socket, from the first tab to a crash or a wipe. Nothing of a life reaches
+ * the next one but the storage.
  */
 
-import { isDead } from '../cores/cores.js';
-import { HostKind } from '../cores/events.js';
-import { HostCore } from '../cores/host-core.js';
-import { newSource } from '../platform/locks.js';
-import { Quarantine, whatTrapped } from './quarantine.js';
 import { shared } from '../platform/shared.js';
-import { timers } from '../platform/ticks.js';
-import { typesBridge } from '../cores/types-bridge.js';
+import { HostDriver } from './host-driver.js';
 
 /**
  * What a tab says when it asks a host to take it.
  *
  * @typedef {object} Introduction
+ * @property {string} tab the tab's id
  * @property {number} life the epoch of the host that is asked
  * @property {string} url
  * @property {string} [id]
@@ -32,13 +27,15 @@ import { typesBridge } from '../cores/types-bridge.js';
  * @typedef {object} Worker
  * @property {(tab: string, text: string) => void} toTab
  * @property {(tabs: string[]) => void} watch these tabs live, and will have to be missed when they are gone
- * @property {(error: any, trapped: Trapped | undefined) => void} died
+ * @property {(error: any, trapped?: Trapped) => void} died
  * @property {() => void} ended everything was deleted, and the tabs know
  * @property {() => void} beginAnew another life can go on with a storage that this one had to do without
  *
  * @typedef {import('./quarantine.js').Trapped} Trapped
+ * @typedef {import('./host-driver.js').Place} Place
  */
 
+/** @implements {Place} */
 export class HostLife {
   /**
    * @param {number} epoch
@@ -51,42 +48,39 @@ export class HostLife {
     this._wanted = wanted;
     this._storage = storage;
     this._worker = worker;
-    /** @type {HostCore} */
-    this._core = /** @type {any} */ (undefined);
-    /** What the machine began last; can be asked when that has trapped. @type {import('../../pkg/host.js').HostDoing} */
-    this._doing = /** @type {any} */ (undefined);
+    /** Drives the machine, from `begin` on. @type {HostDriver | undefined} */
+    this.host = undefined;
     /** @type {WebSocket | null} */
     this._socket = null;
-    /** @type {any} */
-    this._timer = undefined;
-    this._isOver = false;
-    this._quarantine = new Quarantine();
   }
 
   /** @param {Trapped[]} trapped what machines before this one died on */
   begin(trapped) {
     const { id, durableStore, keepPendingOnReject } = this._wanted;
-    this.run(() => {
-      this._core = new HostCore(
-        /** @type {any} */ (typesBridge),
-        this._epoch,
-        false,
-        true,
-        durableStore ? 'durable' : 'session',
-        newSource(),
-      );
-      this._doing = this._core.doing();
-      this._core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
-      this._storage.attach(this._core, (call) => this.run(call));
-      if (id) this._core.setId(id);
-      this._quarantine.apply(this._core, trapped);
-      this._core.connect();
+    /** @type {import('./host-driver.js').MachineOptions} */
+    const machine = {
+      epoch: this._epoch,
+      isPrivate: false,
+      opensSockets: true,
+      retention: durableStore ? 'durable' : 'session',
+      storage: this._storage,
+    };
+    try {
+      this.host = new HostDriver(machine, this);
+    } catch (error) {
+      return this.died(error);
+    }
+    this.host.run((core) => {
+      core.configure(durableStore?.maxOpBytes, keepPendingOnReject);
+      if (id) core.setId(id);
     });
+    this.host.quarantine(trapped);
+    this.host.run((core) => core.connect());
   }
 
   /** @param {Trapped[]} trapped */
   quarantine(trapped) {
-    this.run(() => this._quarantine.apply(this._core, trapped));
+    this.host?.quarantine(trapped);
   }
 
   /**
@@ -94,129 +88,97 @@ export class HostLife {
    * @param {string} text
    */
   receive(tab, text) {
-    this.run(() => this._core.handleTab(tab, text));
+    this.host?.run((core) => core.handleTab(tab, text));
   }
 
   /** @param {string} tab */
   lose(tab) {
-    this.run(() => this._core.tabGone(tab));
+    this.host?.run((core) => core.tabGone(tab));
   }
 
-  /** The timer ran out, or the network may be back: then the backoff need not be waited for. */
+  /** The network may be back. */
   wake() {
-    this.run(() => this._core.handleTimer());
+    this.host?.wake();
   }
+
+  // ---- The end ----
 
   /**
-   * Calls the machine, and carries out what follows. After the machine's death it does nothing.
-   *
-   * @param {() => void} call
+   * @param {any} error
+   * @param {Trapped} [trapped]
    */
-  run(call) {
-    if (this._isOver) return;
-    let failure;
-    try {
-      call();
-      for (let output = this._poll(); output; output = this._poll()) {
-        try {
-          this._carryOut(output);
-        } catch (error) {
-          if (isDead(this._core)) throw error;
-          // The outputs behind it are carried out all the same.
-          failure ??= { error };
-        }
-      }
-      if (!this._isOver) this._storage.stir();
-      if (!this._isOver && this._core.isOver) this._end();
-    } catch (error) {
-      if (this._core && !isDead(this._core)) throw error;
-      return this._die(error);
-    }
-    if (failure) throw failure.error;
-  }
-
-  /** The machine's next output; nothing more after its life. */
-  _poll() {
-    return this._isOver ? undefined : this._core.poll();
-  }
-
-  /** @param {any} error */
-  _die(error) {
+  died(error, trapped) {
     this._leave();
-    this._worker.died(error, whatTrapped(this._doing));
+    this._worker.died(error, trapped);
   }
 
-  _end() {
+  ended() {
     this._leave();
     this._worker.ended();
   }
 
-  _beginAnew() {
+  beginAnew() {
     this._leave();
     this._worker.beginAnew();
   }
 
   _leave() {
-    this._isOver = true;
-    timers.stop(this._timer);
+    this.host?.leave();
     if (!this._socket) return;
     const { _socket: socket } = this;
     socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
     socket.close();
   }
 
-  /** @param {any[]} output */
-  _carryOut(output) {
-    switch (output[0]) {
-      case HostKind.ToTab:
-        return this._worker.toTab(output[1], output[2]);
-      case HostKind.Send:
-        return this._socket?.send(output[1]);
-      case HostKind.CloseSocket:
-        return this._socket?.close();
-      case HostKind.OpenSocket:
-        return this._openSocket();
-      case HostKind.StartTimer:
-        timers.stop(this._timer);
-        this._timer = timers.start(() => this.wake(), output[1]);
-        return;
-      case HostKind.Storage:
-        return void this._storage.carryOut(output);
-      case HostKind.FindTabs:
-        return void this._findTabs(output[1]);
-      case HostKind.BeginAnew:
-        return this._beginAnew();
-      case HostKind.Warn:
-        return void shared.logger.warn(output[1]);
-    }
+  // ---- The tabs ----
+
+  /**
+   * @param {string} tab
+   * @param {string} text
+   */
+  toTab(tab, text) {
+    this._worker.toTab(tab, text);
   }
 
   /** @param {string[]} tabs */
-  async _findTabs(tabs) {
+  async findTabs(tabs) {
     this._worker.watch(await this._storage.findTabs(tabs));
   }
 
-  _openSocket() {
+  // ---- The server ----
+
+  /** @param {string} text */
+  send(text) {
+    this._socket?.send(text);
+  }
+
+  closeSocket() {
+    this._socket?.close();
+  }
+
+  openSocket() {
+    const host = /** @type {HostDriver} */ (this.host);
     let socket;
     try {
       socket = this._socket = new WebSocket(this._wanted.url);
     } catch (error) {
       // An address that no socket can have: waiting does not mend it.
-      return this._core.socketFailed(JSON.stringify({ message: String(error) }));
+      return host.run((core) => core.socketFailed(JSON.stringify({ message: String(error) })));
     }
-    this._core.bindSocket(socket.readyState);
-    socket.onopen = () => this.run(() => this._core.socketOpened());
+    const { readyState } = socket;
+    host.run((core) => core.bindSocket(readyState));
+    socket.onopen = () => host.run((core) => core.socketOpened());
     socket.onmessage = ({ data }) => {
       // ShareDB speaks in text only; a binary frame is not its own.
       if (typeof data !== 'string')
         return shared.logger.warn('Ignoring a binary message of the server');
-      this.run(() => this._core.socketMessage(data));
+      host.run((core) => core.socketMessage(data));
     };
-    socket.onerror = () => this.run(() => this._core.socketFailed('{"message":"socket error"}'));
+    socket.onerror = () => host.run((core) => core.socketFailed('{"message":"socket error"}'));
     socket.onclose = ({ code, reason, wasClean }) => {
       if (socket !== this._socket) return;
       const text = JSON.stringify({ code, reason, wasClean });
-      this.run(() => this._core.socketClosed(text, Math.random()));
+      host.run((core) => core.socketClosed(text, Math.random()));
     };
   }
 }

@@ -5,7 +5,6 @@
  */
 
 import { checkDurableStore } from '../options/durable-options.js';
-import { HostKind } from '../cores/events.js';
 import { newSource } from '../platform/locks.js';
 import { requireNamespace } from '../options/namespace.js';
 import { loadPageHost, pageHostHere } from './page-host-loader.js';
@@ -17,28 +16,21 @@ import { nextTick, timers } from '../platform/ticks.js';
 /** @typedef {import('../api/connection.js').Connection} Connection */
 /** @typedef {import('../cores/host-core.js').HostCore} HostCore */
 /** @typedef {import('./page-host-loader.js').PageHostClass} PageHostClass */
+/** @typedef {import('../host/host-driver.js').Place} Place */
 
 /**
- * How a connection reaches its host.
+ * Where the host is:
  *
- * @typedef {object} Link
- * @property {{kind: string, reason: string, code?: string}} host
- * @property {string} initialState
- * @property {any} socket
- * @property {any} id
- * @property {any} seq
- * @property {(connection: any) => void} attach
- * @property {(text: string) => void} post
- * @property {(socket: any) => void} bind
- * @property {() => void} close
- * @property {(open: () => void) => void} reconnect after `close`; calls `open` where that can be
- * @property {() => void} expectEnd the host is about to end, and nobody is to start another
- * @property {(callback: () => void) => void} whenEnded calls back when it has ended
- * @property {(message: any) => void} send
- * @property {(text: string) => void} receiveFromServer
- * @property {(text: string | undefined) => any} takeReason
- * @property {(text: string) => any} takeSocketError
+ * - `absent`: nothing was asked of it, and its code may not be here.
+ * - `loading`: its code is on its way. Calls wait.
+ * - `catching up`: it is told the calls that waited. Those that come meanwhile wait behind them.
+ * - `running`: it is called at once.
+ * - `down`: it died, and the next one is not here yet. Calls are dropped: the tab registers anew with the next one.
+ *
+ * @typedef {'absent' | 'loading' | 'catching up' | 'running' | 'down'} Phase
  */
+
+/** @typedef {import('./link.d.ts').Link} Link */
 
 /** How long after a failure the host's code is tried again, in milliseconds: the first time, and at most. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
@@ -68,28 +60,26 @@ export class PageLink {
     // Whose documents are in a storage of the application's, the application knows.
     if (store && !store.storage) requireNamespace(namespace);
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
+    /** @type {Link['host']} */
     this.host = { kind: 'in-page', reason, ...(code && { code }) };
     this.initialState = open ? 'connecting' : stateOf(socket);
     this.socket = socket;
     this._open = open;
     this._stores = Boolean(store);
     this._options = { opensSockets: Boolean(open), store, namespace, inMemory, keepsPending };
-    /** @type {InstanceType<PageHostClass> | undefined} */
+    /** The host; while the phase is `down` the one that died. @type {InstanceType<PageHostClass> | undefined} */
     this._host = undefined;
-    /** What the host is to be told when it is here, and has been told what came before. @type {((core: HostCore) => void)[]} */
+    /** Calls that wait for the host, oldest first. @type {((core: HostCore) => void)[]} */
     this._calls = [];
-    this._isLoading = false;
-    /** The machine crashed, and the next one is not here yet. */
-    this._isDown = false;
+    /** @type {Phase} */
+    this._phase = 'absent';
     /** What machines died on. @type {import('../host/quarantine.js').Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
     /** The socket that the host has: the application may have bound another one while the host was loaded. @type {any} */
     this._bound = null;
-    /** The id and the seq that the application gave before. @type {{id?: string, seq: number}} */
-    this._early = { seq: 1 };
-    /** @type {any} */
-    this._timer = undefined;
+    /** The id and the seq as the application set them last, for while there is no host to ask. @type {{id?: string, seq: number}} */
+    this._given = { seq: 1 };
     /** The last things the socket said, as they were: they need not be JSON. @type {any} */
     this._reason = undefined;
     /** @type {any} */
@@ -101,7 +91,9 @@ export class PageLink {
     /** The only tab; another one each time, since the store remembers tabs, and what they have sent. */
     this._tab = options.tab ?? newSource();
     const PageHost = pageHostHere();
-    if (PageHost) this._begin(PageHost);
+    if (!PageHost) return;
+    this._begin(PageHost);
+    this._phase = 'running';
   }
 
   /** @param {Connection} connection */
@@ -112,20 +104,22 @@ export class PageLink {
   }
 
   get id() {
-    return this._host && !this._isDown ? this._host.core.id : this._early.id;
+    const host = this._living();
+    return host ? host.core.id : this._given.id;
   }
 
   set id(id) {
-    this._early.id = id;
+    this._given.id = id;
     this._run((core) => core.setId(id ?? undefined));
   }
 
   get seq() {
-    return this._host && !this._isDown ? this._host.core.seq : this._early.seq;
+    const host = this._living();
+    return host ? host.core.seq : this._given.seq;
   }
 
   set seq(seq) {
-    this._early.seq = seq;
+    this._given.seq = seq;
     this._run((core) => core.setSeq(seq));
   }
 
@@ -256,8 +250,8 @@ export class PageLink {
     const connection = this._connection;
     if (connection.debug) shared.logger.info('SEND', text);
     if (connection.listenerCount('send')) connection.emit('send', message ?? JSON.parse(text));
-    // While the host is told what it missed, it does not know yet that this socket has closed.
-    if (!this._isLoading || this._bound.readyState === OPEN) this._bound.send(text);
+    // A host that is catching up does not know yet that this socket has closed.
+    if (this._phase !== 'catching up' || this._bound.readyState === OPEN) this._bound.send(text);
   }
 
   /** @param {string | undefined} text */
@@ -271,18 +265,40 @@ export class PageLink {
 
   // ---- The machine ----
 
-  /** @param {PageHostClass} PageHost */
+  /** The host, where there is one that can be asked. */
+  _living() {
+    const isHere = this._phase === 'running' || this._phase === 'catching up';
+    return isHere ? this._host : undefined;
+  }
+
+  /**
+   * Makes the host, in the storage of the one before.
+   *
+   * @param {PageHostClass} PageHost
+   */
   _begin(PageHost) {
     const { storage } = this._host ?? {};
-    const link = {
-      carryOut: (/** @type {any[]} */ output) => this._handle(output),
-      died: (/** @type {any} */ error, /** @type {any} */ trapped) => {
-        void this._startAgain(PageHost, error, trapped);
-      },
-      beginAnew: () => void this._changeHost(PageHost),
-    };
-    this._host = new PageHost(this._options, link, storage);
+    this._host = new PageHost(this._options, this._place(PageHost), storage);
     this._lives.began();
+  }
+
+  /**
+   * @param {PageHostClass} PageHost of which the next host is made
+   * @returns {Place}
+   */
+  _place(PageHost) {
+    return {
+      toTab: (_, text, urgent) => this._connection._receive(text, urgent),
+      send: (text) => this._write(text),
+      closeSocket: () => void this._bound?.close(),
+      openSocket: () => this._openSocket(),
+      findTabs: (tabs) => this._findTabs(tabs),
+      beginAnew: () => {
+        this._host?.leave();
+        void this._changeHost(PageHost);
+      },
+      died: (error, trapped) => void this._startAgain(PageHost, error, trapped),
+    };
   }
 
   /**
@@ -306,16 +322,15 @@ export class PageLink {
    * @param {number} [pause] in milliseconds, before the next one begins
    */
   async _changeHost(PageHost, pause = 0) {
-    this._isDown = true;
-    timers.stop(this._timer);
+    this._phase = 'down';
     if (this._open) this._dropSocket();
     await this._host?.storage?.detach();
     if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
     const connection = this._connection;
     // Nothing is left to be a host of.
     if (connection._wiped) return;
-    this._isDown = false;
     this._begin(PageHost);
+    this._phase = 'running';
     this._run((core) => this._name(core));
     this._host?.quarantine(this._trapped);
     if (connection._closed) return this._endAgain();
@@ -332,7 +347,7 @@ export class PageLink {
    */
   _name(core) {
     if (!this._stores) core.setId(newSource());
-    else if (this._early.id) core.setId(this._early.id);
+    else if (this._given.id) core.setId(this._given.id);
   }
 
   /** The connection was closed: what is in the store is written down, and the storage left. */
@@ -355,26 +370,37 @@ export class PageLink {
    * @param {(core: HostCore) => void} call
    */
   _run(call) {
-    if (this._isDown) return;
-    if (this._host && !this._isLoading) return this._host.run(call);
-    this._calls.push(call);
-    if (!this._isLoading) void this._load();
+    switch (this._phase) {
+      case 'running':
+        return this._host?.run(call);
+      case 'absent':
+        this._calls.push(call);
+        return void this._load();
+      case 'loading':
+      case 'catching up':
+        return void this._calls.push(call);
+      case 'down':
+        return;
+    }
   }
 
   /** Loads the host's code, and tells the host what it has missed. */
   async _load() {
-    this._isLoading = true;
+    this._phase = 'loading';
     const PageHost = await this._tryToLoad();
-    if (PageHost) this._begin(PageHost);
+    if (!PageHost) return void (this._phase = 'absent');
+    this._begin(PageHost);
+    this._phase = 'catching up';
     // What listeners say meanwhile comes after what was said before.
-    while (this._host && this._calls.length) {
+    while (this._calls.length) {
       try {
-        this._host.run(/** @type {(core: HostCore) => void} */ (this._calls.shift()));
+        this._host?.run(/** @type {(core: HostCore) => void} */ (this._calls.shift()));
       } catch (error) {
         nextTick(() => this._connection.emit('error', error));
       }
     }
-    this._isLoading = false;
+    // It may have died of it.
+    if (this._living()) this._phase = 'running';
   }
 
   /**
@@ -397,29 +423,6 @@ export class PageLink {
     }
   }
 
-  /** @param {any[]} output */
-  _handle(output) {
-    switch (output[0]) {
-      case HostKind.ToTab:
-        return this._connection._receive(output[2], output[3]);
-      case HostKind.Send:
-        return this._write(output[1]);
-      case HostKind.CloseSocket:
-        return void this._bound?.close();
-      case HostKind.OpenSocket:
-        return this._openSocket();
-      case HostKind.StartTimer:
-        timers.stop(this._timer);
-        this._timer = timers.start(() => this._run((core) => core.handleTimer()), output[1]);
-        return;
-      case HostKind.FindTabs:
-        // Hosts in pages die with their only tab; but this one may have come from a host elsewhere.
-        return this._findTabs(output[1]);
-      case HostKind.Warn:
-        return void shared.logger.warn(output[1]);
-    }
-  }
-
   _openSocket() {
     let socket;
     try {
@@ -434,7 +437,11 @@ export class PageLink {
     this.bind(socket);
   }
 
-  /** @param {string[]} tabs */
+  /**
+   * Hosts in pages die with their only tab; but this one may have come from a host elsewhere.
+   *
+   * @param {string[]} tabs
+   */
   _findTabs(tabs) {
     const living = tabs.filter((tab) => tab === this._tab);
     this._run((core) => core.tabsFound(living));

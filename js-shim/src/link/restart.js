@@ -151,7 +151,7 @@ class Restart {
       () => true,
       () => error,
     );
-    connection._snapshotRequests.clear();
+    connection._snapshots.clear();
     for (const query of Object.values(connection.queries)) query._giveUp(error);
   }
 
@@ -219,7 +219,7 @@ class Restart {
     this._attempt(() => machine.register());
     this._attempt(() => machine.hostLost());
     for (const query of Object.values(connection.queries)) this._attempt(() => query.send());
-    for (const { ask } of connection._snapshotRequests.values()) this._attempt(ask);
+    for (const ask of connection._snapshots.asks) this._attempt(ask);
     for (const presence of Object.values(connection._presences)) this._recoverPresence(presence);
     if (connection.durableStore) this._attempt(() => machine.watchStorage());
   }
@@ -233,7 +233,7 @@ class Restart {
     for (const id of Object.keys(presence.remotePresences))
       this._attempt(() => presence._receive(id, null));
     for (const [token, { want }] of this._callsWhere((of) => of.presence === presence))
-      this._attempt(() => machine.subscribePresence(channel, want, token));
+      this._attempt(() => machine.subscribePresence(channel, Boolean(want), token));
     this._attempt(() => machine.subscribePresence(channel, wishes, undefined));
     for (const local of Object.values(presence.localPresences)) {
       const { presenceId, value } = local;

@@ -18,7 +18,7 @@ import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { timers } from '../platform/ticks.js';
 
-/** @typedef {import('./page-link.js').Link} Link */
+/** @typedef {import('./link.d.ts').Link} Link */
 
 /** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
 const MAJOR = 1;
@@ -76,6 +76,7 @@ export class WorkerLink {
     if (store) requireNamespace(wanted.namespace);
     const { namespace = addressOf(url) } = wanted;
     this._wanted = wanted;
+    /** @type {Link['host']} */
     this.host = {
       kind: 'shared-worker',
       reason: 'SharedWorker is available',

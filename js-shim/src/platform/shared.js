@@ -87,10 +87,12 @@ export function registerSubtype(subtype) {
   shared.types.map[JSON0_URI].registerSubtype(subtype);
 }
 
+/** @typedef {import('../cores/events.js').ErrorParts} ErrorParts */
+
 /**
- * An error as the machines write it: `[code, message, data, fromServer, exception]`.
+ * An error as the machines write it.
  *
- * @param {any[]} parts
+ * @param {ErrorParts} parts
  * @returns {Error & {code?: string, data?: unknown}}
  */
 export function toError([code, message, data, fromServer, exception]) {
@@ -107,9 +109,11 @@ export function toError([code, message, data, fromServer, exception]) {
  * The parts of an error that a machine wrote as an object.
  *
  * @param {{code?: string, message: string, data?: any, from_server?: boolean}} error
+ * @returns {ErrorParts}
  */
 export function partsOf({ code, message, data, from_server: fromServer }) {
-  return [code, message, data === undefined ? undefined : JSON.stringify(data), fromServer];
+  const text = data === undefined ? undefined : JSON.stringify(data);
+  return [code, message, text, Boolean(fromServer), undefined];
 }
 
 /**
@@ -118,5 +122,5 @@ export function partsOf({ code, message, data, from_server: fromServer }) {
  * @param {any} thrown
  */
 export function asError(thrown) {
-  return Array.isArray(thrown) ? toError(thrown) : thrown;
+  return Array.isArray(thrown) ? toError(/** @type {ErrorParts} */ (thrown)) : thrown;
 }

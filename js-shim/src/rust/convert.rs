@@ -15,14 +15,6 @@ use crate::kinds::Kind;
 use crate::tab_storage::storage_event;
 use crate::types::thrown_of;
 
-fn array(kind: Kind, items: &[JsValue]) -> JsValue {
-    let array = Array::of1(&JsValue::from(kind as u8));
-    for item in items {
-        array.push(item);
-    }
-    array.into()
-}
-
 fn text(json: Option<&Json>) -> JsValue {
     json.map_or(JsValue::UNDEFINED, |json| JsValue::from_str(json.get()))
 }
@@ -82,32 +74,28 @@ fn outcome(outcome: &Outcome) -> JsValue {
 }
 
 /// One event of a tab.
-pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
+pub(crate) fn tab_event(event: &TabEvent) -> Array {
     match event {
-        TabEvent::ToHost(message) => array(Kind::ToHost, &[JsValue::from_str(message)]),
-        TabEvent::SubmitOp(message, seq, of) => array(
-            Kind::SubmitOp,
-            &[
-                JsValue::from_str(message),
-                JsValue::from(seq.0 as f64),
-                tokens(of),
-            ],
-        ),
-        TabEvent::State(state, reason) => array(
-            Kind::State,
-            &[JsValue::from_str(state.as_str()), text(reason.as_ref())],
-        ),
-        TabEvent::ConnectionError(reason) => array(Kind::ConnectionError, &[text(Some(reason))]),
-        TabEvent::Error(failed) => array(Kind::Error, &[error(failed)]),
-        TabEvent::Pong => array(Kind::Pong, &[]),
+        TabEvent::ToHost(message) => Kind::ToHost.array(&[JsValue::from_str(message)]),
+        TabEvent::SubmitOp(message, seq, of) => Kind::SubmitOp.array(&[
+            JsValue::from_str(message),
+            JsValue::from(seq.0 as f64),
+            tokens(of),
+        ]),
+        TabEvent::State(state, reason) => {
+            Kind::State.array(&[JsValue::from_str(state.as_str()), text(reason.as_ref())])
+        }
+        TabEvent::ConnectionError(reason) => Kind::ConnectionError.array(&[text(Some(reason))]),
+        TabEvent::Error(failed) => Kind::Error.array(&[error(failed)]),
+        TabEvent::Pong => Kind::Pong.array(&[]),
         TabEvent::Status(token, status) => {
             let text = JsValue::from_str(&encode(status));
-            array(Kind::Status, &[JsValue::from(token.0 as f64), text])
+            Kind::Status.array(&[JsValue::from(token.0 as f64), text])
         }
-        TabEvent::Warn(text) => array(Kind::Warn, &[JsValue::from_str(text)]),
+        TabEvent::Warn(text) => Kind::Warn.array(&[JsValue::from_str(text)]),
         TabEvent::OpenDoc(DocHandle(handle), DocKey { collection, id }) => {
             let (collection, id) = (JsValue::from_str(collection), JsValue::from_str(id));
-            array(Kind::OpenDoc, &[JsValue::from(*handle), collection, id])
+            Kind::OpenDoc.array(&[JsValue::from(*handle), collection, id])
         }
         TabEvent::Query(id, event) => query_event(*id, event),
         TabEvent::Snapshot(token, answer) => {
@@ -115,41 +103,37 @@ pub(crate) fn tab_event(event: &TabEvent) -> JsValue {
                 Ok(message) => (JsValue::UNDEFINED, text(Some(message))),
                 Err(failed) => (error(failed), JsValue::UNDEFINED),
             };
-            array(
-                Kind::Snapshot,
-                &[JsValue::from(token.0 as f64), failed, message],
-            )
+            Kind::Snapshot.array(&[JsValue::from(token.0 as f64), failed, message])
         }
         TabEvent::Presence(channel, event) => presence_event(channel, event),
         TabEvent::Stored(token, result) => {
             let failed = result.as_ref().err().map_or(JsValue::UNDEFINED, error);
-            array(Kind::Stored, &[JsValue::from(token.0 as f64), failed])
+            Kind::Stored.array(&[JsValue::from(token.0 as f64), failed])
         }
         TabEvent::Storage(event) => {
-            array(Kind::Storage, &[JsValue::from_str(&storage_event(event))])
+            Kind::Storage.array(&[JsValue::from_str(&storage_event(event))])
         }
         TabEvent::Doc(handle, event) => doc_event(*handle, event),
-        TabEvent::Sent(DocHandle(handle), seq) => array(
-            Kind::Sent,
-            &[JsValue::from(*handle), JsValue::from(seq.0 as f64)],
-        ),
+        TabEvent::Sent(DocHandle(handle), seq) => {
+            Kind::Sent.array(&[JsValue::from(*handle), JsValue::from(seq.0 as f64)])
+        }
     }
 }
 
-fn query_event(id: u64, event: &TabQueryEvent) -> JsValue {
+fn query_event(id: u64, event: &TabQueryEvent) -> Array {
     let id = JsValue::from(id as f64);
     match event {
         TabQueryEvent::Results(docs, extra) => {
             let docs = docs.as_ref().map_or(JsValue::UNDEFINED, |docs| keys(docs));
-            array(Kind::QueryResults, &[id, docs, text(extra.as_ref())])
+            Kind::QueryResults.array(&[id, docs, text(extra.as_ref())])
         }
-        TabQueryEvent::Failed(failed) => array(Kind::QueryFailed, &[id, error(failed)]),
-        TabQueryEvent::Error(failed) => array(Kind::QueryError, &[id, error(failed)]),
+        TabQueryEvent::Failed(failed) => Kind::QueryFailed.array(&[id, error(failed)]),
+        TabQueryEvent::Error(failed) => Kind::QueryError.array(&[id, error(failed)]),
         TabQueryEvent::Diff(items) => {
             let items: Array = items.iter().map(diff_item).collect();
-            array(Kind::QueryDiff, &[id, items.into()])
+            Kind::QueryDiff.array(&[id, items.into()])
         }
-        TabQueryEvent::Extra(extra) => array(Kind::QueryExtra, &[id, text(extra.as_ref())]),
+        TabQueryEvent::Extra(extra) => Kind::QueryExtra.array(&[id, text(extra.as_ref())]),
     }
 }
 
@@ -179,7 +163,7 @@ fn diff_item(item: &DiffItem<DocKey>) -> JsValue {
     }
 }
 
-fn presence_event(channel: &str, event: &TabPresenceEvent) -> JsValue {
+fn presence_event(channel: &str, event: &TabPresenceEvent) -> Array {
     let channel = JsValue::from_str(channel);
     match event {
         TabPresenceEvent::Answer {
@@ -189,52 +173,40 @@ fn presence_event(channel: &str, event: &TabPresenceEvent) -> JsValue {
         } => {
             let failed = failed.as_ref().map_or(JsValue::UNDEFINED, error);
             let id = optional(id.as_deref());
-            array(Kind::PresenceAnswer, &[channel, id, tokens(of), failed])
+            Kind::PresenceAnswer.array(&[channel, id, tokens(of), failed])
         }
-        TabPresenceEvent::Value(id, value) => array(
-            Kind::PresenceValue,
-            &[channel, JsValue::from_str(id), text(Some(value))],
-        ),
-        TabPresenceEvent::Receive(id, value) => array(
-            Kind::PresenceReceive,
-            &[channel, JsValue::from_str(id), text(Some(value))],
-        ),
-        TabPresenceEvent::Error(id, failed) => array(
-            Kind::PresenceError,
-            &[channel, optional(id.as_deref()), error(failed)],
-        ),
-        TabPresenceEvent::Later(id) => {
-            array(Kind::PresenceLater, &[channel, JsValue::from_str(id)])
+        TabPresenceEvent::Value(id, value) => {
+            Kind::PresenceValue.array(&[channel, JsValue::from_str(id), text(Some(value))])
         }
+        TabPresenceEvent::Receive(id, value) => {
+            Kind::PresenceReceive.array(&[channel, JsValue::from_str(id), text(Some(value))])
+        }
+        TabPresenceEvent::Error(id, failed) => {
+            Kind::PresenceError.array(&[channel, optional(id.as_deref()), error(failed)])
+        }
+        TabPresenceEvent::Later(id) => Kind::PresenceLater.array(&[channel, JsValue::from_str(id)]),
     }
 }
 
-fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> JsValue {
+fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> Array {
     let doc = JsValue::from(handle);
     match event {
         Event::Apply {
             edit,
             source: by,
             src,
-        } => array(
-            Kind::Apply,
-            &[doc, edit_text(edit), source(*by), optional(src.as_deref())],
-        ),
-        Event::BatchStart { edit, src } => array(
-            Kind::BatchStart,
-            &[doc, edit_text(edit), optional(src.as_deref())],
-        ),
+        } => Kind::Apply.array(&[doc, edit_text(edit), source(*by), optional(src.as_deref())]),
+        Event::BatchStart { edit, src } => {
+            Kind::BatchStart.array(&[doc, edit_text(edit), optional(src.as_deref())])
+        }
         Event::BeforeComponent { index } => {
-            array(Kind::BeforeComponent, &[doc, JsValue::from(*index as u32)])
+            Kind::BeforeComponent.array(&[doc, JsValue::from(*index as u32)])
         }
         Event::ApplyComponent { index, edit } => {
             let op = edit.as_ref().map_or(JsValue::UNDEFINED, edit_text);
-            array(
-                Kind::ApplyComponent,
-                &[doc, JsValue::from(*index as u32), op],
-            )
+            Kind::ApplyComponent.array(&[doc, JsValue::from(*index as u32), op])
         }
-        Event::BatchEnd => array(Kind::BatchEnd, &[doc]),
+        Event::BatchEnd => Kind::BatchEnd.array(&[doc]),
         Event::Create {
             type_name,
             data,
@@ -245,26 +217,22 @@ fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> JsValue {
                 Source::Local(_) => JsValue::UNDEFINED,
                 Source::Remote => text(data.to_text().as_ref()),
             };
-            array(
-                Kind::Create,
-                &[doc, JsValue::from_str(type_name), data, source(*by)],
-            )
+            Kind::Create.array(&[doc, JsValue::from_str(type_name), data, source(*by)])
         }
-        Event::Del { source: by } => array(Kind::Del, &[doc, source(*by)]),
-        Event::Load { type_name, data } => array(
-            Kind::Load,
-            &[doc, optional(type_name.as_deref()), text(data.as_ref())],
-        ),
-        Event::Clear { .. } => array(Kind::Clear, &[doc]),
+        Event::Del { source: by } => Kind::Del.array(&[doc, source(*by)]),
+        Event::Load { type_name, data } => {
+            Kind::Load.array(&[doc, optional(type_name.as_deref()), text(data.as_ref())])
+        }
+        Event::Clear { .. } => Kind::Clear.array(&[doc]),
         Event::Callback {
             tokens: of,
             outcome: with,
-        } => array(Kind::Callback, &[doc, tokens(of), outcome(with)]),
-        Event::NoWritePending => array(Kind::NoWritePending, &[doc]),
-        Event::NothingPending => array(Kind::NothingPending, &[doc]),
-        Event::Error(failed) => array(Kind::DocError, &[doc, error(failed)]),
-        Event::Later(Later::Flush) => array(Kind::FlushLater, &[doc]),
-        Event::Later(Later::Unsubscribed) => array(Kind::UnsubscribedLater, &[doc]),
+        } => Kind::Callback.array(&[doc, tokens(of), outcome(with)]),
+        Event::NoWritePending => Kind::NoWritePending.array(&[doc]),
+        Event::NothingPending => Kind::NothingPending.array(&[doc]),
+        Event::Error(failed) => Kind::DocError.array(&[doc, error(failed)]),
+        Event::Later(Later::Flush) => Kind::FlushLater.array(&[doc]),
+        Event::Later(Later::Unsubscribed) => Kind::UnsubscribedLater.array(&[doc]),
         Event::Warn(_)
         | Event::SendOp
         | Event::SendFetch

@@ -97,27 +97,23 @@ impl HostCore {
     /// The next output, as an array; `undefined` when there is none.
     pub fn poll(&mut self) -> Option<Array> {
         let output = self.inner.poll()?;
-        let item = |kind: HostKind| JsValue::from(kind as u8);
         Some(match output {
-            Output::ToTab { tab, text, urgent } => Array::of4(
-                &item(HostKind::ToTab),
-                &JsValue::from_str(&tab.0),
-                &JsValue::from_str(&text),
-                &JsValue::from(urgent),
-            ),
-            Output::Send(text) => Array::of2(&item(HostKind::Send), &JsValue::from_str(&text)),
-            Output::CloseSocket => Array::of1(&item(HostKind::CloseSocket)),
-            Output::OpenSocket => Array::of1(&item(HostKind::OpenSocket)),
-            Output::StartTimer(delay) => {
-                Array::of2(&item(HostKind::StartTimer), &JsValue::from(delay))
-            }
-            Output::Storage(request) => storage_request(&item(HostKind::Storage), &request),
+            Output::ToTab { tab, text, urgent } => HostKind::ToTab.array(&[
+                JsValue::from_str(&tab.0),
+                JsValue::from_str(&text),
+                JsValue::from(urgent),
+            ]),
+            Output::Send(text) => HostKind::Send.array(&[JsValue::from_str(&text)]),
+            Output::CloseSocket => HostKind::CloseSocket.array(&[]),
+            Output::OpenSocket => HostKind::OpenSocket.array(&[]),
+            Output::StartTimer(delay) => HostKind::StartTimer.array(&[JsValue::from(delay)]),
+            Output::Storage(request) => storage_request(&request),
             Output::FindTabs(tabs) => {
                 let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
-                Array::of2(&item(HostKind::FindTabs), &tabs)
+                HostKind::FindTabs.array(&[tabs.into()])
             }
-            Output::BeginAnew => Array::of1(&item(HostKind::BeginAnew)),
-            Output::Warn(text) => Array::of2(&item(HostKind::Warn), &JsValue::from_str(&text)),
+            Output::BeginAnew => HostKind::BeginAnew.array(&[]),
+            Output::Warn(text) => HostKind::Warn.array(&[JsValue::from_str(&text)]),
         })
     }
 
@@ -298,16 +294,19 @@ impl HostCore {
     }
 }
 
-/// `[kind, number, 'open']`, `[…, 'wipe']`, `[…, 'read', [[store, id], …]]` or
-/// `[…, 'write', [[store, id, text], …], [[store, id], …]]`.
-fn storage_request(kind: &JsValue, request: &Request) -> Array {
-    let number = JsValue::from(request.number as f64);
+/// The records are `[store, id]`, or `[store, id, text]` where they are written.
+fn storage_request(request: &Request) -> Array {
     let name = |id: &RecordId| Array::of2(&id.store.name().into(), &id.id.as_str().into());
-    let names = |ids: &[RecordId]| ids.iter().map(name).collect::<Array>();
+    let names = |ids: &[RecordId]| ids.iter().map(name).collect::<Array>().into();
+    let ask = |what: &str, content: &[JsValue]| {
+        let mut arguments = vec![JsValue::from(request.number as f64), what.into()];
+        arguments.extend_from_slice(content);
+        HostKind::AskStorage.array(&arguments)
+    };
     match &request.what {
-        Ask::Open => Array::of3(kind, &number, &"open".into()),
-        Ask::Wipe => Array::of3(kind, &number, &"wipe".into()),
-        Ask::Read(ids) => Array::of4(kind, &number, &"read".into(), &names(ids)),
+        Ask::Open => ask("open", &[]),
+        Ask::Wipe => ask("wipe", &[]),
+        Ask::Read(ids) => ask("read", &[names(ids)]),
         Ask::Write { puts, deletes } => {
             let puts: Array = puts
                 .iter()
@@ -317,7 +316,7 @@ fn storage_request(kind: &JsValue, request: &Request) -> Array {
                     put
                 })
                 .collect();
-            Array::of5(kind, &number, &"write".into(), &puts, &names(deletes))
+            ask("write", &[puts.into(), names(deletes)])
         }
     }
 }

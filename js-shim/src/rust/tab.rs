@@ -57,7 +57,7 @@ impl TabCore {
     /// The next event above the mark, as an array; `undefined` when there is none.
     pub fn poll(&mut self, mark: usize) -> Option<Array> {
         let event = self.inner.poll(mark)?;
-        Some(convert::tab_event(&event).unchecked_into())
+        Some(convert::tab_event(&event))
     }
 
     /// What the last event ran threw. `true` where that ends in a hard rollback, `false` where the

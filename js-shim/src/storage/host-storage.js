@@ -54,15 +54,15 @@ export class HostStorage {
     return this._driver.abandon();
   }
 
-  /** @param {any[]} request as `host.rs` writes it */
-  async carryOut([, number, what, ...content]) {
+  /** @type {import('../cores/events.js').HostOutputs['askStorage']} */
+  async carryOut(number, request, records, deletes) {
     this._running++;
     const core = /** @type {HostCore} */ (this._core);
     const run = /** @type {Run} */ (this._run);
     /** @type {() => void} */
     let answer;
     try {
-      const texts = await this._ask(core, what, content);
+      const texts = await this._ask(core, request, records, deletes);
       answer = () => core.storageDone(number, texts);
     } catch (/** @type {any} */ error) {
       const { kind = 'other', message, code } = asStorageError(error);
@@ -74,29 +74,30 @@ export class HostStorage {
 
   /**
    * @param {HostCore} core
-   * @param {string} what
-   * @param {any[]} content
+   * @param {string} request
+   * @param {any} records
+   * @param {any} deletes
    * @returns {Promise<any[] | undefined>}
    */
-  async _ask(core, what, content) {
+  async _ask(core, request, records, deletes) {
     const driver = this._driver;
-    switch (what) {
+    switch (request) {
       case 'open': {
         const { mode, reason } = await driver.open();
         if (core === this._core) core.setStorageMode(mode, reason);
         return undefined;
       }
       case 'read':
-        return driver.read(content[0]);
+        return driver.read(records);
       case 'write':
         this._writes = this._writes
           .then(noFailure, noFailure)
-          .then(() => driver.write(content[0], content[1]));
+          .then(() => driver.write(records, deletes));
         return void (await this._writes);
       case 'wipe':
         return void (await driver.wipe());
       default:
-        throw new TypeError(`no such storage request: ${what}`);
+        throw new TypeError(`no such storage request: ${request}`);
     }
   }
 

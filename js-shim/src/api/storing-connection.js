@@ -1,0 +1,205 @@
+/**
+ * The durable store's part of a Connection. The store is the host's; what is asked of it here goes through the machine, and the
+ * methods that the fork's client has beside it are those of `durableStore`.
+ */
+
+import { shared } from '../platform/shared.js';
+import { announceLetters, readLetters } from './dead-letters.js';
+import { DurableStore, noStore } from './durable-store.js';
+import { MachineOwner, closed } from './machine-owner.js';
+import { StorageInfo } from './storage-info.js';
+
+/** @typedef {import('../index.d.cts').DeadLetter} DeadLetter */
+/** @typedef {import('./doc.js').Doc} Doc */
+/** @typedef {(...args: any[]) => void} Callback */
+
+/** @abstract */
+export class StoringConnection extends MachineOwner {
+  /**
+   * @param {import('../link/link.d.ts').Link} link to the host
+   * @param {any} durableStore as `checkDurableStore` gives it
+   */
+  constructor(link, durableStore) {
+    super(link);
+    /** Whether everything was deleted, and this with it. */
+    this._wiped = false;
+    this._info = new StorageInfo(this._self);
+    /** As they were read last; `null` before the host has said anything. @type {DeadLetter[] | null} */
+    this._letters = null;
+    this._maxOpBytes = durableStore?.maxOpBytes;
+    /** The store as this tab sees it; `null` where none was asked for. */
+    this.durableStore = durableStore ? new DurableStore(this._self, durableStore) : null;
+  }
+
+  /** What the host's store really is, and why: `{mode, durable, reason, persisted}`. */
+  get storage() {
+    return this._info.current;
+  }
+
+  /** Ops that the server refused, and those that were given up with them, oldest first. */
+  get deadLetters() {
+    return this._letters ?? [];
+  }
+
+  /**
+   * Somebody has seen to these dead letters: they are forgotten, for all tabs. Calls back when that is durable.
+   *
+   * @param {DeadLetter | number | (DeadLetter | number)[]} letters they, or their numbers
+   * @param {Callback} [callback]
+   */
+  removeDeadLetters(letters, callback) {
+    if (!this.durableStore) return callback?.(noStore());
+    if (this._closed) return this._refuse(callback);
+    const numbers = [letters].flat().map((letter) => {
+      return typeof letter === 'number' ? letter : letter.number;
+    });
+    this._run(() => this._core.removeDeadLetters(Float64Array.from(numbers)));
+    if (this._letters) this._letters = readLetters(this._core, this._letters);
+    if (callback) this.durableStore.flush(callback);
+  }
+
+  /**
+   * Documents in the order of their ids: those that are here as they are, the others as the store has them. The server
+   * is not asked; what the store does not have is empty. Calls back at once where all are here. An error is about those
+   * that the store has and nobody can read, or about the store; the others come with it.
+   *
+   * @param {string} collection
+   * @param {string[]} ids
+   * @param {(error: any, docs?: any) => void} [callback]
+   */
+  getBulk(collection, ids, callback) {
+    [collection, ids] = [String(collection), ids.map(String)];
+    const docs = ids.map((id) => this._self.get(collection, id));
+    const missing = docs.filter((doc) => !doc._isHere()).map(({ id }) => id);
+    if (!missing.length) return callback?.(null, docs);
+    this._load(collection, missing, (/** @type {any} */ error) => callback?.(error, docs));
+  }
+
+  /**
+   * Brings documents from the store.
+   *
+   * @param {string} collection
+   * @param {string[]} ids
+   * @param {(error: any) => void} callback
+   */
+  _load(collection, ids, callback) {
+    if (this._closed) return this._refuse(callback);
+    const token = this._keep({ callback });
+    this._run(() => this._core.getBulk(collection, ids, token));
+  }
+
+  /**
+   * See {@link DurableStore.putDocs}.
+   *
+   * @param {Doc} doc
+   * @param {Callback} [callback]
+   */
+  putDoc(doc, callback) {
+    this.putDocs([doc], callback);
+  }
+
+  /**
+   * @param {Doc[]} docs
+   * @param {Callback} [callback]
+   */
+  putDocs(docs, callback) {
+    if (this.durableStore) this.durableStore.putDocs(docs, callback);
+    else callback?.(noStore());
+  }
+
+  /**
+   * Writes documents in one go, whatever `isAutoFlush()` says.
+   *
+   * @param {Doc[]} docs
+   * @param {Callback} [callback]
+   */
+  putDocsBulk(docs, callback) {
+    if (this.durableStore) this.durableStore.putDocsBulk(docs, callback);
+    else callback?.(noStore());
+  }
+
+  /**
+   * See {@link DurableStore.flush}. Calls back at once where no store was asked for.
+   *
+   * @param {Callback} [callback]
+   */
+  flushWrites(callback) {
+    if (this.durableStore) this.durableStore.flush(callback);
+    else callback?.(null);
+  }
+
+  /** @param {boolean} on */
+  setAutoFlush(on) {
+    this.durableStore?.setAutoBatchEnabled(on);
+  }
+
+  isAutoFlush() {
+    return this.durableStore?.isAutoBatchEnabled() ?? true;
+  }
+
+  /** Documents that wait to be written, those not counted that are being written. */
+  getWriteQueueSize() {
+    return this.durableStore?.getWriteQueueSize() ?? 0;
+  }
+
+  hasPendingWrites() {
+    return this.getWriteQueueSize() > 0;
+  }
+
+  /** Whether the store has ops that the server has not acknowledged; `null` where no store was asked for. */
+  hasPendingOfflineDocs() {
+    return this.durableStore?.hasPendingDocs() ?? null;
+  }
+
+  /**
+   * @param {string} collection
+   * @param {string} id
+   * @param {number} [minVersion]
+   */
+  isDocInInventory(collection, id, minVersion) {
+    return this.durableStore?.isDocInInventory(collection, id, minVersion) ?? false;
+  }
+
+  /** @param {(collection: string, id: string) => void} callback */
+  forEachPendingDocCollectionId(callback) {
+    this.durableStore?.forEachPendingDocCollectionId(callback);
+  }
+
+  /**
+   * Ends all connections of this store, in every tab, and deletes everything that it has: for a user who logs out. Ops that
+   * the server has not acknowledged are lost, and their callbacks get an error. When this calls back, another connection
+   * can be made; with an error, something may be left.
+   *
+   * @param {(error?: any) => void} [callback]
+   */
+  wipe(callback) {
+    if (this._closed) return this._refuse(callback);
+    const end = (/** @type {any} */ error) => {
+      if (error) shared.logger.warn(`The store could not be wiped: ${error.message}`);
+      if (!this._wiped) return callback?.(error);
+      // Another connection is to get another host.
+      this._link.whenEnded(() => callback?.(error));
+    };
+    const token = this._keep({ callback: end });
+    this._run(() => this._core.wipe(token));
+  }
+
+  /** Everything is being deleted, because this tab or another one wanted it. */
+  _endForWipe() {
+    this._wiped = true;
+    this._closed = true;
+    this._page.leave();
+    this._letters = [];
+    this._link.expectEnd();
+    this._endWaits();
+    this._info.noteWiped();
+    for (const query of Object.values(this._self.queries)) query._giveUp(closed());
+  }
+
+  /** @param {boolean} whole the host has said of all of them: another host may have given a number again */
+  _noteLetters(whole) {
+    const before = this._letters;
+    this._letters = readLetters(this._core, whole || !before ? [] : before);
+    announceLetters(this._self, before, this._letters);
+  }
+}

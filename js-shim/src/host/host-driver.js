@@ -1,0 +1,139 @@
+/**
+ * Drives the machine of a host: calls it, carries out what it asks for, and notices its death. The host of a page, that of a
+ * worker and those of the tests are drivers, each with its own way to its tabs and to the server.
+ */
+
+import { isDead } from '../cores/cores.js';
+import { HOST_OUTPUTS } from '../cores/events.js';
+import { HostCore } from '../cores/host-core.js';
+import { typesBridge } from '../cores/types-bridge.js';
+import { newSource } from '../platform/locks.js';
+import { shared } from '../platform/shared.js';
+import { timers } from '../platform/ticks.js';
+import { Quarantine, whatTrapped } from './quarantine.js';
+
+/**
+ * @typedef {import('../cores/events.js').HostOutputs} HostOutputs
+ * @typedef {import('./quarantine.js').Trapped} Trapped
+ * @typedef {import('../storage/host-storage.js').HostStorage} HostStorage
+ *
+ * @typedef {object} MachineOptions
+ * @property {number} epoch a number for this life that no other life has
+ * @property {boolean} isPrivate one tab owns the host
+ * @property {boolean} opensSockets the machine asks for its sockets
+ * @property {'durable' | 'session'} [retention] how long ops are logged; without it nothing is stored
+ * @property {HostStorage} [storage]
+ * @property {string} [src] the client id to begin with, where the storage has none; unlike any other
+ * @property {any} [types] the registry of OT types, where it is not that of this process
+ *
+ * @typedef {object} Ends
+ * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
+ * @property {() => void} [ended] everything was deleted, and the tabs know
+ *
+ * @typedef {'startTimer' | 'askStorage' | 'warn'} Common
+ *
+ * Where a host lives: its tabs, its socket, and what becomes of its end. What is common to all places a place may leave out.
+ *
+ * @typedef {Omit<HostOutputs, Common> & Partial<Pick<HostOutputs, Common>> & Ends} Place
+ */
+
+/** One life of a host's machine. */
+export class HostDriver {
+  /**
+   * @param {MachineOptions} options
+   * @param {Place} place
+   */
+  constructor(options, place) {
+    const { epoch, isPrivate, opensSockets, retention, storage, types = typesBridge } = options;
+    const { src = retention && newSource() } = options;
+    this.core = new HostCore(types, epoch, isPrivate, opensSockets, retention, src);
+    this.storage = storage;
+    this._place = place;
+    /** What the machine began last. It can be read when the machine has trapped. */
+    this._doing = this.core.doing();
+    this._quarantine = new Quarantine();
+    /** @type {any} */
+    this._timer = undefined;
+    /** Nothing is asked of the machine any more. */
+    this._isOver = false;
+    storage?.attach(this.core, (call) => this.run(call));
+  }
+
+  /**
+   * Calls the machine, then carries out all its outputs. An exception from carrying one out does not stop the others; the
+   * first one is thrown when all are done. Does nothing after the machine's life.
+   *
+   * @param {(core: HostCore) => void} call
+   */
+  run(call) {
+    if (this._isOver) return;
+    const { core } = this;
+    let failure;
+    try {
+      call(core);
+      for (let output = core.poll(); output; output = this._isOver ? undefined : core.poll()) {
+        try {
+          // This may call the machine again at once: that call then carries out the outputs behind this one, in order.
+          this._carryOut(output);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+      if (!this._isOver) this.storage?.stir();
+      if (!this._isOver && core.isOver) this._place.ended?.();
+    } catch (error) {
+      if (!isDead(core)) throw error;
+      this._die(error);
+    }
+    if (failure) throw failure.error;
+  }
+
+  /** @param {any[]} output */
+  _carryOut([kind, a, b, c, d]) {
+    const name = HOST_OUTPUTS[kind];
+    const place = /** @type {any} */ (this._place);
+    (place[name] ? place : /** @type {any} */ (this))[name](a, b, c, d);
+  }
+
+  /** @param {Trapped[]} trapped what machines before this one died on */
+  quarantine(trapped) {
+    this.run((core) => this._quarantine.apply(core, trapped));
+  }
+
+  /** The timer ran out, or the network may be back: then the backoff need not be waited for. */
+  wake() {
+    this.run((core) => core.handleTimer());
+  }
+
+  /** The machine is left as it is: nothing that comes from outside reaches it any more. */
+  leave() {
+    this._isOver = true;
+    timers.stop(this._timer);
+  }
+
+  /** @param {any} error */
+  _die(error) {
+    // A call from within an output may have noticed it before.
+    if (this._isOver) return;
+    this.leave();
+    this._place.died(error, whatTrapped(this._doing));
+  }
+
+  // ---- Outputs that are carried out in the same way in most places ----
+
+  /** @param {number} delay in milliseconds */
+  startTimer(delay) {
+    timers.stop(this._timer);
+    this._timer = timers.start(() => this.wake(), delay);
+  }
+
+  /** @type {import('../cores/events.js').HostOutputs['askStorage']} */
+  askStorage(number, request, records, deletes) {
+    void this.storage?.carryOut(number, request, records, deletes);
+  }
+
+  /** @param {string} message */
+  warn(message) {
+    shared.logger.warn(message);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The contract between a connection and what reaches its host: `PageLink` for a host in this page, `WorkerLink` for one in a
+ * SharedWorker.
+ */
+
+import type { Connection } from '../api/connection.js';
+
+/** Anything like a WebSocket, as ShareDB takes it. */
+export interface Socket {
+  readonly readyState: number;
+  send(text: string): void;
+  close(): void;
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onerror: ((error: any) => void) | null;
+  onclose: ((reason: any) => void) | null;
+}
+
+export interface Link {
+  /** Where the host is, and why there: `connection.host`. */
+  readonly host: { kind: 'in-page' | 'shared-worker'; reason: string; code?: string };
+  /** `connection.state` before the host has said anything. */
+  readonly initialState: string;
+  /** The application's socket, or the page's own; `null` where the host has one elsewhere. */
+  socket: any;
+  /** The client id that the application asks for, and the one that the server knows, where the host is in this page. */
+  id: any;
+  /** The number of the next op, where the host is in this page. */
+  seq: any;
+  /** The connection's machine is there: messages for it may come from now on. */
+  attach(connection: Connection): void;
+  /** Sends a message to the host; it waits where there is no host yet. */
+  post(text: string): void;
+  /**
+   * Takes another socket of the application's.
+   * @throws where the host is elsewhere
+   */
+  bind(socket: any): void;
+  /** The application closed the connection. What it submitted before reaches the host. */
+  close(): void;
+  /**
+   * After `close`: calls `open` where the connection can be opened again, before it is.
+   * @throws where it cannot
+   */
+  reconnect(open: () => void): void;
+  /** The host is about to end, and nobody is to start another one: everything is being deleted. */
+  expectEnd(): void;
+  /** Calls back when the host has ended. */
+  whenEnded(callback: () => void): void;
+  /**
+   * Sends a message of the application's own to the server.
+   * @throws where the host is elsewhere
+   */
+  send(message: any): void;
+  /**
+   * Takes a text as if the server had sent it.
+   * @throws where the host is elsewhere
+   */
+  receiveFromServer(text: string): void;
+  /** The reason of a change of state for the application: what the socket gave, else what the host says of it in JSON. */
+  takeReason(text: string | undefined): any;
+  /** The same for an error of the socket. */
+  takeSocketError(text: string): any;
+}
