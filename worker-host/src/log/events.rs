@@ -1,0 +1,165 @@
+//! Events of the store, and what the driver says of the storage.
+//!
+//! What it refuses to do: touch the storage. Requests go out by `Output::Storage`.
+
+use broker::message::StorageEvent;
+use durable_store::{DurableStore, Failure, Restored, StoreEvent};
+use proxy_doc::{DocKey, Error, TabId, codes};
+
+use crate::host::Host;
+use crate::host::Output;
+
+impl Host {
+    /// What came of [`Output::Storage`].
+    pub fn handle_storage(&mut self, number: u64, reply: Result<Vec<Option<String>>, Failure>) {
+        self.begin_other();
+        self.with_store(|store, host| store.handle_reply(number, reply, host));
+        self.handle_store_events();
+    }
+
+    /// Where the driver keeps things, and why nowhere better: said before the store is open.
+    pub fn set_storage_mode(&mut self, mode: String, reason: Option<String>) {
+        if self.store.as_ref().is_some_and(|store| store.is_lost()) {
+            // It is only being tried.
+            return;
+        }
+        self.storage_mode = mode;
+        self.storage_error = reason.map(|reason| Error::new(codes::ERR_STORAGE, reason));
+    }
+
+    /// Which of the tabs in [`Output::FindTabs`] live.
+    pub fn tabs_found(&mut self, living: &[TabId]) {
+        self.begin_other();
+        if let Some(store) = &mut self.store {
+            store.handle_tabs(living);
+        }
+        self.handle_store_events();
+    }
+
+    /// Nothing has come in for a while: a good moment for what can wait.
+    pub fn handle_idle(&mut self) {
+        self.begin_other();
+        if self.may_begin_anew() {
+            self.now.push_back(Output::BeginAnew);
+        }
+        if let Some(store) = &mut self.store {
+            store.handle_idle();
+        }
+        self.handle_store_events();
+    }
+
+    /// Whether [`Host::handle_idle`] would be of use.
+    pub fn wants_idle(&self) -> bool {
+        let store_does = self.store.as_ref().is_some_and(|store| store.wants_idle());
+        store_does || self.may_begin_anew()
+    }
+
+    /// Whether another host could go on with the store now: what tabs said to this one has ended, and they know how.
+    fn may_begin_anew(&self) -> bool {
+        self.storage_answers
+            && !self.over
+            && !self.is_store_closed()
+            && self.wiping.is_empty()
+            && self.flushes.is_empty()
+            && self.inbox.is_empty()
+            && self.out.is_empty()
+            && !self.tabs.values().any(|tab| tab.stalled)
+            && !self.docs.any_write_pending()
+    }
+
+    /// Whether nothing is asked of the storage any more, until [`Host::resume_store`]: see [`DurableStore::close`].
+    pub fn close_store(&mut self) -> bool {
+        let store = self.store.as_mut();
+        store.is_none_or(|store| store.close())
+    }
+
+    /// Uses the storage again.
+    pub fn resume_store(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.resume();
+        }
+        self.handle_store_events();
+    }
+
+    /// Whether the store is not open yet, and everything waits for it.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| !store.is_ready())
+    }
+
+    pub(crate) fn with_store<R>(
+        &mut self,
+        action: impl FnOnce(&mut DurableStore, &Self) -> R,
+    ) -> Option<R> {
+        let mut store = self.store.take()?;
+        let result = action(&mut store, self);
+        self.store = Some(store);
+        Some(result)
+    }
+
+    pub(crate) fn ask_for(&mut self, keys: Vec<DocKey>) {
+        if let (Some(store), false) = (&mut self.store, keys.is_empty()) {
+            store.load(keys);
+        }
+        // A store that was given up answers at once.
+        if self.store.as_ref().is_some_and(|store| !store.is_durable()) {
+            self.handle_loads();
+        }
+    }
+
+    fn handle_loads(&mut self) {
+        while let Some(event) = self.store.as_mut().and_then(|store| store.poll_event()) {
+            self.handle_store_event(event);
+        }
+    }
+
+    pub(crate) fn handle_store_events(&mut self) {
+        self.handle_loads();
+        self.pump();
+        self.settle();
+    }
+
+    fn handle_store_event(&mut self, event: StoreEvent) {
+        match event {
+            StoreEvent::FindTabs(tabs) => self.now.push_back(Output::FindTabs(tabs)),
+            StoreEvent::Restored(docs) => self.take_over(docs),
+            StoreEvent::Loaded(docs) => {
+                for (key, record) in docs {
+                    self.restore_doc(Restored {
+                        key,
+                        record,
+                        entries: Vec::new(),
+                    });
+                }
+            }
+            StoreEvent::Inventory => self.take_inventory(),
+            StoreEvent::InventoryChanged(key) => self.tell_inventory(&key),
+            StoreEvent::Persisting(keys) => self.tell_persist(&keys, StorageEvent::Persisting),
+            StoreEvent::Persisted(keys) => {
+                for key in &keys {
+                    self.touch(key);
+                }
+                self.tell_persist(&keys, StorageEvent::Persisted);
+            }
+            StoreEvent::WriteFailed(failure) => {
+                let error = storage_error(&failure);
+                self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
+            }
+            StoreEvent::Lost(failure, unwritten) => self.lose_store(&failure, &unwritten),
+            StoreEvent::Answers => self.storage_answers = true,
+            StoreEvent::Wiped(result) => self.finish_wipe(result),
+            StoreEvent::Warn(text) => self.warn(text),
+        }
+    }
+}
+
+pub(super) fn storage_error(failure: &Failure) -> Error {
+    let code = failure.code.as_deref();
+    let code = code.unwrap_or(match failure.kind {
+        durable_store::FailureKind::Quota => codes::ERR_STORAGE_FULL,
+        durable_store::FailureKind::Silent => codes::ERR_STORAGE_TIMEOUT,
+        durable_store::FailureKind::Closed
+        | durable_store::FailureKind::Unavailable
+        | durable_store::FailureKind::Other => codes::ERR_STORAGE,
+    });
+    Error::new(code, failure.message.clone())
+}

@@ -1,0 +1,119 @@
+//! The store is lost: nothing is durable from here on.
+//!
+//! A later host may find in the storage what this one could not write, and send it. So this one gives up what may be
+//! there, and begins another line of revisions.
+//!
+//! What it refuses to do: use the storage again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use broker::message::{StorageEvent, ToTab};
+use durable_store::Failure;
+use durable_store::record::Author;
+use proxy_doc::{DocHandle, DocKey, PendingOp, Submission, TabId};
+
+use super::MEMORY;
+use super::events::storage_error;
+use crate::host::Host;
+use crate::host::Output;
+use crate::host::Said;
+
+impl Host {
+    /// Nothing is durable from here on. What the store holds may be sent by a later life under the
+    /// identity that it has there, so nothing composes into it any more.
+    pub(crate) fn lose_store(&mut self, failure: &Failure, unwritten: &[(DocKey, Option<Author>)]) {
+        for host_doc in self.docs.iter_mut() {
+            host_doc.doc.freeze();
+        }
+        self.warn(format!(
+            "The durable store cannot be used: {}",
+            failure.message
+        ));
+        self.storage_error = Some(storage_error(failure));
+        self.storage_mode = MEMORY.to_owned();
+        self.line = self.store.as_ref().map_or(self.line, |store| store.line());
+        self.tell_line();
+        self.give_up_unwritten(unwritten);
+    }
+
+    /// The storage may have these ops, or not, or as they were before. What it has a later life sends, and
+    /// what it does not have the tab may send to that again: this life must send none of them. Without an
+    /// author that is so of all ops of the document.
+    fn give_up_unwritten(&mut self, unwritten: &[(DocKey, Option<Author>)]) {
+        let mut by_key: BTreeMap<&DocKey, Vec<&Option<Author>>> = BTreeMap::new();
+        for (key, author) in unwritten {
+            by_key.entry(key).or_default().push(author);
+        }
+        let mut given_up = Vec::new();
+        for (key, authors) in by_key {
+            let authors: Option<Vec<&Author>> = authors.into_iter().map(Option::as_ref).collect();
+            given_up.extend(self.first_unwritten(key, authors.as_deref()));
+        }
+        let handles: BTreeSet<DocHandle> = given_up.iter().map(|(handle, _)| *handle).collect();
+        let is_of = |said: &Said| said.op.is_some_and(|handle| handles.contains(&handle));
+        self.out.retain(|said| !is_of(said));
+        for (handle, range) in given_up {
+            self.give_up_ops(handle, range);
+        }
+        self.run();
+    }
+
+    /// The ops from the first one on that is by one of these authors.
+    fn first_unwritten(
+        &self,
+        key: &DocKey,
+        authors: Option<&[&Author]>,
+    ) -> Option<(DocHandle, Range<usize>)> {
+        let handle = self.docs.find(key)?;
+        let doc = &self.docs[handle].doc;
+        let is_unwritten = |submission: &Submission| {
+            let author = self.author_of(submission.token);
+            let is_of =
+                |authors: &[&Author]| author.is_some_and(|author| authors.contains(&&author));
+            authors.is_none_or(is_of)
+        };
+        let concerns = |op: &PendingOp| op.submissions.iter().any(is_unwritten);
+        let first = doc.unfinished().position(concerns)?;
+        Some((handle, first..doc.unfinished().count()))
+    }
+
+    fn give_up_ops(&mut self, handle: DocHandle, range: Range<usize>) {
+        let Some(error) = self.storage_error.clone() else {
+            return;
+        };
+        let is_whole = self.docs[handle].state.missing().is_none();
+        if !is_whole || !self.rebuild(handle, &error, range) {
+            self.act(handle, |doc, up| doc.hard_rollback(up, error));
+        }
+    }
+
+    /// Tells every tab what the store is now, in front of what waits to be told: that belongs to another
+    /// line. Who is still to be welcomed learns it next.
+    fn tell_line(&mut self) {
+        let state = self.storage_state();
+        let mut late: Vec<Said> = std::mem::take(&mut self.out).into();
+        let is_for = |said: &Said, tab: &TabId| matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab);
+        let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
+        for tab in tabs {
+            let waiting = late.iter().filter(|said| is_for(said, &tab));
+            let waiting = waiting.count() as u64;
+            let Some(known) = self.tabs.get_mut(&tab) else {
+                continue;
+            };
+            let welcome = late.iter().position(|said| is_for(said, &tab));
+            let welcome = welcome.filter(|_| waiting == known.posted);
+            let before = (known.posted - waiting).max(1);
+            for (posted, ..) in &mut known.unconfirmed {
+                *posted += u64::from(*posted > before);
+            }
+            self.tell(&tab, ToTab::Storage(StorageEvent::State(state.clone())));
+            if let Some(at) = welcome
+                && let Some(told) = self.out.pop_back()
+            {
+                late.insert(at + 1, told);
+            }
+        }
+        self.out.extend(late);
+    }
+}

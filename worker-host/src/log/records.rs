@@ -1,0 +1,208 @@
+//! What is written down of a document: its whole record, and entries of the journal.
+//!
+//! An op of a tab and a revision of a document are logged before anything is said of them.
+//!
+//! What it refuses to do: decide when a record is written; the store does.
+
+use durable_store::record::{
+    Author, DocRecord, Entry, Letter, RecordedOp, RecordedOutcome, RecordedRevision,
+};
+use durable_store::{Kept, Retention};
+use proxy_doc::{Change, DocHandle, Edit, Error, Outcome, PendingOp, Seq, TabId, resolve};
+
+use crate::docs::doc::HostDoc;
+use crate::host::Host;
+use crate::tabs::hub;
+
+impl Host {
+    pub(crate) fn record_of(&self, host_doc: &HostDoc) -> Kept {
+        let HostDoc {
+            doc, hub, state, ..
+        } = host_doc;
+        let ops: Vec<RecordedOp> = doc.unfinished().map(|op| self.record_op(op)).collect();
+        let mut outcomes = host_doc.outcomes.clone();
+        for (token, outcome) in doc.foreseen() {
+            if let Some(author) = self.author_of(token) {
+                outcomes.push(RecordedOutcome { author, outcome });
+            }
+        }
+        if doc.version().is_none() && ops.is_empty() && outcomes.is_empty() && hub.is_new() {
+            return Kept::Nothing;
+        }
+        let seen = host_doc.seen.iter();
+        Kept::Record(Box::new(DocRecord {
+            at: 0,
+            version: doc.version(),
+            ty: state.ty().map(|ty| ty.uri().to_owned()),
+            data: state.data().cloned(),
+            missing: state.missing(),
+            tail: state.tail().iter().map(Edit::to_text).collect(),
+            head: hub.head(),
+            log: hub.log().map(record_revision).collect(),
+            ops,
+            outcomes,
+            seen: seen
+                .map(|(tab, seq)| Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                })
+                .collect(),
+            rest: Vec::new(),
+        }))
+    }
+
+    fn record_op(&self, op: &PendingOp) -> RecordedOp {
+        let authors = op.submissions.iter();
+        RecordedOp {
+            id: op.id.clone(),
+            change: Change::new(&op.kind, op.ty.as_ref()),
+            authors: authors
+                .filter_map(|submission| self.author_of(submission.token))
+                .collect(),
+            source: op.source.clone(),
+        }
+    }
+
+    /// Something happened to the document that the store has to know. `blocking`: before anybody else.
+    pub(crate) fn log(&mut self, handle: DocHandle, blocking: bool, entry: impl FnOnce() -> Entry) {
+        if self.replaying {
+            return;
+        }
+        if let Some(store) = &mut self.store {
+            store.log(self.docs[handle].key(), entry(), blocking);
+        }
+    }
+
+    /// The document changed in a way that only its whole record says.
+    pub(crate) fn rewrite(&mut self, handle: DocHandle) {
+        if self.replaying {
+            return;
+        }
+        if let Some(store) = &mut self.store {
+            store.rewrite(self.docs[handle].key(), true);
+        }
+    }
+
+    /// Ops were refused or given up: whoever looks after the application's data can read them.
+    pub(crate) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
+        let host_doc = &self.docs[handle];
+        let Some(store) = self
+            .store
+            .as_mut()
+            .filter(|store| store.retention() == Retention::Durable && !self.replaying)
+        else {
+            return;
+        };
+        let first = store.next_letter();
+        let mut gone = Vec::new();
+        for op in ops {
+            gone.extend(store.add_letter(Letter {
+                number: 0,
+                key: host_doc.doc.key().clone(),
+                change: Change::new(&op.kind, op.ty.as_ref()),
+                error: error.clone(),
+                version: host_doc.doc.version(),
+            }));
+        }
+        self.tell_letters(&self.letters_since(first), &gone);
+    }
+
+    /// A tab may not have heard how an op of it ended.
+    pub(crate) fn keep_outcomes(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        seqs: &[Seq],
+        outcome: &Outcome,
+    ) {
+        if self.store.is_some() && self.may_live(tab) {
+            self.docs[handle].keep_outcomes(tab, seqs, outcome);
+        }
+    }
+
+    /// The tab is registered, or was and is not known to be gone.
+    fn may_live(&self, tab: &TabId) -> bool {
+        let may_come = self.expected.contains(tab) || self.away.contains(tab);
+        self.replaying || self.tabs.contains_key(tab) || may_come
+    }
+
+    pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
+        if self.store.is_some() {
+            self.docs[handle].seen.insert(tab.clone(), seq);
+        }
+    }
+
+    /// An id that the application chose is one of other lives, too: its numbers are remembered.
+    pub(crate) fn keep_own_seq(&mut self) {
+        if !self.numbers_are_kept() {
+            return;
+        }
+        let src = self.op_src().map(str::to_owned);
+        if let (Some(store), Some(src)) = (&mut self.store, src) {
+            store.set_seq(&src, self.next_seq);
+        }
+    }
+
+    /// Notes in the inventory whether the document has pending ops.
+    pub(crate) fn note_document(&mut self, handle: DocHandle) {
+        let Some(store) = &mut self.store else {
+            return;
+        };
+        let doc = &self.docs[handle].doc;
+        if doc.version().is_some() || doc.has_write_pending() {
+            store.note(doc.key(), doc.version(), doc.has_write_pending());
+        }
+    }
+
+    /// Whether the document may leave the memory, as far as the store is concerned.
+    pub(crate) fn may_forget(&mut self, handle: DocHandle) -> bool {
+        let Some(store) = &mut self.store else {
+            return true;
+        };
+        if !store.is_durable() {
+            return true;
+        }
+        let key = self.docs[handle].key();
+        match store.retention() {
+            // A tab of an earlier life may come and go on with it.
+            Retention::Session if !self.expected.is_empty() => return false,
+            Retention::Session => store.delete(key),
+            Retention::Durable if store.is_dirty(key) => {
+                store.rewrite(key, false);
+                return false;
+            }
+            Retention::Durable => {}
+        }
+        true
+    }
+}
+
+fn record_revision(
+    (from, next, entry): (proxy_doc::Revision, proxy_doc::Revision, &hub::Entry),
+) -> RecordedRevision {
+    RecordedRevision {
+        from,
+        next,
+        change: Change::new(&entry.kind, entry.ty.as_ref()),
+        author: entry.author.clone(),
+        version: entry.version,
+        src: entry.src.clone(),
+    }
+}
+
+pub(super) fn read_revision(
+    revision: &RecordedRevision,
+    types: &dyn proxy_doc::Types,
+) -> Result<hub::Entry, Error> {
+    let change = revision.change.clone();
+    let named = change.create.as_ref().map(|create| create.ty.clone());
+    let ty = change.ty.clone().or(named);
+    let ty = ty.map(|name| resolve(types, &name)).transpose()?;
+    Ok(hub::Entry {
+        kind: change.read(ty.as_ref(), types)?,
+        ty,
+        author: revision.author.clone(),
+        version: revision.version,
+        src: revision.src.clone(),
+    })
+}

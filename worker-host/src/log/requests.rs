@@ -1,0 +1,202 @@
+//! What tabs ask of the store: documents in bulk, writes to wait for, dead letters to drop, and the end of all of it.
+//!
+//! What it refuses to do: delete what another host may still need, before every tab has stopped.
+
+use broker::message::{Answer, CallbackId, QueryDoc, StorageEvent, ToTab};
+use durable_store::{Failure, Retention};
+use proxy_doc::{DocKey, Error, TabId, codes};
+
+use super::MEMORY;
+use super::events::storage_error;
+use crate::host::Host;
+
+impl Host {
+    pub(crate) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
+        let mut docs = Vec::new();
+        let mut error = None;
+        for key in keys {
+            if let Some(why) = self.unreadable_error(&key) {
+                error.get_or_insert_with(|| {
+                    let message = format!("{key} cannot be read: {}", why.message);
+                    Error { message, ..why }
+                });
+                continue;
+            }
+            let handle = self.open(key.clone());
+            self.docs.touch(handle);
+            self.docs[handle].hub.meet(tab);
+            let snapshot = match self.bring_up_to_date(handle, tab) {
+                Ok(snapshot) => snapshot,
+                Err(why) => {
+                    error.get_or_insert_with(|| not_applied(&key, &why));
+                    continue;
+                }
+            };
+            let version = self.tell_version(handle, tab).0;
+            docs.push(QueryDoc {
+                collection: key.collection,
+                id: key.id,
+                snapshot,
+                version,
+            });
+        }
+        let result = Some(Answer::Docs(docs));
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error,
+                result,
+            },
+        );
+    }
+
+    pub(crate) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
+        if let Err(error) = self.durable() {
+            return self.refuse(tab, callback_id, error);
+        }
+        if let Some(error) = docs.iter().find_map(|key| self.unreadable_error(key)) {
+            return self.refuse(tab, callback_id, error);
+        }
+        for key in docs {
+            let is_here = self.docs.find(key).is_some();
+            let Some(store) = self.store.as_mut().filter(|_| is_here) else {
+                continue;
+            };
+            if store.auto_flush() {
+                store.rewrite(key, false);
+            } else {
+                store.put_later(key);
+            }
+        }
+        let auto = self.store.as_ref().is_some_and(|store| store.auto_flush());
+        self.tell_queue(false);
+        self.answer_written(tab, callback_id, auto);
+    }
+
+    pub(crate) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
+        if let Some(store) = &mut self.store {
+            store.flush();
+        }
+        self.answer_written(tab, callback_id, true);
+    }
+
+    fn durable(&self) -> Result<(), Error> {
+        match &self.store {
+            Some(store) if store.retention() == Retention::Durable => Ok(()),
+            Some(_) | None => Err(Error::new(codes::ERR_STORAGE, "No DurableStore available")),
+        }
+    }
+
+    /// Answers at once, or when everything is written that waits now.
+    fn answer_written(&mut self, tab: &TabId, callback_id: CallbackId, waits: bool) {
+        let store = self.store.as_mut().filter(|_| waits);
+        let until = store.map(|store| store.mark());
+        self.flushes.push(crate::host::Flush {
+            tab: tab.clone(),
+            callback_id,
+            until,
+        });
+        self.answer_flushes();
+    }
+
+    /// Answers those whose writes are done.
+    pub(crate) fn answer_flushes(&mut self) {
+        if self.flushes.is_empty() {
+            return;
+        }
+        let is_kept = self.storage_mode != MEMORY
+            && self.store.as_ref().is_some_and(|store| store.is_durable());
+        let lost = self.storage_error.clone().filter(|_| !is_kept);
+        for flush in std::mem::take(&mut self.flushes) {
+            let waits = flush.until.as_ref().zip(self.store.as_mut());
+            if waits.is_some_and(|(until, store)| !store.has_reached(until)) {
+                self.flushes.push(flush);
+                continue;
+            }
+            let error = lost.clone().filter(|_| flush.until.is_some());
+            self.tell(
+                &flush.tab,
+                ToTab::Callback {
+                    callback_id: flush.callback_id,
+                    error,
+                    result: None,
+                },
+            );
+        }
+    }
+
+    /// Records are rewritten by themselves unless a tab wants to say when, for as long as it lives.
+    pub(crate) fn set_auto_flush(&mut self, tab: &TabId, on: bool) {
+        if on {
+            self.flushing_tabs.remove(tab);
+        } else {
+            self.flushing_tabs.insert(tab.clone());
+        }
+        let on = self.flushing_tabs.is_empty();
+        if let Some(store) = &mut self.store {
+            store.set_auto_flush(on);
+        }
+        self.tell_queue(true);
+    }
+
+    pub(crate) fn remove_letters(&mut self, numbers: &[u64]) {
+        if let Some(store) = &mut self.store {
+            store.remove_letters(numbers);
+        }
+        self.tell_letters(&[], numbers);
+    }
+
+    pub(crate) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
+        // What is kept for a session goes with it, and an application's store is not this host's to delete.
+        if let Err(error) = self.durable() {
+            return self.refuse(tab, callback_id, error);
+        }
+        self.wiping.push((tab.clone(), callback_id));
+        if self.wiping.len() > 1 {
+            return;
+        }
+        // First everything stops, in every tab; then it is deleted.
+        self.close();
+        self.tell_all(|| ToTab::Storage(StorageEvent::Wiped));
+        self.docs.clear();
+        self.unreadable.clear();
+        self.inbox.bring_all();
+        self.backlog.clear();
+        self.draining.clear();
+        if let Some(store) = &mut self.store {
+            store.wipe();
+        }
+    }
+
+    /// Whether everything was deleted, or could not be: this host is of no use any more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(crate) fn finish_wipe(&mut self, result: Result<(), Failure>) {
+        self.over = true;
+        for (tab, callback_id) in std::mem::take(&mut self.wiping) {
+            let error = result.as_ref().err().map(storage_error);
+            self.tell(
+                &tab,
+                ToTab::Callback {
+                    callback_id,
+                    error,
+                    result: None,
+                },
+            );
+        }
+    }
+}
+
+/// A stored document whose ops do not apply to its data. Nothing is given up for a read of the store: pending ops stay
+/// until somebody asks the server for the document.
+fn not_applied(key: &DocKey, why: &Error) -> Error {
+    let message = format!(
+        "{key} cannot be read from the store: its ops do not apply to its data ({}). Fetch or subscribe to it while \
+         connected: it is loaded from the server then",
+        why.message
+    );
+    Error::new(codes::ERR_STORAGE, message)
+}

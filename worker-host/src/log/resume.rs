@@ -1,0 +1,159 @@
+//! A tab that comes from another host goes on where it was, as far as that is known here.
+//!
+//! The tab names the revision at which it stands and the ops whose end it does not know. It gets the revisions that it
+//! lacks and how its ops ended, or it is told to start again.
+//!
+//! What it refuses to do: guess. An op of which nobody knows the end fails with a code that says so.
+
+use broker::message::{DocEvent, Ended, Resumed};
+use proxy_doc::{DocHandle, Error, Outcome, Seq, TabId, codes};
+
+use crate::host::Host;
+
+impl Host {
+    /// A tab goes on where it was with the host before, as far as that is known here. `remembered`: had an op of
+    /// it been taken, [`HostDoc::seen`] would say so.
+    pub(crate) fn resume(&mut self, tab: &TabId, remembered: bool, docs: Vec<Resumed>) {
+        for doc in docs {
+            let handle = self.open(doc.key.clone());
+            self.docs.touch(handle);
+            let same_line = doc.line == Some(self.line);
+            let hidden = same_line && self.may_hide_inflight(handle, tab, remembered, &doc);
+            self.resume_doc(handle, tab, same_line, hidden, &doc);
+        }
+        self.run();
+        self.expect_no_more(tab);
+    }
+
+    /// Whether the op that the tab waits for may be in the history, composed into an entry of which nobody knows the
+    /// authors: while the tab was away nobody was owed it. The tab would get it as somebody else's, and send it again.
+    fn may_hide_inflight(
+        &self,
+        handle: DocHandle,
+        tab: &TabId,
+        remembered: bool,
+        doc: &Resumed,
+    ) -> bool {
+        let (Some(base), Some(seq)) = (doc.revision, doc.inflight) else {
+            return false;
+        };
+        let host_doc = &self.docs[handle];
+        let was_taken = !remembered || host_doc.is_taken(tab, seq);
+        was_taken && host_doc.hub.may_hide(tab, base, seq)
+    }
+
+    fn resume_doc(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        same_line: bool,
+        hidden: bool,
+        doc: &Resumed,
+    ) {
+        let host_doc = &mut self.docs[handle];
+        host_doc.hub.meet(tab);
+        host_doc.hub.enter_life(tab, doc.life, doc.revision);
+        let created = doc.inflight.filter(|_| doc.revision.is_none());
+        let last = host_doc.seen.get(tab).copied();
+        let taken = created.is_some() && created <= last;
+        let goes_on = same_line && !hidden && host_doc.hub.resume(tab, doc.revision, created);
+        // What it created was taken, and is no more.
+        let goes_on = goes_on && (!taken || host_doc.hub.has_state(tab));
+        host_doc.hub.set_live(tab, doc.live);
+        if doc.live && !host_doc.doc.want_subscribe() {
+            self.with_doc(handle, |doc, up| doc.subscribe(up, None));
+        }
+        if !goes_on {
+            return self.refuse_to_resume(handle, tab, same_line, doc);
+        }
+        self.catch_up(handle, tab);
+        self.tell_outcomes(handle, tab, doc);
+        if let (Some(version), _) = self.tell_version(handle, tab) {
+            self.tell_doc(handle, tab, DocEvent::Version { version });
+        }
+    }
+
+    /// The tab has to start again. What it did not hear of in this line is no more: nothing may be based on it.
+    fn refuse_to_resume(&mut self, handle: DocHandle, tab: &TabId, same_line: bool, doc: &Resumed) {
+        let mut ended = self.ended(handle, tab, doc);
+        ended.extend(self.foreseen(handle, tab, doc));
+        let cause = ended.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Failed(error) => Some(error.clone()),
+            Outcome::Done | Outcome::Null => None,
+        });
+        let (code, message) = if same_line {
+            let message = "The host gave up the state that the tab stands at";
+            (codes::ERR_REVISION_NOT_KEPT, message)
+        } else {
+            let message =
+                "The host went away before the server's answer: the op may be committed or not";
+            (codes::ERR_HOST_LOST, message)
+        };
+        let error = cause.unwrap_or_else(|| Error::new(code, message));
+        let inflight = doc.inflight.into_iter();
+        let rest = inflight.filter(|seq| ended.iter().all(|(of, _)| of != seq));
+        let rest: Vec<Seq> = rest.collect();
+        let failed = |seq| (seq, Outcome::Failed(error.clone()));
+        ended.extend(rest.into_iter().map(failed));
+        let ended = ended.into_iter();
+        let ended = ended.map(|(seq, outcome)| Ended { seq, outcome });
+        self.tell_rollback(handle, tab, error, Vec::new(), ended.collect());
+    }
+
+    /// How the ops ended that the tab waits for, as far as they did.
+    fn ended(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
+        let host_doc = &self.docs[handle];
+        let outcomes = host_doc.outcomes.iter();
+        let outcomes = outcomes.map(|kept| (&kept.author.tab, kept.author.seq, &kept.outcome));
+        outcomes
+            .filter(|(of, seq, _)| *of == tab && resumed.waits_for(*seq))
+            .map(|(_, seq, outcome)| (seq, outcome.clone()))
+            .collect()
+    }
+
+    /// How ops are about to end that the tab waits for.
+    fn foreseen(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
+        let foreseen = self.docs[handle].doc.foreseen().into_iter();
+        foreseen
+            .filter_map(|(token, outcome)| Some((self.author_of(token)?, outcome)))
+            .filter(|(author, _)| author.tab == *tab && resumed.waits_for(author.seq))
+            .map(|(author, outcome)| (author.seq, outcome))
+            .collect()
+    }
+
+    fn tell_outcomes(&mut self, handle: DocHandle, tab: &TabId, resumed: &Resumed) {
+        let mut ended = self.ended(handle, tab, resumed);
+        let host_doc = &self.docs[handle];
+        let unfinished = host_doc.doc.unfinished();
+        let mut known: Vec<Seq> = unfinished
+            .flat_map(|op| &op.submissions)
+            .filter_map(|submission| self.author_of(submission.token))
+            .filter(|author| author.tab == *tab)
+            .map(|author| author.seq)
+            .collect();
+        known.extend(ended.iter().map(|(seq, _)| *seq));
+        let foreseen = self.foreseen(handle, tab, resumed);
+        known.extend(foreseen.iter().map(|(seq, _)| *seq));
+        for seq in &resumed.accepted {
+            if !known.contains(seq) {
+                let message = "The host does not know what became of the op";
+                let error = Error::new(codes::ERR_HOST_LOST, message);
+                ended.push((*seq, Outcome::Failed(error)));
+            }
+        }
+        self.tell_ended(handle, tab, ended);
+    }
+
+    fn tell_ended(&mut self, handle: DocHandle, tab: &TabId, ended: Vec<(Seq, Outcome)>) {
+        for (seq, outcome) in ended {
+            let version = self.tell_version(handle, tab).0;
+            let seqs = vec![seq];
+            let event = DocEvent::Outcome {
+                seqs,
+                outcome,
+                version,
+            };
+            self.tell_doc(handle, tab, event);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Takeover: the log of a host before this one is read, and its documents are what they were.
+//!
+//! A document's journal is applied with the machines that made it, not connected to anything. A document that cannot be
+//! read stays in the store as it is.
+//!
+//! What it refuses to do: send, tell or write anything while it replays.
+
+use durable_store::Restored;
+use durable_store::record::{Author, DocRecord, Entry};
+use proxy_doc::{
+    DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, Submission, codes, resolve,
+};
+
+use super::Unreadable;
+use super::records::read_revision;
+use crate::host::Host;
+use crate::host::Waiting;
+
+impl Host {
+    pub(crate) fn take_over(&mut self, docs: Vec<Restored>) {
+        if let Some(store) = &self.store {
+            self.line = store.line();
+            for tab in store.tabs() {
+                self.expected.insert(tab.clone());
+            }
+        }
+        for doc in docs {
+            self.restore_doc(doc);
+        }
+        self.go_on_counting();
+    }
+
+    /// No op of this life may get a number that one of the same connection id has had.
+    pub(crate) fn go_on_counting(&mut self) {
+        let Some(src) = self.op_src() else {
+            return;
+        };
+        let kept = self.store.as_ref().and_then(|store| store.seq_after(src));
+        self.next_seq = self.next_seq.max(kept.unwrap_or(self.next_seq));
+    }
+
+    /// Opens a document as the store has it.
+    pub(crate) fn restore_doc(&mut self, restored: Restored) {
+        let Restored {
+            key,
+            record,
+            mut entries,
+        } = restored;
+        if self.docs.find(&key).is_some() || self.is_unreadable(&key) {
+            return;
+        }
+        let refusal = self.begin_document(&key);
+        let store = self.store.as_ref();
+        let mut goes = store.is_some_and(|store| store.is_deleting(&key));
+        let record = match record {
+            Ok(record) => {
+                goes &= record.is_some();
+                record.unwrap_or_default()
+            }
+            Err(error) => {
+                let unreadable = Unreadable {
+                    record: None,
+                    entries,
+                    error,
+                };
+                return self.leave_alone(key, unreadable);
+            }
+        };
+        let mut all = record.rest.clone();
+        all.append(&mut entries);
+        let handle = self.open(key.clone());
+        self.docs.keep_fresh(handle);
+        self.replaying = true;
+        let result = match refusal {
+            Some(error) => Err(error),
+            None => self.restore_state(handle, &record, &all),
+        };
+        self.replaying = false;
+        if let Err(error) = result {
+            self.docs.remove(handle);
+            self.warn(format!("Leaving {key} in the store as it is: {error}"));
+            let unreadable = Unreadable {
+                record: Some(record),
+                entries: all,
+                error,
+            };
+            return self.leave_alone(key, unreadable);
+        }
+        self.finish_restoring(handle);
+        if goes {
+            // Somebody needed it again in the meantime.
+            self.rewrite(handle);
+        }
+    }
+
+    fn leave_alone(&mut self, key: DocKey, unreadable: Unreadable) {
+        self.inbox.bring(&key);
+        self.unreadable.insert(key, unreadable);
+    }
+
+    fn finish_restoring(&mut self, handle: DocHandle) {
+        let expects = !self.expected.is_empty();
+        let host_doc = &mut self.docs[handle];
+        host_doc.doc.freeze();
+        let expected = &self.expected;
+        host_doc
+            .outcomes
+            .retain(|outcome| expected.contains(&outcome.author.tab));
+        host_doc.seen.retain(|tab, _| expected.contains(tab));
+        if expects {
+            host_doc.hub.keep_until_head();
+        } else {
+            host_doc.hub.release();
+        }
+        self.note_document(handle);
+        if self.connected() {
+            self.act(handle, |doc, up| doc.handle_connection_state(up));
+        }
+    }
+
+    fn restore_state(
+        &mut self,
+        handle: DocHandle,
+        record: &DocRecord,
+        entries: &[Entry],
+    ) -> Result<(), Error> {
+        self.read_record(handle, record)?;
+        for entry in entries {
+            self.replay(handle, entry)?;
+        }
+        // Where ops were given up as they were made, the record was written anew, and holds the entry.
+        if self.docs[handle].doc.in_hard_rollback() {
+            let message = "The stored ops cannot be applied here";
+            return Err(Error::new(codes::ERR_STORAGE, message));
+        }
+        Ok(())
+    }
+
+    fn read_record(&mut self, handle: DocHandle, record: &DocRecord) -> Result<(), Error> {
+        let types = std::rc::Rc::clone(&self.types);
+        let ty = record.ty.as_deref();
+        let ty: Option<OtType> = ty.map(|uri| resolve(&*types, uri)).transpose()?;
+        let mut ops = Vec::new();
+        // The type at the head, after all pending ops.
+        let mut now = ty.clone();
+        for op in &record.ops {
+            let kind = op.change.clone().read(now.as_ref(), &*types)?;
+            let mut pending =
+                PendingOp::restored(kind, now.clone(), op.id.clone(), op.source.clone());
+            match &pending.kind {
+                OpKind::Create { type_name, .. } => now = Some(resolve(&*types, type_name)?),
+                OpKind::Del => now = None,
+                OpKind::Edit(_) | OpKind::Noop => {}
+            }
+            for author in &op.authors {
+                let submission = self.submission(author);
+                pending.submissions.push(submission);
+            }
+            ops.push(pending);
+        }
+        let mut log = Vec::new();
+        for revision in &record.log {
+            log.push((
+                revision.from,
+                revision.next,
+                read_revision(revision, &*types)?,
+            ));
+        }
+        let tail: Result<Vec<Edit>, Error> = match &ty {
+            Some(ty) => record.tail.iter().map(|op| ty.parse(op)).collect(),
+            None => Ok(Vec::new()),
+        };
+        let tail = tail?;
+        let host_doc = &mut self.docs[handle];
+        host_doc
+            .state
+            .restore(ty, record.data.clone(), tail, record.missing);
+        host_doc.doc.restore_state(record.version, now, ops);
+        host_doc.hub.restore(record.head, log);
+        host_doc.outcomes = record.outcomes.clone();
+        for author in &record.seen {
+            host_doc.seen.insert(author.tab.clone(), author.seq);
+        }
+        Ok(())
+    }
+
+    fn submission(&mut self, author: &Author) -> Submission {
+        let token = self.token(Waiting::Op {
+            tab: author.tab.clone(),
+            seq: author.seq,
+        });
+        Submission {
+            token,
+            callback: true,
+        }
+    }
+
+    /// Does again what an earlier life did, by the same machines.
+    fn replay(&mut self, handle: DocHandle, entry: &Entry) -> Result<(), Error> {
+        let types = std::rc::Rc::clone(&self.types);
+        let host_doc = &self.docs[handle];
+        let ty = host_doc.doc.ty().cloned();
+        match entry {
+            Entry::Local {
+                tab,
+                seq,
+                id,
+                change,
+                source,
+            } => {
+                let kind = change.clone().read(ty.as_ref(), &*types)?;
+                let author = Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                };
+                let submission = self.submission(&author);
+                self.note_seen(handle, tab, *seq);
+                let naming = Naming::Logged(id.clone());
+                self.act(handle, |doc, up| {
+                    doc.submit_as(up, kind, source.clone(), naming, submission)
+                });
+            }
+            Entry::Remote { v, src, change } => {
+                let kind = change.clone().read(ty.as_ref(), &*types)?;
+                self.commit_remote(handle, *v, src.clone(), kind);
+            }
+            // The store leaves out what was forgotten.
+            Entry::Forgotten {} => {}
+            Entry::Ack { id, v, fixups } => {
+                self.act(handle, |doc, up| doc.take_up(up, id));
+                let ty = self.type_of_ack(handle).or(ty);
+                let fixups: Result<Vec<OpKind>, Error> = fixups
+                    .iter()
+                    .map(|fixup| fixup.clone().read(ty.as_ref(), &*types))
+                    .collect();
+                self.commit_own(handle, *v, fixups);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the document cannot be used, where the store has it and nobody here can read it.
+    pub(crate) fn unreadable_error(&self, key: &DocKey) -> Option<Error> {
+        self.unreadable(key)
+            .map(|unreadable| unreadable.error.clone())
+    }
+
+    pub(crate) fn unreadable(&self, key: &DocKey) -> Option<&Unreadable> {
+        self.unreadable.get(key)
+    }
+
+    pub(crate) fn is_unreadable(&self, key: &DocKey) -> bool {
+        self.unreadable.contains_key(key)
+    }
+}

@@ -1,0 +1,128 @@
+//! What tabs are told of the store, where they watch it: its state, the inventory, dead letters, and the queue.
+//!
+//! What it refuses to do: tell a tab that did not ask.
+
+use broker::message::{DeadLetter, StorageEvent, StorageState, StoredDoc, ToTab};
+use durable_store::record::Stored;
+use durable_store::{DurableStore, Retention};
+use proxy_doc::{DocKey, TabId};
+
+use crate::host::Host;
+
+impl Host {
+    pub(crate) fn watch_storage(&mut self, tab: &TabId) {
+        self.watchers.insert(tab.clone());
+        self.tell_whole_inventory(tab);
+        let event = StorageEvent::Letters {
+            letters: self.letters_since(0),
+            gone: Vec::new(),
+            whole: true,
+        };
+        self.tell(tab, ToTab::Storage(event));
+        self.tell_queue(true);
+    }
+
+    pub(crate) fn storage_state(&self) -> StorageState {
+        let kept = |store: &DurableStore| store.retention() == Retention::Durable;
+        StorageState {
+            line: self.line,
+            mode: self.storage_mode.clone(),
+            durable: self.store.as_ref().is_some_and(|store| store.is_durable()),
+            kept: self.store.as_deref().is_some_and(kept),
+            reason: self.storage_error.clone(),
+        }
+    }
+
+    pub(crate) fn tell_watchers(&mut self, event: impl Fn() -> StorageEvent) {
+        let watchers: Vec<TabId> = self.watchers.iter().cloned().collect();
+        for tab in watchers {
+            self.tell(&tab, ToTab::Storage(event()));
+        }
+    }
+
+    pub(crate) fn letters_since(&self, number: u64) -> Vec<DeadLetter> {
+        let letters = self.store.iter();
+        letters
+            .flat_map(|store| store.letters_since(number))
+            .cloned()
+            .map(|letter| DeadLetter {
+                number: letter.number,
+                key: letter.key,
+                change: letter.change,
+                error: letter.error,
+                version: letter.version,
+            })
+            .collect()
+    }
+
+    pub(crate) fn tell_letters(&mut self, letters: &[DeadLetter], gone: &[u64]) {
+        self.tell_watchers(|| StorageEvent::Letters {
+            letters: letters.to_vec(),
+            gone: gone.to_vec(),
+            whole: false,
+        });
+    }
+
+    fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
+        let stored = self.store.as_ref()?.stored(key)?;
+        Some(stored_doc(stored))
+    }
+
+    pub(crate) fn tell_inventory(&mut self, key: &DocKey) {
+        let stored = self.stored_doc(key);
+        let gone = if stored.is_none() {
+            vec![key.clone()]
+        } else {
+            Vec::new()
+        };
+        let docs: Vec<StoredDoc> = stored.into_iter().collect();
+        self.tell_watchers(|| StorageEvent::Inventory {
+            docs: docs.clone(),
+            gone: gone.clone(),
+            whole: false,
+        });
+    }
+
+    pub(crate) fn tell_whole_inventory(&mut self, tab: &TabId) {
+        let inventory = self.store.as_ref().and_then(|store| store.inventory());
+        let Some(docs) = inventory.map(|docs| docs.map(stored_doc).collect()) else {
+            return;
+        };
+        let event = StorageEvent::Inventory {
+            docs,
+            gone: Vec::new(),
+            whole: true,
+        };
+        self.tell(tab, ToTab::Storage(event));
+    }
+
+    pub(crate) fn tell_persist(
+        &mut self,
+        keys: &[DocKey],
+        event: fn(Vec<StoredDoc>) -> StorageEvent,
+    ) {
+        let docs: Vec<StoredDoc> = keys.iter().filter_map(|key| self.stored_doc(key)).collect();
+        self.tell_watchers(|| event(docs.clone()));
+    }
+
+    /// Tells how many documents wait to be written, where that is news.
+    pub(crate) fn tell_queue(&mut self, even_so: bool) {
+        let Some(store) = self.store.as_ref().filter(|_| !self.watchers.is_empty()) else {
+            return;
+        };
+        let (size, auto_flush) = (store.queue_size(), store.auto_flush());
+        if !even_so && self.told_queue == size {
+            return;
+        }
+        self.told_queue = size;
+        self.tell_watchers(|| StorageEvent::Queue { size, auto_flush });
+    }
+}
+
+fn stored_doc(stored: &Stored) -> StoredDoc {
+    StoredDoc {
+        key: stored.key.clone(),
+        version: stored.version,
+        pending: stored.pending,
+    }
+}

@@ -1,0 +1,236 @@
+//! The connection to the server: its socket, its state, and the handshake (`lib/client/connection.js`).
+//!
+//! What it refuses to do: open a socket, or know what the messages mean that cross it.
+
+use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
+use proxy_doc::{Error, Json, TabId, codes, json_string, next_count};
+
+use crate::host::Host;
+use crate::host::Output;
+use crate::host::ReadyState;
+use crate::host::inputs::Input;
+use crate::server::bulk::Bulk;
+use crate::server::wire::Handshake;
+use crate::server::wire::Incoming;
+use crate::server::wire::PROTOCOL;
+use crate::server::wire::PROTOCOL_MINOR;
+
+impl Host {
+    /// A host that opens its own sockets starts to do so.
+    pub fn connect(&mut self) {
+        self.wants_socket = true;
+        self.now.push_back(Output::OpenSocket);
+    }
+
+    /// A socket takes the place of the one before. The driver has closed that one.
+    pub fn bind_socket(&mut self, ready: ReadyState) {
+        self.take(Input::Bound(ready));
+    }
+
+    /// The socket is open.
+    pub fn socket_opened(&mut self) {
+        self.take(Input::Opened);
+    }
+
+    /// The socket closed, for the `reason` that its `onclose` gave, as JSON. `random` is in [0, 1).
+    pub fn socket_closed(&mut self, reason: Option<Json>, random: f64) {
+        self.take(Input::Closed(reason, random));
+    }
+
+    /// The socket reported an error, as JSON.
+    pub fn socket_failed(&mut self, error: Json) {
+        self.take(Input::Failed(error));
+    }
+
+    pub(crate) fn take_socket(&mut self, ready: ReadyState) {
+        self.generation = next_count(self.generation);
+        self.forget_socket();
+        self.set_state(ready.state(), None);
+        if ready == ReadyState::Open {
+            self.send_handshake();
+        }
+    }
+
+    /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
+    fn forget_socket(&mut self) {
+        self.pongs.clear();
+        self.out
+            .retain(|said| !matches!(said.output, Output::Send(_)));
+    }
+
+    pub(crate) fn take_open(&mut self) {
+        self.set_state(State::Connecting, None);
+        self.send_handshake();
+    }
+
+    pub(crate) fn take_close(&mut self, reason: Option<Json>, random: f64) {
+        let state = match reason.as_ref().map(|reason| reason.get()) {
+            Some(r#""closed""# | r#""Closed""#) => State::Closed,
+            Some(r#""stopped""# | r#""Stopped by server""#) => State::Stopped,
+            Some(_) | None => State::Disconnected,
+        };
+        self.forget_socket();
+        self.set_state(state, reason);
+        if self.options.opens_sockets && self.wants_socket {
+            let delay = self.reconnect.next_delay(random);
+            self.now.push_back(Output::StartTimer(delay));
+        }
+    }
+
+    pub(crate) fn take_socket_error(&mut self, error: &Json) {
+        self.tell_all(|| ToTab::Connection(ConnectionEvent::SocketError(error.clone())));
+    }
+
+    /// The time of [`Output::StartTimer`] is over, or the network is back.
+    pub fn handle_timer(&mut self) {
+        self.begin_other();
+        let idle = matches!(
+            self.state,
+            State::Disconnected | State::Closed | State::Stopped
+        );
+        if self.wants_socket && idle {
+            self.now.push_back(Output::OpenSocket);
+        }
+    }
+
+    pub(crate) fn warn(&mut self, text: String) {
+        self.now.push_back(Output::Warn(text));
+    }
+
+    pub(crate) fn send(&mut self, text: String) {
+        self.push_out(Output::Send(text));
+    }
+
+    pub(crate) fn send_handshake(&mut self) {
+        let message = Handshake {
+            a: "hs",
+            id: Some(self.id.as_deref()),
+            protocol: PROTOCOL,
+            protocol_minor: PROTOCOL_MINOR,
+        };
+        let text = encode(&message);
+        self.send(text);
+    }
+
+    /// What the tabs are told of the connection.
+    pub(crate) fn connection_state(&self) -> ConnectionState {
+        ConnectionState {
+            state: self.state,
+            reason: self.reason.clone(),
+            id: self.id.clone(),
+            generation: self.generation,
+        }
+    }
+
+    pub(crate) fn set_state(&mut self, state: State, reason: Option<Json>) {
+        if self.state == state {
+            return;
+        }
+        let from_idle = matches!(
+            self.state,
+            State::Disconnected | State::Stopped | State::Closed
+        );
+        let refused = (state == State::Connecting && !from_idle)
+            || (state == State::Connected && self.state != State::Connecting);
+        if refused {
+            let (from, to) = (self.state.as_str(), state.as_str());
+            let message = format!("Cannot transition directly from {from} to {to}");
+            let error = Error::new(codes::ERR_CONNECTION_STATE_TRANSITION_INVALID, message);
+            return self.fail(error);
+        }
+        self.state = state;
+        self.reason = reason;
+        if let (State::Connected, Some(store)) = (state, &mut self.store) {
+            // It says which documents have ops for the server.
+            store.want_inventory();
+        }
+        self.bulk = Some(Bulk::default());
+        let connected = self.connected();
+        self.with_queries(|queries, versions| queries.set_connected(connected, versions));
+        for handle in self.docs.handles() {
+            self.act(handle, |doc, up| doc.handle_connection_state(up));
+        }
+        self.with_presence(|presences, view| presences.set_connected(connected, view));
+        self.resend_past_snapshots();
+        self.end_bulk();
+        let now = self.connection_state();
+        self.tell_all(|| ToTab::Connection(ConnectionEvent::State(now.clone())));
+    }
+
+    pub(crate) fn initialize(&mut self, message: &Incoming) {
+        if self.state != State::Connecting {
+            return;
+        }
+        let protocol = message.protocol.as_ref();
+        if protocol.and_then(Json::count) != Some(u64::from(PROTOCOL)) {
+            let text = protocol.map_or("undefined", Json::get);
+            let message = format!("Unsupported protocol version: {text}");
+            return self.fail(Error::new(
+                codes::ERR_PROTOCOL_VERSION_NOT_SUPPORTED,
+                message,
+            ));
+        }
+        let ty = message.ty.as_deref().unwrap_or("undefined");
+        let known = self
+            .types
+            .resolve(ty)
+            .is_some_and(|ty| ty.uri() == self.types.default_uri());
+        if !known {
+            let message = format!("{ty} does not match the server default type");
+            return self.fail(Error::new(codes::ERR_DEFAULT_TYPE_MISMATCH, message));
+        }
+        let Some(id) = message.id.as_ref().and_then(Json::string) else {
+            let error = Error::new(
+                codes::ERR_CLIENT_ID_BADLY_FORMED,
+                "Client id must be a string",
+            );
+            return self.fail(error);
+        };
+        self.id = Some(id);
+        self.reconnect.succeeded();
+        self.set_state(State::Connected, None);
+    }
+
+    /// An error of the connection, for every tab.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.tell_all(|| ToTab::Connection(ConnectionEvent::Error(error.clone())));
+    }
+
+    /// Asks the server for a pong, for `tab`.
+    pub(crate) fn ping(&mut self, tab: TabId) {
+        if !self.connected() {
+            return;
+        }
+        self.pongs.push_back(Some(tab));
+        self.send(r#"{"a":"pp"}"#.to_owned());
+    }
+
+    pub(crate) fn handle_pong(&mut self, error: Option<Error>) {
+        let event = || match &error {
+            Some(error) => ConnectionEvent::Error(error.clone()),
+            None => ConnectionEvent::Pong,
+        };
+        match self.pongs.pop_front() {
+            Some(Some(tab)) => self.tell(&tab, ToTab::Connection(event())),
+            Some(None) => {}
+            // The application wrote the ping to the socket itself.
+            None => self.tell_all(|| ToTab::Connection(event())),
+        }
+    }
+
+    /// The tab's pings go unanswered. They keep their places: the server answers in order.
+    pub(crate) fn leave_pongs(&mut self, tab: &TabId) {
+        for asked in &mut self.pongs {
+            asked.take_if(|of| of == tab);
+        }
+    }
+
+    /// Closes the connection as the application asked for.
+    pub(crate) fn close(&mut self) {
+        self.wants_socket = false;
+        self.now.push_back(Output::CloseSocket);
+        if self.options.opens_sockets {
+            self.set_state(State::Closed, Some(json_string("closed")));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Reads of documents: what is sent to the server, alone or in bulk, and the answers.
+//!
+//! What it refuses to do: decide which documents to read.
+
+use proxy_doc::{DocHandle, Entries, Error, Json, Snapshot};
+
+use crate::host::Host;
+use crate::host::identity;
+use crate::quarantine::Cause;
+use crate::server::bulk::Action;
+use crate::server::bulk::single;
+use crate::server::wire::BulkItem;
+use crate::server::wire::Incoming;
+use crate::server::wire::snapshot;
+
+impl Host {
+    pub(crate) fn start_bulk(&mut self) {
+        self.bulk.get_or_insert_default();
+    }
+
+    pub(crate) fn end_bulk(&mut self) {
+        let bulk = self.bulk.take();
+        let messages = bulk.map(|bulk| bulk.messages()).unwrap_or_default();
+        for text in messages {
+            self.send(text);
+        }
+    }
+
+    pub(crate) fn send_read(&mut self, handle: DocHandle, action: Action) {
+        let host_doc = &self.docs[handle];
+        let key = host_doc.key();
+        let version = match action {
+            Action::Fetch => host_doc.fetch_version(),
+            Action::Subscribe | Action::Unsubscribe => host_doc.doc.version(),
+        };
+        match &mut self.bulk {
+            Some(bulk) => bulk.add(
+                action,
+                key,
+                version.filter(|_| action != Action::Unsubscribe),
+            ),
+            None => {
+                let text = single(action, key, version);
+                self.send(text);
+            }
+        }
+    }
+
+    pub(crate) fn handle_read(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
+        if let Some(handle) = self.handle_of(message) {
+            let answer = match error {
+                Some(error) => Err(error),
+                None => snapshot(message.data.as_ref()),
+            };
+            self.answer(handle, action, answer);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        handle: DocHandle,
+        action: Action,
+        answer: Result<Option<Snapshot>, Error>,
+    ) {
+        self.act(handle, |doc, up| match action {
+            Action::Fetch => doc.handle_fetch(up, answer),
+            Action::Subscribe | Action::Unsubscribe => doc.handle_subscribe(up, answer),
+        });
+    }
+
+    pub(crate) fn handle_bulk(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
+        let Some(collection) = message.c.as_deref() else {
+            return self.warn("Invalid bulk message".to_owned());
+        };
+        if let Some(data) = &message.data {
+            return self.handle_bulk_data(collection, data, error, action);
+        }
+        let Some(ids) = message.bulk_ids() else {
+            return self.warn("Invalid bulk message".to_owned());
+        };
+        for id in ids {
+            if let Some(handle) = self.find(collection, &id) {
+                let answer = error.clone().map_or(Ok(None), Err);
+                self.answer(handle, action, answer);
+            }
+        }
+    }
+
+    fn handle_bulk_data(
+        &mut self,
+        collection: &str,
+        data: &Json,
+        error: Option<Error>,
+        action: Action,
+    ) {
+        let Ok(Entries(items)) = data.parse::<Entries<Json>>() else {
+            return self.warn("Invalid bulk message".to_owned());
+        };
+        for (id, item) in items {
+            let Some(handle) = self.find(collection, &id) else {
+                continue;
+            };
+            let what = identity::of_answer(action, collection, &id);
+            self.begin_part(Cause::ServerMessage, &what, |host, refused| {
+                let answer = match error.clone().or(refused) {
+                    Some(error) => Err(error),
+                    None => bulk_answer(&item),
+                };
+                host.answer(handle, action, answer);
+            });
+        }
+    }
+}
+
+/// One document's part of the answer to a bulk read.
+fn bulk_answer(item: &Json) -> Result<Option<Snapshot>, Error> {
+    let refused = item.parse::<BulkItem>().ok().and_then(|item| item.error);
+    match refused {
+        Some(error) => Err(error.into_error(None)),
+        None => snapshot(Some(item)),
+    }
+}

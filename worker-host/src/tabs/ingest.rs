@@ -1,0 +1,51 @@
+//! Snapshots that an application brings (`ingestSnapshot`).
+//!
+//! What it refuses to do: believe the data. It may hold ops that were never committed, so the host takes the version
+//! and the type alone, and gets the data from the server where another tab needs it.
+
+use broker::message::{Answer, CallbackId, ToTab};
+use proxy_doc::{DocKey, Snapshot, TabId};
+
+use crate::docs::doc::HostDoc;
+use crate::host::Host;
+
+impl Host {
+    pub(crate) fn ingest(
+        &mut self,
+        tab: &TabId,
+        key: DocKey,
+        snapshot: Snapshot,
+        callback_id: CallbackId,
+    ) {
+        let handle = self.open(key);
+        self.docs.touch(handle);
+        let v = snapshot.v;
+        self.docs[handle].hub.meet(tab);
+        if self.docs[handle].doc.version().is_none() {
+            self.act(handle, |doc, up| {
+                doc.ingest_snapshot(up, Some(snapshot), None)
+            });
+            // The type and the version are the application's word; the data is the tab's own.
+            let HostDoc { doc, state, .. } = &mut self.docs[handle];
+            if let (Some(version), Some(ty)) = (doc.version(), doc.ty()) {
+                state.load_without_data(ty.clone(), version);
+            }
+            self.rewrite(handle);
+        }
+        // The tab's state can be placed only where it is exactly the host's: the same version, and nothing pending.
+        let HostDoc { doc, hub, .. } = &mut self.docs[handle];
+        let placed = (doc.version() == v && !doc.has_write_pending()).then(|| {
+            hub.attach(tab);
+            hub.head()
+        });
+        let result = Some(Answer::Ingested { revision: placed });
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: None,
+                result,
+            },
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! What crosses between tabs and host: messages of tabs are carried out, and tabs are told what happens.
+//!
+//! What it refuses to do: answer a message of a tab that is not registered.
+
+use broker::message::{
+    Answer, CallbackId, DocEvent, Envelope, Status, ToHost, ToTab, callback_id, decode, encode,
+};
+use proxy_doc::{DocHandle, DocKey, Error, TabId, Version};
+
+use crate::host::Host;
+use crate::host::Output;
+use crate::host::Told;
+use crate::host::identity;
+use crate::host::inputs::Input;
+use crate::host::inputs::TabMessage;
+use crate::quarantine::Cause;
+use crate::quarantine::died;
+
+impl Host {
+    /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
+    pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
+        let text = text.into();
+        if self.begin(Cause::TabMessage, &text) {
+            return self.refuse_text(tab, &text, died());
+        }
+        match decode::<ToHost>(&text) {
+            Ok(message) => {
+                // It may have to wait. Whatever is done until then is not its fault.
+                self.begin_other();
+                let message = Box::new(TabMessage { text, message });
+                self.take(Input::Tab(tab.clone(), message));
+            }
+            Err(error) => self.refuse_text(tab, &text, error),
+        }
+    }
+
+    /// Answers a message that was not read.
+    fn refuse_text(&mut self, tab: &TabId, text: &str, error: Error) {
+        match callback_id(text) {
+            Some(callback_id) => self.refuse(tab, callback_id, error),
+            None => self.warn(format!("From tab {}: {}", tab.0, error.message)),
+        }
+    }
+
+    pub(crate) fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
+        if !self.tabs.contains_key(tab) && !matches!(message, ToHost::Register { .. }) {
+            return self.warn(format!(
+                "Ignoring a message of tab {}, which is not registered",
+                tab.0
+            ));
+        }
+        match message {
+            ToHost::Register {
+                protocol,
+                resume,
+                machine,
+            } => self.register(tab, protocol, resume, machine),
+            ToHost::Received { count } => self.confirm(tab, count),
+            ToHost::Close { generation } => self.close_for(tab, generation),
+            ToHost::Ping {} => self.ping(tab.clone()),
+            ToHost::Bulk { reads } => {
+                self.start_bulk();
+                for read in reads {
+                    let what = identity::of_read(&read);
+                    self.begin_part(Cause::TabMessage, &what, |host, refused| match refused {
+                        Some(error) => host.refuse(tab, read.callback_id, error),
+                        None => host.read(tab, read),
+                    });
+                }
+                self.end_bulk();
+            }
+            ToHost::Read(read) => self.read(tab, read),
+            ToHost::Status { callback_id } => {
+                let result = Some(Answer::Status(self.status()));
+                self.tell(
+                    tab,
+                    ToTab::Callback {
+                        callback_id,
+                        error: None,
+                        result,
+                    },
+                );
+            }
+            ToHost::SubmitOp(op) => self.submit(tab, op, None),
+            ToHost::IngestSnapshot {
+                collection,
+                id,
+                snapshot,
+                callback_id,
+            } => {
+                self.ingest(tab, DocKey { collection, id }, snapshot, callback_id);
+            }
+            ToHost::Query(request) => {
+                self.with_queries(|queries, versions| queries.create(tab, request, versions))
+            }
+            ToHost::DestroyQuery { query_id } => {
+                self.with_queries(|queries, _| queries.destroy(tab, query_id))
+            }
+            ToHost::FetchSnapshot(request) => self.fetch_past_snapshot(tab, request),
+            ToHost::PresenceSubscribe(request) => {
+                self.with_presence(|presences, _| presences.subscribe(tab, request));
+            }
+            ToHost::PresenceUnsubscribe(request) => {
+                self.with_presence(|presences, _| presences.unsubscribe(tab, request));
+            }
+            ToHost::PresenceSubmit(submit) => self.submit_presence(tab, submit),
+            ToHost::GetBulk {
+                collection,
+                ids,
+                callback_id,
+            } => {
+                let key = |id| DocKey {
+                    collection: collection.clone(),
+                    id,
+                };
+                self.get_bulk(tab, ids.into_iter().map(key).collect(), callback_id);
+            }
+            ToHost::PutDocs { docs, callback_id } => self.put_docs(tab, &docs, callback_id),
+            ToHost::FlushWrites { callback_id } => self.flush_writes(tab, callback_id),
+            ToHost::SetAutoFlush { on } => self.set_auto_flush(tab, on),
+            ToHost::WatchStorage {} => self.watch_storage(tab),
+            ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
+            ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
+            ToHost::Destroy { collection, id } => {
+                if let Some(handle) = self.docs.find(&DocKey { collection, id }) {
+                    self.leave_doc(handle, tab);
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        let pending = self
+            .docs
+            .iter()
+            .map(|host_doc| host_doc.doc.unfinished().count());
+        Status {
+            tabs: self.tabs.len(),
+            sockets: usize::from(self.connected()),
+            docs: self.docs.len(),
+            pending_ops: pending.sum(),
+        }
+    }
+
+    pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
+        let Some(known) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        known.posted += 1;
+        let urgent = matches!(message, ToTab::Connection(_) | ToTab::Welcome { .. });
+        let text = encode(&Envelope {
+            epoch: self.options.epoch,
+            message,
+        });
+        self.push_out(Output::ToTab {
+            tab: tab.clone(),
+            text,
+            urgent,
+        });
+    }
+
+    pub(crate) fn tell_all(&mut self, message: impl Fn() -> ToTab) {
+        let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
+        for tab in tabs {
+            self.tell(&tab, message());
+        }
+    }
+
+    pub(crate) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
+        let host_doc = &self.docs[handle];
+        let DocKey { collection, id } = host_doc.doc.key().clone();
+        let told = match &event {
+            DocEvent::Op { next, .. } => Some(Told::Revision(*next)),
+            DocEvent::Accepted { revision, .. } => Some(Told::Revision(revision.next())),
+            DocEvent::Outcome { seqs, .. } => Some(Told::Outcome(seqs.clone())),
+            DocEvent::Past { .. }
+            | DocEvent::Rejected { .. }
+            | DocEvent::Version { .. }
+            | DocEvent::Rollback { .. }
+            | DocEvent::Rebuilt { .. }
+            | DocEvent::Load { .. }
+            | DocEvent::Error(_) => None,
+        };
+        self.tell(
+            tab,
+            ToTab::Doc {
+                collection,
+                id,
+                event,
+            },
+        );
+        if let (Some(told), Some(known)) = (told, self.tabs.get_mut(tab)) {
+            known.unconfirmed.push_back((known.posted, handle, told));
+            known.stalled |= known.unconfirmed.len() >= self.options.max_unconfirmed;
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, tab: &TabId, callback_id: CallbackId, error: Error) {
+        self.tell(
+            tab,
+            ToTab::Callback {
+                callback_id,
+                error: Some(error),
+                result: None,
+            },
+        );
+    }
+
+    /// Notes that the tab learns the document's version with what is sent next: the version, and whether it is news.
+    pub(crate) fn tell_version(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+    ) -> (Option<Version>, bool) {
+        let host_doc = &mut self.docs[handle];
+        let version = host_doc.doc.version();
+        (version, host_doc.hub.tell_version(tab, version))
+    }
+
+    /// Tells live tabs a version that moved without a change: an op of another tab was acknowledged.
+    /// Those that lack changes learn it with these.
+    pub(crate) fn tell_versions(&mut self, handle: DocHandle) {
+        let tabs = self
+            .docs
+            .get(handle)
+            .map(|host_doc| host_doc.hub.tabs_at_head())
+            .unwrap_or_default();
+        for tab in tabs {
+            if let (Some(version), true) = self.tell_version(handle, &tab) {
+                self.tell_doc(handle, &tab, DocEvent::Version { version });
+            }
+        }
+    }
+
+    fn confirm(&mut self, tab: &TabId, count: u64) {
+        let Some(known) = self.tabs.get_mut(tab) else {
+            return;
+        };
+        let mut seen: Vec<(DocHandle, Told)> = Vec::new();
+        while known
+            .unconfirmed
+            .front()
+            .is_some_and(|(posted, ..)| *posted <= count)
+        {
+            let told = known.unconfirmed.pop_front();
+            seen.extend(told.map(|(_, handle, told)| (handle, told)));
+        }
+        let wakes =
+            known.stalled && known.unconfirmed.len() < self.options.max_unconfirmed.div_ceil(2);
+        known.stalled &= !wakes;
+        for (handle, told) in seen {
+            let Some(host_doc) = self.docs.get_mut(handle) else {
+                continue;
+            };
+            match told {
+                Told::Revision(revision) => host_doc.hub.received(tab, revision),
+                Told::Outcome(seqs) => host_doc.forget_outcomes(tab, &seqs),
+            }
+        }
+        if wakes {
+            for handle in self.docs.handles() {
+                if self.docs[handle].hub.live_tabs().contains(tab) {
+                    self.catch_up(handle, tab);
+                }
+            }
+            self.with_presence(|presences, _| presences.refresh(tab));
+        }
+    }
+}

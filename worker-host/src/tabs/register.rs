@@ -1,0 +1,61 @@
+//! A tab registers: it is welcomed, and goes on where it was with a host before.
+//!
+//! What it refuses to do: decide whether a tab that comes from another host can go on; see `log/resume.rs`.
+
+use broker::message::{PROTOCOL, Resumed, ToTab};
+use proxy_doc::TabId;
+
+use crate::host::Host;
+use crate::host::Tab;
+
+impl Host {
+    pub(crate) fn register(
+        &mut self,
+        tab: &TabId,
+        protocol: u32,
+        resume: Vec<Resumed>,
+        machine: Option<u32>,
+    ) {
+        let may_live = self.tabs.contains_key(tab) || self.expected.contains(tab);
+        let remembered = may_live && self.store.is_some();
+        // A tab that registers again has nothing of what was sent before.
+        self.leave(tab);
+        self.away.remove(tab);
+        // A host serves its own protocol and the one before.
+        if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
+            self.tabs.insert(tab.clone(), Tab::default());
+            self.tell(tab, ToTab::Incompatible { protocol: PROTOCOL });
+            self.tabs.remove(tab);
+            return;
+        }
+        self.tabs.insert(tab.clone(), Tab::default());
+        self.met_tabs = true;
+        if let Some(store) = &mut self.store {
+            store.add_tab(tab);
+        }
+        if self.options.opens_sockets && !self.wants_socket {
+            self.connect();
+        }
+        let connection = self.connection_state();
+        self.tell(
+            tab,
+            ToTab::Welcome {
+                protocol: PROTOCOL,
+                machine,
+                connection,
+                storage: self.storage_state(),
+            },
+        );
+        self.resume(tab, remembered, resume);
+    }
+
+    pub(crate) fn close_for(&mut self, tab: &TabId, generation: u64) {
+        if self.options.private {
+            self.generation = self.generation.max(generation);
+            self.close();
+        } else {
+            self.leave(tab);
+            self.away.insert(tab.clone());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! An op of a tab: it is checked, transformed to the head, given its `(src, seq)`, and logged.
+//!
+//! Nobody hears of the op before the write that holds it is durable; see `log/barrier.rs`.
+//!
+//! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
+
+use broker::message::{DocEvent, SubmitOp};
+use durable_store::Retention;
+use durable_store::record::Entry;
+use proxy_doc::{
+    Change, DocHandle, DocKey, Error, Naming, OpKind, Submission, TabId, codes, resolve,
+};
+
+use crate::host::Host;
+use crate::host::Waiting;
+
+impl Host {
+    /// Takes an op of a tab, unless there is a `refusal`.
+    pub(crate) fn submit(&mut self, tab: &TabId, op: SubmitOp, refusal: Option<Error>) {
+        let key = DocKey {
+            collection: op.collection.clone(),
+            id: op.id.clone(),
+        };
+        if op.line.is_some_and(|line| line != self.line) {
+            return;
+        }
+        let unreadable = self.unreadable_error(&key);
+        let handle = self.open(key);
+        self.docs.touch(handle);
+        // The tab hears that it was given up when it is told of the rollback.
+        if self.docs[handle].hub.is_void(tab, op.life) {
+            return;
+        }
+        let seq = op.seq;
+        if let Some(error) = unreadable {
+            return self.tell_doc(handle, tab, DocEvent::Rejected { seq, error });
+        }
+        if self.docs[handle].is_taken(tab, seq) {
+            return;
+        }
+        let admitted = match refusal {
+            Some(error) => Err(error),
+            None => self.admit(handle, tab, &op),
+        };
+        match admitted {
+            Err(error) => self.tell_doc(handle, tab, DocEvent::Rejected { seq, error }),
+            Ok(kind) => self.submit_admitted(handle, tab, op, kind),
+        }
+    }
+
+    fn submit_admitted(&mut self, handle: DocHandle, tab: &TabId, op: SubmitOp, kind: OpKind) {
+        let seq = op.seq;
+        let token = self.token(Waiting::Op {
+            tab: tab.clone(),
+            seq,
+        });
+        let submission = Submission {
+            token,
+            callback: true,
+        };
+        let logged = self.store.as_ref().map(|_| kind.clone());
+        let ty = self.docs[handle].doc.ty().cloned();
+        let naming = op.earlier.map_or(Naming::New, Naming::Earlier);
+        let source = op.source.clone();
+        let id = self.with_doc(handle, |doc, up| {
+            doc.prevent_compose = op.prevent_compose;
+            doc.submit_as(up, kind, op.source, naming, submission)
+        });
+        self.note_seen(handle, tab, seq);
+        self.keep_own_seq();
+        self.log(handle, true, || Entry::Local {
+            tab: tab.clone(),
+            seq,
+            id,
+            change: logged.map_or_else(Change::default, |kind| Change::new(&kind, ty.as_ref())),
+            source,
+        });
+        self.run();
+    }
+
+    /// Reads an op of a tab and brings it to the head.
+    fn admit(&mut self, handle: DocHandle, tab: &TabId, op: &SubmitOp) -> Result<OpKind, Error> {
+        let types = std::rc::Rc::clone(&self.types);
+        let host_doc = &mut self.docs[handle];
+        host_doc.hub.meet(tab);
+        host_doc.hub.enter_life(tab, op.life, op.revision);
+        if let Some(store) = self.store.as_ref().filter(|store| store.is_full()) {
+            let kept = store.retention() == Retention::Durable;
+            if kept && let Some(error) = &self.storage_error {
+                return Err(error.clone());
+            }
+        }
+        if host_doc.doc.in_hard_rollback() {
+            let message = format!(
+                "Cannot submit op. Document is performing hard rollback. {}",
+                host_doc.doc.key()
+            );
+            return Err(Error::new(codes::ERR_DOC_IN_HARD_ROLLBACK, message));
+        }
+        let mut kind = op.change.clone().read(host_doc.doc.ty(), &*types)?;
+        if let OpKind::Create { type_name, .. } = &kind {
+            resolve(&*types, type_name)?;
+        }
+        match op.revision {
+            Some(base) => {
+                let ty = op.change.ty.as_deref().and_then(|uri| types.resolve(uri));
+                host_doc.hub.received(tab, base);
+                host_doc.hub.transform(tab, base, &mut kind, ty.as_ref())?;
+            }
+            None if !matches!(kind, OpKind::Create { .. }) => {
+                return Err(Error::badly_formed("Only a create needs no revision"));
+            }
+            // From nothing: whatever the tab had before, it has what it creates now.
+            None if host_doc.doc.ty().is_none() => host_doc.hub.attach(tab),
+            None => {}
+        }
+        match (&kind, host_doc.doc.ty()) {
+            (OpKind::Create { .. }, Some(_)) => Err(Error::new(
+                codes::ERR_DOC_ALREADY_CREATED,
+                "Invalid op submitted. Document already created",
+            )),
+            (OpKind::Edit(_), None) => Err(Error::new(
+                codes::ERR_DOC_DOES_NOT_EXIST,
+                "Document does not exist",
+            )),
+            _ => Ok(kind),
+        }
+    }
+}
