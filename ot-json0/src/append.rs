@@ -50,6 +50,7 @@ impl Tail {
     }
 
     /// The next component to be read.
+    #[inline(always)]
     pub(crate) fn peek(&mut self) -> Option<&Component> {
         let component = self.list.get_mut(self.next)?;
         component.make_finite();

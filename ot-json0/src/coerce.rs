@@ -130,6 +130,7 @@ pub(crate) fn truthy(value: &Value) -> bool {
 }
 
 /// `a === b` for values that are separate copies: two arrays or objects are never the same one.
+#[inline(always)]
 pub(crate) fn strict_eq(a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
         (None, None) => true,

@@ -134,6 +134,7 @@ impl Name {
         }
     }
 
+    #[inline(always)]
     fn flag(&self) -> u16 {
         match self {
             Name::T => 1,
@@ -267,16 +268,19 @@ impl Component {
         write_array(out, &self.path);
     }
 
+    #[inline(always)]
     pub(crate) fn has(&self, name: Name) -> bool {
         self.flags & name.flag() != 0
     }
 
     /// `na` is not null, or `t` is truthy: the component addresses something below its path.
+    #[inline(always)]
     pub(crate) fn has_operand(&self) -> bool {
         self.flags & OPERAND != 0
     }
 
     /// What a copy through JSON does, which ot-json0 makes of every component it reads.
+    #[inline(always)]
     pub(crate) fn make_finite(&mut self) {
         if self.flags & OVERFLOWN != 0 {
             self.set(Name::Na, Payload::Scalar(Value::Null));
@@ -284,10 +288,12 @@ impl Component {
     }
 
     /// Whether it is known not to merge with the one before it; forgotten when a field changes.
+    #[inline(always)]
     pub(crate) fn stands_apart(&self) -> bool {
         self.flags & APART != 0
     }
 
+    #[inline(always)]
     pub(crate) fn note_apart(&mut self, apart: bool) {
         self.flags = if apart {
             self.flags | APART
@@ -297,6 +303,7 @@ impl Component {
     }
 
     /// `si` or `sd` is not null.
+    #[inline(always)]
     pub(crate) fn is_text(&self) -> bool {
         self.flags & TEXT != 0
     }

@@ -313,10 +313,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    // Inlined whatever the level, since a module for browsers is compiled for size: every byte passes here.
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline(always)]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;

@@ -76,6 +76,7 @@ impl Str {
     }
 
     /// The WTF-8 bytes: UTF-8 unless a lone surrogate is present.
+    #[inline(always)]
     pub fn as_wtf8(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
@@ -123,6 +124,7 @@ impl Str {
     }
 
     /// Whether there is no unit at all.
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.as_wtf8().is_empty()
     }
@@ -242,6 +244,7 @@ impl From<String> for Str {
 }
 
 impl PartialEq for Str {
+    #[inline(always)]
     fn eq(&self, other: &Str) -> bool {
         match (&self.0, &other.0) {
             (Repr::Inline { len: a, bytes: x }, Repr::Inline { len: b, bytes: y }) => {
@@ -255,6 +258,7 @@ impl PartialEq for Str {
 
 /// The inline bytes (unused ones are zero) as two overlapping words: comparing the arrays themselves
 /// is a call in WebAssembly.
+#[inline(always)]
 fn words(bytes: &[u8; INLINE_BYTES]) -> (u64, u64) {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *bytes;
     (

@@ -229,6 +229,7 @@ impl Shift {
 }
 
 /// How many segments two paths begin with alike.
+#[inline(always)]
 fn shared_length(a: &[Value], b: &[Value]) -> usize {
     let alike = |(a, b): &(&Value, &Value)| strict_eq(Some(a), Some(b));
     a.iter().zip(b).take_while(alike).count()
@@ -246,6 +247,7 @@ fn common_length(a: &Component, b: &Component, shared: usize) -> Option<isize> {
 }
 
 /// The length of a component's path, counting what it works on below it.
+#[inline(always)]
 fn operand_length(c: &Component) -> usize {
     c.path.len() + usize::from(c.has_operand())
 }
