@@ -24,14 +24,16 @@ const MAX_UNCONFIRMED: usize = 4096;
 
 use crate::docs::Docs;
 use crate::docs::doc::HostDoc;
+use crate::inbox;
 use crate::log;
 use crate::presence::Presences;
+use crate::quarantine::Quarantine;
 pub use crate::quarantine::{Cause, Doing};
 use crate::queries::Queries;
 use crate::server::bulk::Bulk;
 use crate::server::reconnect::Reconnect;
+use crate::snapshots::PastSnapshots;
 use crate::tabs::hub::MAX_LOG;
-use crate::{inbox, snapshots};
 
 /// What a host is for.
 #[derive(Clone, Debug)]
@@ -154,8 +156,7 @@ pub struct Host {
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
     pub(crate) pongs: VecDeque<Option<TabId>>,
     pub(crate) queries: Queries,
-    pub(crate) past_snapshots: Map<u64, snapshots::PastSnapshot>,
-    pub(crate) next_snapshot_id: u64,
+    pub(crate) past_snapshots: PastSnapshots,
     pub(crate) presences: Presences,
     /// What the driver is to do at once.
     pub(crate) now: VecDeque<Output>,
@@ -193,9 +194,7 @@ pub struct Host {
     /// Everything was wiped.
     pub(crate) over: bool,
 
-    pub(crate) doing: Rc<Doing>,
-    /// What earlier hosts died on, more than once.
-    pub(crate) quarantined: Vec<(Cause, String)>,
+    pub(crate) quarantine: Quarantine,
 }
 
 /// Something that is said, when it may be.
@@ -275,8 +274,7 @@ impl Host {
             tabs: Map::new(),
             pongs: VecDeque::new(),
             queries: Queries::default(),
-            past_snapshots: Map::new(),
-            next_snapshot_id: 1,
+            past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
             now: VecDeque::new(),
             out: VecDeque::new(),
@@ -298,8 +296,7 @@ impl Host {
             flushes: Vec::new(),
             wiping: Vec::new(),
             over: false,
-            doing: Rc::default(),
-            quarantined: Vec::new(),
+            quarantine: Quarantine::default(),
             options,
         }
     }

@@ -6,31 +6,34 @@
 //!
 //! What it refuses to do: know what an input needs, or carry it out.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use proxy_doc::{DocKey, Map, TabId};
 
 use crate::host::inputs::Input;
 
-/// Whose inputs stay in their order.
+/// Has a queue of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sender {
     Tab(TabId),
     Server,
 }
 
-/// Inputs that wait.
+/// The queues of all senders.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    /// None of them is empty.
+    /// Senders with inputs; no queue is empty.
     queues: Map<Sender, Queue>,
-    /// Senders whose first input waits for nothing that is known of, by that input's number.
+    /// Senders whose first input is not known to wait for anything, by that input's number.
     ready: Map<u64, Sender>,
-    /// Senders whose first input lacks this document.
+    /// Senders whose first input waits for this document to be read.
     lacking: BTreeMap<DocKey, Vec<Sender>>,
     /// Senders whose first input waits until the store is in use again.
     held: Vec<Sender>,
-    /// The number of the next input: they are carried out in this order, where nothing has to wait.
+    /// The number of the next input. Inputs that are ready are carried out in the order of their numbers.
     next_number: u64,
     /// See [`crate::host::Host::looks`].
     looks: u64,
@@ -39,7 +42,7 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Queue {
     inputs: VecDeque<(u64, Input)>,
-    /// Documents that the first input lacks.
+    /// How many documents the first input waits for.
     lacks: usize,
 }
 
@@ -52,7 +55,7 @@ impl Inbox {
         self.looks
     }
 
-    /// An input came in.
+    /// Appends an input to its sender's queue.
     pub(crate) fn push(&mut self, sender: Sender, input: Input) {
         let number = self.next_number;
         self.next_number += 1;
@@ -103,7 +106,7 @@ impl Inbox {
         }
     }
 
-    /// The document need not be waited for any more.
+    /// The document was read, or will not be.
     pub(crate) fn bring(&mut self, key: &DocKey) {
         for sender in self.lacking.remove(key).unwrap_or_default() {
             let Some(queue) = self.queues.get_mut(&sender) else {
@@ -116,7 +119,7 @@ impl Inbox {
         }
     }
 
-    /// No document need be waited for any more: none will be read.
+    /// No document will be read any more.
     pub(crate) fn bring_all(&mut self) {
         let keys: Vec<DocKey> = self.lacking.keys().cloned().collect();
         for key in &keys {
@@ -129,7 +132,7 @@ impl Inbox {
         self.held.push(sender);
     }
 
-    /// The store is in use.
+    /// The store is in use again.
     pub(crate) fn release(&mut self) {
         for sender in std::mem::take(&mut self.held) {
             self.make_ready(&sender);

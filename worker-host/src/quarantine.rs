@@ -1,20 +1,19 @@
-//! What hosts die on.
+//! Inputs that hosts die on.
 //!
-//! A host that is interrupted for good, by a fault of its own, leaves behind what it had begun: [`Doing`]
-//! can still be read. The host after it tries that once more, since the fault may have had another cause;
-//! on the second time the one after that refuses it, so that one input cannot keep everybody from working.
+//! A host that is interrupted for good, by a fault of its own, leaves behind what it had begun: [`Doing`] can still be
+//! read. The host after it tries that input once more, since the fault may have had another cause. The host after that
+//! one has it in its [`Quarantine`] and refuses it, so that one input cannot keep everybody from working.
 //!
 //! An input is blamed by its text while it is read, and by its identity (`host/identity.rs`) from then on.
+
+mod refusals;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use broker::message::{ConnectionEvent, QueryEvent, ToHost, ToTab, callback_id};
-use proxy_doc::{DocHandle, DocKey, Error, TabId, codes, write_json};
+use proxy_doc::{DocKey, Error, codes, write_json};
 
 use crate::host::Host;
-use crate::host::inputs::{Input, Message, TabMessage};
-use crate::server::wire::Incoming;
 
 /// What a host can die on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +26,13 @@ pub enum Cause {
     Document,
 }
 
-/// What a host began last. To look at it needs no memory, and no host.
+/// An input: its cause, and its text or identity.
+type Blamed = (Cause, Rc<str>);
+
+/// The input that a host began last. To look at it needs no memory, and no host.
 #[derive(Debug, Default)]
 pub struct Doing {
-    now: RefCell<Option<(Cause, Rc<str>)>>,
+    now: RefCell<Option<Blamed>>,
 }
 
 impl Doing {
@@ -41,24 +43,47 @@ impl Doing {
     }
 }
 
-impl Host {
-    /// What the host began last.
-    pub fn doing(&self) -> Rc<Doing> {
-        Rc::clone(&self.doing)
-    }
+/// Inputs that earlier hosts died on more than once, and the one that this host would be found to have died on.
+#[derive(Debug, Default)]
+pub(crate) struct Quarantine {
+    refused: Vec<(Cause, String)>,
+    doing: Rc<Doing>,
+}
 
-    /// Hosts before this one died on that, more than once.
-    pub fn quarantine(&mut self, cause: Cause, text: &str) {
-        self.quarantined.push((cause, text.into()));
-    }
-
-    /// Something begins. Says whether it is to be refused: then it does not.
-    pub(crate) fn begin(&self, cause: Cause, text: &Rc<str>) -> bool {
-        let mut known = self.quarantined.iter();
-        let refused = known.any(|(of, known)| *of == cause && **known == **text);
-        let now = (!refused).then(|| (cause, Rc::clone(text)));
+impl Quarantine {
+    /// An input begins, and is to blame until the next one does. Says whether it is to be refused: then it is not
+    /// begun, and nothing is to blame.
+    fn begin(&self, cause: Cause, text: &Rc<str>) -> bool {
+        let mut refused = self.refused.iter();
+        let is_refused = refused.any(|(of, known)| *of == cause && **known == **text);
+        let now = (!is_refused).then(|| (cause, Rc::clone(text)));
         self.doing.now.replace(now);
-        refused
+        is_refused
+    }
+
+    fn now(&self) -> Option<Blamed> {
+        self.doing.now.borrow().clone()
+    }
+
+    fn set_now(&self, now: Option<Blamed>) {
+        self.doing.now.replace(now);
+    }
+}
+
+impl Host {
+    /// The input that the host began last.
+    pub fn doing(&self) -> Rc<Doing> {
+        Rc::clone(&self.quarantine.doing)
+    }
+
+    /// Refuses an input from now on: hosts before this one died on it, more than once.
+    pub fn quarantine(&mut self, cause: Cause, text: &str) {
+        self.quarantine.refused.push((cause, text.into()));
+    }
+
+    /// An input begins. Says whether it is to be refused: then it is not begun.
+    pub(crate) fn begin(&self, cause: Cause, text: &Rc<str>) -> bool {
+        self.quarantine.begin(cause, text)
     }
 
     /// Carries out one part of the current input, and blames that part alone if the host dies in it. `act` gets an error
@@ -66,150 +91,28 @@ impl Host {
     pub(crate) fn begin_part(
         &mut self,
         cause: Cause,
-        what: &Rc<str>,
+        part: &Rc<str>,
         act: impl FnOnce(&mut Self, Option<Error>),
     ) {
-        let whole = self.doing.now.borrow().clone();
-        let refused = self.begin(cause, what).then(died);
+        let whole = self.quarantine.now();
+        let refused = self.begin(cause, part).then(died);
         act(self, refused);
-        self.doing.now.replace(whole);
+        self.quarantine.set_now(whole);
     }
 
-    /// Something begins that is not to blame for anything.
+    /// Something begins that no input is to blame for.
     pub(crate) fn begin_other(&self) {
-        self.doing.now.replace(None);
+        self.quarantine.set_now(None);
     }
 
-    /// A document of the store is looked at. Gives an error where it is to be left alone.
+    /// A document of the store is looked at. Gives an error where it is quarantined.
     pub(crate) fn begin_document(&self, key: &DocKey) -> Option<Error> {
         let text: Rc<str> = write_json(key).into();
         self.begin(Cause::Document, &text).then(died)
     }
-
-    pub(crate) fn refuse_input(&mut self, input: Input) {
-        match input {
-            Input::Tab(tab, message) => self.refuse_message(&tab, *message),
-            Input::Message(message) => self.refuse_server_message(*message),
-            Input::TabGone(_)
-            | Input::Bound(_)
-            | Input::Opened
-            | Input::Closed(..)
-            | Input::Failed(_) => {}
-        }
-    }
-
-    /// Answers a message by an error, and changes nothing.
-    fn refuse_message(&mut self, tab: &TabId, TabMessage { text, message }: TabMessage) {
-        let error = died();
-        self.warn(format!("From tab {}: {}: {text}", tab.0, error.message));
-        match message {
-            ToHost::Register {
-                protocol,
-                resume,
-                machine,
-            } => {
-                // What it holds may be what the host died on: it starts again with all of it.
-                let anew = resume.into_iter().map(|mut doc| {
-                    doc.line = None;
-                    doc
-                });
-                let message = ToHost::Register {
-                    protocol,
-                    resume: anew.collect(),
-                    machine,
-                };
-                self.handle_tab_message(tab, message);
-            }
-            ToHost::SubmitOp(op) if self.tabs.contains_key(tab) => {
-                self.submit(tab, op, Some(error));
-            }
-            ToHost::Query(request) => {
-                let query_id = request.query_id;
-                let event = QueryEvent::Failed(error);
-                self.tell(tab, ToTab::Query { query_id, event });
-            }
-            ToHost::Bulk { reads } => {
-                for read in reads {
-                    self.refuse(tab, read.callback_id, error.clone());
-                }
-            }
-            ToHost::SubmitOp(_)
-            | ToHost::Read(_)
-            | ToHost::Status { .. }
-            | ToHost::IngestSnapshot { .. }
-            | ToHost::FetchSnapshot(_)
-            | ToHost::PresenceSubscribe(_)
-            | ToHost::PresenceUnsubscribe(_)
-            | ToHost::PresenceSubmit(_)
-            | ToHost::GetBulk { .. }
-            | ToHost::PutDocs { .. }
-            | ToHost::FlushWrites { .. }
-            | ToHost::Wipe { .. } => {
-                if let Some(callback_id) = callback_id(&text) {
-                    self.refuse(tab, callback_id, error);
-                }
-            }
-            ToHost::Ping {} => {
-                self.tell(tab, ToTab::Connection(ConnectionEvent::Error(error)));
-            }
-            // These ask for no answer.
-            ToHost::Received { .. }
-            | ToHost::Close { .. }
-            | ToHost::DestroyQuery { .. }
-            | ToHost::SetAutoFlush { .. }
-            | ToHost::WatchStorage {}
-            | ToHost::RemoveLetters { .. }
-            | ToHost::Destroy { .. } => {}
-        }
-    }
-
-    /// Takes the message for one by which the server says that it failed.
-    fn refuse_server_message(&mut self, Message { text, message }: Message) {
-        let error = died();
-        self.warn(format!("From the server: {}: {text}", error.message));
-        if message.a == "op" {
-            return self.skip_op(message, error);
-        }
-        self.dispatch(message, Some(error), || None);
-    }
-
-    /// An op that cannot be taken. A fetch from the document's version would bring it again: the document is loaded
-    /// anew, by its snapshot.
-    fn skip_op(&mut self, mut message: Incoming, error: Error) {
-        let refusal = message.error.take().map(|refusal| refusal.into_error(None));
-        let handle = self.handle_of(&message);
-        if let Some(refusal) = refusal {
-            return self.skip_refusal(handle, &message, refusal);
-        }
-        let Some(handle) = handle else {
-            return;
-        };
-        if self.is_ack(handle, &message) {
-            self.act(handle, |doc, up| doc.handle_unusable_ack(up, error));
-            return;
-        }
-        self.act(handle, |doc, up| match doc.version() {
-            None => doc.fetch(up, None),
-            Some(version) if message.v.is_none_or(|v| v >= version) => {
-                doc.handle_unreadable_op(up, error);
-            }
-            // An old one, which the document has.
-            Some(_) => {}
-        });
-    }
-
-    /// The server refused an op, and it cannot be taken back: the document is loaded anew.
-    fn skip_refusal(&mut self, handle: Option<DocHandle>, message: &Incoming, refusal: Error) {
-        let Some(handle) = handle.filter(|handle| self.docs[*handle].doc.inflight().is_some())
-        else {
-            return self.tell_op_error(message, &refusal);
-        };
-        if !self.docs[handle].is_of_another(&message.op_id()) {
-            self.act(handle, |doc, up| doc.hard_rollback(up, refusal));
-        }
-    }
 }
 
+/// `ERR_INPUT_QUARANTINED`.
 pub(crate) fn died() -> Error {
     let message = "The host crashed on this, more than once";
     Error::new(codes::ERR_INPUT_QUARANTINED, message)

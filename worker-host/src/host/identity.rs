@@ -11,6 +11,7 @@ use proxy_doc::{Json, TabId, write_json};
 use super::Host;
 use crate::server::bulk::Action;
 use crate::server::wire::Incoming;
+use crate::snapshots::Subject;
 
 /// The identity of a tab's message. An op is identified by its tab and number, a registration by its tab, and a request
 /// by its subject alone, whichever tab makes it.
@@ -131,14 +132,13 @@ impl Host {
                 None => joined(&[kind]),
             },
             "nf" | "nt" => {
-                let past = message.number().and_then(|id| self.past_snapshots.get(&id));
-                past.map_or_else(
-                    || joined(&[kind]),
-                    |past| {
-                        let (collection, id, at) = past.asks();
-                        joined(&[kind, &of_past_snapshot(collection, id, at)])
-                    },
-                )
+                let id = message.number();
+                match id.and_then(|id| self.past_snapshots.subject(id)) {
+                    Some(Subject { collection, id, at }) => {
+                        joined(&[kind, &of_past_snapshot(collection, id, *at)])
+                    }
+                    None => joined(&[kind]),
+                }
             }
             "bf" | "bs" | "bu" => joined(&[kind, c, text(message.b.as_ref())]),
             "p" => joined(&[

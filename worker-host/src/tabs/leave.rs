@@ -37,7 +37,7 @@ impl Host {
             .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
         self.leave_pongs(tab);
         self.with_queries(|queries, _| queries.tab_gone(tab));
-        self.past_snapshots.retain(|_, past| !past.is_for(tab));
+        self.past_snapshots.tab_gone(tab);
         self.with_presence(|presences, view| presences.tab_gone(tab, view));
         self.start_bulk();
         for handle in self.docs.handles() {
