@@ -1,13 +1,12 @@
 /**
- * ShareDB's Doc. The machine decides; this holds the data, calls the type and emits the events.
+ * ShareDB's Doc: what an application may ask of a document. The machine decides; its answers come to `DocData` and as callbacks.
  */
 
-import { EventEmitter } from 'events';
-
 import { pick } from '../options/options.js';
-import { movePresence, reloadPresence, voidPresence } from './presence.js';
 import { asError, isNative, shared, toError } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
+import { DocData } from './doc-data.js';
+import { inflightOp, pendingOps } from './unfinished-ops.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('../cores/events.js').ErrorParts} ErrorParts */
@@ -26,7 +25,7 @@ const KEPT = /** @type {const} */ ([
 ]);
 const DANGEROUS = new Set(Object.getOwnPropertyNames(Object.prototype));
 
-export class Doc extends EventEmitter {
+export class Doc extends DocData {
   /**
    * Made by `connection.get`.
    *
@@ -35,50 +34,23 @@ export class Doc extends EventEmitter {
    * @param {string} id
    */
   constructor(connection, collection, id) {
-    super();
-    this.connection = connection;
+    super(connection);
     this.collection = collection;
     this.id = id;
-    /** The OT type; `null` while there is no document. @type {any} */
-    this.type = null;
-    /** The application's own value, once it was read or changed. @type {any} */
-    this._data = undefined;
-    /** The JSON of a value that nobody has read yet. @type {string | undefined} */
-    this._unread = undefined;
     /** The machine's number of this document. */
     this._handle = connection._handleOf(collection, id);
     /** What the application wants of it, for the machine that comes after one that crashed. */
     this._wishes = { subscribe: false, paused: false, preventCompose: false, submitSource: false };
-    /** A machine crashed that held its state, and the state is not here again. */
-    this._isLost = false;
     /** What was submitted and given up then. @type {import('../index.d.cts').Discarded[]} */
     this._discarded = [];
     this._wantsDestroy = false;
     /** Whether it was in `connection.collections`. */
     this._wasSeen = false;
-    /** The remote op whose components are being applied. @type {any} */
-    this._batch = null;
-    /** The snapshot that the application is handing in right now. @type {any} */
-    this._ingesting = null;
     /** When the oldest op was sent, and how often again. @type {{seq: number, sentAt: number, retries: number} | null} */
     this._sent = null;
     /** What was so when the document left its connection. @type {any} */
     this._left = null;
     connection._docs.set(this._handle, this);
-  }
-
-  /**
-   * The application's own value, changed in place. It is built when it is first read: a tab that
-   * only shows the titles of its documents need not hold what is in them.
-   */
-  get data() {
-    if (this._unread !== undefined) this.data = JSON.parse(this._unread);
-    return this._data;
-  }
-
-  set data(data) {
-    this._unread = undefined;
-    this._data = data;
   }
 
   /** `connection.durableStore`. */
@@ -144,54 +116,12 @@ export class Doc extends EventEmitter {
 
   /** The oldest op on its way, or `null`. A copy: changing it changes nothing. */
   get inflightOp() {
-    const [first] = this._unfinished();
-    return this._isInflight(first) ? first.op : null;
+    return inflightOp(this);
   }
 
-  /**
-   * The ops after it. A copy, but for `push`: applications hand in so what they kept offline, an
-   * op whose change `doc.data` holds already, and call `flush()`.
-   */
+  /** The ops after it. A copy, but for `push`, which hands ops in. */
   get pendingOps() {
-    const ops = this._unfinished();
-    const pending = ops.slice(this._isInflight(ops[0]) ? 1 : 0).map(({ op }) => op);
-    const push = (/** @type {any[]} */ ...kept) => {
-      for (const op of kept) this._handIn(op);
-      return Array.prototype.push.apply(pending, kept);
-    };
-    return Object.defineProperty(pending, 'push', { value: push });
-  }
-
-  /** @param {any} op as in ShareDB: `{op | create | del, src, seq, callbacks}` */
-  _handIn({ op, create, del, src, seq, callbacks = [] }) {
-    this._attach();
-    const { connection } = this;
-    const heard = callbacks.some(Boolean);
-    const callback = (/** @type {any} */ error) => {
-      for (const each of callbacks) each?.(error);
-    };
-    const change = JSON.stringify({ op, create, del: Boolean(del) });
-    const content = () => ({
-      ...(op !== undefined && { op }),
-      ...(create && { create }),
-      ...(del && { del: true }),
-    });
-    const given = { callback: heard ? callback : undefined, source: true };
-    const token = connection._keep({ ...given, doc: this, content });
-    try {
-      connection._core.restoreOp(this._handle, change, src, seq, token, heard);
-    } catch (error) {
-      throw asError(error);
-    }
-  }
-
-  /**
-   * Offline nothing is on its way, although the host may have the op already.
-   *
-   * @param {{sent: boolean} | undefined} first
-   */
-  _isInflight(first) {
-    return Boolean(first?.sent) && this.connection.canSend;
+    return pendingOps(this);
   }
 
   hasPending() {
@@ -200,28 +130,6 @@ export class Doc extends EventEmitter {
 
   hasWritePending() {
     return this.connection._core.hasWritePending(this._handle);
-  }
-
-  _unfinished() {
-    const { _core, _submissions } = this.connection;
-    return _core.unfinished(this._handle).map(([kind, text, type, seq, src, sent, tokens]) => {
-      const content = text === undefined ? undefined : JSON.parse(text);
-      const submitted = tokens.map((/** @type {number} */ token) => _submissions.get(token));
-      return {
-        sent,
-        op: {
-          ...(kind === 'op' && { op: content }),
-          ...(kind === 'create' && { create: { type, data: content } }),
-          ...(kind === 'del' && { del: true }),
-          type: kind === 'create' ? null : (shared.types.map[type] ?? null),
-          source: submitted[0]?.source,
-          callbacks: submitted.map((/** @type {any} */ of) => of?.callback),
-          ...(this._sent?.seq === seq && pick(this._sent, ['sentAt', 'retries'])),
-          src,
-          seq,
-        },
-      };
-    });
   }
 
   /** @param {number} seq */
@@ -517,104 +425,6 @@ export class Doc extends EventEmitter {
     }
     // A destroyed one has unsubscribed; one that was removed from `collections` has not.
     if (left.wantSubscribe) this.subscribe();
-  }
-
-  // ---- What the machine asks for ----
-
-  /**
-   * @param {any} op
-   * @param {any} source
-   * @param {string | undefined} src
-   */
-  _apply(op, source, src) {
-    this.emit('before op batch', op, source);
-    this.emit('before op', op, source, src);
-    this.data = this.type.apply(this.data, op);
-    movePresence(this, op, source, src);
-    this.emit('op', op, source, src);
-    this.emit('op batch', op, source);
-  }
-
-  /**
-   * @param {any} op
-   * @param {string | undefined} src
-   */
-  _startBatch(op, src) {
-    this._batch = { op, src };
-    this.emit('before op batch', op, false);
-  }
-
-  /** @param {number} index */
-  _beforeComponent(index) {
-    const { op, src } = this._batch;
-    this.emit('before op', [op[index]], false, src);
-  }
-
-  /**
-   * @param {number} index
-   * @param {string | undefined} text the op to apply instead
-   */
-  _applyComponent(index, text) {
-    const { op, src } = this._batch;
-    const component = text === undefined ? [op[index]] : JSON.parse(text);
-    this.data = this.type.apply(this.data, component);
-    movePresence(this, component, false, src);
-    this.emit('op', component, false, src);
-  }
-
-  _endBatch() {
-    const { op } = this._batch;
-    this._batch = null;
-    this.emit('op batch', op, false);
-  }
-
-  /**
-   * @param {string} name
-   * @param {any} data
-   * @param {any} source
-   */
-  _create(name, data, source) {
-    const type = (this.type = shared.types.map[name]);
-    if (type.createDeserialized && type.deserialize) this.data = type.createDeserialized(data);
-    else if (type.deserialize) this.data = type.deserialize(type.create(data));
-    else this.data = type.create(data);
-    voidPresence(this);
-    this.emit('create', source);
-  }
-
-  /** @param {any} source */
-  _del(source) {
-    const { data } = this;
-    this._clear();
-    voidPresence(this);
-    this.emit('del', data, source);
-  }
-
-  /**
-   * @param {string | undefined} name
-   * @param {string | undefined} text
-   */
-  _load(name, text) {
-    this._isLost = false;
-    if (this._ingesting?.restores) return;
-    this.type = name === undefined ? null : shared.types.map[name];
-    const given = this._ingesting;
-    this.data = undefined;
-    if (given || text === undefined) this.data = this._deserialized(given?.data);
-    else if (this.type?.deserialize) this.data = this._deserialized(JSON.parse(text));
-    else this._unread = text;
-    reloadPresence(this);
-    this.emit('load');
-  }
-
-  /** @param {any} data */
-  _deserialized(data) {
-    return this.type?.deserialize ? this.type.deserialize(data) : data;
-  }
-
-  _clear() {
-    this.type = null;
-    this.data = undefined;
   }
 }
 
