@@ -10,100 +10,75 @@
  * As with a callback, an error is the caller's then: it rejects, and no `error` is emitted.
  */
 
+/** @typedef {typeof import('./promises.d.ts')} Promises */
 /** @typedef {(error?: any) => void} Callback */
 
 // ---- Documents, presence and queries ----
 
-/** `doc.fetch`. Resolves with the document, like all that follow. */
-export const fetch = (/** @type {any} */ doc) => done(doc, (end) => doc.fetch(end));
+/** `doc.fetch`. Resolves with the document, like all that follow. @type {Promises['fetch']} */
+export const fetch = (doc) => done(doc, (end) => doc.fetch(end));
 
-/** `subscribe` of a document or a presence. */
-export const subscribe = (/** @type {any} */ target) =>
-  done(target, (end) => target.subscribe(end));
+/** `subscribe` of a document or a presence. @type {Promises['subscribe']} */
+export const subscribe = (target) => done(target, (end) => target.subscribe(end));
 
-/** `unsubscribe` of a document or a presence. */
-export const unsubscribe = (/** @type {any} */ target) =>
-  done(target, (end) => target.unsubscribe(end));
+/** `unsubscribe` of a document or a presence. @type {Promises['unsubscribe']} */
+export const unsubscribe = (target) => done(target, (end) => target.unsubscribe(end));
 
 /**
  * `destroy` of a document, a query or a presence.
  *
  * A document waits until the server has acknowledged everything, also offline; it rejects with
  * `ERR_CONNECTION_CLOSED` when the connection is closed before.
- */
-export const destroy = (/** @type {any} */ target) => done(target, (end) => target.destroy(end));
-
-/**
- * `doc.create`.
  *
- * @param {any} doc
- * @param {any} data
- * @param {string | null} [type] a name or a URI
- * @param {any} [options] `{source}`
+ * @type {Promises['destroy']}
  */
+export const destroy = (target) => done(target, (end) => target.destroy(end));
+
+/** `doc.create`. @type {Promises['create']} */
 export const create = (doc, data, type, options) =>
   done(doc, (end) => doc.create(data, type, options, end));
 
 /**
  * `doc.submitOp`. The document has the op at once; this resolves with the server's word.
  *
- * @param {any} doc
- * @param {any} op
- * @param {any} [options] `{source}`
+ * @type {Promises['submitOp']}
  */
 export const submitOp = (doc, op, options) => done(doc, (end) => doc.submitOp(op, options, end));
 
-/**
- * `doc.del`.
- *
- * @param {any} doc
- * @param {any} [options] `{source}`
- */
+/** `doc.del`. @type {Promises['del']} */
 export const del = (doc, options) => done(doc, (end) => doc.del(options, end));
 
-/**
- * `doc.ingestSnapshot`.
- *
- * @param {any} doc
- * @param {any} snapshot
- */
+/** `doc.ingestSnapshot`. @type {Promises['ingestSnapshot']} */
 export const ingestSnapshot = (doc, snapshot) =>
   done(doc, (end) => doc.ingestSnapshot(snapshot, end));
 
-/** `doc.ensureDocHasData`: what is here, else what the store has, else the server's. */
-export const ensureDocHasData = (/** @type {any} */ doc) =>
-  done(doc, (end) => doc.ensureDocHasData(end));
+/**
+ * `doc.ensureDocHasData`: what is here, else what the store has, else the server's.
+ *
+ * @type {Promises['ensureDocHasData']}
+ */
+export const ensureDocHasData = (doc) => done(doc, (end) => doc.ensureDocHasData(end));
 
 /**
  * `doc.ensureDocHasRecentData`: the same, of this version or a later one.
  *
- * @param {any} doc
- * @param {number} minVersion
+ * @type {Promises['ensureDocHasRecentData']}
  */
 export const ensureDocHasRecentData = (doc, minVersion) =>
   done(doc, (end) => doc.ensureDocHasRecentData(minVersion, end));
 
-/**
- * `submit` of a local presence.
- *
- * @param {any} presence
- * @param {any} value
- */
+/** `submit` of a local presence. @type {Promises['submit']} */
 export const submit = (presence, value) => done(presence, (end) => presence.submit(value, end));
 
-/** `whenNothingPending` of a document or a connection. */
-export const whenNothingPending = (/** @type {any} */ target) =>
-  done(target, (end) => target.whenNothingPending(end));
+/** `whenNothingPending` of a document or a connection. @type {Promises['whenNothingPending']} */
+export const whenNothingPending = (target) => done(target, (end) => target.whenNothingPending(end));
 
 // ---- Connections ----
 
 /**
  * `connection.createFetchQuery`. Resolves with the query, which has its `results` and `extra`.
  *
- * @param {any} connection
- * @param {string} collection
- * @param {any} query
- * @param {any} [options]
+ * @type {Promises['createFetchQuery']}
  */
 export const createFetchQuery = (connection, collection, query, options) =>
   answered((end) => connection.createFetchQuery(collection, query, options, end));
@@ -111,101 +86,66 @@ export const createFetchQuery = (connection, collection, query, options) =>
 /**
  * `connection.createSubscribeQuery`. Resolves with the query when it has its first results.
  *
- * @param {any} connection
- * @param {string} collection
- * @param {any} query
- * @param {any} [options]
+ * @type {Promises['createSubscribeQuery']}
  */
 export const createSubscribeQuery = (connection, collection, query, options) =>
   answered((end) => connection.createSubscribeQuery(collection, query, options, end));
 
-/**
- * `connection.fetchSnapshot`. Resolves with the snapshot.
- *
- * @param {any} connection
- * @param {string} collection
- * @param {string} id
- * @param {number | null} [version] the latest where there is none
- */
+/** `connection.fetchSnapshot`. Resolves with the snapshot. @type {Promises['fetchSnapshot']} */
 export const fetchSnapshot = (connection, collection, id, version = null) =>
   result((end) => connection.fetchSnapshot(collection, id, version, end));
 
-/**
- * `connection.fetchSnapshotByTimestamp`. Resolves with the snapshot.
- *
- * @param {any} connection
- * @param {string} collection
- * @param {string} id
- * @param {number | null} [timestamp] in milliseconds; now where there is none
- */
+/** `connection.fetchSnapshotByTimestamp`. Resolves with the snapshot. @type {Promises['fetchSnapshotByTimestamp']} */
 export const fetchSnapshotByTimestamp = (connection, collection, id, timestamp = null) =>
   result((end) => connection.fetchSnapshotByTimestamp(collection, id, timestamp, end));
 
-/**
- * `connection.getBulk`. Resolves with the documents.
- *
- * @param {any} connection
- * @param {string} collection
- * @param {string[]} ids
- */
+/** `connection.getBulk`. Resolves with the documents. @type {Promises['getBulk']} */
 export const getBulk = (connection, collection, ids) =>
   result((end) => connection.getBulk(collection, ids, end));
 
-/**
- * `connection.putDoc`. Resolves with the connection when that is durable.
- *
- * @param {any} connection
- * @param {any} doc
- */
+/** `connection.putDoc`. Resolves with the connection when that is durable. @type {Promises['putDoc']} */
 export const putDoc = (connection, doc) => done(connection, (end) => connection.putDoc(doc, end));
 
-/**
- * `connection.putDocs`. Resolves with the connection when all are durable.
- *
- * @param {any} connection
- * @param {any[]} docs
- */
+/** `connection.putDocs`. Resolves with the connection when all are durable. @type {Promises['putDocs']} */
 export const putDocs = (connection, docs) =>
   done(connection, (end) => connection.putDocs(docs, end));
 
-/**
- * `connection.putDocsBulk`. Resolves with the connection when all are durable.
- *
- * @param {any} connection
- * @param {any[]} docs
- */
+/** `connection.putDocsBulk`. Resolves with the connection when all are durable. @type {Promises['putDocsBulk']} */
 export const putDocsBulk = (connection, docs) =>
   done(connection, (end) => connection.putDocsBulk(docs, end));
 
-/** `connection.flushWrites`. Resolves with the connection when all that was submitted is durable. */
-export const flushWrites = (/** @type {any} */ connection) =>
-  done(connection, (end) => connection.flushWrites(end));
+/**
+ * `connection.flushWrites`. Resolves with the connection when all that was submitted is durable.
+ *
+ * @type {Promises['flushWrites']}
+ */
+export const flushWrites = (connection) => done(connection, (end) => connection.flushWrites(end));
 
 /**
  * `connection.removeDeadLetters`. Resolves with the connection when that is durable.
  *
- * @param {any} connection
- * @param {any} letters they, or their numbers
+ * @type {Promises['removeDeadLetters']}
  */
 export const removeDeadLetters = (connection, letters) =>
   done(connection, (end) => connection.removeDeadLetters(letters, end));
 
-/** `connection.wipe`. Resolves with the connection, which is over, when everything is deleted. */
-export const wipe = (/** @type {any} */ connection) =>
-  done(connection, (end) => connection.wipe(end));
+/**
+ * `connection.wipe`. Resolves with the connection, which is over, when everything is deleted.
+ *
+ * @type {Promises['wipe']}
+ */
+export const wipe = (connection) => done(connection, (end) => connection.wipe(end));
 
-/** `connection.hostStatus`. Resolves with the status. */
-export const hostStatus = (/** @type {any} */ connection) =>
-  result((end) => connection.hostStatus(end));
+/** `connection.hostStatus`. Resolves with the status. @type {Promises['hostStatus']} */
+export const hostStatus = (connection) => result((end) => connection.hostStatus(end));
 
 /**
  * `connection.ping`. Resolves with the next pong, and rejects where the connection is not there,
  * or is lost before.
  *
- * @param {any} connection
- * @returns {Promise<any>}
+ * @type {Promises['ping']}
  */
-export async function ping(connection) {
+export const ping = async (connection) => {
   connection.ping();
   return new Promise((resolve, reject) => {
     const end = (/** @type {() => void} */ settle) => {
@@ -218,7 +158,7 @@ export async function ping(connection) {
     connection.on('pong', onPong);
     connection.on('state', onState);
   });
-}
+};
 
 /** @param {string} state */
 function lostBeforePong(state) {

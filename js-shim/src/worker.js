@@ -10,6 +10,8 @@ import { checkServedStore } from './options/durable-options.js';
 import { expectOption, isFunction, refuseUnknown } from './options/options.js';
 import { registerSubtype, shared } from './platform/shared.js';
 
+/** @typedef {NonNullable<Parameters<typeof import('./worker.d.ts').serve>[0]>} ServeOptions */
+
 /** What `serve`'s subtypes have to be, for who gives others: a module in place of its type, say. */
 const SUBTYPES = 'a list of OT types with name, apply, transform and compose';
 
@@ -26,7 +28,7 @@ const areSubtypes = (value) =>
  * Serves the tabs of this worker. Where that cannot be, because of the options or because the browser lacks something, the
  * tabs are told why.
  *
- * @param {{types?: any[], subtypes?: any[], durableStore?: any}} [options] the OT types that documents may have, beside
+ * @param {ServeOptions} [options] the OT types that documents may have, beside
  *   json0; the subtypes that json0 has, beside text0; and what of the durable store cannot come from a page
  */
 export function serve(options = {}) {
@@ -39,7 +41,7 @@ export function serve(options = {}) {
 }
 
 /**
- * @param {any} options
+ * @param {ServeOptions} options
  * @returns {Promise<WorkerHost>}
  */
 async function start(options) {

@@ -36,9 +36,9 @@ export class Connection extends StoringConnection {
   /**
    * A connection over a socket of the application's, its host in this page.
    *
-   * @param {any} socket anything like a WebSocket; none where `link` reaches a host elsewhere
+   * @param {import('../index.d.cts').Socket | null} socket anything like a WebSocket; none where `link` reaches a host elsewhere
    * @param {object} [options]
-   * @param {any} [options.durableStore] `true`, or what the durable store is to be
+   * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the durable store is to be
    * @param {string} [options.namespace] of the store
    * @param {boolean} [options.keepPendingOnReject] where an op is refused that cannot be taken back, the others stay
    * @param {Link} [options.link] how to reach the host
@@ -413,7 +413,7 @@ export class Connection extends StoringConnection {
   /**
    * Takes another socket; documents and pending ops stay.
    *
-   * @param {any} socket
+   * @param {import('../index.d.cts').Socket} socket
    */
   bindToSocket(socket) {
     this._refuseWiped();
@@ -530,7 +530,7 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * @param {string} state
+   * @param {import('../cores/events.js').State} state
    * @param {string | undefined} text
    */
   _announce(state, text) {

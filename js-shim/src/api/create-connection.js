@@ -8,7 +8,7 @@ import { expectOption, isBoolean, isFunction, optionError, pick } from '../optio
 import { PageLink } from '../link/page-link.js';
 import { WorkerLink, pageLink } from '../link/worker-link.js';
 
-/** A socket that never was open, for a backend to replace. */
+/** A socket that never was open, for a backend to replace. @type {any} */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
 
 /**

@@ -22,7 +22,7 @@ import { nextTick } from '../platform/ticks.js';
 export class DurableStore extends EventEmitter {
   /**
    * @param {Connection} connection
-   * @param {any} options as `checkDurableStore` gives them
+   * @param {import('../index.d.cts').DurableStoreOptions} options as `checkDurableStore` gives them
    */
   constructor(connection, options) {
     super();

@@ -49,7 +49,7 @@ export class MachineOwner extends EventEmitter {
   constructor(link) {
     super();
     this._link = link;
-    this._machine = new TabCore(/** @type {any} */ (typesBridge), link.initialState);
+    this._machine = new TabCore(typesBridge, link.initialState);
     noteOwner(this._machine, this);
     /** What is known beside the machine, for the one that comes after it when it has crashed. */
     this._known = {

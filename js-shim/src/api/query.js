@@ -109,20 +109,20 @@ export class Query extends EventEmitter {
     else this.emit('error', error);
   }
 
-  /** @param {any[][]} items */
+  /** @param {import('../cores/events.js').DiffItem[]} items */
   _diff(items) {
     const results = (this.results ??= []);
-    for (const [kind, ...item] of items) {
-      if (kind === 'insert') {
-        const [index, keys] = item;
-        const docs = this._docs(keys);
+    for (const item of items) {
+      if (item[0] === 'insert') {
+        const [, index, names] = item;
+        const docs = this._docs(names);
         results.splice(index, 0, ...docs);
         this.emit('insert', docs, index);
-      } else if (kind === 'remove') {
-        const [index, howMany] = item;
+      } else if (item[0] === 'remove') {
+        const [, index, howMany] = item;
         this.emit('remove', results.splice(index, howMany), index);
       } else {
-        const [from, to, howMany] = item;
+        const [, from, to, howMany] = item;
         const docs = results.splice(from, howMany);
         results.splice(to, 0, ...docs);
         this.emit('move', docs, from, to);

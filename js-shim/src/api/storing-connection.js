@@ -17,7 +17,7 @@ import { StorageInfo } from './storage-info.js';
 export class StoringConnection extends MachineOwner {
   /**
    * @param {import('../link/link.d.ts').Link} link to the host
-   * @param {any} durableStore as `checkDurableStore` gives it
+   * @param {import('../index.d.cts').DurableStoreOptions | undefined} durableStore as `checkDurableStore` gives it
    */
   constructor(link, durableStore) {
     super(link);

@@ -9,6 +9,7 @@
  *
  * @typedef {[code: any, message: string, data: string | undefined, fromServer: boolean, exception: [any] | undefined]} ErrorParts
  *
+ * @typedef {import('../index.d.cts').ConnectionState} State
  * @typedef {number | false} Source the token of the call that an op comes from; `false` for another tab's or the server's
  * @typedef {[collection: string, id: string][]} DocNames
  *
@@ -22,7 +23,7 @@
  *
  * @typedef {object} TabEvents
  * @property {(text: string) => void} toHost a message
- * @property {(state: string, reason?: string) => void} state the connection's
+ * @property {(state: State, reason?: string) => void} state the connection's
  * @property {(error: string) => void} connectionError
  * @property {(error: ErrorParts) => void} error of the connection
  * @property {() => void} pong

@@ -4,10 +4,12 @@
 
 import { isNative, shared } from '../platform/shared.js';
 
+/** @typedef {import('../index.d.ts').Type} Type */
+
 /** @param {string | undefined} text */
 const parse = (text) => (text === undefined ? undefined : JSON.parse(text));
 
-/** @param {any} type */
+/** @param {Required<Type>} type whose optional functions are called where the machine was told that there are some */
 function bridge(type) {
   /**
    * @param {any} op
@@ -64,7 +66,7 @@ function bridge(type) {
 /**
  * Applies those of the ops that apply: which ones, as a text of 0 and 1, and the data, unless that is undefined.
  *
- * @param {any} type
+ * @param {Type} type
  * @param {string | undefined} data
  * @param {string[]} ops
  */
@@ -94,7 +96,7 @@ function applyAll(type, data, ops) {
  * Whether a json0 has a subtype. It does not say which it has, but inverts a component of a subtype that it knows: the
  * inverse keeps its `t`, or the subtype's own `invert` throws.
  *
- * @param {any} json0
+ * @param {Required<Type>} json0
  * @param {string} name
  */
 function knowsSubtype(json0, name) {
@@ -117,7 +119,9 @@ export const bridgeTo = (registry) => ({
   /** @param {string} name */
   resolve(name) {
     const type = registry().map[name];
-    return type && typeof type === 'object' ? bridge(type) : undefined;
+    return type && typeof type === 'object'
+      ? bridge(/** @type {Required<Type>} */ (type))
+      : undefined;
   },
   defaultUri: () => registry().defaultType.uri,
 });

@@ -52,7 +52,7 @@ export class HostDriver {
     /** What the machine began last. It can be read when the machine has trapped. */
     this._doing = this.core.doing();
     this._quarantine = new Quarantine();
-    /** @type {any} */
+    /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
     /** Nothing is asked of the machine any more. */
     this._isOver = false;

@@ -15,7 +15,7 @@ import { HostDriver } from './host-driver.js';
  * @property {string} url
  * @property {string} [id]
  * @property {string} namespace
- * @property {any} [durableStore]
+ * @property {import('../index.d.cts').DurableStoreOptions} [durableStore] what of it can be sent
  * @property {import('../options/durable-options.js').PageParts} [parts] what the page has of what cannot be sent
  * @property {boolean} [keepPendingOnReject]
  * @property {Trapped[]} [trapped] what hosts died on, as this tab was told

@@ -23,7 +23,7 @@ const LAST_WORDS = 50;
 
 /** @see {@link HostLife} for one life of it. */
 export class WorkerHost {
-  /** @param {any} served what the worker's own module says of the store, as `checkServedStore` gives it */
+  /** @param {import('../index.d.cts').WorkerStoreOptions} served what the worker's own module says of the store */
   constructor(served) {
     this._served = served;
     /** Of the host, or of the one that comes. */

@@ -4,29 +4,19 @@
  */
 
 import type { Connection } from '../api/connection.js';
-
-/** Anything like a WebSocket, as ShareDB takes it. */
-export interface Socket {
-  readonly readyState: number;
-  send(text: string): void;
-  close(): void;
-  onopen: ((event: any) => void) | null;
-  onmessage: ((event: any) => void) | null;
-  onerror: ((error: any) => void) | null;
-  onclose: ((reason: any) => void) | null;
-}
+import type { ConnectionState, Socket } from '../index.cjs';
 
 export interface Link {
   /** Where the host is, and why there: `connection.host`. */
   readonly host: { kind: 'in-page' | 'shared-worker'; reason: string; code?: string };
   /** `connection.state` before the host has said anything. */
-  readonly initialState: string;
+  readonly initialState: ConnectionState;
   /** The application's socket, or the page's own; `null` where the host has one elsewhere. */
-  socket: any;
+  socket: Socket | null;
   /** The client id that the application asks for, and the one that the server knows, where the host is in this page. */
-  id: any;
+  id: string | null | undefined;
   /** The number of the next op, where the host is in this page. */
-  seq: any;
+  seq: number | undefined;
   /** The connection's machine is there: messages for it may come from now on. */
   attach(connection: Connection): void;
   /** Sends a message to the host; it waits where there is no host yet. */
@@ -35,7 +25,7 @@ export interface Link {
    * Takes another socket of the application's.
    * @throws where the host is elsewhere
    */
-  bind(socket: any): void;
+  bind(socket: Socket): void;
   /** The application closed the connection. What it submitted before reaches the host. */
   close(): void;
   /**

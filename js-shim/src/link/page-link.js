@@ -31,6 +31,7 @@ import { nextTick, timers } from '../platform/ticks.js';
  */
 
 /** @typedef {import('./link.d.ts').Link} Link */
+/** @typedef {import('../index.d.cts').Socket} Socket */
 
 /** How long after a failure the host's code is tried again, in milliseconds: the first time, and at most. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
@@ -43,12 +44,12 @@ const OWN_SOCKET = 'the application brought its own socket';
 /** @implements {Link} */
 export class PageLink {
   /**
-   * @param {any} socket the application's, or `null` where `open` makes them
+   * @param {Socket | null} socket the application's, or `null` where `open` makes them
    * @param {object} [options]
    * @param {string} [options.reason]
-   * @param {() => any} [options.open]
+   * @param {() => Socket} [options.open] makes a socket
    * @param {string} [options.namespace] of the store
-   * @param {any} [options.durableStore] `true`, or what the store is to be
+   * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the store is to be
    * @param {boolean} [options.keepPendingOnReject]
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {string} [options.code] of the reason
@@ -62,7 +63,7 @@ export class PageLink {
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     /** @type {Link['host']} */
     this.host = { kind: 'in-page', reason, ...(code && { code }) };
-    this.initialState = open ? 'connecting' : stateOf(socket);
+    this.initialState = open ? 'connecting' : stateOf(/** @type {Socket} */ (socket));
     this.socket = socket;
     this._open = open;
     this._stores = Boolean(store);
@@ -76,7 +77,7 @@ export class PageLink {
     /** What machines died on. @type {import('../host/quarantine.js').Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
-    /** The socket that the host has: the application may have bound another one while the host was loaded. @type {any} */
+    /** The socket that the host has: the application may have bound another one while the host was loaded. @type {Socket | null} */
     this._bound = null;
     /** The id and the seq as the application set them last, for while there is no host to ask. @type {{id?: string, seq: number}} */
     this._given = { seq: 1 };
@@ -100,7 +101,7 @@ export class PageLink {
   attach(connection) {
     this._connection = connection;
     if (this._open) this._run((core) => core.connect());
-    else this._take(this.socket);
+    else this._take(/** @type {Socket} */ (this.socket));
   }
 
   get id() {
@@ -175,7 +176,7 @@ export class PageLink {
 
   // ---- The socket ----
 
-  /** @param {any} socket */
+  /** @param {Socket} socket */
   bind(socket) {
     const old = this.socket;
     if (old) {
@@ -185,23 +186,23 @@ export class PageLink {
     this._take(socket);
   }
 
-  /** @param {any} socket */
+  /** @param {Socket} socket */
   _take(socket) {
     this._leaving = null;
     this._host?.storage?.begin();
     this.socket = socket;
-    socket.onmessage = (/** @type {any} */ event) => this._onMessage(event);
+    socket.onmessage = (event) => this._onMessage(event);
     const { readyState } = socket;
     this._run((core) => {
       this._bound = socket;
       core.bindSocket(readyState);
     });
     socket.onopen = () => this._run((core) => core.socketOpened());
-    socket.onerror = (/** @type {any} */ error) => {
+    socket.onerror = (error) => {
       this._socketError = error;
       this._run((core) => core.socketFailed(asJson(error)));
     };
-    socket.onclose = (/** @type {any} */ reason) => {
+    socket.onclose = (reason) => {
       this._reason = reason;
       const random = Math.random();
       this._run((core) => core.socketClosed(asJson(reason), random));
@@ -251,7 +252,8 @@ export class PageLink {
     if (connection.debug) shared.logger.info('SEND', text);
     if (connection.listenerCount('send')) connection.emit('send', message ?? JSON.parse(text));
     // A host that is catching up does not know yet that this socket has closed.
-    if (this._phase !== 'catching up' || this._bound.readyState === OPEN) this._bound.send(text);
+    const bound = /** @type {Socket} */ (this._bound);
+    if (this._phase !== 'catching up' || bound.readyState === OPEN) bound.send(text);
   }
 
   /** @param {string | undefined} text */
@@ -335,7 +337,7 @@ export class PageLink {
     this._host?.quarantine(this._trapped);
     if (connection._closed) return this._endAgain();
     if (this._open) this._run((core) => core.connect());
-    else this._take(this.socket);
+    else this._take(/** @type {Socket} */ (this.socket));
     connection._changeHost();
   }
 
@@ -426,7 +428,7 @@ export class PageLink {
   _openSocket() {
     let socket;
     try {
-      socket = /** @type {() => any} */ (this._open)();
+      socket = /** @type {() => Socket} */ (this._open)();
     } catch (error) {
       // An address that no socket can have, or may have from this page: waiting does not mend it.
       shared.logger.warn(`No socket can be made: ${error}`);
@@ -448,7 +450,10 @@ export class PageLink {
   }
 }
 
-/** @param {any} socket */
+/**
+ * @param {Socket} socket
+ * @returns {'connecting' | 'disconnected'}
+ */
 export function stateOf(socket) {
   return socket.readyState === 0 || socket.readyState === 1 ? 'connecting' : 'disconnected';
 }

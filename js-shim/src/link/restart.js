@@ -22,6 +22,7 @@ import { typesBridge } from '../cores/types-bridge.js';
 /** @typedef {import('../api/connection.js').Connection} Connection */
 /** @typedef {import('../api/doc.js').Doc} Doc */
 /** @typedef {import('../api/presence.js').Presence} Presence */
+/** @typedef {import('../api/machine-owner.js').Call} Call */
 
 /** The code of what a crash has ended. */
 export const CRASHED = 'ERR_CLIENT_CRASHED';
@@ -71,7 +72,7 @@ function nextMachine(connection) {
   known.crashes += 1;
   // Whatever makes it crash again is no other connection's.
   tabModule.separate();
-  const machine = new TabCore(/** @type {any} */ (typesBridge), closed ? 'closed' : known.state);
+  const machine = new TabCore(typesBridge, closed ? 'closed' : known.state);
   tabModule.separate();
   noteOwner(machine, connection);
   machine.succeed(known.crashes, known.lastSeq + 1, known.lastHandle + 1, known.line);
@@ -88,7 +89,7 @@ class Restart {
   constructor(connection, failures) {
     this._connection = connection;
     this._failures = failures;
-    /** Calls of documents without an end, oldest first. @type {Map<Doc, [token: number, submission: any][]>} */
+    /** Calls of documents without an end, oldest first. @type {Map<Doc, [token: number, call: Call][]>} */
     this._ofDocs = new Map();
   }
 
@@ -127,7 +128,7 @@ class Restart {
     if (isDead(machine)) throw causeOfDeath(machine);
   }
 
-  /** @param {(submission: any) => boolean} isChosen */
+  /** @param {(call: Call) => boolean} isChosen */
   _callsWhere(isChosen) {
     return [...this._connection._submissions].filter(([, submission]) => isChosen(submission));
   }
@@ -156,7 +157,7 @@ class Restart {
   }
 
   /**
-   * @param {(submission: any) => boolean} isChosen
+   * @param {(call: Call) => boolean} isChosen
    * @param {() => any} makeError
    */
   _refuse(isChosen, makeError) {
@@ -184,10 +185,13 @@ class Restart {
     const { _machine: machine } = this._connection;
     const calls = this._ofDocs.get(doc) ?? [];
     const ops = calls.filter(([, { read }]) => !read);
-    const hears = (/** @type {any} */ { callback }) => (callback ? 1 : 0);
+    const hears = (/** @type {Call} */ { callback }) => (callback ? 1 : 0);
     const sent = ops.filter(([, { seq }]) => seq !== undefined);
     const lost = ops.filter(([, { seq }]) => seq === undefined);
-    if (lost.length) doc._discarded = lost.map(([, { content }]) => content());
+    if (lost.length)
+      doc._discarded = lost.map(([, { content }]) =>
+        /** @type {NonNullable<Call['content']>} */ (content)(),
+      );
     if (doc.type || ops.length) doc._isLost = true;
     if (doc._isLost) {
       doc._batch = doc._ingesting = null;

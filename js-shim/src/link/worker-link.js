@@ -42,7 +42,7 @@ const MAX_TRAPPED = 16;
  * @property {string} url
  * @property {string} [namespace]
  * @property {(name: string) => any} [worker] makes the application's own worker
- * @property {any} [durableStore] `true`, or the options
+ * @property {boolean | import('../index.d.cts').DurableStoreOptions} [durableStore] `true`, or the options
  * @property {boolean} [keepPendingOnReject]
  */
 
@@ -76,17 +76,21 @@ export class WorkerLink {
     if (store) requireNamespace(wanted.namespace);
     const { namespace = addressOf(url) } = wanted;
     this._wanted = wanted;
+    /** @type {import('../api/connection.js').Connection} */
+    this._connection = /** @type {any} */ (undefined);
     /** @type {Link['host']} */
     this.host = {
       kind: 'shared-worker',
       reason: 'SharedWorker is available',
     };
-    this.initialState = 'connecting';
+    this.initialState = /** @type {const} */ ('connecting');
+    /** @type {Link['socket']} */
     this.socket = null;
+    /** @type {Link['seq']} */
     this.seq = undefined;
-    /** The id that the application wants. @type {any} */
+    /** The id that the application wants. @type {string | undefined} */
     this._id = undefined;
-    /** Messages on which hosts died, for the next one. @type {string[]} */
+    /** Messages on which hosts died, for the next one. @type {import('../host/quarantine.js').Trapped[]} */
     this._trapped = [];
     /** What a host is told of this tab, and of what it is to be. */
     this._introduction = {
@@ -98,8 +102,8 @@ export class WorkerLink {
     };
     const name = `sharedb-proxy ${MAJOR} ${namespace}`;
     this._make = () => checkWorker((worker ?? packagedWorker)(name));
-    /** @type {any} */
-    this._worker = undefined;
+    /** Made when the connection is attached. @type {SharedWorker} */
+    this._worker = /** @type {any} */ (undefined);
     this._tab = crypto.randomUUID();
     /** Messages that wait until a host has taken this tab. @type {string[] | null} */
     this._waiting = [];
@@ -111,7 +115,7 @@ export class WorkerLink {
     this._held = false;
     /** It is, or was asked for. */
     this._holds = false;
-    /** Runs until the worker's first word. @type {any} */
+    /** Runs until the worker's first word. @type {import('../platform/ticks.js').Timer | undefined} */
     this._silence = undefined;
     /** Workers in a row that said nothing. */
     this._silences = 0;
@@ -134,7 +138,7 @@ export class WorkerLink {
     this._release = () => {};
   }
 
-  /** @param {any} connection */
+  /** @param {import('../api/connection.js').Connection} connection */
   attach(connection) {
     this._connection = connection;
     if (!this._start()) return;
@@ -483,7 +487,10 @@ export class WorkerLink {
   }
 }
 
-/** @param {any} worker as the application made it */
+/**
+ * @param {any} worker as the application made it
+ * @returns {SharedWorker}
+ */
 function checkWorker(worker) {
   if (!worker?.port) throw new TypeError('options.worker gave no SharedWorker');
   return worker;

@@ -16,6 +16,11 @@ import {
   refuseUnknown,
 } from './options.js';
 
+/**
+ * @typedef {import('../index.d.cts').DurableStoreOptions} Options
+ * @typedef {import('../index.d.cts').WorkerStoreOptions} Served
+ */
+
 /** What cannot be sent to a worker. */
 const FOR_THE_HOST = /** @type {const} */ (['storage', 'encrypt', 'decrypt']);
 /** What all tabs of a host share: the first one decides. */
@@ -50,8 +55,8 @@ const LONGEST = 2 ** 31 - 1;
 /**
  * The options as an object, or nothing where no durable store is wanted.
  *
- * @param {any} durableStore `true`, or the options
- * @returns {any}
+ * @param {boolean | Options | undefined} durableStore `true`, or the options
+ * @returns {Options | undefined}
  */
 export function checkDurableStore(durableStore) {
   if (!durableStore) return undefined;
@@ -67,8 +72,8 @@ export function checkDurableStore(durableStore) {
 /**
  * What a worker's own module says of the store. Whether there is one is for the pages to say.
  *
- * @param {any} said
- * @returns {any}
+ * @param {Served | null | undefined} said
+ * @returns {Served}
  */
 export function checkServedStore(said) {
   if (said === undefined || said === null) return {};
@@ -90,7 +95,7 @@ export function checkServedStore(said) {
   return said;
 }
 
-/** @param {any} options */
+/** @param {Options} options */
 function checkValues(options) {
   const expect = (
     /** @type {string} */ name,
@@ -129,7 +134,7 @@ export function checkStorage(storage) {
 /**
  * The packaged worker has no functions, so what it stored would be in clear.
  *
- * @param {any} store as `checkDurableStore` gives it
+ * @param {Options | undefined} store as `checkDurableStore` gives it
  */
 export function refuseFunctions(store) {
   const [own] = FOR_THE_HOST.filter((name) => store?.[name]);
@@ -143,7 +148,7 @@ export function refuseFunctions(store) {
 /**
  * The part of the options that a worker is told.
  *
- * @param {any} store as `checkDurableStore` gives it
+ * @param {Options | undefined} store as `checkDurableStore` gives it
  */
 export function forWorker(store) {
   return store && pick(store, SHARED);
@@ -153,7 +158,7 @@ export function forWorker(store) {
  * What of the rest a page has: whether it encrypts, if it says so at all, and whether it brings a storage.
  *
  * @typedef {{encrypts?: boolean, stores?: boolean}} PageParts
- * @param {any} store as `checkDurableStore` gives it
+ * @param {Options | undefined} store as `checkDurableStore` gives it
  * @returns {PageParts | undefined}
  */
 export function pageParts(store) {
@@ -170,7 +175,7 @@ export function pageParts(store) {
  * round where the host ever moved.
  *
  * @param {PageParts | undefined} page
- * @param {any} served as `checkServedStore` gives it
+ * @param {Served} served as `checkServedStore` gives it
  */
 export function whyNoMatch(page, served) {
   const give = 'give them to serve({durableStore}), too';
@@ -189,7 +194,7 @@ export function whyNoMatch(page, served) {
 /**
  * Why a host in this page must not store anything: a worker of the application's own might have encrypted it.
  *
- * @param {any} store as `checkDurableStore` gives it
+ * @param {Options | undefined} store as `checkDurableStore` gives it
  * @param {any} worker the application's
  */
 export function whyNotHere(store, worker) {
@@ -203,10 +208,11 @@ export function whyNotHere(store, worker) {
 /**
  * The settings that all tabs of a host have to agree on, by their names. Where they do not it costs nothing but the setting.
  *
- * @param {any} said what a tab says: `{durableStore, keepPendingOnReject}`
- * @returns {Map<string, any>}
+ * @param {{durableStore?: Options, keepPendingOnReject?: boolean}} said what a tab says
+ * @returns {Map<string, unknown>}
  */
 export function sharedSettings({ durableStore, keepPendingOnReject }) {
+  /** @type {Map<string, unknown>} */
   const settings = new Map([
     ['durableStore', Boolean(durableStore)],
     ['keepPendingOnReject', Boolean(keepPendingOnReject)],

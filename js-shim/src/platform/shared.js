@@ -27,7 +27,7 @@ class ShareDBError extends Error {
   );
 }
 
-/** @type {any} */
+/** @type {import('../index.d.ts').Types} */
 const types = {
   defaultType: ot.type,
   map: Object.create(null),
@@ -55,7 +55,11 @@ for (const method of METHODS) {
 }
 
 /** The objects in use. */
-export const shared = { types, Error: /** @type {any} */ (ShareDBError), logger };
+export const shared = {
+  types,
+  Error: /** @type {any} */ (ShareDBError),
+  logger: /** @type {import('../index.d.ts').Logger} */ (logger),
+};
 
 /**
  * Takes another ShareDB's objects.
@@ -72,7 +76,7 @@ const JSON0_URI = 'http://sharejs.org/types/JSONv0';
 /**
  * Whether ops of this type are transformed and composed in WebAssembly.
  *
- * @param {any} type
+ * @param {OtType} type
  */
 export function isNative(type) {
   return type.name === 'json0' && type.uri === JSON0_URI;
@@ -81,7 +85,7 @@ export function isNative(type) {
 /**
  * Gives the json0 in use a subtype.
  *
- * @param {any} subtype
+ * @param {import('../index.d.ts').Subtype} subtype
  */
 export function registerSubtype(subtype) {
   shared.types.map[JSON0_URI].registerSubtype(subtype);
@@ -119,7 +123,7 @@ export function partsOf({ code, message, data, from_server: fromServer }) {
 /**
  * What a call of a machine threw, as an error: its own come as parts, a trap as it is.
  *
- * @param {any} thrown
+ * @param {unknown} thrown
  */
 export function asError(thrown) {
   return Array.isArray(thrown) ? toError(/** @type {ErrorParts} */ (thrown)) : thrown;

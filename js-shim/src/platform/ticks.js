@@ -18,11 +18,13 @@ export const nextTick = pickNextTick();
  */
 export const endOfListener = (callback) => queueMicrotask(callback);
 
+/** @typedef {ReturnType<typeof setTimeout>} Timer */
+
 /** The real timers. */
 export const timers = {
-  /** @type {(callback: () => void, ms: number) => any} */
+  /** @type {(callback: () => void, ms: number) => Timer} */
   start: (callback, ms) => setTimeout(callback, ms),
-  /** @type {(timer: any) => void} */
+  /** @type {(timer: Timer | undefined) => void} */
   stop: (timer) => clearTimeout(timer),
 };
 

@@ -30,7 +30,7 @@ export class HostStorage {
     this._ends = false;
     /** It has come to that. */
     this._closed = false;
-    /** @type {any} */
+    /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._quiet = undefined;
   }
 
