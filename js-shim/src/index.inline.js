@@ -6,10 +6,10 @@
 import hostBytes from '../pkg/host_bg.wasm';
 import tabBytes from '../pkg/tab_bg.wasm';
 import { hostModule } from './cores/host-core.js';
+import { tabModule } from './cores/tab-core.js';
 import { PageHost } from './host/page-host.js';
 import { providePageHost } from './link/page-host-loader.js';
 import { shared } from './platform/shared.js';
-import { tabModule } from './cores/tab-core.js';
 
 export * from './client.js';
 

@@ -3,10 +3,10 @@
  * worker, and here only when the host comes to live in the page.
  */
 
-import { builtin } from './platform/node-builtins.js';
-import { loadPageHostBy } from './link/page-host-loader.js';
-import { shared } from './platform/shared.js';
 import { tabModule } from './cores/tab-core.js';
+import { loadPageHostBy } from './link/page-host-loader.js';
+import { builtin } from './platform/node-builtins.js';
+import { shared } from './platform/shared.js';
 
 export * from './client.js';
 

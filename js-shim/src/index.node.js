@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 import { hostModule } from './cores/host-core.js';
+import { tabModule } from './cores/tab-core.js';
 import { PageHost } from './host/page-host.js';
 import { providePageHost } from './link/page-host-loader.js';
 import { adopt, shared } from './platform/shared.js';
-import { tabModule } from './cores/tab-core.js';
 
 export * from './client.js';
 

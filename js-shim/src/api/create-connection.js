@@ -2,11 +2,11 @@
  * The factory: the best host that there is here, and what it is.
  */
 
-import { Connection } from './connection.js';
-import { STORING, checkConnectionOptions } from '../options/connection-options.js';
-import { expectOption, isBoolean, isFunction, optionError, pick } from '../options/options.js';
 import { PageLink } from '../link/page-link.js';
 import { WorkerLink, pageLink } from '../link/worker-link.js';
+import { STORING, checkConnectionOptions } from '../options/connection-options.js';
+import { expectOption, isBoolean, isFunction, optionError, pick } from '../options/options.js';
+import { Connection } from './connection.js';
 
 /** A socket that never was open, for a backend to replace. @type {any} */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };

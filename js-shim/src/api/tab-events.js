@@ -3,7 +3,6 @@
  * arguments. Nothing is decided here.
  */
 
-import { TAB_EVENTS } from '../cores/events.js';
 import { CRASHED } from '../link/restart.js';
 import { shared, toError } from '../platform/shared.js';
 import { noteStorageEvent } from './durable-store.js';
@@ -15,7 +14,11 @@ import { answerPresence } from './presence.js';
  * @typedef {import('../cores/events.js').TabEvents} TabEvents
  */
 
-/** @type {{[Name in keyof TabEvents]: (connection: Connection, ...content: Parameters<TabEvents[Name]>) => void}} */
+/**
+ * The order is that of the kinds' numbers.
+ *
+ * @type {{[Name in keyof TabEvents]: (connection: Connection, ...content: Parameters<TabEvents[Name]>) => void}}
+ */
 const CARRY_OUT = {
   // ---- The connection ----
 
@@ -115,16 +118,16 @@ const CARRY_OUT = {
 };
 
 /** By the number of the kind. */
-const BY_KIND = TAB_EVENTS.map(
-  (name) => /** @type {(connection: Connection, ...content: any[]) => void} */ (CARRY_OUT[name]),
+const BY_KIND = /** @type {((connection: Connection, ...content: any[]) => void)[]} */ (
+  Object.values(CARRY_OUT)
 );
 
 /**
  * @param {Connection} connection
  * @param {any[]} event the kind's number, then the arguments; no event has more
  */
-export function carryOut(connection, [kind, a, b, c, d]) {
-  BY_KIND[kind](connection, a, b, c, d);
+export function carryOut(connection, event) {
+  BY_KIND[event[0]](connection, event[1], event[2], event[3], event[4]);
 }
 
 /**

@@ -19,16 +19,21 @@
 
 /**
  * What a tab's machine asks for. `doc` is the machine's number of a document, `token` that of a call; ops, snapshots and other
- * contents are JSON.
+ * contents are JSON. `tab-events.js` carries them out.
  *
  * @typedef {object} TabEvents
  * @property {(text: string) => void} toHost a message
+ * @property {(text: string, seq: number, tokens: number[]) => void} submitOp a message to the host, with an op of these calls
  * @property {(state: State, reason?: string) => void} state the connection's
  * @property {(error: string) => void} connectionError
  * @property {(error: ErrorParts) => void} error of the connection
  * @property {() => void} pong
  * @property {(token: number, status: string) => void} status of the host
  * @property {(message: string) => void} warn
+ * @property {(token: number, error?: ErrorParts, snapshot?: string) => void} snapshot
+ * @property {(token: number, error?: ErrorParts) => void} stored a call of the durable store ended
+ * @property {(event: string) => void} storage
+ * @property {(doc: number, collection: string, id: string) => void} openDoc a query or the store brings it
  * @property {(doc: number, op: string, source: Source, src?: string) => void} apply
  * @property {(doc: number, op: string, src?: string) => void} batchStart the op's components follow, one by one
  * @property {(doc: number, index: number) => void} beforeComponent
@@ -38,71 +43,24 @@
  * @property {(doc: number, source: Source) => void} del
  * @property {(doc: number, type?: string, data?: string) => void} load
  * @property {(doc: number) => void} clear
+ * @property {(doc: number, seq: number) => void} sent the oldest op went to the server
  * @property {(doc: number, tokens: number[], outcome: ErrorParts | null | undefined) => void} callback of calls that ended
  * @property {(doc: number) => void} noWritePending
  * @property {(doc: number) => void} nothingPending
  * @property {(doc: number, error: ErrorParts) => void} docError
  * @property {(doc: number) => void} flushLater
  * @property {(doc: number) => void} unsubscribedLater
- * @property {(doc: number, collection: string, id: string) => void} openDoc a query or the store brings it
  * @property {(query: number, docs?: DocNames, extra?: string) => void} queryResults
  * @property {(query: number, error: ErrorParts) => void} queryFailed
  * @property {(query: number, error: ErrorParts) => void} queryError
  * @property {(query: number, diff: DiffItem[]) => void} queryDiff
  * @property {(query: number, extra?: string) => void} queryExtra
- * @property {(token: number, error?: ErrorParts, snapshot?: string) => void} snapshot
  * @property {(channel: string, id: string | undefined, tokens: number[], error?: ErrorParts) => void} presenceAnswer
  * @property {(channel: string, id: string, value: string) => void} presenceValue of this tab
  * @property {(channel: string, id: string, value: string) => void} presenceReceive of another one
  * @property {(channel: string, id: string | undefined, error: ErrorParts) => void} presenceError
  * @property {(channel: string, id: string) => void} presenceLater
- * @property {(token: number, error?: ErrorParts) => void} stored a call of the durable store ended
- * @property {(event: string) => void} storage
- * @property {(doc: number, seq: number) => void} sent the oldest op went to the server
- * @property {(text: string, seq: number, tokens: number[]) => void} submitOp a message to the host, with an op of these calls
  */
-
-/** By the number of the kind. @type {readonly (keyof TabEvents)[]} */
-export const TAB_EVENTS = [
-  'toHost',
-  'state',
-  'connectionError',
-  'error',
-  'pong',
-  'status',
-  'warn',
-  'apply',
-  'batchStart',
-  'beforeComponent',
-  'applyComponent',
-  'batchEnd',
-  'create',
-  'del',
-  'load',
-  'clear',
-  'callback',
-  'noWritePending',
-  'nothingPending',
-  'docError',
-  'flushLater',
-  'unsubscribedLater',
-  'openDoc',
-  'queryResults',
-  'queryFailed',
-  'queryError',
-  'queryDiff',
-  'queryExtra',
-  'snapshot',
-  'presenceAnswer',
-  'presenceValue',
-  'presenceReceive',
-  'presenceError',
-  'presenceLater',
-  'stored',
-  'storage',
-  'sent',
-  'submitOp',
-];
 
 /**
  * What a host's machine asks for.

@@ -88,11 +88,12 @@ export class HostDriver {
     if (failure) throw failure.error;
   }
 
-  /** @param {any[]} output */
-  _carryOut([kind, a, b, c, d]) {
-    const name = HOST_OUTPUTS[kind];
+  /** @param {any[]} output the kind's number, then the arguments; no output has more */
+  _carryOut(output) {
+    const name = HOST_OUTPUTS[output[0]];
     const place = /** @type {any} */ (this._place);
-    (place[name] ? place : /** @type {any} */ (this))[name](a, b, c, d);
+    const carrier = place[name] ? place : /** @type {any} */ (this);
+    carrier[name](output[1], output[2], output[3], output[4]);
   }
 
   /** @param {Trapped[]} trapped what machines before this one died on */

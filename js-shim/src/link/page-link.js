@@ -4,14 +4,14 @@
  * The host's code may still have to be loaded. What it is told until then is kept, in order.
  */
 
-import { checkDurableStore } from '../options/durable-options.js';
-import { newSource } from '../platform/locks.js';
-import { requireNamespace } from '../options/namespace.js';
-import { loadPageHost, pageHostHere } from './page-host-loader.js';
 import { remember } from '../host/quarantine.js';
+import { checkDurableStore } from '../options/durable-options.js';
+import { requireNamespace } from '../options/namespace.js';
+import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { nextTick, timers } from '../platform/ticks.js';
+import { loadPageHost, pageHostHere } from './page-host-loader.js';
 
 /** @typedef {import('../api/connection.js').Connection} Connection */
 /** @typedef {import('../cores/host-core.js').HostCore} HostCore */

@@ -13,11 +13,11 @@
  */
 
 import { causeOfDeath, isDead, noteOwner } from '../cores/cores.js';
-import { shared } from '../platform/shared.js';
 import { demandStack } from '../cores/stack.js';
 import { TabCore, tabModule } from '../cores/tab-core.js';
-import { nextTick } from '../platform/ticks.js';
 import { typesBridge } from '../cores/types-bridge.js';
+import { shared } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('../api/connection.js').Connection} Connection */
 /** @typedef {import('../api/doc.js').Doc} Doc */

@@ -2,7 +2,6 @@
  * The way to a host in a SharedWorker; and into this page, where there is no such host.
  */
 
-import { burialTime } from './burial.js';
 import {
   checkDurableStore,
   forWorker,
@@ -10,13 +9,14 @@ import {
   refuseFunctions,
   whyNotHere,
 } from '../options/durable-options.js';
-import { tabLock } from '../platform/locks.js';
 import { addressOf, requireNamespace } from '../options/namespace.js';
 import { packagedWorker } from '../packaged-worker.js';
-import { PageLink } from './page-link.js';
+import { tabLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { timers } from '../platform/ticks.js';
+import { burialTime } from './burial.js';
+import { PageLink } from './page-link.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 

@@ -7,6 +7,7 @@
  */
 
 import { deleteDB, openDB } from 'idb';
+
 import { timers } from '../platform/ticks.js';
 import { StorageError } from './storage-error.js';
 import { storeLock } from './store-lock.js';
