@@ -9,11 +9,9 @@ pub(crate) mod inputs;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use broker::message::{CallbackId, ReadAction, State};
+use broker::message::{CallbackId, State};
 use durable_store::{DurableStore, Mark, Request, StoreOptions};
-use proxy_doc::{
-    Doc, DocHandle, DocKey, Error, Json, Map, Revision, Seq, Set, TabId, Token, Types, Upstream,
-};
+use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, Seq, TabId, Types, Upstream};
 
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
@@ -26,6 +24,7 @@ use crate::docs::Docs;
 use crate::docs::doc::HostDoc;
 use crate::inbox;
 use crate::log;
+use crate::log::barrier::Outbox;
 use crate::presence::Presences;
 use crate::quarantine::Quarantine;
 pub use crate::quarantine::{Cause, Doing};
@@ -33,6 +32,8 @@ use crate::queries::Queries;
 use crate::server::bulk::Bulk;
 use crate::server::reconnect::Reconnect;
 use crate::snapshots::PastSnapshots;
+use crate::tabs::Tabs;
+use crate::tabs::callers::Callers;
 use crate::tabs::hub::MAX_LOG;
 
 /// What a host is for.
@@ -145,23 +146,17 @@ pub struct Host {
     pub(crate) next_seq: Seq,
     pub(crate) generation: u64,
     pub(crate) wants_socket: bool,
-    /// A tab has registered: before that, none can have left.
-    pub(crate) met_tabs: bool,
     pub(crate) bulk: Option<Bulk>,
     pub(crate) reconnect: Reconnect,
     pub(crate) docs: Docs,
-    pub(crate) waiting: Map<Token, Waiting>,
-    pub(crate) next_token: Token,
-    pub(crate) tabs: Map<TabId, Tab>,
+    pub(crate) callers: Callers,
+    pub(crate) tabs: Tabs,
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
     pub(crate) pongs: VecDeque<Option<TabId>>,
     pub(crate) queries: Queries,
     pub(crate) past_snapshots: PastSnapshots,
     pub(crate) presences: Presences,
-    /// What the driver is to do at once.
-    pub(crate) now: VecDeque<Output>,
-    /// What is said, in order.
-    pub(crate) out: VecDeque<Said>,
+    pub(crate) outbox: Outbox,
 
     pub(crate) store: Option<Box<DurableStore>>,
     /// The history in which revisions can be compared.
@@ -177,18 +172,10 @@ pub struct Host {
     pub(crate) unreadable: BTreeMap<DocKey, log::Unreadable>,
     /// What happens was logged by an earlier life.
     pub(crate) replaying: bool,
-    /// Tabs of earlier lives that have not come yet.
-    pub(crate) expected: Set<TabId>,
-    /// Tabs that closed their connection and live, as far as is known: they may come again, and ask how their ops ended.
-    pub(crate) away: Set<TabId>,
     /// Documents with pending ops that nobody asked for, and those of them that are at work.
     pub(crate) backlog: VecDeque<DocKey>,
     pub(crate) draining: Vec<DocKey>,
-    /// Tabs that are told of the store.
-    pub(crate) watchers: Set<TabId>,
     pub(crate) told_queue: usize,
-    /// Tabs that say themselves when records are written.
-    pub(crate) flushing_tabs: Set<TabId>,
     pub(crate) flushes: Vec<Flush>,
     pub(crate) wiping: Vec<(TabId, CallbackId)>,
     /// Everything was wiped.
@@ -197,59 +184,12 @@ pub struct Host {
     pub(crate) quarantine: Quarantine,
 }
 
-/// Something that is said, when it may be.
-pub(crate) struct Said {
-    /// The write that it has to wait for.
-    pub(crate) write: u64,
-    /// The op that it brings to the server.
-    pub(crate) op: Option<DocHandle>,
-    pub(crate) output: Output,
-}
-
 /// Somebody waits for something to be written.
 pub(crate) struct Flush {
     pub(crate) tab: TabId,
     pub(crate) callback_id: CallbackId,
     /// What has to be written before; nothing where it was only to be queued.
     pub(crate) until: Option<Mark>,
-}
-
-/// A registered tab.
-#[derive(Default)]
-pub(crate) struct Tab {
-    /// Messages posted to it.
-    pub(crate) posted: u64,
-    /// Changes it may not have processed yet: the message's number, and where the document stands after it.
-    pub(crate) unconfirmed: VecDeque<(u64, DocHandle, Told)>,
-    /// It lags: it gets no more changes until it confirms.
-    pub(crate) stalled: bool,
-}
-
-/// What a tab was told of a document.
-#[derive(Clone, Debug)]
-pub(crate) enum Told {
-    /// It stands at this revision.
-    Revision(Revision),
-    /// These ops of it have ended.
-    Outcome(Vec<Seq>),
-}
-
-/// Whom an answer of the document machine is for.
-#[derive(Clone, Debug)]
-pub(crate) enum Waiting {
-    Op {
-        tab: TabId,
-        seq: Seq,
-    },
-    Read {
-        tab: TabId,
-        callback_id: CallbackId,
-        action: ReadAction,
-    },
-    /// A query that takes over a result.
-    Query {
-        id: u64,
-    },
 }
 
 impl Host {
@@ -265,19 +205,16 @@ impl Host {
             next_seq: Seq(1),
             generation: 0,
             wants_socket: false,
-            met_tabs: false,
             bulk: None,
             reconnect: Reconnect::default(),
             docs: Docs::default(),
-            waiting: Map::new(),
-            next_token: Token(0),
-            tabs: Map::new(),
+            callers: Callers::default(),
+            tabs: Tabs::new(options.max_unconfirmed),
             pongs: VecDeque::new(),
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
-            now: VecDeque::new(),
-            out: VecDeque::new(),
+            outbox: Outbox::default(),
             store,
             line: options.epoch,
             storage_mode: "none".to_owned(),
@@ -286,13 +223,9 @@ impl Host {
             inbox: inbox::Inbox::default(),
             unreadable: BTreeMap::new(),
             replaying: false,
-            expected: Set::new(),
-            away: Set::new(),
             backlog: VecDeque::new(),
             draining: Vec::new(),
-            watchers: Set::new(),
             told_queue: 0,
-            flushing_tabs: Set::new(),
             flushes: Vec::new(),
             wiping: Vec::new(),
             over: false,
@@ -304,7 +237,7 @@ impl Host {
     /// What to do next. Drain this after every call.
     pub fn poll(&mut self) -> Option<Output> {
         loop {
-            if let Some(output) = self.now.pop_front() {
+            if let Some(output) = self.outbox.pop_now() {
                 return Some(output);
             }
             let before = self.committed();
@@ -322,10 +255,7 @@ impl Host {
                 break;
             }
         }
-        if self.out.front()?.write > self.committed() {
-            return None;
-        }
-        self.out.pop_front().map(|said| said.output)
+        self.outbox.pop_durable(self.committed())
     }
 
     /// The last write that succeeded.
@@ -334,13 +264,13 @@ impl Host {
     }
 
     /// Says something, behind what has to be durable first.
-    pub(crate) fn push_out(&mut self, output: Output) {
-        let barrier = self.store.as_ref().map_or(0, |store| store.barrier());
-        self.out.push_back(Said {
-            write: barrier,
-            op: None,
-            output,
-        });
+    pub(crate) fn say(&mut self, output: Output) {
+        self.outbox.push(self.barrier(), output);
+    }
+
+    /// The write behind which everything is said now.
+    pub(crate) fn barrier(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.barrier())
     }
 
     /// The connection's state.
@@ -399,13 +329,6 @@ impl Host {
         }
         self.inbox.bring(&key);
         self.docs.add(key, self.options.max_log)
-    }
-
-    pub(crate) fn token(&mut self, waiting: Waiting) -> Token {
-        let token = self.next_token;
-        self.next_token = Token(token.0 + 1);
-        self.waiting.insert(token, waiting);
-        token
     }
 
     /// Lets the document act, then carries out all that follows from it.
@@ -481,8 +404,9 @@ impl Host {
 
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
     pub(crate) fn close_unused(&mut self) {
-        let idle = self.options.opens_sockets && self.wants_socket && self.met_tabs;
-        let nobody = self.tabs.is_empty() && self.inbox.is_empty() && self.backlog.is_empty();
+        let idle = self.options.opens_sockets && self.wants_socket && self.tabs.met_any;
+        let nobody =
+            self.tabs.registered().is_empty() && self.inbox.is_empty() && self.backlog.is_empty();
         if idle && nobody && !self.docs.any_write_pending() {
             self.close();
         }

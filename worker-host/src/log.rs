@@ -1,11 +1,13 @@
 //! The log: what the host keeps in its store, and how a host takes over from one before it.
 //!
-//! `records` are what is written down, `takeover` reads what a dead host wrote, `backlog` brings its ops to the server, and `resume` lets its tabs go on.
+//! `barrier` holds what is said until the write that it rests on is durable. `records` are what is written down,
+//! `takeover` reads what a dead host wrote, `backlog` brings its ops to the server, and `resume` lets its tabs go on.
 //! `events`, `requests` and `watch` are the store's and the tabs' ends of it; `lost` is for a store that fails for good.
 //!
 //! What it refuses to do: touch a storage, or decide what is written when. `DurableStore` does that.
 
 mod backlog;
+pub(crate) mod barrier;
 mod events;
 mod lost;
 mod records;

@@ -1,10 +1,12 @@
 //! The tabs' edge: which tabs there are, and what crosses between them and the host.
 //!
-//! `register` and `leave` are a tab's coming and going, `messages` what it says and is told, `reads`, `submit` and
-//! `ingest` what it does with documents. `hub` is the history of one document that tabs follow.
+//! [`Tabs`] alone knows which tabs there are. `register` and `leave` are a tab's coming and going, `messages` what it
+//! says and is told, `reads`, `submit` and `ingest` what it does with documents. `hub` is the history of one document
+//! that tabs follow, and `callers` says whom a document's machine answers.
 //!
 //! What it refuses to do: know the server.
 
+pub(crate) mod callers;
 pub(crate) mod hub;
 mod ingest;
 mod leave;
@@ -12,3 +14,230 @@ mod messages;
 mod reads;
 mod register;
 mod submit;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use proxy_doc::{DocHandle, Map, Revision, Seq, TabId};
+
+/// All tabs that live, as far as is known.
+#[derive(Debug)]
+pub(crate) struct Tabs {
+    by_id: Map<TabId, Tab>,
+    /// A tab has registered: before that, none can have left.
+    pub(crate) met_any: bool,
+    /// Changes that a tab may leave unconfirmed; see [`crate::Options::max_unconfirmed`].
+    max_unconfirmed: usize,
+}
+
+#[derive(Debug, Default)]
+struct Tab {
+    /// `None`: the tab is not registered, and may come (again). It may ask then how its ops ended.
+    link: Option<Link>,
+    /// An earlier host knew the tab, and it has not come to this one yet.
+    is_expected: bool,
+    /// It is told of the store.
+    watches_storage: bool,
+    /// It says itself when records are written.
+    flushes_itself: bool,
+}
+
+/// What is on its way to a registered tab.
+#[derive(Debug, Default)]
+struct Link {
+    /// Messages posted to the tab.
+    posted: u64,
+    /// Changes that it may not have processed yet: the message's number, the document, and what the tab was told of it.
+    unconfirmed: VecDeque<(u64, DocHandle, Told)>,
+    /// The tab lags: it gets no more changes until it confirms.
+    is_stalled: bool,
+}
+
+/// What a tab was told of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It stands at this revision.
+    Revision(Revision),
+    /// These ops of it have ended.
+    Outcome(Vec<Seq>),
+}
+
+/// What a tab's confirmation says.
+#[derive(Debug, Default)]
+pub(crate) struct Confirmed {
+    /// What the tab has processed.
+    pub(crate) told: Vec<(DocHandle, Told)>,
+    /// The tab lagged, and gets changes again.
+    pub(crate) wakes: bool,
+}
+
+impl Tabs {
+    /// No tabs; see [`crate::Options::max_unconfirmed`].
+    pub(crate) fn new(max_unconfirmed: usize) -> Self {
+        Self {
+            by_id: Map::new(),
+            met_any: false,
+            max_unconfirmed,
+        }
+    }
+
+    // ---- Coming and going ----
+
+    /// The tab is registered from now on, and nothing is on its way to it.
+    pub(crate) fn register(&mut self, tab: &TabId) {
+        self.by_id.or_default(tab.clone()).link = Some(Link::default());
+        self.met_any = true;
+    }
+
+    /// The tab is not registered any more, and may come again. Says whether it was.
+    pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
+        let known = self.by_id.get_mut(tab);
+        known.is_some_and(|known| known.link.take().is_some())
+    }
+
+    /// The tab is gone for good. Says whether it was the last one that [`Tabs::expect`] named.
+    pub(crate) fn forget(&mut self, tab: &TabId) -> bool {
+        let is_last = self.arrive(tab);
+        self.by_id.remove(tab);
+        is_last
+    }
+
+    /// An earlier host knew the tab, and it may live.
+    pub(crate) fn expect(&mut self, tab: &TabId) {
+        self.by_id.or_default(tab.clone()).is_expected = true;
+    }
+
+    /// A tab that was expected has come, or is gone. Says whether it was the last one.
+    pub(crate) fn arrive(&mut self, tab: &TabId) -> bool {
+        let known = self.by_id.get_mut(tab);
+        let was_expected =
+            known.is_some_and(|known| std::mem::replace(&mut known.is_expected, false));
+        was_expected && !self.expects_any()
+    }
+
+    /// Whether the tab is one of an earlier host, and has not come yet.
+    pub(crate) fn expects(&self, tab: &TabId) -> bool {
+        self.by_id.get(tab).is_some_and(|known| known.is_expected)
+    }
+
+    /// Whether any tab of an earlier host has not come yet.
+    pub(crate) fn expects_any(&self) -> bool {
+        self.by_id.values().any(|known| known.is_expected)
+    }
+
+    /// Whether the tab is registered.
+    pub(crate) fn is_registered(&self, tab: &TabId) -> bool {
+        self.link(tab).is_some()
+    }
+
+    /// Whether the tab is registered, or was and is not known to be gone.
+    pub(crate) fn may_live(&self, tab: &TabId) -> bool {
+        self.by_id.contains_key(tab)
+    }
+
+    /// The registered tabs.
+    pub(crate) fn registered(&self) -> Vec<TabId> {
+        self.select(|known| known.link.is_some())
+    }
+
+    // ---- What is on its way to a tab ----
+
+    /// A message is posted to the tab. Says whether the tab is registered; otherwise the message is for nobody.
+    pub(crate) fn count_message(&mut self, tab: &TabId) -> bool {
+        let link = self.link_mut(tab);
+        link.map(|link| link.posted += 1).is_some()
+    }
+
+    /// The message posted last told the tab this of a document.
+    pub(crate) fn note_told(&mut self, tab: &TabId, handle: DocHandle, told: Told) {
+        let max = self.max_unconfirmed;
+        if let Some(link) = self.link_mut(tab) {
+            link.unconfirmed.push_back((link.posted, handle, told));
+            link.is_stalled |= link.unconfirmed.len() >= max;
+        }
+    }
+
+    /// The tab has processed the first `count` messages.
+    pub(crate) fn confirm(&mut self, tab: &TabId, count: u64) -> Confirmed {
+        let max = self.max_unconfirmed;
+        let Some(link) = self.link_mut(tab) else {
+            return Confirmed::default();
+        };
+        let mut told = Vec::new();
+        while let Some((_, handle, what)) = link
+            .unconfirmed
+            .pop_front_if(|(posted, ..)| *posted <= count)
+        {
+            told.push((handle, what));
+        }
+        let wakes = link.is_stalled && link.unconfirmed.len() < max.div_ceil(2);
+        link.is_stalled &= !wakes;
+        Confirmed { told, wakes }
+    }
+
+    /// One more message is posted to the tab, in front of the last `waiting` ones, but not before the first of all. Says
+    /// whether that first one is among those that wait.
+    pub(crate) fn insert_message(&mut self, tab: &TabId, waiting: u64) -> bool {
+        let Some(link) = self.link_mut(tab) else {
+            return false;
+        };
+        let first_waits = waiting > 0 && waiting == link.posted;
+        let before = (link.posted - waiting).max(1);
+        for (posted, ..) in &mut link.unconfirmed {
+            *posted += u64::from(*posted > before);
+        }
+        link.posted += 1;
+        first_waits
+    }
+
+    /// Whether the tab gets changes: it is registered and does not lag.
+    pub(crate) fn gets_changes(&self, tab: &TabId) -> bool {
+        self.link(tab).is_some_and(|link| !link.is_stalled)
+    }
+
+    /// Whether any tab lags.
+    pub(crate) fn any_stalled(&self) -> bool {
+        let mut links = self.by_id.values().filter_map(|known| known.link.as_ref());
+        links.any(|link| link.is_stalled)
+    }
+
+    // ---- What tabs want of the store ----
+
+    /// The tab is told of the store from now on.
+    pub(crate) fn watch_storage(&mut self, tab: &TabId) {
+        if let Some(known) = self.by_id.get_mut(tab) {
+            known.watches_storage = true;
+        }
+    }
+
+    /// The tabs that are told of the store.
+    pub(crate) fn watchers(&self) -> Vec<TabId> {
+        self.select(|known| known.watches_storage)
+    }
+
+    /// Whether the tab says itself when records are written.
+    pub(crate) fn set_flushes_itself(&mut self, tab: &TabId, on: bool) {
+        if let Some(known) = self.by_id.get_mut(tab) {
+            known.flushes_itself = on;
+        }
+    }
+
+    /// Whether any tab says itself when records are written.
+    pub(crate) fn any_flushes_itself(&self) -> bool {
+        self.by_id.values().any(|known| known.flushes_itself)
+    }
+
+    fn select(&self, which: impl Fn(&Tab) -> bool) -> Vec<TabId> {
+        let tabs = self.by_id.iter().filter(|(_, known)| which(known));
+        tabs.map(|(tab, _)| tab.clone()).collect()
+    }
+
+    fn link(&self, tab: &TabId) -> Option<&Link> {
+        self.by_id.get(tab)?.link.as_ref()
+    }
+
+    fn link_mut(&mut self, tab: &TabId) -> Option<&mut Link> {
+        self.by_id.get_mut(tab)?.link.as_mut()
+    }
+}

@@ -6,13 +6,14 @@
 //!
 //! What it refuses to do: send anything, or know which tabs are registered.
 
-use broker::message::{CallbackId, ReadAction, TabSnapshot};
+use broker::message::TabSnapshot;
 use durable_store::record::{Author, RecordedOutcome};
 use proxy_doc::{
     Doc, DocKey, Edge, Error, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types, Version,
 };
 
 use super::state::DocState;
+use crate::tabs::callers::PendingRead;
 use crate::tabs::hub::Hub;
 
 /// A document: a client towards the server, a server towards the tabs.
@@ -24,7 +25,7 @@ pub(crate) struct HostDoc {
     /// The confirmed data.
     pub(crate) state: DocState,
     /// Reads that wait for data which is not here; see [`DocState::missing`].
-    pub(crate) parked: Vec<(TabId, CallbackId, ReadAction)>,
+    pub(crate) parked: Vec<PendingRead>,
     /// The missing data was asked for.
     pub(crate) base_asked: bool,
     /// How ops ended whose tabs have not confirmed that they know.

@@ -10,8 +10,9 @@ use proxy_doc::{
     Token, codes,
 };
 
-use crate::host::{Host, Waiting};
+use crate::host::Host;
 use crate::server::bulk::Action;
+use crate::tabs::callers::Caller;
 
 impl Host {
     pub(crate) fn handle_event(&mut self, handle: DocHandle, event: Event) {
@@ -84,24 +85,14 @@ impl Host {
     fn author(&self, source: Source) -> Option<Author> {
         match source {
             Source::Remote => None,
-            Source::Local(token) => self.author_of(token),
-        }
-    }
-
-    pub(crate) fn author_of(&self, token: Token) -> Option<Author> {
-        match self.waiting.get(&token) {
-            Some(Waiting::Op { tab, seq }) => Some(Author {
-                tab: tab.clone(),
-                seq: *seq,
-            }),
-            Some(Waiting::Read { .. } | Waiting::Query { .. }) | None => None,
+            Source::Local(token) => self.callers.author(token).cloned(),
         }
     }
 
     fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>) {
         let host_doc = &self.docs[handle];
         let mut tabs = host_doc.hub.live_tabs();
-        tabs.retain(|tab| self.tabs.get(tab).is_some_and(|tab| !tab.stalled));
+        tabs.retain(|tab| self.tabs.gets_changes(tab));
         if let Some(author) = author
             && !tabs.contains(&author)
         {
@@ -161,7 +152,7 @@ impl Host {
     fn give_up(&mut self, handle: DocHandle, error: &Error, rejected: &[Token]) {
         let refused: Vec<Author> = rejected
             .iter()
-            .filter_map(|token| self.author_of(*token))
+            .filter_map(|token| self.callers.author(*token).cloned())
             .collect();
         let host_doc = &mut self.docs[handle];
         let tabs = host_doc.hub.tabs_with_state();
@@ -288,21 +279,17 @@ impl Host {
     fn call_back(&mut self, handle: DocHandle, tokens: &[Token], outcome: &Outcome) {
         let mut ops: Vec<(TabId, Vec<Seq>)> = Vec::new();
         for token in tokens {
-            match self.waiting.remove(token) {
-                Some(Waiting::Op { tab, seq }) => match ops.iter_mut().find(|(of, _)| *of == tab) {
-                    Some((_, seqs)) => seqs.push(seq),
-                    None => ops.push((tab, vec![seq])),
-                },
-                Some(Waiting::Read {
-                    tab,
-                    callback_id,
-                    action,
-                }) => {
-                    self.answer_read(handle, &tab, callback_id, action, outcome);
+            match self.callers.take(*token) {
+                Some(Caller::Op(Author { tab, seq })) => {
+                    match ops.iter_mut().find(|(of, _)| *of == tab) {
+                        Some((_, seqs)) => seqs.push(seq),
+                        None => ops.push((tab, vec![seq])),
+                    }
                 }
-                Some(Waiting::Query { id }) => {
+                Some(Caller::Read(read)) => self.answer_read(handle, &read, outcome),
+                Some(Caller::Query(id)) => {
                     let error = outcome.error().cloned();
-                    self.with_queries(|queries, _| queries.handle_ingested(id, error))
+                    self.with_queries(|queries, _| queries.handle_ingested(id, error));
                 }
                 None => {}
             }
@@ -312,15 +299,12 @@ impl Host {
             self.catch_up(handle, &tab);
             let version = self.tell_version(handle, &tab).0;
             let outcome = outcome.clone();
-            self.tell_doc(
-                handle,
-                &tab,
-                DocEvent::Outcome {
-                    seqs,
-                    outcome,
-                    version,
-                },
-            );
+            let event = DocEvent::Outcome {
+                seqs,
+                outcome,
+                version,
+            };
+            self.tell_doc(handle, &tab, event);
         }
     }
 }

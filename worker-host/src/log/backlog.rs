@@ -3,7 +3,6 @@
 //! What it refuses to do: load all of them at once.
 
 use durable_store::Retention;
-use proxy_doc::TabId;
 
 use super::MAX_BACKLOG;
 use crate::host::Host;
@@ -21,8 +20,7 @@ impl Host {
             self.backlog = pending.map(|stored| stored.key.clone()).collect();
         }
         self.work_off();
-        let watchers: Vec<TabId> = self.watchers.iter().cloned().collect();
-        for tab in watchers {
+        for tab in self.tabs.watchers() {
             self.tell_whole_inventory(&tab);
         }
     }

@@ -40,7 +40,7 @@ impl Host {
     pub fn handle_idle(&mut self) {
         self.begin_other();
         if self.may_begin_anew() {
-            self.now.push_back(Output::BeginAnew);
+            self.outbox.push_now(Output::BeginAnew);
         }
         if let Some(store) = &mut self.store {
             store.handle_idle();
@@ -62,8 +62,8 @@ impl Host {
             && self.wiping.is_empty()
             && self.flushes.is_empty()
             && self.inbox.is_empty()
-            && self.out.is_empty()
-            && !self.tabs.values().any(|tab| tab.stalled)
+            && self.outbox.is_empty()
+            && !self.tabs.any_stalled()
             && !self.docs.any_write_pending()
     }
 
@@ -120,7 +120,7 @@ impl Host {
 
     fn handle_store_event(&mut self, event: StoreEvent) {
         match event {
-            StoreEvent::FindTabs(tabs) => self.now.push_back(Output::FindTabs(tabs)),
+            StoreEvent::FindTabs(tabs) => self.outbox.push_now(Output::FindTabs(tabs)),
             StoreEvent::Restored(docs) => self.take_over(docs),
             StoreEvent::Loaded(docs) => {
                 for (key, record) in docs {

@@ -5,19 +5,17 @@
 //!
 //! What it refuses to do: use the storage again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use broker::message::{StorageEvent, ToTab};
 use durable_store::Failure;
 use durable_store::record::Author;
-use proxy_doc::{DocHandle, DocKey, PendingOp, Submission, TabId};
+use proxy_doc::{DocHandle, DocKey, PendingOp, Submission};
 
 use super::MEMORY;
 use super::events::storage_error;
 use crate::host::Host;
-use crate::host::Output;
-use crate::host::Said;
 
 impl Host {
     /// Nothing is durable from here on. What the store holds may be sent by a later life under the
@@ -50,9 +48,8 @@ impl Host {
             let authors: Option<Vec<&Author>> = authors.into_iter().map(Option::as_ref).collect();
             given_up.extend(self.first_unwritten(key, authors.as_deref()));
         }
-        let handles: BTreeSet<DocHandle> = given_up.iter().map(|(handle, _)| *handle).collect();
-        let is_of = |said: &Said| said.op.is_some_and(|handle| handles.contains(&handle));
-        self.out.retain(|said| !is_of(said));
+        let handles: Vec<DocHandle> = given_up.iter().map(|(handle, _)| *handle).collect();
+        self.outbox.drop_ops_of(&handles);
         for (handle, range) in given_up {
             self.give_up_ops(handle, range);
         }
@@ -68,9 +65,9 @@ impl Host {
         let handle = self.docs.find(key)?;
         let doc = &self.docs[handle].doc;
         let is_unwritten = |submission: &Submission| {
-            let author = self.author_of(submission.token);
+            let author = self.callers.author(submission.token);
             let is_of =
-                |authors: &[&Author]| author.is_some_and(|author| authors.contains(&&author));
+                |authors: &[&Author]| author.is_some_and(|author| authors.contains(&author));
             authors.is_none_or(is_of)
         };
         let concerns = |op: &PendingOp| op.submissions.iter().any(is_unwritten);
@@ -92,28 +89,13 @@ impl Host {
     /// line. Who is still to be welcomed learns it next.
     fn tell_line(&mut self) {
         let state = self.storage_state();
-        let mut late: Vec<Said> = std::mem::take(&mut self.out).into();
-        let is_for = |said: &Said, tab: &TabId| matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab);
-        let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
-        for tab in tabs {
-            let waiting = late.iter().filter(|said| is_for(said, &tab));
-            let waiting = waiting.count() as u64;
-            let Some(known) = self.tabs.get_mut(&tab) else {
-                continue;
-            };
-            let welcome = late.iter().position(|said| is_for(said, &tab));
-            let welcome = welcome.filter(|_| waiting == known.posted);
-            let before = (known.posted - waiting).max(1);
-            for (posted, ..) in &mut known.unconfirmed {
-                *posted += u64::from(*posted > before);
-            }
-            self.tell(&tab, ToTab::Storage(StorageEvent::State(state.clone())));
-            if let Some(at) = welcome
-                && let Some(told) = self.out.pop_back()
-            {
-                late.insert(at + 1, told);
-            }
+        let mut messages = Vec::new();
+        for tab in self.tabs.registered() {
+            let waiting = self.outbox.count_for(&tab) as u64;
+            let behind_first = self.tabs.insert_message(&tab, waiting);
+            let output = self.to_tab(&tab, ToTab::Storage(StorageEvent::State(state.clone())));
+            messages.push((tab, output, behind_first));
         }
-        self.out.extend(late);
+        self.outbox.announce(self.barrier(), messages);
     }
 }

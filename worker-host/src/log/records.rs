@@ -22,7 +22,7 @@ impl Host {
         let ops: Vec<RecordedOp> = doc.unfinished().map(|op| self.record_op(op)).collect();
         let mut outcomes = host_doc.outcomes.clone();
         for (token, outcome) in doc.foreseen() {
-            if let Some(author) = self.author_of(token) {
+            if let Some(author) = self.callers.author(token).cloned() {
                 outcomes.push(RecordedOutcome { author, outcome });
             }
         }
@@ -57,7 +57,7 @@ impl Host {
             id: op.id.clone(),
             change: Change::new(&op.kind, op.ty.as_ref()),
             authors: authors
-                .filter_map(|submission| self.author_of(submission.token))
+                .filter_map(|submission| self.callers.author(submission.token).cloned())
                 .collect(),
             source: op.source.clone(),
         }
@@ -115,15 +115,9 @@ impl Host {
         seqs: &[Seq],
         outcome: &Outcome,
     ) {
-        if self.store.is_some() && self.may_live(tab) {
+        if self.store.is_some() && (self.replaying || self.tabs.may_live(tab)) {
             self.docs[handle].keep_outcomes(tab, seqs, outcome);
         }
-    }
-
-    /// The tab is registered, or was and is not known to be gone.
-    fn may_live(&self, tab: &TabId) -> bool {
-        let may_come = self.expected.contains(tab) || self.away.contains(tab);
-        self.replaying || self.tabs.contains_key(tab) || may_come
     }
 
     pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
@@ -165,7 +159,7 @@ impl Host {
         let key = self.docs[handle].key();
         match store.retention() {
             // A tab of an earlier life may come and go on with it.
-            Retention::Session if !self.expected.is_empty() => return false,
+            Retention::Session if self.tabs.expects_any() => return false,
             Retention::Session => store.delete(key),
             Retention::Durable if store.is_dirty(key) => {
                 store.rewrite(key, false);

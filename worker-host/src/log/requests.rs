@@ -41,14 +41,7 @@ impl Host {
             });
         }
         let result = Some(Answer::Docs(docs));
-        self.tell(
-            tab,
-            ToTab::Callback {
-                callback_id,
-                error,
-                result,
-            },
-        );
+        self.answer_with(tab, callback_id, error, result);
     }
 
     pub(crate) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
@@ -115,25 +108,19 @@ impl Host {
                 continue;
             }
             let error = lost.clone().filter(|_| flush.until.is_some());
-            self.tell(
-                &flush.tab,
-                ToTab::Callback {
-                    callback_id: flush.callback_id,
-                    error,
-                    result: None,
-                },
-            );
+            self.answer_with(&flush.tab, flush.callback_id, error, None);
         }
     }
 
     /// Records are rewritten by themselves unless a tab wants to say when, for as long as it lives.
-    pub(crate) fn set_auto_flush(&mut self, tab: &TabId, on: bool) {
-        if on {
-            self.flushing_tabs.remove(tab);
-        } else {
-            self.flushing_tabs.insert(tab.clone());
-        }
-        let on = self.flushing_tabs.is_empty();
+    pub(crate) fn set_auto_flush_of(&mut self, tab: &TabId, on: bool) {
+        self.tabs.set_flushes_itself(tab, !on);
+        self.set_auto_flush();
+    }
+
+    /// A tab that says when records are written came or went.
+    pub(crate) fn set_auto_flush(&mut self) {
+        let on = !self.tabs.any_flushes_itself();
         if let Some(store) = &mut self.store {
             store.set_auto_flush(on);
         }
@@ -178,14 +165,7 @@ impl Host {
         self.over = true;
         for (tab, callback_id) in std::mem::take(&mut self.wiping) {
             let error = result.as_ref().err().map(storage_error);
-            self.tell(
-                &tab,
-                ToTab::Callback {
-                    callback_id,
-                    error,
-                    result: None,
-                },
-            );
+            self.answer_with(&tab, callback_id, error, None);
         }
     }
 }

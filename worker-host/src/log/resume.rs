@@ -22,7 +22,9 @@ impl Host {
             self.resume_doc(handle, tab, same_line, hidden, &doc);
         }
         self.run();
-        self.expect_no_more(tab);
+        if self.tabs.arrive(tab) {
+            self.release_history();
+        }
     }
 
     /// Whether the op that the tab waits for may be in the history, composed into an entry of which nobody knows the
@@ -115,7 +117,7 @@ impl Host {
     fn foreseen(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
         let foreseen = self.docs[handle].doc.foreseen().into_iter();
         foreseen
-            .filter_map(|(token, outcome)| Some((self.author_of(token)?, outcome)))
+            .filter_map(|(token, outcome)| Some((self.callers.author(token)?.clone(), outcome)))
             .filter(|(author, _)| author.tab == *tab && resumed.waits_for(author.seq))
             .map(|(author, outcome)| (author.seq, outcome))
             .collect()
@@ -127,7 +129,7 @@ impl Host {
         let unfinished = host_doc.doc.unfinished();
         let mut known: Vec<Seq> = unfinished
             .flat_map(|op| &op.submissions)
-            .filter_map(|submission| self.author_of(submission.token))
+            .filter_map(|submission| self.callers.author(submission.token))
             .filter(|author| author.tab == *tab)
             .map(|author| author.seq)
             .collect();

@@ -8,20 +8,19 @@
 use durable_store::Restored;
 use durable_store::record::{Author, DocRecord, Entry};
 use proxy_doc::{
-    DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, Submission, codes, resolve,
+    DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, codes, resolve,
 };
 
 use super::Unreadable;
 use super::records::read_revision;
 use crate::host::Host;
-use crate::host::Waiting;
 
 impl Host {
     pub(crate) fn take_over(&mut self, docs: Vec<Restored>) {
         if let Some(store) = &self.store {
             self.line = store.line();
             for tab in store.tabs() {
-                self.expected.insert(tab.clone());
+                self.tabs.expect(tab);
             }
         }
         for doc in docs {
@@ -99,15 +98,14 @@ impl Host {
     }
 
     fn finish_restoring(&mut self, handle: DocHandle) {
-        let expects = !self.expected.is_empty();
         let host_doc = &mut self.docs[handle];
         host_doc.doc.freeze();
-        let expected = &self.expected;
+        let tabs = &self.tabs;
         host_doc
             .outcomes
-            .retain(|outcome| expected.contains(&outcome.author.tab));
-        host_doc.seen.retain(|tab, _| expected.contains(tab));
-        if expects {
+            .retain(|outcome| tabs.expects(&outcome.author.tab));
+        host_doc.seen.retain(|tab, _| tabs.expects(tab));
+        if tabs.expects_any() {
             host_doc.hub.keep_until_head();
         } else {
             host_doc.hub.release();
@@ -153,7 +151,7 @@ impl Host {
                 OpKind::Edit(_) | OpKind::Noop => {}
             }
             for author in &op.authors {
-                let submission = self.submission(author);
+                let submission = self.callers.add_op(author.clone());
                 pending.submissions.push(submission);
             }
             ops.push(pending);
@@ -184,17 +182,6 @@ impl Host {
         Ok(())
     }
 
-    fn submission(&mut self, author: &Author) -> Submission {
-        let token = self.token(Waiting::Op {
-            tab: author.tab.clone(),
-            seq: author.seq,
-        });
-        Submission {
-            token,
-            callback: true,
-        }
-    }
-
     /// Does again what an earlier life did, by the same machines.
     fn replay(&mut self, handle: DocHandle, entry: &Entry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
@@ -213,7 +200,7 @@ impl Host {
                     tab: tab.clone(),
                     seq: *seq,
                 };
-                let submission = self.submission(&author);
+                let submission = self.callers.add_op(author);
                 self.note_seen(handle, tab, *seq);
                 let naming = Naming::Logged(id.clone());
                 self.act(handle, |doc, up| {

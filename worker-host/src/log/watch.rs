@@ -11,7 +11,7 @@ use crate::host::Host;
 
 impl Host {
     pub(crate) fn watch_storage(&mut self, tab: &TabId) {
-        self.watchers.insert(tab.clone());
+        self.tabs.watch_storage(tab);
         self.tell_whole_inventory(tab);
         let event = StorageEvent::Letters {
             letters: self.letters_since(0),
@@ -34,8 +34,7 @@ impl Host {
     }
 
     pub(crate) fn tell_watchers(&mut self, event: impl Fn() -> StorageEvent) {
-        let watchers: Vec<TabId> = self.watchers.iter().cloned().collect();
-        for tab in watchers {
+        for tab in self.tabs.watchers() {
             self.tell(&tab, ToTab::Storage(event()));
         }
     }
@@ -107,7 +106,11 @@ impl Host {
 
     /// Tells how many documents wait to be written, where that is news.
     pub(crate) fn tell_queue(&mut self, even_so: bool) {
-        let Some(store) = self.store.as_ref().filter(|_| !self.watchers.is_empty()) else {
+        let Some(store) = self
+            .store
+            .as_ref()
+            .filter(|_| !self.tabs.watchers().is_empty())
+        else {
             return;
         };
         let (size, auto_flush) = (store.queue_size(), store.auto_flush());

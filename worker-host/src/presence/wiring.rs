@@ -53,7 +53,7 @@ impl Host {
                 error,
             } => {
                 if tabs.is_empty() {
-                    tabs = self.tabs.keys().cloned().collect();
+                    tabs = self.tabs.registered();
                 }
                 for tab in tabs {
                     let (id, error) = (id.clone(), error.clone());
@@ -78,7 +78,7 @@ impl Host {
         tab: &TabId,
         mut update: PresenceUpdate,
     ) {
-        if self.tabs.get(tab).is_none_or(|tab| tab.stalled) {
+        if !self.tabs.gets_changes(tab) {
             return;
         }
         if let Some(handle) = doc.and_then(|key| self.docs.find(key)) {

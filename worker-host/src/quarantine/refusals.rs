@@ -44,7 +44,7 @@ impl Host {
                 };
                 self.handle_tab_message(tab, message);
             }
-            ToHost::SubmitOp(op) if self.tabs.contains_key(tab) => {
+            ToHost::SubmitOp(op) if self.tabs.is_registered(tab) => {
                 self.submit(tab, op, Some(error));
             }
             ToHost::Query(request) => {

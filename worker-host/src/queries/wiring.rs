@@ -5,7 +5,8 @@ use proxy_doc::{DocHandle, DocKey, Snapshot, TabId};
 
 use super::followers::{Membership, Placement};
 use super::{Event, Queries, Versions};
-use crate::host::{Host, Waiting};
+use crate::host::Host;
+use crate::tabs::callers::Caller;
 
 impl Host {
     /// Gives the queries an input, and carries out what comes of it.
@@ -66,7 +67,7 @@ impl Host {
 
     fn ingest_result(&mut self, key: DocKey, snapshot: Snapshot, query: Option<u64>) {
         let handle = self.open(key);
-        let token = query.map(|id| self.token(Waiting::Query { id }));
+        let token = query.map(|id| self.callers.add(Caller::Query(id)));
         self.act(handle, |doc, up| {
             doc.ingest_snapshot(up, Some(snapshot), token)
         });

@@ -19,7 +19,7 @@ impl Host {
     /// A host that opens its own sockets starts to do so.
     pub fn connect(&mut self) {
         self.wants_socket = true;
-        self.now.push_back(Output::OpenSocket);
+        self.outbox.push_now(Output::OpenSocket);
     }
 
     /// A socket takes the place of the one before. The driver has closed that one.
@@ -54,8 +54,7 @@ impl Host {
     /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
     fn forget_socket(&mut self) {
         self.pongs.clear();
-        self.out
-            .retain(|said| !matches!(said.output, Output::Send(_)));
+        self.outbox.drop_sends();
     }
 
     pub(crate) fn take_open(&mut self) {
@@ -73,7 +72,7 @@ impl Host {
         self.set_state(state, reason);
         if self.options.opens_sockets && self.wants_socket {
             let delay = self.reconnect.next_delay(random);
-            self.now.push_back(Output::StartTimer(delay));
+            self.outbox.push_now(Output::StartTimer(delay));
         }
     }
 
@@ -89,16 +88,16 @@ impl Host {
             State::Disconnected | State::Closed | State::Stopped
         );
         if self.wants_socket && idle {
-            self.now.push_back(Output::OpenSocket);
+            self.outbox.push_now(Output::OpenSocket);
         }
     }
 
     pub(crate) fn warn(&mut self, text: String) {
-        self.now.push_back(Output::Warn(text));
+        self.outbox.push_now(Output::Warn(text));
     }
 
     pub(crate) fn send(&mut self, text: String) {
-        self.push_out(Output::Send(text));
+        self.say(Output::Send(text));
     }
 
     pub(crate) fn send_handshake(&mut self) {
@@ -228,7 +227,7 @@ impl Host {
     /// Closes the connection as the application asked for.
     pub(crate) fn close(&mut self) {
         self.wants_socket = false;
-        self.now.push_back(Output::CloseSocket);
+        self.outbox.push_now(Output::CloseSocket);
         if self.options.opens_sockets {
             self.set_state(State::Closed, Some(json_string("closed")));
         }

@@ -39,10 +39,7 @@ impl Host {
             op_src(&self.options, self.id.as_deref(), self.numbers_are_kept()).map(str::to_owned);
         self.docs[handle].doc.mark_sent(src.as_deref());
         self.docs.note_sending(handle);
-        self.send(text);
-        if let Some(said) = self.out.back_mut() {
-            said.op = Some(handle);
-        }
+        self.outbox.push_op(self.barrier(), handle, text);
     }
 
     // ---- What the server sends ----

@@ -52,11 +52,11 @@ impl Host {
                 Some(error) => Err(error),
                 None => snapshot(message.data.as_ref()),
             };
-            self.answer(handle, action, answer);
+            self.take_answer(handle, action, answer);
         }
     }
 
-    fn answer(
+    fn take_answer(
         &mut self,
         handle: DocHandle,
         action: Action,
@@ -81,7 +81,7 @@ impl Host {
         for id in ids {
             if let Some(handle) = self.find(collection, &id) {
                 let answer = error.clone().map_or(Ok(None), Err);
-                self.answer(handle, action, answer);
+                self.take_answer(handle, action, answer);
             }
         }
     }
@@ -106,7 +106,7 @@ impl Host {
                     Some(error) => Err(error),
                     None => bulk_answer(&item),
                 };
-                host.answer(handle, action, answer);
+                host.take_answer(handle, action, answer);
             });
         }
     }

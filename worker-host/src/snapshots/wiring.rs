@@ -82,8 +82,8 @@ impl Host {
         host_doc.base_asked = false;
         let parked = std::mem::take(&mut host_doc.parked);
         if let Some(error) = error {
-            for (tab, callback_id, _) in parked {
-                self.refuse(&tab, callback_id, error.clone());
+            for read in parked {
+                self.refuse(&read.tab, read.callback_id, error.clone());
             }
             return;
         }
@@ -92,8 +92,8 @@ impl Host {
             self.rewrite(handle);
         }
         let waiting = self.docs[handle].hub.followers_without_state();
-        for (tab, callback_id, action) in parked {
-            self.answer_read(handle, &tab, callback_id, action, &Outcome::Done);
+        for read in parked {
+            self.answer_read(handle, &read, &Outcome::Done);
         }
         for tab in waiting {
             self.bring_result(handle, &tab);

@@ -3,7 +3,7 @@
 //! What it refuses to do: believe the data. It may hold ops that were never committed, so the host takes the version
 //! and the type alone, and gets the data from the server where another tab needs it.
 
-use broker::message::{Answer, CallbackId, ToTab};
+use broker::message::{Answer, CallbackId};
 use proxy_doc::{DocKey, Snapshot, TabId};
 
 use crate::docs::doc::HostDoc;
@@ -39,13 +39,6 @@ impl Host {
             hub.head()
         });
         let result = Some(Answer::Ingested { revision: placed });
-        self.tell(
-            tab,
-            ToTab::Callback {
-                callback_id,
-                error: None,
-                result,
-            },
-        );
+        self.answer(tab, callback_id, result);
     }
 }

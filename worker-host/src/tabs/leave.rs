@@ -8,8 +8,6 @@
 use proxy_doc::{DocHandle, TabId};
 
 use crate::host::Host;
-use crate::host::Output;
-use crate::host::Waiting;
 use crate::host::inputs::Input;
 
 impl Host {
@@ -20,21 +18,17 @@ impl Host {
 
     pub(crate) fn lose_tab(&mut self, tab: &TabId) {
         self.leave(tab);
-        self.away.remove(tab);
         self.forget_tab(tab);
     }
 
+    /// The tab closed its connection, or registers again. What it has of documents, queries and presence is dropped; how
+    /// its ops ended is kept, since it may come and ask.
     pub(crate) fn leave(&mut self, tab: &TabId) {
-        if self.tabs.remove(tab).is_none() {
+        if !self.tabs.leave(tab) {
             return;
         }
-        // An answer would make the tab known again, or reach its next life, which did not ask.
-        let is_read =
-            |waiting: &Waiting| matches!(waiting, Waiting::Read { tab: of, .. } if of == tab);
-        self.waiting.retain(|_, waiting| !is_read(waiting));
-        // What still waits to be said to it is said to nobody.
-        self.out
-            .retain(|said| !matches!(&said.output, Output::ToTab { tab: to, .. } if to == tab));
+        self.callers.drop_reads_of(tab);
+        self.outbox.drop_for(tab);
         self.leave_pongs(tab);
         self.with_queries(|queries, _| queries.tab_gone(tab));
         self.past_snapshots.tab_gone(tab);
@@ -46,6 +40,24 @@ impl Host {
         self.end_bulk();
     }
 
+    /// The tab is gone for good: nobody asks how its ops ended.
+    fn forget_tab(&mut self, tab: &TabId) {
+        let flushed_itself = self.tabs.any_flushes_itself();
+        let was_last = self.tabs.forget(tab);
+        if let Some(store) = &mut self.store {
+            store.remove_tab(tab);
+        }
+        for host_doc in self.docs.iter_mut() {
+            host_doc.forget_tab(tab);
+        }
+        if flushed_itself && !self.tabs.any_flushes_itself() {
+            self.set_auto_flush();
+        }
+        if was_last {
+            self.release_history();
+        }
+    }
+
     pub(crate) fn leave_doc(&mut self, handle: DocHandle, tab: &TabId) {
         let host_doc = &mut self.docs[handle];
         if host_doc.leave(tab) {
@@ -54,30 +66,11 @@ impl Host {
         self.docs.touch(handle);
     }
 
-    /// A tab of an earlier life has come, or is gone. After the last one nothing is kept for them.
-    pub(crate) fn expect_no_more(&mut self, tab: &TabId) {
-        if !self.expected.remove(tab) || !self.expected.is_empty() {
-            return;
-        }
+    /// All tabs of earlier hosts have come, or are gone: no history is kept for them any more.
+    pub(crate) fn release_history(&mut self) {
         for host_doc in self.docs.iter_mut() {
             host_doc.hub.release();
         }
         self.docs.touch_all();
-    }
-
-    /// A tab is gone for good: nobody asks how its ops ended.
-    pub(crate) fn forget_tab(&mut self, tab: &TabId) {
-        let Some(store) = &mut self.store else {
-            return;
-        };
-        store.remove_tab(tab);
-        self.watchers.remove(tab);
-        if self.flushing_tabs.contains(tab) {
-            self.set_auto_flush(tab, true);
-        }
-        for host_doc in self.docs.iter_mut() {
-            host_doc.forget_tab(tab);
-        }
-        self.expect_no_more(tab);
     }
 }

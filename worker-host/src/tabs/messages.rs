@@ -7,9 +7,9 @@ use broker::message::{
 };
 use proxy_doc::{DocHandle, DocKey, Error, TabId, Version};
 
+use super::{Confirmed, Told};
 use crate::host::Host;
 use crate::host::Output;
-use crate::host::Told;
 use crate::host::identity;
 use crate::host::inputs::Input;
 use crate::host::inputs::TabMessage;
@@ -43,7 +43,7 @@ impl Host {
     }
 
     pub(crate) fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
-        if !self.tabs.contains_key(tab) && !matches!(message, ToHost::Register { .. }) {
+        if !self.tabs.is_registered(tab) && !matches!(message, ToHost::Register { .. }) {
             return self.warn(format!(
                 "Ignoring a message of tab {}, which is not registered",
                 tab.0
@@ -72,14 +72,7 @@ impl Host {
             ToHost::Read(read) => self.read(tab, read),
             ToHost::Status { callback_id } => {
                 let result = Some(Answer::Status(self.status()));
-                self.tell(
-                    tab,
-                    ToTab::Callback {
-                        callback_id,
-                        error: None,
-                        result,
-                    },
-                );
+                self.answer(tab, callback_id, result);
             }
             ToHost::SubmitOp(op) => self.submit(tab, op, None),
             ToHost::IngestSnapshot {
@@ -117,7 +110,7 @@ impl Host {
             }
             ToHost::PutDocs { docs, callback_id } => self.put_docs(tab, &docs, callback_id),
             ToHost::FlushWrites { callback_id } => self.flush_writes(tab, callback_id),
-            ToHost::SetAutoFlush { on } => self.set_auto_flush(tab, on),
+            ToHost::SetAutoFlush { on } => self.set_auto_flush_of(tab, on),
             ToHost::WatchStorage {} => self.watch_storage(tab),
             ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
             ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
@@ -135,7 +128,7 @@ impl Host {
             .iter()
             .map(|host_doc| host_doc.doc.unfinished().count());
         Status {
-            tabs: self.tabs.len(),
+            tabs: self.tabs.registered().len(),
             sockets: usize::from(self.connected()),
             docs: self.docs.len(),
             pending_ops: pending.sum(),
@@ -143,25 +136,28 @@ impl Host {
     }
 
     pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
-        let Some(known) = self.tabs.get_mut(tab) else {
-            return;
-        };
-        known.posted += 1;
+        if self.tabs.count_message(tab) {
+            let output = self.to_tab(tab, message);
+            self.say(output);
+        }
+    }
+
+    /// The message as it goes to the tab.
+    pub(crate) fn to_tab(&self, tab: &TabId, message: ToTab) -> Output {
         let urgent = matches!(message, ToTab::Connection(_) | ToTab::Welcome { .. });
         let text = encode(&Envelope {
             epoch: self.options.epoch,
             message,
         });
-        self.push_out(Output::ToTab {
+        Output::ToTab {
             tab: tab.clone(),
             text,
             urgent,
-        });
+        }
     }
 
     pub(crate) fn tell_all(&mut self, message: impl Fn() -> ToTab) {
-        let tabs: Vec<TabId> = self.tabs.keys().cloned().collect();
-        for tab in tabs {
+        for tab in self.tabs.registered() {
             self.tell(&tab, message());
         }
     }
@@ -189,21 +185,35 @@ impl Host {
                 event,
             },
         );
-        if let (Some(told), Some(known)) = (told, self.tabs.get_mut(tab)) {
-            known.unconfirmed.push_back((known.posted, handle, told));
-            known.stalled |= known.unconfirmed.len() >= self.options.max_unconfirmed;
+        if let Some(told) = told {
+            self.tabs.note_told(tab, handle, told);
         }
     }
 
+    /// Answers a request of the tab.
+    pub(crate) fn answer(&mut self, tab: &TabId, callback_id: CallbackId, result: Option<Answer>) {
+        self.answer_with(tab, callback_id, None, result);
+    }
+
+    /// As [`Host::answer`], with an error, a result, or both.
+    pub(crate) fn answer_with(
+        &mut self,
+        tab: &TabId,
+        callback_id: CallbackId,
+        error: Option<Error>,
+        result: Option<Answer>,
+    ) {
+        let message = ToTab::Callback {
+            callback_id,
+            error,
+            result,
+        };
+        self.tell(tab, message);
+    }
+
+    /// Answers a request of the tab by an error.
     pub(crate) fn refuse(&mut self, tab: &TabId, callback_id: CallbackId, error: Error) {
-        self.tell(
-            tab,
-            ToTab::Callback {
-                callback_id,
-                error: Some(error),
-                result: None,
-            },
-        );
+        self.answer_with(tab, callback_id, Some(error), None);
     }
 
     /// Notes that the tab learns the document's version with what is sent next: the version, and whether it is news.
@@ -233,21 +243,7 @@ impl Host {
     }
 
     fn confirm(&mut self, tab: &TabId, count: u64) {
-        let Some(known) = self.tabs.get_mut(tab) else {
-            return;
-        };
-        let mut seen: Vec<(DocHandle, Told)> = Vec::new();
-        while known
-            .unconfirmed
-            .front()
-            .is_some_and(|(posted, ..)| *posted <= count)
-        {
-            let told = known.unconfirmed.pop_front();
-            seen.extend(told.map(|(_, handle, told)| (handle, told)));
-        }
-        let wakes =
-            known.stalled && known.unconfirmed.len() < self.options.max_unconfirmed.div_ceil(2);
-        known.stalled &= !wakes;
+        let Confirmed { told: seen, wakes } = self.tabs.confirm(tab, count);
         for (handle, told) in seen {
             let Some(host_doc) = self.docs.get_mut(handle) else {
                 continue;

@@ -2,11 +2,11 @@
 //!
 //! What it refuses to do: ask the server itself. The document's machine does that, and answers the caller's token.
 
-use broker::message::{Answer, CallbackId, Read, ReadAction, TabSnapshot, ToTab};
-use proxy_doc::{DocHandle, DocKey, Error, Outcome, TabId, codes};
+use broker::message::{Answer, Read, ReadAction, TabSnapshot};
+use proxy_doc::{DocHandle, DocKey, Error, Outcome, TabId, Version, codes};
 
 use crate::host::Host;
-use crate::host::Waiting;
+use crate::tabs::callers::{Caller, PendingRead};
 
 impl Host {
     pub(crate) fn read(&mut self, tab: &TabId, read: Read) {
@@ -37,106 +37,92 @@ impl Host {
             let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
             self.tell_rollback(handle, tab, error, Vec::new(), Vec::new());
         }
+        let has_state = read.revision.is_some();
+        let pending = PendingRead {
+            tab: tab.clone(),
+            callback_id: read.callback_id,
+            action: read.action,
+        };
         match read.action {
-            ReadAction::Fetch => self.fetch(handle, tab, &read),
-            ReadAction::Subscribe => self.subscribe(handle, tab, &read),
-            ReadAction::Unsubscribe => self.unsubscribe(handle, tab, read.callback_id),
+            ReadAction::Fetch => self.fetch(handle, pending, has_state, read.from),
+            ReadAction::Subscribe => self.subscribe(handle, pending, has_state, read.resume),
+            ReadAction::Unsubscribe => self.unsubscribe(handle, pending),
         }
     }
 
-    fn fetch(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
-        if read.revision.is_none() && self.docs[handle].can_answer(self.connected()) {
-            return self.answer_now(handle, tab, read);
+    /// `from`: the application put `doc.version` back, and wants the ops from this version on.
+    fn fetch(
+        &mut self,
+        handle: DocHandle,
+        read: PendingRead,
+        has_state: bool,
+        from: Option<Version>,
+    ) {
+        if !has_state && self.docs[handle].can_answer(self.connected()) {
+            return self.answer_now(handle, &read);
         }
         if !self.connected() {
-            return self.answer_offline(tab, read.callback_id);
+            return self.answer_offline(&read);
         }
-        let token = self.waiting_read(tab, read);
-        if let Some(from) = read.from {
-            self.docs[handle].behind.insert(tab.clone(), from);
+        if let Some(from) = from {
+            self.docs[handle].behind.insert(read.tab.clone(), from);
         }
-        self.act(handle, |doc, up| match read.from {
+        let token = self.callers.add(Caller::Read(read));
+        self.act(handle, |doc, up| match from {
             // A fetch that is on its way already does not ask for these ops.
             Some(_) => doc.fetch_again(up, Some(token)),
             None => doc.fetch(up, Some(token)),
         });
     }
 
-    fn subscribe(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
-        let held = self.docs[handle].can_answer(self.connected());
-        self.docs[handle].hub.set_live(tab, true);
-        if held && (read.revision.is_none() || (read.resume && self.connected())) {
-            return self.answer_now(handle, tab, read);
+    /// `resumes`: the tab has a state, and only subscribes again.
+    fn subscribe(&mut self, handle: DocHandle, read: PendingRead, has_state: bool, resumes: bool) {
+        let can_answer = self.docs[handle].can_answer(self.connected());
+        self.docs[handle].hub.set_live(&read.tab, true);
+        if can_answer && (!has_state || (resumes && self.connected())) {
+            return self.answer_now(handle, &read);
         }
         if !self.connected() {
-            return self.answer_offline(tab, read.callback_id);
+            return self.answer_offline(&read);
         }
-        let token = self.waiting_read(tab, read);
+        let token = self.callers.add(Caller::Read(read));
         self.act(handle, |doc, up| doc.subscribe(up, Some(token)));
     }
 
-    fn unsubscribe(&mut self, handle: DocHandle, tab: &TabId, callback_id: CallbackId) {
-        let host_doc = &mut self.docs[handle];
-        host_doc.hub.set_live(tab, false);
-        let action = ReadAction::Unsubscribe;
-        if host_doc.hub.is_live() {
-            return self.answer_read(handle, tab, callback_id, action, &Outcome::Done);
+    fn unsubscribe(&mut self, handle: DocHandle, read: PendingRead) {
+        let hub = &mut self.docs[handle].hub;
+        hub.set_live(&read.tab, false);
+        if hub.is_live() {
+            return self.answer_read(handle, &read, &Outcome::Done);
         }
-        let token = self.token(Waiting::Read {
-            tab: tab.clone(),
-            callback_id,
-            action,
-        });
+        let token = self.callers.add(Caller::Read(read));
         self.act(handle, |doc, up| doc.unsubscribe(up, Some(token)));
     }
 
-    fn waiting_read(&mut self, tab: &TabId, read: &Read) -> proxy_doc::Token {
-        let Read {
-            callback_id,
-            action,
-            ..
-        } = *read;
-        self.token(Waiting::Read {
-            tab: tab.clone(),
-            callback_id,
-            action,
-        })
-    }
-
-    fn answer_now(&mut self, handle: DocHandle, tab: &TabId, read: &Read) {
-        self.answer_read(handle, tab, read.callback_id, read.action, &Outcome::Done);
+    fn answer_now(&mut self, handle: DocHandle, read: &PendingRead) {
+        self.answer_read(handle, read, &Outcome::Done);
         self.run();
     }
 
-    fn answer_offline(&mut self, tab: &TabId, callback_id: CallbackId) {
-        self.tell(
-            tab,
-            ToTab::Callback {
-                callback_id,
-                error: None,
-                result: Some(Answer::Offline),
-            },
-        );
+    fn answer_offline(&mut self, read: &PendingRead) {
+        self.answer(&read.tab, read.callback_id, Some(Answer::Offline));
     }
 
     /// Answers a read: what the tab lacks, or a snapshot where it has nothing.
-    pub(crate) fn answer_read(
-        &mut self,
-        handle: DocHandle,
-        tab: &TabId,
-        callback_id: CallbackId,
-        action: ReadAction,
-        outcome: &Outcome,
-    ) {
+    pub(crate) fn answer_read(&mut self, handle: DocHandle, read: &PendingRead, outcome: &Outcome) {
+        let tab = &read.tab;
         self.docs[handle].behind.remove(tab);
         if let Outcome::Failed(error) = outcome {
-            return self.refuse(tab, callback_id, error.clone());
+            return self.refuse(tab, read.callback_id, error.clone());
         }
         let mut snapshot = None;
-        if action != ReadAction::Unsubscribe {
-            if self.wait_for_rollback(handle, tab, callback_id, action)
-                || self.wait_for_base(handle, tab, callback_id, action)
-            {
+        if read.action != ReadAction::Unsubscribe {
+            if self.docs[handle].doc.in_hard_rollback() {
+                // The server's answer may be older than the rollback and bring no snapshot. There is nothing to answer
+                // with before the rollback's own fetch is answered.
+                return self.answer_after_fetch(handle, read);
+            }
+            if self.wait_for_base(handle, read) {
                 return;
             }
             match self.bring_up_to_date(handle, tab) {
@@ -144,7 +130,7 @@ impl Host {
                 Err(error) => {
                     // Ops here do not apply: get the server's state, and answer then.
                     self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
-                    return self.answer_after_fetch(handle, tab, callback_id, action);
+                    return self.answer_after_fetch(handle, read);
                 }
             }
         }
@@ -154,64 +140,28 @@ impl Host {
         } else {
             None
         };
-        let result = Some(Answer::Read { snapshot, version });
-        self.tell(
+        self.answer(
             tab,
-            ToTab::Callback {
-                callback_id,
-                error: None,
-                result,
-            },
+            read.callback_id,
+            Some(Answer::Read { snapshot, version }),
         );
         self.place_presences(handle, tab);
     }
 
-    /// An answer of the server may be older than a hard rollback: it brings no snapshot, and there is
-    /// nothing here to answer with before the rollback's own fetch is answered.
-    fn wait_for_rollback(
-        &mut self,
-        handle: DocHandle,
-        tab: &TabId,
-        callback_id: CallbackId,
-        action: ReadAction,
-    ) -> bool {
-        if !self.docs[handle].doc.in_hard_rollback() {
-            return false;
-        }
-        self.answer_after_fetch(handle, tab, callback_id, action);
-        true
-    }
-
     /// Answers a read with what the server says next.
-    fn answer_after_fetch(
-        &mut self,
-        handle: DocHandle,
-        tab: &TabId,
-        callback_id: CallbackId,
-        action: ReadAction,
-    ) {
-        let token = self.token(Waiting::Read {
-            tab: tab.clone(),
-            callback_id,
-            action,
-        });
+    fn answer_after_fetch(&mut self, handle: DocHandle, read: &PendingRead) {
+        let token = self.callers.add(Caller::Read(read.clone()));
         self.with_doc(handle, |doc, up| doc.fetch(up, Some(token)));
     }
 
-    /// A tab without a state needs data that the host does not have: an application brought this
-    /// document, and its data may hold what was never committed.
-    fn wait_for_base(
-        &mut self,
-        handle: DocHandle,
-        tab: &TabId,
-        callback_id: CallbackId,
-        action: ReadAction,
-    ) -> bool {
+    /// A tab without a state needs data that the host does not have: an application brought this document, and its data
+    /// may hold what was never committed. Says whether the read waits for the data.
+    fn wait_for_base(&mut self, handle: DocHandle, read: &PendingRead) -> bool {
         let host_doc = &mut self.docs[handle];
-        if host_doc.hub.has_state(tab) || host_doc.state.missing().is_none() {
+        if host_doc.hub.has_state(&read.tab) || host_doc.state.missing().is_none() {
             return false;
         }
-        host_doc.parked.push((tab.clone(), callback_id, action));
+        host_doc.parked.push(read.clone());
         self.want_base(handle);
         true
     }

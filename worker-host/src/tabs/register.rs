@@ -6,7 +6,6 @@ use broker::message::{PROTOCOL, Resumed, ToTab};
 use proxy_doc::TabId;
 
 use crate::host::Host;
-use crate::host::Tab;
 
 impl Host {
     pub(crate) fn register(
@@ -16,20 +15,16 @@ impl Host {
         resume: Vec<Resumed>,
         machine: Option<u32>,
     ) {
-        let may_live = self.tabs.contains_key(tab) || self.expected.contains(tab);
+        let may_live = self.tabs.is_registered(tab) || self.tabs.expects(tab);
         let remembered = may_live && self.store.is_some();
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
-        self.away.remove(tab);
         // A host serves its own protocol and the one before.
         if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
-            self.tabs.insert(tab.clone(), Tab::default());
-            self.tell(tab, ToTab::Incompatible { protocol: PROTOCOL });
-            self.tabs.remove(tab);
-            return;
+            let output = self.to_tab(tab, ToTab::Incompatible { protocol: PROTOCOL });
+            return self.say(output);
         }
-        self.tabs.insert(tab.clone(), Tab::default());
-        self.met_tabs = true;
+        self.tabs.register(tab);
         if let Some(store) = &mut self.store {
             store.add_tab(tab);
         }
@@ -55,7 +50,6 @@ impl Host {
             self.close();
         } else {
             self.leave(tab);
-            self.away.insert(tab.clone());
         }
     }
 }

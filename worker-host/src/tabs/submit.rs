@@ -6,13 +6,10 @@
 
 use broker::message::{DocEvent, SubmitOp};
 use durable_store::Retention;
-use durable_store::record::Entry;
-use proxy_doc::{
-    Change, DocHandle, DocKey, Error, Naming, OpKind, Submission, TabId, codes, resolve,
-};
+use durable_store::record::{Author, Entry};
+use proxy_doc::{Change, DocHandle, DocKey, Error, Naming, OpKind, TabId, codes, resolve};
 
 use crate::host::Host;
-use crate::host::Waiting;
 
 impl Host {
     /// Takes an op of a tab, unless there is a `refusal`.
@@ -50,14 +47,10 @@ impl Host {
 
     fn submit_admitted(&mut self, handle: DocHandle, tab: &TabId, op: SubmitOp, kind: OpKind) {
         let seq = op.seq;
-        let token = self.token(Waiting::Op {
+        let submission = self.callers.add_op(Author {
             tab: tab.clone(),
             seq,
         });
-        let submission = Submission {
-            token,
-            callback: true,
-        };
         let logged = self.store.as_ref().map(|_| kind.clone());
         let ty = self.docs[handle].doc.ty().cloned();
         let naming = op.earlier.map_or(Naming::New, Naming::Earlier);
