@@ -12,8 +12,7 @@ mod query;
 mod storage;
 
 use proxy_doc::{
-    DocKey, Entries, Error, Json, ReadJson, Revision, Snapshot, Version, WriteJson, read_json,
-    wire, write_json,
+    DocKey, Entries, Error, Json, ReadJson, Revision, Snapshot, Version, WriteJson, read_json, wire,
 };
 
 pub use connection::{ConnectionEvent, ConnectionState, State, Status};
@@ -26,6 +25,9 @@ pub use storage::{DeadLetter, Resumed, StorageEvent, StorageState, StoredDoc};
 
 /// The version of the protocol between tab and host. A host serves its own version and the one before.
 pub const PROTOCOL: u32 = 1;
+
+/// Bytes that most messages need at most: a text that begins with so many is not moved while it grows.
+const USUAL_LENGTH: usize = 256;
 
 /// Ties an answer to its request. Unique within the tab; each request is answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -308,7 +310,9 @@ wire!(enum Answer {
 
 /// Writes a message as JSON.
 pub fn encode<T: WriteJson + ?Sized>(message: &T) -> String {
-    write_json(message)
+    let mut text = String::with_capacity(USUAL_LENGTH);
+    message.write(&mut text);
+    text
 }
 
 /// Reads a message from JSON.

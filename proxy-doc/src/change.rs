@@ -52,28 +52,41 @@ impl Change {
     ///
     /// # Errors
     /// `ERR_DOC_TYPE_NOT_RECOGNIZED` names a type that is not registered here; the errors of [`OtType::parse`].
-    pub fn read(self, ty: Option<&OtType>, types: &dyn Types) -> Result<OpKind, Error> {
-        if let Some(op) = self.op {
-            let named = match (&self.ty, ty) {
-                (Some(uri), ty) if ty.is_none_or(|ty| ty.uri() != uri) => {
-                    Some(resolve(types, uri)?)
-                }
-                _ => None,
-            };
-            let edit = match named.as_ref().or(ty) {
-                Some(ty) => ty.parse(&op)?,
-                None => Edit::Foreign(op),
+    pub fn read(&self, ty: Option<&OtType>, types: &dyn Types) -> Result<OpKind, Error> {
+        if let Some(op) = &self.op {
+            let edit = match self.edit_type(ty, types)? {
+                Some(ty) => ty.parse(op)?,
+                None => Edit::Foreign(op.clone()),
             };
             return Ok(OpKind::Edit(edit));
         }
-        Ok(match (self.create, self.del) {
+        Ok(match (&self.create, self.del) {
             (Some(create), _) => OpKind::Create {
-                type_name: create.ty,
-                data: CreateData::Text(create.data),
+                type_name: create.ty.clone(),
+                data: CreateData::Text(create.data.clone()),
             },
             (None, true) => OpKind::Del,
             (None, false) => OpKind::Noop,
         })
+    }
+
+    /// The type of the edit: the one that it names, otherwise `ty`, the document's. `None` also where this is no edit.
+    /// The registry is asked only for a type that is not the document's: it may be on the other side of a border.
+    ///
+    /// # Errors
+    /// `ERR_DOC_TYPE_NOT_RECOGNIZED`.
+    pub fn edit_type(
+        &self,
+        ty: Option<&OtType>,
+        types: &dyn Types,
+    ) -> Result<Option<OtType>, Error> {
+        if self.op.is_none() {
+            return Ok(None);
+        }
+        match &self.ty {
+            Some(uri) if ty.is_none_or(|ty| ty.uri() != uri) => resolve(types, uri).map(Some),
+            Some(_) | None => Ok(ty.cloned()),
+        }
     }
 }
 

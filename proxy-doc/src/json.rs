@@ -272,21 +272,26 @@ impl WriteJson for str {
         const HEX: [char; 16] = [
             '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
         ];
+        let is_escaped = |byte| matches!(byte, b'"' | b'\\' | 0..0x20);
         out.push('"');
-        for c in self.chars() {
-            match c {
-                '"' | '\\' => out.extend(['\\', c]),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\u{0}'..'\u{20}' => {
-                    let code = u32::from(c) as usize;
+        let mut rest = self;
+        // Names, ids and most texts need no escape: they are copied in one go.
+        while let Some(at) = rest.bytes().position(is_escaped) {
+            out.push_str(&rest[..at]);
+            let code = rest.as_bytes()[at];
+            match code {
+                b'"' | b'\\' => out.extend(['\\', char::from(code)]),
+                b'\n' => out.push_str("\\n"),
+                b'\r' => out.push_str("\\r"),
+                b'\t' => out.push_str("\\t"),
+                _ => {
                     out.push_str("\\u00");
-                    out.extend([HEX[code >> 4], HEX[code & 15]]);
+                    out.extend([HEX[usize::from(code >> 4)], HEX[usize::from(code & 15)]]);
                 }
-                _ => out.push(c),
             }
+            rest = &rest[at + 1..];
         }
+        out.push_str(rest);
         out.push('"');
     }
 }

@@ -48,11 +48,9 @@ impl Doc {
             return Err(Error::new(codes::ERR_DOC_DOES_NOT_EXIST, message));
         };
         // ShareDB applies remote ops of the default type one component at a time.
-        let one_by_one = self.edge == Edge::Tab
-            && source == Source::Remote
-            && ty.uri() == up.types.default_uri();
+        let is_remote = self.edge == Edge::Tab && source == Source::Remote;
         match &edit {
-            Edit::Json0(op) if one_by_one && op.len() > 1 => {
+            Edit::Json0(op) if is_remote && op.len() > 1 && ty.uri() == up.types.default_uri() => {
                 let depth = self.apply_stack.get_or_insert_default().len();
                 up.push(Task::PopApplyStack(depth));
                 up.emit(Event::BatchEnd);

@@ -28,7 +28,7 @@ impl Host {
         let ty = host_doc.doc.ty().cloned();
         // The tabs' states contain what is pending here. An op that cannot be read, or meets a delete, is not given:
         // the tab then takes the whole state instead.
-        let read = change.clone().read(ty.as_ref(), &*self.types);
+        let read = change.read(ty.as_ref(), &*self.types);
         let Ok(kind) = read.and_then(|kind| host_doc.doc.over_pending(kind)) else {
             return;
         };

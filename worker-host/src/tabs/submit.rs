@@ -90,13 +90,13 @@ impl Host {
             );
             return Err(Error::new(codes::ERR_DOC_IN_HARD_ROLLBACK, message));
         }
-        let mut kind = op.change.clone().read(host_doc.doc.ty(), &*types)?;
+        let mut kind = op.change.read(host_doc.doc.ty(), &*types)?;
         if let OpKind::Create { type_name, .. } = &kind {
             resolve(&*types, type_name)?;
         }
         match op.revision {
             Some(base) => {
-                let ty = op.change.ty.as_deref().and_then(|uri| types.resolve(uri));
+                let ty = op.change.edit_type(host_doc.doc.ty(), &*types)?;
                 host_doc.hub.received(tab, base);
                 host_doc.hub.transform(tab, base, &mut kind, ty.as_ref())?;
             }
