@@ -5,47 +5,36 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use broker::message::{CallbackId, PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
+use broker::message::{PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Error, Event, Json, Later, Map, Seq, Set, Stack, Task, Thrown, Token,
     Types, Upstream, codes, next_count,
 };
 
+use crate::requests::Requests;
+use crate::session::Session;
 use crate::store_mirror::{self, StoreMirror};
-use crate::{ProxyDoc, TabEvent, presence};
+use crate::{ProxyDoc, Request, TabEvent, presence};
 
-/// Bytes of JSON above which ops do not compose any more; the host's limit.
+/// Bytes of JSON above which ops are not composed, unless the application chose: the host's limit.
 const MAX_OP_SIZE: usize = 512 * 1024;
 
-/// What an answer of the host is for.
-#[derive(Debug)]
-pub(crate) enum Asked {
-    /// And the life of the state that the document had then.
-    Read(DocHandle, ReadAction, u32),
-    /// And the life of the state that the snapshot became.
-    Ingest(DocHandle, u32),
-    /// How far the server is, see `version.rs`.
-    Version(DocHandle),
-    Status(Token),
-    Snapshot(Token),
-    Presence(presence::PresenceAsked),
-    Stored(Token, store_mirror::Question),
-}
-
-/// A task of the connection between tasks of documents.
+/// A task of the connection, in its place between tasks of documents.
 #[derive(Debug)]
 pub(crate) enum OwnerTask {
+    /// Send the collected reads.
     EndBulk,
-    /// Leave the host.
-    Close {
-        at_once: bool,
-    },
+    /// Leave the host, after the ops that were submitted before.
+    Close { at_once: bool },
+    /// Tell the driver of a new state.
     Announce(State, Option<Json>),
+    /// Take the document that a query or the store brought.
     Adopt(Box<QueryDoc>),
     /// Resubscribe presence channels.
     Presences,
-    /// A document may have come where its presence can be sent or shown.
+    /// Send and show presence of the document, where its state now allows it.
     SettlePresence(DocHandle),
+    /// Give the driver an event.
     Emit(Box<TabEvent>),
 }
 
@@ -54,36 +43,26 @@ pub struct ProxyConnection {
     pub(crate) types: Rc<dyn Types>,
     pub(crate) state: State,
     pub(crate) id: Option<String>,
+    /// The number of the host's socket binding that the state is of. States of older bindings are ignored.
     pub(crate) generation: u64,
-    pub(crate) epoch: Option<u64>,
-    /// The history that the revisions here belong to.
-    pub(crate) line: Option<u64>,
-    /// The host has named its line since this tab registered. Until then nothing new is asked of it: it
-    /// belongs to the line that comes.
-    pub(crate) welcomed: bool,
+    pub(crate) session: Session,
     pub(crate) store: StoreMirror,
+    /// The tab has left its host: nothing is sent to it any more.
     pub(crate) left: bool,
-    /// It had left the host, which forgot what this tab shows, and comes again.
+    /// The tab had left its host, which forgot the tab's presence, and registers again.
     pub(crate) returns: bool,
     pub(crate) max_op_size: usize,
-    /// How many machines of this tab have crashed.
-    pub(crate) machine: u32,
-    /// The history that the last of those belonged to.
-    pub(crate) line_before: Option<u64>,
     pub(crate) next_seq: Seq,
     pub(crate) docs: Map<DocHandle, ProxyDoc>,
     pub(crate) by_key: BTreeMap<DocKey, DocHandle>,
     pub(crate) next_handle: u32,
-    pub(crate) asked: Map<CallbackId, Asked>,
-    pub(crate) next_callback: u64,
+    pub(crate) requests: Requests,
     pub(crate) queries: Set<u64>,
     pub(crate) presences: presence::Presences,
     pub(crate) bulk: Option<Vec<Read>>,
     pub(crate) stack: Stack,
     pub(crate) owner_tasks: Map<u32, OwnerTask>,
     pub(crate) next_owner_task: u32,
-    pub(crate) received: u64,
-    pub(crate) confirmed: u64,
 }
 
 impl ProxyConnection {
@@ -94,49 +73,42 @@ impl ProxyConnection {
             state,
             id: None,
             generation: 1,
-            epoch: None,
-            line: None,
-            welcomed: false,
+            session: Session::default(),
             store: StoreMirror::default(),
             left: false,
             returns: false,
             max_op_size: MAX_OP_SIZE,
-            machine: 0,
-            line_before: None,
             next_seq: Seq(1),
             docs: Map::new(),
             by_key: BTreeMap::new(),
             next_handle: 0,
-            asked: Map::new(),
-            next_callback: 1,
+            requests: Requests::new(1),
             queries: Set::new(),
             presences: presence::Presences::default(),
             bulk: None,
             stack: Stack::default(),
             owner_tasks: Map::new(),
             next_owner_task: 0,
-            received: 0,
-            confirmed: 0,
         }
     }
 
-    /// Ops do not compose into one of more than so many bytes of JSON.
+    /// Sets the bytes of JSON above which ops are not composed.
     pub fn limit_ops(&mut self, max_op_size: usize) {
         self.max_op_size = max_op_size;
     }
 
     // ---- Running ----
 
-    /// How much is still to do; the `mark` for [`ProxyConnection::poll`] after the next call.
+    /// The number of tasks on the stack: the `mark` for [`ProxyConnection::poll`] after the next call.
     pub fn depth(&self) -> usize {
         self.stack.depth()
     }
 
-    /// The next thing to do, down to `mark`.
+    /// The next event, from the tasks above `mark`.
     pub fn poll(&mut self, mark: usize) -> Option<TabEvent> {
         loop {
             let Some((handle, task)) = self.stack.pop(mark) else {
-                if self.ask_waiting() {
+                if self.send_held_request() {
                     continue;
                 }
                 return None;
@@ -151,8 +123,8 @@ impl ProxyConnection {
         }
     }
 
-    /// What the last polled event ran threw `error`. Says whether a document's `try` caught it
-    /// (ShareDB rolls that document back hard); if not, the driver throws it on.
+    /// User code threw `error` in the last polled event. Returns whether a document's `try` caught it, which then rolls
+    /// back hard as in ShareDB; otherwise the driver throws it on.
     pub fn threw(&mut self, mark: usize, error: Error) -> bool {
         match self.stack.unwind(mark) {
             Thrown::Uncaught => false,
@@ -174,7 +146,7 @@ impl ProxyConnection {
             Event::SendSubscribe => self.send_read(handle, ReadAction::Subscribe),
             Event::SendUnsubscribe => self.send_read(handle, ReadAction::Unsubscribe),
             Event::Later(Later::Unsubscribed) => {
-                // The host stops sending what it may have from other tabs; nobody waits for its answer.
+                // The host stops sending other tabs' ops. Nothing waits for its answer.
                 self.push_event(TabEvent::Doc(handle, event));
                 self.send_read(handle, ReadAction::Unsubscribe)
             }
@@ -227,7 +199,7 @@ impl ProxyConnection {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
         let connected = self.connected();
-        let heard = self.welcomed;
+        let welcomed = self.session.is_welcomed();
         let ProxyDoc {
             doc,
             unplaced,
@@ -237,10 +209,11 @@ impl ProxyConnection {
         } = self.docs.get_mut(&handle)?;
         let mut up = Upstream {
             me: handle,
-            // What the host holds can be opened offline, too.
-            can_read: heard && (connected || (doc.version().is_none() && !self.left)),
-            // A tab that had no word of a host could not say to the next one which host may have its ops.
-            can_write: heard && !self.left && !*unplaced,
+            // A document that the host holds can be opened offline, too.
+            can_read: welcomed && (connected || (doc.version().is_none() && !self.left)),
+            // Before the welcome the tab knows no line, and could not tell a later host which one its ops were sent
+            // for.
+            can_write: welcomed && !self.left && !*unplaced,
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
             names_ops: false,
@@ -249,7 +222,9 @@ impl ProxyConnection {
             stack: &mut self.stack,
         };
         let result = action(doc, &mut up);
-        *line = line.or(self.line).filter(|_| doc.version().is_some());
+        *line = line
+            .or(self.session.line)
+            .filter(|_| doc.version().is_some());
         let oldest = doc.unfinished().next().filter(|op| op.sent && connected);
         let now = oldest.and_then(|op| op.id.seq);
         if std::mem::replace(on_its_way, now) != now
@@ -276,35 +251,35 @@ impl ProxyConnection {
         self.id.as_deref()
     }
 
-    /// The first message to a host. To another one than before it says what this tab holds.
+    /// Sends the first message to a host. To another host than before it names the documents of this tab.
     pub fn register(&mut self) {
-        // Where everything is being deleted there is nothing to go on with.
+        // While the store is being wiped nothing is resumed.
         self.left &= self.is_wiping();
-        self.welcomed = false;
-        let resume = if (self.epoch.is_some() || self.machine > 0) && !self.left {
+        self.session.register();
+        let resume = if self.session.is_resumed() && !self.left {
             let docs = self.docs.values();
-            docs.filter_map(|doc| doc.resumed(self.line)).collect()
+            docs.filter_map(|doc| doc.resumed(self.session.line))
+                .collect()
         } else {
             Vec::new()
         };
         self.tell_host(&ToHost::Register {
             protocol: PROTOCOL,
             resume,
-            machine: Some(self.machine),
+            machine: Some(self.session.machine()),
         });
     }
 
-    /// The host died, and nobody knows how far it came. The connection goes on with the next host,
-    /// which the driver has reached and [`ProxyConnection::register`]ed at: it says which ops it has
-    /// and how they ended, and gets the others again. Where it does not know the history that this tab
-    /// stands on, the documents load anew, and callbacks of ops without an end get `ERR_HOST_LOST`, since
-    /// to send such an op again might double it. Queries are the driver's to create again.
+    /// The host died. The connection goes on with the next host, at which the driver has called
+    /// [`ProxyConnection::register`]: that host tells which ops it has and their outcome, and is sent the others again.
+    /// Where it does not continue the tab's line, the documents are loaded again, and callbacks of ops without an
+    /// outcome get `ERR_HOST_LOST`, since a resend might commit such an op twice. The driver creates queries again.
     pub fn host_lost(&mut self) {
         self.change_host(State::Disconnected);
     }
 
-    /// The application closed the connection and opens it again: the driver has reached a host, and
-    /// [`ProxyConnection::register`]ed at it. Otherwise as [`ProxyConnection::host_lost`].
+    /// The application opens the connection again that it closed. The driver has called [`ProxyConnection::register`]
+    /// at a host. Otherwise as [`ProxyConnection::host_lost`].
     pub fn reconnect(&mut self) {
         self.returns = true;
         self.change_host(State::Connecting);
@@ -312,15 +287,13 @@ impl ProxyConnection {
 
     fn change_host(&mut self, state: State) {
         self.generation = 0;
-        // What was asked of presence is announced to the next host, with the values; of the store, asked again.
-        for (callback_id, asked) in std::mem::take(&mut self.asked) {
-            match asked {
-                Asked::Presence(_) | Asked::Stored(..) => {
-                    self.asked.insert(callback_id, asked);
-                }
-                Asked::Status(token) => self.ask_status(token),
-                // Documents and applications ask again.
-                Asked::Read(..) | Asked::Ingest(..) | Asked::Version(_) | Asked::Snapshot(_) => {}
+        // Presence is announced to the next host with its values, and the store's requests are sent again. Documents
+        // and applications repeat their own.
+        let is_repeated =
+            |request: &Request| matches!(request, Request::Presence(_) | Request::Store(..));
+        for request in self.requests.end_where(|request| !is_repeated(request)) {
+            if let Request::Status(token) = request {
+                self.ask_status(token);
             }
         }
         self.forget_asked_versions();
@@ -335,7 +308,7 @@ impl ProxyConnection {
             let Some(known) = self.docs.get_mut(&handle) else {
                 continue;
             };
-            // An application's snapshot that the host had not placed yet is placed nowhere.
+            // The next host knows nothing of an ingested snapshot that this one had not placed.
             let unplaced = std::mem::take(&mut known.unplaced);
             if unplaced {
                 known.learn_version(None);
@@ -353,14 +326,14 @@ impl ProxyConnection {
 
     /// Closes the connection.
     ///
-    /// `at_once`: the host is elsewhere, so the state changes before the call returns, as it does
-    /// with a socket that reports synchronously. Otherwise the socket's own report changes it.
-    /// `leave`: the host has other tabs, and this one is no longer one of them.
+    /// `at_once`: the host is outside this page, so the state changes before the call returns, as with a socket that
+    /// reports synchronously. Otherwise the socket's own report changes it. `leave`: the host goes on for other tabs,
+    /// without this one.
     pub fn close(&mut self, at_once: bool, leave: bool) {
         if !leave || self.left {
             return self.close_now(at_once, leave);
         }
-        // A host that has other tabs goes on: what was submitted before is for it.
+        // The host goes on for other tabs, and can still take the ops that were submitted before.
         self.push_owner(OwnerTask::Close { at_once });
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
         for handle in handles {
@@ -383,7 +356,7 @@ impl ProxyConnection {
         self.tell_host(&ToHost::Close { generation });
     }
 
-    /// The application bound another socket, in `state`, and the host is elsewhere.
+    /// The application bound another socket, in `state`, to a host outside this page.
     pub fn rebind(&mut self, state: State) {
         self.generation = next_count(self.generation);
         self.left = false;
@@ -403,12 +376,12 @@ impl ProxyConnection {
         Ok(())
     }
 
-    /// Asks the host what it has.
+    /// Asks for the host's status; the answer is [`TabEvent::Status`].
     pub fn ask_status(&mut self, token: Token) {
         if self.left {
             return self.push_event(TabEvent::Stored(token, Err(store_mirror::closed())));
         }
-        let callback_id = self.ask(Asked::Status(token));
+        let callback_id = self.requests.open(Request::Status(token));
         self.tell_host(&ToHost::Status { callback_id });
     }
 
@@ -429,13 +402,6 @@ impl ProxyConnection {
 
     pub(crate) fn tell_host(&mut self, message: &ToHost) {
         self.push_event(TabEvent::ToHost(encode(message)));
-    }
-
-    pub(crate) fn ask(&mut self, asked: Asked) -> CallbackId {
-        let callback_id = CallbackId(self.next_callback);
-        self.next_callback += 1;
-        self.asked.insert(callback_id, asked);
-        callback_id
     }
 
     pub(crate) fn set_state(&mut self, state: State, reason: Option<Json>) {

@@ -10,32 +10,32 @@ use proxy_doc::{
     Version, codes,
 };
 
-use crate::{Asked, ProxyConnection, TabEvent};
+use crate::{ProxyConnection, Request, TabEvent};
 
 /// A document of a tab.
 #[derive(Debug)]
 pub(crate) struct ProxyDoc {
     pub(crate) doc: Doc,
-    /// The server's version; `doc` counts the host's revisions.
+    /// The server's version. (The version of `doc` is the host's revision.)
     pub(crate) version: Option<Version>,
-    /// What the application assigned to `doc.version` instead; never the same.
+    /// The version that the application assigned to `doc.version`; never equal to `version`.
     pub(crate) assigned: Option<Version>,
-    /// The host was asked because of that.
+    /// The host was asked for the server's version because of `assigned`, and has not answered.
     pub(crate) asks_version: bool,
-    /// An application's snapshot is loaded, and the host has not said which revision it is.
+    /// The state is an ingested snapshot, and the host has not answered which revision it is.
     pub(crate) unplaced: bool,
-    /// It could not be placed, and the host's state is asked for instead.
+    /// The ingested snapshot is not the host's state, which is being fetched in its place.
     pub(crate) replaced: bool,
-    /// The history that the state belongs to.
+    /// The line that the state belongs to.
     pub(crate) line: Option<u64>,
-    /// The last op that was sent, and the history that it was sent for.
+    /// The last op that was sent, and the line that it was sent for. A resend names the same line.
     pub(crate) sent: Option<(Seq, u64)>,
-    /// The op on its way to the server: the oldest one, while there is a connection.
+    /// The op that is on its way to the server: the oldest one, while connected. See [`TabEvent::Sent`].
     pub(crate) on_its_way: Option<Seq>,
 }
 
 impl ProxyConnection {
-    /// The document, made where it is not known yet.
+    /// The handle of a document, which is made where the tab has none.
     pub fn get(&mut self, key: DocKey) -> DocHandle {
         if let Some(handle) = self.by_key.get(&key) {
             return *handle;
@@ -61,8 +61,8 @@ impl ProxyConnection {
         handle
     }
 
-    /// The application took the document out of its connection. What is pending is sent, as far as it can be
-    /// now, and its callbacks get `ERR_DOC_NOT_IN_CONNECTION`.
+    /// The application took the document out of its connection. Pending ops are sent, as far as they can be now, and
+    /// their callbacks get `ERR_DOC_NOT_IN_CONNECTION`.
     pub fn abandon(&mut self, handle: DocHandle) {
         let message = "The document was removed from connection.collections before its ops were acknowledged: \
             whether they are committed is not known. Wait for doc.whenNothingPending before";
@@ -73,7 +73,7 @@ impl ProxyConnection {
         });
     }
 
-    /// Forgets the document.
+    /// Forgets the document, here and at the host.
     pub fn destroy(&mut self, handle: DocHandle) {
         let presences = self.last_presences(handle);
         if let Some(gone) = self.docs.remove(&handle) {
@@ -84,12 +84,12 @@ impl ProxyConnection {
         }
     }
 
-    /// The machine of a document, to read from.
+    /// The machine of a document.
     pub fn doc(&self, handle: DocHandle) -> Option<&Doc> {
         self.docs.get(&handle).map(|doc| &doc.doc)
     }
 
-    /// The machine of a document, to set what an application may set.
+    /// The machine of a document, to set the properties that an application may set.
     pub fn doc_mut(&mut self, handle: DocHandle) -> Option<&mut Doc> {
         self.docs.get_mut(&handle).map(|doc| &mut doc.doc)
     }
@@ -105,7 +105,7 @@ impl ProxyConnection {
         self.with_doc(handle, |doc, up| doc.submit_op(up, op, source, submission));
     }
 
-    /// `doc.pendingOps.push`: an op that the application kept, and its data holds already.
+    /// `doc.pendingOps.push`: an op that the application kept over a restart, and that its data contains already.
     ///
     /// # Errors
     /// The errors of [`Change::read`].
@@ -174,12 +174,12 @@ impl ProxyConnection {
         self.with_doc(handle, |doc, up| doc.resume(up));
     }
 
-    /// A hard rollback on demand.
+    /// Rolls the document back hard, with `error`.
     pub fn hard_rollback(&mut self, handle: DocHandle, error: Error) {
         self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
     }
 
-    /// The next tick of [`Later::Unsubscribed`].
+    /// The next tick after [`Later::Unsubscribed`](proxy_doc::Later::Unsubscribed).
     pub fn finish_unsubscribe(&mut self, handle: DocHandle) {
         self.with_doc(handle, |doc, up| {
             if doc.asks(false) {
@@ -188,7 +188,7 @@ impl ProxyConnection {
         });
     }
 
-    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked where it belongs.
+    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked which revision the snapshot is.
     pub fn ingest_snapshot(
         &mut self,
         handle: DocHandle,
@@ -203,7 +203,7 @@ impl ProxyConnection {
             known.doc.ty().is_some() || known.doc.has_write_pending(),
         );
         if version.is_none() || has_state {
-            // Refused, or a reason to fetch: the machine decides by versions of the server.
+            // The snapshot is refused, or leads to a fetch: the machine decides by the server's versions.
             return self.ingest_over_state(handle, snapshot, callback);
         }
         if known.version > version {
@@ -211,7 +211,7 @@ impl ProxyConnection {
             return;
         }
         let life = known.doc.life();
-        let callback_id = self.ask(Asked::Ingest(handle, life));
+        let callback_id = self.requests.open(Request::Ingest { doc: handle, life });
         let DocKey { collection, id } = self.docs[&handle].doc.key().clone();
         let message = ToHost::IngestSnapshot {
             collection,
@@ -259,7 +259,7 @@ impl ProxyConnection {
         let doc = &known.doc;
         let op = doc.inflight()?;
         let seq = op.id.seq?;
-        // It is sent again for what it was sent for: the host before may have taken it for that.
+        // A resend is for the line of the first send: the host before may have accepted the op for that line.
         let before = known.sent.filter(|(sent, _)| *sent == seq);
         if before.is_none() && self.waits_for_version(handle) {
             return None;
@@ -267,7 +267,7 @@ impl ProxyConnection {
         let known = self.docs.get_mut(&handle)?;
         let doc = &known.doc;
         let op = doc.inflight()?;
-        let line = before.map_or(self.line, |(_, line)| Some(line));
+        let line = before.map_or(self.session.line, |(_, line)| Some(line));
         known.sent = line.map(|line| (seq, line));
         let DocKey { collection, id } = doc.key().clone();
         let message = ToHost::SubmitOp(SubmitOp {
@@ -288,16 +288,21 @@ impl ProxyConnection {
 
     pub(crate) fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
         let life = self.docs.get(&handle)?.doc.life();
-        self.send_read_as(handle, action, Asked::Read(handle, action, life))
+        let request = Request::Read {
+            doc: handle,
+            action,
+            life,
+        };
+        self.send_read_as(handle, action, request)
     }
 
     pub(crate) fn send_read_as(
         &mut self,
         handle: DocHandle,
         action: ReadAction,
-        asked: Asked,
+        request: Request,
     ) -> Option<TabEvent> {
-        let callback_id = self.ask(asked);
+        let callback_id = self.requests.open(request);
         let known = self.docs.get(&handle)?;
         let doc = &known.doc;
         let DocKey { collection, id } = doc.key().clone();
@@ -324,7 +329,7 @@ impl ProxyConnection {
 }
 
 impl ProxyDoc {
-    /// What another host has to know of it, if anything. `line`: the connection's.
+    /// The document as a takeover needs it; `None` where there is nothing to resume. `line`: the connection's.
     pub(crate) fn resumed(&self, line: Option<u64>) -> Option<Resumed> {
         let doc = &self.doc;
         let inflight = doc.inflight().and_then(|op| op.id.seq);
@@ -333,7 +338,7 @@ impl ProxyDoc {
         if self.unplaced || (doc.version().is_none() && !waits) {
             return None;
         }
-        // Ops of a machine that crashed belong to no state of this one.
+        // Ops of a machine that crashed belong to no state of this machine.
         let line = line.filter(|_| inflight.is_none());
         Some(Resumed {
             key: doc.key().clone(),

@@ -15,32 +15,35 @@ mod presence;
 mod queries;
 mod received;
 mod recover;
+mod requests;
+mod session;
 mod store_mirror;
 mod version;
 
 use broker::message::{State, Status, StorageEvent};
 use proxy_doc::{DocHandle, DocKey, Error, Event, Json, Seq, Token};
 
-use connection::{Asked, OwnerTask};
+use connection::OwnerTask;
 use documents::ProxyDoc;
+use requests::Request;
 
 pub use connection::ProxyConnection;
 pub use presence::TabPresenceEvent;
 pub use queries::TabQueryEvent;
 pub use recover::{Predecessors, Survivors};
 
-/// Something the driver has to do.
+/// An event for the driver, which carries it out before it polls the next one.
 #[derive(Debug)]
 pub enum TabEvent {
     /// Post this text to the host.
     ToHost(String),
-    /// Post this text to the host: the op with this number, made of these submissions.
+    /// Post this text to the host: an op, its number, and the submissions composed into it.
     SubmitOp(String, Seq, Vec<Token>),
-    /// Do this for a document.
+    /// Carry out the event of a document's machine.
     Doc(DocHandle, Event),
-    /// The document's oldest op of this number goes to the server now, perhaps not for the first time.
+    /// The document's oldest op, which has this number, is on its way to the server; perhaps it is a resend.
     Sent(DocHandle, Seq),
-    /// The connection changed its state: emit the state's own event, then `state`.
+    /// The connection's state changed: emit the event of that name, then `state`.
     State(State, Option<Json>),
     /// Emit `connection error`.
     ConnectionError(Json),
@@ -50,17 +53,17 @@ pub enum TabEvent {
     Pong,
     /// The answer to [`ProxyConnection::ask_status`].
     Status(Token, Status),
-    /// The host brought a document: the application's Doc for it has to be there before its events.
+    /// The host sent a document: make the application's Doc, to which the next events belong.
     OpenDoc(DocHandle, DocKey),
-    /// Something happened to a query.
+    /// An event of the query of this number.
     Query(u64, TabQueryEvent),
     /// The answer to [`ProxyConnection::fetch_snapshot`]: the server's message.
     Snapshot(Token, Result<Json, Error>),
-    /// Something happened on a presence channel.
+    /// An event of the presence channel of this name.
     Presence(String, TabPresenceEvent),
-    /// The answer to a call about the store, or that a call gets none.
+    /// The end of a call that needs the store or the host.
     Stored(Token, Result<(), Error>),
-    /// Something happened in the store.
+    /// An event of the store.
     Storage(StorageEvent),
     /// Write a warning to the log.
     Warn(String),

@@ -14,7 +14,7 @@ use proxy_doc::{
     Doc, DocHandle, DocKey, Error, Json, Map, OpKind, Revision, TabId, Token, codes, json,
 };
 
-use crate::{Asked, ProxyConnection, TabEvent};
+use crate::{ProxyConnection, Request, TabEvent};
 
 /// Something that happened on a channel.
 #[derive(Debug)]
@@ -102,9 +102,9 @@ struct Remote {
     tab: Option<TabId>,
 }
 
-/// What an answer of the host is for.
+/// A request about presence.
 #[derive(Debug)]
-pub(crate) enum PresenceAsked {
+pub(crate) enum PresenceRequest {
     Subscription {
         channel: String,
         subscribe: bool,
@@ -181,10 +181,12 @@ impl ProxyConnection {
         };
         let (subscribe, doc) = (channel.want_subscribe, channel.doc.clone());
         let channel = name.to_owned();
-        let callback_id = self.ask(Asked::Presence(PresenceAsked::Subscription {
-            channel: channel.clone(),
-            subscribe,
-        }));
+        let callback_id = self
+            .requests
+            .open(Request::Presence(PresenceRequest::Subscription {
+                channel: channel.clone(),
+                subscribe,
+            }));
         let request = PresenceSubscription {
             channel,
             doc,
@@ -218,16 +220,13 @@ impl ProxyConnection {
 
     /// A new host knows nothing: tells it what this tab shows, and what it wants to be shown.
     pub(crate) fn announce_presences(&mut self) {
-        for (callback_id, asked) in std::mem::take(&mut self.asked) {
-            let Asked::Presence(asked) = asked else {
-                self.asked.insert(callback_id, asked);
-                continue;
-            };
-            if let PresenceAsked::Value {
+        let is_presence = |request: &Request| matches!(request, Request::Presence(_));
+        for request in self.requests.end_where(is_presence) {
+            if let Request::Presence(PresenceRequest::Value {
                 channel,
                 id,
                 tokens,
-            } = asked
+            }) = request
                 && let Some(local) = self.local(&channel, &id)
             {
                 let value = local.value.clone();
@@ -396,11 +395,13 @@ impl ProxyConnection {
         }
         let submit = |(id, Pending { value, tokens }): (String, Pending)| {
             let channel = name.to_owned();
-            let callback_id = self.ask(Asked::Presence(PresenceAsked::Value {
-                channel: channel.clone(),
-                id: id.clone(),
-                tokens,
-            }));
+            let callback_id = self
+                .requests
+                .open(Request::Presence(PresenceRequest::Value {
+                    channel: channel.clone(),
+                    id: id.clone(),
+                    tokens,
+                }));
             ToHost::PresenceSubmit(PresenceSubmit {
                 channel,
                 doc: doc.clone(),
@@ -430,11 +431,11 @@ impl ProxyConnection {
     pub(crate) fn handle_presence_answer(
         &mut self,
         callback_id: CallbackId,
-        asked: PresenceAsked,
+        request: PresenceRequest,
         error: Option<Error>,
     ) {
-        match asked {
-            PresenceAsked::Value {
+        match request {
+            PresenceRequest::Value {
                 channel,
                 id,
                 tokens,
@@ -443,7 +444,7 @@ impl ProxyConnection {
                 let answer = TabPresenceEvent::Answer { id, tokens, error };
                 self.push_presence(&channel, vec![answer]);
             }
-            PresenceAsked::Subscription {
+            PresenceRequest::Subscription {
                 channel: name,
                 subscribe,
             } => {

@@ -7,7 +7,7 @@ use broker::message::{
 };
 use proxy_doc::{DocKey, Error, Json, Token};
 
-use crate::{Asked, OwnerTask, ProxyConnection, TabEvent};
+use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
 /// Something that happened to a query, its documents being there.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl ProxyConnection {
     /// Asks for a snapshot of the past; the answer is a [`TabEvent::Snapshot`]. Collection and id go
     /// to the server as they are.
     pub fn fetch_snapshot(&mut self, collection: Json, id: Json, at: SnapshotAt, token: Token) {
-        let callback_id = self.ask(Asked::Snapshot(token));
+        let callback_id = self.requests.open(Request::Snapshot(token));
         self.tell_host(&ToHost::FetchSnapshot(SnapshotRequest {
             collection,
             id,

@@ -1,7 +1,7 @@
-//! The messages of the host, and what each changes in the tab.
+//! The host's messages, and the changes that follow from each.
 //!
-//! What it refuses to do: trust that a message is for the state that is here. A document that was given up counts its
-//! lives, and a machine that crashed its successors.
+//! What it refuses to do: apply a message to a state that it is not for. Answers and snapshots name the life of the
+//! document, ops the revision.
 
 use std::rc::Rc;
 
@@ -14,13 +14,10 @@ use proxy_doc::{
     Version, codes,
 };
 
-use crate::{Asked, OwnerTask, ProxyConnection, TabEvent};
-
-/// Messages after which the tab confirms what it received, so that the host can forget.
-const CONFIRM_EVERY: u64 = 64;
+use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
 impl ProxyConnection {
-    /// One message of the host.
+    /// Handles one message of the host.
     pub fn handle_message(&mut self, text: &str) {
         match decode::<Envelope>(text) {
             Ok(envelope) => self.handle_envelope(envelope),
@@ -29,30 +26,20 @@ impl ProxyConnection {
     }
 
     fn handle_envelope(&mut self, envelope: Envelope) {
-        if self.is_for_predecessor(&envelope.message) {
+        if self.session.is_for_predecessor(&envelope.message) {
             return;
         }
         if matches!(envelope.message, ToTab::Welcome { .. }) {
-            self.welcomed = true;
-            let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
-            for handle in handles {
-                self.stack.push(handle, Task::Flush);
-                if self.docs[&handle].doc.version().is_none() {
-                    self.stack.push(handle, Task::ConnectionState);
-                }
-            }
-            let is_another = self.epoch.is_some_and(|epoch| epoch != envelope.epoch);
-            if std::mem::take(&mut self.returns) || is_another {
-                self.announce_presences();
-            }
-            self.epoch = Some(envelope.epoch);
-            (self.received, self.confirmed) = (0, 0);
-        } else if self.epoch.is_some_and(|epoch| epoch != envelope.epoch) {
+            self.handle_welcome(envelope.epoch);
+        } else if !self.session.is_with(envelope.epoch) {
             return self.push_event(TabEvent::Warn(
                 "Ignoring a message of another host life".to_owned(),
             ));
         }
-        self.count_received();
+        if let Some(count) = self.session.count_received() {
+            // Pushed before what the message does, so it is posted after that was processed.
+            self.tell_host(&ToHost::Received { count });
+        }
         self.presences.author = None;
         match envelope.message {
             ToTab::Welcome {
@@ -60,7 +47,7 @@ impl ProxyConnection {
                 storage,
                 ..
             } => {
-                self.line = Some(storage.line);
+                self.session.line = Some(storage.line);
                 self.handle_storage_event(StorageEvent::State(storage));
                 self.handle_connection_state(connection);
             }
@@ -88,29 +75,18 @@ impl ProxyConnection {
         }
     }
 
-    /// Whether the message was on its way to a machine of this tab that has crashed.
-    fn is_for_predecessor(&self, message: &ToTab) -> bool {
-        match message {
-            // A host of an older build does not say whom it means.
-            ToTab::Welcome { machine, .. } => machine.is_some_and(|of| of != self.machine),
-            ToTab::Incompatible { .. } => false,
-            ToTab::Storage(_)
-            | ToTab::Connection(_)
-            | ToTab::Callback { .. }
-            | ToTab::Query { .. }
-            | ToTab::Presence { .. }
-            | ToTab::Doc { .. } => self.machine > 0 && !self.welcomed,
+    /// The host has answered the registration: what waited for that can be sent.
+    fn handle_welcome(&mut self, epoch: u64) {
+        let is_another = self.session.welcome(epoch);
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        for handle in handles {
+            self.stack.push(handle, Task::Flush);
+            if self.docs[&handle].doc.version().is_none() {
+                self.stack.push(handle, Task::ConnectionState);
+            }
         }
-    }
-
-    fn count_received(&mut self) {
-        self.received += 1;
-        if self.received - self.confirmed >= CONFIRM_EVERY {
-            self.confirmed = self.received;
-            // Pushed before what the message does, so it is posted after that was processed.
-            self.tell_host(&ToHost::Received {
-                count: self.received,
-            });
+        if std::mem::take(&mut self.returns) || is_another {
+            self.announce_presences();
         }
     }
 
@@ -127,7 +103,7 @@ impl ProxyConnection {
     }
 
     fn handle_connection_state(&mut self, now: ConnectionState) {
-        if now.generation >= self.generation || self.epoch.is_none() {
+        if now.generation >= self.generation || self.session.is_first() {
             self.generation = now.generation;
             self.id = now.id.or(self.id.take());
             if !self.left {
@@ -153,21 +129,23 @@ impl ProxyConnection {
         error: Option<Error>,
         result: Option<Answer>,
     ) {
-        let asked = self.asked.remove(&callback_id);
-        if let Some(Asked::Stored(token, _)) = asked {
+        let Some(request) = self.requests.end(callback_id) else {
+            return;
+        };
+        if let Request::Store(token, _) = request {
             return self.handle_stored(token, error, result);
         }
         let answer = error.map_or(Ok(result), Err);
-        match asked {
-            Some(Asked::Read(handle, action, life)) => {
-                self.handle_read_answer(handle, action, life, answer);
+        match request {
+            Request::Read { doc, action, life } => {
+                self.handle_read_answer(doc, action, life, answer);
             }
-            Some(Asked::Ingest(handle, life)) => self.handle_ingested(handle, life, answer),
-            Some(Asked::Version(handle)) => self.handle_version_answer(handle, answer),
-            Some(Asked::Presence(asked)) => {
-                self.handle_presence_answer(callback_id, asked, answer.err());
+            Request::Ingest { doc, life } => self.handle_ingested(doc, life, answer),
+            Request::Version(doc) => self.handle_version_answer(doc, answer),
+            Request::Presence(request) => {
+                self.handle_presence_answer(callback_id, request, answer.err());
             }
-            Some(Asked::Snapshot(token)) => {
+            Request::Snapshot(token) => {
                 let snapshot = match answer {
                     Ok(Some(Answer::Snapshot(message))) => Ok(message),
                     Ok(_) => Err(Error::badly_formed("The host sent no snapshot")),
@@ -175,12 +153,12 @@ impl ProxyConnection {
                 };
                 self.push_event(TabEvent::Snapshot(token, snapshot));
             }
-            Some(Asked::Status(token)) => {
+            Request::Status(token) => {
                 if let Ok(Some(Answer::Status(status))) = answer {
                     self.push_event(TabEvent::Status(token, status));
                 }
             }
-            Some(Asked::Stored(..)) | None => {}
+            Request::Store(..) => {}
         }
     }
 
@@ -221,7 +199,7 @@ impl ProxyConnection {
                 if doc.asks(action == ReadAction::Subscribe) {
                     doc.handle_subscribe(up, answer);
                 } else {
-                    // The question was given up. The host believes the tab to have what it sent.
+                    // The request was given up, but the host believes that the tab has the state that it sent.
                     doc.ingest_snapshot(up, answer.ok().flatten(), None);
                 }
             }
@@ -229,15 +207,15 @@ impl ProxyConnection {
         self.take_version(handle, version);
     }
 
-    /// Whether the state was given up that the document had in this life.
+    /// Whether the document has given up the state of this life.
     fn is_past(&self, handle: DocHandle, life: u32) -> bool {
         let known = self.docs.get(&handle);
         known.is_some_and(|known| known.doc.life() != life)
     }
 
-    /// The answer was for a state that the tab has given up since, or for a loaded snapshot that the host's state is
-    /// to replace, and nothing has come in its place. Where no other fetch is on its way to bring that, the question
-    /// is asked anew: a fetch that waits for this answer has not been sent. Says whether it asked.
+    /// The answer is for a state that the tab has given up since, or for an ingested snapshot that the host's state is
+    /// to replace, and no other state has come. Where no other fetch is inflight that brings one, the request is sent
+    /// again: a fetch that waits for this answer has not been sent. Returns whether it was.
     fn ask_again(&mut self, handle: DocHandle, action: ReadAction) -> bool {
         let Some(known) = self.docs.get_mut(&handle) else {
             return false;
@@ -262,7 +240,7 @@ impl ProxyConnection {
         true
     }
 
-    /// The snapshot, if it is for the state that the tab has now.
+    /// The snapshot, if it is for the document's present life and the document has no unplaced state.
     pub(crate) fn usable(
         &self,
         handle: DocHandle,
@@ -310,7 +288,7 @@ impl ProxyConnection {
                 known.doc.place(Version(revision.0));
                 self.with_doc(handle, |doc, up| doc.flush(up));
             }
-            // The host has moved on. What was loaded is only good to look at: get the host's state.
+            // The host has another state. The ingested one can be shown, but nothing can be based on it.
             None => {
                 let message = "The ingested snapshot is not the host's state";
                 let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
@@ -325,7 +303,7 @@ impl ProxyConnection {
         if let Some(known) = self.docs.get_mut(&handle)
             && known.doc.version().is_some()
             && !known.unplaced
-            // A host that took over may not know yet what the one before was told.
+            // After a takeover the host may not know yet which version the host before was told.
             && version > known.version
         {
             known.learn_version(version);

@@ -12,9 +12,9 @@ use broker::message::{
 };
 use proxy_doc::{DocHandle, DocKey, Error, Token, Version, codes};
 
-use crate::{Asked, OwnerTask, ProxyConnection, TabEvent};
+use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
-/// The mirror of the store, and the requests that are held back.
+/// The mirror of the store, and the requests to it that are held back.
 #[derive(Debug)]
 pub(crate) struct StoreMirror {
     state: Option<StorageState>,
@@ -23,22 +23,22 @@ pub(crate) struct StoreMirror {
     inventory: Inventory,
     letters: Vec<DeadLetter>,
     watches: bool,
-    /// What is to be asked as soon as the host has certain ops, in order.
-    waiting: Vec<Waiting>,
+    /// Requests that wait until the host has accepted certain ops, oldest first.
+    held: Vec<HeldRequest>,
 }
 
-/// A question that waits.
+/// A request that waits for ops to be accepted.
 #[derive(Debug)]
-struct Waiting {
+struct HeldRequest {
     token: Token,
-    question: Question,
-    /// Documents with ops that the host has yet to accept.
+    request: StoreRequest,
+    /// Documents with ops that the host has not accepted.
     behind: Vec<DocKey>,
 }
 
-/// What was asked of the store.
+/// A request to the store.
 #[derive(Clone, Debug)]
-pub(crate) enum Question {
+pub(crate) enum StoreRequest {
     GetBulk {
         collection: String,
         ids: Vec<String>,
@@ -57,12 +57,12 @@ impl Default for StoreMirror {
             inventory: Inventory::default(),
             letters: Vec::new(),
             watches: false,
-            waiting: Vec::new(),
+            held: Vec::new(),
         }
     }
 }
 
-/// The documents of the store, by their place in a list.
+/// The documents of the store. A document keeps its index in `docs`, also when it was removed and comes again.
 #[derive(Debug, Default)]
 struct Inventory {
     places: BTreeMap<DocKey, DocHandle>,
@@ -94,37 +94,28 @@ impl Inventory {
 }
 
 impl ProxyConnection {
-    // ---- What is so ----
+    // ---- The mirror ----
 
-    /// What the host's store is; nothing before the host has said so.
+    /// The state of the host's store; `None` before the welcome.
     pub fn storage_state(&self) -> Option<&StorageState> {
         self.store.state.as_ref()
     }
 
-    /// How many documents wait to be written, as far as this tab knows.
+    /// The number of documents that wait to be written, as far as this tab knows.
     pub fn queue_size(&self) -> usize {
-        let asked = self.asked.values().filter_map(|asked| match asked {
-            Asked::Stored(_, question) => Some(question),
-            Asked::Read(..)
-            | Asked::Ingest(..)
-            | Asked::Version(_)
-            | Asked::Status(_)
-            | Asked::Snapshot(_)
-            | Asked::Presence(_) => None,
+        let open = self.requests.to_store().map(|(_, request)| request);
+        let held = self.store.held.iter().map(|held| &held.request);
+        let own = open.chain(held).flat_map(|request| match request {
+            StoreRequest::PutDocs(docs) => docs.as_slice(),
+            StoreRequest::GetBulk { .. } | StoreRequest::FlushWrites | StoreRequest::Wipe => &[],
         });
-        let waiting = self.store.waiting.iter();
-        let waiting = waiting.map(|waiting| &waiting.question);
-        let own = asked.chain(waiting).flat_map(|question| match question {
-            Question::PutDocs(docs) => docs.as_slice(),
-            Question::GetBulk { .. } | Question::FlushWrites | Question::Wipe => &[],
-        });
-        // Not collected: that would sort, and every browser would download how.
+        // `collect` would sort, which is code that every browser would download.
         let mut docs = BTreeSet::new();
         docs.extend(own);
         self.store.queue_size.max(docs.len())
     }
 
-    /// Whether documents are written by themselves.
+    /// Whether documents are written without a request.
     pub fn auto_flush(&self) -> bool {
         self.store.auto_flush
     }
@@ -145,43 +136,43 @@ impl ProxyConnection {
         stored.is_some_and(|stored| version.is_none() || stored.version >= version)
     }
 
-    /// The ops that were refused or given up, oldest first.
+    /// The ops that were rejected or given up, oldest first.
     pub fn dead_letters(&self) -> &[DeadLetter] {
         &self.store.letters
     }
 
-    // ---- Asking ----
+    // ---- Requests ----
 
-    /// Has the mirror kept up to date, also by the hosts that come after this one.
+    /// Has the host keep the mirror up to date, and the hosts after it.
     pub fn watch_storage(&mut self) {
         self.store.watches = true;
         self.tell_host(&ToHost::WatchStorage {});
     }
 
-    /// Opens documents as the store has them, without a word to the server.
+    /// Opens documents as the store has them, without a message to the server.
     pub fn get_bulk(&mut self, collection: String, ids: Vec<String>, token: Token) {
-        self.ask_store(token, Question::GetBulk { collection, ids });
+        self.ask_store(token, StoreRequest::GetBulk { collection, ids });
     }
 
-    /// Writes documents to the store, with all that was submitted to them before.
+    /// Writes documents to the store, with the ops that were submitted to them before.
     pub fn put_docs(&mut self, docs: &[DocHandle], token: Token) {
         let keys = docs.iter().filter_map(|handle| self.docs.get(handle));
         let docs = keys.map(|known| known.doc.key().clone()).collect();
-        self.ask_store(token, Question::PutDocs(docs));
+        self.ask_store(token, StoreRequest::PutDocs(docs));
     }
 
-    /// Writes everything that waits for it, and what was submitted in this tab before.
+    /// Writes all queued documents, and the ops that were submitted in this tab before.
     pub fn flush_writes(&mut self, token: Token) {
-        self.ask_store(token, Question::FlushWrites);
+        self.ask_store(token, StoreRequest::FlushWrites);
     }
 
-    /// Whether documents are to be written by themselves.
+    /// Turns the writing of documents without a request on or off.
     pub fn set_auto_flush(&mut self, on: bool) {
         self.store.auto_flush = on;
         self.tell_host(&ToHost::SetAutoFlush { on });
     }
 
-    /// Somebody has seen to these dead letters.
+    /// Removes dead letters that the application has dealt with.
     pub fn remove_letters(&mut self, numbers: Vec<u64>) {
         self.store
             .letters
@@ -191,64 +182,60 @@ impl ProxyConnection {
 
     /// Stops every tab, and deletes everything that is stored.
     pub fn wipe(&mut self, token: Token) {
-        self.ask_store(token, Question::Wipe);
+        self.ask_store(token, StoreRequest::Wipe);
     }
 
-    /// Whether this tab has asked for everything to be deleted, and has no answer: where the host dies
-    /// meanwhile, the next one has to be asked.
+    /// Whether a [`ProxyConnection::wipe`] of this tab has no answer: where the host dies meanwhile, the next host is
+    /// asked.
     pub fn is_wiping(&self) -> bool {
-        let mut asked = self.asked.values();
-        asked.any(|asked| matches!(asked, Asked::Stored(_, Question::Wipe)))
+        let mut open = self.requests.to_store();
+        open.any(|(_, request)| matches!(request, StoreRequest::Wipe))
     }
 
-    fn ask_store(&mut self, token: Token, question: Question) {
+    fn ask_store(&mut self, token: Token, request: StoreRequest) {
         if self.left {
             return self.push_event(TabEvent::Stored(token, Err(closed())));
         }
-        let behind = self.unaccepted(&question, token);
-        self.store.waiting.push(Waiting {
+        let behind = self.unaccepted(&request, token);
+        self.store.held.push(HeldRequest {
             token,
-            question,
+            request,
             behind,
         });
     }
 
-    /// Which documents a question waits for: whoever has something written means what he submitted before.
-    fn unaccepted(&self, question: &Question, token: Token) -> Vec<DocKey> {
+    /// The documents that a request waits for: a write includes the ops that were submitted before it.
+    fn unaccepted(&self, request: &StoreRequest, token: Token) -> Vec<DocKey> {
         let is_behind = |key: &&DocKey| !self.is_accepted(key, token);
-        match question {
-            Question::GetBulk { .. } | Question::Wipe => Vec::new(),
-            Question::PutDocs(keys) => keys.iter().filter(is_behind).cloned().collect(),
-            Question::FlushWrites => self.by_key.keys().filter(is_behind).cloned().collect(),
+        match request {
+            StoreRequest::GetBulk { .. } | StoreRequest::Wipe => Vec::new(),
+            StoreRequest::PutDocs(keys) => keys.iter().filter(is_behind).cloned().collect(),
+            StoreRequest::FlushWrites => self.by_key.keys().filter(is_behind).cloned().collect(),
         }
     }
 
-    /// Asks what was waiting for ops to be accepted. Says whether there was something.
-    pub(crate) fn ask_waiting(&mut self) -> bool {
-        let mut waiting = std::mem::take(&mut self.store.waiting);
-        let ready = waiting
+    /// Sends the oldest held request whose ops are accepted. Returns whether there was one.
+    pub(crate) fn send_held_request(&mut self) -> bool {
+        let mut held = std::mem::take(&mut self.store.held);
+        let ready = held
             .iter_mut()
-            .position(|Waiting { token, behind, .. }| {
+            .position(|HeldRequest { token, behind, .. }| {
                 while behind.pop_if(|key| self.is_accepted(key, *token)).is_some() {}
                 behind.is_empty()
             });
-        let ready = ready.map(|at| waiting.remove(at));
-        self.store.waiting = waiting;
-        let Some(Waiting {
-            token, question, ..
-        }) = ready
-        else {
+        let ready = ready.map(|at| held.remove(at));
+        self.store.held = held;
+        let Some(HeldRequest { token, request, .. }) = ready else {
             return false;
         };
-        let callback_id = CallbackId(self.next_callback);
-        let message = question.message(callback_id);
-        self.ask(Asked::Stored(token, question));
+        let message = request.message(self.requests.next_id());
+        self.requests.open(Request::Store(token, request));
         self.tell_host(&message);
         true
     }
 
-    /// Whether the host has all that was submitted to the document before `token` was given, since tokens are counted
-    /// up; but for what the application holds back.
+    /// Whether the host has accepted all ops of the document that were submitted before `token` was given (tokens are
+    /// counted up), except those that the application holds back.
     fn is_accepted(&self, key: &DocKey, token: Token) -> bool {
         let handle = self.by_key.get(key);
         let Some(known) = handle.and_then(|handle| self.docs.get(handle)) else {
@@ -261,7 +248,7 @@ impl ProxyConnection {
 
     // ---- From the host ----
 
-    /// Documents come also with an error: it is about those that nobody can read.
+    /// An answer can have documents and an error: the error is about documents that cannot be read.
     pub(crate) fn handle_stored(
         &mut self,
         token: Token,
@@ -316,9 +303,9 @@ impl ProxyConnection {
         self.push_event(TabEvent::Storage(event));
     }
 
-    /// The host has begun another history. It did not take what was sent to it as a part of the old one.
+    /// The host has begun another line. It did not accept ops that were sent for the old one.
     fn enter_line(&mut self, line: u64) {
-        let before = self.line.replace(line);
+        let before = self.session.line.replace(line);
         if before == Some(line) {
             return;
         }
@@ -326,26 +313,26 @@ impl ProxyConnection {
         for handle in handles {
             if let Some(known) = self.docs.get_mut(&handle) {
                 known.sent = None;
-                // What is of an older one is about to be given up.
+                // A state of an even older line is about to be given up.
                 if known.line == before {
                     known.line = Some(line);
                 }
             }
             self.with_doc(handle, |doc, up| doc.send_again(up));
         }
-        let mut waiting = std::mem::take(&mut self.store.waiting);
-        for Waiting {
+        let mut held = std::mem::take(&mut self.store.held);
+        for HeldRequest {
             token,
-            question,
+            request,
             behind,
-        } in &mut waiting
+        } in &mut held
         {
-            *behind = self.unaccepted(question, *token);
+            *behind = self.unaccepted(request, *token);
         }
-        self.store.waiting = waiting;
+        self.store.held = held;
     }
 
-    /// What another host has to be asked again.
+    /// Repeats at another host the requests to the store.
     pub(crate) fn resume_storage(&mut self) {
         if self.store.watches && !self.left {
             self.tell_host(&ToHost::WatchStorage {});
@@ -353,64 +340,48 @@ impl ProxyConnection {
         if !self.store.auto_flush && !self.left {
             self.tell_host(&ToHost::SetAutoFlush { on: false });
         }
-        let asked = self.asked.iter();
-        let again = asked.filter_map(|(callback_id, asked)| match asked {
-            Asked::Stored(_, question) => Some(question.message(*callback_id)),
-            Asked::Read(..)
-            | Asked::Ingest(..)
-            | Asked::Version(_)
-            | Asked::Status(_)
-            | Asked::Snapshot(_)
-            | Asked::Presence(_) => None,
-        });
+        let open = self.requests.to_store();
+        let again = open.map(|(callback_id, request)| request.message(callback_id));
         for message in again.collect::<Vec<_>>() {
             self.tell_host(&message);
         }
     }
 
-    /// The host will not answer any more, but to a wipe.
+    /// Ends all requests to the store with `error`, except a wipe, which alone is still answered.
     pub(crate) fn refuse_stored(&mut self, error: &Error) {
+        let is_refused = |request: &Request| match request {
+            Request::Store(_, StoreRequest::Wipe) => false,
+            Request::Store(..) | Request::Status(_) => true,
+            Request::Read { .. }
+            | Request::Ingest { .. }
+            | Request::Version(_)
+            | Request::Snapshot(_)
+            | Request::Presence(_) => false,
+        };
         let mut refused: Vec<Token> = Vec::new();
-        self.asked.retain(|_, asked| match asked {
-            Asked::Stored(_, Question::Wipe) => true,
-            Asked::Stored(token, _) | Asked::Status(token) => {
-                refused.push(*token);
-                false
+        for request in self.requests.end_where(is_refused) {
+            if let Request::Store(token, _) | Request::Status(token) = request {
+                refused.push(token);
             }
-            Asked::Read(..)
-            | Asked::Ingest(..)
-            | Asked::Version(_)
-            | Asked::Snapshot(_)
-            | Asked::Presence(_) => true,
-        });
-        let waiting = std::mem::take(&mut self.store.waiting);
-        refused.extend(waiting.into_iter().map(|waiting| waiting.token));
+        }
+        let held = std::mem::take(&mut self.store.held);
+        refused.extend(held.into_iter().map(|held| held.token));
         for token in refused.into_iter().rev() {
             self.push_event(TabEvent::Stored(token, Err(error.clone())));
         }
     }
 
-    /// Snapshots of the past will not come any more.
+    /// Ends all requests for snapshots of the past with `error`.
     fn refuse_snapshots(&mut self, error: &Error) {
-        let asked = std::mem::take(&mut self.asked);
-        for (callback_id, asked) in asked {
-            match asked {
-                Asked::Snapshot(token) => {
-                    self.push_event(TabEvent::Snapshot(token, Err(error.clone())));
-                }
-                Asked::Read(..)
-                | Asked::Ingest(..)
-                | Asked::Version(_)
-                | Asked::Status(_)
-                | Asked::Presence(_)
-                | Asked::Stored(..) => {
-                    self.asked.insert(callback_id, asked);
-                }
+        let is_snapshot = |request: &Request| matches!(request, Request::Snapshot(_));
+        for request in self.requests.end_where(is_snapshot) {
+            if let Request::Snapshot(token) = request {
+                self.push_event(TabEvent::Snapshot(token, Err(error.clone())));
             }
         }
     }
 
-    /// Everything is being deleted: nothing goes to the host any more, and what has no end gets one.
+    /// The store is wiped: nothing is sent to the host any more, and open calls end with an error.
     fn stop_for_wipe(&mut self) {
         self.left = true;
         self.store.inventory = Inventory::default();
@@ -427,7 +398,7 @@ impl ProxyConnection {
     }
 }
 
-impl Question {
+impl StoreRequest {
     fn message(&self, callback_id: CallbackId) -> ToHost {
         match self {
             Self::GetBulk { collection, ids } => ToHost::GetBulk {
@@ -445,7 +416,7 @@ impl Question {
     }
 }
 
-/// Why nothing can be asked.
+/// The error of calls that need a host, after the connection was closed.
 pub(crate) fn closed() -> Error {
     Error::new(codes::ERR_CONNECTION_CLOSED, "The connection is closed")
 }

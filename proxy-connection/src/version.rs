@@ -1,9 +1,9 @@
-//! `doc.version` as an application writes it.
+//! Versions that an application assigns to `doc.version`.
 //!
-//! The version says which ops of the server the data holds. An application that changes `doc.data` by itself says by
-//! it that the server's ops up to there are in the data, or are not: the stock client then ignores those ops, or gets
-//! them again, and submits ops as based on that version. In a tab the host's revision says what the data holds, so a
-//! version that the application assigned is reconciled with the server's before an op goes to the host:
+//! The version says which ops of the server the data contains. An application that changes `doc.data` by itself assigns
+//! it to say that the server's ops up to there are in the data, or are not: the stock client then ignores those ops, or
+//! gets them again, and submits ops as based on that version. In a tab the host's revision says what the data holds, so
+//! a version that the application assigned is reconciled with the server's before an op goes to the host:
 //!
 //! - ahead: the server's ops up to the assigned version are skipped. An op waits until a fetch shows whether the
 //!   server is so far; where it is not, the op gets the server's error.
@@ -15,15 +15,15 @@
 use broker::message::{Answer, ReadAction};
 use proxy_doc::{Change, DocHandle, Error, Version, codes};
 
-use crate::{Asked, ProxyConnection, ProxyDoc};
+use crate::{ProxyConnection, ProxyDoc, Request};
 
 impl ProxyDoc {
-    /// What `doc.version` says.
+    /// The value of `doc.version`.
     fn shown_version(&self) -> Option<Version> {
         self.assigned.or(self.version)
     }
 
-    /// The version that the application assigned, where the host has told another one of the state that is here.
+    /// The assigned version and the one that the host told, where they differ and the state is placed.
     fn displaced(&self) -> Option<(Version, Version)> {
         let placed = self.doc.version().is_some() && !self.unplaced;
         let assigned = self.assigned.filter(|_| placed)?;
@@ -39,7 +39,7 @@ impl ProxyDoc {
         (assigned < version).then_some(assigned)
     }
 
-    /// The host says which version the state has.
+    /// Takes the version that the host tells of the state.
     pub(crate) fn learn_version(&mut self, version: Option<Version>) {
         let reached = |assigned: &Version| version >= Some(*assigned);
         let was_ahead = self.assigned > self.version;
@@ -52,7 +52,7 @@ impl ProxyDoc {
         self.version = version;
     }
 
-    /// Whether an op of the server that makes this `version` is not applied: the data holds it, or lacks one before it.
+    /// Whether the op of the server that leads to `version` is skipped: the data contains it, or lacks an op before it.
     pub(crate) fn skips(&self, version: Option<Version>) -> bool {
         let Some((assigned, before)) = self.displaced() else {
             return false;
@@ -94,7 +94,7 @@ impl ProxyConnection {
         known.is_some_and(|known| known.displaced().is_some())
     }
 
-    /// Asks the server by the host how far it is, and for the ops that a tab behind lacks.
+    /// Asks for the server's version, and for the ops that a tab behind lacks.
     fn ask_version(&mut self, handle: DocHandle) {
         if !self.connected() {
             return;
@@ -107,13 +107,13 @@ impl ProxyConnection {
             return;
         };
         known.asks_version = true;
-        let read = self.send_read_as(handle, ReadAction::Fetch, Asked::Version(handle));
+        let read = self.send_read_as(handle, ReadAction::Fetch, Request::Version(handle));
         if let Some(event) = read {
             self.push_event(event);
         }
     }
 
-    /// The connection is back: what waits for a version asks again.
+    /// After a reconnect: asks again for what waits for a version.
     pub(crate) fn resume_version(&mut self, handle: DocHandle) {
         let waits = self
             .docs
@@ -124,7 +124,7 @@ impl ProxyConnection {
         }
     }
 
-    /// Sends the op that waited, where the version is the server's again.
+    /// Sends the op that waited, where the assigned version is reconciled.
     fn settle_version(&mut self, handle: DocHandle) {
         let Some(known) = self.docs.get(&handle) else {
             return;
@@ -136,7 +136,7 @@ impl ProxyConnection {
         }
     }
 
-    /// Skips an op of the server, which `next` is the revision after.
+    /// Skips an op of the server. `next`: the revision after it.
     pub(crate) fn skip_op(&mut self, handle: DocHandle, next: Version, version: Option<Version>) {
         let Some(known) = self.docs.get_mut(&handle) else {
             return;
@@ -149,7 +149,8 @@ impl ProxyConnection {
         self.settle_version(handle);
     }
 
-    /// An op of the server again that the data does not hold.
+    /// Applies an op of the server that the revision contains and the data does not. The tab asked for it by the `from`
+    /// of a read.
     pub(crate) fn handle_past_op(
         &mut self,
         handle: DocHandle,
@@ -187,10 +188,10 @@ impl ProxyConnection {
         };
         known.asks_version = false;
         let refusal = match answer {
-            // It is asked again with the connection.
+            // Asked again after the reconnect.
             Ok(Some(Answer::Offline)) => return,
             Ok(Some(Answer::Read { snapshot, version })) => {
-                // The host believes the tab to have what it sent.
+                // The host believes that the tab has the state that it sent.
                 let snapshot = self.usable(handle, snapshot);
                 self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, snapshot, None));
                 self.take_version(handle, version);
@@ -224,7 +225,7 @@ impl ProxyConnection {
         });
     }
 
-    /// The host that was asked is gone.
+    /// The host is gone, and with it the requests for versions.
     pub(crate) fn forget_asked_versions(&mut self) {
         for known in self.docs.values_mut() {
             known.asks_version = false;
