@@ -80,7 +80,7 @@ impl ProxyConnection {
             let DocKey { collection, id } = gone.doc.key().clone();
             self.by_key.remove(gone.doc.key());
             self.tell_host(&ToHost::Destroy { collection, id });
-            self.push_messages(presences);
+            self.push_presence(presences);
         }
     }
 

@@ -143,7 +143,7 @@ impl ProxyConnection {
             Request::Ingest { doc, life } => self.handle_ingested(doc, life, answer),
             Request::Version(doc) => self.handle_version_answer(doc, answer),
             Request::Presence(request) => {
-                self.handle_presence_answer(callback_id, request, answer.err());
+                self.handle_presence_answer(request, answer.err());
             }
             Request::Snapshot(token) => {
                 let snapshot = match answer {
