@@ -18,7 +18,7 @@ use crate::{
 /// The largest sequence number: `Number.MAX_SAFE_INTEGER`.
 const MAX_SEQ: u64 = 9_007_199_254_740_991;
 
-/// On which edge a document stands.
+/// Which of its two upstreams a document has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
     /// In the host: the upstream is the ShareDB server, its acknowledgement is final.
@@ -27,9 +27,9 @@ pub enum Edge {
     Tab,
 }
 
-/// What a document needs from its surroundings, for the length of one call.
+/// What a document needs of its owner for the length of one call.
 pub struct Upstream<'a> {
-    /// The owner's name for the document.
+    /// The owner's handle for the document.
     pub me: DocHandle,
     /// Whether fetches and subscribes can be sent.
     pub can_read: bool,
@@ -39,14 +39,14 @@ pub struct Upstream<'a> {
     pub src: Option<&'a str>,
     /// The number of the next op.
     pub next_seq: &'a mut Seq,
-    /// Ops get `src` and number when they are made, so that they can be written down before they are
-    /// sent. Otherwise that happens when they are sent first.
+    /// Ops get their `src` and `seq` when they are submitted, so that they can be logged before they are sent.
+    /// Otherwise they get them with the first send.
     pub names_ops: bool,
-    /// Ops do not compose into one of more than so many bytes of JSON: servers limit a message.
+    /// Bytes of JSON above which ops are not composed: servers limit a message.
     pub max_op_size: usize,
     /// The registered types.
     pub types: &'a dyn Types,
-    /// Where to leave what is to be done.
+    /// The owner's stack, for the tasks that follow from the call.
     pub stack: &'a mut Stack,
 }
 
@@ -55,7 +55,7 @@ impl Upstream<'_> {
         self.stack.push(self.me, task);
     }
 
-    /// The identity of one more op.
+    /// The identity of a new op.
     fn next_id(&mut self) -> OpId {
         let seq = Some(*self.next_seq);
         *self.next_seq = self.next_seq.next();
@@ -78,7 +78,7 @@ pub enum SnapshotType {
     Default,
     /// `null`: there is no document.
     None,
-    /// A URI; or a JSON value that is none, and that no type has for its name.
+    /// A URI. Other JSON stands here as its text, which is no type's name.
     Uri(String),
 }
 
@@ -133,37 +133,37 @@ pub struct Components {
     depth: usize,
 }
 
-/// What waits for the answer to a fetch.
+/// What is done with the answer to a fetch.
 #[derive(Debug)]
 enum Waiter {
-    /// A call without a callback.
+    /// Nothing: the call had no callback.
     Nobody,
-    /// A callback.
+    /// The callback is called.
     Token(Token),
-    /// A hard rollback.
+    /// A hard rollback is finished.
     Rollback(Box<Rollback>),
-    /// An inflight op that the server found to be a no-op.
+    /// An inflight op that the server found to be a no-op counts as committed.
     NoOp,
-    /// [`Doc::refresh`].
+    /// A [`Doc::refresh`] is finished.
     Refresh,
 }
 
-/// How an op comes to its identity at the upstream.
+/// How an op gets its identity at the upstream.
 #[derive(Clone, Debug)]
 pub enum Naming {
-    /// It is a new one.
+    /// A new op, which gets a new identity.
     New,
-    /// It was sent with this one in an earlier life of the application, which kept it.
+    /// An op that the application kept over a restart, and that was sent with this identity before.
     Earlier(OpId),
-    /// As the log of an earlier life says: its own, or none since it became part of the op before it.
-    Logged(Option<OpId>),
+    /// An op of the log, with its identity; `None` where it was composed into the op before it.
+    Restored(Option<OpId>),
 }
 
-/// The ops that a hard rollback dropped, and why.
+/// The ops that a hard rollback dropped, and the reason.
 #[derive(Debug)]
 pub struct Rollback {
     error: Error,
-    /// The op that was rejected (stock: the inflight one).
+    /// The rejected op (in ShareDB the inflight one).
     rejected: Vec<PendingOp>,
     others: Vec<PendingOp>,
 }
@@ -171,7 +171,7 @@ pub struct Rollback {
 #[derive(Debug)]
 struct SubscribeRequest {
     want: bool,
-    /// Made by the machine itself after a reconnect.
+    /// Sent by the machine itself after a reconnect.
     resumes: bool,
     tokens: Vec<Token>,
 }
@@ -185,14 +185,14 @@ pub struct Doc {
     ty: Option<OtType>,
     inflight: Option<PendingOp>,
     pending: VecDeque<PendingOp>,
-    /// Accepted by the host, their end not known. Always empty on the host's edge.
+    /// Accepted by the host and without an outcome. Always empty on the host's edge.
     accepted: VecDeque<PendingOp>,
-    /// Serials of the ops that listeners submitted while a remote op is being applied.
+    /// Serials of the ops that listeners have submitted while a remote op is being applied.
     apply_stack: Option<Vec<u64>>,
     next_serial: u64,
-    /// Hard rollbacks that wait for their snapshot.
+    /// Number of hard rollbacks that wait for their snapshot.
     rollbacks: u32,
-    /// How often the state was given up.
+    /// See [`Doc::life`].
     life: u32,
     flush_scheduled: bool,
     inflight_fetch: VecDeque<Waiter>,
@@ -202,15 +202,15 @@ pub struct Doc {
     waiting_for_writes: Vec<Vec<Waiter>>,
     subscribed: bool,
     want_subscribe: bool,
-    /// See the property of the same name in ShareDB's API.
+    /// `doc.preventCompose`: the next submissions are not composed into the op before them.
     pub prevent_compose: bool,
-    /// Whether the next submissions carry their source.
+    /// `doc.submitSource`: the next submissions are sent with their source, and composed only with the same source.
     pub submit_source: bool,
     paused: bool,
 }
 
 impl Doc {
-    /// A document about which nothing is known.
+    /// A document without a state, before its first fetch or create.
     pub fn new(key: DocKey, edge: Edge) -> Self {
         Self {
             key,
@@ -238,7 +238,7 @@ impl Doc {
         }
     }
 
-    /// The address.
+    /// The document's key.
     pub fn key(&self) -> &DocKey {
         &self.key
     }
@@ -254,12 +254,12 @@ impl Doc {
         self.ty.as_ref()
     }
 
-    /// The op on its way to the upstream.
+    /// The op that was sent and has no answer; ShareDB's `inflightOp`.
     pub fn inflight(&self) -> Option<&PendingOp> {
         self.inflight.as_ref()
     }
 
-    /// All ops without an end, oldest first: accepted, inflight, pending.
+    /// All ops without an outcome, oldest first: accepted, inflight, pending.
     pub fn unfinished(&self) -> impl Iterator<Item = &PendingOp> {
         self.accepted
             .iter()
@@ -267,7 +267,7 @@ impl Doc {
             .chain(&self.pending)
     }
 
-    /// The ops that the host has, and whose end is not known, oldest first.
+    /// The ops that the host has accepted, and that have no outcome, oldest first.
     pub fn accepted(&self) -> impl Iterator<Item = &PendingOp> {
         self.accepted.iter()
     }
@@ -287,7 +287,7 @@ impl Doc {
         self.want_subscribe
     }
 
-    /// Whether own ops are held back.
+    /// Whether `doc.pause` holds own ops back.
     pub fn paused(&self) -> bool {
         self.paused
     }
@@ -297,12 +297,12 @@ impl Doc {
         self.rollbacks > 0
     }
 
-    /// How often the state was given up: what the upstream sent to an earlier life is void.
+    /// How often the state was given up. A message of the upstream for an earlier life is void.
     pub fn life(&self) -> u32 {
         self.life
     }
 
-    /// Whether ops, fetches or (un)subscribes are without an answer.
+    /// Whether an op, fetch or (un)subscribe has no answer (`hasPending`).
     pub fn has_pending(&self) -> bool {
         self.has_write_pending()
             || !self.inflight_fetch.is_empty()
@@ -311,19 +311,19 @@ impl Doc {
             || !self.pending_subscribe.is_empty()
     }
 
-    /// Whether ops are unacknowledged.
+    /// Whether an op has no outcome (`hasWritePending`).
     pub fn has_write_pending(&self) -> bool {
         self.inflight.is_some() || !self.pending.is_empty() || !self.accepted.is_empty()
     }
 
-    /// Whether the subscribe that is on its way only renews one that was lost with the connection.
+    /// Whether the inflight subscribe only renews one that was lost with the connection.
     pub fn resuming(&self) -> bool {
         self.inflight_subscribe
             .as_ref()
             .is_some_and(|request| request.resumes)
     }
 
-    /// Runs one task; gives the event that it came to, if any.
+    /// Runs one task. Returns the event for the driver, if there is one.
     pub fn run(&mut self, up: &mut Upstream<'_>, task: Task) -> Option<Event> {
         match task {
             Task::Event(event) => return Some(event),

@@ -123,7 +123,8 @@ impl std::error::Error for Error {}
 
 macro_rules! codes {
     ($($name:ident),* $(,)?) => {
-        /// ShareDB's error codes (`lib/error.js`) that the client raises or gives a meaning, and ours in the same style.
+        /// ShareDB's error codes (`lib/error.js`) that the client raises or gives a meaning, and ours in the same
+        /// style.
         pub mod codes {
             $(#[doc = concat!("`", stringify!($name), "`.")]
             pub const $name: &str = stringify!($name);)*
@@ -158,7 +159,7 @@ codes!(
     ERR_PRESENCE_TRANSFORM_FAILED,
     ERR_SNAPSHOT_READ_SILENT_REJECTION,
     ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE,
-    // Ours.
+    // Not ShareDB's.
     ERR_CONNECTION_CLOSED,
     ERR_DOC_NOT_IN_CONNECTION,
     ERR_HOST_INCOMPATIBLE,

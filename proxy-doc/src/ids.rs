@@ -37,11 +37,11 @@ count!(
     Revision
 );
 count!(
-    /// The number of an op within its author: a connection towards the server, a tab towards the host.
+    /// The number of an op at its author, which is the connection towards the server and the tab towards the host.
     Seq
 );
 count!(
-    /// What a driver uses to find a callback, and the source of a local op, again.
+    /// A driver's key of a submission, by which it finds the callback and the source. Counted up.
     Token
 );
 
@@ -49,7 +49,7 @@ count!(
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TabId(pub String);
 
-/// The address of a document.
+/// The key of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DocKey {
     /// The collection, or the projection's name.
@@ -71,7 +71,7 @@ impl fmt::Display for DocKey {
     }
 }
 
-/// An owner's own short name for a document it holds.
+/// An owner's number for a document that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DocHandle(pub u32);
 

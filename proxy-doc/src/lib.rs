@@ -34,4 +34,4 @@ pub use op::{
 };
 pub use ot_json0::{ParseError, Reader};
 pub use ot_type::{ForeignType, OtType, Types, apply_each};
-pub use stack::{Event, Later, Outcome, Source, Stack, Task, Thrown};
+pub use stack::{Event, Later, Origin, Outcome, Stack, Task, Thrown};

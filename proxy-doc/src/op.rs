@@ -1,4 +1,4 @@
-//! Ops: what they do, and what happens when two of them meet.
+//! Ops, and how they are composed and transformed.
 
 use ot_json0::{Side, Value};
 
@@ -106,8 +106,8 @@ pub enum OpKind {
 }
 
 impl OpKind {
-    /// Moves a presence value along with this change of a document of type `ty`. `null` is no value: `null` stays `null`,
-    /// and no value outlives a create or a deletion. `is_own`: whoever gave the value made the change.
+    /// Moves a presence value along with this change of a document of type `ty`. `null` is no value: `null` stays
+    /// `null`, and no value outlives a create or a deletion. `is_own`: whoever gave the value made the change.
     ///
     /// # Errors
     /// As [`OtType::transform_presence`].
@@ -124,7 +124,7 @@ impl OpKind {
         }
     }
 
-    /// About how many bytes of JSON it takes.
+    /// Roughly the op's bytes of JSON.
     pub fn size(&self) -> usize {
         match self {
             Self::Edit(Edit::Json0(op)) => op.json_size(),
@@ -145,9 +145,9 @@ impl OpKind {
 /// The identity of an op at its upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpId {
-    /// The connection that numbered the op; known once it was sent.
+    /// The client that numbered the op; known once the op was sent.
     pub src: Option<String>,
-    /// Its number there; given with the first send and kept for ever.
+    /// The op's number there, given with the first send and kept for ever.
     pub seq: Option<Seq>,
 }
 
@@ -168,7 +168,7 @@ pub struct Submission {
 /// An op that the upstream has not acknowledged.
 #[derive(Clone, Debug)]
 pub struct PendingOp {
-    /// What it does now, after composing and transforming.
+    /// The op as it is now, after composing and transforming.
     pub kind: OpKind,
     /// The document's type when the op was made: ops are transformed by the type they were made for.
     pub ty: Option<OtType>,
@@ -178,14 +178,14 @@ pub struct PendingOp {
     pub source: Option<Json>,
     /// Whether the application forbade composing this op into the one before it.
     pub prevent_compose: bool,
-    /// Its identity at the upstream.
+    /// The op's identity at the upstream.
     pub id: OpId,
-    /// Whether it was sent: it never composes again then.
+    /// Whether the op was sent. Nothing is composed into it from then on.
     pub sent: bool,
-    /// The identity that it was sent with in an earlier life of the application, which kept it. The
-    /// server knows it by that, so it is sent with it again, and never composed.
+    /// The identity that the op was sent with before, where the application kept it over a restart. The server knows
+    /// a resend by that identity, so the op is sent with it again, and never composed.
     pub earlier: Option<OpId>,
-    /// At most so many bytes of JSON; counted while it may compose.
+    /// An upper bound of the op's bytes of JSON, counted while the op may be composed.
     pub size: usize,
     /// Tells this op from all others of its document.
     pub(crate) serial: u64,
@@ -256,7 +256,7 @@ impl PendingOp {
         composed.map(|()| None)
     }
 
-    /// Whether it does nothing, as far as can be told.
+    /// Whether the op is a no-op, as far as can be told.
     pub(crate) fn is_nothing(&self) -> bool {
         match &self.kind {
             OpKind::Noop => true,

@@ -55,10 +55,11 @@ pub trait ForeignType {
     /// # Errors
     /// What the type threw.
     fn apply(&self, data: Option<&Json>, op: &Json) -> Result<Option<Json>, Error>;
-    /// `type.apply` of these ops one after the other. One for which it throws is left out, and changes nothing. Gives the
-    /// data, and which ops are in it.
+    /// `type.apply` of these ops one after the other. One for which it throws is left out, and changes nothing. Gives
+    /// the data, and which ops are in it.
     ///
-    /// Data that is large and crosses a boundary for each op costs ops times data: there this is to be done on the other side.
+    /// Data that is large and crosses a boundary for each op costs ops times data: there this is to be done on the
+    /// other side.
     fn apply_all(&self, data: Option<Json>, ops: &[Json]) -> (Option<Json>, Vec<bool>) {
         apply_each(self, data, ops)
     }

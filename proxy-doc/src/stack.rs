@@ -8,23 +8,23 @@
 use crate::doc::Rollback;
 use crate::{CreateData, DocHandle, Edit, Error, Json, PendingOp, Token};
 
-/// Who made an op.
+/// Where an op comes from. Listeners see it as ShareDB's `source` argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// This client, by the submission that the token names.
+pub enum Origin {
+    /// A submission of this client: `source` is what the application gave with it, or `true`.
     Local(Token),
-    /// Somebody else, or a rollback: `false` to listeners.
+    /// Another client, or a rollback: `source` is `false`.
     Remote,
 }
 
-/// What a callback is told.
+/// How an op ended, as its callbacks are told.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Success: `undefined`.
+    /// Success: the callback gets `undefined`.
     Done,
-    /// A softly rejected op: `null`.
+    /// Rejected with `ERR_OP_SUBMIT_REJECTED`, and taken back: the callback gets `null`.
     Null,
-    /// Failure.
+    /// Failed: the callback gets the error.
     Failed(Error),
 }
 
@@ -55,15 +55,15 @@ pub enum Later {
     Unsubscribed,
 }
 
-/// What a driver has to do. A `bool` or an index is all it needs to know beside what it has.
+/// What a driver has to do.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Emit `before op batch` and `before op`, apply the whole op, emit `op` and `op batch`.
     Apply {
         /// The op.
         edit: Edit,
-        /// Who made it.
-        source: Source,
+        /// The op's origin.
+        origin: Origin,
         /// The author's connection id.
         src: Option<String>,
     },
@@ -94,13 +94,13 @@ pub enum Event {
         type_name: String,
         /// The data before `type.create`.
         data: CreateData,
-        /// Who made it.
-        source: Source,
+        /// The op's origin.
+        origin: Origin,
     },
     /// Take type and data away and emit `del` with the old data.
     Del {
-        /// Who made it.
-        source: Source,
+        /// The op's origin.
+        origin: Origin,
     },
     /// Set type and data and emit `load`.
     Load {
@@ -111,7 +111,7 @@ pub enum Event {
     },
     /// Take type and data away, telling nobody: a hard rollback began.
     Clear {
-        /// Why.
+        /// The reason.
         error: Error,
         /// The submissions of the op that the server refused.
         rejected: Vec<Token>,
@@ -120,9 +120,9 @@ pub enum Event {
     },
     /// Call these callbacks, in order.
     Callback {
-        /// Whose.
+        /// The submissions' tokens. Those without a callback are among them.
         tokens: Vec<Token>,
-        /// With what.
+        /// What the callbacks are given.
         outcome: Outcome,
     },
     /// Emit `no write pending`.
@@ -145,10 +145,10 @@ pub enum Event {
     SendUnsubscribe,
 }
 
-/// One thing still to do for a document.
+/// One step still to do for a document.
 #[derive(Debug)]
 pub enum Task {
-    /// Hand this to the driver.
+    /// Hand the event to the driver.
     Event(Event),
     /// A task of the owner of the documents, by its own number.
     Owner(u32),
@@ -160,7 +160,7 @@ pub enum Task {
     Components(crate::doc::Components),
     /// Compose what listeners submitted since the apply stack had this depth.
     PopApplyStack(usize),
-    /// An op was committed: +1.
+    /// Counts a committed op in the version.
     CountVersion,
     /// Answer the callbacks of the inflight op and send the next one.
     ClearInflight(Outcome),
@@ -168,9 +168,9 @@ pub enum Task {
     Flush,
     /// Send the next (un)subscribe.
     FlushSubscribe,
-    /// Say so if no write is pending, then the next task.
+    /// Emit `no write pending` if that is so, then [`Task::AllPending`].
     NothingPending,
-    /// Say so if nothing is pending.
+    /// Emit `nothing pending` if that is so.
     AllPending,
     /// Emit an error that a missing callback left unheard.
     Unheard(Error),
@@ -180,12 +180,12 @@ pub enum Task {
     FinishRollback(Box<Rollback>, Option<Error>),
 }
 
-/// Where an exception of user code ended up.
+/// Where an exception of user code was caught.
 #[derive(Debug)]
 pub enum Thrown {
-    /// In the `try` of this document, which rolls back hard.
+    /// By the `try` of this document, which rolls back hard.
     Caught(DocHandle),
-    /// In nobody's: the driver throws it on.
+    /// Nowhere: the driver throws it on.
     Uncaught,
 }
 

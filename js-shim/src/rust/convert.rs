@@ -6,7 +6,7 @@ use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
 use proxy_connection::{TabEvent, TabPresenceEvent, TabQueryEvent};
 use proxy_doc::{
-    Code, DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Outcome, PendingOp, Source,
+    Code, DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Origin, Outcome, PendingOp,
     Token,
 };
 use wasm_bindgen::prelude::*;
@@ -28,10 +28,10 @@ fn optional(value: Option<&str>) -> JsValue {
 }
 
 /// The submission's token, or `false`.
-fn source(source: Source) -> JsValue {
-    match source {
-        Source::Local(Token(token)) => JsValue::from(token as f64),
-        Source::Remote => JsValue::FALSE,
+fn source(origin: Origin) -> JsValue {
+    match origin {
+        Origin::Local(Token(token)) => JsValue::from(token as f64),
+        Origin::Remote => JsValue::FALSE,
     }
 }
 
@@ -191,11 +191,12 @@ fn presence_event(channel: &str, event: &TabPresenceEvent) -> Array {
 fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> Array {
     let doc = JsValue::from(handle);
     match event {
-        Event::Apply {
-            edit,
-            source: by,
-            src,
-        } => Kind::Apply.array(&[doc, edit_text(edit), source(*by), optional(src.as_deref())]),
+        Event::Apply { edit, origin, src } => Kind::Apply.array(&[
+            doc,
+            edit_text(edit),
+            source(*origin),
+            optional(src.as_deref()),
+        ]),
         Event::BatchStart { edit, src } => {
             Kind::BatchStart.array(&[doc, edit_text(edit), optional(src.as_deref())])
         }
@@ -210,16 +211,16 @@ fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> Array {
         Event::Create {
             type_name,
             data,
-            source: by,
+            origin,
         } => {
             // A local create has its data in JavaScript, where it may be more than JSON.
-            let data = match by {
-                Source::Local(_) => JsValue::UNDEFINED,
-                Source::Remote => text(data.to_text().as_ref()),
+            let data = match origin {
+                Origin::Local(_) => JsValue::UNDEFINED,
+                Origin::Remote => text(data.to_text().as_ref()),
             };
-            Kind::Create.array(&[doc, JsValue::from_str(type_name), data, source(*by)])
+            Kind::Create.array(&[doc, JsValue::from_str(type_name), data, source(*origin)])
         }
-        Event::Del { source: by } => Kind::Del.array(&[doc, source(*by)]),
+        Event::Del { origin } => Kind::Del.array(&[doc, source(*origin)]),
         Event::Load { type_name, data } => {
             Kind::Load.array(&[doc, optional(type_name.as_deref()), text(data.as_ref())])
         }

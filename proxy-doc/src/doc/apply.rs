@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Components, Doc, Edge, Upstream};
-use crate::{Edit, Error, Event, OpKind, PendingOp, Source, Task, codes, transform_x};
+use crate::{Edit, Error, Event, OpKind, Origin, PendingOp, Task, codes, transform_x};
 
 impl Doc {
     /// Leaves the events that change the data and tell listeners (`_otApply`).
@@ -11,11 +11,11 @@ impl Doc {
         &mut self,
         up: &mut Upstream<'_>,
         kind: OpKind,
-        source: Source,
+        origin: Origin,
         src: Option<String>,
     ) -> Result<(), Error> {
         match kind {
-            OpKind::Edit(edit) => self.apply_edit(up, edit, source, src)?,
+            OpKind::Edit(edit) => self.apply_edit(up, edit, origin, src)?,
             OpKind::Create { type_name, data } => {
                 let Some(ty) = up.types.resolve(&type_name) else {
                     return Err(self.type_not_recognized(&type_name));
@@ -24,12 +24,12 @@ impl Doc {
                 up.emit(Event::Create {
                     type_name,
                     data,
-                    source,
+                    origin,
                 });
             }
             OpKind::Del => {
                 self.ty = None;
-                up.emit(Event::Del { source });
+                up.emit(Event::Del { origin });
             }
             OpKind::Noop => {}
         }
@@ -40,7 +40,7 @@ impl Doc {
         &mut self,
         up: &mut Upstream<'_>,
         edit: Edit,
-        source: Source,
+        origin: Origin,
         src: Option<String>,
     ) -> Result<(), Error> {
         let Some(ty) = &self.ty else {
@@ -48,7 +48,7 @@ impl Doc {
             return Err(Error::new(codes::ERR_DOC_DOES_NOT_EXIST, message));
         };
         // ShareDB applies remote ops of the default type one component at a time.
-        let is_remote = self.edge == Edge::Tab && source == Source::Remote;
+        let is_remote = self.edge == Edge::Tab && origin == Origin::Remote;
         match &edit {
             Edit::Json0(op) if is_remote && op.len() > 1 && ty.uri() == up.types.default_uri() => {
                 let depth = self.apply_stack.get_or_insert_default().len();
@@ -64,7 +64,7 @@ impl Doc {
                 up.emit(Event::BatchStart { edit, src });
             }
             Edit::Json0(_) | Edit::Foreign(_) => {
-                up.emit(Event::Apply { edit, source, src });
+                up.emit(Event::Apply { edit, origin, src });
             }
         }
         Ok(())

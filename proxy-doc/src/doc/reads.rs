@@ -4,12 +4,12 @@ use super::{Doc, Edge, Snapshot, SnapshotType, SubscribeRequest, Upstream, Waite
 use crate::{Error, Event, Later, Outcome, Task, Token, Version, codes};
 
 impl Doc {
-    /// Asks for the newest state.
+    /// Fetches the newest state.
     pub fn fetch(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
         self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), false);
     }
 
-    /// Asks for the newest state, though that may be asked for already.
+    /// Fetches the newest state, also where a fetch is inflight already.
     pub fn fetch_again(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
         self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), true);
     }
@@ -29,12 +29,12 @@ impl Doc {
         up.emit(Event::SendFetch);
     }
 
-    /// Asks for the newest state and all ops to come.
+    /// Subscribes: fetches the newest state and receives all later ops.
     pub fn subscribe(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
         self.queue_subscribe(up, true, false, callback);
     }
 
-    /// Asks for no more ops; the data stays.
+    /// Unsubscribes; the data stays.
     pub fn unsubscribe(&mut self, up: &mut Upstream<'_>, callback: Option<Token>) {
         self.queue_subscribe(up, false, false, callback);
     }
@@ -108,18 +108,18 @@ impl Doc {
         }
     }
 
-    /// The oldest fetch is asked anew: its answer comes after those of the others.
+    /// The oldest fetch is sent again: its answer comes after those of the others.
     pub fn postpone_fetch(&mut self) {
         let oldest = self.inflight_fetch.pop_front();
         self.inflight_fetch.extend(oldest);
     }
 
-    /// Fetches on their way.
+    /// The number of inflight fetches.
     pub fn fetches(&self) -> usize {
         self.inflight_fetch.len()
     }
 
-    /// Whether a subscribe, or an unsubscribe where `want` is false, is on its way.
+    /// Whether a subscribe is inflight, or an unsubscribe where `want` is false.
     pub fn asks(&self, want: bool) -> bool {
         let inflight = self.inflight_subscribe.as_ref();
         inflight.is_some_and(|request| request.want == want)
@@ -195,13 +195,13 @@ impl Doc {
         }
     }
 
-    /// Says where at the upstream an ingested snapshot stands.
+    /// Sets the version of an ingested snapshot, as the upstream says it.
     pub fn place(&mut self, version: Version) {
         self.version = Some(version);
     }
 
-    /// The state cannot be placed at the upstream: takes the upstream's instead. Nothing is lost
-    /// where nothing was submitted; otherwise this is a hard rollback.
+    /// The state is not one of the upstream's: fetches the upstream's instead. With ops submitted on it this is a hard
+    /// rollback; otherwise nothing is lost.
     pub fn refresh(&mut self, up: &mut Upstream<'_>, error: Error) {
         if self.has_write_pending() {
             return self.hard_rollback(up, error);
@@ -214,7 +214,7 @@ impl Doc {
         self.request_fetch(up, Waiter::Refresh, true);
     }
 
-    /// Takes over a snapshot where that is possible, or fetches (`ingestSnapshot`).
+    /// Sets the state to a snapshot where there is none, or fetches (`ingestSnapshot`).
     pub fn ingest_snapshot(
         &mut self,
         up: &mut Upstream<'_>,
@@ -266,14 +266,14 @@ impl Doc {
         }
     }
 
-    /// Whether ops have made a state here that a snapshot must not replace. Accepted ops without a state are those of a
-    /// machine that crashed: the host's snapshot has them.
+    /// Whether own ops have made a state that a snapshot must not replace. Accepted ops without a state are those of a
+    /// machine that crashed, and the host's snapshot contains them.
     fn is_written(&self) -> bool {
         let is_without = self.version.is_none() && self.unaccepted().next().is_none();
         self.has_write_pending() && !is_without
     }
 
-    /// ShareDB's message in a tab; in the host it has to say where the type is missing.
+    /// In a tab ShareDB's error; in the host one that says where the type is missing.
     pub(super) fn type_not_recognized(&self, name: &str) -> Error {
         let message = match self.edge {
             Edge::Tab => "Missing type undefined".to_owned(),

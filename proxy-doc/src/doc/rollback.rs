@@ -1,4 +1,4 @@
-//! Rolling back what was rejected, or everything (`_rollback`, `_hardRollback`).
+//! Taking back a rejected op, or giving up all ops and the data (`_rollback`, `_hardRollback`).
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Doc {
-    /// The inflight op was rejected: undo just that one where the type can, or everything.
+    /// The inflight op was rejected: takes back that op where the type has an inverse, otherwise rolls back hard.
     pub(super) fn rollback(&mut self, up: &mut Upstream<'_>, error: Error) {
         let Some(op) = &self.inflight else {
             return;
@@ -34,8 +34,10 @@ impl Doc {
         self.undo().is_ok()
     }
 
-    /// What takes the inflight op back, and the pending ops without it; an error where a type threw
-    /// one, or nothing where there is no inverse.
+    /// The op that takes the inflight op back, and the pending ops without it. `None` where there is no inverse.
+    ///
+    /// # Errors
+    /// What a type threw.
     fn undo(&self) -> Result<(OpKind, VecDeque<PendingOp>), Option<Error>> {
         let inverse = self
             .inflight
@@ -52,13 +54,13 @@ impl Doc {
         Ok((undo, pending))
     }
 
-    /// Takes all ops out: the owner puts those back that still fit ([`Doc::restore_state`]).
+    /// Removes and returns all ops. The owner puts back those that still apply ([`Doc::restore_state`]).
     pub fn take_unfinished(&mut self) -> Vec<PendingOp> {
         self.take_ops()
     }
 
-    /// The host built its state anew, without an op that the server refused. What it had accepted is
-    /// contained, as far as it fits; what it had not is based on a state that is no more.
+    /// The host has rebuilt its state without an op that the server rejected. The snapshot contains the accepted ops,
+    /// as far as they apply. The others are based on a state that is gone.
     pub fn handle_rebuilt(&mut self, up: &mut Upstream<'_>, snapshot: Snapshot, error: &Error) {
         self.apply_stack = None;
         let unaccepted = self
@@ -83,7 +85,7 @@ impl Doc {
 
     /// Gives up all ops and the data, and starts again from a snapshot (`_hardRollback`).
     ///
-    /// The owner also calls this where it found the state unusable.
+    /// The owner also calls this where it finds the state unusable.
     pub fn hard_rollback(&mut self, up: &mut Upstream<'_>, error: Error) {
         // Only the server's rejection singles an op out; what a tab finds by itself hits all alike.
         let rejected = match self.edge {
@@ -101,8 +103,8 @@ impl Doc {
         );
     }
 
-    /// Goes on for a machine that crashed. The upstream may have the ops that were `sent`, and will say how they end;
-    /// the `lost` ones, which it does not have, end with `error` when the state is here again.
+    /// Continues a document of a machine that crashed. The upstream may have the ops that were `sent`, and tells their
+    /// outcome. The `lost` ops, which it does not have, end with `error` when the state is here again.
     pub fn recover(
         &mut self,
         up: &mut Upstream<'_>,
@@ -168,14 +170,14 @@ impl Doc {
         });
     }
 
-    /// Gives up all ops, for good: nobody will take them. The data stays as it is.
+    /// Gives up all ops for good, with `error`. The data stays.
     pub fn abandon(&mut self, up: &mut Upstream<'_>, error: &Error) {
         for op in self.take_ops().into_iter().rev() {
             self.finish(up, op.submissions, Outcome::Failed(error.clone()));
         }
     }
 
-    /// What callbacks will be told once the snapshot is here that hard rollbacks wait for.
+    /// The outcomes that callbacks get once the snapshot has come that hard rollbacks wait for.
     pub fn foreseen(&self) -> Vec<(Token, Outcome)> {
         let waiters = self.inflight_fetch.iter().chain(&self.pending_fetch);
         let waiters = waiters.chain(self.waiting_for_writes.iter().flatten());
@@ -206,7 +208,7 @@ impl Doc {
             Vec::new()
         };
         rejected.append(&mut others);
-        // These say what became of ops, and nobody has to know that a state was loaded again.
+        // These errors are about ops: that the state was loaded again is nothing to tell.
         let about_ops = error.is(codes::ERR_HOST_LOST) || error.is(codes::ERR_REVISION_NOT_KEPT);
         let quiet = (soft || about_ops) && rejected.is_empty();
         let all_heard = !rejected.is_empty() && rejected.iter().all(PendingOp::has_callback);
@@ -245,7 +247,7 @@ impl Rollback {
         self.rejected.iter().chain(&self.others)
     }
 
-    /// Whether the server refused an op without calling that an error.
+    /// Whether the rejection is a soft one, `ERR_OP_SUBMIT_REJECTED`.
     fn is_soft(&self) -> bool {
         self.error.is(codes::ERR_OP_SUBMIT_REJECTED)
     }

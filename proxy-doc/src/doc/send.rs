@@ -1,21 +1,21 @@
-//! Sending, and the upstream that comes and goes (`flush`, `_onConnectionStateChanged`).
+//! Sending ops, and the loss and change of the upstream (`flush`, `_onConnectionStateChanged`).
 
 use super::{Doc, Edge, MAX_SEQ, Upstream, Waiter};
 use crate::{Error, Event, Later, codes};
 
 impl Doc {
-    /// Holds own ops back.
+    /// Holds own ops back (`pause`).
     pub fn pause(&mut self) {
         self.paused = true;
     }
 
-    /// Sends own ops again.
+    /// Ends [`Doc::pause`], and sends (`resume`).
     pub fn resume(&mut self, up: &mut Upstream<'_>) {
         self.paused = false;
         self.flush(up);
     }
 
-    /// Sends the first pending op, if one can be sent and none is on its way.
+    /// Sends the first pending op, if one can be sent and none is inflight.
     pub fn flush(&mut self, up: &mut Upstream<'_>) {
         if self.apply_stack.is_some() {
             // A remote op is half applied: what is pending is still to be transformed by its rest.
@@ -56,7 +56,7 @@ impl Doc {
         }
     }
 
-    /// The inflight op was written out: from now on it carries `src` wherever it is sent again.
+    /// The inflight op was sent: a resend carries the same `src`.
     pub fn mark_sent(&mut self, src: Option<&str>) {
         if let Some(op) = &mut self.inflight
             && op.id.src.is_none()
@@ -65,7 +65,7 @@ impl Doc {
         }
     }
 
-    /// The upstream came or went (`_onConnectionStateChanged`).
+    /// The connection to the upstream was made or lost (`_onConnectionStateChanged`).
     pub fn handle_connection_state(&mut self, up: &mut Upstream<'_>) {
         if up.can_read {
             self.resubscribe(up);
@@ -75,8 +75,8 @@ impl Doc {
         self.disconnect(up);
     }
 
-    /// The upstream is another one, which goes on where the one before was. What was asked there is
-    /// asked again when it can be.
+    /// Another upstream continues where the one before was (a takeover). Requests without an answer are sent again
+    /// when they can be.
     pub fn handle_upstream_changed(&mut self, up: &mut Upstream<'_>) {
         self.disconnect(up);
         if self.inflight.is_some() {
@@ -85,16 +85,15 @@ impl Doc {
         self.flush(up);
     }
 
-    /// The upstream did not take the inflight op.
+    /// The upstream did not take the inflight op: sends it again.
     pub fn send_again(&mut self, up: &mut Upstream<'_>) {
         if self.inflight.is_some() {
             up.emit(Event::SendOp);
         }
     }
 
-    /// The upstream died, and with it all it knew of this client: a tab lost its host. What was
-    /// submitted and not acknowledged has an unknown fate, which `error` says to its callbacks; the
-    /// state is loaded anew from whoever comes next.
+    /// The upstream died, and with it all it knew of this client. The outcome of ops that were not acknowledged is
+    /// unknown, and their callbacks get `error`. The state is loaded from the next upstream.
     pub fn handle_upstream_lost(&mut self, up: &mut Upstream<'_>, error: Error) {
         self.disconnect(up);
         if self.version.is_some() || self.has_write_pending() {
@@ -124,7 +123,7 @@ impl Doc {
         self.pending_fetch.extend(self.inflight_fetch.drain(..));
     }
 
-    /// The upstream could not answer a subscribe; asks again if it is back, else when it is.
+    /// The upstream could not answer a subscribe, which is sent again as soon as it can.
     pub fn handle_subscribe_offline(&mut self, up: &mut Upstream<'_>) {
         if let Some(request) = self.inflight_subscribe.take() {
             self.pending_subscribe.push_front(request);
@@ -134,7 +133,7 @@ impl Doc {
         }
     }
 
-    /// The upstream could not answer a fetch; asks again if it is back, else when it is.
+    /// The upstream could not answer a fetch, which is sent again as soon as it can.
     pub fn handle_fetch_offline(&mut self, up: &mut Upstream<'_>) {
         if let Some(waiter) = self.inflight_fetch.pop_front() {
             self.pending_fetch.insert(0, waiter);

@@ -1,16 +1,16 @@
-//! Submitting: what an application asks for, and what composes (`submitOp`, `create`, `del`, `_pushOp`).
+//! Submitting and composing (`submitOp`, `create`, `del`, `_pushOp`), and the ops of the log after a restart.
 
 use super::{Doc, MAX_SEQ, Naming, Upstream};
 use crate::{
-    CreateData, Error, Event, Json, OpId, OpKind, OtType, Outcome, PendingOp, Source, Submission,
+    CreateData, Error, Event, Json, OpId, OpKind, Origin, OtType, Outcome, PendingOp, Submission,
     Task, Version, codes,
 };
 
 impl Doc {
     /// Submits an edit of the data: applies it at once, sends it in the next tick.
     ///
-    /// `op` is as the application gave it for json0, and normalized by the driver for other types.
-    /// `source` is given where [`Doc::submit_source`] is set.
+    /// `op` of json0 is normalized here; the driver has normalized one of another type. `source` is given where
+    /// [`Doc::submit_source`] is set.
     pub fn submit_op(
         &mut self,
         up: &mut Upstream<'_>,
@@ -76,8 +76,8 @@ impl Doc {
         self.submit_as(up, kind, source, Naming::New, submission);
     }
 
-    /// [`Doc::submit`] of an op that may have an identity already. Gives the identity that it got,
-    /// or nothing where it became part of the op before it.
+    /// [`Doc::submit`] of an op that may have an identity already. Returns the op's identity; `None` where the op was
+    /// composed into the one before it.
     pub fn submit_as(
         &mut self,
         up: &mut Upstream<'_>,
@@ -90,10 +90,10 @@ impl Doc {
         up.push(Task::Catch);
         let serial = self.next_serial;
         self.next_serial += 1;
-        let (logged, earlier) = match naming {
+        let (restored, earlier) = match naming {
             Naming::New => (None, None),
             Naming::Earlier(id) => (None, Some(id)),
-            Naming::Logged(id) => (Some(id), None),
+            Naming::Restored(id) => (Some(id), None),
         };
         let op = PendingOp {
             ty: self.ty.clone(),
@@ -107,8 +107,8 @@ impl Doc {
             serial,
             kind: kind.clone(),
         };
-        let pushed = match logged {
-            Some(id) => self.push_logged(op, id),
+        let pushed = match restored {
+            Some(id) => self.push_restored(op, id),
             None => self.push_op(up, op),
         };
         let id = self
@@ -117,7 +117,7 @@ impl Doc {
             .filter(|op| op.serial == serial)
             .map(|op| op.id.clone());
         let applied = match pushed {
-            Ok(()) => self.apply(up, kind, Source::Local(submission.token), None),
+            Ok(()) => self.apply(up, kind, Origin::Local(submission.token), None),
             Err(error) => Err(error),
         };
         if let Err(error) = applied {
@@ -126,8 +126,8 @@ impl Doc {
         id
     }
 
-    /// Queues an op as it was queued when it was logged.
-    fn push_logged(&mut self, mut op: PendingOp, id: Option<OpId>) -> Result<(), Error> {
+    /// Queues an op of the log as it was queued when it was logged.
+    fn push_restored(&mut self, mut op: PendingOp, id: Option<OpId>) -> Result<(), Error> {
         let rest = match (id, self.pending.back_mut()) {
             (None, Some(last)) => last.compose(op)?,
             (id, _) => {
@@ -139,7 +139,7 @@ impl Doc {
         Ok(())
     }
 
-    /// Queues an op that the application kept from an earlier life, the data holding it already
+    /// Queues an op that the application kept over a restart, and that its data contains already
     /// (`doc.pendingOps.push`). It is sent with the next [`Doc::flush`].
     pub fn restore(
         &mut self,
@@ -163,7 +163,7 @@ impl Doc {
         self.next_serial += 1;
     }
 
-    /// Takes over what the store has of this document, about which nothing is known here.
+    /// Sets version, type and ops to those of the store. The document must have no state.
     pub fn restore_state(
         &mut self,
         version: Option<Version>,
@@ -179,23 +179,23 @@ impl Doc {
         }
     }
 
-    /// From here on nothing composes into the ops that are pending now: an earlier or a later life
-    /// may send them as they are.
+    /// Forbids composing into the ops that are pending now: another host may send them as they are, before this one or
+    /// after it.
     pub fn freeze(&mut self) {
         for op in &mut self.pending {
             op.sent = true;
         }
     }
 
-    /// Whether the upstream can have committed the op of this identity: everything before it here must be
-    /// nothing then. `None`: there is no such op.
+    /// Whether the upstream can have committed the op of this identity, which it can only where all ops before it are
+    /// no-ops. `None`: there is no such op.
     pub fn can_take_up(&self, id: &OpId) -> Option<bool> {
         let at = self.unaccepted().position(|op| op.id == *id)?;
         Some(self.unaccepted().take(at).all(PendingOp::is_nothing))
     }
 
-    /// The op of this identity was answered: makes it the inflight one. What stands before it was found to
-    /// be nothing, and is as good as committed.
+    /// The op of this identity was answered: makes it the inflight one. The ops before it were found to be no-ops, and
+    /// count as committed.
     pub fn take_up(&mut self, up: &mut Upstream<'_>, id: &OpId) {
         let mut ops = self
             .inflight
@@ -212,8 +212,8 @@ impl Doc {
         self.pending = ops.collect();
     }
 
-    /// The upstream committed the op of this identity, and one before it that is something, or not. Nobody
-    /// knows which: all others are given up.
+    /// The upstream committed the op of this identity, and perhaps ops before it that are no no-ops. Which of them
+    /// cannot be known, so all others are given up.
     pub fn give_up_others(&mut self, up: &mut Upstream<'_>, id: &OpId, error: Error) {
         self.take_up_alone(up, id);
         self.hard_rollback(up, error);
@@ -232,7 +232,7 @@ impl Doc {
     pub(super) fn push_op(&mut self, up: &mut Upstream<'_>, op: PendingOp) -> Result<(), Error> {
         if let Some(stack) = &mut self.apply_stack {
             // A remote op is being applied: its remaining components must be transformed by this
-            // op alone, so it must not melt into another one yet.
+            // op alone, so it must not be composed into another one yet.
             stack.push(op.serial);
             self.pending.push_back(op);
             return Ok(());

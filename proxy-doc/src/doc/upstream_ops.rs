@@ -1,18 +1,18 @@
-//! Ops from the upstream: others', and the end of our own (`_handleOp`, `_opAcknowledged`).
+//! Ops from the upstream: those of other clients, and the outcome of own ones (`_handleOp`, `_opAcknowledged`).
 
 use super::{Doc, Edge, Rollback, Upstream, Waiter, tokens};
 use crate::{
-    Error, Event, OpKind, Outcome, PendingOp, Seq, Source, Submission, Task, Version, codes,
+    Error, Event, OpKind, Origin, Outcome, PendingOp, Seq, Submission, Task, Version, codes,
     transform_x,
 };
 
 impl Doc {
-    /// A committed op of somebody else: transforms what is pending, and applies it.
+    /// A committed op of another client: transforms the own ops over it, and applies it.
     ///
-    /// An old op is ignored. On a gap the host fetches; a tab's host leaves none, so there an op
-    /// that does not fit belongs to a state that was given up.
+    /// An old op is ignored. On a gap the host fetches. A tab gets no gap from its host, so there an op that does not
+    /// fit belongs to a state that was given up.
     ///
-    /// `next` is the count after the op: `v` + 1, or more where a lagging tab gets several as one.
+    /// `next` is the count after the op: `v` + 1, or more where a lagging tab gets several ops composed into one.
     pub fn handle_op(
         &mut self,
         up: &mut Upstream<'_>,
@@ -37,26 +37,26 @@ impl Doc {
         self.apply_remote(up, kind, src);
     }
 
-    /// The reader could not read an op of the upstream: only a fresh snapshot helps.
+    /// An op of the upstream could not be read: fetches a snapshot in its place.
     pub fn handle_unreadable_op(&mut self, up: &mut Upstream<'_>, error: Error) {
         self.hard_rollback(up, error);
     }
 
-    /// The server committed the inflight op, and the state after it is not known: starts again from a snapshot.
-    /// What is pending is given up with `error`.
+    /// The server committed the inflight op, and the state after it is not known: starts again from a snapshot. Pending
+    /// ops are given up with `error`.
     pub fn handle_unusable_ack(&mut self, up: &mut Upstream<'_>, error: Error) {
         let committed = self.inflight.take();
         self.hard_rollback(up, error);
-        // On top of the stack: the op's end is told before the rollback.
+        // On top of the stack: the op's outcome is told before the rollback.
         if let Some(op) = committed {
             self.finish(up, op.submissions, Outcome::Done);
         }
     }
 
-    /// A committed op as it changes a state that contains what is pending here.
+    /// A committed op, transformed to change a state that contains the own ops.
     ///
     /// # Errors
-    /// Where it meets a delete, or a create; what the type threw.
+    /// `ERR_DOC_WAS_DELETED`, `ERR_DOC_ALREADY_CREATED`, or what the type threw.
     pub fn over_pending(&self, mut kind: OpKind) -> Result<OpKind, Error> {
         for op in self.unaccepted() {
             transform_x(&mut op.clone(), &mut kind)?;
@@ -78,7 +78,7 @@ impl Doc {
         src: Option<String>,
     ) {
         up.push(Task::Catch);
-        if let Err(error) = self.apply(up, kind, Source::Remote, src) {
+        if let Err(error) = self.apply(up, kind, Origin::Remote, src) {
             self.hard_rollback(up, error);
         }
     }
@@ -122,12 +122,12 @@ impl Doc {
         }
     }
 
-    /// The upstream refused the inflight op, or an op message came back as an error.
+    /// The upstream rejected the inflight op, or answered an op message with an error.
     pub fn handle_op_error(&mut self, up: &mut Upstream<'_>, error: Error, seq: Option<Seq>) {
         let ours = self.inflight.as_ref().map(|op| op.id.seq);
         match ours {
             None => up.emit(Event::Error(error)),
-            // Nothing was left of our op at the server. Catch up, then it is as good as committed.
+            // The server found the op to be a no-op. After a fetch it counts as committed.
             Some(inflight) if error.is(codes::ERR_NO_OP) && inflight == seq => {
                 self.request_fetch(up, Waiter::NoOp, false);
             }
@@ -135,7 +135,7 @@ impl Doc {
         }
     }
 
-    /// The host has the inflight op, durably, as its revision `v`: the next one may go.
+    /// The host has accepted the inflight op, as the change from revision `v` to the next: sends the next op.
     pub fn handle_accepted(&mut self, up: &mut Upstream<'_>, seq: Seq, v: Version) {
         let Some(op) = self.inflight.take_if(|op| op.id.seq == Some(seq)) else {
             return;
@@ -145,7 +145,7 @@ impl Doc {
         self.flush(up);
     }
 
-    /// The host says how accepted ops ended at the server.
+    /// The host tells the outcome of accepted ops.
     pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
         let mut ended = Vec::new();
         self.accepted.retain_mut(|op| {
@@ -160,8 +160,8 @@ impl Doc {
         }
     }
 
-    /// The host rolled back hard; `rejected` are the ops of this tab that the server refused. A host that took
-    /// over may know of some how they `ended`, whether or not this tab knows that they were accepted.
+    /// The host rolled back hard. `rejected` are the ops of this tab that the server rejected. After a takeover the
+    /// host may know the outcome of ops, `ended`, of which this tab does not know that they were accepted.
     pub fn handle_rollback(
         &mut self,
         up: &mut Upstream<'_>,
@@ -179,7 +179,7 @@ impl Doc {
             .into_iter()
             .partition(|op| end(op).is_some());
         let (refused, others) = rest.into_iter().partition(is_rejected);
-        // Called back when the data is gone: below on the stack means after.
+        // Called back when the data is gone: a task below another runs after it.
         for op in over.into_iter().rev() {
             if let Some(outcome) = end(&op) {
                 self.finish(up, op.submissions, outcome);

@@ -6,7 +6,7 @@ use crate::tabs::hub::Entry;
 use broker::message::{DocEvent, Ended, TabSnapshot};
 use durable_store::record::Author;
 use proxy_doc::{
-    DocHandle, Error, Event, Json, Later, OpKind, OtType, Outcome, PendingOp, Seq, Source, TabId,
+    DocHandle, Error, Event, Json, Later, OpKind, Origin, OtType, Outcome, PendingOp, Seq, TabId,
     Token, codes,
 };
 
@@ -17,17 +17,17 @@ use crate::tabs::callers::Caller;
 impl Host {
     pub(crate) fn handle_event(&mut self, handle: DocHandle, event: Event) {
         match event {
-            Event::Apply { edit, source, src } => {
-                self.record(handle, OpKind::Edit(edit), source, src)
+            Event::Apply { edit, origin, src } => {
+                self.record(handle, OpKind::Edit(edit), origin, src)
             }
             Event::Create {
                 type_name,
                 data,
-                source,
+                origin,
             } => {
-                self.record(handle, OpKind::Create { type_name, data }, source, None);
+                self.record(handle, OpKind::Create { type_name, data }, origin, None);
             }
-            Event::Del { source } => self.record(handle, OpKind::Del, source, None),
+            Event::Del { origin } => self.record(handle, OpKind::Del, origin, None),
             Event::Load { type_name, data } => self.load(handle, type_name, data),
             Event::Clear {
                 error,
@@ -61,13 +61,13 @@ impl Host {
     }
 
     /// A change of the document becomes its next revision.
-    fn record(&mut self, handle: DocHandle, kind: OpKind, source: Source, src: Option<String>) {
-        let author = self.author(source);
+    fn record(&mut self, handle: DocHandle, kind: OpKind, origin: Origin, src: Option<String>) {
+        let author = self.author(origin);
         let host_doc = &mut self.docs[handle];
         let ty = host_doc.doc.ty().cloned();
-        let version = match source {
-            Source::Local(_) => None,
-            Source::Remote => host_doc.doc.version(),
+        let version = match origin {
+            Origin::Local(_) => None,
+            Origin::Remote => host_doc.doc.version(),
         };
         let moved_by = author.as_ref().map(|author| &author.tab);
         self.presences
@@ -82,10 +82,10 @@ impl Host {
         self.fan_out(handle, author.map(|author| author.tab));
     }
 
-    fn author(&self, source: Source) -> Option<Author> {
-        match source {
-            Source::Remote => None,
-            Source::Local(token) => self.callers.author(token).cloned(),
+    fn author(&self, origin: Origin) -> Option<Author> {
+        match origin {
+            Origin::Remote => None,
+            Origin::Local(token) => self.callers.author(token).cloned(),
         }
     }
 

@@ -202,7 +202,7 @@ impl Host {
                 };
                 let submission = self.callers.add_op(author);
                 self.note_seen(handle, tab, *seq);
-                let naming = Naming::Logged(id.clone());
+                let naming = Naming::Restored(id.clone());
                 self.act(handle, |doc, up| {
                     doc.submit_as(up, kind, source.clone(), naming, submission)
                 });
