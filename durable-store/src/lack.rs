@@ -2,9 +2,7 @@
 //!
 //! Documents go by a number here, given once; the store may know tens of thousands of them.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use proxy_doc::{DocHandle, DocKey};
+use proxy_doc::{DocHandle, DocKey, DocMap, Fifo};
 
 /// Entries out of date that are kept with few others.
 const MANY_OUT_OF_DATE: usize = 64;
@@ -70,17 +68,17 @@ struct Lack {
 /// All documents that the store has met, and what their records lack.
 #[derive(Debug, Default)]
 pub(crate) struct Lacking {
-    names: BTreeMap<DocKey, DocHandle>,
+    names: DocMap<DocHandle>,
     docs: Vec<Tracked>,
     /// How many were left when it was tidied last.
     tidied: usize,
     /// By the journal record from which on they lack something; some entries are out of date.
-    order: VecDeque<(u64, DocHandle)>,
+    order: Fifo<(u64, DocHandle)>,
     /// By their places; some entries are out of date.
-    forced: VecDeque<(u64, DocHandle)>,
+    forced: Fifo<(u64, DocHandle)>,
     next_forced: u64,
     /// By their places among all that is to be written; some entries are out of date.
-    awaited: VecDeque<(u64, DocHandle)>,
+    awaited: Fifo<(u64, DocHandle)>,
     deleted: Vec<DocHandle>,
     deleting: Vec<DocHandle>,
     persisting: Vec<DocHandle>,
@@ -199,9 +197,9 @@ impl Lacking {
         self.names.values_mut().for_each(|doc| {
             place(doc);
         });
-        self.order.retain_mut(|(_, doc)| place(doc));
-        self.forced.retain_mut(|(_, doc)| place(doc));
-        self.awaited.retain_mut(|(_, doc)| place(doc));
+        self.order.retain(|(_, doc)| place(doc));
+        self.forced.retain(|(_, doc)| place(doc));
+        self.awaited.retain(|(_, doc)| place(doc));
         for docs in [&mut self.deleted, &mut self.deleting, &mut self.persisting] {
             docs.retain_mut(place);
         }
@@ -486,7 +484,7 @@ impl Lacking {
         worth: impl Fn(usize, usize, usize) -> bool,
     ) -> Vec<DocKey> {
         let mut keys = Vec::new();
-        for (first, doc) in &self.order {
+        for (first, doc) in self.order.iter() {
             let tracked = &self.docs[doc.0 as usize];
             let lack = tracked
                 .lack

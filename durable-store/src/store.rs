@@ -17,9 +17,7 @@ mod limits;
 mod restore;
 mod write;
 
-use std::collections::{BTreeMap, VecDeque};
-
-use proxy_doc::{DocKey, Error, Map, OpId, Seq, TabId, Version, write_json};
+use proxy_doc::{DocKey, DocMap, Error, Fifo, Map, OpId, Seq, TabId, Version, write_json};
 
 use self::letters::Letters;
 pub use self::limits::WriteLimits;
@@ -262,8 +260,8 @@ pub struct DurableStore {
     first_written: u64,
     asked: Map<u64, (Asked, Ask)>,
     next_number: u64,
-    requests: VecDeque<Request>,
-    events: VecDeque<StoreEvent>,
+    requests: Fifo<Request>,
+    events: Fifo<StoreEvent>,
     failures: u32,
     /// The number of the request that opened the storage last: older requests are on no handle any more.
     opening: u64,
@@ -278,7 +276,7 @@ pub struct DurableStore {
     /// The number that the next journal record gets.
     journal_next: u64,
     /// Bytes of each record of the journal.
-    journal_sizes: VecDeque<usize>,
+    journal_sizes: Fifo<usize>,
     /// All that is to be written has a place, in the order in which it came: changes, records that somebody waits for,
     /// dead letters. A write takes what comes first, up to its limits. This is the last place that was given.
     placed: u64,
@@ -288,12 +286,12 @@ pub struct DurableStore {
     /// The place that outputs have to wait for.
     barrier: u64,
     /// Changes of documents that are in no write yet.
-    queue: VecDeque<Queued>,
+    queue: Fifo<Queued>,
     /// Tabs that came, and numbers that changed, since the last write.
     new_tabs: Vec<TabId>,
     new_numbers: Vec<OpId>,
     /// Ops, and documents that changed otherwise, that a storage may not have: by their places.
-    unwritten: VecDeque<(u64, DocKey, Option<Author>)>,
+    unwritten: Fifo<(u64, DocKey, Option<Author>)>,
     /// What the records of documents lack.
     lacking: Lacking,
     auto_flush: bool,
@@ -314,7 +312,7 @@ pub struct DurableStore {
     full: bool,
 
     // While it is being restored.
-    journal: BTreeMap<DocKey, Vec<(u64, Entry)>>,
+    journal: DocMap<Vec<(u64, Entry)>>,
     restoring: Vec<DocKey>,
 }
 
@@ -335,8 +333,8 @@ impl DurableStore {
             first_written: 1,
             asked: Map::new(),
             next_number: 1,
-            requests: VecDeque::new(),
-            events: VecDeque::new(),
+            requests: Fifo::new(),
+            events: Fifo::new(),
             failures: 0,
             opening: 0,
             reopening: false,
@@ -344,15 +342,15 @@ impl DurableStore {
             again: Vec::new(),
             starved: None,
             journal_next: 1,
-            journal_sizes: VecDeque::new(),
+            journal_sizes: Fifo::new(),
             placed: 0,
             begun: 0,
             committed: 0,
             barrier: 0,
-            queue: VecDeque::new(),
+            queue: Fifo::new(),
             new_tabs: Vec::new(),
             new_numbers: Vec::new(),
-            unwritten: VecDeque::new(),
+            unwritten: Fifo::new(),
             lacking: Lacking::default(),
             auto_flush: true,
             flushing: false,
@@ -365,7 +363,7 @@ impl DurableStore {
             found: None,
             claimed: false,
             full: false,
-            journal: BTreeMap::new(),
+            journal: DocMap::new(),
             restoring: Vec::new(),
         };
         store.open();

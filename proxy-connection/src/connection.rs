@@ -2,12 +2,11 @@
 //!
 //! What it refuses to do: decide about a document, which `documents.rs` and [`Doc`] do.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::message::{PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Error, Event, Json, Later, Map, Seq, Set, Stack, Task, Thrown, Token,
+    Doc, DocHandle, DocMap, Error, Event, Json, Later, Map, Seq, Set, Stack, Task, Thrown, Token,
     Types, Upstream, codes, next_count,
 };
 
@@ -54,7 +53,7 @@ pub struct ProxyConnection {
     pub(crate) max_op_size: usize,
     pub(crate) next_seq: Seq,
     pub(crate) docs: Map<DocHandle, ProxyDoc>,
-    pub(crate) by_key: BTreeMap<DocKey, DocHandle>,
+    pub(crate) by_key: DocMap<DocHandle>,
     pub(crate) next_handle: u32,
     pub(crate) requests: Requests,
     pub(crate) queries: Set<u64>,
@@ -80,7 +79,7 @@ impl ProxyConnection {
             max_op_size: MAX_OP_SIZE,
             next_seq: Seq(1),
             docs: Map::new(),
-            by_key: BTreeMap::new(),
+            by_key: DocMap::new(),
             next_handle: 0,
             requests: Requests::new(1),
             queries: Set::new(),

@@ -5,12 +5,10 @@
 //!
 //! What it refuses to do: read or write storage, or decide what is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use broker::message::{
     Answer, CallbackId, DeadLetter, StorageEvent, StorageState, StoredDoc, ToHost,
 };
-use proxy_doc::{DocHandle, DocKey, Error, Token, Version, codes};
+use proxy_doc::{DocHandle, DocKey, DocMap, Error, Set, Token, Version, codes};
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
@@ -65,7 +63,7 @@ impl Default for StoreMirror {
 /// The documents of the store. A document keeps its index in `docs`, also when it was removed and comes again.
 #[derive(Debug, Default)]
 struct Inventory {
-    places: BTreeMap<DocKey, DocHandle>,
+    places: DocMap<DocHandle>,
     docs: Vec<Option<StoredDoc>>,
 }
 
@@ -109,9 +107,7 @@ impl ProxyConnection {
             StoreRequest::PutDocs(docs) => docs.as_slice(),
             StoreRequest::GetBulk { .. } | StoreRequest::FlushWrites | StoreRequest::Wipe => &[],
         });
-        // `collect` would sort, which is code that every browser would download.
-        let mut docs = BTreeSet::new();
-        docs.extend(own);
+        let docs: Set<&DocKey> = own.collect();
         self.store.queue_size.max(docs.len())
     }
 

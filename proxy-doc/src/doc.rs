@@ -7,12 +7,11 @@ mod send;
 mod submit;
 mod upstream_ops;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::{
-    DocHandle, DocKey, Error, Event, Json, OpId, OtType, PendingOp, ReadJson, Reader, Seq, Stack,
-    Submission, Task, Token, Types, Version, WriteJson,
+    DocHandle, DocKey, Error, Event, Fifo, Json, OpId, OtType, PendingOp, ReadJson, Reader, Seq,
+    Stack, Submission, Task, Token, Types, Version, WriteJson,
 };
 
 /// The largest sequence number: `Number.MAX_SAFE_INTEGER`.
@@ -184,9 +183,9 @@ pub struct Doc {
     version: Option<Version>,
     ty: Option<OtType>,
     inflight: Option<PendingOp>,
-    pending: VecDeque<PendingOp>,
+    pending: Fifo<PendingOp>,
     /// Accepted by the host and without an outcome. Always empty on the host's edge.
-    accepted: VecDeque<PendingOp>,
+    accepted: Fifo<PendingOp>,
     /// Serials of the ops that listeners have submitted while a remote op is being applied.
     apply_stack: Option<Vec<u64>>,
     next_serial: u64,
@@ -195,10 +194,10 @@ pub struct Doc {
     /// See [`Doc::life`].
     life: u32,
     flush_scheduled: bool,
-    inflight_fetch: VecDeque<Waiter>,
+    inflight_fetch: Fifo<Waiter>,
     pending_fetch: Vec<Waiter>,
     inflight_subscribe: Option<SubscribeRequest>,
-    pending_subscribe: VecDeque<SubscribeRequest>,
+    pending_subscribe: Fifo<SubscribeRequest>,
     waiting_for_writes: Vec<Vec<Waiter>>,
     subscribed: bool,
     want_subscribe: bool,
@@ -218,17 +217,17 @@ impl Doc {
             version: None,
             ty: None,
             inflight: None,
-            pending: VecDeque::new(),
-            accepted: VecDeque::new(),
+            pending: Fifo::new(),
+            accepted: Fifo::new(),
             apply_stack: None,
             next_serial: 0,
             rollbacks: 0,
             life: 0,
             flush_scheduled: false,
-            inflight_fetch: VecDeque::new(),
+            inflight_fetch: Fifo::new(),
             pending_fetch: Vec::new(),
             inflight_subscribe: None,
-            pending_subscribe: VecDeque::new(),
+            pending_subscribe: Fifo::new(),
             waiting_for_writes: Vec::new(),
             subscribed: false,
             want_subscribe: false,
@@ -264,7 +263,7 @@ impl Doc {
         self.accepted
             .iter()
             .chain(&self.inflight)
-            .chain(&self.pending)
+            .chain(self.pending.iter())
     }
 
     /// The ops that the host has accepted, and that have no outcome, oldest first.
@@ -274,7 +273,7 @@ impl Doc {
 
     /// The ops that the upstream does not have yet, oldest first: inflight, pending.
     pub fn unaccepted(&self) -> impl Iterator<Item = &PendingOp> {
-        self.inflight.iter().chain(&self.pending)
+        self.inflight.iter().chain(self.pending.iter())
     }
 
     /// Whether the upstream confirmed the subscription.

@@ -12,7 +12,9 @@
 
 mod change;
 mod doc;
+mod doc_map;
 mod error;
+mod fifo;
 mod ids;
 mod json;
 mod map;
@@ -22,7 +24,9 @@ mod stack;
 
 pub use change::{Change, Create, resolve};
 pub use doc::{Doc, Edge, Naming, Snapshot, SnapshotType, Upstream};
+pub use doc_map::DocMap;
 pub use error::{Code, Error, codes};
+pub use fifo::Fifo;
 pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};
 pub use json::{
     Entries, Json, MAX_COUNT, ReadJson, WriteJson, json, json_string, next_count, parts, present,

@@ -2,8 +2,8 @@
 //!
 //! Made for keys that are counted up: the newest entry is added and found at the end. Elsewhere an
 //! entry costs a shift of its neighbours, of which 10,000 take a few microseconds, since values are in
-//! boxes. So all maps with keys of one size have the same code, too. For keys that come in any order
-//! and by the ten thousand, take a `BTreeMap`; its code is ten times as large.
+//! boxes. So all maps with keys of one size have the same code, too. Documents by
+//! their keys, which come in any order and by the ten thousand, are for [`DocMap`](crate::DocMap).
 
 use std::borrow::Borrow;
 use std::ops::Index;
@@ -105,6 +105,14 @@ impl<K: Ord, V> Map<K, V> {
     {
         self.entries
             .binary_search_by(|(other, _)| other.borrow().cmp(key))
+    }
+
+    /// The entries from `key` on.
+    pub fn iter_from(&self, key: K) -> impl Iterator<Item = (&K, &V)> {
+        let (Ok(at) | Err(at)) = self.place(&key);
+        self.entries[at..]
+            .iter()
+            .map(|(key, value)| (key, &**value))
     }
 
     /// Whether there is an entry for `key`.
@@ -264,6 +272,22 @@ impl<T: Ord> Set<T> {
         T: Borrow<Q>,
     {
         self.values.remove(value).is_some()
+    }
+}
+
+impl<T: Ord> Extend<T> for Set<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        for value in values {
+            self.insert(value);
+        }
+    }
+}
+
+impl<T: Ord> FromIterator<T> for Set<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let mut set = Self::new();
+        set.extend(values);
+        set
     }
 }
 

@@ -10,10 +10,9 @@ pub(crate) mod doc;
 mod events;
 pub(crate) mod state;
 
-use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
-use proxy_doc::{Doc, DocHandle, DocKey, Map, Set, Stack, Task};
+use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Map, Set, Stack, Task};
 
 use doc::HostDoc;
 
@@ -25,8 +24,7 @@ const MAX_SENDING: usize = 128;
 #[derive(Default)]
 pub(crate) struct Docs {
     by_handle: Map<DocHandle, HostDoc>,
-    /// A `BTreeMap`, since keys come in any order and by the ten thousand.
-    by_key: BTreeMap<DocKey, DocHandle>,
+    by_key: DocMap<DocHandle>,
     next_handle: u32,
     /// Documents whose version or use may have changed in this input.
     touched: Set<DocHandle>,

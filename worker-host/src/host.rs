@@ -6,12 +6,11 @@
 pub(crate) mod identity;
 pub(crate) mod inputs;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use broker::message::{CallbackId, State};
 use durable_store::{DurableStore, Mark, Request, StoreOptions};
-use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, Seq, TabId, Types, Upstream};
+use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Error, Fifo, Json, Seq, TabId, Types, Upstream};
 
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
@@ -152,7 +151,7 @@ pub struct Host {
     pub(crate) callers: Callers,
     pub(crate) tabs: Tabs,
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
-    pub(crate) pongs: VecDeque<Option<TabId>>,
+    pub(crate) pongs: Fifo<Option<TabId>>,
     pub(crate) queries: Queries,
     pub(crate) past_snapshots: PastSnapshots,
     pub(crate) presences: Presences,
@@ -169,11 +168,11 @@ pub struct Host {
     pub(crate) storage_answers: bool,
     /// Inputs that wait for the store.
     pub(crate) inbox: inbox::Inbox,
-    pub(crate) unreadable: BTreeMap<DocKey, log::Unreadable>,
+    pub(crate) unreadable: DocMap<log::Unreadable>,
     /// What happens was logged by an earlier life.
     pub(crate) replaying: bool,
     /// Documents with pending ops that nobody asked for, and those of them that are at work.
-    pub(crate) backlog: VecDeque<DocKey>,
+    pub(crate) backlog: Fifo<DocKey>,
     pub(crate) draining: Vec<DocKey>,
     pub(crate) told_queue: usize,
     pub(crate) flushes: Vec<Flush>,
@@ -210,7 +209,7 @@ impl Host {
             docs: Docs::default(),
             callers: Callers::default(),
             tabs: Tabs::new(options.max_unconfirmed),
-            pongs: VecDeque::new(),
+            pongs: Fifo::new(),
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
@@ -221,9 +220,9 @@ impl Host {
             storage_error: None,
             storage_answers: false,
             inbox: inbox::Inbox::default(),
-            unreadable: BTreeMap::new(),
+            unreadable: DocMap::new(),
             replaying: false,
-            backlog: VecDeque::new(),
+            backlog: Fifo::new(),
             draining: Vec::new(),
             told_queue: 0,
             flushes: Vec::new(),

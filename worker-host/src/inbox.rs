@@ -9,9 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
-
-use proxy_doc::{DocKey, Map, TabId};
+use proxy_doc::{DocKey, DocMap, Fifo, Map, TabId};
 
 use crate::host::inputs::Input;
 
@@ -30,7 +28,7 @@ pub(crate) struct Inbox {
     /// Senders whose first input is not known to wait for anything, by that input's number.
     ready: Map<u64, Sender>,
     /// Senders whose first input waits for this document to be read.
-    lacking: BTreeMap<DocKey, Vec<Sender>>,
+    lacking: DocMap<Vec<Sender>>,
     /// Senders whose first input waits until the store is in use again.
     held: Vec<Sender>,
     /// The number of the next input. Inputs that are ready are carried out in the order of their numbers.
@@ -41,7 +39,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    inputs: VecDeque<(u64, Input)>,
+    inputs: Fifo<(u64, Input)>,
     /// How many documents the first input waits for.
     lacks: usize,
 }
@@ -64,7 +62,7 @@ impl Inbox {
         }
         self.ready.insert(number, sender.clone());
         let queue = Queue {
-            inputs: VecDeque::from([(number, input)]),
+            inputs: Fifo::from_iter([(number, input)]),
             lacks: 0,
         };
         self.queues.insert(sender, queue);
@@ -101,7 +99,7 @@ impl Inbox {
             queue.lacks = missing.len();
         }
         for key in missing {
-            let senders = self.lacking.entry(key.clone()).or_default();
+            let senders = self.lacking.or_insert(key.clone(), Vec::new());
             senders.push(sender.clone());
         }
     }

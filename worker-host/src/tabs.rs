@@ -17,9 +17,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-
-use proxy_doc::{DocHandle, Map, Revision, Seq, TabId};
+use proxy_doc::{DocHandle, Fifo, Map, Revision, Seq, TabId};
 
 /// All tabs that live, as far as is known.
 #[derive(Debug)]
@@ -49,7 +47,7 @@ struct Link {
     /// Messages posted to the tab.
     posted: u64,
     /// Changes that it may not have processed yet: the message's number, the document, and what the tab was told of it.
-    unconfirmed: VecDeque<(u64, DocHandle, Told)>,
+    unconfirmed: Fifo<(u64, DocHandle, Told)>,
     /// The tab lags: it gets no more changes until it confirms.
     is_stalled: bool,
 }
@@ -184,7 +182,7 @@ impl Tabs {
         };
         let first_waits = waiting > 0 && waiting == link.posted;
         let before = (link.posted - waiting).max(1);
-        for (posted, ..) in &mut link.unconfirmed {
+        for (posted, ..) in link.unconfirmed.iter_mut() {
             *posted += u64::from(*posted > before);
         }
         link.posted += 1;

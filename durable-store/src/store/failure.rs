@@ -2,9 +2,7 @@
 //!
 //! What was asked is asked again, on a new handle; never on the old one.
 
-use std::collections::BTreeSet;
-
-use proxy_doc::{DocKey, next_count, read_json};
+use proxy_doc::{DocKey, Set, next_count, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::lack::Lacking;
@@ -62,7 +60,7 @@ impl DurableStore {
         if evictions.next().is_some() {
             return;
         }
-        let read: BTreeSet<&DocKey> = keys_being_read(questions()).collect();
+        let read: Set<&DocKey> = keys_being_read(questions()).collect();
         self.lacking.finish_deleting(|key| read.contains(key));
     }
 
@@ -151,7 +149,7 @@ impl DurableStore {
             return self.want_inventory();
         }
         let questions = self.asked.values().chain(&self.again);
-        let read: BTreeSet<&DocKey> = keys_being_read(questions).collect();
+        let read: Set<&DocKey> = keys_being_read(questions).collect();
         // What the journal has of a document is of no use without the record below it.
         let clean = |stored: &&Stored| {
             !read.contains(&stored.key)

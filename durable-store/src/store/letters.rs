@@ -6,9 +6,7 @@
 //! A store of an earlier version has all letters in one record, `letters`. They are taken over with the next change of
 //! the letters, and that record goes in the same write.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use proxy_doc::{DocKey, next_count, read_json, write_json};
+use proxy_doc::{DocKey, Map, Set, next_count, read_json, write_json};
 
 use crate::record::{Letter, LetterIndex, LetterRun, RecordId};
 
@@ -24,15 +22,15 @@ const ALL_IN_ONE: &str = "letters";
 /// All letters, and which of them the storage does not have yet.
 #[derive(Debug)]
 pub(super) struct Letters {
-    known: BTreeMap<u64, Letter>,
+    known: Map<u64, Letter>,
     /// Letters of the storage that cannot be read here. They stay.
-    illegible: BTreeSet<u64>,
+    illegible: Set<u64>,
     /// No two letters of a store have the same number, also where the first was removed.
     next: u64,
     /// Letters that are in no write yet, and their places.
-    unwritten: BTreeMap<u64, u64>,
+    unwritten: Map<u64, u64>,
     /// Letters whose records are to be deleted.
-    gone: BTreeSet<u64>,
+    gone: Set<u64>,
     /// The letters of an earlier version were read.
     has_all_in_one: bool,
     changed: bool,
@@ -41,11 +39,11 @@ pub(super) struct Letters {
 impl Default for Letters {
     fn default() -> Self {
         Self {
-            known: BTreeMap::new(),
-            illegible: BTreeSet::new(),
+            known: Map::new(),
+            illegible: Set::new(),
             next: 1,
-            unwritten: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            unwritten: Map::new(),
+            gone: Set::new(),
             has_all_in_one: false,
             changed: false,
         }
@@ -84,7 +82,7 @@ impl Letters {
     /// Takes the letters that [`Letters::open`] named.
     pub(super) fn fill(&mut self, texts: &[Option<String>]) {
         let numbers = std::mem::take(&mut self.illegible);
-        for (number, text) in numbers.into_iter().zip(texts) {
+        for (number, text) in numbers.into_values().zip(texts) {
             match text.as_deref().map(read_json::<Letter>) {
                 Some(Ok(letter)) => {
                     self.known.insert(number, letter);
@@ -111,7 +109,7 @@ impl Letters {
 
     /// Letters with this number or a higher one.
     pub(super) fn since(&self, number: u64) -> impl Iterator<Item = &Letter> {
-        self.known.range(number..).map(|(_, letter)| letter)
+        self.known.iter_from(number).map(|(_, letter)| letter)
     }
 
     /// The number of the next letter.
@@ -125,8 +123,13 @@ impl Letters {
     }
 
     fn numbers(&self) -> impl Iterator<Item = u64> {
-        let known: BTreeSet<u64> = self.known.keys().chain(&self.illegible).copied().collect();
-        known.into_iter()
+        let known: Set<u64> = self
+            .known
+            .keys()
+            .chain(self.illegible.iter())
+            .copied()
+            .collect();
+        known.into_values()
     }
 
     // ---- Changing ----
@@ -180,7 +183,7 @@ impl Letters {
         if !self.changed {
             return;
         }
-        let records: BTreeSet<&DocKey> = records.iter().collect();
+        let records: Set<&DocKey> = records.iter().collect();
         for (number, letter_place) in std::mem::take(&mut self.unwritten) {
             let Some(letter) = self.known.get(&number) else {
                 continue;
@@ -193,7 +196,7 @@ impl Letters {
         }
         self.changed = !self.unwritten.is_empty();
         let gone = std::mem::take(&mut self.gone);
-        deletes.extend(gone.into_iter().map(letter_record));
+        deletes.extend(gone.into_values().map(letter_record));
         if std::mem::take(&mut self.has_all_in_one) {
             deletes.push(RecordId::meta(ALL_IN_ONE));
         }

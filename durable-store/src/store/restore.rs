@@ -144,7 +144,7 @@ impl DurableStore {
                 continue;
             }
             self.lacking.add(&key, at, 1, each);
-            self.journal.entry(key).or_default().push((at, entry));
+            self.journal.or_insert(key, Vec::new()).push((at, entry));
         }
         self.journal_sizes.push_back(bytes);
         self.journal_next = at + 1;

@@ -19,9 +19,7 @@
 //! known, which changes with them. The journal does not need it: an op waits for the inventory only where a record has
 //! to be written with it.
 
-use std::collections::BTreeSet;
-
-use proxy_doc::{DocKey, write_json};
+use proxy_doc::{DocKey, Set, write_json};
 
 use super::{
     Ask, Asked, Documents, DurableStore, Failure, FailureKind, Kept, Phase, Queued, StoreEvent,
@@ -301,8 +299,8 @@ impl DurableStore {
             return;
         }
         deletes.extend((self.state.first..first).map(RecordId::journal));
-        self.journal_sizes
-            .drain(..(first - self.state.first) as usize);
+        let dropped = (first - self.state.first) as usize;
+        self.journal_sizes = self.journal_sizes.split_off(dropped);
         self.state.first = first;
         puts.push((RecordId::meta("state"), write_json(&self.state)));
     }
@@ -344,7 +342,7 @@ impl Writing {
 }
 
 fn documents_in(batch: &JournalRecord) -> usize {
-    let keys: BTreeSet<&DocKey> = batch.entries.iter().map(|logged| &logged.key).collect();
+    let keys: Set<&DocKey> = batch.entries.iter().map(|logged| &logged.key).collect();
     keys.len()
 }
 

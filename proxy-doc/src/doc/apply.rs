@@ -135,7 +135,7 @@ impl Doc {
     pub(super) fn op_mut(&mut self, serial: u64) -> Option<&mut PendingOp> {
         self.inflight
             .iter_mut()
-            .chain(&mut self.pending)
+            .chain(self.pending.iter_mut())
             .find(|op| op.serial == serial)
     }
 }

@@ -1,10 +1,8 @@
 //! Taking back a rejected op, or giving up all ops and the data (`_rollback`, `_hardRollback`).
 
-use std::collections::VecDeque;
-
 use super::{Doc, Edge, Rollback, Snapshot, SnapshotType, Upstream, Waiter, tokens};
 use crate::{
-    Error, Event, OpId, OpKind, Outcome, PendingOp, Seq, Submission, Task, Token, codes,
+    Error, Event, Fifo, OpId, OpKind, Outcome, PendingOp, Seq, Submission, Task, Token, codes,
     transform_x,
 };
 
@@ -38,7 +36,7 @@ impl Doc {
     ///
     /// # Errors
     /// What a type threw.
-    fn undo(&self) -> Result<(OpKind, VecDeque<PendingOp>), Option<Error>> {
+    fn undo(&self) -> Result<(OpKind, Fifo<PendingOp>), Option<Error>> {
         let inverse = self
             .inflight
             .as_ref()
@@ -48,7 +46,7 @@ impl Doc {
             });
         let mut undo = OpKind::Edit(inverse.ok_or(None)?);
         let mut pending = self.pending.clone();
-        for op in &mut pending {
+        for op in pending.iter_mut() {
             transform_x(op, &mut undo).map_err(Some)?;
         }
         Ok((undo, pending))

@@ -120,7 +120,8 @@ impl Doc {
                 self.handle_subscribe(up, Ok(None));
             }
         }
-        self.pending_fetch.extend(self.inflight_fetch.drain(..));
+        self.pending_fetch
+            .extend(std::mem::take(&mut self.inflight_fetch));
     }
 
     /// The upstream could not answer a subscribe, which is sent again as soon as it can.

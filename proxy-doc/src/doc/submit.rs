@@ -182,7 +182,7 @@ impl Doc {
     /// Forbids composing into the ops that are pending now: another host may send them as they are, before this one or
     /// after it.
     pub fn freeze(&mut self) {
-        for op in &mut self.pending {
+        for op in self.pending.iter_mut() {
             op.sent = true;
         }
     }

@@ -65,7 +65,7 @@ impl Doc {
     }
 
     pub(super) fn transform_unsettled(&mut self, server: &mut OpKind) -> Result<(), Error> {
-        for client in self.inflight.iter_mut().chain(&mut self.pending) {
+        for client in self.inflight.iter_mut().chain(self.pending.iter_mut()) {
             transform_x(client, server)?;
         }
         Ok(())
@@ -108,10 +108,10 @@ impl Doc {
         }
         let mut changes = Vec::with_capacity(fixups.len());
         for mut fixup in fixups {
-            for op in &mut self.pending {
-                if let Err(error) = transform_x(op, &mut fixup) {
-                    return self.hard_rollback(up, error);
-                }
+            let fails = |op| transform_x(op, &mut fixup).err();
+            let failed = self.pending.iter_mut().find_map(fails);
+            if let Some(error) = failed {
+                return self.hard_rollback(up, error);
             }
             changes.push(fixup);
         }
@@ -148,7 +148,7 @@ impl Doc {
     /// The host tells the outcome of accepted ops.
     pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
         let mut ended = Vec::new();
-        self.accepted.retain_mut(|op| {
+        self.accepted.retain(|op| {
             let is_ended = op.id.seq.is_some_and(|seq| seqs.contains(&seq));
             if is_ended {
                 ended.append(&mut op.submissions);

@@ -6,9 +6,7 @@
 //!
 //! What it refuses to do: know what is written, or when a write is over.
 
-use std::collections::VecDeque;
-
-use proxy_doc::{DocHandle, TabId};
+use proxy_doc::{DocHandle, Fifo, TabId};
 
 use crate::host::Output;
 
@@ -16,8 +14,8 @@ use crate::host::Output;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// Not behind the barrier.
-    now: VecDeque<Output>,
-    held: VecDeque<Held>,
+    now: Fifo<Output>,
+    held: Fifo<Held>,
 }
 
 #[derive(Debug)]

@@ -5,13 +5,12 @@
 //!
 //! What it refuses to do: use the storage again.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use broker::message::{StorageEvent, ToTab};
 use durable_store::Failure;
 use durable_store::record::Author;
-use proxy_doc::{DocHandle, DocKey, PendingOp, Submission};
+use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Submission};
 
 use super::MEMORY;
 use super::events::storage_error;
@@ -39,9 +38,9 @@ impl Host {
     /// what it does not have the tab may send to that again: this life must send none of them. Without an
     /// author that is so of all ops of the document.
     fn give_up_unwritten(&mut self, unwritten: &[(DocKey, Option<Author>)]) {
-        let mut by_key: BTreeMap<&DocKey, Vec<&Option<Author>>> = BTreeMap::new();
+        let mut by_key: Map<&DocKey, Vec<&Option<Author>>> = Map::new();
         for (key, author) in unwritten {
-            by_key.entry(key).or_default().push(author);
+            by_key.or_default(key).push(author);
         }
         let mut given_up = Vec::new();
         for (key, authors) in by_key {

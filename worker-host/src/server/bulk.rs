@@ -1,9 +1,7 @@
 //! Reads that go to the server together (`lib/client/connection.js` `startBulk`, `_sendBulk`).
 
-use std::collections::BTreeMap;
-
 use broker::message::encode;
-use proxy_doc::{DocKey, Entries, Json, Version};
+use proxy_doc::{DocKey, DocMap, Entries, Json, Version};
 
 use crate::server::wire::ReadMessage;
 
@@ -53,15 +51,13 @@ pub(crate) fn single(action: Action, key: &DocKey, version: Option<Version>) -> 
 pub(crate) struct Bulk {
     reads: Vec<(Action, DocKey, Option<Version>)>,
     /// Where the reads of each kind are.
-    places: [BTreeMap<DocKey, usize>; Action::ALL.len()],
+    places: [DocMap<usize>; Action::ALL.len()],
 }
 
 impl Bulk {
     /// Adds a read; a second one of the same document and kind replaces the first.
     pub(crate) fn add(&mut self, action: Action, key: &DocKey, version: Option<Version>) {
-        let place = *self.places[action as usize]
-            .entry(key.clone())
-            .or_insert(self.reads.len());
+        let place = *self.places[action as usize].or_insert(key.clone(), self.reads.len());
         match self.reads.get_mut(place) {
             Some(read) => read.2 = version,
             None => self.reads.push((action, key.clone(), version)),

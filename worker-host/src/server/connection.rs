@@ -219,7 +219,7 @@ impl Host {
 
     /// The tab's pings go unanswered. They keep their places: the server answers in order.
     pub(crate) fn leave_pongs(&mut self, tab: &TabId) {
-        for asked in &mut self.pongs {
+        for asked in self.pongs.iter_mut() {
             asked.take_if(|of| of == tab);
         }
     }

@@ -5,12 +5,11 @@
 //! revision for as long as some tab may still base an op on it; older stretches that no tab can
 //! name become one entry each.
 
-use std::collections::VecDeque;
-
 use broker::message::DocEvent;
 use durable_store::record::Author;
 use proxy_doc::{
-    Change, Error, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes, server_transform,
+    Change, Error, Fifo, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes,
+    server_transform,
 };
 
 /// Entries of a history above which stretches that no tab can name are composed, by default.
@@ -61,7 +60,7 @@ pub(crate) struct Hub {
     /// Entries above which stretches that no tab can name are composed.
     max_log: usize,
     head: Revision,
-    log: VecDeque<Logged>,
+    log: Fifo<Logged>,
     tabs: Map<TabId, View>,
     /// For each tab its subscribed queries that have the document, by the tab's numbers of them. They outlive
     /// the tab's view: a tab that destroys the document and opens it again still has it in its query.
@@ -77,7 +76,7 @@ impl Hub {
         Self {
             max_log,
             head: Revision::default(),
-            log: VecDeque::new(),
+            log: Fifo::new(),
             tabs: Map::new(),
             queries: Map::new(),
             kept: None,
@@ -341,7 +340,7 @@ impl Hub {
     pub(crate) fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Entry>> {
         let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
         let first = self.log.partition_point(|logged| logged.from < base);
-        kept.then(|| self.log.range(first..).map(|logged| &logged.entry))
+        kept.then(|| self.log.iter_from(first).map(|logged| &logged.entry))
     }
 
     /// Appends a change.
@@ -379,7 +378,7 @@ impl Hub {
         let mut events = Vec::new();
         // What is missing is at the end, mostly the last entry alone.
         let first = self.log.partition_point(|logged| logged.from < sent);
-        for logged in self.log.range(first..) {
+        for logged in self.log.iter_from(first) {
             if logged.entry.version.is_some() {
                 view.version = logged.entry.version;
             }
@@ -418,7 +417,7 @@ impl Hub {
 
     /// Composes neighbours between which no tab stands or can stand, and which nobody has to be told one by one.
     fn compose_unnamed(&mut self) {
-        let mut kept: VecDeque<Logged> = VecDeque::with_capacity(self.log.len());
+        let mut kept: Fifo<Logged> = Fifo::new();
         for logged in std::mem::take(&mut self.log) {
             let stays = self.is_named(logged.from) || self.is_owed(&logged);
             let rest = match kept.back_mut() {
