@@ -68,7 +68,7 @@ fn tab_with_result() -> (ProxyConnection, DocHandle) {
 }
 
 #[test]
-fn results_for_a_state_that_the_tab_has_given_up_are_not_taken_over() {
+fn query_results_for_an_earlier_life_are_ignored() {
     let (mut tab, handle) = tab_with_result();
     assert_eq!(tab.doc(handle).unwrap().version(), Some(Version(3)));
 
@@ -82,7 +82,7 @@ fn results_for_a_state_that_the_tab_has_given_up_are_not_taken_over() {
 }
 
 #[test]
-fn an_op_of_a_subtype_that_the_tab_lacks_is_an_error_of_the_document() {
+fn unknown_subtype_in_a_remote_op_is_an_error_of_the_document() {
     let (mut tab, handle) = tab_with_result();
     let op = r#"{"op":[{"p":["n"],"t":"text","o":["a"]}]}"#;
     let event = format!(r#"{{"op":{{"revision":3,"next":4,"change":{op}}}}}"#);
@@ -166,7 +166,7 @@ fn callbacks(events: &[TabEvent]) -> Vec<(u64, Option<&str>)> {
 }
 
 #[test]
-fn the_machine_after_a_crash_asks_for_the_end_of_what_was_sent() {
+fn recovery_after_a_crash_resumes_the_ops_that_were_sent() {
     let (mut tab, handle, events) = second_machine();
     let Some(TabEvent::ToHost(register)) = events.first() else {
         panic!("{events:?}");
@@ -209,7 +209,7 @@ fn the_machine_after_a_crash_asks_for_the_end_of_what_was_sent() {
 }
 
 #[test]
-fn what_was_on_its_way_to_a_machine_that_crashed_means_nothing_to_the_next_one() {
+fn messages_to_a_crashed_machine_are_dropped_by_the_next_one() {
     let (mut tab, handle, _) = second_machine();
     for message in [
         &*WELCOME.replace('N', "0"),

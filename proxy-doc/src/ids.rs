@@ -81,7 +81,7 @@ mod tests {
     use crate::{MAX_COUNT, read_json, write_json};
 
     #[test]
-    fn a_count_that_javascript_does_not_hold_exactly_is_refused() {
+    fn counts_above_max_safe_integer_are_refused() {
         let read = |text: &str| read_json::<Version>(text).ok();
         assert_eq!(read("9007199254740991"), Some(Version(MAX_COUNT)));
         for text in [
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_count_after_the_largest_can_be_read_again() {
+    fn next_of_the_largest_count_can_be_read() {
         let next = Version(MAX_COUNT).next();
         assert_eq!(read_json::<Version>(&write_json(&next)), Ok(next));
     }

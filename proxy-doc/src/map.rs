@@ -296,7 +296,7 @@ mod tests {
     use super::Map;
 
     #[test]
-    fn entries_are_in_the_order_of_their_keys_however_they_came() {
+    fn entries_are_ordered_by_key_whatever_the_insertion_order() {
         let mut map = Map::new();
         for key in [3, 1, 2, 1] {
             map.insert(key, key * 10);

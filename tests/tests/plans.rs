@@ -7,7 +7,7 @@ use std::path::Path;
 use sharedb_proxy_tests::sim::Plan;
 
 #[test]
-fn plans_that_failed_once_pass() {
+fn saved_plans_pass() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
     let files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()

@@ -17,7 +17,7 @@ fn drain(server: &mut Server) -> Vec<(SessionId, Value)> {
 }
 
 #[test]
-fn requests_it_does_not_serve_are_unknown_messages() {
+fn unsupported_requests_are_unknown_messages() {
     let mut server = Server::new();
     let s = server.connect();
     drain(&mut server);
@@ -43,7 +43,7 @@ fn requests_it_does_not_serve_are_unknown_messages() {
 }
 
 #[test]
-fn text_that_is_no_json_ends_the_session() {
+fn malformed_json_ends_the_session() {
     let mut server = Server::new();
     let s = server.connect();
     server.receive(s, "{");
@@ -65,7 +65,7 @@ fn messages_to_a_session_end_with_it() {
 }
 
 #[test]
-fn a_restart_keeps_the_documents_and_nothing_else() {
+fn restart_keeps_only_the_documents() {
     let mut server = Server::new();
     let s = server.connect();
     server.receive(s, SUBSCRIBE);
@@ -79,7 +79,7 @@ fn a_restart_keeps_the_documents_and_nothing_else() {
 }
 
 #[test]
-fn a_document_nobody_touched_has_no_snapshot() {
+fn untouched_document_has_no_snapshot() {
     let mut server = Server::new();
     let s = server.connect();
     server.receive(s, SUBSCRIBE);

@@ -20,11 +20,11 @@ fn run(edge: Edge, seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn host() {
+fn doc_in_the_host_agrees_with_the_model() {
     run(Edge::Host, 1..1200);
 }
 
 #[test]
-fn tab() {
+fn doc_in_a_tab_agrees_with_the_model() {
     run(Edge::Tab, 1..1200);
 }

@@ -20,11 +20,11 @@ pub(super) enum What {
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Well.
+    /// Success: the callback got `undefined`.
     Done,
-    /// Softly rejected.
+    /// Soft rejection: the callback got `null`.
     Null,
-    /// With an error, given as text.
+    /// Failure, with the error's text.
     Failed(String),
 }
 

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How wild a simulation is.
+/// Which faults and calls a simulation may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weather {
@@ -26,9 +26,9 @@ pub enum Kept {
     /// Nothing: it has no storage.
     #[default]
     Nothing,
-    /// What its tabs need when it dies.
+    /// The log, for as long as tabs live.
     Session,
-    /// Everything.
+    /// All documents and ops, also without tabs.
     Durable,
 }
 
@@ -42,9 +42,9 @@ pub enum Fault {
     Closed,
     /// There is no storage to be had.
     Unavailable,
-    /// It says nothing in time.
+    /// It does not answer in time.
     Silent,
-    /// Something else.
+    /// Any other failure.
     Other,
 }
 
@@ -190,9 +190,9 @@ pub enum Step {
         tab: usize,
         /// The document.
         doc: usize,
-        /// What.
+        /// The call.
         act: Act,
-        /// For everything that is chance in it.
+        /// The seed of the call's random choices.
         seed: u64,
     },
     /// The next event of that kind makes the application call.
@@ -203,9 +203,9 @@ pub enum Step {
         doc: usize,
         /// The event.
         on: On,
-        /// What.
+        /// The call.
         act: Act,
-        /// For everything that is chance in it.
+        /// The seed of the call's random choices.
         seed: u64,
     },
     /// The tab's next tick.
@@ -231,7 +231,7 @@ pub enum Step {
         tab: usize,
         /// The document.
         doc: usize,
-        /// For everything that is chance in the edit.
+        /// The seed of the edit.
         seed: u64,
     },
     /// The tab's thread is blocked: what arrives waits, and nothing runs.
@@ -245,7 +245,7 @@ pub enum Step {
         tab: usize,
         /// The document that it edits before it looks at what has arrived.
         doc: Option<usize>,
-        /// For everything that is chance in the edit.
+        /// The seed of the edit.
         seed: u64,
     },
     /// The tab's machine crashes, and the next one takes its place. What is on its way stays on its way.
@@ -257,37 +257,37 @@ pub enum Step {
     ToHost {
         /// The tab.
         tab: usize,
-        /// How many.
+        /// The number of messages, at most.
         count: usize,
     },
     /// Messages of the host arrive at the tab.
     ToTab {
         /// The tab.
         tab: usize,
-        /// How many.
+        /// The number of messages, at most.
         count: usize,
     },
     /// Messages on the socket arrive at the server, then its end.
     ToServer {
         /// The socket.
         socket: usize,
-        /// How many.
+        /// The number of messages, at most.
         count: usize,
     },
     /// Messages on the socket arrive at the host, then its end.
     FromServer {
         /// The host.
         host: usize,
-        /// How many.
+        /// The number of messages, at most.
         count: usize,
     },
     /// The socket breaks; these many messages on the way still arrive.
     Cut {
         /// The host.
         host: usize,
-        /// Of those to the server.
+        /// The number of messages to the server.
         up: usize,
-        /// Of those to the host.
+        /// The number of messages to the host.
         down: usize,
     },
     /// The server dies and starts again.
@@ -312,12 +312,12 @@ pub enum Step {
     },
     /// The server refuses the next op.
     Reject {
-        /// With this code.
+        /// The error's code.
         code: String,
     },
     /// The server changes the next op.
     Fixup {
-        /// By how much.
+        /// The number that it adds to `fix`.
         add: u32,
     },
     /// Committed ops wait on their way to subscribers, or no longer do.
@@ -339,21 +339,21 @@ pub enum Step {
     Store {
         /// The host.
         host: usize,
-        /// How many requests.
+        /// The number of requests, at most.
         count: usize,
     },
     /// The storage carries out one request before older ones, where it may: a read.
     StoreLater {
         /// The host.
         host: usize,
-        /// Which.
+        /// The request's place in the queue.
         at: usize,
     },
     /// The next request fails.
     StoreFails {
         /// The host.
         host: usize,
-        /// How.
+        /// The failure.
         fault: Fault,
         /// It was carried out all the same.
         done: bool,
@@ -383,10 +383,10 @@ pub enum Step {
     Room {
         /// The host.
         host: usize,
-        /// Bytes.
+        /// The bytes; `None` for no limit.
         bytes: Option<usize>,
     },
-    /// The host learns which tabs of earlier lives there are.
+    /// The host learns which tabs of the hosts before it live.
     FindTabs {
         /// The host.
         host: usize,
@@ -421,11 +421,11 @@ pub enum Step {
         /// Whether it cannot.
         on: bool,
     },
-    /// Somebody sends something that makes no sense.
+    /// A stranger, the server or the host sends a malformed message.
     Garbage {
         /// The host.
         host: usize,
-        /// What.
+        /// The seed of the message, of its sender and of its receiver.
         seed: u64,
     },
 }
