@@ -9,20 +9,51 @@ use std::fmt;
 use std::rc::Rc;
 
 /// Bytes kept inside the handle itself: keys and short words then need no allocation.
-const INLINE_BYTES: usize = 14;
+const INLINE_BYTES: usize = 15;
 /// Bytes looked at in one call; for the reason see `STRIDE` of the reader.
 pub(crate) const PART: usize = 4096;
 /// Bytes counted at a time while looking for a unit's place; large enough to be vectorised.
 const BLOCK_BYTES: usize = 128;
 
 /// A JavaScript string, cheap to clone.
-#[derive(Clone)]
 pub struct Str(Repr);
 
-#[derive(Clone)]
 enum Repr {
-    Inline { len: u8, bytes: [u8; INLINE_BYTES] },
+    Inline(Inline),
     Heap(Rc<Buffer>),
+}
+
+/// A short text in place. Its length is an enum so that [`Repr`] marks its other variant by a value that no length has.
+/// Beside a tag of its own a text would be fifteen bytes, which compilers copy in overlapping pieces, slow to read back.
+#[derive(Clone, Copy)]
+struct Inline {
+    len: InlineLength,
+    bytes: [u8; INLINE_BYTES],
+}
+
+/// A length in bytes up to [`INLINE_BYTES`].
+#[rustfmt::skip]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum InlineLength { L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15 }
+
+impl InlineLength {
+    #[rustfmt::skip]
+    const ALL: [Self; INLINE_BYTES + 1] = [
+        Self::L0, Self::L1, Self::L2, Self::L3, Self::L4, Self::L5, Self::L6, Self::L7,
+        Self::L8, Self::L9, Self::L10, Self::L11, Self::L12, Self::L13, Self::L14, Self::L15,
+    ];
+}
+
+impl Inline {
+    const EMPTY: Inline = Inline {
+        len: InlineLength::L0,
+        bytes: [0; INLINE_BYTES],
+    };
+
+    fn as_wtf8(&self) -> &[u8] {
+        &self.bytes[..self.len as usize]
+    }
 }
 
 #[derive(Clone)]
@@ -41,10 +72,7 @@ struct Place {
 impl Str {
     /// The empty string.
     pub const fn new() -> Str {
-        Str(Repr::Inline {
-            len: 0,
-            bytes: [0; INLINE_BYTES],
-        })
+        Str(Repr::Inline(Inline::EMPTY))
     }
 
     /// From bytes that are well-formed WTF-8 already; only this crate can promise that.
@@ -52,8 +80,8 @@ impl Str {
         if wtf8.len() <= INLINE_BYTES {
             let mut bytes = [0; INLINE_BYTES];
             bytes[..wtf8.len()].copy_from_slice(wtf8);
-            let len = wtf8.len() as u8;
-            return Str(Repr::Inline { len, bytes });
+            let len = InlineLength::ALL[wtf8.len()];
+            return Str(Repr::Inline(Inline { len, bytes }));
         }
         Str::from_wtf8_vec(wtf8.to_vec())
     }
@@ -79,7 +107,7 @@ impl Str {
     #[inline(always)]
     pub fn as_wtf8(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Inline(inline) => inline.as_wtf8(),
             Repr::Heap(buffer) => &buffer.bytes,
         }
     }
@@ -118,7 +146,7 @@ impl Str {
     /// Number of UTF-16 units: JavaScript's `length`.
     pub fn len_utf16(&self) -> usize {
         match &self.0 {
-            Repr::Inline { len, bytes } => count_units(&bytes[..usize::from(*len)]),
+            Repr::Inline(inline) => count_units(inline.as_wtf8()),
             Repr::Heap(buffer) => buffer.units,
         }
     }
@@ -225,6 +253,22 @@ impl Place {
     }
 }
 
+impl Clone for Str {
+    #[inline]
+    fn clone(&self) -> Str {
+        match &self.0 {
+            Repr::Inline(inline) => Str(Repr::Inline(*inline)),
+            Repr::Heap(buffer) => share(buffer),
+        }
+    }
+}
+
+/// A call of its own: an inlined one would build both variants in pieces, and so copy a short text in pieces.
+#[inline(never)]
+fn share(buffer: &Rc<Buffer>) -> Str {
+    Str(Repr::Heap(Rc::clone(buffer)))
+}
+
 impl Default for Str {
     fn default() -> Str {
         Str::new()
@@ -247,8 +291,8 @@ impl PartialEq for Str {
     #[inline(always)]
     fn eq(&self, other: &Str) -> bool {
         match (&self.0, &other.0) {
-            (Repr::Inline { len: a, bytes: x }, Repr::Inline { len: b, bytes: y }) => {
-                a == b && words(x) == words(y)
+            (Repr::Inline(a), Repr::Inline(b)) => {
+                a.len == b.len && words(&a.bytes) == words(&b.bytes)
             }
             (Repr::Heap(a), Repr::Heap(b)) => Rc::ptr_eq(a, b) || a.bytes == b.bytes,
             _ => false,
@@ -260,10 +304,10 @@ impl PartialEq for Str {
 /// is a call in WebAssembly.
 #[inline(always)]
 fn words(bytes: &[u8; INLINE_BYTES]) -> (u64, u64) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *bytes;
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = *bytes;
     (
         u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        u64::from_le_bytes([g, h, i, j, k, l, m, n]),
+        u64::from_le_bytes([h, i, j, k, l, m, n, o]),
     )
 }
 
