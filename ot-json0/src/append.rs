@@ -2,8 +2,9 @@
 //! that compose, normalize and transform are made of.
 
 use crate::coerce::{add, strict_eq};
-use crate::component::{Component, Name, Payload};
+use crate::component::Component;
 use crate::error::Error;
+use crate::field::{Name, Payload};
 use crate::op::Json0;
 use crate::string::Str;
 use crate::text0;

@@ -3,8 +3,9 @@
 //! As in JavaScript a component that fails leaves those before it applied.
 
 use crate::coerce::{add, loose_eq, to_integer, to_number, to_text};
-use crate::component::{Component, Name};
+use crate::component::Component;
 use crate::error::Error;
+use crate::field::Name;
 use crate::object::array_index;
 use crate::op::Json0;
 use crate::string::Str;

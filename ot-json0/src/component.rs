@@ -4,28 +4,11 @@
 
 use crate::coerce::truthy;
 use crate::error::Error;
+use crate::field::{Fields, Name, Payload};
 use crate::string::Str;
 use crate::text0::Edit;
 use crate::value::Value;
-use crate::write::{write_array, write_string, write_value};
-use std::cell::OnceCell;
-use std::rc::Rc;
-
-/// The name of a component's field other than its path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    T,
-    O,
-    Na,
-    Oi,
-    Od,
-    Li,
-    Ld,
-    Lm,
-    Si,
-    Sd,
-    Other(Str),
-}
+use crate::write::write_array;
 
 /// Set in [`Component::flags`] when `na` is not null or `t` is truthy: the component works below its path.
 const OPERAND: u16 = 1 << 10;
@@ -42,134 +25,11 @@ const APART: u16 = 1 << 13;
 #[derive(Clone, Debug, Default)]
 pub struct Component {
     pub(crate) path: Vec<Value>,
-    fields: Vec<(Name, Payload)>,
+    fields: Fields,
     /// How many fields are listed before the path.
     path_at: u32,
     /// Which known fields are there, by [`Name::flag`], and the two facts above.
     flags: u16,
-}
-
-/// A field's value: scalars in place, arrays and objects shared.
-#[derive(Clone, Debug)]
-pub(crate) enum Payload {
-    Scalar(Value),
-    Tree(Rc<Tree>),
-}
-
-/// An array or object that never changes.
-#[derive(Debug)]
-pub(crate) struct Tree {
-    value: Value,
-    /// What was written of a large one, which is written several times: to the host or the server, to the store, to tabs.
-    json: OnceCell<Box<[u8]>>,
-}
-
-/// The shortest JSON, in bytes, that is kept for the next time it is to be written.
-const KEPT: usize = 16 * 1024;
-
-impl Tree {
-    fn write(&self, out: &mut Vec<u8>) {
-        if let Some(json) = self.json.get() {
-            return out.extend_from_slice(json);
-        }
-        let start = out.len();
-        write_value(out, &self.value);
-        if out.len() - start >= KEPT {
-            self.json.get_or_init(|| out[start..].into());
-        }
-    }
-}
-
-impl Payload {
-    pub(crate) fn new(value: Value) -> Payload {
-        if value.is_tree() {
-            Payload::Tree(Rc::new(Tree {
-                value,
-                json: OnceCell::new(),
-            }))
-        } else {
-            Payload::Scalar(value)
-        }
-    }
-
-    pub(crate) fn get(&self) -> &Value {
-        match self {
-            Payload::Scalar(value) => value,
-            Payload::Tree(tree) => &tree.value,
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Payload::Scalar(value) => write_value(out, value),
-            Payload::Tree(tree) => tree.write(out),
-        }
-    }
-
-    /// The length of a large payload's JSON, where it is known; of a string that of its characters.
-    fn large_size(&self) -> Option<usize> {
-        let size = match self {
-            Payload::Scalar(Value::String(text)) => text.as_wtf8().len() + 2,
-            Payload::Scalar(_) => return None,
-            Payload::Tree(tree) => tree.json.get()?.len(),
-        };
-        (size >= KEPT).then_some(size)
-    }
-}
-
-impl Name {
-    fn of(key: Str) -> Name {
-        match key.as_wtf8() {
-            b"t" => Name::T,
-            b"o" => Name::O,
-            b"na" => Name::Na,
-            b"oi" => Name::Oi,
-            b"od" => Name::Od,
-            b"li" => Name::Li,
-            b"ld" => Name::Ld,
-            b"lm" => Name::Lm,
-            b"si" => Name::Si,
-            b"sd" => Name::Sd,
-            _ => Name::Other(key),
-        }
-    }
-
-    #[inline(always)]
-    fn flag(&self) -> u16 {
-        match self {
-            Name::T => 1,
-            Name::O => 1 << 1,
-            Name::Na => 1 << 2,
-            Name::Oi => 1 << 3,
-            Name::Od => 1 << 4,
-            Name::Li => 1 << 5,
-            Name::Ld => 1 << 6,
-            Name::Lm => 1 << 7,
-            Name::Si => 1 << 8,
-            Name::Sd => 1 << 9,
-            Name::Other(_) => 0,
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        let name: &[u8] = match self {
-            Name::T => b"\"t\":",
-            Name::O => b"\"o\":",
-            Name::Na => b"\"na\":",
-            Name::Oi => b"\"oi\":",
-            Name::Od => b"\"od\":",
-            Name::Li => b"\"li\":",
-            Name::Ld => b"\"ld\":",
-            Name::Lm => b"\"lm\":",
-            Name::Si => b"\"si\":",
-            Name::Sd => b"\"sd\":",
-            Name::Other(key) => {
-                write_string(out, key);
-                b":"
-            }
-        };
-        out.extend_from_slice(name);
-    }
 }
 
 impl Component {
@@ -192,36 +52,35 @@ impl Component {
 
     pub(crate) fn with_field(path: Vec<Value>, name: Name, payload: Payload) -> Component {
         let mut component = Component::with_path(path);
-        component.fields.reserve_exact(1);
         component.set(name, payload);
         component
     }
 
     /// Reads a component off the wire. `default_path` stands in for a missing or null path.
-    pub(crate) fn from_value(mut value: Value, default_path: bool) -> Result<Component, Error> {
-        let object = match &mut value {
+    pub(crate) fn from_value(value: Value, default_path: bool) -> Result<Component, Error> {
+        let object = match value {
             Value::Object(object) => object,
             Value::Null => return Err(Error::new("Cannot read properties of null (reading 'p')")),
             _ => return Err(Error::new("Missing path")),
         };
-        let mut component = Component::default();
-        component
-            .fields
-            .reserve_exact(object.len().saturating_sub(1));
+        let mut component = Component {
+            fields: Fields::with_capacity(object.len().saturating_sub(1)),
+            ..Component::default()
+        };
         let mut path = None;
-        for (key, value) in object.take_entries() {
+        for (key, value) in object.into_entries() {
             if key == "p" {
                 path = Some(value);
-                component.path_at = component.fields.len() as u32;
+                component.path_at = component.fields.as_slice().len() as u32;
             } else {
                 component.set(Name::of(key), Payload::new(value));
             }
         }
         if path.is_none() {
-            component.path_at = component.fields.len() as u32;
+            component.path_at = component.fields.as_slice().len() as u32;
         }
-        component.path = match &mut path {
-            Some(Value::Array(path)) => std::mem::take(path),
+        component.path = match path {
+            Some(Value::Array(path)) => path.into_vec(),
             None | Some(Value::Null) if default_path => Vec::new(),
             _ => return Err(Error::new("Missing path")),
         };
@@ -230,7 +89,7 @@ impl Component {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        for (at, (name, payload)) in self.fields.iter().enumerate() {
+        for (at, (name, payload)) in self.fields.as_slice().iter().enumerate() {
             if at == self.path_at as usize {
                 self.write_path(out);
                 out.push(b',');
@@ -239,7 +98,7 @@ impl Component {
             payload.write(out);
             out.push(b',');
         }
-        if self.path_at as usize == self.fields.len() {
+        if self.path_at as usize == self.fields.as_slice().len() {
             self.write_path(out);
         } else {
             out.pop();
@@ -252,7 +111,7 @@ impl Component {
         let mut out = Vec::new();
         let mut size = 0;
         self.write_path(&mut out);
-        for (name, payload) in &self.fields {
+        for (name, payload) in self.fields.as_slice() {
             name.write(&mut out);
             match payload.large_size() {
                 Some(large) => size += large,
@@ -313,7 +172,8 @@ impl Component {
     }
 
     pub(crate) fn payload(&self, name: &Name) -> Option<&Payload> {
-        self.fields.iter().find(|(n, _)| n == name).map(|(_, p)| p)
+        let mut fields = self.fields.as_slice().iter();
+        fields.find(|(n, _)| n == name).map(|(_, p)| p)
     }
 
     /// The field's value unless it is missing or null.
@@ -323,7 +183,8 @@ impl Component {
 
     /// Assigns a field: an existing one keeps its place, a new one comes last.
     pub(crate) fn set(&mut self, name: Name, payload: Payload) {
-        match self.fields.iter_mut().find(|(n, _)| *n == name) {
+        let mut fields = self.fields.as_mut_slice().iter_mut();
+        match fields.find(|(n, _)| *n == name) {
             Some((_, old)) => *old = payload,
             None => self.fields.push((name, payload)),
         }
@@ -331,7 +192,8 @@ impl Component {
     }
 
     pub(crate) fn remove(&mut self, name: &Name) {
-        if let Some(at) = self.fields.iter().position(|(n, _)| n == name) {
+        let mut fields = self.fields.as_slice().iter();
+        if let Some(at) = fields.position(|(n, _)| n == name) {
             self.fields.remove(at);
             if at < self.path_at as usize {
                 self.path_at -= 1;
@@ -342,7 +204,7 @@ impl Component {
 
     fn note_flags(&mut self) {
         self.flags = 0;
-        for (name, payload) in &self.fields {
+        for (name, payload) in self.fields.as_slice() {
             let value = payload.get();
             self.flags |= name.flag();
             self.flags |= match name {

@@ -24,9 +24,11 @@ struct Readme;
 
 mod append;
 mod apply;
+mod array;
 mod coerce;
 mod component;
 mod error;
+mod field;
 mod number;
 mod object;
 mod op;
@@ -40,6 +42,7 @@ mod tree;
 mod value;
 mod write;
 
+pub use array::Array;
 pub use component::Component;
 pub use error::Error;
 pub use object::Object;

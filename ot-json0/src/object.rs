@@ -5,9 +5,9 @@
 //! points into the ordered list.
 
 use crate::string::Str;
-use crate::tree::{self, copy_inner};
+use crate::tree::{self, Children, ChildrenMut};
 use crate::value::Value;
-use std::{fmt, slice, vec};
+use std::{fmt, slice};
 
 /// Up to this many keys a scan is quicker than a table.
 const SCAN_KEYS: usize = 8;
@@ -16,7 +16,7 @@ const SCAN_KEYS: usize = 8;
 #[derive(Default)]
 pub struct Object(Box<Entries>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Entries {
     /// Keys that are array indices, ascending.
     indices: Vec<(Str, Value)>,
@@ -79,17 +79,24 @@ impl Object {
 
     /// Puts `value` under `key`; an existing key keeps its place. Returns the value it replaced.
     pub fn insert(&mut self, key: Str, value: Value) -> Option<Value> {
-        if let Some(old) = self.get_mut(&key) {
-            return Some(std::mem::replace(old, value));
-        }
-        match array_index(&key) {
-            Some(index) => {
-                let at = self.0.find_index(index).unwrap_or_else(|at| at);
-                self.0.indices.insert(at, (key, value));
-            }
-            None => self.0.push_named(key, value),
-        }
-        None
+        let entries = &mut *self.0;
+        let held = match array_index(&key) {
+            Some(index) => match entries.find_index(index) {
+                Ok(at) => Some(&mut entries.indices[at].1),
+                Err(at) => {
+                    entries.indices.insert(at, (key, value));
+                    return None;
+                }
+            },
+            None => match entries.find_named(&key) {
+                Some(at) => entries.named[at].as_mut().map(|(_, held)| held),
+                None => {
+                    entries.push_named(key, value);
+                    return None;
+                }
+            },
+        };
+        held.map(|held| std::mem::replace(held, value))
     }
 
     /// Removes `key` and returns its value.
@@ -119,34 +126,18 @@ impl Object {
         }
     }
 
-    /// Drops all keys and values.
-    pub(crate) fn clear(&mut self) {
-        self.0.indices.clear();
-        self.0.named.clear();
-        self.0.table.clear();
-        self.0.live = 0;
+    /// The keys and values, consumed, in JavaScript's order.
+    pub(crate) fn into_entries(mut self) -> impl Iterator<Item = (Str, Value)> {
+        let indices = std::mem::take(&mut self.0.indices);
+        let named = std::mem::take(&mut self.0.named);
+        indices.into_iter().chain(named.into_iter().flatten())
     }
 
-    /// Takes out all keys and values, in JavaScript's order.
-    pub(crate) fn take_entries(&mut self) -> IntoIter {
-        self.0.table.clear();
-        self.0.live = 0;
-        IntoIter {
-            indices: std::mem::take(&mut self.0.indices).into_iter(),
-            named: std::mem::take(&mut self.0.named).into_iter(),
-        }
-    }
-
-    /// A copy; for `levels` see [`tree::copy_inner`].
-    pub(crate) fn copy(&self, levels: usize) -> Object {
-        let entry = |(key, value): &(Str, Value)| (key.clone(), copy_inner(value, levels));
-        let named = self.0.named.iter();
-        Object(Box::new(Entries {
-            indices: self.0.indices.iter().map(entry).collect(),
-            named: named.map(|slot| slot.as_ref().map(entry)).collect(),
-            table: self.0.table.clone(),
-            live: self.0.live,
-        }))
+    /// Each value with the one that `other` has under the same key; `None` where not all keys are the same.
+    pub(crate) fn pairs<'a>(&'a self, other: &'a Object) -> Option<Vec<(&'a Value, &'a Value)>> {
+        let pair = |(key, value)| Some((value, other.get(key)?));
+        let pairs: Option<Vec<_>> = self.iter().map(pair).collect();
+        pairs.filter(|pairs| pairs.len() == other.len())
     }
 }
 
@@ -186,23 +177,6 @@ impl<'a> Iterator for IterMut<'a> {
     }
 }
 
-/// The keys and values that were taken out of an [`Object`].
-pub(crate) struct IntoIter {
-    indices: vec::IntoIter<(Str, Value)>,
-    named: vec::IntoIter<Option<(Str, Value)>>,
-}
-
-impl Iterator for IntoIter {
-    type Item = (Str, Value);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let named = &mut self.named;
-        self.indices
-            .next()
-            .or_else(|| named.find_map(|entry| entry))
-    }
-}
-
 impl Entries {
     fn find_index(&self, index: u32) -> Result<usize, usize> {
         self.indices
@@ -228,17 +202,15 @@ impl Entries {
     }
 
     fn push_named(&mut self, key: Str, value: Value) {
-        let hashed = hash(&key);
+        let at = self.named.len() + 1;
+        let full = at * 2 > self.table.len();
+        if !full {
+            place(&mut self.table, hash(&key), at);
+        }
         self.named.push(Some((key, value)));
         self.live += 1;
-        if self.table.is_empty() {
-            if self.named.len() > SCAN_KEYS {
-                self.rebuild();
-            }
-        } else if self.named.len() * 2 > self.table.len() {
+        if full && at > SCAN_KEYS {
             self.rebuild();
-        } else {
-            place(&mut self.table, hashed, self.named.len());
         }
     }
 
@@ -307,17 +279,36 @@ pub(crate) fn array_index(key: &Str) -> Option<u32> {
 
 impl Clone for Object {
     fn clone(&self) -> Object {
-        self.copy(tree::LEVELS)
+        tree::descend(|| Object(self.0.clone())).unwrap_or_else(|| {
+            let mut copied = tree::shallow_object(self);
+            tree::copy_deep(
+                Children::Entries(self.iter()),
+                ChildrenMut::Entries(copied.iter_mut()),
+            );
+            copied
+        })
     }
 }
 
 /// Same keys, same values; the order of keys does not matter.
 impl PartialEq for Object {
     fn eq(&self, other: &Object) -> bool {
-        self.len() == other.len()
-            && self
-                .iter()
-                .all(|(key, value)| other.get(key) == Some(value))
+        let same = |(key, value)| other.get(key) == Some(value);
+        tree::descend(|| self.len() == other.len() && self.iter().all(same))
+            .unwrap_or_else(|| self.pairs(other).is_some_and(tree::equal_deep))
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        let entries = &mut *self.0;
+        let dropped = tree::descend(|| {
+            entries.indices.clear();
+            entries.named.clear();
+        });
+        if dropped.is_none() {
+            tree::drop_deep(ChildrenMut::Entries(self.iter_mut()));
+        }
     }
 }
 

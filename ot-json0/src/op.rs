@@ -3,8 +3,9 @@
 use crate::append::{Tail, append};
 use crate::apply::apply_component;
 use crate::coerce::{to_number, truthy};
-use crate::component::{Component, Name, Payload};
+use crate::component::Component;
 use crate::error::Error;
+use crate::field::{Name, Payload};
 use crate::subtype::{Side, Subtype};
 use crate::text0::Text0;
 use crate::transform;
@@ -22,9 +23,9 @@ impl Op {
     }
 
     /// As [`Op::parse`], from a value that has been read already.
-    pub fn from_value(mut value: Value) -> Result<Op, Error> {
-        match &mut value {
-            Value::Array(items) => components(std::mem::take(items), false),
+    pub fn from_value(value: Value) -> Result<Op, Error> {
+        match value {
+            Value::Array(items) => components(items.into_vec(), false),
             _ => Err(Error::new("json0 op must be an array")),
         }
     }
@@ -174,7 +175,7 @@ impl Json0 {
     /// See [`crate::normalize`].
     pub fn normalize(&self, json: &str) -> Result<Op, Error> {
         let items = match read(json)? {
-            Value::Array(ref mut items) => std::mem::take(items),
+            Value::Array(items) => items.into_vec(),
             bare => vec![bare],
         };
         let mut normal = Op::default();

@@ -107,16 +107,17 @@ enum Open {
 enum Elements {
     /// Some of them.
     More,
-    /// Up to one that holds others, after its key.
-    Inner(Str, Open),
+    /// Up to one that holds others: after its key and before its bracket, which is given.
+    Inner(Str, u8),
     End,
 }
 
 impl Open {
-    fn close(&self) -> u8 {
-        match self {
-            Open::Array(_) => b']',
-            Open::Object(_) => b'}',
+    fn of(bracket: u8) -> Self {
+        if bracket == b'[' {
+            Open::Array(Vec::new())
+        } else {
+            Open::Object(Object::new())
         }
     }
 
@@ -129,7 +130,7 @@ impl Open {
 
     fn into_value(self) -> Value {
         match self {
-            Open::Array(items) => Value::Array(items),
+            Open::Array(items) => Value::Array(items.into()),
             Open::Object(object) => Value::Object(object),
         }
     }
@@ -212,7 +213,7 @@ impl<'a> Reader<'a> {
         if self.next_byte() != Some(b'"') {
             return self.fail("expected a key in JSON");
         }
-        let key = self.string()?;
+        let key = self.string_here()?;
         self.colon()?;
         Some(key)
     }
@@ -334,53 +335,64 @@ impl<'a> Reader<'a> {
         // Each with the key of the one inside of it.
         let mut outer: Vec<(Open, Str)> = Vec::new();
         loop {
-            match self.elements(&mut here)? {
-                Elements::More => continue,
-                Elements::Inner(key, inner) => {
-                    outer.push((std::mem::replace(&mut here, inner), key));
-                    continue;
-                }
-                Elements::End => {}
-            }
-            let value = here.into_value();
-            let Some((holder, key)) = outer.pop() else {
-                return Some(value);
+            let read = match &mut here {
+                Open::Array(items) => self.items(items)?,
+                Open::Object(object) => self.entries(object)?,
             };
-            here = holder;
-            here.put(key, value);
+            match read {
+                Elements::More => {}
+                Elements::Inner(key, bracket) => {
+                    let inner = self.open_value(bracket)?;
+                    outer.push((std::mem::replace(&mut here, inner), key));
+                }
+                Elements::End => {
+                    let value = here.into_value();
+                    let Some((holder, key)) = outer.pop() else {
+                        return Some(value);
+                    };
+                    here = holder;
+                    here.put(key, value);
+                }
+            }
         }
     }
 
-    /// Reads elements up to the closing bracket, or up to an array or object, which it opens.
+    fn open_value(&mut self, bracket: u8) -> Option<Open> {
+        self.open(bracket)?;
+        Some(Open::of(bracket))
+    }
+
+    /// Reads elements of an array.
     #[inline(never)]
-    fn elements(&mut self, holder: &mut Open) -> Option<Elements> {
+    fn items(&mut self, items: &mut Vec<Value>) -> Option<Elements> {
         for _ in 0..STRIDE {
-            let close = holder.close();
-            if !self.more(close)? {
+            if !self.more(b']')? {
                 return Some(Elements::End);
             }
-            let key = if close == b'}' {
-                self.key()?
-            } else {
-                Str::new()
-            };
             match self.next_byte() {
                 Some(bracket @ (b'[' | b'{')) => {
-                    return Some(Elements::Inner(key, self.open_value(bracket)?));
+                    return Some(Elements::Inner(Str::new(), bracket));
                 }
-                _ => holder.put(key, self.scalar()?),
+                _ => items.push(self.scalar()?),
             }
         }
         Some(Elements::More)
     }
 
-    fn open_value(&mut self, bracket: u8) -> Option<Open> {
-        self.open(bracket)?;
-        Some(if bracket == b'[' {
-            Open::Array(Vec::new())
-        } else {
-            Open::Object(Object::new())
-        })
+    /// Reads keys and values of an object.
+    #[inline(never)]
+    fn entries(&mut self, object: &mut Object) -> Option<Elements> {
+        for _ in 0..STRIDE {
+            if !self.more(b'}')? {
+                return Some(Elements::End);
+            }
+            let key = self.key()?;
+            match self.next_byte() {
+                Some(bracket @ (b'[' | b'{')) => return Some(Elements::Inner(key, bracket)),
+                _ => drop(object.insert(key, self.scalar()?)),
+            }
+        }
+        Some(Elements::More)
     }
 
     fn scalar(&mut self) -> Option<Value> {

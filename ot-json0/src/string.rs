@@ -51,6 +51,7 @@ impl Inline {
         bytes: [0; INLINE_BYTES],
     };
 
+    #[inline(always)]
     fn as_wtf8(&self) -> &[u8] {
         &self.bytes[..self.len as usize]
     }

@@ -6,8 +6,9 @@
 use crate::append::{Tail, append, same_subtype};
 use crate::apply::apply_component;
 use crate::coerce::{less, less_equal, loose_eq, strict_eq, to_number};
-use crate::component::{Component, Name, Payload};
+use crate::component::Component;
 use crate::error::Error;
+use crate::field::{Name, Payload};
 use crate::op::{Json0, Op};
 use crate::subtype::{Side, Subtype};
 use crate::text0::{Edit, transform_edit};

@@ -1,17 +1,38 @@
 //! Copying, comparing, changing and dropping nested values without a recursion that is as deep as they are: a document
 //! may be nested deeper than any stack holds, WebAssembly's of 1 MiB in particular.
+//!
+//! [`Array`](crate::Array) and [`Object`](crate::Object) recurse up to [`LEVELS`] deep, which is quicker than a list
+//! of what is pending. What is nested deeper goes through such a list, here.
 
-use crate::coerce::strict_eq;
-use crate::object;
+use crate::array::Array;
+use crate::object::{self, Object};
 use crate::value::Value;
 use std::cell::Cell;
 use std::slice;
 
-/// So many levels are dropped and copied by recursion, which is quicker.
-pub(crate) const LEVELS: usize = 64;
+/// How many arrays and objects, one inside the other, a recursion enters. Each takes some hundred bytes of stack.
+const LEVELS: usize = 64;
 
-/// The values directly inside of a value, in order.
-enum Children<'a> {
+thread_local! {
+    /// How many arrays and objects the running recursion is inside of.
+    static LEVEL: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Does `step`, which recurses into an array or object; `None` where the recursion is [`LEVELS`] deep already.
+#[inline]
+pub(crate) fn descend<T>(step: impl FnOnce() -> T) -> Option<T> {
+    let level = LEVEL.get();
+    if level == LEVELS {
+        return None;
+    }
+    LEVEL.set(level + 1);
+    let done = step();
+    LEVEL.set(level);
+    Some(done)
+}
+
+/// The values directly inside of an array or object, in order.
+pub(crate) enum Children<'a> {
     Items(slice::Iter<'a, Value>),
     Entries(object::Iter<'a>),
 }
@@ -38,13 +59,14 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
-/// The same, to change.
-enum ChildrenMut<'a> {
+/// The values directly inside of an array or object, in order, to change.
+pub(crate) enum ChildrenMut<'a> {
     Items(slice::IterMut<'a, Value>),
     Entries(object::IterMut<'a>),
 }
 
 impl<'a> ChildrenMut<'a> {
+    /// `None` where `value` is no array and no object.
     fn of(value: &'a mut Value) -> Option<Self> {
         match value {
             Value::Array(items) => Some(ChildrenMut::Items(items.iter_mut())),
@@ -65,114 +87,87 @@ impl<'a> Iterator for ChildrenMut<'a> {
     }
 }
 
-thread_local! {
-    /// How many values the drop of one value is inside of.
-    static DROPPING: Cell<usize> = const { Cell::new(0) };
-}
-
-/// What `Drop` does with an array or object.
-pub(crate) fn dismantle(value: &mut Value) {
-    let level = DROPPING.get();
-    if level == LEVELS {
-        return dismantle_deep(value);
-    }
-    DROPPING.set(level + 1);
-    match value {
-        Value::Array(items) => items.clear(),
-        Value::Object(object) => object.clear(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-    DROPPING.set(level);
-}
-
-/// Takes out all trees, so that the drop of each finds no other inside.
+/// Drops the trees among `children`: takes all of them out first, so that the drop of each finds no other inside.
 #[cold]
-fn dismantle_deep(value: &mut Value) {
+pub(crate) fn drop_deep(children: ChildrenMut<'_>) {
     let mut pending = Vec::new();
-    take_trees(value, &mut pending);
-    while let Some(mut value) = pending.pop() {
-        take_trees(&mut value, &mut pending);
+    take_trees(children, &mut pending);
+    while let Some(mut tree) = pending.pop() {
+        ChildrenMut::of(&mut tree)
+            .into_iter()
+            .for_each(|children| take_trees(children, &mut pending));
     }
 }
 
-fn take_trees(value: &mut Value, pending: &mut Vec<Value>) {
-    for child in ChildrenMut::of(value).into_iter().flatten() {
-        if child.is_tree() {
-            pending.push(std::mem::take(child));
-        }
-    }
+fn take_trees(children: ChildrenMut<'_>, pending: &mut Vec<Value>) {
+    pending.extend(children.filter(|child| child.is_tree()).map(std::mem::take));
 }
 
-/// A copy of an array or object.
-pub(crate) fn copy(tree: &Value) -> Value {
-    copy_levels(tree, LEVELS)
-}
-
-/// What is nested deeper than `levels` is copied without recursion; of no levels the copy has null there.
-fn copy_levels(tree: &Value, levels: usize) -> Value {
-    match tree {
-        Value::Array(items) => {
-            Value::Array(items.iter().map(|item| copy_inner(item, levels)).collect())
-        }
-        Value::Object(object) => Value::Object(object.copy(levels)),
-        scalar => scalar.clone_scalar(),
-    }
-}
-
-/// A copy of what is inside of an array or object.
-#[inline]
-pub(crate) fn copy_inner(value: &Value, levels: usize) -> Value {
-    if levels == 0 || !value.is_tree() {
-        value.clone_scalar()
-    } else if levels == 1 {
-        copy_deep(value)
-    } else {
-        copy_levels(value, levels - 1)
-    }
-}
-
+/// Copies the trees in `from` to their places in `to`, which is a shallow copy.
 #[cold]
-fn copy_deep(tree: &Value) -> Value {
-    let mut copied = Value::Null;
-    let mut pending = vec![(tree, &mut copied)];
+pub(crate) fn copy_deep<'a>(from: Children<'a>, to: ChildrenMut<'a>) {
+    let is_tree = |(from, _): &(&Value, &mut Value)| from.is_tree();
+    let mut pending: Vec<_> = from.zip(to).filter(is_tree).collect();
     while let Some((from, to)) = pending.pop() {
-        *to = copy_levels(from, 0);
+        *to = shallow(from);
         if let (Some(from), Some(to)) = (Children::of(from), ChildrenMut::of(to)) {
-            for (from, to) in from.zip(to) {
-                if from.is_tree() {
-                    pending.push((from, to));
-                }
-            }
+            pending.extend(from.zip(to).filter(is_tree));
         }
     }
-    copied
 }
 
-/// Whether two values are the same, whatever the order of keys.
-pub(crate) fn equal<'a>(mut a: &'a Value, mut b: &'a Value) -> bool {
-    let mut pending = Vec::new();
-    loop {
+/// A copy with null in place of the arrays and objects inside.
+fn shallow(tree: &Value) -> Value {
+    match tree {
+        Value::Array(items) => Value::Array(shallow_array(items)),
+        Value::Object(object) => Value::Object(shallow_object(object)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => tree.clone(),
+    }
+}
+
+/// A copy with null in place of the arrays and objects inside.
+pub(crate) fn shallow_array(items: &Array) -> Array {
+    items.iter().map(scalar).collect()
+}
+
+/// A copy with null in place of the arrays and objects inside.
+pub(crate) fn shallow_object(object: &Object) -> Object {
+    let entries = object.iter();
+    entries
+        .map(|(key, value)| (key.clone(), scalar(value)))
+        .collect()
+}
+
+/// A copy of a value that holds no others; null in place of one that does.
+fn scalar(value: &Value) -> Value {
+    if value.is_tree() {
+        return Value::Null;
+    }
+    value.clone()
+}
+
+/// Whether the values of each pair are the same, whatever the order of keys.
+#[cold]
+pub(crate) fn equal_deep<'a>(mut pending: Vec<(&'a Value, &'a Value)>) -> bool {
+    while let Some((a, b)) = pending.pop() {
         let same = match (a, b) {
             (Value::Array(a), Value::Array(b)) => {
-                pending.extend(a.iter().zip(b));
+                pending.extend(a.iter().zip(b.iter()));
                 a.len() == b.len()
             }
             (Value::Object(a), Value::Object(b)) => {
-                let with_other = |(key, value)| Some((value, b.get(key)?));
-                let known = pending.len();
-                pending.extend(a.iter().map_while(with_other));
-                a.len() == b.len() && a.len() == pending.len() - known
+                let pairs = a.pairs(b);
+                let same = pairs.is_some();
+                pending.extend(pairs.into_iter().flatten());
+                same
             }
-            _ => strict_eq(Some(a), Some(b)),
+            _ => a == b,
         };
         if !same {
             return false;
         }
-        match pending.pop() {
-            Some(next) => (a, b) = next,
-            None => return true,
-        }
     }
+    true
 }
 
 /// Makes the numbers inside an array or object null that are not finite.

@@ -1,5 +1,6 @@
 //! The JSON value model: what a JavaScript engine holds after `JSON.parse`.
 
+use crate::array::Array;
 use crate::object::Object;
 use crate::parse::{ParseError, parse};
 use crate::string::Str;
@@ -9,9 +10,8 @@ use std::fmt;
 
 /// A JSON value. `==` compares deeply; the order of an object's keys does not matter, and `1 == 1.0`.
 ///
-/// Nothing recurses over a value, not even its drop: it may be nested as deeply as memory holds. Since it has a `Drop`,
-/// take what is inside with [`std::mem::take`] rather than by moving it out.
-#[derive(Default)]
+/// It may be nested as deeply as memory holds: no function recurses as deep as a value is, not even its drop.
+#[derive(Clone, Default, PartialEq)]
 pub enum Value {
     /// `null`
     #[default]
@@ -23,7 +23,7 @@ pub enum Value {
     /// A string
     String(Str),
     /// An array
-    Array(Vec<Value>),
+    Array(Array),
     /// An object
     Object(Object),
 }
@@ -101,44 +101,8 @@ impl Value {
         }
     }
 
-    /// A copy of a value that holds no others; null in place of one that does.
-    #[inline]
-    pub(crate) fn clone_scalar(&self) -> Value {
-        match self {
-            Value::Bool(flag) => Value::Bool(*flag),
-            Value::Number(number) => Value::Number(*number),
-            Value::String(text) => Value::String(text.clone()),
-            Value::Null | Value::Array(_) | Value::Object(_) => Value::Null,
-        }
-    }
-
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self, Value::Array(_) | Value::Object(_))
-    }
-}
-
-impl Clone for Value {
-    // Inlined wherever ops are changed it would only make the module larger.
-    #[inline(never)]
-    fn clone(&self) -> Value {
-        if self.is_tree() {
-            return tree::copy(self);
-        }
-        self.clone_scalar()
-    }
-}
-
-impl PartialEq for Value {
-    fn eq(&self, other: &Value) -> bool {
-        tree::equal(self, other)
-    }
-}
-
-impl Drop for Value {
-    fn drop(&mut self) {
-        if self.is_tree() {
-            tree::dismantle(self);
-        }
     }
 }
 
@@ -181,7 +145,7 @@ impl From<Str> for Value {
 
 impl From<Vec<Value>> for Value {
     fn from(value: Vec<Value>) -> Value {
-        Value::Array(value)
+        Value::Array(value.into())
     }
 }
 

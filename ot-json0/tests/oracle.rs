@@ -140,7 +140,7 @@ impl Case {
                         parts.extend_from_slice(list.as_array().expect("an op"));
                     }
                 }
-                let op = Op::from_value(Value::Array(parts)).expect("components");
+                let op = Op::from_value(Value::from(parts)).expect("components");
                 let mut case = self.clone();
                 match which {
                     0 => case.a = op,

@@ -97,7 +97,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, messages) in &self.got {
-            let messages = Value::Array(messages.clone()).to_json();
+            let messages = Value::from(messages.clone()).to_json();
             write!(f, "{name}: {messages} ")?;
         }
         write!(f, "closed: {:?}", self.closed)

@@ -168,7 +168,7 @@ fn place<'a>(r: &mut Random, document: &'a Value) -> (Vec<Value>, &'a Value) {
 
 fn fields(path: Vec<Value>, fields: Vec<(&str, Value)>) -> Value {
     let mut object = Object::new();
-    object.insert(Str::from("p"), Value::Array(path));
+    object.insert(Str::from("p"), Value::from(path));
     for (name, value) in fields {
         object.insert(Str::from(name), value);
     }
@@ -254,7 +254,7 @@ fn text_component(r: &mut Random, mut path: Vec<Value>, text: &Str) -> Value {
         }
         return fields(
             path,
-            vec![("t", Value::from("text0")), ("o", Value::Array(edits))],
+            vec![("t", Value::from("text0")), ("o", Value::from(edits))],
         );
     }
     path.push(Value::Number(at as f64));
@@ -285,7 +285,7 @@ fn wild(r: &mut Random, document: &Value) -> Value {
             3 => Value::from("1"),
             4 => Value::Null,
             5 => Value::Bool(true),
-            6 => Value::Array(vec![Value::from(*r.pick(KEYS))]),
+            6 => Value::from(vec![Value::from(*r.pick(KEYS))]),
             7 | 8 => Value::from(*r.pick(KEYS)),
             _ => Value::Number(r.below(4) as f64),
         });
@@ -333,7 +333,7 @@ pub(crate) fn op(r: &mut Random, document: &Value, tame: bool) -> Op {
             let component = fitting(r, &current);
             with_stray_field(r, component, tame)
         };
-        let single = Op::from_value(Value::Array(vec![component.clone()])).expect("a component");
+        let single = Op::from_value(Value::from(vec![component.clone()])).expect("a component");
         let before = current.clone();
         if apply_in_place(&mut current, &single).is_err() {
             current = before;
@@ -341,7 +341,7 @@ pub(crate) fn op(r: &mut Random, document: &Value, tame: bool) -> Op {
         components.push(component);
     }
     // Off the wire, as the oracle gets it: a sum that overflowed in the document is null there.
-    Op::parse(&Value::Array(components).to_json()).expect("components with paths")
+    Op::parse(&Value::from(components).to_json()).expect("components with paths")
 }
 
 /// Fields that json0 does not know must survive.

@@ -34,11 +34,11 @@ pub(super) fn edit(r: &mut Random, data: &Value) -> Op {
     let mut op = Vec::new();
     for _ in 0..[0, 1, 1, 1, 2, 3][r.below(6)] {
         let part = component(r, &now);
-        let one = Op::from_value(Value::Array(vec![part.clone()])).unwrap();
+        let one = Op::from_value(Value::from(vec![part.clone()])).unwrap();
         now = ot_json0::apply(now, &one).unwrap();
         op.push(part);
     }
-    ot_json0::normalize(&Value::Array(op).to_json()).unwrap()
+    ot_json0::normalize(&Value::from(op).to_json()).unwrap()
 }
 
 fn component(r: &mut Random, data: &Value) -> Value {

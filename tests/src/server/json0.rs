@@ -86,7 +86,7 @@ const HOLDER: &str = "data";
 fn below_holder(op: &Value) -> Value {
     let mut op = op.clone();
     if let Value::Array(components) = &mut op {
-        for component in components {
+        for component in components.iter_mut() {
             if let Value::Object(component) = component
                 && let Some(Value::Array(path)) = component.get_mut(&"p".into())
             {

@@ -35,10 +35,7 @@ pub(super) fn initial(r: &mut Random, mark: &str) -> Value {
     root.insert("text".into(), text(r).into());
     root.insert(
         "obj".into(),
-        object([
-            ("a", value(r, 1)),
-            ("list", Value::Array(vec![value(r, 0)])),
-        ]),
+        object([("a", value(r, 1)), ("list", Value::from(vec![value(r, 0)]))]),
     );
     Value::Object(root)
 }
@@ -56,12 +53,12 @@ pub(super) fn edit(r: &mut Random, data: &Value, mark: &str, style: Style) -> (S
         let next = fitting(r, &now, style);
         add(&mut now, &mut components, next);
     }
-    (Value::Array(components).to_json(), marked)
+    (Value::from(components).to_json(), marked)
 }
 
 fn add(now: &mut Value, components: &mut Vec<Value>, component: Value) -> bool {
     let mut next = now.clone();
-    let fits = Op::from_value(Value::Array(vec![component.clone()]))
+    let fits = Op::from_value(Value::from(vec![component.clone()]))
         .is_ok_and(|op| apply_in_place(&mut next, &op).is_ok());
     if fits {
         *now = next;
@@ -102,7 +99,7 @@ fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
 
 fn component(path: Vec<Value>, fields: Vec<(&str, Value)>) -> Value {
     let mut component = Object::new();
-    component.insert("p".into(), Value::Array(path));
+    component.insert("p".into(), Value::from(path));
     for (name, value) in fields {
         component.insert(name.into(), value);
     }
@@ -222,7 +219,7 @@ fn text_component(r: &mut Random, mut path: Vec<Value>, old: &Str, text0: bool) 
         let part = object([("p", Value::Number(at as f64)), (name, piece.into())]);
         return component(
             path,
-            vec![("t", "text0".into()), ("o", Value::Array(vec![part]))],
+            vec![("t", "text0".into()), ("o", Value::from(vec![part]))],
         );
     }
     path.push(Value::Number(at as f64));
