@@ -170,10 +170,6 @@ struct Remote {
     tab: Option<TabId>,
 }
 
-fn null() -> Json {
-    Json::trusted("null")
-}
-
 impl Presences {
     /// Takes what the inputs so far ask for, in order.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
@@ -298,7 +294,7 @@ impl Presences {
         let requests = std::mem::take(&mut channel.requests);
         let tokens: Vec<Token> = requests.into_values().flatten().collect();
         for local in channel.locals.values_mut() {
-            if local.pending.is_empty() && local.value.get() != "null" {
+            if local.pending.is_empty() && !local.value.is_null() {
                 let (value, tokens) = (local.value.clone(), Vec::new());
                 local.pending.push(Pending { value, tokens });
             }
@@ -320,7 +316,7 @@ impl Presences {
     pub(crate) fn drop_remotes(&mut self) {
         for (name, channel) in self.channels.iter_mut() {
             for id in std::mem::take(&mut channel.remotes).into_keys() {
-                let event = TabPresenceEvent::Receive(id, null());
+                let event = TabPresenceEvent::Receive(id, Json::null());
                 self.events.push(Event::Tell(name.clone(), event));
             }
         }
@@ -378,7 +374,7 @@ impl Presences {
             tab,
         } = update;
         let remote = channel.remotes.or_insert_with(id.clone(), || Remote {
-            value: null(),
+            value: Json::null(),
             pending: None,
             src: None,
             tab: None,
@@ -500,7 +496,7 @@ impl Presences {
 impl Channel {
     fn local(&mut self, id: &str) -> &mut Local {
         self.locals.or_insert_with(id.to_owned(), || Local {
-            value: null(),
+            value: Json::null(),
             pending: Vec::new(),
             sending: Sending::Idle,
         })
@@ -508,7 +504,7 @@ impl Channel {
 
     /// Takes over a value of others, and gives the event that says so.
     fn show(&mut self, id: String, value: Json) -> TabPresenceEvent {
-        if value.get() == "null" {
+        if value.is_null() {
             self.remotes.remove(&id);
         } else if let Some(remote) = self.remotes.get_mut(&id) {
             remote.value = value.clone();

@@ -1,6 +1,9 @@
 //! A tab's queries, and its requests for snapshots of the past.
 //!
-//! The host has the results; the tab gets its documents, then what happened to the list.
+//! The host has the results. The tab takes over the documents that an event brings, then tells the application the event
+//! with their keys.
+//!
+//! What it refuses to do: keep lists of results. The driver does, as ShareDB's `Query` objects.
 
 use broker::message::{
     DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToHost,
@@ -9,18 +12,18 @@ use proxy_doc::{DocKey, Error, Json, Token};
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
-/// Something that happened to a query, its documents being there.
+/// An event of a query, whose documents the tab has.
 #[derive(Debug)]
 pub enum TabQueryEvent {
-    /// It has an answer: all results, or none where they are as they were, and the addition.
+    /// An answer: all results, `None` where they are as they were; and what the database added (`query.extra`).
     Results(Option<Vec<DocKey>>, Option<Json>),
-    /// It failed, and is over.
+    /// The query failed, and gets no more events.
     Failed(Error),
-    /// An update failed.
+    /// An update failed; the query goes on.
     Error(Error),
     /// The results changed.
     Diff(Vec<DiffItem<DocKey>>),
-    /// The database's addition changed.
+    /// What the database added (`query.extra`) changed.
     Extra(Option<Json>),
 }
 
@@ -57,7 +60,7 @@ impl ProxyConnection {
         let mut docs: Vec<QueryDoc> = Vec::new();
         let event = match event {
             QueryEvent::Results { docs: list, extra } => {
-                TabQueryEvent::Results(list.map(|list| keys(list, &mut docs)), extra)
+                TabQueryEvent::Results(list.map(|list| without_states(list, &mut docs)), extra)
             }
             QueryEvent::Failed(error) => {
                 self.queries.remove(&query_id);
@@ -67,7 +70,7 @@ impl ProxyConnection {
             QueryEvent::Diff(items) => TabQueryEvent::Diff(
                 items
                     .into_iter()
-                    .map(|item| strip(item, &mut docs))
+                    .map(|item| diff_without_states(item, &mut docs))
                     .collect(),
             ),
             QueryEvent::Extra { extra } => TabQueryEvent::Extra(extra),
@@ -95,7 +98,8 @@ impl ProxyConnection {
     }
 }
 
-fn keys(list: Vec<QueryDoc>, docs: &mut Vec<QueryDoc>) -> Vec<DocKey> {
+/// Gives the keys of a list of results, and moves its states to `docs`.
+fn without_states(list: Vec<QueryDoc>, docs: &mut Vec<QueryDoc>) -> Vec<DocKey> {
     let keys = list.iter().map(|doc| DocKey {
         collection: doc.collection.clone(),
         id: doc.id.clone(),
@@ -105,11 +109,12 @@ fn keys(list: Vec<QueryDoc>, docs: &mut Vec<QueryDoc>) -> Vec<DocKey> {
     keys
 }
 
-fn strip(item: DiffItem<QueryDoc>, docs: &mut Vec<QueryDoc>) -> DiffItem<DocKey> {
+/// As [`without_states`].
+fn diff_without_states(item: DiffItem<QueryDoc>, docs: &mut Vec<QueryDoc>) -> DiffItem<DocKey> {
     match item {
         DiffItem::Insert { index, values } => DiffItem::Insert {
             index,
-            values: keys(values, docs),
+            values: without_states(values, docs),
         },
         DiffItem::Remove { index, how_many } => DiffItem::Remove { index, how_many },
         DiffItem::Move { from, to, how_many } => DiffItem::Move { from, to, how_many },

@@ -48,6 +48,16 @@ impl Json {
         Self(Rc::new(text.into_boxed_str()))
     }
 
+    /// `null`.
+    pub fn null() -> Self {
+        Self::trusted("null")
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.get() == "null"
+    }
+
     /// Reads a message from the text.
     ///
     /// # Errors

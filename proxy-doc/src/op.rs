@@ -119,7 +119,7 @@ impl OpKind {
     ) -> Result<Json, Error> {
         match (self, ty) {
             (Self::Edit(edit), Some(ty)) => ty.transform_presence(value, &edit.to_text(), is_own),
-            (Self::Create { .. } | Self::Del, _) => Ok(Json::trusted("null")),
+            (Self::Create { .. } | Self::Del, _) => Ok(Json::null()),
             (Self::Edit(_), None) | (Self::Noop, _) => Ok(value.clone()),
         }
     }

@@ -278,7 +278,7 @@ impl OtType {
         is_own: bool,
     ) -> Result<Json, Error> {
         match self.presence_type() {
-            Some(_) if presence.get() == "null" => Ok(presence.clone()),
+            Some(_) if presence.is_null() => Ok(presence.clone()),
             Some(foreign) => foreign.transform_presence(presence, op, is_own),
             None => {
                 let message = format!("Type does not support presence: {}", self.name());

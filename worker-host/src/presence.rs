@@ -21,7 +21,7 @@ mod tests;
 mod wiring;
 
 use broker::message::{CallbackId, PresenceSubscription, PresenceUpdate, encode};
-use proxy_doc::{DocKey, Error, Json, Map, OtType, Set, TabId, Types, Version, wire};
+use proxy_doc::{DocKey, Error, Map, OtType, Set, TabId, Types, Version, wire};
 
 use self::local::Local;
 use self::remote::Remote;
@@ -145,10 +145,6 @@ wire!(write struct RequestMessage<'_> {
     a = "a";
     ch = "ch";
 });
-
-fn null() -> Json {
-    Json::trusted("null")
-}
 
 impl Presences {
     /// Takes what the inputs so far ask for, in order.
@@ -393,7 +389,7 @@ impl Presences {
     }
 
     /// A tab has a state of the document now: shows it the values that it could not place.
-    pub(crate) fn place(&mut self, key: &DocKey, tab: &TabId) {
+    pub(crate) fn show_unplaced(&mut self, key: &DocKey, tab: &TabId) {
         let unplaced =
             |channel: &Channel| channel.doc.as_ref() == Some(key) && channel.unplaced.contains(tab);
         for name in self.names(unplaced) {

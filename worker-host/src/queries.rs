@@ -20,7 +20,7 @@ use broker::message::{DiffItem, QueryAction, QueryEvent, QueryRequest, encode};
 use ot_json0::Value;
 use proxy_doc::{DocKey, Error, Json, Map, Snapshot, TabId, Version, wire};
 
-use self::followers::Placement;
+use self::followers::Followers;
 use self::results::{apply_diff, named_in_diff, read_diff, read_results};
 use crate::server::wire::Incoming;
 
@@ -41,7 +41,7 @@ pub(crate) enum Event {
     /// The tab has this document: it brought it along as a result.
     Meet { key: DocKey, tab: TabId },
     /// Tabs follow documents by a query, or do not any more.
-    Place(Placement),
+    Follow(Followers),
     /// Tell the tab the results, each with its state where the tab has none. `full`: also where no result is new to the
     /// tab, which then has the list already.
     Results {
@@ -230,7 +230,7 @@ impl Queries {
             let tab = tab.clone();
             self.events.push(Event::Meet { key, tab });
         }
-        self.place(id, brought);
+        self.set_followers(id, brought);
         self.send(id, versions);
     }
 
@@ -244,7 +244,7 @@ impl Queries {
         query.users.push(user);
         if has_answer {
             let results = query.results.clone().unwrap_or_default();
-            self.place(id, results);
+            self.set_followers(id, results);
             self.tell_results(id, tab, query_id, true);
         }
     }
@@ -274,11 +274,11 @@ impl Queries {
         if gone.is_empty() {
             return;
         }
-        let left = Placement::left(&gone, query.followed_by(&gone));
+        let left = Followers::left(&gone, query.followed_by(&gone));
         if query.users.is_empty() {
             self.end(id);
         }
-        self.events.push(Event::Place(left));
+        self.events.push(Event::Follow(left));
     }
 
     /// Ends a query that no tab uses.
@@ -368,7 +368,7 @@ impl Queries {
             for user in &mut query.users {
                 user.departing.clear();
             }
-            self.place(id, keys);
+            self.set_followers(id, keys);
         }
         let ingests = found.into_iter().map(|(key, snapshot)| Event::Ingest {
             key,
@@ -412,8 +412,8 @@ impl Queries {
 
     fn fail(&mut self, id: u64, error: &Error) {
         if let Some(query) = self.queries.remove(&id) {
-            let left = Placement::left(&query.users, query.followed_by(&query.users));
-            self.events.push(Event::Place(left));
+            let left = Followers::left(&query.users, query.followed_by(&query.users));
+            self.events.push(Event::Follow(left));
             for User { tab, query_id, .. } in query.users {
                 let event = QueryEvent::Failed(error.clone());
                 self.events.push(Event::Tell {
@@ -436,7 +436,7 @@ impl Queries {
             answers.push((user.tab.clone(), user.query_id, list || is_first));
         }
         let results = query.results.clone().unwrap_or_default();
-        self.place(id, results);
+        self.set_followers(id, results);
         for (tab, query_id, full) in answers {
             self.tell_results(id, tab, query_id, full);
         }
@@ -524,7 +524,7 @@ impl Queries {
         for user in query.users.iter_mut().filter(|user| user.answered) {
             keys.extend(std::mem::replace(&mut user.departing, removed.clone()));
         }
-        self.place(id, keys);
+        self.set_followers(id, keys);
     }
 
     /// Tells the tabs that had an answer; the others get the list as it is then.

@@ -2,7 +2,7 @@
 
 use proxy_doc::{Doc, DocKey, Error, Json, OtType};
 
-use super::{Channel, Pending, Presences, Sending, TabPresenceEvent, View, null};
+use super::{Channel, Pending, Presences, Sending, TabPresenceEvent, View};
 
 /// What JavaScript takes for false: ShareDB does not move such a value.
 fn is_falsy(value: &Json) -> bool {
@@ -139,10 +139,10 @@ impl Presences {
         let mut events = Vec::new();
         for (id, local) in channel.locals.iter_mut() {
             for pending in local.pending.iter_mut() {
-                pending.value = null();
+                pending.value = Json::null();
             }
-            local.value = null();
-            events.push(TabPresenceEvent::Value(id.clone(), null()));
+            local.value = Json::null();
+            events.push(TabPresenceEvent::Value(id.clone(), Json::null()));
         }
         self.tell_all(&name, events);
     }
@@ -154,9 +154,9 @@ impl Presences {
         };
         let mut events = Vec::new();
         for (id, local) in channel.locals.iter_mut() {
-            local.value = null();
+            local.value = Json::null();
             local.sending = Sending::Idle;
-            events.push(TabPresenceEvent::Value(id.clone(), null()));
+            events.push(TabPresenceEvent::Value(id.clone(), Json::null()));
             // Nobody shall wait for ever; that nothing is shown is what the host knows, too.
             for Pending { tokens, .. } in local.pending.drain(..) {
                 let (id, error) = (Some(id.clone()), None);
@@ -164,8 +164,8 @@ impl Presences {
             }
         }
         for (id, remote) in channel.remotes.iter_mut() {
-            remote.value = null();
-            events.push(TabPresenceEvent::Receive(id.clone(), null()));
+            remote.value = Json::null();
+            events.push(TabPresenceEvent::Receive(id.clone(), Json::null()));
         }
         channel.remotes.retain(|_, remote| remote.pending.is_some());
         self.tell_all(&name, events);

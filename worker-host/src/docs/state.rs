@@ -286,7 +286,7 @@ fn initial_data(ty: Option<&OtType>, data: &CreateData) -> Result<Option<Json>, 
         // json0 clones what it is given, and makes `undefined` null.
         Some(OtType::Json0(_)) | None => match data.to_text() {
             Some(text) => Ok(Some(text)),
-            None => Ok(Some(Json::trusted("null"))),
+            None => Ok(Some(Json::null())),
         },
     }
 }

@@ -4,7 +4,7 @@
 use broker::message::{PresenceSubmit, PresenceUpdate, encode};
 use proxy_doc::{DocKey, Error, Json, Map, OpKind, OtType, TabId, Version, wire};
 
-use super::{Caller, Event, Presences, View, null};
+use super::{Caller, Event, Presences, View};
 
 /// The tabs' values under one presence id.
 #[derive(Default)]
@@ -142,7 +142,7 @@ impl Presences {
                     *value = moved;
                 }
             }
-            local.values.retain(|(_, value)| value.get() != "null");
+            local.values.retain(|(_, value)| !value.is_null());
         }
     }
 
@@ -180,7 +180,7 @@ impl Presences {
         let value = channel.locals.get(id).and_then(Local::value);
         let update = PresenceUpdate {
             id: id.to_owned(),
-            value: value.map_or_else(null, |(_, value)| value.clone()),
+            value: value.map_or_else(Json::null, |(_, value)| value.clone()),
             revision: None,
             src: None,
             tab: value.map(|(of, _)| of.clone()),
@@ -242,9 +242,11 @@ impl Presences {
         };
         let pv = self.next_version;
         self.next_version += 1;
-        let value = local.value().map_or_else(null, |(_, value)| value.clone());
+        let value = local
+            .value()
+            .map_or_else(Json::null, |(_, value)| value.clone());
         local.unsent = false;
-        local.shown = value.get() != "null";
+        local.shown = !value.is_null();
         let callers = std::mem::take(&mut local.callers);
         local.sent.insert(pv, callers);
         let text = encode(&ValueMessage {

@@ -7,7 +7,7 @@
 use broker::message::PresenceUpdate;
 use proxy_doc::{DocKey, Error, Json, Map, OpKind, Version, codes};
 
-use super::{Event, Presences, View, null};
+use super::{Event, Presences, View};
 use crate::server::wire::Incoming;
 
 /// Ops kept for values that lag, per presence id. A value that lags more is asked for again.
@@ -77,7 +77,7 @@ impl Presences {
             pv,
             v: message.v,
             ty: message.t,
-            value: message.p.unwrap_or_else(null),
+            value: message.p.unwrap_or_else(Json::null),
             src: message.src,
         };
         self.receive(name, id, update, view);
@@ -213,7 +213,7 @@ impl Presences {
             return;
         };
         remote.shown = Some(pending.pv);
-        if pending.value.get() == "null" {
+        if pending.value.is_null() {
             channel.remotes.remove(id);
         }
         for tab in channel.subscribers() {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use broker::message::PresenceSubmit;
-use proxy_doc::{OpKind, read_json};
+use proxy_doc::{Json, OpKind, read_json};
 
 use super::*;
 
@@ -71,7 +71,7 @@ impl Stage {
             revision: None,
             callback_id: CallbackId(callback),
         };
-        let value = Some(value).filter(|value| value.get() != "null");
+        let value = Some(value).filter(|value| !value.is_null());
         self.act(|presences, view| presences.submit(&of(tab), submit, value, view))
     }
 
@@ -261,11 +261,11 @@ fn a_tab_without_the_document_is_shown_values_when_it_has_it() {
     stage.submit("one", &room, "1", 1);
     assert_eq!(stage.subscribe("two", &room, 2)[1], "show two 1");
     stage.presences.mark_unplaced(&room, &of("two"));
-    let placed = stage.act(|presences, _| presences.place(&key(), &of("two")));
+    let placed = stage.act(|presences, _| presences.show_unplaced(&key(), &of("two")));
     assert_eq!(placed[0], "show two 1");
     assert!(
         stage
-            .act(|presences, _| presences.place(&key(), &of("two")))
+            .act(|presences, _| presences.show_unplaced(&key(), &of("two")))
             .is_empty()
     );
 }

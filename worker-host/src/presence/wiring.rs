@@ -99,7 +99,7 @@ impl Host {
     /// A tab gives a value, valid at the revision it names.
     pub(crate) fn submit_presence(&mut self, tab: &TabId, submit: PresenceSubmit) {
         let value = match &submit.doc {
-            _ if submit.value.get() == "null" => Ok(None),
+            _ if submit.value.is_null() => Ok(None),
             None => Ok(Some(submit.value.clone())),
             Some(key) => {
                 let host_doc = self.docs.at(key);
@@ -130,7 +130,7 @@ impl Host {
         let host_doc = &self.docs[handle];
         if host_doc.hub.has_state(tab) {
             let key = host_doc.key().clone();
-            self.with_presence(|presences, _| presences.place(&key, tab));
+            self.with_presence(|presences, _| presences.show_unplaced(&key, tab));
         }
     }
 
@@ -190,6 +190,6 @@ impl HostDoc {
             let is_own = author.as_ref().is_some_and(|author| author.tab == *tab);
             value = kind.move_presence(Some(ty), &value, is_own)?;
         }
-        Ok((value.get() != "null").then_some(value))
+        Ok((!value.is_null()).then_some(value))
     }
 }

@@ -12,12 +12,12 @@ use super::{Event, Queries, Query, User};
 
 /// Which tabs follow some documents by one query from now on.
 #[derive(Debug)]
-pub(crate) struct Placement {
+pub(crate) struct Followers {
     pub(crate) keys: Vec<DocKey>,
     pub(crate) memberships: Vec<Membership>,
 }
 
-/// Whether a tab follows a document by its query of this number. `key` is an index of [`Placement::keys`].
+/// Whether a tab follows a document by its query of this number. `key` is an index of [`Followers::keys`].
 #[derive(Debug)]
 pub(crate) struct Membership {
     pub(crate) tab: TabId,
@@ -26,7 +26,7 @@ pub(crate) struct Membership {
     pub(crate) follows: bool,
 }
 
-impl Placement {
+impl Followers {
     /// These tabs are done with a query by which they may follow these documents.
     pub(super) fn left(users: &[User], keys: Vec<DocKey>) -> Self {
         let each = (0..keys.len()).flat_map(|key| users.iter().map(move |user| (key, user)));
@@ -85,12 +85,12 @@ impl Query {
 
 impl Queries {
     /// The query changed as far as these documents are concerned.
-    pub(super) fn place(&mut self, id: u64, mut keys: Vec<DocKey>) {
+    pub(super) fn set_followers(&mut self, id: u64, mut keys: Vec<DocKey>) {
         keys.sort();
         keys.dedup();
         let query = self.queries.get(&id);
         let memberships = query.map(|query| query.memberships(&keys));
-        self.events.push(Event::Place(Placement {
+        self.events.push(Event::Follow(Followers {
             memberships: memberships.unwrap_or_default(),
             keys,
         }));

@@ -69,7 +69,7 @@ fn ids(keys: &[DocKey]) -> String {
     ids.join(",")
 }
 
-/// `place x+one y-two`: tab `one` follows document `x`, tab `two` does not follow `y`.
+/// `follow x+one y-two`: tab `one` follows document `x`, tab `two` does not follow `y`.
 fn line(event: &Event) -> String {
     match event {
         Event::Send(text) => format!("send {text}"),
@@ -82,12 +82,12 @@ fn line(event: &Event) -> String {
             format!("ingest {}{waits}", key.id)
         }
         Event::Meet { key, tab } => format!("meet {} {}", key.id, tab.0),
-        Event::Place(Placement { keys, memberships }) => {
+        Event::Follow(Followers { keys, memberships }) => {
             let each = memberships.iter().map(|membership| {
                 let sign = if membership.follows { '+' } else { '-' };
                 format!(" {}{sign}{}", keys[membership.key].id, membership.tab.0)
             });
-            format!("place{}", each.collect::<String>())
+            format!("follow{}", each.collect::<String>())
         }
         Event::Results {
             tab, results, full, ..
@@ -112,12 +112,12 @@ fn line(event: &Event) -> String {
 #[test]
 fn equal_queries_of_two_tabs_are_one_on_the_wire() {
     let mut stage = Stage::new();
-    assert_eq!(stage.subscribe("one"), ["place", SENT]);
+    assert_eq!(stage.subscribe("one"), ["follow", SENT]);
     assert!(stage.subscribe("two").is_empty());
     assert_eq!(
         stage.answer(ANSWER),
         [
-            "place x-one y-one x-two y-two",
+            "follow x-one y-one x-two y-two",
             "ingest x for an answer",
             "ingest y for an answer"
         ]
@@ -126,7 +126,7 @@ fn equal_queries_of_two_tabs_are_one_on_the_wire() {
     assert_eq!(
         stage.ingested(None),
         [
-            "place x+one y+one x+two y+two",
+            "follow x+one y+one x+two y+two",
             "results one x,y full: true",
             "results two x,y full: true"
         ]
@@ -134,19 +134,19 @@ fn equal_queries_of_two_tabs_are_one_on_the_wire() {
     assert_eq!(
         stage.subscribe("three"),
         [
-            "place x+one y+one x+two y+two x+three y+three",
+            "follow x+one y+one x+two y+two x+three y+three",
             "results three x,y full: true"
         ]
     );
     let gone = |queries: &mut Queries, tab: &str| queries.tab_gone(&of(tab));
     assert_eq!(
         stage.act(|queries, _| gone(queries, "one")),
-        ["place x-one y-one"]
+        ["follow x-one y-one"]
     );
     stage.act(|queries, _| gone(queries, "two"));
     assert_eq!(
         stage.act(|queries, _| gone(queries, "three")),
-        [r#"send {"a":"qu","id":1}"#, "place x-three y-three"]
+        [r#"send {"a":"qu","id":1}"#, "follow x-three y-three"]
     );
 }
 
@@ -156,7 +156,7 @@ fn a_result_that_cannot_be_taken_over_fails_the_query() {
     stage.subscribe("one");
     stage.answer(ANSWER);
     assert!(stage.ingested(Some(Error::plain("no"))).is_empty());
-    assert_eq!(stage.ingested(None), ["place x-one y-one", "tell one no"]);
+    assert_eq!(stage.ingested(None), ["follow x-one y-one", "tell one no"]);
     assert!(stage.update(r#"{"a":"q","id":1,"extra":1}"#).is_empty());
 }
 
@@ -168,12 +168,12 @@ fn a_removed_result_departs_with_the_next_update() {
     stage.ingested(None);
     stage.ingested(None);
     let remove = r#"{"a":"q","id":1,"diff":[{"type":"remove","index":0}]}"#;
-    assert_eq!(stage.update(remove), ["place x+one", "diff one 1"]);
+    assert_eq!(stage.update(remove), ["follow x+one", "diff one 1"]);
     let insert =
         r#"{"a":"q","id":1,"diff":[{"type":"insert","index":9,"values":[{"d":"z","v":3}]}]}"#;
     assert_eq!(
         stage.update(insert),
-        ["ingest z", "place x-one z+one", "diff one 1"]
+        ["ingest z", "follow x-one z+one", "diff one 1"]
     );
 }
 
@@ -193,7 +193,7 @@ fn a_query_is_sent_again_with_the_versions_of_its_results() {
     // No list: the results are as they were.
     assert_eq!(
         stage.answer(r#"{"a":"qs","id":1,"data":{}}"#),
-        ["place x+one y+one", "results one x,y full: false"]
+        ["follow x+one y+one", "results one x,y full: false"]
     );
 }
 
@@ -201,7 +201,7 @@ fn a_query_is_sent_again_with_the_versions_of_its_results() {
 fn a_query_with_its_own_results_is_not_shared_before_its_answer() {
     let mut stage = Stage::new();
     let own = stage.ask("one", QueryAction::Subscribe, Some(&["x"]));
-    assert_eq!(own[..2], ["meet x one", "place x+one"]);
+    assert_eq!(own[..2], ["meet x one", "follow x+one"]);
     let [_, sent] = &stage.subscribe("two")[..] else {
         panic!("a query of its own");
     };
@@ -214,7 +214,7 @@ fn a_fetched_query_ends_with_its_answer() {
     stage.ask("one", QueryAction::Fetch, None);
     assert_eq!(
         stage.answer(r#"{"a":"qf","id":1,"data":[]}"#),
-        ["place", "place", "results one  full: true"]
+        ["follow", "follow", "results one  full: true"]
     );
     assert!(stage.answer(r#"{"a":"qf","id":1,"data":[]}"#).is_empty());
 }

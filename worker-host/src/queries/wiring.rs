@@ -3,7 +3,7 @@
 use broker::message::{DiffItem, QueryDoc, QueryEvent, ToTab};
 use proxy_doc::{DocHandle, DocKey, Snapshot, TabId};
 
-use super::followers::{Membership, Placement};
+use super::followers::{Followers, Membership};
 use super::{Event, Queries, Versions};
 use crate::host::Host;
 use crate::tabs::callers::Caller;
@@ -29,7 +29,7 @@ impl Host {
             Event::Meet { key, tab } => {
                 self.meet_result(&key, &tab);
             }
-            Event::Place(placement) => self.place_followers(placement),
+            Event::Follow(followers) => self.set_followers(followers),
             Event::Results {
                 tab,
                 query_id,
@@ -81,7 +81,7 @@ impl Host {
         handle
     }
 
-    fn place_followers(&mut self, Placement { keys, memberships }: Placement) {
+    fn set_followers(&mut self, Followers { keys, memberships }: Followers) {
         for membership in memberships {
             let Membership {
                 tab,
