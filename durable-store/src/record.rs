@@ -161,6 +161,16 @@ pub enum Entry {
         /// What the server added to it.
         fixups: Vec<Change>,
     },
+    /// The server refused the oldest op that it had not acknowledged, and the ops after it stay as they are. Tabs still
+    /// see the op: see [`DocRecord::refusal`].
+    Refused {
+        /// The op's identity.
+        id: OpId,
+        /// Why.
+        error: Error,
+        /// The op itself was not refused: it does not apply without one that was refused for this reason.
+        follows: bool,
+    },
     /// The document is forgotten, with all that was logged of it before.
     Forgotten {},
 }
@@ -169,6 +179,7 @@ wire!(enum Entry {
     Local = "local" { tab = "tab"; seq = "seq"; id = "id"; change = "change"; source = "source" },
     Remote = "remote" { v = "v"; src = "src"; change = "change" },
     Ack = "ack" { id = "id"; v = "v"; fixups = "fixups" or Vec::new() },
+    Refused = "refused" { id = "id"; error = "error"; follows = "follows" or false },
     Forgotten = "forgotten" {},
 });
 
@@ -193,6 +204,8 @@ pub struct DocRecord {
     pub log: Vec<RecordedRevision>,
     /// Ops that the server has not acknowledged.
     pub ops: Vec<RecordedOp>,
+    /// The last refusal of an op that [`DocRecord::log`] still shows to tabs; none where it shows no refused op.
+    pub refusal: Option<Error>,
     /// What tabs were not told yet, as far as is known.
     pub outcomes: Vec<RecordedOutcome>,
     /// The last op of each tab.
@@ -219,6 +232,7 @@ wire!(struct DocRecord {
     head = "revision";
     log = "log" or Vec::new();
     ops = "ops" or Vec::new();
+    refusal = "refusal";
     outcomes = "outcomes" or Vec::new();
     seen = "seen" or Vec::new();
     rest = "rest" or Vec::new();

@@ -533,12 +533,17 @@ impl DurableStore {
         self.lacking.add(key, self.journal_next, 1, bytes);
         self.lacking.enqueue(key, blocking);
         let place = self.next_place();
-        if let Entry::Local { tab, seq, .. } = &entry {
-            let author = Author {
-                tab: tab.clone(),
-                seq: *seq,
-            };
-            self.unwritten.push_back((place, key.clone(), Some(author)));
+        match &entry {
+            Entry::Local { tab, seq, .. } => {
+                let author = Author {
+                    tab: tab.clone(),
+                    seq: *seq,
+                };
+                self.unwritten.push_back((place, key.clone(), Some(author)));
+            }
+            // A later life that does not know of it would go on with the refused op.
+            Entry::Refused { .. } => self.unwritten.push_back((place, key.clone(), None)),
+            Entry::Remote { .. } | Entry::Ack { .. } | Entry::Forgotten {} => {}
         }
         let logged = Logged {
             key: key.clone(),

@@ -188,7 +188,7 @@ pub struct PendingOp {
     /// An upper bound of the op's bytes of JSON, counted while the op may be composed.
     pub size: usize,
     /// Tells this op from all others of its document.
-    pub(crate) serial: u64,
+    pub serial: u64,
 }
 
 impl PendingOp {

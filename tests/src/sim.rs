@@ -11,6 +11,7 @@
 mod check;
 mod choice;
 mod edit;
+mod forward;
 mod garbage;
 mod host;
 mod kept;

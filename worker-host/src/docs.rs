@@ -8,6 +8,7 @@
 
 pub(crate) mod doc;
 mod events;
+pub(crate) mod refusals;
 pub(crate) mod state;
 
 use std::ops::{Index, IndexMut};
@@ -147,6 +148,15 @@ impl Docs {
         for handle in std::mem::take(&mut self.fresh).into_values() {
             self.touched.insert(handle);
         }
+    }
+
+    /// The touched documents of which ops were refused.
+    pub(crate) fn touched_and_refused(&self) -> Vec<DocHandle> {
+        let refused = |handle: &&DocHandle| {
+            let doc = self.by_handle.get(handle);
+            doc.is_some_and(|doc| doc.refusals.is_some())
+        };
+        self.touched.iter().filter(refused).copied().collect()
     }
 
     /// The documents that were touched since the last call.

@@ -347,7 +347,7 @@ impl Host {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> R {
         let connected = self.connected() && !self.replaying;
-        let can_write = connected && self.docs.may_send();
+        let can_write = connected && self.docs.may_send() && !self.docs[handle].holds_sends();
         let src = op_src(&self.options, self.id.as_deref(), self.numbers_are_kept());
         self.docs.touch(handle);
         let (doc, stack) = self.docs.machine(handle);
@@ -376,6 +376,7 @@ impl Host {
     /// After an input: tells versions that moved silently, and forgets documents without a use.
     pub(crate) fn settle(&mut self) {
         self.with_presence(Presences::settle);
+        self.settle_refusals();
         self.close_unused();
         self.send_held();
         for handle in self.docs.take_touched() {

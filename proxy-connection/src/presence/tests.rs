@@ -129,7 +129,9 @@ fn a_value_goes_out_where_the_host_has_all_ops() {
     assert_eq!(stage.submit(&name, "1", 1), ["later"]);
     let send = |presences: &mut Presences, view: &View<'_>| presences.send(&name, "mine", view);
     assert!(stage.act(send).is_empty());
-    stage.doc.take_unfinished();
+    let none = vec![false; stage.doc.unfinished().count()];
+    let ty = stage.doc.ty().cloned();
+    stage.doc.drop_unfinished(&none, ty);
     assert_eq!(
         stage.act(|presences, view| presences.settle(&key(), view)),
         ["submit 1 at 4 1"]

@@ -2,8 +2,8 @@
 
 use super::{Doc, Edge, Rollback, Snapshot, SnapshotType, Upstream, Waiter, tokens};
 use crate::{
-    Error, Event, Fifo, OpId, OpKind, Outcome, PendingOp, Seq, Submission, Task, Token, codes,
-    transform_x,
+    Error, Event, Fifo, OpId, OpKind, OtType, Outcome, PendingOp, Seq, Submission, Task, Token,
+    codes, transform_x,
 };
 
 impl Doc {
@@ -52,9 +52,38 @@ impl Doc {
         Ok((undo, pending))
     }
 
-    /// Removes and returns all ops. The owner puts back those that still apply ([`Doc::restore_state`]).
-    pub fn take_unfinished(&mut self) -> Vec<PendingOp> {
-        self.take_ops()
+    /// Drops the ops without an end that do not `stay`, which has a word for each of [`Doc::unfinished`], and gives
+    /// them. `ty` is the type after those that stay. The inflight op stays inflight.
+    pub fn drop_unfinished(&mut self, stay: &[bool], ty: Option<OtType>) -> Vec<PendingOp> {
+        let mut stay = stay.iter().copied();
+        let mut dropped = Vec::new();
+        let mut keep = |op: PendingOp| {
+            if stay.next().unwrap_or(true) {
+                return Some(op);
+            }
+            dropped.push(op);
+            None
+        };
+        self.accepted = std::mem::take(&mut self.accepted)
+            .into_iter()
+            .filter_map(&mut keep)
+            .collect();
+        self.inflight = self.inflight.take().and_then(&mut keep);
+        self.pending = std::mem::take(&mut self.pending)
+            .into_iter()
+            .filter_map(&mut keep)
+            .collect();
+        self.ty = ty;
+        dropped
+    }
+
+    /// The oldest op that the upstream has not taken ends; those after it stay as they are. The data still holds the
+    /// op: the owner loads it without, when it can.
+    pub fn end_first(&mut self, up: &mut Upstream<'_>, outcome: Outcome) {
+        let first = self.inflight.take().or_else(|| self.pending.pop_front());
+        if let Some(op) = first {
+            self.finish(up, op.submissions, outcome);
+        }
     }
 
     /// The host has rebuilt its state without an op that the server rejected. The snapshot contains the accepted ops,

@@ -44,11 +44,20 @@ pub(super) fn config(seed: u64) -> Config {
         lags: None,
         leaves: r.once_in(3),
         crashes: false,
+        forward: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
     }
     config.crashes = r.once_in(2);
+    config.forward = weather != Weather::Fair && r.once_in(3);
+    if config.forward {
+        // One document gets them all, and is there to get them.
+        config.docs = 1;
+        config.fixups |= !r.once_in(4);
+        config.steps += 200;
+        config.tabs.extend([0, 0]);
+    }
     config
 }
 
@@ -90,7 +99,9 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     if !world.tabs.iter().any(|tab| tab.open && tab.host == 0) && r.once_in(3) {
         return Step::OpenTab { host: 0 };
     }
-    if world.config.kills && r.once_in(60) {
+    // A refusal that tabs were not shown yet is one for a few steps only.
+    let put_off = world.config.forward && world.hosts[0].has_put_off();
+    if world.config.kills && r.once_in(if put_off { 4 } else { 60 }) {
         return kill(world, r);
     }
     if world.config.crashes && r.once_in(60) {
@@ -114,6 +125,9 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
         && let Some(leave) = leave(world, r)
     {
         return leave;
+    }
+    if world.config.forward && !r.once_in(5) {
+        return refusals(world, r);
     }
     match r.below(100) {
         0..56 => delivery(world, r),
@@ -377,6 +391,28 @@ fn socket(world: &World, r: &mut Random) -> Step {
     }
 }
 
+/// What makes a run of refusals: tabs and storage are quicker than the server, so that ops wait for each other, and the
+/// server takes few of them.
+fn refusals(world: &World, r: &mut Random) -> Step {
+    let (host, tab) = (0, tab(world, r));
+    let count = 1 + r.below(4);
+    match (r.below(24), world.hosts[host].socket) {
+        (0..8, _) => edit(world, r),
+        (8..11, _) => Step::ToHost { tab, count },
+        (11..15, _) => Step::ToTab { tab, count },
+        (15..20, _) => Step::Store { host, count },
+        (20, Some(socket)) => Step::ToServer { socket, count: 1 },
+        (21, Some(_)) => Step::FromServer { host, count: 1 },
+        _ => reject(r),
+    }
+}
+
+fn reject(r: &mut Random) -> Step {
+    Step::Reject {
+        code: (*r.pick(&CODES)).to_owned(),
+    }
+}
+
 fn rare(world: &World, r: &mut Random) -> Step {
     let fair = world.config.weather == Weather::Fair;
     let host = host(world, r);
@@ -388,9 +424,7 @@ fn rare(world: &World, r: &mut Random) -> Step {
         },
         2 => Step::Hold { on: r.once_in(2) },
         3 | 4 => Step::Confirm { tab: tab(world, r) },
-        5 | 6 => Step::Reject {
-            code: (*r.pick(&CODES)).to_owned(),
-        },
+        5 | 6 => reject(r),
         7 if world.config.fixups => Step::Fixup {
             add: 1 + r.below(5) as u32,
         },

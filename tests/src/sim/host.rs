@@ -81,6 +81,11 @@ impl HostSide {
         self.lives >= MAX_LIVES
     }
 
+    /// Whether its storage has a refusal that tabs were not shown yet.
+    pub(super) fn has_put_off(&self) -> bool {
+        self.storage.as_ref().is_some_and(Storage::has_refusal)
+    }
+
     /// Notes what is so when the host dies.
     pub(super) fn count(&self, committed: usize, ledger: &mut Ledger) {
         let is_write = |request: &&Request| matches!(request.what, Ask::Write { .. });
@@ -101,6 +106,7 @@ impl HostSide {
         ledger.count(writes > 0 && done == 0, "a host died with its write");
         ledger.count(done > 0, "a host died, its write did not");
         ledger.count(self.lost, "a host died that had given its storage up");
+        ledger.count(self.has_put_off(), "a host died that had put off refusals");
         let restoring = self.storage.is_some() && self.met && self.begins;
         ledger.count(restoring, "a host died while it took over");
     }
@@ -410,6 +416,7 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
         opens_sockets: true,
         src: store.is_some().then(|| format!("life-{epoch}")),
         store,
+        keeps_pending: number == 0 && config.forward,
         ..Options::default()
     };
     if let Some(limits) = config.lags {

@@ -104,6 +104,9 @@ pub struct Config {
     /// Whether machines of tabs crash now and then.
     #[serde(default)]
     pub crashes: bool,
+    /// Whether the host under test can take nothing back, and keeps pending ops where one is refused.
+    #[serde(default)]
+    pub forward: bool,
 }
 
 impl Config {

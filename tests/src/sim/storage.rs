@@ -91,6 +91,13 @@ impl Storage {
         self.texts.iter()
     }
 
+    /// Whether the journal has a refusal that tabs were not shown yet.
+    pub(super) fn has_refusal(&self) -> bool {
+        let is_journal = |id: &RecordId| id.store == Place::Meta && id.id.starts_with("journal/");
+        let mut journal = self.texts().filter(|(id, _)| is_journal(id));
+        journal.any(|(_, text)| text.contains(r#"{"refused":"#))
+    }
+
     /// What the dead letters hold.
     pub(super) fn letters(&self) -> Traces {
         let mut traces = Traces::default();

@@ -11,6 +11,7 @@ use proxy_doc::{DocKey, OtType, Types, json_string};
 use worker_host::ReadyState;
 
 use super::edit::Style;
+use super::forward::ForwardOnly;
 use super::host::HostSide;
 use super::ledger::{Ledger, What};
 use super::random::Random;
@@ -96,7 +97,12 @@ impl World {
         };
         world.seed_documents();
         for number in 0..world.config.hosts {
-            let side = HostSide::new(number, &world.config, &world.types);
+            let types: Rc<dyn Types> = if number == 0 && world.config.forward {
+                Rc::new(ForwardOnly)
+            } else {
+                Rc::clone(&world.types)
+            };
+            let side = HostSide::new(number, &world.config, &types);
             world.hosts.push(side);
         }
         for host in world.config.tabs.clone() {

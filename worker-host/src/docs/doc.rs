@@ -12,6 +12,7 @@ use proxy_doc::{
     Doc, DocKey, Edge, Error, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types, Version,
 };
 
+use super::refusals::Refusals;
 use super::state::DocState;
 use crate::tabs::callers::PendingRead;
 use crate::tabs::hub::Hub;
@@ -36,6 +37,8 @@ pub(crate) struct HostDoc {
     pub(crate) behind: Map<TabId, Version>,
     /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
     pub(crate) asked_for: Option<OpId>,
+    /// Refusals since the server last had an answer to every op here.
+    pub(crate) refusals: Option<Refusals>,
 }
 
 impl HostDoc {
@@ -51,6 +54,7 @@ impl HostDoc {
             seen: Map::new(),
             behind: Map::new(),
             asked_for: None,
+            refusals: None,
         }
     }
 
@@ -113,6 +117,14 @@ impl HostDoc {
     }
 
     // ---- Towards the tabs ----
+
+    /// Everything that tabs were shown is void: see [`Hub::reset`].
+    pub(crate) fn reset_history(&mut self) {
+        self.hub.reset();
+        if let Some(refusals) = &mut self.refusals {
+            *refusals = Refusals::default();
+        }
+    }
 
     /// Whether an op of the tab was taken before, by this host or by one before it: the tab learns that from the log.
     pub(crate) fn is_taken(&self, tab: &TabId, seq: Seq) -> bool {

@@ -1,13 +1,10 @@
 //! What happens to a document, told to the tabs.
 
-use std::ops::Range;
-
 use crate::tabs::hub::Entry;
 use broker::message::{DocEvent, Ended, TabSnapshot};
 use durable_store::record::Author;
 use proxy_doc::{
-    DocHandle, Error, Event, Json, Later, OpKind, Origin, OtType, Outcome, PendingOp, Seq, TabId,
-    Token, codes,
+    DocHandle, Error, Event, Json, Later, OpKind, Origin, OtType, Outcome, Seq, TabId, Token, codes,
 };
 
 use crate::host::Host;
@@ -131,7 +128,7 @@ impl Host {
             self.catch_up(handle, tab);
         }
         let host_doc = &mut self.docs[handle];
-        host_doc.hub.reset();
+        host_doc.reset_history();
         let revision = host_doc.hub.head();
         let version = host_doc.doc.version();
         for tab in knew {
@@ -156,7 +153,7 @@ impl Host {
             .collect();
         let host_doc = &mut self.docs[handle];
         let tabs = host_doc.hub.tabs_with_state();
-        host_doc.hub.reset();
+        host_doc.reset_history();
         host_doc.state.load(None, None);
         for tab in tabs {
             let own = refused
@@ -189,75 +186,6 @@ impl Host {
         self.tell_doc(handle, tab, event);
     }
 
-    /// Builds the document anew from its confirmed state, without ops that cannot be taken back: one that the
-    /// server refused, say. Says whether that was possible.
-    pub(crate) fn rebuild(
-        &mut self,
-        handle: DocHandle,
-        error: &Error,
-        without: Range<usize>,
-    ) -> bool {
-        let types = std::rc::Rc::clone(&self.types);
-        let host_doc = &mut self.docs[handle];
-        let numbered = host_doc.doc.unfinished().cloned().enumerate();
-        let (refused, ops): (Vec<_>, Vec<_>) = numbered.partition(|(n, _)| without.contains(n));
-        let plain = |ops: Vec<(usize, PendingOp)>| ops.into_iter().map(|(_, op)| op).collect();
-        let (refused, ops): (Vec<PendingOp>, Vec<PendingOp>) = (plain(refused), plain(ops));
-        let Ok((fits, ty)) = host_doc.state.fitting(&ops, &*types) else {
-            return false;
-        };
-        let version = host_doc.doc.version();
-        host_doc.doc.take_unfinished();
-        let (kept, given_up): (Vec<_>, Vec<_>) =
-            ops.into_iter().zip(fits).partition(|(_, fits)| *fits);
-        let kept = kept.into_iter().map(|(op, _)| op);
-        host_doc.doc.restore_state(version, ty, kept);
-        let tabs = host_doc.hub.tabs_with_state();
-        host_doc.hub.reset();
-        let given_up: Vec<PendingOp> = given_up.into_iter().map(|(op, _)| op).collect();
-        self.void_presences(handle);
-        self.keep_letters(handle, &refused, error);
-        self.keep_letters(handle, &given_up, error);
-        let soft = error.is(codes::ERR_OP_SUBMIT_REJECTED);
-        for (op, soft) in refused
-            .iter()
-            .map(|op| (op, soft))
-            .chain(given_up.iter().map(|op| (op, false)))
-        {
-            let submissions = op.submissions.iter();
-            let tokens: Vec<Token> = submissions.map(|submission| submission.token).collect();
-            let outcome = if soft {
-                Outcome::Null
-            } else {
-                Outcome::Failed(error.clone())
-            };
-            self.call_back(handle, &tokens, &outcome);
-        }
-        for tab in tabs {
-            self.tell_rebuilt(handle, &tab, error);
-        }
-        self.with_doc(handle, |doc, up| doc.flush(up));
-        true
-    }
-
-    fn tell_rebuilt(&mut self, handle: DocHandle, tab: &TabId, error: &Error) {
-        match self.bring_up_to_date(handle, tab) {
-            Ok(Some(snapshot)) => {
-                let version = self.tell_version(handle, tab).0;
-                let error = error.clone();
-                let event = DocEvent::Rebuilt {
-                    snapshot,
-                    version,
-                    error,
-                };
-                self.tell_doc(handle, tab, event);
-            }
-            Ok(None) | Err(_) => {
-                self.tell_rollback(handle, tab, error.clone(), Vec::new(), Vec::new());
-            }
-        }
-    }
-
     fn tell_error(&mut self, handle: DocHandle, error: &Error) {
         // Every tab finds out by its own fetch.
         if error.is(codes::ERR_HARD_ROLLBACK_FETCH_FAILED) {
@@ -276,7 +204,7 @@ impl Host {
         }
     }
 
-    fn call_back(&mut self, handle: DocHandle, tokens: &[Token], outcome: &Outcome) {
+    pub(super) fn call_back(&mut self, handle: DocHandle, tokens: &[Token], outcome: &Outcome) {
         let mut ops: Vec<(TabId, Vec<Seq>)> = Vec::new();
         for token in tokens {
             match self.callers.take(*token) {

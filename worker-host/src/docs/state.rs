@@ -161,16 +161,16 @@ impl DocState {
     /// As [`DocState::snapshot`], of the state without them.
     pub(crate) fn fitting(
         &mut self,
-        ops: &[PendingOp],
+        ops: &[&PendingOp],
         types: &dyn Types,
     ) -> Result<(Vec<bool>, Option<OtType>), Error> {
         let mut head = self.head()?;
         let mut kept: Vec<&PendingOp> = Vec::new();
         let mut fits = Vec::with_capacity(ops.len());
-        while let Some(op) = ops.get(fits.len()) {
-            let run = head.run(ops[fits.len()..].iter());
+        while let Some(op) = ops.get(fits.len()).copied() {
+            let run = head.run(ops[fits.len()..].iter().copied());
             if run.len() > 1 {
-                let rest = ops[fits.len()..].iter();
+                let rest = ops[fits.len()..].iter().copied();
                 let applied = head.apply_run(&run);
                 kept.extend(
                     rest.zip(&applied)

@@ -14,6 +14,7 @@ use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Submission};
 
 use super::MEMORY;
 use super::events::storage_error;
+use crate::docs::doc::HostDoc;
 use crate::host::Host;
 
 impl Host {
@@ -78,9 +79,15 @@ impl Host {
         let Some(error) = self.storage_error.clone() else {
             return;
         };
-        let is_whole = self.docs[handle].state.missing().is_none();
+        let HostDoc { doc, state, .. } = &self.docs[handle];
+        let is_whole = state.missing().is_none();
+        let inflight = doc.inflight().map(|op| op.id.clone());
         if !is_whole || !self.rebuild(handle, &error, range) {
-            self.act(handle, |doc, up| doc.hard_rollback(up, error));
+            return self.act(handle, |doc, up| doc.hard_rollback(up, error));
+        }
+        // It may have been on its way out, with what was dropped there.
+        if inflight.is_some_and(|id| self.docs[handle].is_inflight(&id)) {
+            self.with_doc(handle, |doc, up| doc.send_again(up));
         }
     }
 

@@ -40,6 +40,7 @@ impl Host {
             head: hub.head(),
             log: hub.log().map(record_revision).collect(),
             ops,
+            refusal: host_doc.unshown_refusal().cloned(),
             outcomes,
             seen: seen
                 .map(|(tab, seq)| Author {

@@ -13,6 +13,7 @@ use proxy_doc::{
 
 use super::Unreadable;
 use super::records::read_revision;
+use crate::docs::refusals::Refusals;
 use crate::host::Host;
 
 impl Host {
@@ -176,6 +177,7 @@ impl Host {
         host_doc.doc.restore_state(record.version, now, ops);
         host_doc.hub.restore(record.head, log);
         host_doc.outcomes = record.outcomes.clone();
+        host_doc.refusals = record.refusal.clone().map(Refusals::unshown);
         for author in &record.seen {
             host_doc.seen.insert(author.tab.clone(), author.seq);
         }
@@ -210,6 +212,10 @@ impl Host {
             Entry::Remote { v, src, change } => {
                 let kind = change.clone().read(ty.as_ref(), &*types)?;
                 self.commit_remote(handle, *v, src.clone(), kind);
+            }
+            Entry::Refused { id, error, follows } => {
+                self.act(handle, |doc, up| doc.take_up(up, id));
+                self.end_refused(handle, error, *follows);
             }
             // The store leaves out what was forgotten.
             Entry::Forgotten {} => {}

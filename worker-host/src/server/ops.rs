@@ -9,7 +9,6 @@ use proxy_doc::{Change, DocHandle, Error, OpId, OpKind, OtType, PendingOp, Seq, 
 
 use durable_store::record::Entry;
 
-use crate::docs::doc::HostDoc;
 use crate::host::{Host, op_src};
 use crate::server::wire::{Extra, Incoming, OpMessage};
 
@@ -73,6 +72,9 @@ impl Host {
         }
         let src = message.src.take();
         let change = message.change();
+        // It is transformed by what is pending, and applied by tabs to what they see.
+        self.show_refusals(handle);
+        self.run();
         self.bring_past_op(handle, v, src.as_deref(), &change);
         let logged = change.as_ref().ok().filter(|_| self.store.is_some());
         let logged = logged.cloned();
@@ -164,15 +166,16 @@ impl Host {
         let Some(refused) = refused.filter(|_| !error.is(codes::ERR_NO_OP)) else {
             return self.act(handle, |doc, up| doc.handle_op_error(up, error, seq));
         };
-        self.rewrite(handle);
-        let HostDoc { doc, state, .. } = &self.docs[handle];
-        let keeps = self.options.keeps_pending
-            && state.missing().is_none()
-            && doc.version().is_some()
-            && !doc.can_undo();
-        if keeps && self.rebuild(handle, &error, 0..1) {
-            return self.run();
+        if self.keeps_others(handle) {
+            if self.may_put_off(handle, &refused) {
+                return self.put_off_refusal(handle, refused, error, false);
+            }
+            self.rewrite(handle);
+            if self.rebuild(handle, &error, 0..1) {
+                return self.run();
+            }
         }
+        self.rewrite(handle);
         let doc = &self.docs[handle].doc;
         let life = doc.life();
         let cause = error.clone();
@@ -255,6 +258,11 @@ impl Host {
         let created = host_doc.doc.inflight().is_some_and(creates);
         let ty = self.type_of_ack(handle);
         let changes = message.fixups();
+        if changes.as_ref().is_ok_and(|changes| !changes.is_empty()) {
+            // As an op of somebody else.
+            self.show_refusals(handle);
+            self.run();
+        }
         let fixups: Result<Vec<OpKind>, Error> = changes.clone().and_then(|changes| {
             let changes = changes.into_iter();
             changes
@@ -301,6 +309,9 @@ impl Host {
             .filter(|_| host_doc.doc.is_next(v))
             .map(|op| op.kind.clone());
         if let Some(own) = own {
+            if let Some(refusals) = &mut host_doc.refusals {
+                refusals.note_answer();
+            }
             let mut kinds = iter::once(&own).chain(fixups.iter().flatten());
             if let Err(error) = kinds.try_for_each(|kind| host_doc.commit(kind, &*self.types)) {
                 return self.act(handle, |doc, up| doc.hard_rollback(up, error));

@@ -169,6 +169,7 @@ impl Host {
     /// A tab gave its state up, perhaps over an op that cannot be applied. Gives up the state here too where it cannot
     /// be computed: the fetch that replaces it then answers the tab as well.
     pub(crate) fn give_up_unusable(&mut self, handle: DocHandle) {
+        self.show_refusals(handle);
         if let Some(error) = self.docs[handle].unusable(&*self.types) {
             self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
@@ -179,11 +180,12 @@ impl Host {
         handle: DocHandle,
         tab: &TabId,
     ) -> Result<Option<TabSnapshot>, Error> {
-        let host_doc = &mut self.docs[handle];
-        if host_doc.hub.has_state(tab) {
+        if self.docs[handle].hub.has_state(tab) {
             self.catch_up(handle, tab);
             return Ok(None);
         }
+        self.show_refusals(handle);
+        let host_doc = &mut self.docs[handle];
         if host_doc.is_empty() {
             return Ok(None);
         }

@@ -48,6 +48,8 @@ pub(crate) struct Life {
     /// What the other tabs were told.
     pub(crate) others: BTreeMap<TabId, Vec<ToTab>>,
     pub(crate) sent: Vec<Value>,
+    /// Bytes that were written to the storage.
+    pub(crate) written: usize,
 }
 
 impl Life {
@@ -63,6 +65,7 @@ impl Life {
             told: Vec::new(),
             others: BTreeMap::new(),
             sent: Vec::new(),
+            written: 0,
         }
     }
 
@@ -128,6 +131,7 @@ impl Life {
             Ask::Open => {}
             Ask::Read(ids) => return ids.iter().map(|id| self.texts.get(id).cloned()).collect(),
             Ask::Write { puts, deletes } => {
+                self.written += puts.iter().map(|(_, text)| text.len()).sum::<usize>();
                 self.texts.extend(puts.iter().cloned());
                 self.texts.retain(|id, _| !deletes.contains(id));
             }

@@ -140,7 +140,9 @@ fn each_op_is_applied_once_to_see_which_fit() {
     let ty = types.resolve("countdown").expect("known");
     let mut state = state(&ty, "1500");
     let ops = pending(&ty, &["1"; 2000]);
-    let (fits, _) = state.fitting(&ops, &types).expect("the state is fine");
+    let (fits, _) = state
+        .fitting(&ops.iter().collect::<Vec<_>>(), &types)
+        .expect("the state is fine");
     assert_eq!(fits.iter().filter(|fits| **fits).count(), 1500);
     assert_eq!(types.0.applied.get(), 2000);
 }
@@ -151,7 +153,9 @@ fn data_goes_to_a_type_elsewhere_once_for_all_ops() {
     let ty = types.resolve("countdown").expect("known");
     let mut state = state(&ty, "1500");
     let ops = pending(&ty, &["1"; 2000]);
-    let (fits, _) = state.fitting(&ops, &types).expect("the state is fine");
+    let (fits, _) = state
+        .fitting(&ops.iter().collect::<Vec<_>>(), &types)
+        .expect("the state is fine");
     assert_eq!(types.0.asked.get(), 1);
     let fitting: Vec<PendingOp> = ops
         .iter()
@@ -180,7 +184,9 @@ fn what_does_not_fit_leaves_nothing_behind() {
             r#"[{"p":["a",0],"li":4}]"#,
         ],
     );
-    let (fits, left) = state.fitting(&ops, &types).expect("the state is fine");
+    let (fits, left) = state
+        .fitting(&ops.iter().collect::<Vec<_>>(), &types)
+        .expect("the state is fine");
     assert_eq!(fits, [true, false, true, false]);
     assert!(left.is_some());
     let kept: Vec<PendingOp> = ops
@@ -209,6 +215,8 @@ fn ops_of_a_document_that_is_no_more_do_not_fit() {
         edit(&ty, "3"),
     ];
     let ops: Vec<PendingOp> = ops.into_iter().map(op).collect();
-    let (fits, _) = state.fitting(&ops, &types).expect("the state is fine");
+    let (fits, _) = state
+        .fitting(&ops.iter().collect::<Vec<_>>(), &types)
+        .expect("the state is fine");
     assert_eq!(fits, [false, true, false, true, true]);
 }
