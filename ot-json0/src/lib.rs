@@ -32,6 +32,7 @@ mod field;
 mod number;
 mod object;
 mod op;
+mod outcome;
 mod parse;
 mod paths;
 mod string;
