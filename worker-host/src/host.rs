@@ -8,9 +8,9 @@ pub(crate) mod inputs;
 
 use std::rc::Rc;
 
-use broker::message::{CallbackId, State};
-use durable_store::{DurableStore, Mark, Request, StoreOptions};
-use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Error, Fifo, Json, Seq, TabId, Types, Upstream};
+use broker::message::State;
+use durable_store::{Request, StoreOptions};
+use proxy_doc::{Doc, DocHandle, DocKey, Seq, TabId, Types, Upstream};
 
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
@@ -22,14 +22,13 @@ const MAX_UNCONFIRMED: usize = 4096;
 use crate::docs::Docs;
 use crate::docs::doc::HostDoc;
 use crate::inbox;
-use crate::log;
+use crate::log::Log;
 use crate::log::barrier::Outbox;
 use crate::presence::Presences;
 use crate::quarantine::Quarantine;
 pub use crate::quarantine::{Cause, Doing};
 use crate::queries::Queries;
-use crate::server::bulk::Bulk;
-use crate::server::reconnect::Reconnect;
+use crate::server::Server;
 use crate::snapshots::PastSnapshots;
 use crate::tabs::Tabs;
 use crate::tabs::callers::Callers;
@@ -137,97 +136,36 @@ impl ReadyState {
 pub struct Host {
     pub(crate) options: Options,
     pub(crate) types: Rc<dyn Types>,
-    pub(crate) state: State,
-    pub(crate) reason: Option<Json>,
-    pub(crate) id: Option<String>,
-    /// The application chose the id.
-    pub(crate) has_own_id: bool,
-    pub(crate) next_seq: Seq,
-    pub(crate) generation: u64,
-    pub(crate) wants_socket: bool,
-    pub(crate) bulk: Option<Bulk>,
-    pub(crate) reconnect: Reconnect,
+    pub(crate) server: Server,
     pub(crate) docs: Docs,
     pub(crate) callers: Callers,
     pub(crate) tabs: Tabs,
-    /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
-    pub(crate) pongs: Fifo<Option<TabId>>,
     pub(crate) queries: Queries,
     pub(crate) past_snapshots: PastSnapshots,
     pub(crate) presences: Presences,
     pub(crate) outbox: Outbox,
 
-    pub(crate) store: Option<Box<DurableStore>>,
-    /// The history in which revisions can be compared.
-    pub(crate) line: u64,
-    /// Where the driver keeps things, and why there.
-    pub(crate) storage_mode: String,
-    /// Why the store cannot be used, or is no better one.
-    pub(crate) storage_error: Option<Error>,
-    /// The store was given up, and its storage answers again.
-    pub(crate) storage_answers: bool,
+    pub(crate) log: Log,
     /// Inputs that wait for the store.
     pub(crate) inbox: inbox::Inbox,
-    pub(crate) unreadable: DocMap<log::Unreadable>,
-    /// What happens was logged by an earlier life.
-    pub(crate) replaying: bool,
-    /// Documents with pending ops that nobody asked for, and those of them that are at work.
-    pub(crate) backlog: Fifo<DocKey>,
-    pub(crate) draining: Vec<DocKey>,
-    pub(crate) told_queue: usize,
-    pub(crate) flushes: Vec<Flush>,
-    pub(crate) wiping: Vec<(TabId, CallbackId)>,
-    /// Everything was wiped.
-    pub(crate) over: bool,
-
     pub(crate) quarantine: Quarantine,
-}
-
-/// Somebody waits for something to be written.
-pub(crate) struct Flush {
-    pub(crate) tab: TabId,
-    pub(crate) callback_id: CallbackId,
-    /// What has to be written before; nothing where it was only to be queued.
-    pub(crate) until: Option<Mark>,
 }
 
 impl Host {
     /// A host without a socket and without tabs.
     pub fn new(options: Options, types: Rc<dyn Types>) -> Self {
-        let store = options.store.clone().map(DurableStore::new).map(Box::new);
         Self {
             types,
-            state: State::Disconnected,
-            reason: None,
-            id: options.src.clone(),
-            has_own_id: false,
-            next_seq: Seq(1),
-            generation: 0,
-            wants_socket: false,
-            bulk: None,
-            reconnect: Reconnect::default(),
+            server: Server::new(options.src.clone(), options.opens_sockets),
             docs: Docs::default(),
             callers: Callers::default(),
             tabs: Tabs::new(options.max_unconfirmed),
-            pongs: Fifo::new(),
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
             outbox: Outbox::default(),
-            store,
-            line: options.epoch,
-            storage_mode: "none".to_owned(),
-            storage_error: None,
-            storage_answers: false,
+            log: Log::new(&options),
             inbox: inbox::Inbox::default(),
-            unreadable: DocMap::new(),
-            replaying: false,
-            backlog: Fifo::new(),
-            draining: Vec::new(),
-            told_queue: 0,
-            flushes: Vec::new(),
-            wiping: Vec::new(),
-            over: false,
             quarantine: Quarantine::default(),
             options,
         }
@@ -239,10 +177,10 @@ impl Host {
             if let Some(output) = self.outbox.pop_now() {
                 return Some(output);
             }
-            let before = self.committed();
+            let before = self.log.committed();
             let request = self.with_store(|store, host| store.poll(host)).flatten();
             // What was to be written may be nothing: who waited for that is answered.
-            let moved = self.committed() != before;
+            let moved = self.log.committed() != before;
             if request.is_some() || moved {
                 // To begin a write is something to tell.
                 self.handle_store_events();
@@ -254,55 +192,38 @@ impl Host {
                 break;
             }
         }
-        self.outbox.pop_durable(self.committed())
-    }
-
-    /// The last write that succeeded.
-    pub(crate) fn committed(&self) -> u64 {
-        self.store.as_ref().map_or(0, |store| store.committed())
+        self.outbox.pop_durable(self.log.committed())
     }
 
     /// Says something, behind what has to be durable first.
     pub(crate) fn say(&mut self, output: Output) {
-        self.outbox.push(self.barrier(), output);
-    }
-
-    /// The write behind which everything is said now.
-    pub(crate) fn barrier(&self) -> u64 {
-        self.store.as_ref().map_or(0, |store| store.barrier())
+        self.outbox.push(self.log.barrier(), output);
     }
 
     /// The connection's state.
     pub fn state(&self) -> State {
-        self.state
+        self.server.state()
     }
 
     /// The connection's id.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.server.op_ids.connection_id()
     }
 
     /// The number of the next op.
     pub fn next_seq(&self) -> Seq {
-        self.next_seq
+        self.server.op_ids.next_seq()
     }
 
     /// Sets the number of the next op, as an application may.
     pub fn set_next_seq(&mut self, seq: Seq) {
-        self.next_seq = seq;
+        self.server.op_ids.set_next_seq(seq);
     }
 
     /// Sets the id to ask the server for.
     pub fn set_id(&mut self, id: Option<String>) {
-        self.has_own_id = id.is_some();
-        self.id = id.or_else(|| self.options.src.clone());
+        self.server.op_ids.choose(id);
         self.go_on_counting();
-    }
-
-    /// Whether the application's id names ops: a later life would begin to count again where nothing is
-    /// written down, and the server takes an op for one that it knows by that.
-    pub(crate) fn numbers_are_kept(&self) -> bool {
-        self.has_own_id && (self.store.is_none() || self.storage_mode != log::MEMORY)
     }
 
     /// Changes [`Options::max_op_size`] and [`Options::keeps_pending`], where they are given.
@@ -312,13 +233,8 @@ impl Host {
         options.keeps_pending = keeps_pending.unwrap_or(options.keeps_pending);
     }
 
-    /// The connection id that ops are given.
-    pub(crate) fn op_src(&self) -> Option<&str> {
-        op_src(&self.options, self.id.as_deref(), self.numbers_are_kept())
-    }
-
     pub(crate) fn connected(&self) -> bool {
-        self.state == State::Connected
+        self.server.is_connected()
     }
 
     /// The document, made where it is not known yet.
@@ -346,9 +262,10 @@ impl Host {
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> R {
-        let connected = self.connected() && !self.replaying;
+        let connected = self.connected() && !self.log.is_replaying();
         let can_write = connected && self.docs.may_send() && !self.docs[handle].holds_sends();
-        let src = op_src(&self.options, self.id.as_deref(), self.numbers_are_kept());
+        let op_ids = &mut self.server.op_ids;
+        let (src, next_seq) = op_ids.src_and_seq(self.log.keeps_numbers());
         self.docs.touch(handle);
         let (doc, stack) = self.docs.machine(handle);
         let mut up = Upstream {
@@ -356,8 +273,8 @@ impl Host {
             can_read: connected,
             can_write,
             src,
-            next_seq: &mut self.next_seq,
-            names_ops: self.options.store.is_some() && src.is_some(),
+            next_seq,
+            names_ops: self.log.is_kept() && src.is_some(),
             max_op_size: self.options.max_op_size,
             types: &*self.types,
             stack,
@@ -384,7 +301,7 @@ impl Host {
             self.note_document(handle);
             self.forget_unused(handle);
         }
-        if !self.draining.is_empty() || !self.backlog.is_empty() {
+        if !self.log.backlog.is_empty() {
             self.work_off();
         }
         self.answer_flushes();
@@ -404,9 +321,10 @@ impl Host {
 
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
     pub(crate) fn close_unused(&mut self) {
-        let idle = self.options.opens_sockets && self.wants_socket && self.tabs.met_any;
-        let nobody =
-            self.tabs.registered().is_empty() && self.inbox.is_empty() && self.backlog.is_empty();
+        let idle = self.server.opens_next_socket() && self.tabs.met_any;
+        let nobody = self.tabs.registered().is_empty()
+            && self.inbox.is_empty()
+            && self.log.backlog.is_loaded();
         if idle && nobody && !self.docs.any_write_pending() {
             self.close();
         }
@@ -426,14 +344,8 @@ impl Host {
             && !self.presences.uses(doc.key());
         if unused && self.may_forget(handle) {
             let key = self.docs[handle].key();
-            self.draining.retain(|drained| drained != key);
+            self.log.backlog.forget(key);
             self.docs.remove(handle);
         }
     }
-}
-
-/// What ops are given for a connection id: what the driver chose for this life, unless the application chose
-/// one (`own`).
-pub(crate) fn op_src<'a>(options: &'a Options, id: Option<&'a str>, own: bool) -> Option<&'a str> {
-    options.src.as_deref().filter(|_| !own).or(id)
 }

@@ -16,46 +16,175 @@ mod resume;
 mod takeover;
 mod watch;
 
+use broker::message::{CallbackId, StorageState};
 use durable_store::record::{DocRecord, Entry};
-use durable_store::{Documents, Kept};
-use proxy_doc::{DocKey, Error};
+use durable_store::{DurableStore, Mark, Retention};
+use proxy_doc::{DocKey, DocMap, Error, TabId};
 
-use crate::host::Host;
+use crate::host::Options;
+use backlog::Backlog;
 
-/// Documents with pending ops that nobody asked for are brought to the server so many at a time.
-const MAX_BACKLOG: usize = 64;
+/// [`Log::mode`] where what is kept goes with the host.
+const MEMORY: &str = "memory";
 
-/// Where things are kept that go with the host.
-pub(crate) const MEMORY: &str = "memory";
+/// The store, and what depends on how it fares.
+pub(crate) struct Log {
+    /// `None`: nothing is written, and a host after this one knows nothing.
+    store: Option<Box<DurableStore>>,
+    /// The history in which revisions can be compared: the epoch of the host that began it. Another one begins where
+    /// durability is lost, since a host after this one then knows other revisions by the same numbers.
+    line: u64,
+    /// Where the driver keeps things: `none`, `memory`, or its name of a storage.
+    mode: String,
+    /// Why the store cannot be used, or is no better one.
+    error: Option<Error>,
+    /// The store was given up, and its storage answers again.
+    answers: bool,
+    /// Documents that the store has and nobody here can read.
+    unreadable: DocMap<Unreadable>,
+    /// What happens was logged by an earlier host, and is done again.
+    is_replaying: bool,
+    pub(crate) backlog: Backlog,
+    /// The length of the queue that tabs were told last.
+    told_queue: usize,
+    /// Requests that wait for something to be written.
+    flushes: Vec<Flush>,
+    /// Tabs that asked for everything to be deleted, while it is.
+    wiping: Vec<(TabId, CallbackId)>,
+    /// Everything was deleted, or could not be.
+    is_over: bool,
+}
 
-/// A document that the store has and nobody here can read: its type is not registered here, say. It
-/// stays as it is.
-pub(crate) struct Unreadable {
+/// A request that is answered when something is written.
+struct Flush {
+    tab: TabId,
+    callback_id: CallbackId,
+    /// What has to be written before. `None`: it was only to be queued.
+    until: Option<Mark>,
+}
+
+/// A document that the store has and nobody here can read: its type is not registered here, say. It stays as it is.
+struct Unreadable {
+    /// `None`: not even its record can be read.
     record: Option<DocRecord>,
+    /// The journal's entries after the record.
     entries: Vec<Entry>,
+    /// Why it cannot be read.
     error: Error,
 }
 
-impl Documents for Host {
-    fn record(&self, key: &DocKey) -> Kept {
-        let is_left_alone = self.begin_document(key).is_some();
-        if let Some(unreadable) = self.unreadable(key) {
-            return match &unreadable.record {
-                Some(_) if is_left_alone => Kept::AsItIs,
-                Some(record) => Kept::Record(Box::new(DocRecord {
-                    rest: unreadable.entries.clone(),
-                    ..record.clone()
-                })),
-                None => Kept::AsItIs,
-            };
-        }
-        match self.docs.at(key) {
-            Some(host_doc) => self.record_of(host_doc),
-            None => Kept::AsItIs,
+impl Log {
+    /// A log whose store is not open yet, or none.
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            store: options.store.clone().map(DurableStore::new).map(Box::new),
+            line: options.epoch,
+            mode: "none".to_owned(),
+            error: None,
+            answers: false,
+            unreadable: DocMap::new(),
+            is_replaying: false,
+            backlog: Backlog::default(),
+            told_queue: 0,
+            flushes: Vec::new(),
+            wiping: Vec::new(),
+            is_over: false,
         }
     }
 
-    fn holds(&self, key: &DocKey) -> bool {
-        self.docs.find(key).is_some() || self.is_unreadable(key)
+    /// Whether anything is written at all.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The last write that succeeded.
+    pub(crate) fn committed(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.committed())
+    }
+
+    /// The write behind which everything is said now.
+    pub(crate) fn barrier(&self) -> u64 {
+        self.store.as_ref().map_or(0, |store| store.barrier())
+    }
+
+    /// The history in which revisions can be compared.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Whether the next number of an id that the application chose survives this host. It does also where nothing is
+    /// written: the application then keeps it.
+    pub(crate) fn keeps_numbers(&self) -> bool {
+        self.store.is_none() || self.mode != MEMORY
+    }
+
+    /// Whether what an earlier host logged is being done again: nothing is sent or written.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.is_replaying
+    }
+
+    /// Whether the store is not open yet, and everything waits for it.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| !store.is_ready())
+    }
+
+    /// Whether somebody else may have the storage.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.is_closed())
+    }
+
+    /// Whether there was a store, and nothing is durable any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| !store.is_durable())
+    }
+
+    /// Why no new op may be taken, where an application's store is full.
+    pub(crate) fn refusal(&self) -> Option<&Error> {
+        let full = self.store.as_ref().filter(|store| store.is_full());
+        full.filter(|store| store.retention() == Retention::Durable)
+            .and(self.error.as_ref())
+    }
+
+    /// Why the document cannot be used, where the store has it and nobody here can read it.
+    pub(crate) fn unreadable_error(&self, key: &DocKey) -> Option<&Error> {
+        self.unreadable.get(key).map(|unreadable| &unreadable.error)
+    }
+
+    /// Whether the store has the document and nobody here can read it.
+    pub(crate) fn is_unreadable(&self, key: &DocKey) -> bool {
+        self.unreadable.contains_key(key)
+    }
+
+    /// What the tabs are told of the store.
+    pub(crate) fn storage_state(&self) -> StorageState {
+        let store = self.store.as_ref();
+        StorageState {
+            line: self.line,
+            mode: self.mode.clone(),
+            durable: store.is_some_and(|store| store.is_durable()),
+            kept: store.is_some_and(|store| store.retention() == Retention::Durable),
+            reason: self.error.clone(),
+        }
+    }
+
+    /// The connection is up: the inventory says which documents have ops for the server.
+    pub(crate) fn want_inventory(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.want_inventory();
+        }
+    }
+
+    /// A tab is registered: a host after this one expects it.
+    pub(crate) fn add_tab(&mut self, tab: &TabId) {
+        if let Some(store) = &mut self.store {
+            store.add_tab(tab);
+        }
+    }
+
+    /// A tab is gone: a host after this one does not expect it.
+    pub(crate) fn remove_tab(&mut self, tab: &TabId) {
+        if let Some(store) = &mut self.store {
+            store.remove_tab(tab);
+        }
     }
 }

@@ -61,6 +61,12 @@ impl Quarantine {
         is_refused
     }
 
+    /// A document of the store is looked at. Gives an error where it is quarantined.
+    pub(crate) fn begin_document(&self, key: &DocKey) -> Option<Error> {
+        let text: Rc<str> = write_json(key).into();
+        self.begin(Cause::Document, &text).then(died)
+    }
+
     fn now(&self) -> Option<Blamed> {
         self.doing.now.borrow().clone()
     }
@@ -103,12 +109,6 @@ impl Host {
     /// Something begins that no input is to blame for.
     pub(crate) fn begin_other(&self) {
         self.quarantine.set_now(None);
-    }
-
-    /// A document of the store is looked at. Gives an error where it is quarantined.
-    pub(crate) fn begin_document(&self, key: &DocKey) -> Option<Error> {
-        let text: Rc<str> = write_json(key).into();
-        self.begin(Cause::Document, &text).then(died)
     }
 }
 

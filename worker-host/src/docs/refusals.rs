@@ -117,7 +117,7 @@ impl Host {
 
     /// After an input: shows what was refused where that is due, and lets the next ops be sent.
     pub(crate) fn settle_refusals(&mut self) {
-        if self.is_restoring() {
+        if self.log.is_restoring() {
             return;
         }
         for handle in self.docs.touched_and_refused() {

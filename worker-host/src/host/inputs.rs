@@ -55,7 +55,7 @@ impl Input {
 impl Host {
     /// Takes an input, now or when what it needs is loaded.
     pub(crate) fn take(&mut self, input: Input) {
-        if self.store.is_none() {
+        if !self.log.is_kept() {
             self.carry_out(input);
             return self.settle();
         }
@@ -71,10 +71,10 @@ impl Host {
 
     /// Carries out what need not wait any more.
     pub(crate) fn pump(&mut self) {
-        if self.is_restoring() {
+        if self.log.is_restoring() {
             return;
         }
-        if !self.is_store_closed() {
+        if !self.log.is_closed() {
             self.inbox.release();
         }
         while let Some(sender) = self.inbox.next_ready() {
@@ -138,16 +138,12 @@ impl Host {
     /// Whether a tab speaks of documents while somebody else may have the storage. To take that would keep from all
     /// tabs what is to be told next, for as long as nothing can be written.
     fn waits_for_store(&self, input: &Input, names: &[DocKey]) -> bool {
-        self.is_store_closed() && matches!(input, Input::Tab(..)) && !names.is_empty()
-    }
-
-    pub(crate) fn is_store_closed(&self) -> bool {
-        self.store.as_ref().is_some_and(|store| store.is_closed())
+        self.log.is_closed() && matches!(input, Input::Tab(..)) && !names.is_empty()
     }
 
     /// Whether the store need not be asked for the document.
     fn is_here(&self, key: &DocKey) -> bool {
-        self.docs.find(key).is_some() || self.is_unreadable(key)
+        self.docs.find(key).is_some() || self.log.is_unreadable(key)
     }
 
     /// Documents that have to be here before the input is carried out.

@@ -3,21 +3,73 @@
 //! What it refuses to do: load all of them at once.
 
 use durable_store::Retention;
+use proxy_doc::{DocKey, Fifo};
 
-use super::MAX_BACKLOG;
 use crate::host::Host;
 
+/// Documents of the backlog that are at work at the same time.
+const MAX_DRAINING: usize = 64;
+
+/// Documents with pending ops that nobody asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    /// Those that have not been loaded for it.
+    waiting: Fifo<DocKey>,
+    /// Those whose ops are on their way.
+    draining: Vec<DocKey>,
+}
+
+impl Backlog {
+    /// Begins anew with these documents.
+    fn fill(&mut self, keys: Fifo<DocKey>) {
+        self.waiting = keys;
+    }
+
+    /// Whether nothing waits to be loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether there is nothing left to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.draining.is_empty()
+    }
+
+    /// The document left the memory.
+    pub(crate) fn forget(&mut self, key: &DocKey) {
+        self.draining.retain(|drained| drained != key);
+    }
+
+    /// Everything is deleted.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Leaves out what is done, and gives the documents that are at work from now on.
+    fn next(&mut self, is_done: impl Fn(&DocKey) -> bool) -> Vec<DocKey> {
+        self.draining.retain(|key| !is_done(key));
+        let mut next = Vec::new();
+        while self.draining.len() < MAX_DRAINING
+            && let Some(key) = self.waiting.pop_front()
+        {
+            next.push(key.clone());
+            self.draining.push(key);
+        }
+        next
+    }
+}
+
 impl Host {
-    /// The inventory is known: documents with pending ops are brought to the server, whether or not a
-    /// tab asks for them.
+    /// The inventory is known: documents with pending ops are brought to the server.
     pub(crate) fn take_inventory(&mut self) {
-        let Some(store) = &self.store else {
+        let Some(store) = &self.log.store else {
             return;
         };
         if store.retention() == Retention::Durable {
             let stored = store.inventory().into_iter().flatten();
             let pending = stored.filter(|stored| stored.pending);
-            self.backlog = pending.map(|stored| stored.key.clone()).collect();
+            let keys = pending.map(|stored| stored.key.clone()).collect();
+            self.log.backlog.fill(keys);
         }
         self.work_off();
         for tab in self.tabs.watchers() {
@@ -27,23 +79,47 @@ impl Host {
 
     /// Loads the next documents whose ops have to be brought to the server.
     pub(crate) fn work_off(&mut self) {
-        let mut draining = std::mem::take(&mut self.draining);
-        draining.retain(|key| {
-            let host_doc = self.docs.at(key);
-            let drained = host_doc.is_some_and(|host_doc| !host_doc.doc.has_write_pending());
-            !drained && !self.is_unreadable(key)
-        });
-        let mut keys = Vec::new();
-        while draining.len() < MAX_BACKLOG {
-            let Some(key) = self.backlog.pop_front() else {
-                break;
-            };
-            if self.docs.find(&key).is_none() {
-                keys.push(key.clone());
-            }
-            draining.push(key);
-        }
-        self.draining = draining;
+        let (docs, unreadable) = (&self.docs, &self.log.unreadable);
+        let is_done = |key: &DocKey| {
+            let doc = docs.at(key);
+            let is_drained = doc.is_some_and(|doc| !doc.doc.has_write_pending());
+            is_drained || unreadable.contains_key(key)
+        };
+        let mut keys = self.log.backlog.next(is_done);
+        keys.retain(|key| self.docs.find(key).is_none());
         self.ask_for(keys);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: usize) -> DocKey {
+        DocKey {
+            collection: "docs".to_owned(),
+            id: id.to_string(),
+        }
+    }
+
+    #[test]
+    fn only_so_many_documents_are_at_work() {
+        let mut backlog = Backlog::default();
+        backlog.fill((0..MAX_DRAINING + 2).map(key).collect());
+        assert_eq!(backlog.next(|_| false).len(), MAX_DRAINING);
+        assert_eq!(backlog.next(|_| false), []);
+        assert_eq!(backlog.next(|done| *done == key(0)), [key(MAX_DRAINING)]);
+        assert!(!backlog.is_loaded());
+    }
+
+    #[test]
+    fn the_backlog_is_empty_when_the_last_document_is_done() {
+        let mut backlog = Backlog::default();
+        backlog.fill([key(0)].into_iter().collect());
+        assert_eq!(backlog.next(|_| false), [key(0)]);
+        assert!(backlog.is_loaded());
+        assert!(!backlog.is_empty());
+        assert_eq!(backlog.next(|_| true), []);
+        assert!(backlog.is_empty());
     }
 }

@@ -6,6 +6,7 @@ use broker::message::StorageEvent;
 use durable_store::{DurableStore, Failure, Restored, StoreEvent};
 use proxy_doc::{DocKey, Error, TabId, codes};
 
+use super::records::Records;
 use crate::host::Host;
 use crate::host::Output;
 
@@ -19,18 +20,18 @@ impl Host {
 
     /// Where the driver keeps things, and why nowhere better: said before the store is open.
     pub fn set_storage_mode(&mut self, mode: String, reason: Option<String>) {
-        if self.store.as_ref().is_some_and(|store| store.is_lost()) {
+        if self.log.store.as_ref().is_some_and(|store| store.is_lost()) {
             // It is only being tried.
             return;
         }
-        self.storage_mode = mode;
-        self.storage_error = reason.map(|reason| Error::new(codes::ERR_STORAGE, reason));
+        self.log.mode = mode;
+        self.log.error = reason.map(|reason| Error::new(codes::ERR_STORAGE, reason));
     }
 
     /// Which of the tabs in [`Output::FindTabs`] live.
     pub fn tabs_found(&mut self, living: &[TabId]) {
         self.begin_other();
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.handle_tabs(living);
         }
         self.handle_store_events();
@@ -42,7 +43,7 @@ impl Host {
         if self.may_begin_anew() {
             self.outbox.push_now(Output::BeginAnew);
         }
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.handle_idle();
         }
         self.handle_store_events();
@@ -50,17 +51,21 @@ impl Host {
 
     /// Whether [`Host::handle_idle`] would be of use.
     pub fn wants_idle(&self) -> bool {
-        let store_does = self.store.as_ref().is_some_and(|store| store.wants_idle());
+        let store_does = self
+            .log
+            .store
+            .as_ref()
+            .is_some_and(|store| store.wants_idle());
         store_does || self.may_begin_anew()
     }
 
     /// Whether another host could go on with the store now: what tabs said to this one has ended, and they know how.
     fn may_begin_anew(&self) -> bool {
-        self.storage_answers
-            && !self.over
-            && !self.is_store_closed()
-            && self.wiping.is_empty()
-            && self.flushes.is_empty()
+        self.log.answers
+            && !self.log.is_over
+            && !self.log.is_closed()
+            && self.log.wiping.is_empty()
+            && self.log.flushes.is_empty()
             && self.inbox.is_empty()
             && self.outbox.is_empty()
             && !self.tabs.any_stalled()
@@ -69,45 +74,49 @@ impl Host {
 
     /// Whether nothing is asked of the storage any more, until [`Host::resume_store`]: see [`DurableStore::close`].
     pub fn close_store(&mut self) -> bool {
-        let store = self.store.as_mut();
+        let store = self.log.store.as_mut();
         store.is_none_or(|store| store.close())
     }
 
     /// Uses the storage again.
     pub fn resume_store(&mut self) {
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.resume();
         }
         self.handle_store_events();
     }
 
-    /// Whether the store is not open yet, and everything waits for it.
-    pub(crate) fn is_restoring(&self) -> bool {
-        self.store.as_ref().is_some_and(|store| !store.is_ready())
-    }
-
+    /// Lets the store act, which may look at the documents.
     pub(crate) fn with_store<R>(
         &mut self,
-        action: impl FnOnce(&mut DurableStore, &Self) -> R,
+        action: impl FnOnce(&mut DurableStore, &Records<'_>) -> R,
     ) -> Option<R> {
-        let mut store = self.store.take()?;
-        let result = action(&mut store, self);
-        self.store = Some(store);
-        Some(result)
+        let records = Records {
+            docs: &self.docs,
+            callers: &self.callers,
+            unreadable: &self.log.unreadable,
+            quarantine: &self.quarantine,
+        };
+        self.log.store.as_mut().map(|store| action(store, &records))
     }
 
     pub(crate) fn ask_for(&mut self, keys: Vec<DocKey>) {
-        if let (Some(store), false) = (&mut self.store, keys.is_empty()) {
+        if let (Some(store), false) = (&mut self.log.store, keys.is_empty()) {
             store.load(keys);
         }
         // A store that was given up answers at once.
-        if self.store.as_ref().is_some_and(|store| !store.is_durable()) {
+        if self
+            .log
+            .store
+            .as_ref()
+            .is_some_and(|store| !store.is_durable())
+        {
             self.handle_loads();
         }
     }
 
     fn handle_loads(&mut self) {
-        while let Some(event) = self.store.as_mut().and_then(|store| store.poll_event()) {
+        while let Some(event) = self.log.store.as_mut().and_then(|store| store.poll_event()) {
             self.handle_store_event(event);
         }
     }
@@ -145,7 +154,7 @@ impl Host {
                 self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
             }
             StoreEvent::Lost(failure, unwritten) => self.lose_store(&failure, &unwritten),
-            StoreEvent::Answers => self.storage_answers = true,
+            StoreEvent::Answers => self.log.answers = true,
             StoreEvent::Wiped(result) => self.finish_wipe(result),
             StoreEvent::Warn(text) => self.warn(text),
         }

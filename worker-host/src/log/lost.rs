@@ -28,9 +28,13 @@ impl Host {
             "The durable store cannot be used: {}",
             failure.message
         ));
-        self.storage_error = Some(storage_error(failure));
-        self.storage_mode = MEMORY.to_owned();
-        self.line = self.store.as_ref().map_or(self.line, |store| store.line());
+        self.log.error = Some(storage_error(failure));
+        self.log.mode = MEMORY.to_owned();
+        self.log.line = self
+            .log
+            .store
+            .as_ref()
+            .map_or(self.log.line, |store| store.line());
         self.tell_line();
         self.give_up_unwritten(unwritten);
     }
@@ -76,7 +80,7 @@ impl Host {
     }
 
     fn give_up_ops(&mut self, handle: DocHandle, range: Range<usize>) {
-        let Some(error) = self.storage_error.clone() else {
+        let Some(error) = self.log.error.clone() else {
             return;
         };
         let HostDoc { doc, state, .. } = &self.docs[handle];
@@ -94,7 +98,7 @@ impl Host {
     /// Tells every tab what the store is now, in front of what waits to be told: that belongs to another
     /// line. Who is still to be welcomed learns it next.
     fn tell_line(&mut self) {
-        let state = self.storage_state();
+        let state = self.log.storage_state();
         let mut messages = Vec::new();
         for tab in self.tabs.registered() {
             let waiting = self.outbox.count_for(&tab) as u64;
@@ -102,6 +106,6 @@ impl Host {
             let output = self.to_tab(&tab, ToTab::Storage(StorageEvent::State(state.clone())));
             messages.push((tab, output, behind_first));
         }
-        self.outbox.announce(self.barrier(), messages);
+        self.outbox.announce(self.log.barrier(), messages);
     }
 }

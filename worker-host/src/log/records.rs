@@ -7,15 +7,53 @@
 use durable_store::record::{
     Author, DocRecord, Entry, Letter, RecordedOp, RecordedOutcome, RecordedRevision,
 };
-use durable_store::{Kept, Retention};
-use proxy_doc::{Change, DocHandle, Edit, Error, Outcome, PendingOp, Seq, TabId, resolve};
+use durable_store::{Documents, Kept, Retention};
+use proxy_doc::{
+    Change, DocHandle, DocKey, DocMap, Edit, Error, Outcome, PendingOp, Seq, TabId, resolve,
+};
 
+use super::Unreadable;
+use crate::docs::Docs;
 use crate::docs::doc::HostDoc;
 use crate::host::Host;
+use crate::quarantine::Quarantine;
+use crate::tabs::callers::Callers;
 use crate::tabs::hub;
 
-impl Host {
-    pub(crate) fn record_of(&self, host_doc: &HostDoc) -> Kept {
+/// The documents as the store sees them.
+pub(crate) struct Records<'a> {
+    pub(super) docs: &'a Docs,
+    pub(super) callers: &'a Callers,
+    pub(super) unreadable: &'a DocMap<Unreadable>,
+    pub(super) quarantine: &'a Quarantine,
+}
+
+impl Documents for Records<'_> {
+    fn record(&self, key: &DocKey) -> Kept {
+        let is_left_alone = self.quarantine.begin_document(key).is_some();
+        if let Some(unreadable) = self.unreadable.get(key) {
+            return match &unreadable.record {
+                Some(_) if is_left_alone => Kept::AsItIs,
+                Some(record) => Kept::Record(Box::new(DocRecord {
+                    rest: unreadable.entries.clone(),
+                    ..record.clone()
+                })),
+                None => Kept::AsItIs,
+            };
+        }
+        match self.docs.at(key) {
+            Some(host_doc) => self.record_of(host_doc),
+            None => Kept::AsItIs,
+        }
+    }
+
+    fn holds(&self, key: &DocKey) -> bool {
+        self.docs.find(key).is_some() || self.unreadable.contains_key(key)
+    }
+}
+
+impl Records<'_> {
+    fn record_of(&self, host_doc: &HostDoc) -> Kept {
         let HostDoc {
             doc, hub, state, ..
         } = host_doc;
@@ -63,23 +101,25 @@ impl Host {
             source: op.source.clone(),
         }
     }
+}
 
+impl Host {
     /// Something happened to the document that the store has to know. `blocking`: before anybody else.
     pub(crate) fn log(&mut self, handle: DocHandle, blocking: bool, entry: impl FnOnce() -> Entry) {
-        if self.replaying {
+        if self.log.is_replaying {
             return;
         }
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.log(self.docs[handle].key(), entry(), blocking);
         }
     }
 
     /// The document changed in a way that only its whole record says.
     pub(crate) fn rewrite(&mut self, handle: DocHandle) {
-        if self.replaying {
+        if self.log.is_replaying {
             return;
         }
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.rewrite(self.docs[handle].key(), true);
         }
     }
@@ -88,9 +128,10 @@ impl Host {
     pub(crate) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
         let host_doc = &self.docs[handle];
         let Some(store) = self
+            .log
             .store
             .as_mut()
-            .filter(|store| store.retention() == Retention::Durable && !self.replaying)
+            .filter(|store| store.retention() == Retention::Durable && !self.log.is_replaying)
         else {
             return;
         };
@@ -116,31 +157,29 @@ impl Host {
         seqs: &[Seq],
         outcome: &Outcome,
     ) {
-        if self.store.is_some() && (self.replaying || self.tabs.may_live(tab)) {
+        if self.log.store.is_some() && (self.log.is_replaying || self.tabs.may_live(tab)) {
             self.docs[handle].keep_outcomes(tab, seqs, outcome);
         }
     }
 
     pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
-        if self.store.is_some() {
+        if self.log.store.is_some() {
             self.docs[handle].seen.insert(tab.clone(), seq);
         }
     }
 
-    /// An id that the application chose is one of other lives, too: its numbers are remembered.
+    /// The next number of an id that the application chose is remembered for other lives of it.
     pub(crate) fn keep_own_seq(&mut self) {
-        if !self.numbers_are_kept() {
-            return;
-        }
-        let src = self.op_src().map(str::to_owned);
-        if let (Some(store), Some(src)) = (&mut self.store, src) {
-            store.set_seq(&src, self.next_seq);
+        let keeps_numbers = self.log.keeps_numbers();
+        let op_ids = &self.server.op_ids;
+        if let (Some(store), Some(src)) = (&mut self.log.store, op_ids.kept_src(keeps_numbers)) {
+            store.set_seq(src, op_ids.next_seq());
         }
     }
 
     /// Notes in the inventory whether the document has pending ops.
     pub(crate) fn note_document(&mut self, handle: DocHandle) {
-        let Some(store) = &mut self.store else {
+        let Some(store) = &mut self.log.store else {
             return;
         };
         let doc = &self.docs[handle].doc;
@@ -151,7 +190,7 @@ impl Host {
 
     /// Whether the document may leave the memory, as far as the store is concerned.
     pub(crate) fn may_forget(&mut self, handle: DocHandle) -> bool {
-        let Some(store) = &mut self.store else {
+        let Some(store) = &mut self.log.store else {
             return true;
         };
         if !store.is_durable() {

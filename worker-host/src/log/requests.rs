@@ -6,8 +6,8 @@ use broker::message::{Answer, CallbackId, QueryDoc, StorageEvent, ToTab};
 use durable_store::{Failure, Retention};
 use proxy_doc::{DocKey, Error, TabId, codes};
 
-use super::MEMORY;
 use super::events::storage_error;
+use super::{Flush, MEMORY};
 use crate::host::Host;
 
 impl Host {
@@ -15,7 +15,7 @@ impl Host {
         let mut docs = Vec::new();
         let mut error = None;
         for key in keys {
-            if let Some(why) = self.unreadable_error(&key) {
+            if let Some(why) = self.log.unreadable_error(&key).cloned() {
                 error.get_or_insert_with(|| {
                     let message = format!("{key} cannot be read: {}", why.message);
                     Error { message, ..why }
@@ -48,12 +48,15 @@ impl Host {
         if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
         }
-        if let Some(error) = docs.iter().find_map(|key| self.unreadable_error(key)) {
+        if let Some(error) = docs
+            .iter()
+            .find_map(|key| self.log.unreadable_error(key).cloned())
+        {
             return self.refuse(tab, callback_id, error);
         }
         for key in docs {
             let is_here = self.docs.find(key).is_some();
-            let Some(store) = self.store.as_mut().filter(|_| is_here) else {
+            let Some(store) = self.log.store.as_mut().filter(|_| is_here) else {
                 continue;
             };
             if store.auto_flush() {
@@ -62,20 +65,24 @@ impl Host {
                 store.put_later(key);
             }
         }
-        let auto = self.store.as_ref().is_some_and(|store| store.auto_flush());
+        let auto = self
+            .log
+            .store
+            .as_ref()
+            .is_some_and(|store| store.auto_flush());
         self.tell_queue(false);
         self.answer_written(tab, callback_id, auto);
     }
 
     pub(crate) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.flush();
         }
         self.answer_written(tab, callback_id, true);
     }
 
     fn durable(&self) -> Result<(), Error> {
-        match &self.store {
+        match &self.log.store {
             Some(store) if store.retention() == Retention::Durable => Ok(()),
             Some(_) | None => Err(Error::new(codes::ERR_STORAGE, "No DurableStore available")),
         }
@@ -83,9 +90,9 @@ impl Host {
 
     /// Answers at once, or when everything is written that waits now.
     fn answer_written(&mut self, tab: &TabId, callback_id: CallbackId, waits: bool) {
-        let store = self.store.as_mut().filter(|_| waits);
+        let store = self.log.store.as_mut().filter(|_| waits);
         let until = store.map(|store| store.mark());
-        self.flushes.push(crate::host::Flush {
+        self.log.flushes.push(Flush {
             tab: tab.clone(),
             callback_id,
             until,
@@ -95,16 +102,20 @@ impl Host {
 
     /// Answers those whose writes are done.
     pub(crate) fn answer_flushes(&mut self) {
-        if self.flushes.is_empty() {
+        if self.log.flushes.is_empty() {
             return;
         }
-        let is_kept = self.storage_mode != MEMORY
-            && self.store.as_ref().is_some_and(|store| store.is_durable());
-        let lost = self.storage_error.clone().filter(|_| !is_kept);
-        for flush in std::mem::take(&mut self.flushes) {
-            let waits = flush.until.as_ref().zip(self.store.as_mut());
+        let is_kept = self.log.mode != MEMORY
+            && self
+                .log
+                .store
+                .as_ref()
+                .is_some_and(|store| store.is_durable());
+        let lost = self.log.error.clone().filter(|_| !is_kept);
+        for flush in std::mem::take(&mut self.log.flushes) {
+            let waits = flush.until.as_ref().zip(self.log.store.as_mut());
             if waits.is_some_and(|(until, store)| !store.has_reached(until)) {
-                self.flushes.push(flush);
+                self.log.flushes.push(flush);
                 continue;
             }
             let error = lost.clone().filter(|_| flush.until.is_some());
@@ -121,14 +132,14 @@ impl Host {
     /// A tab that says when records are written came or went.
     pub(crate) fn set_auto_flush(&mut self) {
         let on = !self.tabs.any_flushes_itself();
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.set_auto_flush(on);
         }
         self.tell_queue(true);
     }
 
     pub(crate) fn remove_letters(&mut self, numbers: &[u64]) {
-        if let Some(store) = &mut self.store {
+        if let Some(store) = &mut self.log.store {
             store.remove_letters(numbers);
         }
         self.tell_letters(&[], numbers);
@@ -139,31 +150,30 @@ impl Host {
         if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
         }
-        self.wiping.push((tab.clone(), callback_id));
-        if self.wiping.len() > 1 {
+        self.log.wiping.push((tab.clone(), callback_id));
+        if self.log.wiping.len() > 1 {
             return;
         }
         // First everything stops, in every tab; then it is deleted.
         self.close();
         self.tell_all(|| ToTab::Storage(StorageEvent::Wiped));
         self.docs.clear();
-        self.unreadable.clear();
+        self.log.unreadable.clear();
         self.inbox.bring_all();
-        self.backlog.clear();
-        self.draining.clear();
-        if let Some(store) = &mut self.store {
+        self.log.backlog.clear();
+        if let Some(store) = &mut self.log.store {
             store.wipe();
         }
     }
 
     /// Whether everything was deleted, or could not be: this host is of no use any more.
     pub fn is_over(&self) -> bool {
-        self.over
+        self.log.is_over
     }
 
     pub(crate) fn finish_wipe(&mut self, result: Result<(), Failure>) {
-        self.over = true;
-        for (tab, callback_id) in std::mem::take(&mut self.wiping) {
+        self.log.is_over = true;
+        for (tab, callback_id) in std::mem::take(&mut self.log.wiping) {
             let error = result.as_ref().err().map(storage_error);
             self.answer_with(&tab, callback_id, error, None);
         }

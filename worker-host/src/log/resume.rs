@@ -17,7 +17,7 @@ impl Host {
         for doc in docs {
             let handle = self.open(doc.key.clone());
             self.docs.touch(handle);
-            let same_line = doc.line == Some(self.line);
+            let same_line = doc.line == Some(self.log.line);
             let hidden = same_line && self.may_hide_inflight(handle, tab, remembered, &doc);
             self.resume_doc(handle, tab, same_line, hidden, &doc);
         }

@@ -18,8 +18,8 @@ use crate::host::Host;
 
 impl Host {
     pub(crate) fn take_over(&mut self, docs: Vec<Restored>) {
-        if let Some(store) = &self.store {
-            self.line = store.line();
+        if let Some(store) = &self.log.store {
+            self.log.line = store.line();
             for tab in store.tabs() {
                 self.tabs.expect(tab);
             }
@@ -32,11 +32,12 @@ impl Host {
 
     /// No op of this life may get a number that one of the same connection id has had.
     pub(crate) fn go_on_counting(&mut self) {
-        let Some(src) = self.op_src() else {
-            return;
-        };
-        let kept = self.store.as_ref().and_then(|store| store.seq_after(src));
-        self.next_seq = self.next_seq.max(kept.unwrap_or(self.next_seq));
+        let op_ids = &mut self.server.op_ids;
+        let src = op_ids.src(self.log.keeps_numbers());
+        let store = self.log.store.as_ref();
+        if let Some(kept) = src.and_then(|src| store?.seq_after(src)) {
+            op_ids.set_next_seq(op_ids.next_seq().max(kept));
+        }
     }
 
     /// Opens a document as the store has it.
@@ -46,11 +47,11 @@ impl Host {
             record,
             mut entries,
         } = restored;
-        if self.docs.find(&key).is_some() || self.is_unreadable(&key) {
+        if self.docs.find(&key).is_some() || self.log.is_unreadable(&key) {
             return;
         }
-        let refusal = self.begin_document(&key);
-        let store = self.store.as_ref();
+        let refusal = self.quarantine.begin_document(&key);
+        let store = self.log.store.as_ref();
         let mut goes = store.is_some_and(|store| store.is_deleting(&key));
         let record = match record {
             Ok(record) => {
@@ -70,12 +71,12 @@ impl Host {
         all.append(&mut entries);
         let handle = self.open(key.clone());
         self.docs.keep_fresh(handle);
-        self.replaying = true;
+        self.log.is_replaying = true;
         let result = match refusal {
             Some(error) => Err(error),
             None => self.restore_state(handle, &record, &all),
         };
-        self.replaying = false;
+        self.log.is_replaying = false;
         if let Err(error) = result {
             self.docs.remove(handle);
             self.warn(format!("Leaving {key} in the store as it is: {error}"));
@@ -95,7 +96,7 @@ impl Host {
 
     fn leave_alone(&mut self, key: DocKey, unreadable: Unreadable) {
         self.inbox.bring(&key);
-        self.unreadable.insert(key, unreadable);
+        self.log.unreadable.insert(key, unreadable);
     }
 
     fn finish_restoring(&mut self, handle: DocHandle) {
@@ -230,19 +231,5 @@ impl Host {
             }
         }
         Ok(())
-    }
-
-    /// Why the document cannot be used, where the store has it and nobody here can read it.
-    pub(crate) fn unreadable_error(&self, key: &DocKey) -> Option<Error> {
-        self.unreadable(key)
-            .map(|unreadable| unreadable.error.clone())
-    }
-
-    pub(crate) fn unreadable(&self, key: &DocKey) -> Option<&Unreadable> {
-        self.unreadable.get(key)
-    }
-
-    pub(crate) fn is_unreadable(&self, key: &DocKey) -> bool {
-        self.unreadable.contains_key(key)
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! What it refuses to do: tell a tab that did not ask.
 
-use broker::message::{DeadLetter, StorageEvent, StorageState, StoredDoc, ToTab};
+use broker::message::{DeadLetter, StorageEvent, StoredDoc, ToTab};
 use durable_store::record::Stored;
-use durable_store::{DurableStore, Retention};
 use proxy_doc::{DocKey, TabId};
 
 use crate::host::Host;
@@ -22,17 +21,6 @@ impl Host {
         self.tell_queue(true);
     }
 
-    pub(crate) fn storage_state(&self) -> StorageState {
-        let kept = |store: &DurableStore| store.retention() == Retention::Durable;
-        StorageState {
-            line: self.line,
-            mode: self.storage_mode.clone(),
-            durable: self.store.as_ref().is_some_and(|store| store.is_durable()),
-            kept: self.store.as_deref().is_some_and(kept),
-            reason: self.storage_error.clone(),
-        }
-    }
-
     pub(crate) fn tell_watchers(&mut self, event: impl Fn() -> StorageEvent) {
         for tab in self.tabs.watchers() {
             self.tell(&tab, ToTab::Storage(event()));
@@ -40,7 +28,7 @@ impl Host {
     }
 
     pub(crate) fn letters_since(&self, number: u64) -> Vec<DeadLetter> {
-        let letters = self.store.iter();
+        let letters = self.log.store.iter();
         letters
             .flat_map(|store| store.letters_since(number))
             .cloned()
@@ -63,7 +51,7 @@ impl Host {
     }
 
     fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
-        let stored = self.store.as_ref()?.stored(key)?;
+        let stored = self.log.store.as_ref()?.stored(key)?;
         Some(stored_doc(stored))
     }
 
@@ -83,7 +71,7 @@ impl Host {
     }
 
     pub(crate) fn tell_whole_inventory(&mut self, tab: &TabId) {
-        let inventory = self.store.as_ref().and_then(|store| store.inventory());
+        let inventory = self.log.store.as_ref().and_then(|store| store.inventory());
         let Some(docs) = inventory.map(|docs| docs.map(stored_doc).collect()) else {
             return;
         };
@@ -107,6 +95,7 @@ impl Host {
     /// Tells how many documents wait to be written, where that is news.
     pub(crate) fn tell_queue(&mut self, even_so: bool) {
         let Some(store) = self
+            .log
             .store
             .as_ref()
             .filter(|_| !self.tabs.watchers().is_empty())
@@ -114,10 +103,10 @@ impl Host {
             return;
         };
         let (size, auto_flush) = (store.queue_size(), store.auto_flush());
-        if !even_so && self.told_queue == size {
+        if !even_so && self.log.told_queue == size {
             return;
         }
-        self.told_queue = size;
+        self.log.told_queue = size;
         self.tell_watchers(|| StorageEvent::Queue { size, auto_flush });
     }
 }

@@ -116,7 +116,7 @@ impl Host {
 
     /// A message of the server about presence.
     pub(crate) fn handle_presence(&mut self, message: Incoming, error: Option<Error>) {
-        let src = self.id.clone();
+        let src = self.server.op_ids.connection_id().map(str::to_owned);
         self.with_presence(|presences, view| {
             presences.handle_message(message, error, src.as_deref(), view);
         });

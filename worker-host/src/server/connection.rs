@@ -2,7 +2,7 @@
 //!
 //! What it refuses to do: open a socket, or know what the messages mean that cross it.
 
-use broker::message::{ConnectionEvent, ConnectionState, State, ToTab, encode};
+use broker::message::{ConnectionEvent, State, ToTab, encode};
 use proxy_doc::{Error, Json, TabId, codes, json_string, next_count};
 
 use crate::host::Host;
@@ -18,7 +18,7 @@ use crate::server::wire::PROTOCOL_MINOR;
 impl Host {
     /// A host that opens its own sockets starts to do so.
     pub fn connect(&mut self) {
-        self.wants_socket = true;
+        self.server.want_socket(true);
         self.outbox.push_now(Output::OpenSocket);
     }
 
@@ -43,7 +43,7 @@ impl Host {
     }
 
     pub(crate) fn take_socket(&mut self, ready: ReadyState) {
-        self.generation = next_count(self.generation);
+        self.server.generation = next_count(self.server.generation);
         self.forget_socket();
         self.set_state(ready.state(), None);
         if ready == ReadyState::Open {
@@ -53,7 +53,7 @@ impl Host {
 
     /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
     fn forget_socket(&mut self) {
-        self.pongs.clear();
+        self.server.forget_pings();
         self.outbox.drop_sends();
     }
 
@@ -70,8 +70,8 @@ impl Host {
         };
         self.forget_socket();
         self.set_state(state, reason);
-        if self.options.opens_sockets && self.wants_socket {
-            let delay = self.reconnect.next_delay(random);
+        if self.server.opens_next_socket() {
+            let delay = self.server.reconnect.next_delay(random);
             self.outbox.push_now(Output::StartTimer(delay));
         }
     }
@@ -83,11 +83,7 @@ impl Host {
     /// The time of [`Output::StartTimer`] is over, or the network is back.
     pub fn handle_timer(&mut self) {
         self.begin_other();
-        let idle = matches!(
-            self.state,
-            State::Disconnected | State::Closed | State::Stopped
-        );
-        if self.wants_socket && idle {
+        if self.server.wants_socket && self.server.is_idle() {
             self.outbox.push_now(Output::OpenSocket);
         }
     }
@@ -103,7 +99,7 @@ impl Host {
     pub(crate) fn send_handshake(&mut self) {
         let message = Handshake {
             a: "hs",
-            id: Some(self.id.as_deref()),
+            id: Some(self.server.op_ids.connection_id()),
             protocol: PROTOCOL,
             protocol_minor: PROTOCOL_MINOR,
         };
@@ -111,39 +107,16 @@ impl Host {
         self.send(text);
     }
 
-    /// What the tabs are told of the connection.
-    pub(crate) fn connection_state(&self) -> ConnectionState {
-        ConnectionState {
-            state: self.state,
-            reason: self.reason.clone(),
-            id: self.id.clone(),
-            generation: self.generation,
-        }
-    }
-
     pub(crate) fn set_state(&mut self, state: State, reason: Option<Json>) {
-        if self.state == state {
-            return;
+        match self.server.transition(state, reason) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return self.fail(error),
         }
-        let from_idle = matches!(
-            self.state,
-            State::Disconnected | State::Stopped | State::Closed
-        );
-        let refused = (state == State::Connecting && !from_idle)
-            || (state == State::Connected && self.state != State::Connecting);
-        if refused {
-            let (from, to) = (self.state.as_str(), state.as_str());
-            let message = format!("Cannot transition directly from {from} to {to}");
-            let error = Error::new(codes::ERR_CONNECTION_STATE_TRANSITION_INVALID, message);
-            return self.fail(error);
+        if state == State::Connected {
+            self.log.want_inventory();
         }
-        self.state = state;
-        self.reason = reason;
-        if let (State::Connected, Some(store)) = (state, &mut self.store) {
-            // It says which documents have ops for the server.
-            store.want_inventory();
-        }
-        self.bulk = Some(Bulk::default());
+        self.server.bulk = Some(Bulk::default());
         let connected = self.connected();
         self.with_queries(|queries, versions| queries.set_connected(connected, versions));
         for handle in self.docs.handles() {
@@ -152,12 +125,12 @@ impl Host {
         self.with_presence(|presences, view| presences.set_connected(connected, view));
         self.resend_past_snapshots();
         self.end_bulk();
-        let now = self.connection_state();
+        let now = self.server.connection_state();
         self.tell_all(|| ToTab::Connection(ConnectionEvent::State(now.clone())));
     }
 
     pub(crate) fn initialize(&mut self, message: &Incoming) {
-        if self.state != State::Connecting {
+        if self.server.state != State::Connecting {
             return;
         }
         let protocol = message.protocol.as_ref();
@@ -185,8 +158,8 @@ impl Host {
             );
             return self.fail(error);
         };
-        self.id = Some(id);
-        self.reconnect.succeeded();
+        self.server.op_ids.set_connection_id(id);
+        self.server.reconnect.succeeded();
         self.set_state(State::Connected, None);
     }
 
@@ -200,7 +173,7 @@ impl Host {
         if !self.connected() {
             return;
         }
-        self.pongs.push_back(Some(tab));
+        self.server.note_ping(tab);
         self.send(r#"{"a":"pp"}"#.to_owned());
     }
 
@@ -209,7 +182,7 @@ impl Host {
             Some(error) => ConnectionEvent::Error(error.clone()),
             None => ConnectionEvent::Pong,
         };
-        match self.pongs.pop_front() {
+        match self.server.take_ping() {
             Some(Some(tab)) => self.tell(&tab, ToTab::Connection(event())),
             Some(None) => {}
             // The application wrote the ping to the socket itself.
@@ -217,18 +190,11 @@ impl Host {
         }
     }
 
-    /// The tab's pings go unanswered. They keep their places: the server answers in order.
-    pub(crate) fn leave_pongs(&mut self, tab: &TabId) {
-        for asked in self.pongs.iter_mut() {
-            asked.take_if(|of| of == tab);
-        }
-    }
-
     /// Closes the connection as the application asked for.
     pub(crate) fn close(&mut self) {
-        self.wants_socket = false;
+        self.server.want_socket(false);
         self.outbox.push_now(Output::CloseSocket);
-        if self.options.opens_sockets {
+        if self.server.opens_sockets {
             self.set_state(State::Closed, Some(json_string("closed")));
         }
     }

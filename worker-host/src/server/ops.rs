@@ -9,7 +9,7 @@ use proxy_doc::{Change, DocHandle, Error, OpId, OpKind, OtType, PendingOp, Seq, 
 
 use durable_store::record::Entry;
 
-use crate::host::{Host, op_src};
+use crate::host::Host;
 use crate::server::wire::{Extra, Incoming, OpMessage};
 
 impl Host {
@@ -34,11 +34,10 @@ impl Host {
             create: change.create,
             del: change.del,
         });
-        let src =
-            op_src(&self.options, self.id.as_deref(), self.numbers_are_kept()).map(str::to_owned);
-        self.docs[handle].doc.mark_sent(src.as_deref());
+        let src = self.server.op_ids.src(self.log.keeps_numbers());
+        self.docs[handle].doc.mark_sent(src);
         self.docs.note_sending(handle);
-        self.outbox.push_op(self.barrier(), handle, text);
+        self.outbox.push_op(self.log.barrier(), handle, text);
     }
 
     // ---- What the server sends ----
@@ -76,7 +75,7 @@ impl Host {
         self.show_refusals(handle);
         self.run();
         self.bring_past_op(handle, v, src.as_deref(), &change);
-        let logged = change.as_ref().ok().filter(|_| self.store.is_some());
+        let logged = change.as_ref().ok().filter(|_| self.log.is_kept());
         let logged = logged.cloned();
         let kind = self.read_change(handle, v, change);
         if let Ok(kind) = &kind {
@@ -181,12 +180,12 @@ impl Host {
         let cause = error.clone();
         // What the store holds may be sent by a later life, and nobody can tell that life of this: it would
         // not know the ops after it again.
-        let lost = self.store.as_ref().is_some_and(|store| !store.is_durable());
+        let lost = self.log.is_lost();
         let others = doc.unfinished().count() > 1;
         // The server began anew, or was restored from a backup. A client that reloads loses its state and starts
         // again; what is kept would be refused for ever.
         let ahead = codes::ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT;
-        let is_ahead = self.store.is_some() && error.is(ahead);
+        let is_ahead = self.log.is_kept() && error.is(ahead);
         self.act(handle, |doc, up| {
             if is_ahead || (lost && others) {
                 doc.hard_rollback(up, error);

@@ -15,11 +15,11 @@ use crate::server::wire::snapshot;
 
 impl Host {
     pub(crate) fn start_bulk(&mut self) {
-        self.bulk.get_or_insert_default();
+        self.server.bulk.get_or_insert_default();
     }
 
     pub(crate) fn end_bulk(&mut self) {
-        let bulk = self.bulk.take();
+        let bulk = self.server.bulk.take();
         let messages = bulk.map(|bulk| bulk.messages()).unwrap_or_default();
         for text in messages {
             self.send(text);
@@ -33,7 +33,7 @@ impl Host {
             Action::Fetch => host_doc.fetch_version(),
             Action::Subscribe | Action::Unsubscribe => host_doc.doc.version(),
         };
-        match &mut self.bulk {
+        match &mut self.server.bulk {
             Some(bulk) => bulk.add(
                 action,
                 key,

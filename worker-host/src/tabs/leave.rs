@@ -29,7 +29,7 @@ impl Host {
         }
         self.callers.drop_reads_of(tab);
         self.outbox.drop_for(tab);
-        self.leave_pongs(tab);
+        self.server.forget_pings_of(tab);
         self.with_queries(|queries, _| queries.tab_gone(tab));
         self.past_snapshots.tab_gone(tab);
         self.with_presence(|presences, view| presences.tab_gone(tab, view));
@@ -44,9 +44,7 @@ impl Host {
     fn forget_tab(&mut self, tab: &TabId) {
         let flushed_itself = self.tabs.any_flushes_itself();
         let was_last = self.tabs.forget(tab);
-        if let Some(store) = &mut self.store {
-            store.remove_tab(tab);
-        }
+        self.log.remove_tab(tab);
         for host_doc in self.docs.iter_mut() {
             host_doc.forget_tab(tab);
         }

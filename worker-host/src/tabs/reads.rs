@@ -14,7 +14,7 @@ impl Host {
             collection: read.collection.clone(),
             id: read.id.clone(),
         };
-        if let Some(error) = self.unreadable_error(&key) {
+        if let Some(error) = self.log.unreadable_error(&key).cloned() {
             return self.refuse(tab, read.callback_id, error);
         }
         let handle = self.open(key);

@@ -16,7 +16,7 @@ impl Host {
         machine: Option<u32>,
     ) {
         let may_live = self.tabs.is_registered(tab) || self.tabs.expects(tab);
-        let remembered = may_live && self.store.is_some();
+        let remembered = may_live && self.log.is_kept();
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // A host serves its own protocol and the one before.
@@ -25,20 +25,18 @@ impl Host {
             return self.say(output);
         }
         self.tabs.register(tab);
-        if let Some(store) = &mut self.store {
-            store.add_tab(tab);
-        }
-        if self.options.opens_sockets && !self.wants_socket {
+        self.log.add_tab(tab);
+        if self.server.is_unused() {
             self.connect();
         }
-        let connection = self.connection_state();
+        let connection = self.server.connection_state();
         self.tell(
             tab,
             ToTab::Welcome {
                 protocol: PROTOCOL,
                 machine,
                 connection,
-                storage: self.storage_state(),
+                storage: self.log.storage_state(),
             },
         );
         self.resume(tab, remembered, resume);
@@ -46,7 +44,7 @@ impl Host {
 
     pub(crate) fn close_for(&mut self, tab: &TabId, generation: u64) {
         if self.options.private {
-            self.generation = self.generation.max(generation);
+            self.server.raise_generation(generation);
             self.close();
         } else {
             self.leave(tab);

@@ -5,7 +5,6 @@
 //! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
 
 use broker::message::{DocEvent, SubmitOp};
-use durable_store::Retention;
 use durable_store::record::{Author, Entry};
 use proxy_doc::{Change, DocHandle, DocKey, Error, Naming, OpKind, TabId, codes, resolve};
 
@@ -18,10 +17,10 @@ impl Host {
             collection: op.collection.clone(),
             id: op.id.clone(),
         };
-        if op.line.is_some_and(|line| line != self.line) {
+        if op.line.is_some_and(|line| line != self.log.line()) {
             return;
         }
-        let unreadable = self.unreadable_error(&key);
+        let unreadable = self.log.unreadable_error(&key).cloned();
         let handle = self.open(key);
         self.docs.touch(handle);
         // The tab hears that it was given up when it is told of the rollback.
@@ -51,7 +50,7 @@ impl Host {
             tab: tab.clone(),
             seq,
         });
-        let logged = self.store.as_ref().map(|_| kind.clone());
+        let logged = self.log.is_kept().then(|| kind.clone());
         let ty = self.docs[handle].doc.ty().cloned();
         let naming = op.earlier.map_or(Naming::New, Naming::Earlier);
         let source = op.source.clone();
@@ -77,11 +76,8 @@ impl Host {
         let host_doc = &mut self.docs[handle];
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, op.life, op.revision);
-        if let Some(store) = self.store.as_ref().filter(|store| store.is_full()) {
-            let kept = store.retention() == Retention::Durable;
-            if kept && let Some(error) = &self.storage_error {
-                return Err(error.clone());
-            }
+        if let Some(error) = self.log.refusal() {
+            return Err(error.clone());
         }
         if host_doc.doc.in_hard_rollback() {
             let message = format!(
