@@ -1,5 +1,6 @@
 /**
- * What every entry offers, once the WebAssembly is ready.
+ * The exports that all entries share. Using them needs the tab's WebAssembly module, which each entry loads in its own
+ * way.
  */
 
 export { Connection } from './api/connection.js';

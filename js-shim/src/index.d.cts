@@ -151,10 +151,14 @@ export interface Logger {
  * found it. A server's is a plain `Error`, with the server's whole message as `data`.
  */
 export interface ClientError extends globalThis.Error {
-  /** A string in every error of ShareDB's and of this client; of a server's middleware, what that gave: a number, say. */
+  /**
+   * A string in every error of ShareDB's and of this client; of a server's middleware, what that gave: a number, say.
+   */
   code: string;
   data?: any;
-  /** With `ERR_CLIENT_CRASHED`: what was submitted to the document and is given up, oldest first, as it was submitted. */
+  /**
+   * With `ERR_CLIENT_CRASHED`: what was submitted to the document and is given up, oldest first, as it was submitted.
+   */
   discarded?: Discarded[];
 }
 
@@ -263,8 +267,8 @@ export interface ConnectionHost {
   kind: 'in-page' | 'shared-worker';
   reason: string;
   /**
-   * Where it could not be in the shared worker: `ERR_HOST_FAILED` where that does not start, `ERR_HOST_MISMATCH` where it
-   * serves another namespace or url, `ERR_STORE_MISMATCH` where page and worker do not agree whether to encrypt.
+   * Where it could not be in the shared worker: `ERR_HOST_FAILED` where that does not start, `ERR_HOST_MISMATCH` where
+   * it serves another namespace or url, `ERR_STORE_MISMATCH` where page and worker do not agree whether to encrypt.
    */
   code?: string;
 }
@@ -290,8 +294,8 @@ export interface StorageInfo {
   readonly reason?: string;
   /**
    * `ERR_STORAGE_FULL` where there is no space, `ERR_STORAGE_ENCRYPT` and `ERR_STORAGE_DECRYPT` where that could not be
-   * done, `ERR_STORAGE_TIMEOUT` where the store did not answer in time and is tried until it does, `ERR_STORAGE` for the
-   * rest.
+   * done, `ERR_STORAGE_TIMEOUT` where the store did not answer in time and is tried until it does, `ERR_STORAGE` for
+   * the rest.
    */
   readonly code?: string;
   /** Whether the browser has promised to keep it; where `persist` asked for that. */
@@ -323,8 +327,9 @@ interface StoreFunctions {
  * What a durable store is to be.
  *
  * `storage`, `encrypt` and `decrypt` are for a host in this page: they cannot be sent to a worker. A worker of the
- * application's own has them from `serve`, and page and worker have to agree. A page that says nothing of them leaves it to
- * the worker; where that does not start, such a page keeps everything in memory only, because the worker might have encrypted it.
+ * application's own has them from `serve`, and page and worker have to agree. A page that says nothing of them leaves
+ * it to the worker; where that does not start, such a page keeps everything in memory only, because the worker might
+ * have encrypted it.
  */
 export interface DurableStoreOptions {
   /** Where to keep everything, instead of IndexedDB. */
@@ -342,8 +347,8 @@ export interface DurableStoreOptions {
   /** `strict` waits at every commit until it is on the disk; `relaxed` until the system has it. */
   durability?: 'relaxed' | 'strict';
   /**
-   * Milliseconds after which a request is taken for dead; 10,000. A store that says nothing for so long while it is restored
-   * is done without: the host goes on in memory, and returns to the store when that answers.
+   * Milliseconds after which a request is taken for dead; 10,000. A store that says nothing for so long while it is
+   * restored is done without: the host goes on in memory, and returns to the store when that answers.
    */
   timeout?: number;
   /** Milliseconds for another page or worker to let go of the store; 2,000. */
@@ -352,7 +357,9 @@ export interface DurableStoreOptions {
   maxOpBytes?: number;
   /** See {@link ConnectionOptions.keepPendingOnReject}. */
   keepPendingOnReject?: boolean;
-  /** Asks the browser not to drop what is stored when space is short, if it has not promised that. Some ask the user. */
+  /**
+   * Asks the browser not to drop what is stored when space is short, if it has not promised that. Some ask the user.
+   */
   persist?: boolean;
   /** Called once, as the event `ready` of `connection.durableStore`. */
   onReadyCallback?(): any;
@@ -360,7 +367,9 @@ export interface DurableStoreOptions {
   opErrorCallback?(error: ClientError, letter: DeadLetter): any;
 }
 
-/** What of the durable store a worker's own module says: what no page can send, and what it knows better than the pages. */
+/**
+ * What of the durable store a worker's own module says: what no page can send, and what it knows better than the pages.
+ */
 export type WorkerStoreOptions = Pick<
   DurableStoreOptions,
   'storage' | 'encrypt' | 'decrypt' | 'durability' | 'timeout' | 'patience'
@@ -415,8 +424,8 @@ export interface DurableStoreEventMap {
 /**
  * The host's store, as a tab sees it. Made by the connection.
  *
- * Every op is written ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says. What is asked
- * without a callback is as new as the last word of the host.
+ * Every op is written ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says. What is
+ * asked without a callback is as new as the last word of the host.
  */
 export class DurableStore {
   private constructor();
@@ -506,14 +515,14 @@ export class Connection {
   /** Calls back when nothing is in flight or waiting; never before this returns. */
   whenNothingPending(callback: () => void): void;
   /**
-   * Takes another socket. Documents and what is pending stay. Only where the host is in this page; elsewhere `reconnect()`
-   * opens a closed connection again.
+   * Takes another socket. Documents and what is pending stay. Only where the host is in this page; elsewhere
+   * `reconnect()` opens a closed connection again.
    */
   bindToSocket(socket: Socket): void;
   /**
-   * Opens the connection again after `close()`: documents, queries and presence are subscribed again, and pending ops are
-   * sent. Does nothing while it is open. `ERR_NO_URL` where the application brought the socket: `bindToSocket` takes another
-   * one; `ERR_CONNECTION_CLOSED` after `wipe`.
+   * Opens the connection again after `close()`: documents, queries and presence are subscribed again, and pending ops
+   * are sent. Does nothing while it is open. `ERR_NO_URL` where the application brought the socket: `bindToSocket`
+   * takes another one; `ERR_CONNECTION_CLOSED` after `wipe`.
    */
   reconnect(): void;
   /** A store in this page is left to others as soon as it has what was submitted before. */
@@ -805,7 +814,8 @@ export interface StoringOptions {
   durableStore?: boolean | DurableStoreOptions;
   /**
    * Of the store and of the worker. Give it the user's id: tabs of another namespace never share anything. Required
-   * with `durableStore` (`ERR_NAMESPACE_REQUIRED`), unless the host is in this page and the storage is the application's own.
+   * with `durableStore` (`ERR_NAMESPACE_REQUIRED`), unless the host is in this page and the storage is the
+   * application's own.
    */
   namespace?: string;
   /**
@@ -821,14 +831,14 @@ export interface ConnectionOptions extends StoringOptions {
   /** `false` keeps the host in this page. */
   useSharedWorker?: boolean;
   /**
-   * Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. `name` is to be the worker's
-   * name: pages that want another user's store get another worker by it. One that serves another namespace, or another
-   * url but for its query, refuses the page with `ERR_HOST_MISMATCH`, and the host is in the page.
+   * Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. `name` is to be the
+   * worker's name: pages that want another user's store get another worker by it. One that serves another namespace, or
+   * another url but for its query, refuses the page with `ERR_HOST_MISMATCH`, and the host is in the page.
    */
   worker?: (name: string) => any;
   /**
-   * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the URL
-   * without credentials, query and fragment.
+   * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the
+   * URL without credentials, query and fragment.
    */
   namespace?: string;
 }

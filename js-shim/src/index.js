@@ -1,6 +1,6 @@
 /**
- * The entry for browsers and bundlers. The tab's WebAssembly is ready when the import resolves; the host's is loaded by the
- * worker, and here only when the host comes to live in the page.
+ * The entry for browsers and bundlers. The tab's WebAssembly is ready when the import resolves; the host's is loaded by
+ * the worker, and here only when the host comes to live in the page.
  */
 
 import { tabModule } from './cores/tab-core.js';

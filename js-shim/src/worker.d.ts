@@ -9,14 +9,14 @@ export function serve(options?: {
   /** The OT types that documents may have, beside json0. */
   types?: Type[];
   /**
-   * The subtypes of json0 that ops may have, beside text0: what a page gives to `types.map.json0.registerSubtype`. An op of
-   * another one is refused with `ERR_OT_SUBTYPE_NOT_RECOGNIZED`.
+   * The subtypes of json0 that ops may have, beside text0: what a page gives to `types.map.json0.registerSubtype`. An
+   * op of another one is refused with `ERR_OT_SUBTYPE_NOT_RECOGNIZED`.
    */
   subtypes?: Subtype[];
   /**
    * What of the durable store cannot be sent from a page. Whether there is one is for the pages to say. Encryption is
-   * also used for what is kept only while tabs live; a storage is not. A page that names `encrypt` or `storage` itself has to
-   * agree with this. What cannot be used is told to the pages, whose hosts are then their own.
+   * also used for what is kept only while tabs live; a storage is not. A page that names `encrypt` or `storage` itself
+   * has to agree with this. What cannot be used is told to the pages, whose hosts are then their own.
    */
   durableStore?: WorkerStoreOptions;
 }): void;

@@ -25,8 +25,8 @@ const areSubtypes = (value) =>
   );
 
 /**
- * Serves the tabs of this worker. Where that cannot be, because of the options or because the browser lacks something, the
- * tabs are told why.
+ * Serves the tabs of this worker. Where that cannot be, because of the options or because the browser lacks something,
+ * the tabs are told why.
  *
  * @param {ServeOptions} [options] the OT types that documents may have, beside
  *   json0; the subtypes that json0 has, beside text0; and what of the durable store cannot come from a page

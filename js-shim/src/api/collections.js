@@ -1,15 +1,15 @@
 /**
- * `connection.collections`: the documents that the application sees, by collection and id. It may take some out, or replace them
- * all, as test suites do to start afresh; that is noticed.
+ * `connection.collections`: the documents by collection and id, as the application sees them. Applications delete
+ * entries or replace the whole object, as test suites do to start afresh; a Proxy reports each removal.
  */
 
 import { Doc } from './doc.js';
 
 export class Collections {
-  /** @param {(docs: Doc[] | Record<string, Doc>) => void} noteRemoved is told what the application takes out */
+  /** @param {(docs: Doc[] | Record<string, Doc>) => void} noteRemoved called with the documents that were removed */
   constructor(noteRemoved) {
     this._noteRemoved = noteRemoved;
-    /** How many keys the watched objects have at least. @type {WeakMap<object, {fewest: number}>} */
+    /** A lower bound of each watched object's number of keys. @type {WeakMap<object, {fewest: number}>} */
     this._keys = new WeakMap();
     /** @type {Record<string, Record<string, Doc>>} */
     this.all = this._watched(Object.create(null));
@@ -23,7 +23,7 @@ export class Collections {
   }
 
   /**
-   * Documents by id, or these by collection: whatever is deleted from it is noted.
+   * Wraps a map of documents by id, or of such maps by collection, so that deletions are reported.
    *
    * @param {any} target
    */
@@ -66,8 +66,8 @@ export class Collections {
   }
 
   /**
-   * Whether no documents are left there. They are counted again only when as many were deleted: of ten thousand documents each
-   * one that is destroyed would count the others.
+   * Whether the collection is empty. Keys are counted only when the lower bound reaches zero: counting at each of ten
+   * thousand deletions would be quadratic.
    *
    * @param {Record<string, Doc>} docs
    */

@@ -1,5 +1,6 @@
 /**
- * ShareDB's Connection. The machine decides; this runs its events and calls the application.
+ * ShareDB's Connection: its public methods and properties. The protocol is the machine's part; `MachineOwner` runs
+ * that.
  */
 
 import { PageLink } from '../link/page-link.js';
@@ -36,9 +37,11 @@ export class Connection extends StoringConnection {
   /**
    * A connection over a socket of the application's, its host in this page.
    *
-   * @param {import('../index.d.cts').Socket | null} socket anything like a WebSocket; none where `link` reaches a host elsewhere
+   * @param {import('../index.d.cts').Socket | null} socket anything like a WebSocket; none where `link` reaches a host
+   *   elsewhere
    * @param {object} [options]
-   * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the durable store is to be
+   * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the durable
+   *   store is to be
    * @param {string} [options.namespace] of the store
    * @param {boolean} [options.keepPendingOnReject] where an op is refused that cannot be taken back, the others stay
    * @param {Link} [options.link] how to reach the host
@@ -70,7 +73,7 @@ export class Connection extends StoringConnection {
     if (durableStore?.persist) this._info.askToPersist();
   }
 
-  // ---- What is so ----
+  // ---- State ----
 
   get state() {
     if (this._isGivenUp) return 'closed';
@@ -431,8 +434,8 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * Opens the connection again after `close()`: documents, queries and presence are subscribed again, and pending ops are
-   * sent. Nothing happens where it is open. Where the application brought the socket it brings another one, by
+   * Opens the connection again after `close()`: documents, queries and presence are subscribed again, and pending ops
+   * are sent. Nothing happens where it is open. Where the application brought the socket it brings another one, by
    * `bindToSocket()`.
    */
   reconnect() {

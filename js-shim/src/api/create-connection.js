@@ -1,5 +1,5 @@
 /**
- * The factory: the best host that there is here, and what it is.
+ * `createConnection`: picks where the host lives (a SharedWorker, this page) and makes the connection to it.
  */
 
 import { PageLink } from '../link/page-link.js';

@@ -1,6 +1,6 @@
 /**
- * Ops that the server refused and those that were given up with them, as an application reads them. The host
- * keeps them; nothing here forgets one.
+ * Dead letters: ops that the server rejected, and pending ops that were given up with them. The host keeps them; this
+ * turns the machine's mirror of them into `connection.deadLetters`, and never removes one.
  */
 
 import { partsOf, shared, toError } from '../platform/shared.js';

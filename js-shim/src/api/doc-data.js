@@ -1,6 +1,6 @@
 /**
- * A document's type and data, and the machine's events that change them. Each calls the OT type, moves the presence, and emits
- * ShareDB's events in the stock client's order.
+ * A document's type and data, and the machine's events that change them. Each calls the OT type, moves the presence,
+ * and emits ShareDB's events in the stock client's order.
  */
 
 import { EventEmitter } from 'events';

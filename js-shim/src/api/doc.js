@@ -1,5 +1,6 @@
 /**
- * ShareDB's Doc: what an application may ask of a document. The machine decides; its answers come to `DocData` and as callbacks.
+ * ShareDB's Doc: what an application may ask of a document. The machine decides; its answers come to `DocData` and as
+ * callbacks.
  */
 
 import { pick } from '../options/options.js';
@@ -46,7 +47,11 @@ export class Doc extends DocData {
     this._wantsDestroy = false;
     /** Whether it was in `connection.collections`. */
     this._wasSeen = false;
-    /** When the oldest op was sent, and how often again. @type {{seq: number, sentAt: number, retries: number} | null} */
+    /**
+     * When the oldest op was sent, and how often again.
+     *
+     * @type {{seq: number, sentAt: number, retries: number} | null}
+     */
     this._sent = null;
     /** What was so when the document left its connection. @type {any} */
     this._left = null;
@@ -249,8 +254,8 @@ export class Doc extends DocData {
   }
 
   /**
-   * Sees to it that there is data of this version or a later one, from here, from the store or from the server. Ops that
-   * the server has not acknowledged do not count.
+   * Sees to it that there is data of this version or a later one, from here, from the store or from the server. Ops
+   * that the server has not acknowledged do not count.
    *
    * @param {number} minVersion
    * @param {Callback} [callback]

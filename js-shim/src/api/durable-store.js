@@ -15,9 +15,9 @@ import { nextTick } from '../platform/ticks.js';
 /**
  * `connection.durableStore`.
  *
- * It has the names and events of the store that a tab of its own would have, with these differences: every op is written
- * ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says; a document counts as written
- * when its changes survive this host, in its record or in the journal; and `persist` comes only after a commit.
+ * It has the names and events of the store that a tab of its own would have, with these differences: every op is
+ * written ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says; a document counts as
+ * written when its changes survive this host, in its record or in the journal; and `persist` comes only after a commit.
  */
 export class DurableStore extends EventEmitter {
   /**
@@ -69,8 +69,8 @@ export class DurableStore extends EventEmitter {
   // ---- What is so ----
 
   /**
-   * Which documents the store has: `{collections: {[collection]: {[id]: {v, p}}}}`, with the server's version and whether
-   * there are ops that the server has not acknowledged. Changing it changes nothing.
+   * Which documents the store has: `{collections: {[collection]: {[id]: {v, p}}}}`, with the server's version and
+   * whether there are ops that the server has not acknowledged. Changing it changes nothing.
    */
   get inventory() {
     return (this._read ??= this._readInventory());

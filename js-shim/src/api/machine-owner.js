@@ -1,7 +1,7 @@
 /**
- * Runs a tab's machine for a connection: calls it and carries out what follows, passes the host's messages on in their order,
- * and remembers what belongs to calls that have no end yet. What the events do is in `tab-events.js`; what becomes of a crash
- * in `restart.js`.
+ * Runs a tab's machine for a connection: calls it, carries out its events (`tab-events.js`), passes the host's messages
+ * to it in order, keeps the callbacks and contents of calls that have not ended, and replaces it after a crash
+ * (`restart.js`).
  */
 
 import { EventEmitter } from 'events';
@@ -21,7 +21,7 @@ import { carryOut } from './tab-events.js';
  * @typedef {import('./connection.js').Connection} Connection
  * @typedef {import('../link/link.js').Link} Link
  *
- * What belongs to a call without an end: whom to tell, and what the application handed in.
+ * A call of the application that has not ended: its callback, and what it was given.
  *
  * @typedef {object} Call
  * @property {((...results: any[]) => void)} [callback]
@@ -40,7 +40,7 @@ import { carryOut } from './tab-events.js';
 
 export const closed = () => new shared.Error('ERR_CONNECTION_CLOSED', 'The connection is closed');
 
-/** Where a change is not this tab's. */
+/** The source of another tab's or the server's change. */
 const REMOTE = Object.freeze({ source: false });
 
 /** @abstract */
@@ -51,45 +51,49 @@ export class MachineOwner extends EventEmitter {
     this._link = link;
     this._machine = new TabCore(typesBridge, link.initialState);
     noteOwner(this._machine, this);
-    /** What is known beside the machine, for the one that comes after it when it has crashed. */
+    /** State for the next machine: a machine that crashed cannot be asked. */
     this._known = {
-      /** The state, as the application was told last. */
+      /** The connection's state, as last announced to the application. */
       state: link.initialState,
-      /** The history that the host named last. @type {number | undefined} */
+      /** The line (history of revisions) that the host named last. @type {number | undefined} */
       line: undefined,
-      /** The number of the last op that was sent. */
+      /** The highest seq of an op that was sent to the host. */
       lastSeq: 0,
-      /** The highest number of a document. */
+      /** The highest document handle. */
       lastHandle: -1,
       /** Machines that have crashed. */
       crashes: 0,
     };
     this._lives = new ShortLives();
-    /** A machine takes the place of one that crashed. */
+    /** Whether a new machine is being set up after a crash. */
     this._isStarting = false;
-    /** Machines crashed too often: no other one is made. */
+    /** Whether machines crashed so often that no other one is made. */
     this._isGivenUp = false;
-    /** The host does not know the machine yet: the connection was closed when it began. */
+    /** Whether the machine still has to register with the host: it began while the connection was closed. */
     this._isUnregistered = false;
     /** Whether the application closed this, and bound no other socket since. */
     this._closed = false;
-    /** Messages for the host that have to wait for the registration. @type {string[] | null} */
+    /**
+     * Messages for the host, held back until the registration is through; `null` where none are held back.
+     *
+     * @type {string[] | null}
+     */
     this._held = null;
-    /** Documents by the machine's number. @type {Map<number, import('./doc.js').Doc>} */
+    /** Documents by handle. @type {Map<number, import('./doc.js').Doc>} */
     this._docs = new Map();
-    /** Calls without an end, by the token that the machine knows them by. @type {Map<number, Call>} */
+    /** Calls that have not ended, by token. @type {Map<number, Call>} */
     this._submissions = new Map();
     this._nextToken = 1;
     /** What to call when this is closed: nothing that is pending then would end by itself. @type {Set<() => void>} */
     this._waits = new Set();
-    /** How deep we are in calls of the machine. */
+    /** Nesting depth of calls of the machine. */
     this._busy = 0;
-    /** Messages that came while we were. @type {string[]} */
+    /** Messages of the host that came during a call of the machine. @type {string[]} */
     this._inbox = [];
     this._page = new PageLife(() => this._flushAll());
   }
 
-  /** As the modules know it that this is made of. */
+  /** This, as the type that other modules take: the only class that extends this one. */
   get _self() {
     return /** @type {Connection} */ (/** @type {unknown} */ (this));
   }
@@ -101,7 +105,7 @@ export class MachineOwner extends EventEmitter {
     return this._machine;
   }
 
-  /** The machine has died; another one is made now, if none was called for. */
+  /** The machine has crashed. Replaces it now, unless a call already did. */
   coreDied() {
     if (!this._closed) void this._core;
   }
@@ -109,7 +113,7 @@ export class MachineOwner extends EventEmitter {
   // ---- Calling it ----
 
   /**
-   * Calls the machine, then runs all that follows from it.
+   * Calls the machine, then carries out its events until there are none above the mark.
    *
    * @param {() => void} call
    */
@@ -140,7 +144,7 @@ export class MachineOwner extends EventEmitter {
       try {
         carryOut(this._self, event);
       } catch (error) {
-        // What is left then is not the application's, and is done before the exception goes on.
+        // The events that are left then are internal, and are carried out before the exception propagates.
         if (isDead(core) || !core.threw(mark, error)) failure ??= { error };
       }
     }
@@ -148,8 +152,8 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * The machine crashed in a call, or had crashed before. What was called has an end all the same: the next machine gives
-   * it one. Where the stack ended the application is told, as by the stock client, and so it is of its own exceptions.
+   * The machine crashed in this call, or had crashed before. The crash itself is not thrown: the next machine ends the
+   * call. A stack overflow is thrown, as by the stock client, and so is an exception of the application's own.
    *
    * @param {TabCore} core
    * @param {any} error
@@ -161,15 +165,16 @@ export class MachineOwner extends EventEmitter {
     if (!isOwn || isOverflow(error)) throw error;
   }
 
-  /** The page may be about to go: what was submitted is for the host, which may outlive the page. */
+  /** The page may be about to end: sends what was submitted to the host, which may outlive the page. */
   _flushAll() {
-    // What is to be done last is pushed first.
+    // The machine's tasks are a stack: the document to be flushed first is pushed last.
     const handles = [...this._docs.keys()].reverse();
     this._run(() => handles.forEach((handle) => this._core.flush(handle)));
   }
 
   /**
-   * Something to do in the next tick, and what came meanwhile. A page that goes away has no next tick.
+   * Calls the machine in the next tick; at the end of the running listener where the page is being hidden, which may
+   * have no next tick.
    *
    * @param {() => void} call
    */
@@ -184,14 +189,14 @@ export class MachineOwner extends EventEmitter {
   // ---- The host's messages ----
 
   /**
-   * A message of the host. While the machine runs it has to wait, unless the connection itself
-   * changed: that is so before the call returns that caused it.
+   * A message of the host. It waits while the machine runs, unless it is urgent: a change of the connection's state has
+   * to be visible before the call returns that caused it.
    *
    * @param {string} text
    * @param {boolean} urgent
    */
   _receive(text, urgent) {
-    // Of a host that was told nothing by the machine that is here now.
+    // The host does not know this machine: the message is for the one that crashed.
     if (this._isUnregistered) return;
     if (urgent) return this._run(() => this._core.handleMessage(text));
     this._inbox.push(text);
@@ -211,7 +216,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * The host is somewhere else than it was meant to be, and has not been heard of yet.
+   * Replaces the link: the host moved into this page, and nothing was received from another one.
    *
    * @param {Link} link
    */
@@ -221,7 +226,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * The host died, and the link has reached another one; or the connection was closed and is opened again.
+   * Registers with another host after the last one died (`hostLost`), or with a host after `close()` (`reconnect`).
    *
    * @param {'hostLost' | 'reconnect'} [why]
    */
@@ -235,7 +240,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * Posts what follows from the calls when all are through: a host in this page answers at once.
+   * Holds messages back until all calls are through: a host in this page would answer in the middle of them.
    *
    * @param {() => void} calls
    */
@@ -256,10 +261,10 @@ export class MachineOwner extends EventEmitter {
     else this._link.post(text);
   }
 
-  // ---- Calls without an end ----
+  // ---- Calls that have not ended ----
 
   /**
-   * Keeps what belongs to a call until its end is known.
+   * Remembers a call until it ends.
    *
    * @param {Call} call
    * @returns {number} its token
@@ -271,7 +276,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * An op goes to the host, which from now on knows how it ends.
+   * An op is sent to the host: the host knows its outcome from now on, so its content need not be kept here.
    *
    * @param {number} seq
    * @param {number[]} tokens
@@ -287,7 +292,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * The submission that a change of a document comes from.
+   * The call that submitted a change.
    *
    * @param {import('../cores/events.js').Source} token
    * @returns {Call}
@@ -297,7 +302,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * The call ends.
+   * Forgets a call that ends, and returns it.
    *
    * @param {number} token
    */
@@ -308,7 +313,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * Says that nothing comes of a call.
+   * Ends a call with an error, in the next tick; without a callback the error is logged.
    *
    * @param {((...results: any[]) => void) | undefined} callback
    * @param {any} [error]
@@ -319,7 +324,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   /**
-   * Calls back if this is closed, now or later, unless `_waits` forgets it before.
+   * Calls back when the connection is closed, or soon if it is. Removing the callback from `_waits` cancels it.
    *
    * @param {() => void} callback
    */
@@ -329,7 +334,7 @@ export class MachineOwner extends EventEmitter {
   }
 
   _endWaits() {
-    // Closing ends some of what is pending, a tick later; the rest stays as it is then.
+    // Closing ends some pending calls a tick later. Those that are left then would never end.
     const end = () => {
       if (this._closed) for (const callback of [...this._waits]) callback();
     };

@@ -1,5 +1,6 @@
 /**
- * Requests for snapshots of the past, which nothing keeps up to date. A request is asked again of each host that takes over.
+ * `fetchSnapshot` and `fetchSnapshotByTimestamp`: requests that wait for their answer. They are sent again to each host
+ * that takes over.
  */
 
 import { EventEmitter } from 'events';
@@ -35,18 +36,18 @@ export class SnapshotRequests {
     ask();
   }
 
-  /** What asks for each of them again. */
+  /** Functions that send the waiting requests again. */
   get asks() {
     return [...this._waiting.values()].map(({ ask }) => ask);
   }
 
-  /** The oldest, as an emitter of `ready`. */
+  /** The oldest waiting request: an emitter of `ready`. */
   get first() {
     const [request] = this._waiting.values();
     return request?.emitter;
   }
 
-  /** Their callbacks were called, or are about to be. */
+  /** Drops the requests. Their callbacks are the caller's to call. */
   clear() {
     this._waiting.clear();
   }

@@ -1,5 +1,5 @@
 /**
- * `connection.storage`: what the host's store really is, and why.
+ * `connection.storage`: the mode of the host's store (IndexedDB, custom, memory, none), whether it is durable, and why.
  */
 
 import { shared } from '../platform/shared.js';
@@ -28,8 +28,8 @@ export class StorageInfo {
   }
 
   /**
-   * The host said what its store is. That a store says nothing is an error that ends by itself, so it is told, and nothing is to
-   * be done about it: an application need not listen.
+   * The host said what its store is. That a store says nothing is an error that ends by itself, so it is told, and
+   * nothing is to be done about it: an application need not listen.
    */
   noteState() {
     const connection = this._connection;

@@ -1,6 +1,6 @@
 /**
- * The durable store's part of a Connection. The store is the host's; what is asked of it here goes through the machine, and the
- * methods that the fork's client has beside it are those of `durableStore`.
+ * The part of Connection that is about the durable store: `getBulk`, `wipe`, dead letters, and shortcuts to methods of
+ * `connection.durableStore`.
  */
 
 import { shared } from '../platform/shared.js';
@@ -21,10 +21,14 @@ export class StoringConnection extends MachineOwner {
    */
   constructor(link, durableStore) {
     super(link);
-    /** Whether everything was deleted, and this with it. */
+    /** Whether `wipe` has deleted the store, which ends the connection. */
     this._wiped = false;
     this._info = new StorageInfo(this._self);
-    /** As they were read last; `null` before the host has said anything. @type {DeadLetter[] | null} */
+    /**
+     * Dead letters as last read from the machine; `null` before the host has sent any state.
+     *
+     * @type {DeadLetter[] | null}
+     */
     this._letters = null;
     this._maxOpBytes = durableStore?.maxOpBytes;
     /** The store as this tab sees it; `null` where none was asked for. */
@@ -166,9 +170,9 @@ export class StoringConnection extends MachineOwner {
   }
 
   /**
-   * Ends all connections of this store, in every tab, and deletes everything that it has: for a user who logs out. Ops that
-   * the server has not acknowledged are lost, and their callbacks get an error. When this calls back, another connection
-   * can be made; with an error, something may be left.
+   * Ends all connections of this store, in every tab, and deletes everything that it has: for a user who logs out. Ops
+   * that the server has not acknowledged are lost, and their callbacks get an error. When this calls back, another
+   * connection can be made; with an error, something may be left.
    *
    * @param {(error?: any) => void} [callback]
    */

@@ -1,6 +1,6 @@
 /**
- * Carries out the events of a tab's machine: a table with one function for each, called with the connection and the event's
- * arguments. Nothing is decided here.
+ * Carries out the events of a tab's machine: a table with a function for each kind, called with the connection and the
+ * event's arguments.
  */
 
 import { CRASHED } from '../link/restart.js';

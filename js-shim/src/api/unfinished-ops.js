@@ -1,6 +1,6 @@
 /**
- * `doc.inflightOp` and `doc.pendingOps`: the ops of a document that the server has not acknowledged, as the stock client has
- * them. The machine holds them; these are copies.
+ * `doc.inflightOp` and `doc.pendingOps`: the ops of a document that the server has not acknowledged, as the stock
+ * client has them. The machine holds them; these are copies.
  */
 
 import { pick } from '../options/options.js';
@@ -15,8 +15,8 @@ export function inflightOp(doc) {
 }
 
 /**
- * A copy, but for `push`: applications hand in so what they kept offline, an op whose change `doc.data` holds already, and call
- * `flush()`.
+ * A copy, but for `push`: applications hand in so what they kept offline, an op whose change `doc.data` holds already,
+ * and call `flush()`.
  *
  * @param {Doc} doc
  */

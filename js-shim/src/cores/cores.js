@@ -1,11 +1,11 @@
 /**
- * The machines in WebAssembly (cores): where their instances come from, and when one is dead.
+ * Cores: the machines in WebAssembly. Makes their instances, and detects when one is dead.
  *
- * An exception that leaves a core and is not one of its own errors (a trap, a stack overflow, what a JavaScript import threw)
- * has run no destructor of Rust: borrows stay taken, and memory may be half changed. Such an instance is dead. None of its
- * cores is entered again, and the next core gets a new instance.
+ * An exception that leaves a core and is not one of its own errors (a trap, a stack overflow, what a JavaScript import
+ * threw) has run no destructor of Rust: borrows stay taken, and memory may be half changed. Such an instance is dead.
+ * None of its cores is entered again, and the next core gets a new instance.
  *
- * Nothing here decides what becomes of the work of a dead core; that is its owner's part.
+ * Recovering the work of a dead core is its owner's part.
  */
 
 import { shared } from '../platform/shared.js';

@@ -1,16 +1,17 @@
 /**
- * What the machines ask for. An event of a tab's machine and an output of a host's cross as an array: the number of a kind, then
- * the arguments of the method that carries it out. `kinds.rs` has the same lists; a test there compares the methods' names,
- * their order and the names of their arguments.
+ * The events of a tab's machine and the outputs of a host's. Each crosses from WebAssembly as an array: the number of
+ * its kind, then the arguments of the method that carries it out. `kinds.rs` has the same lists; a test there compares
+ * the methods' names, their order and the names of their arguments.
  */
 
 /**
  * The parts of an error, see `toError`.
  *
- * @typedef {[code: any, message: string, data: string | undefined, fromServer: boolean, exception: [any] | undefined]} ErrorParts
+ * @typedef {[code: any, message: string, data: string | undefined, fromServer: boolean,
+ *   exception: [any] | undefined]} ErrorParts
  *
  * @typedef {import('../index.d.cts').ConnectionState} State
- * @typedef {number | false} Source the token of the call that an op comes from; `false` for another tab's or the server's
+ * @typedef {number | false} Source the token of the call that submitted the op; `false` where it is not this tab's
  * @typedef {[collection: string, id: string][]} DocNames
  *
  * @typedef {['insert', index: number, docs: DocNames] | ['remove', index: number, howMany: number]
@@ -18,12 +19,12 @@
  */
 
 /**
- * What a tab's machine asks for. `doc` is the machine's number of a document, `token` that of a call; ops, snapshots and other
- * contents are JSON. `tab-events.js` carries them out.
+ * Events of a tab's machine. `doc` is the machine's number of a document, `token` that of a call; ops, snapshots and
+ * other contents are JSON. `tab-events.js` carries them out.
  *
  * @typedef {object} TabEvents
- * @property {(text: string) => void} toHost a message
- * @property {(text: string, seq: number, tokens: number[]) => void} submitOp a message to the host, with an op of these calls
+ * @property {(text: string) => void} toHost a message to post
+ * @property {(text: string, seq: number, tokens: number[]) => void} submitOp the same, with an op of these calls
  * @property {(state: State, reason?: string) => void} state the connection's
  * @property {(error: string) => void} connectionError
  * @property {(error: ErrorParts) => void} error of the connection
@@ -44,7 +45,7 @@
  * @property {(doc: number, type?: string, data?: string) => void} load
  * @property {(doc: number) => void} clear
  * @property {(doc: number, seq: number) => void} sent the oldest op went to the server
- * @property {(doc: number, tokens: number[], outcome: ErrorParts | null | undefined) => void} callback of calls that ended
+ * @property {(doc: number, tokens: number[], outcome: ErrorParts | null | undefined) => void} callback calls ended
  * @property {(doc: number) => void} noWritePending
  * @property {(doc: number) => void} nothingPending
  * @property {(doc: number, error: ErrorParts) => void} docError
@@ -63,17 +64,17 @@
  */
 
 /**
- * What a host's machine asks for.
+ * Outputs of a host's machine.
  *
  * @typedef {object} HostOutputs
- * @property {(tab: string, text: string, urgent: boolean) => void} toTab a message; an urgent one does not wait for the others
+ * @property {(tab: string, text: string, urgent: boolean) => void} toTab an urgent message overtakes others
  * @property {(text: string) => void} send a message for the server
  * @property {() => void} closeSocket
  * @property {() => void} openSocket
- * @property {(delay: number) => void} startTimer `handleTimer` is wanted in so many milliseconds; an earlier wish is void
- * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage `open`, `wipe`, `read` with
- *   `[store, id]` of each record, or `write` with `[store, id, text]` of each and `[store, id]` of those to delete; the answer
- *   names the number
+ * @property {(delay: number) => void} startTimer `handleTimer` in so many milliseconds; replaces the last timer
+ * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage
+ *   `open`, `wipe`, `read` with `[store, id]` of each record, or `write` with `[store, id, text]` of each and
+ *   `[store, id]` of those to delete; the answer names the number
  * @property {(tabs: string[]) => void} findTabs `tabsFound` is to be told which of these tabs live
  * @property {() => void} beginAnew another host can go on with a storage that this one had to do without
  * @property {(message: string) => void} warn

@@ -1,10 +1,12 @@
-/** A host's machine: its module, and its class. A page that is no host does not load this. */
+/**
+ * The host's WebAssembly module and the class of its machine. A page does not load this before its host lives there.
+ */
 
 import { makeBindings } from '../../pkg/host.js';
 import { CoreModule } from './cores.js';
 
 export const hostModule = new CoreModule(makeBindings);
 
-/** In a page a tab's machine calls it, and must not lose the message. */
+/** No stack check before a call: in a page a tab's event makes the call, and the event must not be lost. */
 export const HostCore = hostModule.coreClass('HostCore', 'seq', () => undefined);
 /** @typedef {InstanceType<typeof HostCore>} HostCore */

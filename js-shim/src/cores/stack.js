@@ -1,16 +1,20 @@
 /**
- * How much stack is left. A core that runs out of stack is dead (`cores.js`), while the stock client lives on: its
- * application gets an exception. So the exception is thrown here, before the core is entered.
+ * Checks that enough stack is left before a core is entered. A core that overflows the stack is dead (`cores.js`); the
+ * stock client throws a RangeError and goes on. Throwing it here, before the core is entered, keeps the core alive.
  *
- * JavaScript cannot ask for the stack, so it is tried. That costs microseconds, and is only done where calls are nested, as
- * they are when a listener submits. An application that is deep in a recursion of its own is not noticed.
+ * JavaScript cannot ask for the stack, so it is tried. That costs microseconds, and is only done where calls are
+ * nested, as they are when a listener submits. An application that is deep in a recursion of its own is not noticed.
  */
 
-/** So many calls of machines may be nested before the stack is tried: applications that recurse by mistake nest hundreds. */
+/**
+ * So many calls of machines may be nested before the stack is tried: applications that recurse by mistake nest
+ * hundreds.
+ */
 const SHALLOW = 8;
 /**
- * Kilobytes that a call of a machine takes at most, the application's own part left out. The largest need measured is that
- * of an op nested thousands of levels deep, which is refused: between 64 and 96, with a compiler that does not optimize.
+ * Kilobytes that a call of a machine takes at most, the application's own part left out. The largest need measured is
+ * that of an op nested thousands of levels deep, which is refused: between 64 and 96, with a compiler that does not
+ * optimize.
  */
 const CALL = 96;
 /** Kilobytes before a call begins that runs listeners: it has to be able to come to its end. */

@@ -1,4 +1,4 @@
-/** A tab's machine: its module, and its class. */
+/** The tab's WebAssembly module and the class of its machine. */
 
 import { makeBindings } from '../../pkg/tab.js';
 import { CoreModule } from './cores.js';
@@ -6,7 +6,7 @@ import { ensureStack } from './stack.js';
 
 export const tabModule = new CoreModule(makeBindings);
 
-/** What a call of the machine ends with, whatever happened in it: there was enough stack when it began. */
+/** Methods that finish a call of the machine. They skip the stack check: the call passed it when it began. */
 const OF_RUNNING = ['depth', 'poll', 'threw'];
 
 export const TabCore = tabModule.coreClass('TabCore', 'depth', (key) =>

@@ -1,5 +1,5 @@
 /**
- * The registered OT types, for the machines: ops and snapshots as JSON text.
+ * Gives the machines the registered OT types. Ops and snapshots cross as JSON text.
  */
 
 import { isNative, shared } from '../platform/shared.js';

@@ -1,6 +1,6 @@
 /**
- * Drives the machine of a host: calls it, carries out what it asks for, and notices its death. The host of a page, that of a
- * worker and those of the tests are drivers, each with its own way to its tabs and to the server.
+ * Drives a host's machine: calls it, carries out its outputs, and notices its death. The hosts of pages, of workers and
+ * of tests share this; they differ in how they reach tabs and server, which is their `Place`.
  */
 
 import { isDead } from '../cores/cores.js';
@@ -30,11 +30,11 @@ import { Quarantine, whatTrapped } from './quarantine.js';
  * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
  * @property {() => void} [ended] everything was deleted, and the tabs know
  *
- * @typedef {'startTimer' | 'askStorage' | 'warn'} Common
+ * @typedef {'startTimer' | 'askStorage' | 'warn'} Defaulted
  *
- * Where a host lives: its tabs, its socket, and what becomes of its end. What is common to all places a place may leave out.
+ * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
- * @typedef {Omit<HostOutputs, Common> & Partial<Pick<HostOutputs, Common>> & Ends} Place
+ * @typedef {Omit<HostOutputs, Defaulted> & Partial<Pick<HostOutputs, Defaulted>> & Ends} Place
  */
 
 /** One life of a host's machine. */
@@ -54,14 +54,14 @@ export class HostDriver {
     this._quarantine = new Quarantine();
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
-    /** Nothing is asked of the machine any more. */
+    /** Whether the life has ended: the machine is not called any more. */
     this._isOver = false;
     storage?.attach(this.core, (call) => this.run(call));
   }
 
   /**
-   * Calls the machine, then carries out all its outputs. An exception from carrying one out does not stop the others; the
-   * first one is thrown when all are done. Does nothing after the machine's life.
+   * Calls the machine, then carries out all its outputs. An exception from carrying one out does not stop the others;
+   * the first one is thrown when all are done. Does nothing after the machine's life.
    *
    * @param {(core: HostCore) => void} call
    */
@@ -106,7 +106,7 @@ export class HostDriver {
     this.run((core) => core.handleTimer());
   }
 
-  /** The machine is left as it is: nothing that comes from outside reaches it any more. */
+  /** Ends the life: later calls do nothing. */
   leave() {
     this._isOver = true;
     timers.stop(this._timer);
@@ -114,13 +114,13 @@ export class HostDriver {
 
   /** @param {any} error */
   _die(error) {
-    // A call from within an output may have noticed it before.
+    // A nested call may have noticed the death first.
     if (this._isOver) return;
     this.leave();
     this._place.died(error, whatTrapped(this._doing));
   }
 
-  // ---- Outputs that are carried out in the same way in most places ----
+  // ---- Outputs with a default ----
 
   /** @param {number} delay in milliseconds */
   startTimer(delay) {

@@ -1,6 +1,6 @@
 /**
- * One life of a host in a worker: its machine and its socket, from the first tab to a crash or a wipe. Nothing of a life reaches
- * the next one but the storage.
+ * One life of a host in a worker: its machine and its socket, from the first tab to a crash or a wipe. Nothing of a
+ * life reaches the next one but the storage.
  */
 
 import { shared } from '../platform/shared.js';

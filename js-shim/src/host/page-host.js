@@ -13,7 +13,8 @@ export class PageHost extends HostDriver {
   /**
    * @param {object} options
    * @param {boolean} options.opensSockets it asks for its sockets
-   * @param {import('../index.d.cts').DurableStoreOptions} [options.store] what the store is to be; without it nothing is stored
+   * @param {import('../index.d.cts').DurableStoreOptions} [options.store] what the store is to be; without it nothing
+   *   is stored
    * @param {string} [options.namespace] of the store
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {boolean} [options.keepsPending] pending ops stay where one is refused that cannot be taken back

@@ -1,10 +1,13 @@
-/** What hosts died on, so that the next one does not. Which inputs those are the machine knows; this counts. */
+/**
+ * Quarantine of inputs on which host machines crashed: the next machine refuses an input that has crashed two. The
+ * machine identifies inputs; this counts the crashes of each.
+ */
 
 /** @typedef {[cause: number, text: string]} Trapped what a machine was at, as `HostDoing.look` gives it */
 
-/** What machines died on so often is not tried again. */
+/** Crashes after which an input is refused. */
 const TRAPS = 2;
-/** So many crashes are remembered, with what the machine was at. */
+/** Bound of the list of remembered crashes. */
 const MAX_TRAPPED = 16;
 
 /**
@@ -16,7 +19,7 @@ export const remember = (trapped, last) =>
   last ? [...trapped, last].slice(-MAX_TRAPPED) : trapped;
 
 /**
- * What the machine of a host that is dead was at.
+ * The input that a dead machine was at; `undefined` where it was at none, or cannot be asked.
  *
  * @param {import('../../pkg/host.js').HostDoing} doing
  * @returns {Trapped | undefined}
@@ -25,7 +28,7 @@ export function whatTrapped(doing) {
   try {
     return /** @type {any} */ (doing.look());
   } catch {
-    // Not even that works any more. It is one more crash, and nobody is to blame.
+    // The instance cannot even be read: a crash without a known input.
     return undefined;
   }
 }
@@ -33,7 +36,7 @@ export function whatTrapped(doing) {
 /** The quarantine of one machine. */
 export class Quarantine {
   constructor() {
-    /** What the machine was told to refuse. @type {Set<string>} */
+    /** Inputs that the machine was told to refuse. @type {Set<string>} */
     this._refused = new Set();
   }
 

@@ -1,6 +1,6 @@
 /**
- * The tabs of a worker, and the host that they have. When the host's machine crashes, another one takes over in this worker: the
- * ports stay, and each tab is told of the new life.
+ * The host of a SharedWorker: accepts tabs, notices when one is gone, and replaces the host's machine after a crash.
+ * Ports outlive a machine; tabs are told of the next one's epoch and introduce themselves again.
  */
 
 import { sharedSettings, forWorker, whyNoMatch } from '../options/durable-options.js';
@@ -18,38 +18,42 @@ import { remember } from './quarantine.js';
  * @typedef {import('./host-life.js').Trapped} Trapped
  */
 
-/** How long the last messages of a tab that is gone may take to arrive, in milliseconds. */
+/** Milliseconds that the last messages of a tab may arrive after its lock was released. */
 const LAST_WORDS = 50;
 
-/** @see {@link HostLife} for one life of it. */
+/** Several lives of a host, one after the other, see {@link HostLife}. */
 export class WorkerHost {
   /** @param {import('../index.d.cts').WorkerStoreOptions} served what the worker's own module says of the store */
   constructor(served) {
     this._served = served;
-    /** Of the host, or of the one that comes. */
+    /** The epoch of the current life, or of the next one between two lives. */
     this._epoch = epoch();
-    /** Held for as long as this worker lives. */
+    /** The name of the lock that this worker holds for as long as it lives. */
     this._lock = hostLock(this._epoch);
     /** Settles when that lock is held, or cannot be. @type {Promise<void>} */
     this.alive = new Promise((resolve, reject) => {
       const forever = new Promise(() => {});
       navigator.locks.request(this._lock, () => (resolve(), forever)).catch(reject);
     });
-    /** The host, from the first tab on; none between two lives. @type {HostLife | null} */
+    /** The current life, from the first tab on; `null` between two lives. @type {HostLife | null} */
     this._life = null;
-    /** The next life has to wait. */
+    /** Whether the next life cannot begin yet. */
     this._isPausing = false;
-    /** Tabs that came meanwhile. @type {[tab: string, port: MessagePort, connect: Introduction][]} */
+    /**
+     * Tabs that introduced themselves during that pause.
+     *
+     * @type {[tab: string, port: MessagePort, connect: Introduction][]}
+     */
     this._arrivals = [];
-    /** The tabs of this life. @type {Map<string, MessagePort>} */
+    /** The ports of the tabs that this life has. @type {Map<string, MessagePort>} */
     this._ports = new Map();
-    /** The tabs whose locks are waited for. @type {Set<string>} */
+    /** The tabs whose locks this worker waits for, to notice their end. @type {Set<string>} */
     this._watched = new Set();
-    /** What the first tab of all wanted. @type {Introduction | undefined} */
+    /** The introduction of the first tab of all, which decides what this host is. @type {Introduction | undefined} */
     this._wanted = undefined;
-    /** All lives have the same. @type {HostStorage | undefined} */
+    /** The storage, which all lives share. @type {HostStorage | undefined} */
     this._storage = undefined;
-    /** What the machines of this worker died on. @type {Trapped[]} */
+    /** The inputs on which machines of this worker crashed. @type {Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
     globalThis.addEventListener?.('online', () => this._life?.wake());
@@ -66,7 +70,7 @@ export class WorkerHost {
    * @param {Introduction} connect
    */
   meet(tab, port, connect) {
-    // That host died before it knew the tab, so nobody has told the tab.
+    // The tab asked a life that ended before it knew the tab: it has to ask this one.
     if (connect.life !== this._epoch) return this.greet(port);
     const refused = this._whyRefused(connect);
     if (refused) return port.postMessage({ refused });
@@ -79,7 +83,7 @@ export class WorkerHost {
     } catch (error) {
       return refuseTabs(error, [port]);
     }
-    // It may have died of it.
+    // Taking the tab may have ended this life.
     if (this._ports.has(tab)) port.postMessage({ taken: true });
   }
 
@@ -106,8 +110,8 @@ export class WorkerHost {
   }
 
   /**
-   * One host has one user's documents of one server, and nobody else's tab may see them. It was the first tab that said whose.
-   * Credentials and query of a url may change, as a token does: it is the namespace that says who the user is.
+   * One host has one user's documents of one server, and nobody else's tab may see them. It was the first tab that said
+   * whose. Credentials and query of a url may change, as a token does: it is the namespace that says who the user is.
    *
    * @param {Introduction} connect
    */
@@ -194,8 +198,8 @@ export class WorkerHost {
   }
 
   /**
-   * The machine died, and its memory is not to be trusted. The next one takes over from the store, as in another worker; the tabs
-   * learn on what this one died, should another worker have to know.
+   * The machine died, and its memory is not to be trusted. The next one takes over from the store, as in another
+   * worker; the tabs learn on what this one died, should another worker have to know.
    *
    * @param {any} error
    * @param {Trapped} [trapped]

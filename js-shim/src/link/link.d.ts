@@ -1,6 +1,6 @@
 /**
- * The contract between a connection and what reaches its host: `PageLink` for a host in this page, `WorkerLink` for one in a
- * SharedWorker.
+ * The contract between a connection and what reaches its host: `PageLink` for a host in this page, `WorkerLink` for one
+ * in a SharedWorker.
  */
 
 import type { Connection } from '../api/connection.js';
@@ -47,7 +47,9 @@ export interface Link {
    * @throws where the host is elsewhere
    */
   receiveFromServer(text: string): void;
-  /** The reason of a change of state for the application: what the socket gave, else what the host says of it in JSON. */
+  /**
+   * The reason of a change of state for the application: what the socket gave, else what the host says of it in JSON.
+   */
   takeReason(text: string | undefined): any;
   /** The same for an error of the socket. */
   takeSocketError(text: string): any;

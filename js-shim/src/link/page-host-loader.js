@@ -1,6 +1,6 @@
 /**
- * Where a page has its host's code from: at once in Node and in the inline entry; in a browser it is loaded when a host comes
- * to live in the page, since most pages have theirs in a worker.
+ * Provides the class of a page's host. In Node and in the inline entry it is there at once; in a browser it is loaded
+ * when a host first lives in the page, since most pages have theirs in a worker.
  */
 
 /** @typedef {typeof import('../host/page-host.js').PageHost} PageHostClass */
@@ -22,7 +22,7 @@ export function loadPageHostBy(loader) {
   load = loader;
 }
 
-/** The class where it is here already. */
+/** The class, where it is loaded. */
 export const pageHostHere = () => here;
 
 /** @returns {Promise<PageHostClass>} */

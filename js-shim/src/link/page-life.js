@@ -2,7 +2,7 @@
  * Whether this page is going away, as far as it is told. The last tasks of a page are its listeners of `pagehide` and
  * `visibilitychange`, the latter being where browsers recommend to save; what is put off to a later task is lost.
  *
- * It tells; what is to be done then is the connection's part.
+ * It reports; the reaction is the connection's part.
  */
 
 const HIDDEN = 'hidden';

@@ -1,7 +1,7 @@
 /**
- * The way to a host in this page, which is for the one tab that is this page; and the socket that the host uses.
+ * The link to a host in this page, which serves this tab alone, and the socket that the host uses.
  *
- * The host's code may still have to be loaded. What it is told until then is kept, in order.
+ * In a browser the host's code is loaded when it is first needed. Calls of the host are kept until then, in order.
  */
 
 import { remember } from '../host/quarantine.js';
@@ -49,7 +49,8 @@ export class PageLink {
    * @param {string} [options.reason]
    * @param {() => Socket} [options.open] makes a socket
    * @param {string} [options.namespace] of the store
-   * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the store is to be
+   * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the store is
+   *   to be
    * @param {boolean} [options.keepPendingOnReject]
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {string} [options.code] of the reason
@@ -58,7 +59,7 @@ export class PageLink {
   constructor(socket, options = {}) {
     const { reason = OWN_SOCKET, code, open, namespace, inMemory } = options;
     const store = checkDurableStore(options.durableStore);
-    // Whose documents are in a storage of the application's, the application knows.
+    // An application that brings the storage knows whose documents are in it.
     if (store && !store.storage) requireNamespace(namespace);
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     /** @type {Link['host']} */
@@ -74,22 +75,30 @@ export class PageLink {
     this._calls = [];
     /** @type {Phase} */
     this._phase = 'absent';
-    /** What machines died on. @type {import('../host/quarantine.js').Trapped[]} */
+    /** The inputs on which hosts of this page crashed. @type {import('../host/quarantine.js').Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
-    /** The socket that the host has: the application may have bound another one while the host was loaded. @type {Socket | null} */
+    /**
+     * The socket that the host has: the application may have bound another one while the host was loaded.
+     *
+     * @type {Socket | null}
+     */
     this._bound = null;
-    /** The id and the seq as the application set them last, for while there is no host to ask. @type {{id?: string, seq: number}} */
+    /**
+     * The id and the seq as the application set them last, for while there is no host to ask.
+     *
+     * @type {{id?: string, seq: number}}
+     */
     this._given = { seq: 1 };
-    /** The last things the socket said, as they were: they need not be JSON. @type {any} */
+    /** The last reason of a close and the last error of the socket, as given: they need not be JSON. @type {any} */
     this._reason = undefined;
     /** @type {any} */
     this._socketError = undefined;
     /** @type {Connection} */
     this._connection = /** @type {any} */ (undefined);
-    /** Is another object each time the storage is to end. @type {object | null} */
+    /** Identifies the last request to release the storage; `null` where it is in use. @type {object | null} */
     this._leaving = null;
-    /** The only tab; another one each time, since the store remembers tabs, and what they have sent. */
+    /** The id of this tab, new for each link: the store remembers tabs and the seqs of their ops. */
     this._tab = options.tab ?? newSource();
     const PageHost = pageHostHere();
     if (!PageHost) return;
@@ -150,7 +159,7 @@ export class PageLink {
     this._run((core) => core.connect());
   }
 
-  /** What the application submitted before is written first. */
+  /** Releases the storage once what the application submitted is written. */
   _leaveStorage() {
     const connection = this._connection;
     const leaving = (this._leaving = {});
@@ -161,11 +170,11 @@ export class PageLink {
     connection._run(() => connection._core.flushWrites(token));
   }
 
-  /** Everything is being deleted. */
+  /** The host in this page cannot be replaced by anybody else. */
   expectEnd() {}
 
   /**
-   * The host cannot be used any more; another one can have the storage.
+   * Releases the storage for another host, at once.
    *
    * @param {() => void} callback
    */
@@ -304,8 +313,8 @@ export class PageLink {
   }
 
   /**
-   * The machine died. The next one takes over from the store; without one the tab's ops that it had have an unknown end. What
-   * is said meanwhile is dropped: the tab registers anew, and of the socket its state is enough.
+   * The machine crashed. The next one takes over from the store; without a store the outcome of ops that the host had
+   * accepted is unknown. Calls meanwhile are dropped: the tab registers anew, and the socket's state is read again.
    *
    * @param {PageHostClass} PageHost
    * @param {any} error
@@ -318,7 +327,7 @@ export class PageLink {
   }
 
   /**
-   * Another host takes over.
+   * Replaces the host.
    *
    * @param {PageHostClass} PageHost
    * @param {number} [pause] in milliseconds, before the next one begins
@@ -329,7 +338,7 @@ export class PageLink {
     await this._host?.storage?.detach();
     if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
     const connection = this._connection;
-    // Nothing is left to be a host of.
+    // The store was wiped meanwhile: there is nothing to take over.
     if (connection._wiped) return;
     this._begin(PageHost);
     this._phase = 'running';
@@ -342,8 +351,8 @@ export class PageLink {
   }
 
   /**
-   * No two ops ever have the same src and seq. A store knows which were used. Without one the next host has to be another
-   * client for the server, which knows the socket's client by its id.
+   * No two ops ever have the same src and seq. A store knows which were used. Without one the next host has to be
+   * another client for the server, which knows the socket's client by its id.
    *
    * @param {HostCore} core
    */
@@ -352,7 +361,7 @@ export class PageLink {
     else if (this._given.id) core.setId(this._given.id);
   }
 
-  /** The connection was closed: what is in the store is written down, and the storage left. */
+  /** The connection was closed meanwhile: the host only writes what its store holds, and releases the storage. */
   _endAgain() {
     this._connection._isUnregistered = true;
     this._host?.storage?.end();
@@ -393,7 +402,7 @@ export class PageLink {
     if (!PageHost) return void (this._phase = 'absent');
     this._begin(PageHost);
     this._phase = 'catching up';
-    // What listeners say meanwhile comes after what was said before.
+    // A listener may add calls meanwhile; they queue behind the older ones.
     while (this._calls.length) {
       try {
         this._host?.run(/** @type {(core: HostCore) => void} */ (this._calls.shift()));
@@ -401,12 +410,13 @@ export class PageLink {
         nextTick(() => this._connection.emit('error', error));
       }
     }
-    // It may have died of it.
+    // One of the calls may have crashed it.
     if (this._living()) this._phase = 'running';
   }
 
   /**
-   * Tries until the code is here, or nobody needs it any more. The application is told once, and then sees in its log how it goes on.
+   * Loads the host's code, and tries again after failures until the connection is closed. The first failure is an
+   * `error` event, later ones are logged.
    *
    * @returns {Promise<PageHostClass | undefined>}
    */
@@ -430,7 +440,7 @@ export class PageLink {
     try {
       socket = /** @type {() => Socket} */ (this._open)();
     } catch (error) {
-      // An address that no socket can have, or may have from this page: waiting does not mend it.
+      // The address is invalid or forbidden for this page. Trying again would not help.
       shared.logger.warn(`No socket can be made: ${error}`);
       this._socketError = error;
       // The first time nobody listens yet.
@@ -440,7 +450,7 @@ export class PageLink {
   }
 
   /**
-   * Hosts in pages die with their only tab; but this one may have come from a host elsewhere.
+   * A host in a page has this tab only; the store may name others, of a host that lived elsewhere.
    *
    * @param {string[]} tabs
    */
@@ -459,7 +469,7 @@ export function stateOf(socket) {
 }
 
 /**
- * What can be said of a reason in JSON.
+ * The parts of a close event or an error that can be JSON.
  *
  * @param {any} reason
  */

@@ -1,15 +1,15 @@
 /**
- * What a connection does when its machine has crashed: another one takes its place, and goes on with the same host, as if
- * the tab had come anew. Nothing is read from the machine that crashed. What is known is what the application asked for
- * and has no answer to, and which ops were sent.
+ * Replaces a connection's machine after a crash. The new machine registers with the same host as if the tab had just
+ * opened. Nothing is read from the machine that crashed; what is known is which calls have not ended, and which ops
+ * were sent.
  *
- * - Ops that were sent: the host says how they ended, each once.
+ * - Ops that were sent: the host tells their outcome, each once.
  * - Ops that were not sent are given up with `ERR_CLIENT_CRASHED`: the machine alone knew them as they had become. The
  *   error has them as they were submitted.
  * - Documents load anew; reads, queries, snapshots and presence are asked for again.
  * - Other calls get `ERR_CLIENT_CRASHED`: whether the host has done them is not known.
  *
- * The document machine decides what becomes of ops; this only remembers.
+ * The document machine decides the outcome of ops; this hands it the list.
  */
 
 import { causeOfDeath, isDead, noteOwner } from '../cores/cores.js';
@@ -39,10 +39,10 @@ export function isOverflow(error) {
 }
 
 /**
- * To be called when nothing of the machine that crashed is on the stack.
+ * Replaces the machine. Call it when no call of the crashed machine is on the stack.
  *
  * @param {Connection} connection
- * @throws where there is not enough stack for it: then it is still to be done
+ * @throws a RangeError where too little stack is left; nothing is done then
  */
 export function startAgain(connection) {
   demandStack();
@@ -58,7 +58,8 @@ export function startAgain(connection) {
     connection._holding(() => new Restart(connection, failures).run(isHopeless));
   } catch (error) {
     if (!isDead(connection._machine)) throw error;
-    // The next one is dead already, and is replaced in its turn. Where not even a closed one lives nothing is left to do.
+    // The new machine crashed, too, and is replaced at the next call. A closed connection's machine that crashes is
+    // given up.
     connection._isGivenUp = isHopeless;
   } finally {
     connection._isStarting = false;
@@ -70,7 +71,7 @@ export function startAgain(connection) {
 function nextMachine(connection) {
   const { _known: known, _maxOpBytes: maxOpBytes, _closed: closed, bulk } = connection;
   known.crashes += 1;
-  // Whatever makes it crash again is no other connection's.
+  // In an instance of its own: if it crashes again, no other connection's machine dies with it.
   tabModule.separate();
   const machine = new TabCore(typesBridge, closed ? 'closed' : known.state);
   tabModule.separate();
@@ -135,7 +136,7 @@ class Restart {
 
   // ---- Calls ----
 
-  /** Calls of which nobody knows how far they came. */
+  /** Ends calls that belong to no document, presence or snapshot: whether the host carried them out is unknown. */
   _refuseOthers() {
     const message =
       'The client crashed before the answer: whether the call was carried out is not known';
@@ -170,7 +171,7 @@ class Restart {
 
   // ---- Documents ----
 
-  /** All at once, so that none is forgotten if this machine crashes, too. */
+  /** Gives all documents handles of the new machine first, so that none is lost if that crashes, too. */
   _renumber() {
     const connection = this._connection;
     const docs = new Map();
@@ -209,7 +210,7 @@ class Restart {
       this._attempt(() => machine[/** @type {'fetch'} */ (read)](doc._handle, token));
     const asked = calls.findLast(([, { read }]) => read && read !== 'fetch')?.[1].read;
     const wish = subscribe ? 'subscribe' : 'unsubscribe';
-    // Nothing is to be taken back where nothing was asked for.
+    // An unsubscribe is needed only to revoke a subscribe that was asked for.
     if (asked ? asked !== wish : subscribe)
       this._attempt(() => machine[wish](doc._handle, undefined));
   }
@@ -233,7 +234,7 @@ class Restart {
     const { _machine: machine } = this._connection;
     const { channel, _wishes: wishes } = presence;
     this._attempt(() => presence._open());
-    // Who of the others is still there shows itself again.
+    // Remote presences are cleared; those that are still there are sent again.
     for (const id of Object.keys(presence.remotePresences))
       this._attempt(() => presence._receive(id, null));
     for (const [token, { want }] of this._callsWhere((of) => of.presence === presence))

@@ -1,5 +1,6 @@
 /**
- * The way to a host in a SharedWorker; and into this page, where there is no such host.
+ * The link to a host in a SharedWorker. Makes the worker, introduces the tab to each host in it, notices the worker's
+ * death, and falls back to a host in this page where no worker can be used.
  */
 
 import {
@@ -20,23 +21,25 @@ import { PageLink } from './page-link.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 
-/** The protocol between page and worker; part of the worker's name, so that versions do not meet. */
+/**
+ * Version of the protocol between page and worker. It is part of the worker's name, so different versions never meet.
+ */
 const MAJOR = 1;
 /**
- * How long a new worker may be silent before another port is tried, in milliseconds: the first time, and twice as long each
- * time after it. One that lives needs a fraction of the first, unless its script is on a slow network.
+ * Milliseconds that a new worker may be silent before another port is tried; doubled after each try. A living worker
+ * needs a fraction of it, unless its script comes over a slow network.
  */
 const FIRST_SILENCE = 1_000;
-/** After so many silences in a row nothing is expected of it any more: that is 15 seconds. */
+/** Silences in a row after which the worker is given up, 15 seconds in all. */
 const SILENCES = 4;
-/** How often a worker that does not start is made. It may have been in the process of a tab that went away. */
+/** Attempts to start a worker that fails. The first may have been in the process of a tab that is just closing. */
 const ATTEMPTS = 3;
 
-/** So many messages that crashed a host are remembered. */
+/** Bound of the list of inputs that crashed hosts. */
 const MAX_TRAPPED = 16;
 
 /**
- * What is wanted of a host, wherever it is.
+ * What the application asked of its host, wherever that lives.
  *
  * @typedef {object} Wanted
  * @property {string} url
@@ -47,10 +50,11 @@ const MAX_TRAPPED = 16;
  */
 
 /**
- * The way to a host in this page that opens its sockets itself.
+ * The link to a host in this page that opens its own sockets.
  *
  * @param {Wanted} wanted
- * @param {{reason: string, code?: string, tab?: string}} why why it is here, and how a host elsewhere knew this tab
+ * @param {{reason: string, code?: string, tab?: string}} why the reason for `connection.host`, and this tab's id as an
+ *   earlier host knew it
  */
 export function pageLink({ url, namespace, worker, durableStore, keepPendingOnReject }, why) {
   const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
@@ -72,7 +76,7 @@ export class WorkerLink {
     const { url, worker } = wanted;
     const store = checkDurableStore(wanted.durableStore);
     if (!worker) refuseFunctions(store);
-    // A store of the application's, too: tabs of the same namespace have the same worker.
+    // Also where the storage is the application's: the namespace decides which tabs share the worker.
     if (store) requireNamespace(wanted.namespace);
     const { namespace = addressOf(url) } = wanted;
     this._wanted = wanted;
@@ -90,9 +94,13 @@ export class WorkerLink {
     this.seq = undefined;
     /** The id that the application wants. @type {string | undefined} */
     this._id = undefined;
-    /** Messages on which hosts died, for the next one. @type {import('../host/quarantine.js').Trapped[]} */
+    /**
+     * Inputs on which hosts crashed, for the next one's quarantine.
+     *
+     * @type {import('../host/quarantine.js').Trapped[]}
+     */
     this._trapped = [];
-    /** What a host is told of this tab, and of what it is to be. */
+    /** The constant part of this tab's introduction to a host, see `Introduction`. */
     this._introduction = {
       url,
       namespace,
@@ -105,36 +113,36 @@ export class WorkerLink {
     /** Made when the connection is attached. @type {SharedWorker} */
     this._worker = /** @type {any} */ (undefined);
     this._tab = crypto.randomUUID();
-    /** Messages that wait until a host has taken this tab. @type {string[] | null} */
+    /** Messages that wait until a host has taken this tab; `null` while one has. @type {string[] | null} */
     this._waiting = [];
     /** The epoch of the host behind the port. @type {number | undefined} */
     this._life = undefined;
-    /** That of the host that was asked to take this tab. @type {number | undefined} */
+    /** The epoch of the host that was asked to take this tab. @type {number | undefined} */
     this._asked = undefined;
-    /** This tab's lock is held. */
+    /** Whether this tab's lock is held. */
     this._held = false;
-    /** It is, or was asked for. */
+    /** Whether that lock is held or requested. */
     this._holds = false;
-    /** Runs until the worker's first word. @type {import('../platform/ticks.js').Timer | undefined} */
+    /** Runs out where the worker stays silent. @type {import('../platform/ticks.js').Timer | undefined} */
     this._silence = undefined;
     /** Workers in a row that said nothing. */
     this._silences = 0;
     /** Workers in a row that did not start. */
     this._failed = 0;
-    /** How soon workers ended that took this tab. */
+    /** Counts workers that ended soon after they took this tab. */
     this._lives = new ShortLives();
     this._closed = false;
-    /** Nothing goes this way any more. */
+    /** Whether this link is out of use. */
     this._left = false;
-    /** The application closed this before there was anybody to tell. */
+    /** Whether the application closed the connection; the link is left once a host has taken the waiting messages. */
     this._leaves = false;
-    /** Who waits for the host's end. @type {(() => void)[]} */
+    /** Callbacks of `whenEnded`. @type {(() => void)[]} */
     this._whenEnded = [];
-    /** The lock of the host that is watched. */
+    /** The name of the worker's lock that is waited for. */
     this._watched = '';
-    /** Aborts the request for that lock; nothing where none is queued. @type {AbortController | undefined} */
+    /** Aborts the request for that lock; `undefined` where none is queued. @type {AbortController | undefined} */
     this._watching = undefined;
-    /** Ends the tab's lock. @type {() => void} */
+    /** Releases the tab's lock. @type {() => void} */
     this._release = () => {};
   }
 
@@ -147,7 +155,7 @@ export class WorkerLink {
   }
 
   /**
-   * Makes the worker. Where the browser forbids it (blocked cookies, an address that is no worker's) the host is in this page.
+   * Makes the worker. Where that throws (blocked cookies, an invalid address) the host moves into this page.
    *
    * @returns {boolean} whether it was made
    */
@@ -178,9 +186,9 @@ export class WorkerLink {
   }
 
   /**
-   * A worker that dies before its first word leaves no lock to watch. Where there is only silence another port is tried:
-   * to a worker that lives it is as good as the one before, since nothing was posted there yet. One that goes on
-   * saying nothing has thrown while its module was evaluated, which no browser tells a page.
+   * Waits for the worker's greeting. A worker that dies before it leaves no lock to watch, so after a silence another
+   * port is tried; nothing was posted to the old one. A worker that stays silent threw while its module was evaluated,
+   * which browsers do not report to the page.
    */
   _bearSilence() {
     timers.stop(this._silence);
@@ -196,8 +204,8 @@ export class WorkerLink {
   }
 
   /**
-   * The worker cannot be loaded, or threw. Where it did not take this tab the host moves into this page, and
-   * whatever was meant for the worker goes there.
+   * The worker could not be loaded, or threw. Before it took this tab, it is made again; after the last attempt the
+   * host moves into this page. Later it is an `error` event.
    *
    * @param {string} [message]
    * @param {string} [code]
@@ -208,15 +216,15 @@ export class WorkerLink {
       return void this._connection.emit('error', new shared.Error(code, message));
     }
     this._failed += 1;
-    // A mistake of the application's does not mend by itself.
+    // A coded error is a mistake of the application's: trying again would not help.
     if (this._failed === ATTEMPTS || code !== 'ERR_HOST_FAILED')
       this._moveIn(`the shared worker did not start: ${message}`, code);
     else this._goOnLater();
   }
 
   /**
-   * The worker is another one than this page wants: of another user, or one that would store in clear what the page
-   * encrypts. Nothing of it was seen here, and nothing was posted to it.
+   * The worker refuses this tab: it serves another namespace or url, or does not encrypt what the page encrypts. No
+   * message was exchanged with it.
    *
    * @param {{code: string, message: string}} refusal
    */
@@ -227,7 +235,7 @@ export class WorkerLink {
   }
 
   /**
-   * The host is in this page from now on.
+   * Moves the host into this page, with the messages that wait.
    *
    * @param {string} reason
    * @param {string} [code]
@@ -244,7 +252,7 @@ export class WorkerLink {
     for (const text of waiting) connection._link.post(text);
   }
 
-  /** The host forgets the port with the lock. */
+  /** Leaves this link: stops timers, locks and listeners. The host forgets the tab when the tab's lock is released. */
   _leave() {
     this._closed = true;
     this._left = true;
@@ -252,15 +260,15 @@ export class WorkerLink {
     // A queued request would keep this connection in memory until the host dies.
     if (!this._whenEnded.length) this._unwatch();
     if (this._worker) {
-      // The same tab may come again by another port.
+      // The tab may return by another port; until then the host sends nothing to this one.
       if (!this._waiting) this._worker.port.postMessage({ left: true });
       this._worker.onerror = this._worker.port.onmessage = null;
     }
-    // The host keeps the end of ops for as long as the lock is held, should the application reconnect.
+    // While the lock is held, the host keeps the outcomes of the tab's ops, for a reconnect.
     if (!this._mayReturn()) this._releaseLock();
   }
 
-  /** The application closed the connection, and has ops without an end. */
+  /** Whether the application closed the connection with ops that have no outcome yet. */
   _mayReturn() {
     const docs = [...this._connection._docs.values()];
     return this._leaves && docs.some((doc) => doc.hasWritePending());
@@ -277,7 +285,7 @@ export class WorkerLink {
     const { _left: hasLeft } = this;
     this._closed = this._left = this._leaves = false;
     if (!hasLeft) return this._connection._changeHost('reconnect');
-    // A host that learns that a tab is gone forgets the tab for good: this is another one.
+    // The host forgets a tab whose lock was released, so this comes back as another tab.
     if (!this._holds) this._tab = crypto.randomUUID();
     this._waiting = [];
     this._silences = this._failed = 0;
@@ -288,7 +296,7 @@ export class WorkerLink {
   }
 
   /**
-   * A host says that it is there.
+   * A host greets this port.
    *
    * @param {string} lock its worker's
    * @param {number} life its epoch
@@ -299,12 +307,12 @@ export class WorkerLink {
     const isAnother = this._life !== undefined && this._life !== life;
     this._life = life;
     if (lock !== this._watched) this._watch(lock);
-    // Behind the same port: the host crashed and another one took over, or the browser ran the worker again.
+    // Another life behind the same port: the host crashed and was replaced, or the browser restarted the worker.
     if (isAnother) this._changeHost();
     this._introduce();
   }
 
-  /** The host takes this tab: from now on it is spoken to. */
+  /** The host has taken this tab: messages are posted from now on. */
   _beTaken() {
     const waiting = this._waiting ?? [];
     this._failed = 0;
@@ -315,8 +323,8 @@ export class WorkerLink {
   }
 
   /**
-   * The worker holds its lock for as long as it lives: to get it is to know that the worker is gone.
-   * It lives in the process of the tab that made it, and dies with that.
+   * Requests the worker's lock. The worker holds it for as long as it lives, so the lock is granted when the worker is
+   * gone; it dies with the process of the tab that made it.
    *
    * @param {string} lock
    */
@@ -344,7 +352,7 @@ export class WorkerLink {
 
   _finish() {
     this._leave();
-    // Another worker of this name can be made now.
+    // The caller may make another worker of this name, but not too soon.
     const callbacks = this._whenEnded.splice(0);
     timers.start(() => callbacks.forEach((callback) => callback()), burialTime());
   }
@@ -352,7 +360,7 @@ export class WorkerLink {
   _replace() {
     const wasTaken = !this._waiting;
     this._changeHost();
-    // One that ends as soon as it has begun will do so again.
+    // A worker that ended before it took this tab is likely to do so again.
     if (!wasTaken) return this._fail('it ended at once');
     this._goOnLater(this._lives.ended());
   }
@@ -387,13 +395,13 @@ export class WorkerLink {
     return this._start();
   }
 
-  /** Goes on with a host that does not know this tab yet. */
+  /** Messages wait again: the next host does not know this tab yet. */
   _changeHost() {
     this._waiting = [];
     this._connection._changeHost();
   }
 
-  /** The host takes a tab for alive as long as the tab's lock is held, so that comes first. */
+  /** Acquires the tab's lock, then introduces the tab: a host takes a tab whose lock is free for dead. */
   _hold() {
     this._holds = true;
     const { _tab: tab } = this;
@@ -407,11 +415,11 @@ export class WorkerLink {
       }
       return gone;
     };
-    // Rejected only where the page is going away already.
+    // Rejected only while the page is being unloaded.
     navigator.locks.request(tabLock(tab), held).catch(() => {});
   }
 
-  /** Asks the host to take this tab, if it was heard of and this tab's lock is held. */
+  /** Asks the host to take this tab, once it has greeted and the tab's lock is held. */
   _introduce() {
     const {
       _introduction: introduction,

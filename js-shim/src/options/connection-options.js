@@ -1,5 +1,5 @@
 /**
- * The options of a connection: those that every connection has, and what to say instead of others' names.
+ * The options that every connection has, and hints for names that other clients use.
  */
 
 import { OF_OTHER_STORES } from './durable-options.js';

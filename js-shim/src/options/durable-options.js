@@ -1,9 +1,9 @@
 /**
- * What an application may say of the durable store, checked before anything is opened, and which part of it
- * goes where: to a host in this page, to one in a worker, or nowhere because it is the tab's own.
+ * The options of the durable store: checks them before anything is opened, and sorts them by where they are used: in a
+ * host in this page, in one in a worker, or in the tab itself.
  *
- * Functions and storages cannot be sent to a worker. There `serve` takes them, and the page may have them as well, for a host
- * of its own; a worker is told only that. The two have to agree: otherwise it would depend on where the host
+ * Functions and storages cannot be sent to a worker. There `serve` takes them, and the page may have them as well, for
+ * a host of its own; a worker is told only that. The two have to agree: otherwise it would depend on where the host
  * happens to be whether a text is stored in clear.
  */
 
@@ -171,8 +171,8 @@ export function pageParts(store) {
 }
 
 /**
- * Why a worker is not the host that a page wants: what the page would keep secret it would store in clear, or the other way
- * round where the host ever moved.
+ * Why a worker is not the host that a page wants: what the page would keep secret it would store in clear, or the other
+ * way round where the host ever moved.
  *
  * @param {PageParts | undefined} page
  * @param {Served} served as `checkServedStore` gives it
@@ -206,7 +206,8 @@ export function whyNotHere(store, worker) {
 }
 
 /**
- * The settings that all tabs of a host have to agree on, by their names. Where they do not it costs nothing but the setting.
+ * The settings that all tabs of a host have to agree on, by their names. Where they do not it costs nothing but the
+ * setting.
  *
  * @param {{durableStore?: Options, keepPendingOnReject?: boolean}} said what a tab says
  * @returns {Map<string, unknown>}

@@ -1,6 +1,6 @@
 /**
- * The namespace of a connection: what worker, store and locks are named by. Nothing here says who the user is; that is for the
- * application.
+ * The namespace of a connection, by which worker, store and locks are named. Naming the user in it is the application's
+ * part.
  */
 
 import { optionError } from './options.js';
@@ -10,8 +10,9 @@ const REQUIRED =
   'browser would be shown the documents of the last';
 
 /**
- * The server's address, which is the namespace where none is given: the URL without credentials, query and fragment. They may
- * change from one visit to the next, as a token does, and are not to be seen in the names of workers, databases and locks.
+ * The server's address, which is the namespace where none is given: the URL without credentials, query and fragment.
+ * They may change from one visit to the next, as a token does, and are not to be seen in the names of workers,
+ * databases and locks.
  *
  * @param {string} url absolute
  */

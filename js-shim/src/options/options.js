@@ -1,6 +1,6 @@
 /**
- * What an application may say: a name that nobody knows and a value that nobody can use are refused, in words and with a
- * code. An option that is ignored in silence is found out too late.
+ * Checks of options: unknown names and unusable values throw a coded error that names the option. A silently ignored
+ * option would be noticed too late.
  */
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The Web Locks by which tabs and hosts know of each other's death: each holds its own for as long
- * as it lives, and the other side waits for it.
+ * Names of the Web Locks by which tabs and hosts notice each other's death: each holds its own for as long as it lives,
+ * and the other side requests it. And the unique ids of tabs, clients and lives.
  */
 
 /** A number for a life of a host that no other life has. */

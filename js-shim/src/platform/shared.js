@@ -1,5 +1,5 @@
 /**
- * What is one per process in ShareDB: the registry of types, the error class, the logger.
+ * ShareDB's process-wide objects: the registry of types, the error class, the logger.
  *
  * Where the application has `sharedb` itself (Node), `adopt` takes its objects, so that a type
  * registered there is registered here and an error from here is an instance of its class.

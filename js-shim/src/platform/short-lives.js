@@ -1,11 +1,14 @@
 /**
- * When another machine takes the place of one that crashed: at once, unless several in a row have died soon after they began.
- * Those died of something that will be there again, and would keep the browser busy.
+ * Restart policy for machines that crash: restart at once, unless several in a row have crashed soon after they began.
+ * Those crash on something that will be there again, and restarting them without a pause would keep the browser busy.
  */
 
 import { shared } from './shared.js';
 
-/** A machine that ends sooner than this after it began has crashed on something that will be there again, in milliseconds. */
+/**
+ * A machine that ends sooner than this after it began has crashed on something that will be there again, in
+ * milliseconds.
+ */
 const SHORT_LIFE = 1_000;
 /** So many machines in a row may end so soon: those that a quarantine takes, and some. */
 const SHORT_LIVES = 5;

@@ -11,8 +11,8 @@ const { setTimeout, clearTimeout, queueMicrotask } = globalThis;
 export const nextTick = pickNextTick();
 
 /**
- * At the end of the listener that runs now, for where no later task may come: what one listener submits in one go is one op
- * all the same.
+ * At the end of the listener that runs now, for where no later task may come: what one listener submits in one go is
+ * one op all the same.
  *
  * @type {(callback: () => void) => void}
  */

@@ -1,11 +1,11 @@
-//! The kinds of events and outputs, by which Rust tells JavaScript what an array is and what its items are. JavaScript
-//! declares them in `events.js` and carries a tab's out in `tab-events.js`; the tests here compare the names, their order and
-//! the names of the arguments.
+//! The kinds of events and outputs: each crosses to JavaScript as an array of its kind's number and its arguments.
+//! JavaScript declares them in `events.js`, and carries a tab's out in `tab-events.js`. The tests here compare the
+//! names, their order and the names of the arguments.
 
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-/// An enum whose variants are numbered from 0 in their order, each with the arguments that follow the number in an array.
+/// An enum whose variants are numbered from 0 in their order, each with the names of its arguments.
 macro_rules! kinds {
     ($(#[$doc:meta])* $name:ident { $($variant:ident($($argument:ident),*),)* }) => {
         $(#[$doc])*

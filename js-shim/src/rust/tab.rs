@@ -108,8 +108,8 @@ impl TabCore {
         });
     }
 
-    /// See `ProxyConnection::recover`. `sent`: for each submission the number of its op, its token, and 1 where it has a
-    /// callback or 0; `lost`: the same without the number.
+    /// See `ProxyConnection::recover`. `sent`: for each submission the seq of its op, its token, and 1 where it has a
+    /// callback or 0; `lost`: the same without the seq.
     pub fn recover(&mut self, doc: u32, sent: Vec<f64>, lost: Vec<f64>) {
         let mut survivors = Survivors::default();
         for item in sent.chunks_exact(3) {
@@ -174,8 +174,8 @@ impl TabCore {
         self.inner.destroy(DocHandle(doc));
     }
 
-    /// `doc.submitOp`; `op` is what `JSON.stringify` gave, and is not checked again. Throws an error array where `source` is
-    /// not JSON.
+    /// `doc.submitOp`; `op` is what `JSON.stringify` gave, and is not checked again. Throws an error array where
+    /// `source` is not JSON.
     #[wasm_bindgen(js_name = submitOp)]
     pub fn submit_op(
         &mut self,

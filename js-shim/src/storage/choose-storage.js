@@ -9,8 +9,8 @@ import { StorageDriver } from './storage-driver.js';
 import { whyNoLocks } from './store-lock.js';
 
 /**
- * The storage, not opened yet. That IndexedDB is there does not mean that it opens: then `open` rejects, and whether to go
- * on without is for the host to say.
+ * The storage, not opened yet. That IndexedDB is there does not mean that it opens: then `open` rejects, and whether to
+ * go on without is for the host to say.
  *
  * @param {object} options
  * @param {import('../index.d.cts').DurableStorage} [options.storage] the application's

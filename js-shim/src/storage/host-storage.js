@@ -1,6 +1,6 @@
 /**
- * The storage of a host that runs here: carries out what the host's machine asks for, tells it the
- * quiet moments, and finds out which tabs of an earlier host live.
+ * The storage of a host: carries out the requests of the host's machine, tells the machine when it is idle, and finds
+ * out which tabs of an earlier host are alive.
  */
 
 import { tabLock } from '../platform/locks.js';
@@ -160,7 +160,8 @@ async function isAlive(tab) {
   try {
     return await locks.request(tabLock(tab), options, async (lock) => !lock);
   } catch {
-    // Nobody can tell. What is kept for a tab that is gone costs room; what is forgotten of one that lives, an op twice.
+    // Nobody can tell. What is kept for a tab that is gone costs room; what is forgotten of one that lives, an op
+    // twice.
     return true;
   }
 }

@@ -26,7 +26,10 @@ import { storeLock } from './store-lock.js';
 
 /** The schema that `upgrade` leads to. */
 const SCHEMA = 1;
-/** How long other pages may hold up an opening or a deletion, in milliseconds. A page that is just closing needs far less. */
+/**
+ * How long other pages may hold up an opening or a deletion, in milliseconds. A page that is just closing needs far
+ * less.
+ */
 const PATIENCE = 2_000;
 
 /** @type {StoreName[]} */
@@ -259,8 +262,8 @@ export class IndexedDbStorage {
   }
 
   /**
-   * Runs one transaction; resolves with the results of its requests when it is committed. All requests are made at once:
-   * a transaction that has none left ends.
+   * Runs one transaction; resolves with the results of its requests when it is committed. All requests are made at
+   * once: a transaction that has none left ends.
    *
    * @param {StoreName[]} names
    * @param {IDBTransactionMode} mode

@@ -1,12 +1,12 @@
 /**
- * An end to waiting for something that may never come.
+ * A time limit for something that may never happen.
  */
 
 import { timers } from '../platform/ticks.js';
 
 /**
- * A limit is waited for in so many parts: of the time that a machine sleeps only one part can pass, and after it there is
- * time for what should have come meanwhile.
+ * A limit is waited for in so many parts: of the time that a machine sleeps only one part can pass, and after it there
+ * is time for what should have come meanwhile.
  */
 const PARTS = 4;
 

@@ -1,9 +1,9 @@
 /**
- * Carries out the host's storage requests. The host is a machine without I/O: it says what is to be read and written, and
- * this is what drives the storage for it, whichever that is, as a driver does for a device.
+ * Carries out the host's storage requests. The host is a machine without I/O: it says what is to be read and written,
+ * and this is what drives the storage for it, whichever that is, as a driver does for a device.
  *
- * It decides nothing: it repeats no request, and opens no storage again by itself. It sees to it that every request ends,
- * once and not too late, and that every error says of which kind it is.
+ * It decides nothing: it repeats no request, and opens no storage again by itself. It sees to it that every request
+ * ends, once and not too late, and that every error says of which kind it is.
  */
 
 import { limited } from './limited.js';
@@ -30,10 +30,11 @@ import { StoreLock } from './store-lock.js';
  * @typedef {object} DriverOptions
  * @property {StorageMode} [mode]
  * @property {string} [reason]
- * @property {(text: string) => any} [encrypt] gives what is stored instead of the text, or a promise of it: anything that
- *   can be cloned, but not null or undefined
+ * @property {(text: string) => any} [encrypt] gives what is stored instead of the text, or a promise of it: anything
+ *   that can be cloned, but not null or undefined
  * @property {(stored: any) => string | Promise<string>} [decrypt]
- * @property {number} [timeout] milliseconds after which a request that has not ended is taken for dead, and the handle with it
+ * @property {number} [timeout] milliseconds after which a request that has not ended is taken for dead, and the handle
+ *   with it
  * @property {number} [patience] milliseconds for another page to let go of the storage
  */
 
@@ -100,8 +101,8 @@ export class StorageDriver {
   }
 
   /**
-   * The texts of these records; undefined where there is none. Of a write that is under way they show all or nothing, if
-   * the storage is IndexedDB or memory.
+   * The texts of these records; undefined where there is none. Of a write that is under way they show all or nothing,
+   * if the storage is IndexedDB or memory.
    *
    * A document that cannot be decrypted costs only itself: its text is then `{"error": {"code", "message"}}`, which is
    * no document.
@@ -166,8 +167,8 @@ export class StorageDriver {
   /**
    * Ends the handle and, where the storage can do that, what is under way on it. The storage stays this host's.
    *
-   * @returns {Promise<void>} resolves when nothing is under way any more: a late write must not come between those of the next
-   *   handle
+   * @returns {Promise<void>} resolves when nothing is under way any more: a late write must not come between those of
+   *   the next handle
    */
   async abandon() {
     quietly(() => this._storage.abandon?.());
@@ -321,8 +322,8 @@ export class StorageDriver {
   }
 
   /**
-   * Frees the room of a record that is deleted already. That it fails changes nothing; that it is still under way would:
-   * it could hit a later record of this id.
+   * Frees the room of a record that is deleted already. That it fails changes nothing; that it is still under way
+   * would: it could hit a later record of this id.
    *
    * @param {StoreName} store
    * @param {string} id

@@ -1,10 +1,11 @@
 /**
- * What goes wrong with a storage, sorted by what can be done about it. Nothing here does it.
+ * Kinds of storage errors, by what can be done about them. The reaction is the host's part.
  */
 
 /**
  * - `quota`: there is no room. Less has to be written, or something deleted.
- * - `closed`: this handle is dead, and whether a write that was under way is committed is not known. Opening the storage
+ * - `closed`: this handle is dead, and whether a write that was under way is committed is not known. Opening the
+ * storage
  *   again may help. It may be empty then: another page may have deleted it.
  * - `silent`: as `closed`, because there was no answer in time. The next request may be as silent.
  * - `unavailable`: the storage cannot be opened.

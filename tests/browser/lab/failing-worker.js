@@ -18,6 +18,7 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
+import { keepAlive } from './endless-transaction.js';
 
 /** How long the host waits for an answer, in milliseconds: silence is not what takes the time here. */
 const TIMEOUT = 400;
@@ -111,20 +112,6 @@ function rollBack(transaction) {
     if (how === 'quota') Object.defineProperty(transaction, 'error', { value: error() });
     transaction.abort();
   });
-}
-
-/** A transaction that always has one more request does not end. */
-function keepAlive(transaction) {
-  const store = transaction.objectStore(transaction.objectStoreNames[0]);
-  const again = () => {
-    try {
-      store.count().onsuccess = again;
-    } catch {
-      // It was aborted.
-    }
-  };
-  again();
-  transaction.commit = () => {};
 }
 
 const { commit } = IDBTransaction.prototype;

@@ -4,6 +4,7 @@
  */
 
 import { serve } from 'sharedb-proxy/worker';
+import { keepAlive } from './endless-transaction.js';
 
 /** How long the host waits for an answer, in milliseconds. */
 const TIMEOUT = 400;
@@ -15,20 +16,6 @@ let hung = 0;
 channel.onmessage = ({ data }) => {
   if (data === 'answer') hangs = false;
 };
-
-/** A transaction that always has one more request does not end. */
-function keepAlive(transaction) {
-  const store = transaction.objectStore(transaction.objectStoreNames[0]);
-  const again = () => {
-    try {
-      store.count().onsuccess = again;
-    } catch {
-      // It was aborted.
-    }
-  };
-  again();
-  transaction.commit = () => {};
-}
 
 const { transaction } = IDBDatabase.prototype;
 IDBDatabase.prototype.transaction = function begin(...args) {
