@@ -4,22 +4,7 @@ import assert from 'node:assert/strict';
 import { InMemoryStorage, createConnection } from 'sharedb-proxy';
 import * as promises from 'sharedb-proxy/promises';
 import { Backend, Wire, call, connect, ours, settle } from './clients.mjs';
-import { Leash, Life, append, committed, happens, words } from './durable-lives.mjs';
-
-/** A storage that has documents with one word each, put there by an earlier life. */
-async function stored(backend, ...ids) {
-  const storage = new InMemoryStorage();
-  const life = new Life(backend, storage);
-  await life.online();
-  for (const id of ids) await call(life.doc(id), 'create', { list: [id] });
-  await call(life.connection, 'flushWrites');
-  life.crash();
-  return storage;
-}
-
-/** Calls back with all arguments, as a promise. */
-const answer = (target, method, ...args) =>
-  new Promise((resolve) => target[method](...args, (...all) => resolve(all)));
+import { Life, answer, append, committed, happens, stored, words } from './durable-lives.mjs';
 
 /** Events of a store, in order. */
 function watch(store) {
@@ -151,7 +136,7 @@ describe('what is wrong with the options', () => {
 describe('getBulk', () => {
   it('gives documents in order, from the store alone', async () => {
     const backend = new Backend();
-    const storage = await stored(backend, 'a', 'b', 'c');
+    const storage = await stored(backend, ['a', 'b', 'c']);
     const life = new Life(backend, storage);
     const opened = [];
     life.connection.on('doc', (doc) => opened.push(doc.id));
@@ -171,7 +156,7 @@ describe('getBulk', () => {
 
   it('leaves known documents as they are, and calls back at once where all are known', async () => {
     const backend = new Backend();
-    const life = new Life(backend, await stored(backend, 'a', 'b'));
+    const life = new Life(backend, await stored(backend, ['a', 'b']));
     const [[a]] = [await promises.getBulk(life.connection, 'c', ['a'])];
     append(a, 'pending');
     const [, again] = await promises.getBulk(life.connection, 'c', ['b', 'a']);
@@ -186,7 +171,7 @@ describe('getBulk', () => {
 
   it('has the ops of an earlier life in the data', async () => {
     const backend = new Backend();
-    const storage = await stored(backend, 'a');
+    const storage = await stored(backend, ['a']);
     const first = new Life(backend, storage);
     const [a] = await promises.getBulk(first.connection, 'c', ['a']);
     append(a, 'offline');
@@ -359,7 +344,7 @@ describe('the inventory', () => {
 
   it('is known after a start, when the store is ready', async () => {
     const backend = new Backend();
-    const storage = await stored(backend, 'a', 'b');
+    const storage = await stored(backend, ['a', 'b']);
     let called = 0;
     const life = new Life(backend, storage, { onReadyCallback: () => called++ });
     await happens(life.store, 'ready');
@@ -372,7 +357,7 @@ describe('the inventory', () => {
 describe('durableStore', () => {
   it('reads documents without opening them', async () => {
     const backend = new Backend();
-    const life = new Life(backend, await stored(backend, 'a', 'b'));
+    const life = new Life(backend, await stored(backend, ['a', 'b']));
     const [, record] = await answer(life.store, 'getDoc', 'c', 'a');
     const json0 = 'http://sharejs.org/types/JSONv0';
     const a = { collection: 'c', id: 'a', v: 1, type: json0, data: { list: ['a'] } };
@@ -420,7 +405,7 @@ describe('durableStore', () => {
 describe('ensureDocHasData', () => {
   it('takes what is here, else what the store has, else what the server has', async () => {
     const backend = new Backend();
-    const life = new Life(backend, await stored(backend, 'a'));
+    const life = new Life(backend, await stored(backend, ['a']));
     const doc = life.doc('a');
     await call(doc, 'ensureDocHasData');
     assert.deepEqual(doc.data, { list: ['a'] });
@@ -437,7 +422,7 @@ describe('ensureDocHasData', () => {
 
   it('takes what is recent enough', async () => {
     const backend = new Backend();
-    const life = new Life(backend, await stored(backend, 'a'));
+    const life = new Life(backend, await stored(backend, ['a']));
     const doc = life.doc('a');
     await promises.ensureDocHasRecentData(doc, 1);
     assert.equal(doc.version, 1);
@@ -470,73 +455,6 @@ describe('a connection that is closed', () => {
     await first.drained();
     assert.deepEqual(await words(backend, 'a'), ['again']);
     assert.equal(first.connection.storage.durable, true);
-  });
-});
-
-describe('wipe', () => {
-  it('ends the connection and deletes everything, and another one begins anew', async () => {
-    const backend = new Backend();
-    const storage = await stored(backend, 'a');
-    const life = new Life(backend, storage);
-    const { connection } = life;
-    await life.online();
-    const doc = life.doc('a');
-    await call(doc, 'subscribe');
-    life.offline();
-    const heard = [];
-    append(doc, 'lost', (error) => heard.push(['op', error.code]));
-    await promises.flushWrites(connection);
-    append(doc, 'not even sent', (error) => heard.push(['op', error.code]));
-    connection.flushWrites((error) => heard.push(['flush', error?.code]));
-    connection.on('closed', () => heard.push(['closed']));
-    connection.on('storage', ({ mode }) => heard.push(['storage', mode]));
-    await promises.wipe(connection);
-    assert.deepEqual(heard.map(([what]) => what).sort(), [
-      'closed',
-      'flush',
-      'op',
-      'op',
-      'storage',
-    ]);
-    for (const [what, code] of heard) if (what === 'op') assert.equal(code, 'ERR_STORAGE');
-    assert.equal(connection.state, 'closed');
-    assert.deepEqual(connection.storage, {
-      mode: 'none',
-      durable: false,
-      reason: 'the store was wiped',
-    });
-    assert.equal(connection.hasPendingOfflineDocs(), false);
-    for (const map of Object.values(storage._stores)) assert.equal(map.size, 0);
-    for (const [method, ...args] of [
-      ['putDoc', doc],
-      ['flushWrites'],
-      ['getBulk', 'c', ['x']],
-      ['wipe'],
-    ]) {
-      const [error] = await answer(connection, method, ...args);
-      assert.equal(error.code, 'ERR_CONNECTION_CLOSED', method);
-    }
-    assert.throws(() => connection.bindToSocket(new Wire(backend).socket), /wiped/);
-    assert.deepEqual(await words(backend, 'a'), []);
-
-    const next = new Life(backend, storage);
-    await happens(next.store, 'ready');
-    assert.deepEqual(Object.keys(next.store.inventory.collections), []);
-    await next.online();
-    await call(next.doc('a'), 'subscribe');
-    assert.deepEqual(next.doc('a').data, { list: ['a'] });
-    append(next.doc('a'), 'new');
-    await next.drained();
-    assert.deepEqual(await words(backend, 'a'), ['new']);
-  });
-
-  it('says that it could not', async () => {
-    const storage = new InMemoryStorage();
-    storage.clearAll = (callback) => callback(new Error('held by another process'));
-    const life = new Life(new Backend(), storage);
-    await life.online();
-    await assert.rejects(promises.wipe(life.connection), /held by another process/);
-    assert.equal(life.connection.state, 'closed');
   });
 });
 

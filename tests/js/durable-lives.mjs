@@ -4,7 +4,9 @@
  */
 
 import assert from 'node:assert/strict';
-import { Wire, ours, settle, until } from './clients.mjs';
+import { InMemoryStorage } from 'sharedb-proxy';
+import * as promises from 'sharedb-proxy/promises';
+import { Wire, call, ours, settle, until } from './clients.mjs';
 
 /** A storage that can be taken away: from then on nothing reaches it, and it answers nothing. */
 export class Leash {
@@ -136,4 +138,19 @@ export async function assertNamedOnce(backend, ids) {
       seen.add(name);
     }
   }
+}
+
+/** Calls back with all arguments, as a promise. */
+export const answer = (target, method, ...args) =>
+  new Promise((resolve) => target[method](...args, (...all) => resolve(all)));
+
+/** A storage that has documents with one word each, put there by an earlier life. */
+export async function stored(backend, ids, options) {
+  const storage = new InMemoryStorage();
+  const life = new Life(backend, storage, options);
+  await life.online();
+  for (const id of ids) await call(life.doc(id), 'create', { list: [id] });
+  await promises.flushWrites(life.connection);
+  life.crash();
+  return storage;
 }

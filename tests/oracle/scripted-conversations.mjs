@@ -1,5 +1,6 @@
 // The hand-written conversations: one for every rule of the protocol that has an edge.
-// A conversation is a list of steps; record-conversations.mjs says what each step does.
+// A conversation is a list of steps; record-conversations.mjs says what each step does. The file is long
+// since it is one table: each entry stands by itself.
 
 const JSON0 = 'http://sharejs.org/types/JSONv0';
 const DANGEROUS = [
