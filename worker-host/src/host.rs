@@ -37,7 +37,7 @@ use crate::tabs::hub::MAX_LOG;
 /// What a host is for.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The life of this host; no two lives that a tab can meet may share one.
+    /// The number of this host; no two hosts that a tab can meet may share one.
     pub epoch: u64,
     /// One tab owns the connection: its `close()` closes the socket. Otherwise it leaves, and the
     /// others keep the socket.
@@ -115,11 +115,11 @@ pub enum Output {
 /// A socket's `readyState`, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadyState {
-    /// 0.
+    /// `CONNECTING`, 0.
     Connecting,
-    /// 1.
+    /// `OPEN`, 1.
     Open,
-    /// 2 or 3.
+    /// `CLOSING` or `CLOSED`, 2 or 3.
     Closed,
 }
 
@@ -132,7 +132,7 @@ impl ReadyState {
     }
 }
 
-/// The host.
+/// The host: what its rooms own, wired together.
 pub struct Host {
     pub(crate) options: Options,
     pub(crate) types: Rc<dyn Types>,
@@ -233,6 +233,7 @@ impl Host {
         options.keeps_pending = keeps_pending.unwrap_or(options.keeps_pending);
     }
 
+    /// Whether the handshake with the server is done.
     pub(crate) fn connected(&self) -> bool {
         self.server.is_connected()
     }
@@ -257,6 +258,7 @@ impl Host {
         result
     }
 
+    /// Lets the document act, and leaves what follows on the stack; see [`Host::act`].
     pub(crate) fn with_doc<R>(
         &mut self,
         handle: DocHandle,
@@ -282,6 +284,7 @@ impl Host {
         action(doc, &mut up)
     }
 
+    /// Carries out what the documents' machines left to do.
     pub(crate) fn run(&mut self) {
         while let Some((handle, task)) = self.docs.pop_task() {
             if let Some(event) = self.with_doc(handle, |doc, up| doc.run(up, task)) {
@@ -330,6 +333,7 @@ impl Host {
         }
     }
 
+    /// Drops a document from memory that nobody uses, and that the store has.
     pub(crate) fn forget_unused(&mut self, handle: DocHandle) {
         if !self.inbox.is_empty() {
             // Something that waits may name it.

@@ -47,11 +47,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// No socket yet; see [`OpIds::new`] and [`crate::Options::opens_sockets`].
-    pub(crate) fn new(life_src: Option<String>, opens_sockets: bool) -> Self {
+    pub(crate) fn new(host_src: Option<String>, opens_sockets: bool) -> Self {
         Self {
             state: State::Disconnected,
             reason: None,
-            op_ids: OpIds::new(life_src),
+            op_ids: OpIds::new(host_src),
             generation: 0,
             opens_sockets,
             wants_socket: false,

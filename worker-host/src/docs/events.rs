@@ -1,4 +1,6 @@
-//! What happens to a document, told to the tabs.
+//! Events of a document's machine: each becomes an entry of the history, a message to tabs, or a message to the server.
+//!
+//! What it refuses to do: decide what happens to a document.
 
 use crate::tabs::hub::Entry;
 use broker::message::{DocEvent, Ended, TabSnapshot};
@@ -12,19 +14,20 @@ use crate::server::bulk::Action;
 use crate::tabs::callers::Caller;
 
 impl Host {
+    /// Carries out an event of a document's machine.
     pub(crate) fn handle_event(&mut self, handle: DocHandle, event: Event) {
         match event {
             Event::Apply { edit, origin, src } => {
-                self.record(handle, OpKind::Edit(edit), origin, src)
+                self.push_revision(handle, OpKind::Edit(edit), origin, src)
             }
             Event::Create {
                 type_name,
                 data,
                 origin,
             } => {
-                self.record(handle, OpKind::Create { type_name, data }, origin, None);
+                self.push_revision(handle, OpKind::Create { type_name, data }, origin, None);
             }
-            Event::Del { origin } => self.record(handle, OpKind::Del, origin, None),
+            Event::Del { origin } => self.push_revision(handle, OpKind::Del, origin, None),
             Event::Load { type_name, data } => self.load(handle, type_name, data),
             Event::Clear {
                 error,
@@ -58,7 +61,13 @@ impl Host {
     }
 
     /// A change of the document becomes its next revision.
-    fn record(&mut self, handle: DocHandle, kind: OpKind, origin: Origin, src: Option<String>) {
+    fn push_revision(
+        &mut self,
+        handle: DocHandle,
+        kind: OpKind,
+        origin: Origin,
+        src: Option<String>,
+    ) {
         let author = self.author(origin);
         let host_doc = &mut self.docs[handle];
         let ty = host_doc.doc.ty().cloned();
@@ -79,6 +88,7 @@ impl Host {
         self.fan_out(handle, author.map(|author| author.tab));
     }
 
+    /// The author of a local change, where a tab is it.
     fn author(&self, origin: Origin) -> Option<Author> {
         match origin {
             Origin::Remote => None,
@@ -86,6 +96,7 @@ impl Host {
         }
     }
 
+    /// Sends a change to its author and to every tab that follows the document and does not lag.
     fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>) {
         let host_doc = &self.docs[handle];
         let mut tabs = host_doc.hub.live_tabs();
@@ -113,6 +124,7 @@ impl Host {
         }
     }
 
+    /// The document was loaded anew: tabs with a state get the snapshot.
     fn load(&mut self, handle: DocHandle, type_name: Option<String>, data: Option<Json>) {
         self.rewrite(handle);
         let host_doc = &mut self.docs[handle];
@@ -186,6 +198,7 @@ impl Host {
         self.tell_doc(handle, tab, event);
     }
 
+    /// Tells the tabs that use the document of an error.
     fn tell_error(&mut self, handle: DocHandle, error: &Error) {
         // Every tab finds out by its own fetch.
         if error.is(codes::ERR_HARD_ROLLBACK_FETCH_FAILED) {

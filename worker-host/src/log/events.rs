@@ -7,8 +7,7 @@ use durable_store::{DurableStore, Failure, Restored, StoreEvent};
 use proxy_doc::{DocKey, Error, TabId, codes};
 
 use super::records::Records;
-use crate::host::Host;
-use crate::host::Output;
+use crate::host::{Host, Output};
 
 impl Host {
     /// What came of [`Output::Storage`].
@@ -100,6 +99,7 @@ impl Host {
         self.log.store.as_mut().map(|store| action(store, &records))
     }
 
+    /// Reads documents from the store.
     pub(crate) fn ask_for(&mut self, keys: Vec<DocKey>) {
         if let (Some(store), false) = (&mut self.log.store, keys.is_empty()) {
             store.load(keys);
@@ -115,18 +115,21 @@ impl Host {
         }
     }
 
+    /// Carries out the store's events.
     fn handle_loads(&mut self) {
         while let Some(event) = self.log.store.as_mut().and_then(|store| store.poll_event()) {
             self.handle_store_event(event);
         }
     }
 
+    /// Carries out the store's events, and what waited for them.
     pub(crate) fn handle_store_events(&mut self) {
         self.handle_loads();
         self.pump();
         self.settle();
     }
 
+    /// Carries out one event of the store.
     fn handle_store_event(&mut self, event: StoreEvent) {
         match event {
             StoreEvent::FindTabs(tabs) => self.outbox.push_now(Output::FindTabs(tabs)),

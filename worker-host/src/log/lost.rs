@@ -18,7 +18,7 @@ use crate::docs::doc::HostDoc;
 use crate::host::Host;
 
 impl Host {
-    /// Nothing is durable from here on. What the store holds may be sent by a later life under the
+    /// Nothing is durable from here on. What the store holds may be sent by a later host under the
     /// identity that it has there, so nothing composes into it any more.
     pub(crate) fn lose_store(&mut self, failure: &Failure, unwritten: &[(DocKey, Option<Author>)]) {
         for host_doc in self.docs.iter_mut() {
@@ -39,8 +39,8 @@ impl Host {
         self.give_up_unwritten(unwritten);
     }
 
-    /// The storage may have these ops, or not, or as they were before. What it has a later life sends, and
-    /// what it does not have the tab may send to that again: this life must send none of them. Without an
+    /// The storage may have these ops, or not, or as they were before. What it has a later host sends, and
+    /// what it does not have the tab may send to that again: this host must send none of them. Without an
     /// author that is so of all ops of the document.
     fn give_up_unwritten(&mut self, unwritten: &[(DocKey, Option<Author>)]) {
         let mut by_key: Map<&DocKey, Vec<&Option<Author>>> = Map::new();
@@ -79,6 +79,7 @@ impl Host {
         Some((handle, first..doc.unfinished().count()))
     }
 
+    /// Gives up these of the document's unfinished ops.
     fn give_up_ops(&mut self, handle: DocHandle, range: Range<usize>) {
         let Some(error) = self.log.error.clone() else {
             return;

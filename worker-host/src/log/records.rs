@@ -53,6 +53,7 @@ impl Documents for Records<'_> {
 }
 
 impl Records<'_> {
+    /// The document's whole record.
     fn record_of(&self, host_doc: &HostDoc) -> Kept {
         let HostDoc {
             doc, hub, state, ..
@@ -90,6 +91,7 @@ impl Records<'_> {
         }))
     }
 
+    /// An op that the server has not acknowledged, as it is stored.
     fn record_op(&self, op: &PendingOp) -> RecordedOp {
         let authors = op.submissions.iter();
         RecordedOp {
@@ -162,13 +164,14 @@ impl Host {
         }
     }
 
+    /// An op of the tab was taken: it is known again by its seq.
     pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
         if self.log.store.is_some() {
             self.docs[handle].seen.insert(tab.clone(), seq);
         }
     }
 
-    /// The next number of an id that the application chose is remembered for other lives of it.
+    /// The next number of an id that the application chose is remembered for later hosts of it.
     pub(crate) fn keep_own_seq(&mut self) {
         let keeps_numbers = self.log.keeps_numbers();
         let op_ids = &self.server.op_ids;
@@ -198,7 +201,7 @@ impl Host {
         }
         let key = self.docs[handle].key();
         match store.retention() {
-            // A tab of an earlier life may come and go on with it.
+            // A tab of an earlier host may come and go on with it.
             Retention::Session if self.tabs.expects_any() => return false,
             Retention::Session => store.delete(key),
             Retention::Durable if store.is_dirty(key) => {

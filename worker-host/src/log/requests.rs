@@ -11,6 +11,7 @@ use super::{Flush, MEMORY};
 use crate::host::Host;
 
 impl Host {
+    /// Answers with documents as they are in the store, pending ops applied.
     pub(crate) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
         let mut docs = Vec::new();
         let mut error = None;
@@ -44,6 +45,7 @@ impl Host {
         self.answer_with(tab, callback_id, error, result);
     }
 
+    /// Has documents' records written.
     pub(crate) fn put_docs(&mut self, tab: &TabId, docs: &[DocKey], callback_id: CallbackId) {
         if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
@@ -74,6 +76,7 @@ impl Host {
         self.answer_written(tab, callback_id, auto);
     }
 
+    /// Has everything written, and answers then.
     pub(crate) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
         if let Some(store) = &mut self.log.store {
             store.flush();
@@ -81,6 +84,10 @@ impl Host {
         self.answer_written(tab, callback_id, true);
     }
 
+    /// Whether a store keeps documents.
+    ///
+    /// # Errors
+    /// `ERR_STORAGE` where there is none.
     fn durable(&self) -> Result<(), Error> {
         match &self.log.store {
             Some(store) if store.retention() == Retention::Durable => Ok(()),
@@ -138,6 +145,7 @@ impl Host {
         self.tell_queue(true);
     }
 
+    /// Drops dead letters that somebody has looked after.
     pub(crate) fn remove_letters(&mut self, numbers: &[u64]) {
         if let Some(store) = &mut self.log.store {
             store.remove_letters(numbers);
@@ -145,6 +153,7 @@ impl Host {
         self.tell_letters(&[], numbers);
     }
 
+    /// Stops everything, in every tab, and then deletes what is stored.
     pub(crate) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
         // What is kept for a session goes with it, and an application's store is not this host's to delete.
         if let Err(error) = self.durable() {
@@ -171,6 +180,7 @@ impl Host {
         self.log.is_over
     }
 
+    /// Everything is deleted, or could not be.
     pub(crate) fn finish_wipe(&mut self, result: Result<(), Failure>) {
         self.log.is_over = true;
         for (tab, callback_id) in std::mem::take(&mut self.log.wiping) {

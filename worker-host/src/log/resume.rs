@@ -44,6 +44,7 @@ impl Host {
         was_taken && host_doc.hub.may_hide(tab, base, seq)
     }
 
+    /// Lets the tab go on with one document.
     fn resume_doc(
         &mut self,
         handle: DocHandle,
@@ -123,6 +124,7 @@ impl Host {
             .collect()
     }
 
+    /// Tells the tab how its ops ended, and of those that nobody knows that this is so.
     fn tell_outcomes(&mut self, handle: DocHandle, tab: &TabId, resumed: &Resumed) {
         let mut ended = self.ended(handle, tab, resumed);
         let host_doc = &self.docs[handle];
@@ -146,6 +148,7 @@ impl Host {
         self.tell_ended(handle, tab, ended);
     }
 
+    /// Tells the tab how these ops ended.
     fn tell_ended(&mut self, handle: DocHandle, tab: &TabId, ended: Vec<(Seq, Outcome)>) {
         for (seq, outcome) in ended {
             let version = self.tell_version(handle, tab).0;

@@ -17,6 +17,7 @@ use crate::docs::refusals::Refusals;
 use crate::host::Host;
 
 impl Host {
+    /// The store is open: begins where the host before ended.
     pub(crate) fn take_over(&mut self, docs: Vec<Restored>) {
         if let Some(store) = &self.log.store {
             self.log.line = store.line();
@@ -30,7 +31,7 @@ impl Host {
         self.go_on_counting();
     }
 
-    /// No op of this life may get a number that one of the same connection id has had.
+    /// No op of this host may get a number that an earlier op of the same connection id has.
     pub(crate) fn go_on_counting(&mut self) {
         let op_ids = &mut self.server.op_ids;
         let src = op_ids.src(self.log.keeps_numbers());
@@ -94,11 +95,13 @@ impl Host {
         }
     }
 
+    /// The document stays in the store as it is.
     fn leave_alone(&mut self, key: DocKey, unreadable: Unreadable) {
         self.inbox.bring(&key);
         self.log.unreadable.insert(key, unreadable);
     }
 
+    /// Drops what is kept for tabs that no host expects any more, and lets the document act.
     fn finish_restoring(&mut self, handle: DocHandle) {
         let host_doc = &mut self.docs[handle];
         host_doc.doc.freeze();
@@ -118,6 +121,10 @@ impl Host {
         }
     }
 
+    /// Reads the record, and does again what the journal says after it.
+    ///
+    /// # Errors
+    /// Something cannot be read or applied here. The document is then to be dropped from memory.
     fn restore_state(
         &mut self,
         handle: DocHandle,
@@ -136,6 +143,7 @@ impl Host {
         Ok(())
     }
 
+    /// Takes over a document's record.
     fn read_record(&mut self, handle: DocHandle, record: &DocRecord) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
         let ty = record.ty.as_deref();
@@ -185,7 +193,7 @@ impl Host {
         Ok(())
     }
 
-    /// Does again what an earlier life did, by the same machines.
+    /// Does again what an earlier host did, by the same machines.
     fn replay(&mut self, handle: DocHandle, entry: &Entry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
         let host_doc = &self.docs[handle];

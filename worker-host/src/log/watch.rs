@@ -9,6 +9,7 @@ use proxy_doc::{DocKey, TabId};
 use crate::host::Host;
 
 impl Host {
+    /// The tab is told of the store from now on, beginning with all of it.
     pub(crate) fn watch_storage(&mut self, tab: &TabId) {
         self.tabs.watch_storage(tab);
         self.tell_whole_inventory(tab);
@@ -21,12 +22,14 @@ impl Host {
         self.tell_queue(true);
     }
 
+    /// Tells the tabs that watch the store.
     pub(crate) fn tell_watchers(&mut self, event: impl Fn() -> StorageEvent) {
         for tab in self.tabs.watchers() {
             self.tell(&tab, ToTab::Storage(event()));
         }
     }
 
+    /// The dead letters from this number on.
     pub(crate) fn letters_since(&self, number: u64) -> Vec<DeadLetter> {
         let letters = self.log.store.iter();
         letters
@@ -42,6 +45,7 @@ impl Host {
             .collect()
     }
 
+    /// Tells of new dead letters, and of those that are gone.
     pub(crate) fn tell_letters(&mut self, letters: &[DeadLetter], gone: &[u64]) {
         self.tell_watchers(|| StorageEvent::Letters {
             letters: letters.to_vec(),
@@ -50,11 +54,13 @@ impl Host {
         });
     }
 
+    /// What the inventory says of a document.
     fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
         let stored = self.log.store.as_ref()?.stored(key)?;
         Some(stored_doc(stored))
     }
 
+    /// Tells what the inventory says of a document now.
     pub(crate) fn tell_inventory(&mut self, key: &DocKey) {
         let stored = self.stored_doc(key);
         let gone = if stored.is_none() {
@@ -70,6 +76,7 @@ impl Host {
         });
     }
 
+    /// Tells a tab the whole inventory.
     pub(crate) fn tell_whole_inventory(&mut self, tab: &TabId) {
         let inventory = self.log.store.as_ref().and_then(|store| store.inventory());
         let Some(docs) = inventory.map(|docs| docs.map(stored_doc).collect()) else {
@@ -83,6 +90,7 @@ impl Host {
         self.tell(tab, ToTab::Storage(event));
     }
 
+    /// Tells of documents whose records are being written, or were.
     pub(crate) fn tell_persist(
         &mut self,
         keys: &[DocKey],

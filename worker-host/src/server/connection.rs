@@ -5,15 +5,10 @@
 use broker::message::{ConnectionEvent, State, ToTab, encode};
 use proxy_doc::{Error, Json, TabId, codes, json_string, next_count};
 
-use crate::host::Host;
-use crate::host::Output;
-use crate::host::ReadyState;
 use crate::host::inputs::Input;
+use crate::host::{Host, Output, ReadyState};
 use crate::server::bulk::Bulk;
-use crate::server::wire::Handshake;
-use crate::server::wire::Incoming;
-use crate::server::wire::PROTOCOL;
-use crate::server::wire::PROTOCOL_MINOR;
+use crate::server::wire::{Handshake, Incoming, PROTOCOL, PROTOCOL_MINOR};
 
 impl Host {
     /// A host that opens its own sockets starts to do so.
@@ -42,6 +37,7 @@ impl Host {
         self.take(Input::Failed(error));
     }
 
+    /// A socket is bound.
     pub(crate) fn take_socket(&mut self, ready: ReadyState) {
         self.server.generation = next_count(self.server.generation);
         self.forget_socket();
@@ -57,11 +53,13 @@ impl Host {
         self.outbox.drop_sends();
     }
 
+    /// The socket opened.
     pub(crate) fn take_open(&mut self) {
         self.set_state(State::Connecting, None);
         self.send_handshake();
     }
 
+    /// The socket closed.
     pub(crate) fn take_close(&mut self, reason: Option<Json>, random: f64) {
         let state = match reason.as_ref().map(|reason| reason.get()) {
             Some(r#""closed""# | r#""Closed""#) => State::Closed,
@@ -76,6 +74,7 @@ impl Host {
         }
     }
 
+    /// The socket failed: tabs are told.
     pub(crate) fn take_socket_error(&mut self, error: &Json) {
         self.tell_all(|| ToTab::Connection(ConnectionEvent::SocketError(error.clone())));
     }
@@ -88,14 +87,17 @@ impl Host {
         }
     }
 
+    /// Writes to the driver's log.
     pub(crate) fn warn(&mut self, text: String) {
         self.outbox.push_now(Output::Warn(text));
     }
 
+    /// Sends a message to the server, behind the barrier.
     pub(crate) fn send(&mut self, text: String) {
         self.say(Output::Send(text));
     }
 
+    /// Proposes the connection's id to the server.
     pub(crate) fn send_handshake(&mut self) {
         let message = Handshake {
             a: "hs",
@@ -107,6 +109,7 @@ impl Host {
         self.send(text);
     }
 
+    /// Goes to another state, and lets everything that waits for the connection go on, or wait (`_setState`).
     pub(crate) fn set_state(&mut self, state: State, reason: Option<Json>) {
         match self.server.transition(state, reason) {
             Ok(true) => {}
@@ -129,6 +132,7 @@ impl Host {
         self.tell_all(|| ToTab::Connection(ConnectionEvent::State(now.clone())));
     }
 
+    /// The server answers the handshake (`_initialize`).
     pub(crate) fn initialize(&mut self, message: &Incoming) {
         if self.server.state != State::Connecting {
             return;
@@ -177,6 +181,7 @@ impl Host {
         self.send(r#"{"a":"pp"}"#.to_owned());
     }
 
+    /// The server answers the first ping of this socket that has no answer.
     pub(crate) fn handle_pong(&mut self, error: Option<Error>) {
         let event = || match &error {
             Some(error) => ConnectionEvent::Error(error.clone()),

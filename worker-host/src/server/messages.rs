@@ -29,6 +29,7 @@ impl Host {
         }
     }
 
+    /// Carries out a message of the server.
     pub(crate) fn handle_message(&mut self, Message { text, mut message }: Message) {
         let whole = || proxy_doc::json((*text).to_owned()).ok();
         let error = message.error.take().map(|error| error.into_error(whole()));
@@ -65,10 +66,12 @@ impl Host {
         }
     }
 
+    /// The document that a message is about, if it is in memory.
     pub(crate) fn handle_of(&self, message: &Incoming) -> Option<DocHandle> {
         self.find(message.c.as_deref()?, message.d.as_deref()?)
     }
 
+    /// The document, if it is in memory.
     pub(crate) fn find(&self, collection: &str, id: &str) -> Option<DocHandle> {
         let key = DocKey {
             collection: collection.to_owned(),

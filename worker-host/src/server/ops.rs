@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::server::wire::{Extra, Incoming, OpMessage};
 
 impl Host {
+    /// Sends the document's inflight op, behind the write that holds it.
     pub(crate) fn send_op(&mut self, handle: DocHandle) {
         let host_doc = &mut self.docs[handle];
         let Some(op) = host_doc.doc.inflight() else {
@@ -42,6 +43,7 @@ impl Host {
 
     // ---- What the server sends ----
 
+    /// An op of the server: an acknowledgement, a refusal, or an op that somebody else made.
     pub(crate) fn handle_op(&mut self, mut message: Incoming, error: Option<Error>) {
         let handle = self.handle_of(&message);
         if let Some(error) = error {
@@ -246,6 +248,7 @@ impl Host {
         }
     }
 
+    /// The server committed the inflight op at `v`.
     fn handle_ack(&mut self, handle: DocHandle, v: Version, message: &Incoming) {
         let host_doc = &self.docs[handle];
         let sent = match host_doc.doc.inflight() {

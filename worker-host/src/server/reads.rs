@@ -4,20 +4,19 @@
 
 use proxy_doc::{DocHandle, Entries, Error, Json, Snapshot};
 
-use crate::host::Host;
-use crate::host::identity;
+use crate::host::{Host, identity};
 use crate::quarantine::Cause;
 use crate::server::bulk::Action;
 use crate::server::bulk::single;
-use crate::server::wire::BulkItem;
-use crate::server::wire::Incoming;
-use crate::server::wire::snapshot;
+use crate::server::wire::{BulkItem, Incoming, snapshot};
 
 impl Host {
+    /// Collects reads until [`Host::end_bulk`].
     pub(crate) fn start_bulk(&mut self) {
         self.server.bulk.get_or_insert_default();
     }
 
+    /// Sends the reads that were collected.
     pub(crate) fn end_bulk(&mut self) {
         let bulk = self.server.bulk.take();
         let messages = bulk.map(|bulk| bulk.messages()).unwrap_or_default();
@@ -26,6 +25,7 @@ impl Host {
         }
     }
 
+    /// Sends a read of a document, or collects it.
     pub(crate) fn send_read(&mut self, handle: DocHandle, action: Action) {
         let host_doc = &self.docs[handle];
         let key = host_doc.key();
@@ -46,6 +46,7 @@ impl Host {
         }
     }
 
+    /// The server answers a read.
     pub(crate) fn handle_read(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
         if let Some(handle) = self.handle_of(message) {
             let answer = match error {
@@ -56,6 +57,7 @@ impl Host {
         }
     }
 
+    /// The answer to a read, for the document's machine.
     fn take_answer(
         &mut self,
         handle: DocHandle,
@@ -68,6 +70,7 @@ impl Host {
         });
     }
 
+    /// The server answers reads that went out together, without data.
     pub(crate) fn handle_bulk(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
         let Some(collection) = message.c.as_deref() else {
             return self.warn("Invalid bulk message".to_owned());
@@ -86,6 +89,8 @@ impl Host {
         }
     }
 
+    /// The server answers reads that went out together. Each document is a part of its own, which alone is to blame if the
+    /// host dies on it.
     fn handle_bulk_data(
         &mut self,
         collection: &str,

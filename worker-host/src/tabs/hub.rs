@@ -30,8 +30,9 @@ pub(crate) struct Entry {
     pub(crate) src: Option<String>,
 }
 
+/// An entry, and the revisions between which it stands: more than one apart where entries were composed.
 #[derive(Debug)]
-struct Logged {
+struct Span {
     from: Revision,
     next: Revision,
     entry: Entry,
@@ -60,12 +61,12 @@ pub(crate) struct Hub {
     /// Entries above which stretches that no tab can name are composed.
     max_log: usize,
     head: Revision,
-    log: Fifo<Logged>,
+    log: Fifo<Span>,
     tabs: Map<TabId, View>,
     /// For each tab its subscribed queries that have the document, by the tab's numbers of them. They outlive
     /// the tab's view: a tab that destroys the document and opens it again still has it in its query.
     queries: Map<TabId, Set<u64>>,
-    /// Revisions up to this one are kept: a tab of an earlier life of the host may stand there.
+    /// Revisions up to this one are kept: a tab of an earlier host may stand there.
     kept: Option<Revision>,
 }
 
@@ -246,17 +247,17 @@ impl Hub {
         log: impl IntoIterator<Item = (Revision, Revision, Entry)>,
     ) {
         self.head = head;
-        let logged = |(from, next, entry)| Logged { from, next, entry };
-        self.log = log.into_iter().map(logged).collect();
+        let span = |(from, next, entry)| Span { from, next, entry };
+        self.log = log.into_iter().map(span).collect();
         self.kept = Some(Revision(u64::MAX));
     }
 
-    /// Everything from the store is here: what follows is none that a tab of an earlier life can name.
+    /// Everything from the store is here: no tab of an earlier host can name a later revision.
     pub(crate) fn keep_until_head(&mut self) {
         self.kept = Some(self.head);
     }
 
-    /// All tabs of the earlier life have come, or are gone.
+    /// All tabs of earlier hosts have come, or are gone.
     pub(crate) fn release(&mut self) {
         self.kept = None;
         self.trim();
@@ -266,10 +267,10 @@ impl Hub {
     pub(crate) fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Entry)> {
         self.log
             .iter()
-            .map(|logged| (logged.from, logged.next, &logged.entry))
+            .map(|span| (span.from, span.next, &span.entry))
     }
 
-    /// A tab comes from an earlier life of the host, its state standing at `base`; or it has none, and
+    /// A tab comes from an earlier host, its state standing at `base`; or it has none, and
     /// created the document by the op `created`, if that was accepted. Says whether it can go on.
     pub(crate) fn resume(
         &mut self,
@@ -277,20 +278,20 @@ impl Hub {
         base: Option<Revision>,
         created: Option<Seq>,
     ) -> bool {
-        let made = |logged: &Logged| {
-            let author = logged.entry.author.as_ref();
+        let made = |span: &Span| {
+            let author = span.entry.author.as_ref();
             author.is_some_and(|author| author.tab == *tab && Some(author.seq) == created)
         };
         let base = base.or_else(|| {
             self.log
                 .iter()
-                .find(|logged| made(logged))
-                .map(|logged| logged.from)
+                .find(|span| made(span))
+                .map(|span| span.from)
         });
         let Some(base) = base else {
             return true;
         };
-        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
+        let kept = base == self.head || self.log.iter().any(|span| span.from == base);
         if let (true, Some(view)) = (kept, self.tabs.get_mut(tab)) {
             view.sent = Some(base);
             view.floor = base;
@@ -301,12 +302,12 @@ impl Hub {
     /// Whether an op of the tab that is not in sight since `base` may be part of an entry that was composed: the
     /// author of such an entry is not known any more.
     pub(crate) fn may_hide(&self, tab: &TabId, base: Revision, seq: Seq) -> bool {
-        let since = || self.log.iter().filter(|logged| logged.from >= base);
-        let is_own = |logged: &Logged| {
-            let author = logged.entry.author.as_ref();
+        let since = || self.log.iter().filter(|span| span.from >= base);
+        let is_own = |span: &Span| {
+            let author = span.entry.author.as_ref();
             author.is_some_and(|author| author.tab == *tab && author.seq == seq)
         };
-        !since().any(is_own) && since().any(|logged| logged.next > logged.from.next())
+        !since().any(is_own) && since().any(|span| span.next > span.from.next())
     }
 
     /// Transforms an op of a tab, based on `base`, to the head.
@@ -325,29 +326,29 @@ impl Hub {
             .get(tab)
             .and_then(|view| view.sent)
             .is_some_and(|sent| base <= sent);
-        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
+        let kept = base == self.head || self.log.iter().any(|span| span.from == base);
         if !known || !kept {
             let message = format!("Op is based on revision {base}, which the host does not have");
             return Err(Error::new(codes::ERR_REVISION_NOT_KEPT, message));
         }
-        for logged in self.log.iter().filter(|logged| logged.from >= base) {
-            server_transform(kind, &logged.entry.kind, ty)?;
+        for span in self.log.iter().filter(|span| span.from >= base) {
+            server_transform(kind, &span.entry.kind, ty)?;
         }
         Ok(())
     }
 
     /// The changes since `base`; `None` where the history does not reach back that far.
     pub(crate) fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Entry>> {
-        let kept = base == self.head || self.log.iter().any(|logged| logged.from == base);
-        let first = self.log.partition_point(|logged| logged.from < base);
-        kept.then(|| self.log.iter_from(first).map(|logged| &logged.entry))
+        let kept = base == self.head || self.log.iter().any(|span| span.from == base);
+        let first = self.log.partition_point(|span| span.from < base);
+        kept.then(|| self.log.iter_from(first).map(|span| &span.entry))
     }
 
     /// Appends a change.
     pub(crate) fn push(&mut self, entry: Entry) {
         let from = self.head;
         self.head = from.next();
-        self.log.push_back(Logged {
+        self.log.push_back(Span {
             from,
             next: self.head,
             entry,
@@ -377,12 +378,12 @@ impl Hub {
         };
         let mut events = Vec::new();
         // What is missing is at the end, mostly the last entry alone.
-        let first = self.log.partition_point(|logged| logged.from < sent);
-        for logged in self.log.iter_from(first) {
-            if logged.entry.version.is_some() {
-                view.version = logged.entry.version;
+        let first = self.log.partition_point(|span| span.from < sent);
+        for span in self.log.iter_from(first) {
+            if span.entry.version.is_some() {
+                view.version = span.entry.version;
             }
-            events.push(event(tab, logged));
+            events.push(event(tab, span));
         }
         view.sent = Some(self.head);
         events
@@ -410,19 +411,19 @@ impl Hub {
             .map(|view| view.floor)
             .min();
         let lowest = lowest.unwrap_or(self.head);
-        while self.log.front().is_some_and(|logged| logged.next <= lowest) {
+        while self.log.front().is_some_and(|span| span.next <= lowest) {
             self.log.pop_front();
         }
     }
 
     /// Composes neighbours between which no tab stands or can stand, and which nobody has to be told one by one.
     fn compose_unnamed(&mut self) {
-        let mut kept: Fifo<Logged> = Fifo::new();
-        for logged in std::mem::take(&mut self.log) {
-            let stays = self.is_named(logged.from) || self.is_owed(&logged);
+        let mut kept: Fifo<Span> = Fifo::new();
+        for span in std::mem::take(&mut self.log) {
+            let stays = self.is_named(span.from) || self.is_owed(&span);
             let rest = match kept.back_mut() {
-                Some(last) if !stays && !self.is_owed(last) => join(last, logged),
-                _ => Some(logged),
+                Some(last) if !stays && !self.is_owed(last) => join(last, span),
+                _ => Some(span),
             };
             kept.extend(rest);
         }
@@ -432,11 +433,11 @@ impl Hub {
     /// Whether the author has not been sent its own op. Composed into another entry the op would come to its author
     /// as somebody else's: applied a second time, and never accepted. There is one such op for each tab at most: a tab
     /// sends the next one when this one is accepted.
-    fn is_owed(&self, logged: &Logged) -> bool {
-        let author = logged.entry.author.as_ref();
+    fn is_owed(&self, span: &Span) -> bool {
+        let author = span.entry.author.as_ref();
         let view = author.and_then(|author| self.tabs.get(&author.tab));
         let sent = view.and_then(|view| view.sent);
-        sent.is_some_and(|sent| sent < logged.next)
+        sent.is_some_and(|sent| sent < span.next)
     }
 
     /// Whether a tab stands at `revision`, or may base an op on it.
@@ -450,7 +451,7 @@ impl Hub {
 }
 
 /// Composes `next` into `last`; gives it back where they do not compose.
-fn join(last: &mut Logged, next: Logged) -> Option<Logged> {
+fn join(last: &mut Span, next: Span) -> Option<Span> {
     let ty = match (&last.entry.ty, &next.entry.ty) {
         (Some(a), Some(b)) if a.uri() == b.uri() && a.can_compose() => a.clone(),
         _ => return Some(next),
@@ -468,23 +469,22 @@ fn join(last: &mut Logged, next: Logged) -> Option<Logged> {
     None
 }
 
-fn event(tab: &TabId, logged: &Logged) -> DocEvent {
-    match &logged.entry.author {
+fn event(tab: &TabId, span: &Span) -> DocEvent {
+    match &span.entry.author {
         Some(author) if author.tab == *tab => DocEvent::Accepted {
             seq: author.seq,
-            revision: logged.from,
+            revision: span.from,
         },
         _ => DocEvent::Op {
-            revision: logged.from,
-            next: logged.next,
-            version: logged.entry.version,
-            src: logged.entry.src.clone(),
-            tab: logged
-                .entry
-                .author
-                .as_ref()
-                .map(|author| author.tab.clone()),
-            change: Change::new(&logged.entry.kind, logged.entry.ty.as_ref()),
+            revision: span.from,
+            next: span.next,
+            version: span.entry.version,
+            src: span.entry.src.clone(),
+            tab: span.entry.author.as_ref().map(|author| author.tab.clone()),
+            change: Change::new(&span.entry.kind, span.entry.ty.as_ref()),
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use crate::docs::doc::HostDoc;
 use crate::host::Host;
 
 impl Host {
+    /// Takes the version and the type of a document that is not here yet.
     pub(crate) fn ingest(
         &mut self,
         tab: &TabId,

@@ -16,6 +16,7 @@ impl Host {
         self.take(Input::TabGone(tab.clone()));
     }
 
+    /// A tab is gone: everything that is kept for it is dropped.
     pub(crate) fn lose_tab(&mut self, tab: &TabId) {
         self.leave(tab);
         self.forget_tab(tab);
@@ -56,6 +57,7 @@ impl Host {
         }
     }
 
+    /// The tab does not use the document any more.
     pub(crate) fn leave_doc(&mut self, handle: DocHandle, tab: &TabId) {
         let host_doc = &mut self.docs[handle];
         if host_doc.leave(tab) {

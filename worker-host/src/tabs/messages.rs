@@ -8,11 +8,9 @@ use broker::message::{
 use proxy_doc::{DocHandle, DocKey, Error, TabId, Version};
 
 use super::{Confirmed, Told};
-use crate::host::Host;
-use crate::host::Output;
-use crate::host::identity;
 use crate::host::inputs::Input;
 use crate::host::inputs::TabMessage;
+use crate::host::{Host, Output, identity};
 use crate::quarantine::Cause;
 use crate::quarantine::died;
 
@@ -42,6 +40,7 @@ impl Host {
         }
     }
 
+    /// Carries out a message of a tab.
     pub(crate) fn handle_tab_message(&mut self, tab: &TabId, message: ToHost) {
         if !self.tabs.is_registered(tab) && !matches!(message, ToHost::Register { .. }) {
             return self.warn(format!(
@@ -122,6 +121,7 @@ impl Host {
         }
     }
 
+    /// What `connection.status` says.
     fn status(&self) -> Status {
         let pending = self
             .docs
@@ -135,6 +135,7 @@ impl Host {
         }
     }
 
+    /// Posts a message to the tab, if it is registered, behind the barrier.
     pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
         if self.tabs.count_message(tab) {
             let output = self.to_tab(tab, message);
@@ -156,12 +157,14 @@ impl Host {
         }
     }
 
+    /// Posts a message to every registered tab.
     pub(crate) fn tell_all(&mut self, message: impl Fn() -> ToTab) {
         for tab in self.tabs.registered() {
             self.tell(&tab, message());
         }
     }
 
+    /// Posts an event of a document to the tab, and notes what the tab confirms by it.
     pub(crate) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
         let host_doc = &self.docs[handle];
         let DocKey { collection, id } = host_doc.doc.key().clone();
@@ -242,6 +245,7 @@ impl Host {
         }
     }
 
+    /// The tab has processed its first `count` messages. One that lagged gets what it lacks.
     fn confirm(&mut self, tab: &TabId, count: u64) {
         let Confirmed { told: seen, wakes } = self.tabs.confirm(tab, count);
         for (handle, told) in seen {

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::tabs::callers::{Caller, PendingRead};
 
 impl Host {
+    /// Carries out a read of a tab.
     pub(crate) fn read(&mut self, tab: &TabId, read: Read) {
         let key = DocKey {
             collection: read.collection.clone(),
@@ -89,6 +90,7 @@ impl Host {
         self.act(handle, |doc, up| doc.subscribe(up, Some(token)));
     }
 
+    /// Answered at once while other tabs subscribe the document.
     fn unsubscribe(&mut self, handle: DocHandle, read: PendingRead) {
         let hub = &mut self.docs[handle].hub;
         hub.set_live(&read.tab, false);
@@ -99,11 +101,13 @@ impl Host {
         self.act(handle, |doc, up| doc.unsubscribe(up, Some(token)));
     }
 
+    /// Answers a read from the document that is here.
     fn answer_now(&mut self, handle: DocHandle, read: &PendingRead) {
         self.answer_read(handle, read, &Outcome::Done);
         self.run();
     }
 
+    /// Answers a read that nothing here can answer before the connection is up.
     fn answer_offline(&mut self, read: &PendingRead) {
         self.answer(&read.tab, read.callback_id, Some(Answer::Offline));
     }
@@ -175,6 +179,11 @@ impl Host {
         }
     }
 
+    /// Brings the tab to the head: by what it lacks, or by a snapshot where it has no state. `None` also where there is
+    /// nothing to give yet.
+    ///
+    /// # Errors
+    /// An op here does not apply to the document's data.
     pub(crate) fn bring_up_to_date(
         &mut self,
         handle: DocHandle,

@@ -8,6 +8,8 @@ use proxy_doc::TabId;
 use crate::host::Host;
 
 impl Host {
+    /// A tab registers, naming the documents that it has from a host before (`resume`). `machine` is its own count of the
+    /// machines it has had: the answer names it.
     pub(crate) fn register(
         &mut self,
         tab: &TabId,
@@ -42,6 +44,7 @@ impl Host {
         self.resume(tab, remembered, resume);
     }
 
+    /// `connection.close()` in a tab. Where the tab owns the connection its socket is closed, otherwise the tab leaves.
     pub(crate) fn close_for(&mut self, tab: &TabId, generation: u64) {
         if self.options.private {
             self.server.raise_generation(generation);

@@ -44,6 +44,7 @@ impl Host {
         }
     }
 
+    /// Gives the op to the document's machine, which gives it its `(src, seq)`, and logs it.
     fn submit_admitted(&mut self, handle: DocHandle, tab: &TabId, op: SubmitOp, kind: OpKind) {
         let seq = op.seq;
         let submission = self.callers.add_op(Author {
