@@ -7,8 +7,8 @@
 //!
 //! What it refuses to do: touch a storage, transform an op, read a clock.
 
+mod dirty;
 mod inventory;
-mod lack;
 pub mod record;
 mod store;
 

@@ -154,7 +154,7 @@ pub enum Entry {
     },
     /// The server committed one of this host's.
     Ack {
-        /// Which.
+        /// The identity of the op.
         id: OpId,
         /// The version before.
         v: Version,
@@ -166,7 +166,7 @@ pub enum Entry {
     Refused {
         /// The op's identity.
         id: OpId,
-        /// Why.
+        /// What the server said.
         error: Error,
         /// The op itself was not refused: it does not apply without one that was refused for this reason.
         follows: bool,
@@ -312,9 +312,9 @@ wire!(struct RecordedOp {
 /// How an op ended that its tab may not have heard of.
 #[derive(Clone, Debug)]
 pub struct RecordedOutcome {
-    /// Whose.
+    /// The tab that submitted the op, and its number of it.
     pub author: Author,
-    /// How.
+    /// What its callback is told.
     pub outcome: Outcome,
 }
 
@@ -326,7 +326,7 @@ wire!(struct RecordedOutcome {
 /// A document that the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Which.
+    /// The document's key.
     pub key: DocKey,
     /// The server's version.
     pub version: Option<Version>,
@@ -343,7 +343,7 @@ wire!(struct Stored {
 /// An op that was refused or given up, kept for people to look at.
 #[derive(Clone, Debug)]
 pub struct Letter {
-    /// Names it.
+    /// Counts the letters of a store from 1; no two have the same.
     pub number: u64,
     /// The document.
     pub key: DocKey,

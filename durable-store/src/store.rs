@@ -21,8 +21,8 @@ use proxy_doc::{DocKey, DocMap, Error, Fifo, Map, OpId, Seq, TabId, Version, wri
 
 use self::letters::Letters;
 pub use self::limits::WriteLimits;
+use crate::dirty::DirtyDocs;
 use crate::inventory::Inventory;
-use crate::lack::Lacking;
 use crate::record::{
     Author, DocRecord, Entry, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
@@ -173,20 +173,20 @@ struct Queued {
 /// A document as the store has it.
 #[derive(Debug)]
 pub struct Restored {
-    /// Which.
+    /// The document's key.
     pub key: DocKey,
-    /// Its record.
+    /// Its record; none where only the journal has it, an error where the record cannot be read.
     pub record: Result<Option<DocRecord>, Error>,
-    /// What happened since, in order.
+    /// The journal's entries that the record does not contain, oldest first.
     pub entries: Vec<Entry>,
 }
 
 /// What is to become of a document's record.
 #[derive(Debug)]
 pub enum Kept {
-    /// This.
+    /// It is written.
     Record(Box<DocRecord>),
-    /// There is nothing to remember.
+    /// It is deleted: there is nothing to remember.
     Nothing,
     /// What the store has stays, the journal included.
     AsItIs,
@@ -292,10 +292,10 @@ pub struct DurableStore {
     new_numbers: Vec<OpId>,
     /// Ops, and documents that changed otherwise, that a storage may not have: by their places.
     unwritten: Fifo<(u64, DocKey, Option<Author>)>,
-    /// What the records of documents lack.
-    lacking: Lacking,
+    /// Which documents have entries in the journal that their records do not contain.
+    dirty: DirtyDocs,
     auto_flush: bool,
-    /// All records that lack something are to be rewritten.
+    /// The records of all dirty documents are to be rewritten.
     flushing: bool,
     /// There is time to rewrite some.
     idle: bool,
@@ -351,7 +351,7 @@ impl DurableStore {
             new_tabs: Vec::new(),
             new_numbers: Vec::new(),
             unwritten: Fifo::new(),
-            lacking: Lacking::default(),
+            dirty: DirtyDocs::default(),
             auto_flush: true,
             flushing: false,
             idle: false,
@@ -414,7 +414,7 @@ impl DurableStore {
         Mark {
             place,
             journal: self.journal_next + u64::from(!self.queue.is_empty()),
-            forced: self.lacking.next_forced(),
+            forced: self.dirty.next_forced(),
         }
     }
 
@@ -424,9 +424,9 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return true;
         }
-        let oldest = self.lacking.first();
+        let oldest = self.dirty.first();
         let flushed = !self.flushing || oldest.is_none_or(|first| first >= mark.journal);
-        let flushed = flushed && self.lacking.first_forced() >= mark.forced;
+        let flushed = flushed && self.dirty.first_forced() >= mark.forced;
         self.begun == self.committed && self.committed >= mark.place && flushed
     }
 
@@ -457,21 +457,21 @@ impl DurableStore {
 
     /// Whether the document's record is about to go: what was read of it has to be written again.
     pub fn is_deleting(&self, key: &DocKey) -> bool {
-        self.lacking.is_deleting(key)
+        self.dirty.is_deleting(key)
     }
 
-    /// Whether the document's record lacks something.
+    /// Whether the journal has something of the document that its record does not contain.
     pub fn is_dirty(&self, key: &DocKey) -> bool {
-        self.lacking.is_dirty(key)
+        self.dirty.is_dirty(key)
     }
 
     /// Documents that wait to be written. What is in the journal does not, unless somebody else decides when
     /// records are written.
     pub fn queue_size(&self) -> usize {
         if self.auto_flush {
-            self.lacking.waiting()
+            self.dirty.waiting()
         } else {
-            self.lacking.len()
+            self.dirty.len()
         }
     }
 
@@ -482,7 +482,7 @@ impl DurableStore {
 
     /// Whether a quiet moment would be of use.
     pub fn wants_idle(&self) -> bool {
-        let dirty = self.auto_flush && !self.lacking.oldest(1, write::is_worth).is_empty();
+        let dirty = self.auto_flush && !self.dirty.oldest(1, write::is_worth).is_empty();
         let rest = self.has_work() && !self.is_due();
         self.phase == Phase::Ready && !self.closed && (dirty || rest || !self.has_inventory)
     }
@@ -525,13 +525,13 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
-        if self.lacking.is_deleting(key) {
+        if self.dirty.is_deleting(key) {
             // The journal may have older entries, that must not be taken for what this one builds on.
             self.force(key, blocking);
         }
         let bytes = write_json(&entry).len();
-        self.lacking.add(key, self.journal_next, 1, bytes);
-        self.lacking.enqueue(key, blocking);
+        self.dirty.add(key, self.journal_next, 1, bytes);
+        self.dirty.enqueue(key, blocking);
         let place = self.next_place();
         match &entry {
             Entry::Local { tab, seq, .. } => {
@@ -572,7 +572,7 @@ impl DurableStore {
 
     fn force(&mut self, key: &DocKey, awaited: bool) -> u64 {
         let place = self.next_place();
-        self.lacking.force(key, awaited.then_some(place));
+        self.dirty.force(key, awaited.then_some(place));
         place
     }
 
@@ -582,8 +582,8 @@ impl DurableStore {
             return;
         }
         let first = self.journal_next;
-        self.lacking.add(key, first, write::MANY_ENTRIES, 0);
-        self.lacking.put(key);
+        self.dirty.add(key, first, write::MANY_ENTRIES, 0);
+        self.dirty.put(key);
     }
 
     /// The document is forgotten.
@@ -591,14 +591,14 @@ impl DurableStore {
         if self.phase != Phase::Ready {
             return;
         }
-        self.lacking.delete(key);
-        self.lacking.contain(key, self.placed);
+        self.dirty.delete(key);
+        self.dirty.contain(key, self.placed);
     }
 
     /// What the journal has of a document would be applied by a later life, though the record is gone: where there
     /// is any of it, this goes behind it.
     fn forgotten(&self, key: &DocKey) -> Option<Logged> {
-        let is_logged = self.lacking.is_logged_since(key, self.first_written);
+        let is_logged = self.dirty.is_logged_since(key, self.first_written);
         is_logged.then(|| Logged {
             key: key.clone(),
             entry: Entry::Forgotten {},
@@ -660,9 +660,9 @@ impl DurableStore {
         self.auto_flush = on;
     }
 
-    /// Rewrites all records that lack something.
+    /// Rewrites the records of all dirty documents.
     pub fn flush(&mut self) {
-        self.flushing = self.lacking.any();
+        self.flushing = self.dirty.any();
         self.quiet = true;
         if self.flushing {
             self.want_inventory();
@@ -676,7 +676,7 @@ impl DurableStore {
         }
         self.want_inventory();
         self.quiet = true;
-        self.idle = self.auto_flush && !self.lacking.oldest(1, write::is_worth).is_empty();
+        self.idle = self.auto_flush && !self.dirty.oldest(1, write::is_worth).is_empty();
     }
 
     /// Reads the records of documents.
@@ -763,7 +763,7 @@ impl DurableStore {
         self.requests.clear();
         self.clear_queue();
         self.unwritten.clear();
-        self.lacking = Lacking::default();
+        self.dirty = DirtyDocs::default();
         self.letters = Letters::default();
         self.journal.clear();
         self.journal_sizes.clear();
@@ -860,7 +860,7 @@ impl DurableStore {
                 let loaded: Vec<_> = keys.into_iter().zip(records).collect();
                 for ((key, _), text) in loaded.iter().zip(texts) {
                     let size = text.as_ref().map_or(0, String::len);
-                    self.lacking.set_size(key, size);
+                    self.dirty.set_size(key, size);
                 }
                 self.events.push_back(StoreEvent::Loaded(loaded));
             }

@@ -5,7 +5,7 @@
 use proxy_doc::{DocKey, Set, next_count, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
-use crate::lack::Lacking;
+use crate::dirty::DirtyDocs;
 use crate::record::{Place, RecordId, StoreState, Stored};
 
 /// Failures in a row after which the storage is given up.
@@ -61,7 +61,7 @@ impl DurableStore {
             return;
         }
         let read: Set<&DocKey> = keys_being_read(questions()).collect();
-        self.lacking.finish_deleting(|key| read.contains(key));
+        self.dirty.finish_deleting(|key| read.contains(key));
     }
 
     pub(super) fn handle_failure(
@@ -155,9 +155,7 @@ impl DurableStore {
             !read.contains(&stored.key)
                 && !stored.pending
                 && !self.is_dirty(&stored.key)
-                && !self
-                    .lacking
-                    .is_logged_since(&stored.key, self.first_written)
+                && !self.dirty.is_logged_since(&stored.key, self.first_written)
                 && !documents.holds(&stored.key)
         };
         let evicted: Vec<DocKey> = self
@@ -174,7 +172,7 @@ impl DurableStore {
         let text = format!("No space left: evicting {} documents", evicted.len());
         self.events.push_back(StoreEvent::Warn(text));
         for key in &evicted {
-            self.lacking.evict(key);
+            self.dirty.evict(key);
             self.inventory.remove(key);
             let event = StoreEvent::InventoryChanged(key.clone());
             self.events.push_back(event);
@@ -188,8 +186,7 @@ impl DurableStore {
     /// Asks for a write that has a past, or comes before one that has.
     fn ask_again(&mut self, asked: Asked, mut ask: Ask) {
         if let Ask::Write { puts, .. } = &mut ask {
-            self.inventory
-                .refresh(puts, |key| self.lacking.is_dirty(key));
+            self.inventory.refresh(puts, |key| self.dirty.is_dirty(key));
         }
         self.ask(asked, ask);
     }
@@ -209,7 +206,7 @@ impl DurableStore {
         self.failures = 0;
         self.requests.clear();
         self.clear_queue();
-        self.lacking = Lacking::default();
+        self.dirty = DirtyDocs::default();
         let unwritten = std::mem::take(&mut self.unwritten);
         let unwritten = unwritten.into_iter().map(|(_, key, author)| (key, author));
         let lost = StoreEvent::Lost(failure, unwritten.collect());

@@ -33,7 +33,7 @@ impl DurableStore {
     pub(super) fn clear_session(&mut self, texts: &[Option<String>]) {
         self.fill_inventory(texts);
         let stored = self.inventory.iter().map(|stored| &stored.key);
-        let docs = stored.chain(self.lacking.keys()).map(RecordId::doc);
+        let docs = stored.chain(self.dirty.keys()).map(RecordId::doc);
         let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).collect();
         deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
         deletes.extend(self.letters.records());
@@ -139,11 +139,11 @@ impl DurableStore {
         let each = bytes / record.entries.len().max(1);
         for Logged { key, entry } in record.entries {
             if let Entry::Forgotten {} = entry {
-                self.lacking.clear(&key);
+                self.dirty.clear(&key);
                 self.journal.remove(&key);
                 continue;
             }
-            self.lacking.add(&key, at, 1, each);
+            self.dirty.add(&key, at, 1, each);
             self.journal.or_insert(key, Vec::new()).push((at, entry));
         }
         self.journal_sizes.push_back(bytes);
@@ -187,7 +187,7 @@ impl DurableStore {
         let mut restored = Vec::new();
         for (key, text) in std::mem::take(&mut self.restoring).into_iter().zip(texts) {
             let size = text.as_ref().map_or(0, String::len);
-            self.lacking.set_size(&key, size);
+            self.dirty.set_size(&key, size);
             let record = doc_record(text.as_deref());
             let mut entries = self.journal.remove(&key).unwrap_or_default();
             if let Ok(Some(record)) = &record {
@@ -195,7 +195,7 @@ impl DurableStore {
                 entries.retain(|(n, _)| record.at < *n);
             }
             if entries.is_empty() {
-                self.lacking.clear(&key);
+                self.dirty.clear(&key);
                 continue;
             }
             let entries = entries.into_iter().map(|(_, entry)| entry).collect();

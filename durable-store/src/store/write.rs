@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `barrier` beyond `committed` | what outputs wait for: ops, revisions, tabs, dead letters | when that write is committed |
 //! | urgent: records to write or to delete | [`DurableStore::rewrite`], [`DurableStore::delete`] | when the last of them is in a write |
-//! | `flushing` | [`DurableStore::flush`]: all records that lack something | when none is left that can be written |
+//! | `flushing` | [`DurableStore::flush`]: the records of all dirty documents | when none is left that can be written |
 //! | `idle` | [`DurableStore::handle_idle`]: records that are worth it | with the next write |
 //! | `quiet` | both: entries that nobody waits for, an acknowledgement, say | with the next write |
 //!
@@ -48,7 +48,7 @@ impl DurableStore {
         self.barrier > self.begun
             || !self.queue.is_empty()
             || !self.new_tabs.is_empty()
-            || self.lacking.is_urgent()
+            || self.dirty.is_urgent()
             || self.letters.changed()
             || self.state_changed
             || ((self.flushing || self.idle) && self.has_inventory)
@@ -58,7 +58,7 @@ impl DurableStore {
     /// acknowledged, say, is written with the next op.
     pub(super) fn is_due(&self) -> bool {
         let waits =
-            self.barrier > self.committed || self.lacking.is_urgent() || self.letters.changed();
+            self.barrier > self.committed || self.dirty.is_urgent() || self.letters.changed();
         self.has_work() && (waits || self.quiet || self.flushing || self.idle)
     }
 
@@ -68,10 +68,10 @@ impl DurableStore {
         if self.phase != Phase::Ready || waits || !self.is_due() {
             return;
         }
-        self.lacking
+        self.dirty
             .tidy_docs(self.first_written, |key| documents.holds(key));
-        self.lacking.tidy_forced();
-        if !self.has_inventory && self.lacking.is_urgent() {
+        self.dirty.tidy_forced();
+        if !self.has_inventory && self.dirty.is_urgent() {
             return self.want_inventory();
         }
         // `begun` grows with each write, also with one of which nothing has a place: one is under way where it is
@@ -105,7 +105,7 @@ impl DurableStore {
     /// The place of the first thing that is in no write yet. (Dead letters follow their documents.)
     fn first_left(&mut self) -> Option<u64> {
         let queued = self.queue.front().map(|queued| queued.place);
-        let awaited = self.lacking.first_awaited();
+        let awaited = self.dirty.first_awaited();
         queued.into_iter().chain(awaited).min()
     }
 
@@ -118,9 +118,9 @@ impl DurableStore {
         while !write.is_full(self.options.limits)
             && let Some(place) = self.first_left()
         {
-            if self.lacking.first_awaited() != Some(place) {
+            if self.dirty.first_awaited() != Some(place) {
                 self.put_change(write);
-            } else if let Some(key) = self.lacking.take_awaited() {
+            } else if let Some(key) = self.dirty.take_awaited() {
                 self.put_record(documents, key, true, write)?;
             }
         }
@@ -138,12 +138,12 @@ impl DurableStore {
             bytes,
             blocking,
         } = queued;
-        if !self.lacking.dequeue(&logged.key, place, blocking) {
+        if !self.dirty.dequeue(&logged.key, place, blocking) {
             return;
         }
         let key = logged.key.clone();
         self.journal_record(write).entries.push(logged);
-        self.lacking.logged(&key, self.journal_next - 1);
+        self.dirty.logged(&key, self.journal_next - 1);
         write.bytes += bytes;
         if let Some(size) = self.journal_sizes.back_mut() {
             *size += bytes;
@@ -177,24 +177,24 @@ impl DurableStore {
                 let message = format!("{key} cannot be written");
                 return Err(Failure::new(FailureKind::Other, message));
             }
-            Kept::AsItIs => self.lacking.stay(&key),
+            Kept::AsItIs => self.dirty.stay(&key),
             Kept::Record(mut record) => {
-                self.lacking.clear(&key);
-                self.lacking.contain(&key, self.placed);
+                self.dirty.clear(&key);
+                self.dirty.contain(&key, self.placed);
                 record.at = self.journal_next - 1;
                 let pending = record.has_pending_ops();
                 self.inventory.put(&key, record.version, pending);
                 let text = write_json(&*record);
-                self.lacking.set_size(&key, text.len());
-                self.lacking.begin(&key);
+                self.dirty.set_size(&key, text.len());
+                self.dirty.begin(&key);
                 write.bytes += text.len();
                 write.records += 1;
                 write.puts.push((RecordId::doc(&key), text));
                 write.changed.push(key);
             }
             Kept::Nothing => {
-                self.lacking.delete(&key);
-                self.lacking.contain(&key, self.placed);
+                self.dirty.delete(&key);
+                self.dirty.contain(&key, self.placed);
             }
         }
         Ok(())
@@ -215,7 +215,7 @@ impl DurableStore {
         let any = self.flushing || (self.auto_flush && self.is_journal_long());
         while write.records < MAX_RECORDS
             && !write.is_full(limits)
-            && let Some((key, awaited)) = self.lacking.take_forced()
+            && let Some((key, awaited)) = self.dirty.take_forced()
         {
             self.put_record(documents, key, awaited, write)?;
         }
@@ -224,7 +224,7 @@ impl DurableStore {
         }
         let worth = |entries, since, size| any || is_worth(entries, since, size);
         let room = MAX_RECORDS.max(changing).saturating_sub(write.records);
-        let others = self.lacking.oldest(room + 1, worth);
+        let others = self.dirty.oldest(room + 1, worth);
         let count = others.len();
         let mut taken = 0;
         for key in others.into_iter().take(room) {
@@ -240,7 +240,7 @@ impl DurableStore {
     }
 
     fn put_deleted(&mut self, write: &mut Writing) {
-        for key in self.lacking.take_deleted() {
+        for key in self.dirty.take_deleted() {
             if let Some(forgotten) = self.forgotten(&key) {
                 self.journal_record(write).entries.push(forgotten);
             }
@@ -256,7 +256,7 @@ impl DurableStore {
         let changed = write.changed.iter().cloned();
         self.events
             .extend(changed.map(StoreEvent::InventoryChanged));
-        let keys = self.lacking.persisting();
+        let keys = self.dirty.persisting();
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisting(keys));
         }
@@ -264,18 +264,18 @@ impl DurableStore {
 
     /// Whether a start would take long, and rewriting records helps.
     fn is_journal_long(&self) -> bool {
-        let Some(first) = self.lacking.first_to_write() else {
+        let Some(first) = self.dirty.first_to_write() else {
             return false;
         };
         let records = self.journal_next.saturating_sub(first);
         let bytes: usize = self.journal_sizes.iter().rev().take(records as usize).sum();
-        let most = MAX_JOURNAL_BYTES.max(2 * self.lacking.bytes());
+        let most = MAX_JOURNAL_BYTES.max(2 * self.dirty.bytes());
         records > MAX_JOURNAL
             || bytes > most.min(MOST_JOURNAL_BYTES)
-            || self.lacking.len() > MAX_JOURNAL_DOCS
+            || self.dirty.len() > MAX_JOURNAL_DOCS
     }
 
-    /// Adds the record to the journal, and drops the journal up to the oldest entry that some record lacks. Nothing
+    /// Adds the record to the journal, and drops the journal up to the oldest entry that no record contains. Nothing
     /// is written and dropped in one go: a storage may do that in any order.
     fn put_journal(
         &mut self,
@@ -284,8 +284,8 @@ impl DurableStore {
         deletes: &mut Vec<RecordId>,
     ) {
         let mut first = self.journal_next;
-        if let Some(lacked) = self.lacking.first() {
-            first = first.min(lacked);
+        if let Some(needed) = self.dirty.first() {
+            first = first.min(needed);
         }
         // The tabs are in the state, too.
         if let Some(added) =
@@ -312,7 +312,7 @@ impl DurableStore {
             self.unwritten.pop_front();
         }
         self.first_written = self.state.first;
-        let keys = self.lacking.finish();
+        let keys = self.dirty.finish();
         if !keys.is_empty() {
             self.events.push_back(StoreEvent::Persisted(keys));
         }

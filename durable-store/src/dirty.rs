@@ -1,6 +1,10 @@
-//! What the records of documents lack: since which journal record, and how much.
+//! Dirty tracking: journal records that a document's stored snapshot does not contain yet, and when it must be rewritten.
 //!
-//! Documents go by a number here, given once; the store may know tens of thousands of them.
+//! A document is dirty from the first journal record that its own record does not contain. It may also have to be
+//! rewritten whether or not it is dirty (`force`), or be deleted. Documents go by a number here, given once; the store
+//! may know tens of thousands of them.
+//!
+//! What it refuses to do: write, or decide how much one write takes. `store/write.rs` does that.
 
 use proxy_doc::{DocHandle, DocKey, DocMap, Fifo};
 
@@ -15,7 +19,8 @@ struct Tracked {
     key: DocKey,
     /// Bytes of its record, as far as that was read or written.
     size: usize,
-    lack: Option<Lack>,
+    /// `None`: its record contains all that happened.
+    dirt: Option<Dirt>,
     /// The last journal record that holds an entry of it.
     last: u64,
     /// Its record has to be in one of the next writes: its place among those.
@@ -44,7 +49,7 @@ impl Tracked {
     /// Whether there is anything to be known of it but its size. The journal begins with the record `first`.
     fn is_clean(&self, first: u64) -> bool {
         let is_written = !self.waits() && !self.deleted && !self.deleting && !self.persisting;
-        is_written && self.queued == 0 && self.lack.is_none() && self.last < first
+        is_written && self.queued == 0 && self.dirt.is_none() && self.last < first
     }
 
     fn waits(&self) -> bool {
@@ -56,23 +61,23 @@ impl Tracked {
     }
 }
 
-/// What a record lacks.
+/// The entries of the journal that a record does not contain.
 #[derive(Clone, Copy, Debug)]
-struct Lack {
-    /// The journal record from which on.
+struct Dirt {
+    /// The first journal record that holds one of them.
     first: u64,
     entries: usize,
     bytes: usize,
 }
 
-/// All documents that the store has met, and what their records lack.
+/// All documents that the store has met, and which of them are dirty.
 #[derive(Debug, Default)]
-pub(crate) struct Lacking {
+pub(crate) struct DirtyDocs {
     names: DocMap<DocHandle>,
     docs: Vec<Tracked>,
     /// How many were left when it was tidied last.
     tidied: usize,
-    /// By the journal record from which on they lack something; some entries are out of date.
+    /// Dirty documents, by [`Dirt::first`]; some entries are out of date.
     order: Fifo<(u64, DocHandle)>,
     /// By their places; some entries are out of date.
     forced: Fifo<(u64, DocHandle)>,
@@ -85,19 +90,19 @@ pub(crate) struct Lacking {
     count: usize,
     /// How many wait to be written.
     waiting: usize,
-    /// Bytes to write for all that lack something, about.
+    /// Bytes to write for all dirty documents, about.
     bytes: usize,
 }
 
-impl Lacking {
-    /// How many documents lack something, or have to be written.
+impl DirtyDocs {
+    /// How many documents are dirty, or have to be written.
     pub(crate) fn len(&self) -> usize {
         let doc = |doc: &DocHandle| &self.docs[doc.0 as usize];
         let awaited = self.awaited.iter().filter(|entry| self.is_awaited(entry));
-        let awaited = awaited.filter(|(_, awaited)| doc(awaited).lack.is_none());
+        let awaited = awaited.filter(|(_, awaited)| doc(awaited).dirt.is_none());
         let forced = self.forced.iter().filter(|entry| self.is_forced(entry));
         let forced = forced.map(|(_, forced)| doc(forced));
-        let forced = forced.filter(|doc| doc.lack.is_none() && doc.awaited.is_none());
+        let forced = forced.filter(|doc| doc.dirt.is_none() && doc.awaited.is_none());
         self.count + awaited.count() + forced.count()
     }
 
@@ -106,12 +111,12 @@ impl Lacking {
         self.waiting
     }
 
-    /// Whether any record lacks something.
+    /// Whether any document is dirty.
     pub(crate) fn any(&self) -> bool {
         self.count > 0
     }
 
-    /// Bytes to write for all that lack something, about.
+    /// Bytes to write for all dirty documents, about.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -129,16 +134,16 @@ impl Lacking {
         !self.forced.is_empty() || !self.awaited.is_empty() || !self.deleted.is_empty()
     }
 
-    /// Whether the document's record lacks something, or is not written yet.
+    /// Whether the document is dirty, or its record is not written yet.
     pub(crate) fn is_dirty(&self, key: &DocKey) -> bool {
         let doc = self.tracked(key);
-        doc.is_some_and(|doc| doc.lack.is_some() || doc.has_to_be_written() || doc.persisting)
+        doc.is_some_and(|doc| doc.dirt.is_some() || doc.has_to_be_written() || doc.persisting)
     }
 
-    /// All that lack something, in no order.
+    /// All dirty documents, in no order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &DocKey> {
-        let lacking = self.docs.iter().filter(|doc| doc.lack.is_some());
-        lacking.map(|doc| &doc.key)
+        let dirty = self.docs.iter().filter(|doc| doc.dirt.is_some());
+        dirty.map(|doc| &doc.key)
     }
 
     fn tracked(&self, key: &DocKey) -> Option<&Tracked> {
@@ -155,7 +160,7 @@ impl Lacking {
         self.docs.push(Tracked {
             key: key.clone(),
             size: 0,
-            lack: None,
+            dirt: None,
             last: 0,
             forced: None,
             awaited: None,
@@ -249,20 +254,20 @@ impl Lacking {
         self.change(doc, |tracked| tracked.put = true);
     }
 
-    /// The record lacks so many entries more, from this journal record on.
+    /// So many entries more are in the journal from this record on, and not in the document's record.
     pub(crate) fn add(&mut self, key: &DocKey, first: u64, entries: usize, bytes: usize) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
         self.bytes += bytes;
         tracked.last = first;
         tracked.stays = false;
-        match &mut tracked.lack {
-            Some(lack) => {
-                lack.entries += entries;
-                lack.bytes += bytes;
+        match &mut tracked.dirt {
+            Some(dirt) => {
+                dirt.entries += entries;
+                dirt.bytes += bytes;
             }
             None => {
-                tracked.lack = Some(Lack {
+                tracked.dirt = Some(Dirt {
                     first,
                     entries,
                     bytes,
@@ -281,9 +286,9 @@ impl Lacking {
             return;
         }
         let docs = &self.docs;
-        let lack = |doc: &DocHandle| docs[doc.0 as usize].lack;
+        let dirt = |doc: &DocHandle| docs[doc.0 as usize].dirt;
         self.order
-            .retain(|(first, doc)| lack(doc).is_some_and(|lack| lack.first == *first));
+            .retain(|(first, doc)| dirt(doc).is_some_and(|dirt| dirt.first == *first));
     }
 
     /// The record has to be in one of the next writes. Where somebody waits for that it has a place among all that is
@@ -378,13 +383,13 @@ impl Lacking {
     pub(crate) fn set_size(&mut self, key: &DocKey, size: usize) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
-        if tracked.lack.is_some() {
+        if tracked.dirt.is_some() {
             self.bytes = self.bytes + size - tracked.size;
         }
         tracked.size = size;
     }
 
-    /// The record lacks nothing any more.
+    /// The document is clean: its record contains all that happened.
     pub(crate) fn clear(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.fill(doc);
@@ -393,9 +398,9 @@ impl Lacking {
     fn fill(&mut self, doc: DocHandle) {
         self.change(doc, |tracked| tracked.put = false);
         let tracked = &mut self.docs[doc.0 as usize];
-        if let Some(lack) = tracked.lack.take() {
+        if let Some(dirt) = tracked.dirt.take() {
             self.count -= 1;
-            self.bytes -= lack.bytes + tracked.size;
+            self.bytes -= dirt.bytes + tracked.size;
         }
     }
 
@@ -413,7 +418,7 @@ impl Lacking {
             .collect()
     }
 
-    /// It was written.
+    /// All that was being written is written: gives the documents.
     pub(crate) fn finish(&mut self) -> Vec<DocKey> {
         let keys = self.persisting();
         for doc in std::mem::take(&mut self.persisting) {
@@ -476,8 +481,8 @@ impl Lacking {
         keys
     }
 
-    /// Those that lack something for the longest time and are `worth` it: entries, bytes since, bytes
-    /// of the record. Steps over what stays as it is.
+    /// The documents that are dirty for the longest time and `worth` a rewrite, which takes the number of entries, their
+    /// bytes, and the bytes of the record. Steps over what stays as it is.
     pub(crate) fn oldest(
         &self,
         most: usize,
@@ -486,10 +491,10 @@ impl Lacking {
         let mut keys = Vec::new();
         for (first, doc) in self.order.iter() {
             let tracked = &self.docs[doc.0 as usize];
-            let lack = tracked
-                .lack
-                .filter(|lack| lack.first == *first && !tracked.stays);
-            if lack.is_some_and(|lack| worth(lack.entries, lack.bytes, tracked.size)) {
+            let dirt = tracked
+                .dirt
+                .filter(|dirt| dirt.first == *first && !tracked.stays);
+            if dirt.is_some_and(|dirt| worth(dirt.entries, dirt.bytes, tracked.size)) {
                 keys.push(tracked.key.clone());
                 if keys.len() == most {
                     break;
@@ -499,20 +504,20 @@ impl Lacking {
         keys
     }
 
-    /// The journal record from which on some record lacks something that can be written.
+    /// The first journal record that some document needs which can be rewritten.
     pub(crate) fn first_to_write(&self) -> Option<u64> {
-        let lacks = |(first, doc): &&(u64, DocHandle)| {
+        let is_needed = |(first, doc): &&(u64, DocHandle)| {
             let tracked = &self.docs[doc.0 as usize];
-            !tracked.stays && tracked.lack.is_some_and(|lack| lack.first == *first)
+            !tracked.stays && tracked.dirt.is_some_and(|dirt| dirt.first == *first)
         };
-        self.order.iter().find(lacks).map(|(first, _)| *first)
+        self.order.iter().find(is_needed).map(|(first, _)| *first)
     }
 
-    /// The journal record from which on some record lacks something.
+    /// The first journal record that some document needs.
     pub(crate) fn first(&mut self) -> Option<u64> {
         while let Some((first, doc)) = self.order.front().copied() {
-            let lack = self.docs[doc.0 as usize].lack;
-            if lack.is_some_and(|lack| lack.first == first) {
+            let dirt = self.docs[doc.0 as usize].dirt;
+            if dirt.is_some_and(|dirt| dirt.first == first) {
                 return Some(first);
             }
             self.order.pop_front();
@@ -533,32 +538,32 @@ mod tests {
     }
 
     #[test]
-    fn what_need_not_be_known_is_forgotten() {
-        let mut lacking = Lacking::default();
+    fn clean_documents_that_nobody_uses_are_forgotten() {
+        let mut dirty = DirtyDocs::default();
         let count = 2 * MANY_DOCS;
         for n in 0..count {
-            lacking.add(&key(n), 1, 1, 10);
-            lacking.set_size(&key(n), n);
+            dirty.add(&key(n), 1, 1, 10);
+            dirty.set_size(&key(n), n);
         }
-        lacking.tidy_docs(1, |_| false);
-        assert_eq!(lacking.docs.len(), count, "all of them lack something");
+        dirty.tidy_docs(1, |_| false);
+        assert_eq!(dirty.docs.len(), count, "all of them are dirty");
         for n in (0..count).filter(|n| n % 2 == 0) {
-            lacking.clear(&key(n));
+            dirty.clear(&key(n));
         }
-        lacking.force(&key(10), None);
-        lacking.delete(&key(20));
-        lacking.tidied = 0;
-        lacking.tidy_docs(1, |_| false);
-        assert_eq!(lacking.docs.len(), count, "all of them are in the journal");
-        lacking.tidied = 0;
-        lacking.tidy_docs(2, |held| *held == key(30));
-        assert_eq!(lacking.docs.len(), count / 2 + 3);
+        dirty.force(&key(10), None);
+        dirty.delete(&key(20));
+        dirty.tidied = 0;
+        dirty.tidy_docs(1, |_| false);
+        assert_eq!(dirty.docs.len(), count, "all of them are in the journal");
+        dirty.tidied = 0;
+        dirty.tidy_docs(2, |held| *held == key(30));
+        assert_eq!(dirty.docs.len(), count / 2 + 3);
         let left: Vec<DocKey> = (0..count).filter(|n| n % 2 == 1).map(key).collect();
-        assert_eq!(lacking.oldest(count, |_, _, _| true), left);
-        assert_eq!(lacking.take_forced(), Some((key(10), false)));
-        assert_eq!(lacking.take_forced(), None);
-        assert_eq!(lacking.take_deleted(), [key(20)]);
-        let size = lacking.tracked(&key(31)).map(|doc| doc.size);
+        assert_eq!(dirty.oldest(count, |_, _, _| true), left);
+        assert_eq!(dirty.take_forced(), Some((key(10), false)));
+        assert_eq!(dirty.take_forced(), None);
+        assert_eq!(dirty.take_deleted(), [key(20)]);
+        let size = dirty.tracked(&key(31)).map(|doc| doc.size);
         assert_eq!(size, Some(31));
     }
 }
