@@ -5,7 +5,7 @@
 
 use proxy_doc::{DocKey, Version, write_json};
 
-use crate::record::{RecordId, Stored};
+use crate::format::{RecordId, Stored};
 
 /// Buckets: with ten thousand documents a bucket has forty.
 const BUCKETS: usize = 256;

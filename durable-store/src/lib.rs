@@ -3,13 +3,13 @@
 //! [`DurableStore`] is the machine that decides
 //! what is written when, so that whatever dies, no op is lost and none is sent twice under two names;
 //! it emits [`Request`]s, and a driver carries them out on any storage that can write several records
-//! at once. `record` has the formats.
+//! at once. `format` has the formats.
 //!
 //! What it refuses to do: touch a storage, transform an op, read a clock.
 
 mod dirty;
+pub mod format;
 mod inventory;
-pub mod record;
 mod store;
 
 pub use store::{

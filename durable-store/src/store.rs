@@ -22,10 +22,10 @@ use proxy_doc::{DocKey, DocMap, Error, Fifo, Map, OpId, Seq, TabId, Version, wri
 use self::letters::Letters;
 pub use self::limits::WriteLimits;
 use crate::dirty::DirtyDocs;
-use crate::inventory::Inventory;
-use crate::record::{
+use crate::format::{
     Author, DocRecord, Entry, Letter, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
+use crate::inventory::Inventory;
 
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
 const MAX_NUMBERS: usize = 100;

@@ -17,7 +17,7 @@ mod takeover;
 mod watch;
 
 use broker::message::{CallbackId, StorageState};
-use durable_store::record::{DocRecord, Entry};
+use durable_store::format::{DocRecord, Entry};
 use durable_store::{DurableStore, Mark, Retention};
 use proxy_doc::{DocKey, DocMap, Error, TabId};
 

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use broker::message::{DocEvent, ToTab};
-use durable_store::record::RecordId;
+use durable_store::format::RecordId;
 use life::{Life, Texts, handshake, options, read, register, submit};
 use ot_json0::Side;
 use proxy_doc::{Error, ForeignType, Json, OtType, Outcome, Types};

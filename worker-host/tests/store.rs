@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::message::{Answer, CallbackId, Envelope, PROTOCOL, ToTab, decode};
-use durable_store::record::{Place, RecordId, SCHEMA};
+use durable_store::format::{Place, RecordId, SCHEMA};
 use durable_store::{Ask, Request, Retention, StoreOptions};
 use proxy_doc::{OtType, TabId, Types};
 use serde_json::{Value, json as value};

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use broker::message::{Envelope, PROTOCOL, ToTab, decode};
-use durable_store::record::Place;
+use durable_store::format::Place;
 use durable_store::{Ask, Request};
 use life::{Ignorant, Knowing, Life, Texts};
 use proxy_doc::TabId;

@@ -6,7 +6,7 @@ use proxy_doc::{DocKey, Set, next_count, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::dirty::DirtyDocs;
-use crate::record::{Place, RecordId, StoreState, Stored};
+use crate::format::{Place, RecordId, StoreState, Stored};
 
 /// Failures in a row after which the storage is given up.
 const MAX_FAILURES: u32 = 3;

@@ -8,7 +8,7 @@
 
 use proxy_doc::{DocKey, Map, Set, next_count, read_json, write_json};
 
-use crate::record::{Letter, LetterIndex, LetterRun, RecordId};
+use crate::format::{Letter, LetterIndex, LetterRun, RecordId};
 
 /// Letters that are kept; older ones go, and a warning says so.
 pub(super) const MAX_LETTERS: usize = 1000;

@@ -9,10 +9,10 @@ use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
     set_number,
 };
-use crate::inventory::Inventory;
-use crate::record::{
+use crate::format::{
     DocRecord, Entry, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState, Stored,
 };
+use crate::inventory::Inventory;
 
 /// Journal records that are read at once.
 const READ_AHEAD: u64 = 64;

@@ -25,7 +25,7 @@ use super::{
     Ask, Asked, Documents, DurableStore, Failure, FailureKind, Kept, Phase, Queued, StoreEvent,
     WriteLimits,
 };
-use crate::record::{Author, JournalRecord, RecordId};
+use crate::format::{Author, JournalRecord, RecordId};
 
 /// Documents whose records are rewritten in one transaction: few enough to be no long task.
 const MAX_RECORDS: usize = 50;

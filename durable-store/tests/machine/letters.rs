@@ -1,6 +1,6 @@
 //! Dead letters: what they cost, and that those of an earlier version are kept.
 
-use durable_store::record::{Letter, Place, RecordId};
+use durable_store::format::{Letter, Place, RecordId};
 use proxy_doc::{Change, Error, Version, write_json};
 
 use crate::life::{Life, Storage, bytes, key};

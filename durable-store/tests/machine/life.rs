@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use durable_store::record::{DocRecord, Entry, RecordId, RecordedOp, Stored};
+use durable_store::format::{DocRecord, Entry, RecordId, RecordedOp, Stored};
 use durable_store::{
     Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
     StoreOptions, WriteLimits,

@@ -7,7 +7,7 @@ mod letters;
 mod life;
 mod writes;
 
-use durable_store::record::{DocRecord, Entry, SCHEMA};
+use durable_store::format::{DocRecord, Entry, SCHEMA};
 use durable_store::{Ask, FailureKind, Request, StoreEvent};
 use proxy_doc::{DocKey, Seq, TabId, Version, write_json};
 

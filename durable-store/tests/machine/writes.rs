@@ -1,6 +1,6 @@
 //! How much one write takes, what stays together in it, and who waits for which.
 
-use durable_store::record::{DocRecord, Letter};
+use durable_store::format::{DocRecord, Letter};
 use durable_store::{Ask, FailureKind, StoreEvent, WriteLimits};
 use proxy_doc::{Change, Error, Json, Seq, TabId, Version, json};
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use durable_store::record::RecordId;
+use durable_store::format::RecordId;
 use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions};
 use js_sys::Array;
 use proxy_doc::{Json, Seq, TabId, json, json_string};

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use durable_store::record::{Place, RecordId};
+use durable_store::format::{Place, RecordId};
 use durable_store::{Ask, Failure, FailureKind};
 
 /// Something that tells ops apart, found in texts.

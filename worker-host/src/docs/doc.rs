@@ -7,7 +7,7 @@
 //! What it refuses to do: send anything, or know which tabs are registered.
 
 use broker::message::TabSnapshot;
-use durable_store::record::{Author, RecordedOutcome};
+use durable_store::format::{Author, RecordedOutcome};
 use proxy_doc::{
     Doc, DocKey, Edge, Error, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types, Version,
 };

@@ -4,7 +4,7 @@
 
 use crate::tabs::hub::Entry;
 use broker::message::{DocEvent, Ended, TabSnapshot};
-use durable_store::record::Author;
+use durable_store::format::Author;
 use proxy_doc::{
     DocHandle, Error, Event, Json, Later, OpKind, Origin, OtType, Outcome, Seq, TabId, Token, codes,
 };

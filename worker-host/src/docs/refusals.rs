@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use broker::message::DocEvent;
-use durable_store::record::Entry;
+use durable_store::format::Entry;
 use proxy_doc::{DocHandle, Error, OpKind, Outcome, PendingOp, Submission, TabId, Token, codes};
 
 use super::doc::HostDoc;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use broker::message::{StorageEvent, ToTab};
 use durable_store::Failure;
-use durable_store::record::Author;
+use durable_store::format::Author;
 use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Submission};
 
 use super::MEMORY;

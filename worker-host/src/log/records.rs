@@ -4,7 +4,7 @@
 //!
 //! What it refuses to do: decide when a record is written; the store does.
 
-use durable_store::record::{
+use durable_store::format::{
     Author, DocRecord, Entry, Letter, RecordedOp, RecordedOutcome, RecordedRevision,
 };
 use durable_store::{Documents, Kept, Retention};

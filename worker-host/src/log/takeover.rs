@@ -6,7 +6,7 @@
 //! What it refuses to do: send, tell or write anything while it replays.
 
 use durable_store::Restored;
-use durable_store::record::{Author, DocRecord, Entry};
+use durable_store::format::{Author, DocRecord, Entry};
 use proxy_doc::{
     DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, codes, resolve,
 };

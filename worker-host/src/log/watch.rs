@@ -3,7 +3,7 @@
 //! What it refuses to do: tell a tab that did not ask.
 
 use broker::message::{DeadLetter, StorageEvent, StoredDoc, ToTab};
-use durable_store::record::Stored;
+use durable_store::format::Stored;
 use proxy_doc::{DocKey, TabId};
 
 use crate::host::Host;

@@ -7,7 +7,7 @@ use std::iter;
 use broker::message::{DocEvent, ToTab, encode};
 use proxy_doc::{Change, DocHandle, Error, OpId, OpKind, OtType, PendingOp, Seq, Version, codes};
 
-use durable_store::record::Entry;
+use durable_store::format::Entry;
 
 use crate::host::Host;
 use crate::server::wire::{Extra, Incoming, OpMessage};

@@ -6,7 +6,7 @@
 //! What it refuses to do: call anybody.
 
 use broker::message::{CallbackId, ReadAction};
-use durable_store::record::Author;
+use durable_store::format::Author;
 use proxy_doc::{Map, Submission, TabId, Token};
 
 /// A read of one document that a tab waits for.

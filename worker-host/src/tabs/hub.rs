@@ -6,7 +6,7 @@
 //! name become one entry each.
 
 use broker::message::DocEvent;
-use durable_store::record::Author;
+use durable_store::format::Author;
 use proxy_doc::{
     Change, Error, Fifo, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes,
     server_transform,

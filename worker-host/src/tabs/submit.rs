@@ -5,7 +5,7 @@
 //! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
 
 use broker::message::{DocEvent, SubmitOp};
-use durable_store::record::{Author, Entry};
+use durable_store::format::{Author, Entry};
 use proxy_doc::{Change, DocHandle, DocKey, Error, Naming, OpKind, TabId, codes, resolve};
 
 use crate::host::Host;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::message::{DocEvent, Envelope, PROTOCOL, ToTab, decode};
-use durable_store::record::RecordId;
+use durable_store::format::RecordId;
 use durable_store::{Ask, Retention, StoreOptions};
 use proxy_doc::{OtType, TabId, Types};
 use serde_json::{Value, json as value};

@@ -1,4 +1,4 @@
-//! What is written down, and how: the formats of all records in the store.
+//! The formats in which documents, journal and inventory are stored.
 //!
 //! A storage holds named texts in two stores, `docs` and `meta`, and writes any number of them at once
 //! or not at all. That is little enough for any storage an application may bring.
