@@ -5,9 +5,9 @@
 
 use proxy_doc::{Error, TabId, codes, read_json, write_json};
 
+use super::changes::set_number;
 use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
-    set_number,
 };
 use crate::format::{
     DocRecord, Entry, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState, Stored,

@@ -1,0 +1,223 @@
+//! What the storage is asked for, and where its answers go.
+
+use proxy_doc::DocKey;
+
+use super::letters::Letters;
+use super::{Documents, DurableStore, Phase, StoreEvent, restore};
+use crate::format::RecordId;
+use crate::inventory::Inventory;
+
+/// Something for the storage to do. Each is answered once, by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Names the answer.
+    pub number: u64,
+    /// What to do.
+    pub what: Ask,
+}
+
+/// What a storage can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Open, or open again after a failure; never go on with the same handle.
+    Open,
+    /// Read these. The answer has a text, or nothing, for each.
+    Read(Vec<RecordId>),
+    /// Write and delete all of this in one transaction.
+    Write {
+        /// What to write.
+        puts: Vec<(RecordId, String)>,
+        /// What to delete.
+        deletes: Vec<RecordId>,
+    },
+    /// Delete everything.
+    Wipe,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What to do about it.
+    pub kind: FailureKind,
+    /// What applications are told, where the kind does not say it.
+    pub code: Option<String>,
+    /// The text for people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of which the kind says all.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: None,
+            message: message.into(),
+        }
+    }
+}
+
+/// What can be done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// There is no more space.
+    Quota,
+    /// The handle is of no use any more.
+    Closed,
+    /// There was no answer in time. The handle is of no use any more.
+    Silent,
+    /// There is no storage to be had.
+    Unavailable,
+    /// Something else, for this request.
+    Other,
+}
+
+/// What an answer is for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Open,
+    Check,
+    State,
+    Letters,
+    Journal,
+    JournalDocs,
+    Docs(Vec<DocKey>),
+    Inventory,
+    Session,
+    /// Whether a storage that was given up answers again: whether it opens, and whether it reads.
+    TrialOpen,
+    TrialRead,
+    Write {
+        evicts: bool,
+    },
+    /// `restart`: nobody needs what was kept, and the store begins anew.
+    Wipe {
+        restart: bool,
+    },
+}
+
+impl Asked {
+    /// Whether it is part of opening the storage.
+    pub(super) fn opens(&self) -> bool {
+        matches!(self, Self::Open | Self::Check)
+    }
+
+    /// Whether it is only to see whether the storage answers.
+    pub(super) fn is_trial(&self) -> bool {
+        matches!(self, Self::TrialOpen | Self::TrialRead)
+    }
+}
+
+impl DurableStore {
+    /// Reads the records of documents.
+    pub fn load(&mut self, keys: Vec<DocKey>) {
+        if self.phase != Phase::Ready {
+            let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
+            return self.events.push_back(StoreEvent::Loaded(nothing));
+        }
+        let ids = keys.iter().map(RecordId::doc).collect();
+        self.ask(Asked::Docs(keys), Ask::Read(ids));
+    }
+
+    /// Reads the inventory, unless that is known or under way.
+    pub fn want_inventory(&mut self) {
+        let under_way = self
+            .asked
+            .values()
+            .chain(&self.again)
+            .any(|(asked, _)| matches!(asked, Asked::Inventory));
+        if self.phase == Phase::Ready && !self.has_inventory && !under_way {
+            self.ask(Asked::Inventory, Ask::Read(Inventory::records()));
+        }
+    }
+
+    /// The next request.
+    pub fn poll(&mut self, documents: &dyn Documents) -> Option<Request> {
+        if self.requests.is_empty() {
+            self.begin_write(documents);
+        }
+        self.requests.pop_front()
+    }
+
+    pub(super) fn ask(&mut self, asked: Asked, ask: Ask) {
+        if (self.closed || self.reopening) && !asked.opens() {
+            return self.again.push((asked, ask));
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        self.asked.insert(number, (asked, ask.clone()));
+        self.requests.push_back(Request { number, what: ask });
+    }
+
+    pub(super) fn open(&mut self) {
+        self.opening = self.next_number;
+        self.ask(Asked::Open, Ask::Open);
+    }
+
+    /// What came of a request.
+    pub fn handle_reply(
+        &mut self,
+        number: u64,
+        reply: Result<Vec<Option<String>>, Failure>,
+        documents: &dyn Documents,
+    ) {
+        let Some((asked, ask)) = self.asked.remove(&number) else {
+            return;
+        };
+        match reply {
+            Ok(texts) => {
+                // That it opens says nothing of a storage: what failed then has yet to succeed.
+                if !asked.opens() {
+                    self.failures = 0;
+                }
+                self.handle_answer(asked, &texts);
+            }
+            Err(failure) => {
+                let is_old = self.reopening || number < self.opening;
+                self.handle_failure(asked, ask, failure, is_old, documents);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, asked: Asked, texts: &[Option<String>]) {
+        match asked {
+            Asked::Open => self.handle_opened(),
+            Asked::Check => self.handle_check(texts),
+            Asked::State => self.handle_state(texts),
+            Asked::Letters => self.handle_letters(texts),
+            Asked::Journal => self.handle_journal(texts),
+            Asked::JournalDocs => self.handle_journal_docs(texts),
+            Asked::Docs(keys) => {
+                let records = texts
+                    .iter()
+                    .map(|text| restore::doc_record(text.as_deref()));
+                let loaded: Vec<_> = keys.into_iter().zip(records).collect();
+                for ((key, _), text) in loaded.iter().zip(texts) {
+                    let size = text.as_ref().map_or(0, String::len);
+                    self.dirty.set_size(key, size);
+                }
+                self.events.push_back(StoreEvent::Loaded(loaded));
+            }
+            Asked::Inventory => self.handle_inventory(texts),
+            Asked::Session => self.clear_session(texts),
+            Asked::TrialOpen => self.try_reading(),
+            Asked::TrialRead => self.events.push_back(StoreEvent::Answers),
+            Asked::Write { evicts: true } => {}
+            Asked::Write { evicts: false } => {
+                self.claimed = true;
+                self.handle_written();
+            }
+            Asked::Wipe { restart } => self.handle_wiped(restart),
+        }
+    }
+
+    fn handle_opened(&mut self) {
+        if self.reopening {
+            let ids = vec![RecordId::meta("state")];
+            return self.ask(Asked::Check, Ask::Read(ids));
+        }
+        self.phase = Phase::ReadingState;
+        let mut ids = vec![RecordId::meta("state")];
+        ids.extend(Letters::first_records());
+        self.ask(Asked::State, Ask::Read(ids));
+    }
+}
