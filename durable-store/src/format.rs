@@ -32,9 +32,9 @@ pub struct RecordId {
 /// The two stores of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// Documents.
+    /// One record for each document.
     Docs,
-    /// Everything else.
+    /// The journal, dead letters, and what concerns the store as a whole.
     Meta,
 }
 

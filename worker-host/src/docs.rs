@@ -6,8 +6,8 @@
 //!
 //! What it refuses to do: read or write a message of the server's.
 
-pub(crate) mod doc;
 mod events;
+pub(crate) mod host_doc;
 pub(crate) mod refusals;
 pub(crate) mod state;
 
@@ -15,7 +15,7 @@ use std::ops::{Index, IndexMut};
 
 use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Map, Set, Stack, Task};
 
-use doc::HostDoc;
+use host_doc::HostDoc;
 
 /// Documents that have an op on its way to the server at the same time. After a long time offline there may be tens of
 /// thousands with pending ops: they are sent as the answers come in.

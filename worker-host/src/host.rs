@@ -3,7 +3,6 @@
 //! This file holds the state and what the driver calls. `server` speaks with the server, `tabs` with the tabs, `log`
 //! with the store; `docs` turns what happens to a document into messages.
 
-pub(crate) mod identity;
 pub(crate) mod inputs;
 
 use std::rc::Rc;
@@ -20,7 +19,7 @@ pub const MAX_OP_SIZE: usize = 512 * 1024;
 const MAX_UNCONFIRMED: usize = 4096;
 
 use crate::docs::Docs;
-use crate::docs::doc::HostDoc;
+use crate::docs::host_doc::HostDoc;
 use crate::inbox;
 use crate::log::Log;
 use crate::log::barrier::Outbox;

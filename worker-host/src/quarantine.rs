@@ -4,8 +4,9 @@
 //! read. The host after it tries that input once more, since the fault may have had another cause. The host after that
 //! one has it in its [`Quarantine`] and refuses it, so that one input cannot keep everybody from working.
 //!
-//! An input is blamed by its text while it is read, and by its identity (`host/identity.rs`) from then on.
+//! An input is blamed by its text while it is read, and by its identity (`quarantine/identity.rs`) from then on.
 
+pub(crate) mod identity;
 mod refusals;
 
 use std::cell::RefCell;

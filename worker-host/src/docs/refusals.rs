@@ -17,7 +17,7 @@ use broker::message::DocEvent;
 use durable_store::format::Entry;
 use proxy_doc::{DocHandle, Error, OpKind, Outcome, PendingOp, Submission, TabId, Token, codes};
 
-use super::doc::HostDoc;
+use super::host_doc::HostDoc;
 use crate::host::Host;
 
 /// Refusals of one document since the server last had no op of it to answer.

@@ -8,9 +8,10 @@ use std::rc::Rc;
 use broker::message::ToHost;
 use proxy_doc::{DocKey, Json, TabId};
 
-use super::{Host, ReadyState, identity};
+use super::{Host, ReadyState};
 use crate::inbox::Sender;
 use crate::quarantine::Cause;
+use crate::quarantine::identity;
 use crate::server::wire::Incoming;
 
 /// One input, parsed.

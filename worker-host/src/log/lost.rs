@@ -14,7 +14,7 @@ use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Submission};
 
 use super::MEMORY;
 use super::events::storage_error;
-use crate::docs::doc::HostDoc;
+use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 
 impl Host {

@@ -14,7 +14,7 @@ use proxy_doc::{
 
 use super::Unreadable;
 use crate::docs::Docs;
-use crate::docs::doc::HostDoc;
+use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 use crate::quarantine::Quarantine;
 use crate::tabs::callers::Callers;

@@ -4,7 +4,7 @@ use broker::message::{PresenceEvent, PresenceSubmit, PresenceUpdate, ToTab};
 use proxy_doc::{DocHandle, DocKey, Error, Json, OpKind, TabId, Version, codes};
 
 use super::{Event, Place, Presences, View};
-use crate::docs::doc::HostDoc;
+use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 use crate::server::wire::Incoming;
 use crate::tabs::hub::Entry;

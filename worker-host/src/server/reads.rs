@@ -4,8 +4,9 @@
 
 use proxy_doc::{DocHandle, Entries, Error, Json, Snapshot};
 
-use crate::host::{Host, identity};
+use crate::host::Host;
 use crate::quarantine::Cause;
+use crate::quarantine::identity;
 use crate::server::bulk::Action;
 use crate::server::bulk::single;
 use crate::server::wire::{BulkItem, Incoming, snapshot};

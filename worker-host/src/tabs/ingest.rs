@@ -6,7 +6,7 @@
 use broker::message::{Answer, CallbackId};
 use proxy_doc::{DocKey, Snapshot, TabId};
 
-use crate::docs::doc::HostDoc;
+use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 
 impl Host {

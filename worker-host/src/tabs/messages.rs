@@ -10,9 +10,10 @@ use proxy_doc::{DocHandle, DocKey, Error, TabId, Version};
 use super::{Confirmed, Told};
 use crate::host::inputs::Input;
 use crate::host::inputs::TabMessage;
-use crate::host::{Host, Output, identity};
+use crate::host::{Host, Output};
 use crate::quarantine::Cause;
 use crate::quarantine::died;
+use crate::quarantine::identity;
 
 impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use broker::message::{PresenceSubscription, QueryAction, Read, SnapshotAt, ToHost};
 use proxy_doc::{Json, TabId, write_json};
 
-use super::Host;
+use crate::host::Host;
 use crate::server::bulk::Action;
 use crate::server::wire::Incoming;
 use crate::snapshots::Subject;
