@@ -19,7 +19,7 @@ import { carryOut } from './tab-events.js';
 
 /**
  * @typedef {import('./connection.js').Connection} Connection
- * @typedef {import('../link/link.js').Link} Link
+ * @typedef {import('../link/link.d.ts').Link} Link
  *
  * A call of the application that has not ended: its callback, and what it was given.
  *

@@ -165,8 +165,7 @@ export class HostLife {
       // An address that no socket can have: waiting does not mend it.
       return host.run((core) => core.socketFailed(JSON.stringify({ message: String(error) })));
     }
-    const { readyState } = socket;
-    host.run((core) => core.bindSocket(readyState));
+    // The listeners first: what follows from binding it is carried out at once, and may fail.
     socket.onopen = () => host.run((core) => core.socketOpened());
     socket.onmessage = ({ data }) => {
       // ShareDB speaks in text only; a binary frame is not its own.
@@ -180,5 +179,7 @@ export class HostLife {
       const text = JSON.stringify({ code, reason, wasClean });
       host.run((core) => core.socketClosed(text, Math.random()));
     };
+    const { readyState } = socket;
+    host.run((core) => core.bindSocket(readyState));
   }
 }

@@ -5,8 +5,7 @@
 /**
  * - `quota`: there is no room. Less has to be written, or something deleted.
  * - `closed`: this handle is dead, and whether a write that was under way is committed is not known. Opening the
- * storage
- *   again may help. It may be empty then: another page may have deleted it.
+ *   storage again may help. It may be empty then: another page may have deleted it.
  * - `silent`: as `closed`, because there was no answer in time. The next request may be as silent.
  * - `unavailable`: the storage cannot be opened.
  * - `other`: this request failed, the handle is as good as before.

@@ -6,7 +6,7 @@
 //!
 //! What it refuses to do: know what is written, or when a write is over.
 
-use proxy_doc::{DocHandle, Fifo, TabId};
+use proxy_doc::{DocHandle, Fifo, Set, TabId};
 
 use crate::host::Output;
 
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     /// The ops of these documents must not be sent any more.
-    pub(crate) fn drop_ops_of(&mut self, handles: &[DocHandle]) {
+    pub(crate) fn drop_ops_of(&mut self, handles: &Set<DocHandle>) {
         let is_of = |held: &Held| held.op_of.is_some_and(|handle| handles.contains(&handle));
         self.held.retain(|held| !is_of(held));
     }
@@ -184,7 +184,7 @@ mod tests {
         outbox.push_op(1, DocHandle(0), "op 0".to_owned());
         outbox.push_op(1, DocHandle(1), "op 1".to_owned());
         outbox.push(1, send("fetch 0"));
-        outbox.drop_ops_of(&[DocHandle(0)]);
+        outbox.drop_ops_of(&Set::from_iter([DocHandle(0)]));
         assert_eq!(all(outbox), [send("op 1"), send("fetch 0")]);
     }
 

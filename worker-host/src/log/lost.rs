@@ -10,7 +10,7 @@ use std::ops::Range;
 use broker::message::{StorageEvent, ToTab};
 use durable_store::Failure;
 use durable_store::format::Author;
-use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Submission};
+use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Set, Submission};
 
 use super::MEMORY;
 use super::events::storage_error;
@@ -52,7 +52,7 @@ impl Host {
             let authors: Option<Vec<&Author>> = authors.into_iter().map(Option::as_ref).collect();
             given_up.extend(self.first_unwritten(key, authors.as_deref()));
         }
-        let handles: Vec<DocHandle> = given_up.iter().map(|(handle, _)| *handle).collect();
+        let handles: Set<DocHandle> = given_up.iter().map(|(handle, _)| *handle).collect();
         self.outbox.drop_ops_of(&handles);
         for (handle, range) in given_up {
             self.give_up_ops(handle, range);
