@@ -240,6 +240,22 @@ fn op_of_somebody_else_shows_refusals_that_were_put_off_first() {
 }
 
 #[test]
+fn fetch_shows_refusals_that_were_put_off_first() {
+    let mut run = Run::new(&words(9));
+    for _ in 0..2 {
+        run.refuse();
+    }
+    run.life.tab(read("doc.fetch", "d"));
+    run.life.server(value!({"a": "f", "c": "c", "d": "d"}));
+    assert_eq!(run.rebuilt().len(), 2);
+    assert!(!run.rebuilt()[1].contains("w1"));
+    assert!(
+        matches!(run.life.told.last(), Some(ToTab::Callback { .. })),
+        "before the answer"
+    );
+}
+
+#[test]
 fn op_that_needs_one_whose_refusal_was_put_off_is_given_up_unsent() {
     let mut ops = words(9);
     ops[2] = value!({"word": "w2", "need": "w1"});

@@ -153,6 +153,7 @@ impl HostDoc {
     pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
         let was_live = self.hub.remove(tab);
         self.behind.remove(tab);
+        self.parked.retain(|read| read.tab != *tab);
         was_live && !self.hub.is_live()
     }
 

@@ -45,6 +45,11 @@ impl Refusals {
         self.answers += 1;
     }
 
+    /// An op was submitted: it may be composed into the next one, which is to be checked again then.
+    pub(crate) fn note_submission(&mut self) {
+        self.checked = None;
+    }
+
     /// Whether to build a document with so many ops anew has been earned.
     fn have_paid_for(&self, ops: usize) -> bool {
         self.answers >= ops

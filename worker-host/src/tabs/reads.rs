@@ -121,6 +121,11 @@ impl Host {
         }
         let mut snapshot = None;
         if read.action != ReadAction::Unsubscribe {
+            // A refused op must not be in what the application reads. A tab of an earlier life can go on only from what it
+            // sees.
+            if !self.tabs.expects_any() {
+                self.show_refusals(handle);
+            }
             if self.docs[handle].doc.in_hard_rollback() {
                 // The server's answer may be older than the rollback and bring no snapshot. There is nothing to answer
                 // with before the rollback's own fetch is answered.

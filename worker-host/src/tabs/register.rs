@@ -21,6 +21,8 @@ impl Host {
         let remembered = may_live && self.log.is_kept();
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
+        // Not even that its protocol is not served, where it was not registered.
+        self.outbox.drop_for(tab);
         // A host serves its own protocol and the one before.
         if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
             let output = self.to_tab(tab, ToTab::Incompatible { protocol: PROTOCOL });

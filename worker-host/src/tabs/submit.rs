@@ -55,6 +55,9 @@ impl Host {
         let ty = self.docs[handle].doc.ty().cloned();
         let naming = op.earlier.map_or(Naming::New, Naming::Earlier);
         let source = op.source.clone();
+        if let Some(refusals) = &mut self.docs[handle].refusals {
+            refusals.note_submission();
+        }
         let id = self.with_doc(handle, |doc, up| {
             doc.prevent_compose = op.prevent_compose;
             doc.submit_as(up, kind, op.source, naming, submission)
