@@ -7,11 +7,11 @@ mod life;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use broker::message::{DocEvent, ToTab};
+use broker::message::{DocEvent, Ended, ToTab};
 use durable_store::format::RecordId;
-use life::{Life, Texts, handshake, options, read, register, submit};
+use life::{Life, Texts, handshake, options, read, register, submit, tab};
 use ot_json0::Side;
-use proxy_doc::{Error, ForeignType, Json, OtType, Outcome, Types};
+use proxy_doc::{Error, ForeignType, Json, OtType, Outcome, TabId, Types, codes};
 use serde_json::{Value, json as value};
 use worker_host::Options;
 
@@ -97,6 +97,11 @@ impl Run {
     }
 
     fn on(texts: Texts, epoch: u64) -> Self {
+        Self::beside(Vec::new(), texts, epoch)
+    }
+
+    /// A host after one whose tabs still live.
+    fn beside(alive: Vec<TabId>, texts: Texts, epoch: u64) -> Self {
         let applied = Rc::new(Cell::new(0));
         let words = Words {
             applied: Rc::clone(&applied),
@@ -106,6 +111,7 @@ impl Run {
             ..options(epoch)
         };
         let mut life = Life::with(texts, Rc::new(Knowing(Rc::new(words))), options);
+        life.alive = alive;
         life.drain();
         Self { life, applied }
     }
@@ -282,4 +288,44 @@ fn refusals_that_were_put_off_outlive_the_host() {
     next.life.rest();
     assert_eq!(next.inflight()["op"]["word"], "w3");
     assert_eq!(next.letters(), 3);
+}
+
+/// A tab comes too late to go on from what it sees: another one has the document built anew. Its ops are sent all the same.
+#[test]
+fn op_that_the_next_host_sends_is_not_told_to_be_refused() {
+    let mut run = Run::new(&words(9));
+    run.refuse();
+    let mut unconfirmed = run.inflight();
+    unconfirmed["error"] = value!({"code": "ERR_NO", "message": "refused"});
+    run.life.server(unconfirmed);
+    let seen = run.life.told.iter().rev().find_map(|told| match told {
+        ToTab::Doc {
+            event: DocEvent::Rebuilt { snapshot, .. },
+            ..
+        } => Some((snapshot.revision.0, snapshot.life)),
+        _ => None,
+    });
+    let (revision, life) = seen.unwrap();
+    let mut next = Run::beside(vec![tab()], run.life.texts, 4);
+    next.connect();
+    let other = TabId("other".to_owned());
+    next.life.tab_named(&other, register(&value!([])));
+    next.life.tab_named(&other, read("doc.subscribe", "d"));
+    next.life.server(value!({"a": "s", "c": "c", "d": "d"}));
+    next.life.tab(
+        register(&value!([{"doc": {"collection": "c", "id": "d"}, "revision": revision, "line": 2, "life": life,
+            "live": true, "inflight": 9, "accepted": [2, 3, 4, 5, 6, 7, 8]}])),
+    );
+    let rollback = next.life.told.iter().find_map(|told| match told {
+        ToTab::Doc {
+            event: DocEvent::Rollback { error, ended, .. },
+            ..
+        } => Some((error, ended)),
+        _ => None,
+    });
+    let (error, ended) = rollback.unwrap();
+    assert!(error.is(codes::ERR_HOST_LOST), "{error:?}");
+    let refused = |of: &&Ended| matches!(&of.outcome, Outcome::Failed(error) if error.is("ERR_NO"));
+    let refused: Vec<u64> = ended.iter().filter(refused).map(|of| of.seq.0).collect();
+    assert_eq!(refused, [2], "{ended:?}");
 }

@@ -84,7 +84,10 @@ impl Host {
             Outcome::Failed(error) => Some(error.clone()),
             Outcome::Done | Outcome::Null => None,
         });
-        let (code, message) = if same_line {
+        // An op that is still to be sent, or under way, must not be told to be refused.
+        let is_open = self.holds_op_of(handle, tab);
+        let cause = cause.filter(|_| !is_open);
+        let (code, message) = if same_line && !is_open {
             let message = "The host gave up the state that the tab stands at";
             (codes::ERR_REVISION_NOT_KEPT, message)
         } else {
@@ -101,6 +104,16 @@ impl Host {
         let ended = ended.into_iter();
         let ended = ended.map(|(seq, outcome)| Ended { seq, outcome });
         self.tell_rollback(handle, tab, error, Vec::new(), ended.collect());
+    }
+
+    /// Whether the server has not answered all of the tab's ops.
+    fn holds_op_of(&self, handle: DocHandle, tab: &TabId) -> bool {
+        let ops = self.docs[handle].doc.unfinished();
+        let mut submissions = ops.flat_map(|op| &op.submissions);
+        submissions.any(|submission| {
+            let author = self.callers.author(submission.token);
+            author.is_some_and(|author| author.tab == *tab)
+        })
     }
 
     /// How the ops ended that the tab waits for, as far as they did.

@@ -50,6 +50,8 @@ pub(crate) struct Life {
     pub(crate) sent: Vec<Value>,
     /// Bytes that were written to the storage.
     pub(crate) written: usize,
+    /// Tabs of earlier lives that still live.
+    pub(crate) alive: Vec<TabId>,
 }
 
 impl Life {
@@ -66,6 +68,7 @@ impl Life {
             others: BTreeMap::new(),
             sent: Vec::new(),
             written: 0,
+            alive: Vec::new(),
         }
     }
 
@@ -116,7 +119,7 @@ impl Life {
                     let reply = self.carry_out(&request.what);
                     self.host.handle_storage(request.number, Ok(reply));
                 }
-                Output::FindTabs(_) => self.host.tabs_found(&[]),
+                Output::FindTabs(_) => self.host.tabs_found(&self.alive),
                 Output::Warn(_)
                 | Output::CloseSocket
                 | Output::OpenSocket
