@@ -324,9 +324,8 @@ impl Host {
     /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
     pub(crate) fn close_unused(&mut self) {
         let idle = self.server.opens_next_socket() && self.tabs.met_any;
-        let nobody = self.tabs.registered().is_empty()
-            && self.inbox.is_empty()
-            && self.log.backlog.is_loaded();
+        let nobody =
+            !self.tabs.any_registered() && self.inbox.is_empty() && self.log.backlog.is_loaded();
         if idle && nobody && !self.docs.any_write_pending() {
             self.close();
         }

@@ -139,6 +139,11 @@ impl Tabs {
         self.select(|known| known.link.is_some())
     }
 
+    /// Whether any tab is registered.
+    pub(crate) fn any_registered(&self) -> bool {
+        self.by_id.values().any(|known| known.link.is_some())
+    }
+
     // ---- What is on its way to a tab ----
 
     /// A message is posted to the tab. Says whether the tab is registered; otherwise the message is for nobody.
@@ -212,6 +217,11 @@ impl Tabs {
     /// The tabs that are told of the store.
     pub(crate) fn watchers(&self) -> Vec<TabId> {
         self.select(|known| known.watches_storage)
+    }
+
+    /// Whether any tab is told of the store.
+    pub(crate) fn any_watches(&self) -> bool {
+        self.by_id.values().any(|known| known.watches_storage)
     }
 
     /// Whether the tab says itself when records are written.

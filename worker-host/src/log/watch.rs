@@ -102,12 +102,7 @@ impl Host {
 
     /// Tells how many documents wait to be written, where that is news.
     pub(crate) fn tell_queue(&mut self, even_so: bool) {
-        let Some(store) = self
-            .log
-            .store
-            .as_ref()
-            .filter(|_| !self.tabs.watchers().is_empty())
-        else {
+        let Some(store) = self.log.store.as_ref().filter(|_| self.tabs.any_watches()) else {
             return;
         };
         let (size, auto_flush) = (store.queue_size(), store.auto_flush());
