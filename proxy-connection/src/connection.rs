@@ -122,6 +122,11 @@ impl ProxyConnection {
         }
     }
 
+    /// Whether [`ProxyConnection::poll`] may have an event above `mark`. Where not, it has none until the next call.
+    pub fn may_follow(&self, mark: usize) -> bool {
+        self.stack.depth() > mark || self.has_held_request()
+    }
+
     /// User code threw `error` in the last polled event. Returns whether a document's `try` caught it, which then rolls
     /// back hard as in ShareDB; otherwise the driver throws it on.
     pub fn threw(&mut self, mark: usize, error: Error) -> bool {

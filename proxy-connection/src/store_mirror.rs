@@ -210,6 +210,11 @@ impl ProxyConnection {
         }
     }
 
+    /// Whether requests are held back.
+    pub(crate) fn has_held_request(&self) -> bool {
+        !self.store.held.is_empty()
+    }
+
     /// Sends the oldest held request whose ops are accepted. Returns whether there was one.
     pub(crate) fn send_held_request(&mut self) -> bool {
         let mut held = std::mem::take(&mut self.store.held);

@@ -210,7 +210,7 @@ export class Doc extends DocData {
     submission.content = content;
     submission.seq = undefined;
     const token = this.connection._keep(submission);
-    const source = this.submitSource ? JSON.stringify(submission.source) : undefined;
+    const source = this._wishes.submitSource ? JSON.stringify(submission.source) : undefined;
     this.connection._run(() => call(token, source));
   }
 

@@ -15,7 +15,7 @@ import { isOverflow, startAgain } from '../link/restart.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { endOfListener, nextTick } from '../platform/ticks.js';
-import { carryOut } from './tab-events.js';
+import { LastEvent } from './tab-events.js';
 
 /**
  * @typedef {import('./connection.js').Connection} Connection
@@ -51,6 +51,7 @@ export class MachineOwner extends EventEmitter {
     this._link = link;
     this._machine = new TabCore(typesBridge, link.initialState);
     noteOwner(this._machine, this);
+    this._event = new LastEvent();
     /** State for the next machine: a machine that crashed cannot be asked. */
     this._known = {
       /** The connection's state, as last announced to the application. */
@@ -115,16 +116,16 @@ export class MachineOwner extends EventEmitter {
   /**
    * Calls the machine, then carries out its events until there are none above the mark.
    *
-   * @param {() => void} call
+   * @param {() => boolean | void} call `false` where no event follows from it
    */
   _run(call) {
     const { _core: core } = this;
     enterNested();
     this._busy++;
     try {
-      const mark = core.depth();
-      call();
-      this._drain(core, mark);
+      // Only a call within another one finds something left to do.
+      const mark = this._busy > 1 ? core.depth() : 0;
+      if (call() !== false) this._drain(core, mark);
     } catch (error) {
       if (!isDead(core)) throw error;
       this._noticeCrash(core, error);
@@ -139,14 +140,18 @@ export class MachineOwner extends EventEmitter {
    * @param {number} mark
    */
   _drain(core, mark) {
+    const event = this._event;
     let failure;
-    for (let event = core.poll(mark); event; event = isDead(core) ? undefined : core.poll(mark)) {
+    let mayFollow = core.poll(mark, event);
+    while (mayFollow !== undefined) {
       try {
-        carryOut(this._self, event);
+        event.carryOut(this._self);
       } catch (error) {
+        mayFollow = true;
         // The events that are left then are internal, and are carried out before the exception propagates.
         if (isDead(core) || !core.threw(mark, error)) failure ??= { error };
       }
+      mayFollow = mayFollow && !isDead(core) ? core.poll(mark, event) : undefined;
     }
     if (failure) throw failure.error;
   }

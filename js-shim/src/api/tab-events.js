@@ -122,12 +122,36 @@ const BY_KIND = /** @type {((connection: Connection, ...content: any[]) => void)
   Object.values(CARRY_OUT)
 );
 
-/**
- * @param {Connection} connection
- * @param {any[]} event the kind's number, then the arguments; no event has more
- */
-export function carryOut(connection, event) {
-  BY_KIND[event[0]](connection, event[1], event[2], event[3], event[4]);
+/** The event that a machine gave last, see `TabCore.poll`. */
+export class LastEvent {
+  constructor() {
+    this._kind = 0;
+    /** @type {any} */
+    this._a = this._b = this._c = this._d = undefined;
+  }
+
+  /**
+   * @param {number} kind the kind's number
+   * @param {any} a the first of its arguments; no event has more than four
+   * @param {any} b
+   * @param {any} c
+   * @param {any} d
+   */
+  put(kind, a, b, c, d) {
+    this._kind = kind;
+    this._a = a;
+    this._b = b;
+    this._c = c;
+    this._d = d;
+  }
+
+  /** @param {Connection} connection */
+  carryOut(connection) {
+    const { _kind: kind, _a: a, _b: b, _c: c, _d: d } = this;
+    // A text may be long, and carrying the event out may overwrite it.
+    this._a = this._b = this._c = this._d = undefined;
+    BY_KIND[kind](connection, a, b, c, d);
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
- * The events of a tab's machine and the outputs of a host's. Each crosses from WebAssembly as an array: the number of
- * its kind, then the arguments of the method that carries it out. `kinds.rs` has the same lists; a test there compares
- * the methods' names, their order and the names of their arguments.
+ * The events of a tab's machine and the outputs of a host's. Each crosses from WebAssembly as a call of a sink: the
+ * number of its kind, then the arguments of the method that carries it out. `kinds.rs` has the same lists; a test there
+ * compares the methods' names, their order and the names of their arguments.
  */
 
 /**
@@ -67,7 +67,8 @@
  * Outputs of a host's machine.
  *
  * @typedef {object} HostOutputs
- * @property {(tab: string, text: string, urgent: boolean) => void} toTab an urgent message overtakes others
+ * @property {(tab: string | undefined, text: string, urgent: boolean) => void} toTab an urgent message overtakes
+ *   others; the one tab of a private host is not named
  * @property {(text: string) => void} send a message for the server
  * @property {() => void} closeSocket
  * @property {() => void} openSocket

@@ -54,6 +54,8 @@ export class HostDriver {
     this._quarantine = new Quarantine();
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
+    /** Outputs that are not carried out yet, oldest first: the kind's number, then the arguments. @type {any[][]} */
+    this._outputs = [];
     /** Whether the life has ended: the machine is not called any more. */
     this._isOver = false;
     storage?.attach(this.core, (call) => this.run(call));
@@ -69,18 +71,22 @@ export class HostDriver {
     if (this._isOver) return;
     const { core } = this;
     let failure;
+    let mayFollow;
     try {
       call(core);
-      for (let output = core.poll(); output; output = this._isOver ? undefined : core.poll()) {
-        try {
-          // This may call the machine again at once: that call then carries out the outputs behind this one, in order.
-          this._carryOut(output);
-        } catch (error) {
-          failure ??= { error };
+      do {
+        mayFollow = core.poll(this);
+        for (let output = this._outputs.shift(); output; output = this._outputs.shift()) {
+          try {
+            // This may call the machine again at once: that call then carries out the outputs behind this one, in order.
+            this._carryOut(output);
+          } catch (error) {
+            failure ??= { error };
+          }
         }
-      }
+      } while (mayFollow && !this._isOver);
       if (!this._isOver) this.storage?.stir();
-      if (!this._isOver && core.isOver) this._place.ended?.();
+      if (!this._isOver && mayFollow === undefined) this._place.ended?.();
     } catch (error) {
       if (!isDead(core)) throw error;
       this._die(error);
@@ -88,7 +94,16 @@ export class HostDriver {
     if (failure) throw failure.error;
   }
 
-  /** @param {any[]} output the kind's number, then the arguments; no output has more */
+  /**
+   * The machine gives an output.
+   *
+   * @param {...any} output the kind's number, then the arguments; no output has more than four
+   */
+  put(...output) {
+    this._outputs.push(output);
+  }
+
+  /** @param {any[]} output */
   _carryOut(output) {
     const name = HOST_OUTPUTS[output[0]];
     const place = /** @type {any} */ (this._place);
@@ -109,6 +124,7 @@ export class HostDriver {
   /** Ends the life: later calls do nothing. */
   leave() {
     this._isOver = true;
+    this._outputs = [];
     timers.stop(this._timer);
   }
 

@@ -133,11 +133,11 @@ export class HostLife {
   // ---- The tabs ----
 
   /**
-   * @param {string} tab
+   * @param {string | undefined} tab
    * @param {string} text
    */
   toTab(tab, text) {
-    this._worker.toTab(tab, text);
+    this._worker.toTab(/** @type {string} */ (tab), text);
   }
 
   /** @param {string[]} tabs */

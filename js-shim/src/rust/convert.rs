@@ -1,6 +1,4 @@
-//! Events as JavaScript sees them: arrays that begin with a kind.
-//!
-//! The kinds are in `kinds.rs`.
+//! Events as JavaScript sees them. Their kinds are in `kinds.rs`.
 
 use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
@@ -11,7 +9,7 @@ use proxy_doc::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Sink};
 use crate::tab_storage::storage_event;
 use crate::types::thrown_of;
 
@@ -73,67 +71,71 @@ fn outcome(outcome: &Outcome) -> JsValue {
     }
 }
 
-/// One event of a tab.
-pub(crate) fn tab_event(event: &TabEvent) -> Array {
+/// Puts one event of a tab into the sink.
+pub(crate) fn put_event(sink: &Sink, event: &TabEvent) {
     match event {
-        TabEvent::ToHost(message) => Kind::ToHost.array(&[JsValue::from_str(message)]),
-        TabEvent::SubmitOp(message, seq, of) => Kind::SubmitOp.array(&[
-            JsValue::from_str(message),
-            JsValue::from(seq.0 as f64),
-            tokens(of),
-        ]),
-        TabEvent::State(state, reason) => {
-            Kind::State.array(&[JsValue::from_str(state.as_str()), text(reason.as_ref())])
-        }
-        TabEvent::ConnectionError(reason) => Kind::ConnectionError.array(&[text(Some(reason))]),
-        TabEvent::Error(failed) => Kind::Error.array(&[error(failed)]),
-        TabEvent::Pong => Kind::Pong.array(&[]),
+        TabEvent::ToHost(message) => Kind::ToHost.put(sink, &[JsValue::from_str(message)]),
+        TabEvent::SubmitOp(message, seq, of) => Kind::SubmitOp.put(
+            sink,
+            &[
+                JsValue::from_str(message),
+                JsValue::from(seq.0 as f64),
+                tokens(of),
+            ],
+        ),
+        TabEvent::State(state, reason) => Kind::State.put(
+            sink,
+            &[JsValue::from_str(state.as_str()), text(reason.as_ref())],
+        ),
+        TabEvent::ConnectionError(reason) => Kind::ConnectionError.put(sink, &[text(Some(reason))]),
+        TabEvent::Error(failed) => Kind::Error.put(sink, &[error(failed)]),
+        TabEvent::Pong => Kind::Pong.put(sink, &[]),
         TabEvent::Status(token, status) => {
             let text = JsValue::from_str(&encode(status));
-            Kind::Status.array(&[JsValue::from(token.0 as f64), text])
+            Kind::Status.put(sink, &[JsValue::from(token.0 as f64), text])
         }
-        TabEvent::Warn(text) => Kind::Warn.array(&[JsValue::from_str(text)]),
+        TabEvent::Warn(text) => Kind::Warn.put(sink, &[JsValue::from_str(text)]),
         TabEvent::OpenDoc(DocHandle(handle), DocKey { collection, id }) => {
             let (collection, id) = (JsValue::from_str(collection), JsValue::from_str(id));
-            Kind::OpenDoc.array(&[JsValue::from(*handle), collection, id])
+            Kind::OpenDoc.put(sink, &[JsValue::from(*handle), collection, id])
         }
-        TabEvent::Query(id, event) => query_event(*id, event),
+        TabEvent::Query(id, event) => put_query_event(sink, *id, event),
         TabEvent::Snapshot(token, answer) => {
             let (failed, message) = match answer {
                 Ok(message) => (JsValue::UNDEFINED, text(Some(message))),
                 Err(failed) => (error(failed), JsValue::UNDEFINED),
             };
-            Kind::Snapshot.array(&[JsValue::from(token.0 as f64), failed, message])
+            Kind::Snapshot.put(sink, &[JsValue::from(token.0 as f64), failed, message])
         }
-        TabEvent::Presence(channel, event) => presence_event(channel, event),
+        TabEvent::Presence(channel, event) => put_presence_event(sink, channel, event),
         TabEvent::Stored(token, result) => {
             let failed = result.as_ref().err().map_or(JsValue::UNDEFINED, error);
-            Kind::Stored.array(&[JsValue::from(token.0 as f64), failed])
+            Kind::Stored.put(sink, &[JsValue::from(token.0 as f64), failed])
         }
         TabEvent::Storage(event) => {
-            Kind::Storage.array(&[JsValue::from_str(&storage_event(event))])
+            Kind::Storage.put(sink, &[JsValue::from_str(&storage_event(event))])
         }
-        TabEvent::Doc(handle, event) => doc_event(*handle, event),
+        TabEvent::Doc(handle, event) => put_doc_event(sink, *handle, event),
         TabEvent::Sent(DocHandle(handle), seq) => {
-            Kind::Sent.array(&[JsValue::from(*handle), JsValue::from(seq.0 as f64)])
+            Kind::Sent.put(sink, &[JsValue::from(*handle), JsValue::from(seq.0 as f64)])
         }
     }
 }
 
-fn query_event(id: u64, event: &TabQueryEvent) -> Array {
+fn put_query_event(sink: &Sink, id: u64, event: &TabQueryEvent) {
     let id = JsValue::from(id as f64);
     match event {
         TabQueryEvent::Results(docs, extra) => {
             let docs = docs.as_ref().map_or(JsValue::UNDEFINED, |docs| keys(docs));
-            Kind::QueryResults.array(&[id, docs, text(extra.as_ref())])
+            Kind::QueryResults.put(sink, &[id, docs, text(extra.as_ref())])
         }
-        TabQueryEvent::Failed(failed) => Kind::QueryFailed.array(&[id, error(failed)]),
-        TabQueryEvent::Error(failed) => Kind::QueryError.array(&[id, error(failed)]),
+        TabQueryEvent::Failed(failed) => Kind::QueryFailed.put(sink, &[id, error(failed)]),
+        TabQueryEvent::Error(failed) => Kind::QueryError.put(sink, &[id, error(failed)]),
         TabQueryEvent::Diff(items) => {
             let items: Array = items.iter().map(diff_item).collect();
-            Kind::QueryDiff.array(&[id, items.into()])
+            Kind::QueryDiff.put(sink, &[id, items.into()])
         }
-        TabQueryEvent::Extra(extra) => Kind::QueryExtra.array(&[id, text(extra.as_ref())]),
+        TabQueryEvent::Extra(extra) => Kind::QueryExtra.put(sink, &[id, text(extra.as_ref())]),
     }
 }
 
@@ -163,7 +165,7 @@ fn diff_item(item: &DiffItem<DocKey>) -> JsValue {
     }
 }
 
-fn presence_event(channel: &str, event: &TabPresenceEvent) -> Array {
+fn put_presence_event(sink: &Sink, channel: &str, event: &TabPresenceEvent) {
     let channel = JsValue::from_str(channel);
     match event {
         TabPresenceEvent::Answer {
@@ -173,41 +175,46 @@ fn presence_event(channel: &str, event: &TabPresenceEvent) -> Array {
         } => {
             let failed = failed.as_ref().map_or(JsValue::UNDEFINED, error);
             let id = optional(id.as_deref());
-            Kind::PresenceAnswer.array(&[channel, id, tokens(of), failed])
+            Kind::PresenceAnswer.put(sink, &[channel, id, tokens(of), failed])
         }
         TabPresenceEvent::Value(id, value) => {
-            Kind::PresenceValue.array(&[channel, JsValue::from_str(id), text(Some(value))])
+            Kind::PresenceValue.put(sink, &[channel, JsValue::from_str(id), text(Some(value))])
         }
         TabPresenceEvent::Receive(id, value) => {
-            Kind::PresenceReceive.array(&[channel, JsValue::from_str(id), text(Some(value))])
+            Kind::PresenceReceive.put(sink, &[channel, JsValue::from_str(id), text(Some(value))])
         }
         TabPresenceEvent::Error(id, failed) => {
-            Kind::PresenceError.array(&[channel, optional(id.as_deref()), error(failed)])
+            Kind::PresenceError.put(sink, &[channel, optional(id.as_deref()), error(failed)])
         }
-        TabPresenceEvent::Later(id) => Kind::PresenceLater.array(&[channel, JsValue::from_str(id)]),
+        TabPresenceEvent::Later(id) => {
+            Kind::PresenceLater.put(sink, &[channel, JsValue::from_str(id)])
+        }
     }
 }
 
-fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> Array {
+fn put_doc_event(sink: &Sink, DocHandle(handle): DocHandle, event: &Event) {
     let doc = JsValue::from(handle);
     match event {
-        Event::Apply { edit, origin, src } => Kind::Apply.array(&[
-            doc,
-            edit_text(edit),
-            source(*origin),
-            optional(src.as_deref()),
-        ]),
+        Event::Apply { edit, origin, src } => Kind::Apply.put(
+            sink,
+            &[
+                doc,
+                edit_text(edit),
+                source(*origin),
+                optional(src.as_deref()),
+            ],
+        ),
         Event::BatchStart { edit, src } => {
-            Kind::BatchStart.array(&[doc, edit_text(edit), optional(src.as_deref())])
+            Kind::BatchStart.put(sink, &[doc, edit_text(edit), optional(src.as_deref())])
         }
         Event::BeforeComponent { index } => {
-            Kind::BeforeComponent.array(&[doc, JsValue::from(*index as u32)])
+            Kind::BeforeComponent.put(sink, &[doc, JsValue::from(*index as u32)])
         }
         Event::ApplyComponent { index, edit } => {
             let op = edit.as_ref().map_or(JsValue::UNDEFINED, edit_text);
-            Kind::ApplyComponent.array(&[doc, JsValue::from(*index as u32), op])
+            Kind::ApplyComponent.put(sink, &[doc, JsValue::from(*index as u32), op])
         }
-        Event::BatchEnd => Kind::BatchEnd.array(&[doc]),
+        Event::BatchEnd => Kind::BatchEnd.put(sink, &[doc]),
         Event::Create {
             type_name,
             data,
@@ -218,22 +225,26 @@ fn doc_event(DocHandle(handle): DocHandle, event: &Event) -> Array {
                 Origin::Local(_) => JsValue::UNDEFINED,
                 Origin::Remote => text(data.to_text().as_ref()),
             };
-            Kind::Create.array(&[doc, JsValue::from_str(type_name), data, source(*origin)])
+            Kind::Create.put(
+                sink,
+                &[doc, JsValue::from_str(type_name), data, source(*origin)],
+            )
         }
-        Event::Del { origin } => Kind::Del.array(&[doc, source(*origin)]),
-        Event::Load { type_name, data } => {
-            Kind::Load.array(&[doc, optional(type_name.as_deref()), text(data.as_ref())])
-        }
-        Event::Clear { .. } => Kind::Clear.array(&[doc]),
+        Event::Del { origin } => Kind::Del.put(sink, &[doc, source(*origin)]),
+        Event::Load { type_name, data } => Kind::Load.put(
+            sink,
+            &[doc, optional(type_name.as_deref()), text(data.as_ref())],
+        ),
+        Event::Clear { .. } => Kind::Clear.put(sink, &[doc]),
         Event::Callback {
             tokens: of,
             outcome: with,
-        } => Kind::Callback.array(&[doc, tokens(of), outcome(with)]),
-        Event::NoWritePending => Kind::NoWritePending.array(&[doc]),
-        Event::NothingPending => Kind::NothingPending.array(&[doc]),
-        Event::Error(failed) => Kind::DocError.array(&[doc, error(failed)]),
-        Event::Later(Later::Flush) => Kind::FlushLater.array(&[doc]),
-        Event::Later(Later::Unsubscribed) => Kind::UnsubscribedLater.array(&[doc]),
+        } => Kind::Callback.put(sink, &[doc, tokens(of), outcome(with)]),
+        Event::NoWritePending => Kind::NoWritePending.put(sink, &[doc]),
+        Event::NothingPending => Kind::NothingPending.put(sink, &[doc]),
+        Event::Error(failed) => Kind::DocError.put(sink, &[doc, error(failed)]),
+        Event::Later(Later::Flush) => Kind::FlushLater.put(sink, &[doc]),
+        Event::Later(Later::Unsubscribed) => Kind::UnsubscribedLater.put(sink, &[doc]),
         Event::Warn(_)
         | Event::SendOp
         | Event::SendFetch

@@ -9,14 +9,19 @@ use proxy_doc::{Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
-use crate::kinds::HostKind;
+use crate::kinds::{HostKind, Sink};
 use crate::number::count;
 use crate::types::{JsTypes, TypesBridge};
+
+/// About so many bytes of outputs are given at once: a document that each of many tabs opens is not held once for each.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// A host. Tabs go by their id.
 #[wasm_bindgen]
 pub struct HostCore {
     inner: Host,
+    /// One tab owns it.
+    private: bool,
 }
 
 /// What a host began last. It is read when the host has trapped.
@@ -84,6 +89,7 @@ impl HostCore {
         };
         Self {
             inner: Host::new(options, Rc::new(JsTypes(types))),
+            private,
         }
     }
 
@@ -94,27 +100,49 @@ impl HostCore {
         self.inner.configure(max_op_size, keeps_pending);
     }
 
-    /// The next output, as an array; `undefined` when there is none.
-    pub fn poll(&mut self) -> Option<Array> {
-        let output = self.inner.poll()?;
-        Some(match output {
-            Output::ToTab { tab, text, urgent } => HostKind::ToTab.array(&[
-                JsValue::from_str(&tab.0),
-                JsValue::from_str(&text),
-                JsValue::from(urgent),
-            ]),
-            Output::Send(text) => HostKind::Send.array(&[JsValue::from_str(&text)]),
-            Output::CloseSocket => HostKind::CloseSocket.array(&[]),
-            Output::OpenSocket => HostKind::OpenSocket.array(&[]),
-            Output::StartTimer(delay) => HostKind::StartTimer.array(&[JsValue::from(delay)]),
-            Output::Storage(request) => storage_request(&request),
+    /// Puts the next outputs into the sink. Says whether there may be more, which is so where these are long;
+    /// `undefined` where there are none and the host is over, see `Host::is_over`.
+    pub fn poll(&mut self, sink: &Sink) -> Option<bool> {
+        let mut length = 0;
+        while length < BATCH_BYTES {
+            let Some(output) = self.inner.poll() else {
+                return (!self.inner.is_over()).then_some(false);
+            };
+            length += self.put(sink, &output);
+        }
+        Some(true)
+    }
+
+    /// Puts an output into the sink. Gives about how many bytes it takes there.
+    fn put(&self, sink: &Sink, output: &Output) -> usize {
+        match output {
+            Output::ToTab { tab, text, urgent } => {
+                // The only tab of a private host need not be named.
+                let tab = if self.private {
+                    JsValue::UNDEFINED
+                } else {
+                    JsValue::from_str(&tab.0)
+                };
+                let arguments = [tab, JsValue::from_str(text), JsValue::from(*urgent)];
+                HostKind::ToTab.put(sink, &arguments);
+                return text.len();
+            }
+            Output::Send(text) => {
+                HostKind::Send.put(sink, &[JsValue::from_str(text)]);
+                return text.len();
+            }
+            Output::CloseSocket => HostKind::CloseSocket.put(sink, &[]),
+            Output::OpenSocket => HostKind::OpenSocket.put(sink, &[]),
+            Output::StartTimer(delay) => HostKind::StartTimer.put(sink, &[JsValue::from(*delay)]),
+            Output::Storage(request) => return put_storage_request(sink, request),
             Output::FindTabs(tabs) => {
                 let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
-                HostKind::FindTabs.array(&[tabs.into()])
+                HostKind::FindTabs.put(sink, &[tabs.into()]);
             }
-            Output::BeginAnew => HostKind::BeginAnew.array(&[]),
-            Output::Warn(text) => HostKind::Warn.array(&[JsValue::from_str(&text)]),
-        })
+            Output::BeginAnew => HostKind::BeginAnew.put(sink, &[]),
+            Output::Warn(text) => HostKind::Warn.put(sink, &[JsValue::from_str(text)]),
+        }
+        0
     }
 
     /// See `Host::connect`.
@@ -245,12 +273,6 @@ impl HostCore {
         self.inner.tabs_found(&living);
     }
 
-    /// See `Host::is_over`.
-    #[wasm_bindgen(getter, js_name = isOver)]
-    pub fn is_over(&self) -> bool {
-        self.inner.is_over()
-    }
-
     /// Whether a quiet moment would be of use.
     #[wasm_bindgen(getter, js_name = wantsIdle)]
     pub fn wants_idle(&self) -> bool {
@@ -294,21 +316,22 @@ impl HostCore {
     }
 }
 
-/// The records are `[store, id]`, or `[store, id, text]` where they are written.
-fn storage_request(request: &Request) -> Array {
+/// Puts a request into the sink, and gives about how many bytes it takes there. The records are `[store, id]`, or
+/// `[store, id, text]` where they are written.
+fn put_storage_request(sink: &Sink, request: &Request) -> usize {
     let name = |id: &RecordId| Array::of2(&id.store.name().into(), &id.id.as_str().into());
     let names = |ids: &[RecordId]| ids.iter().map(name).collect::<Array>().into();
     let ask = |what: &str, content: &[JsValue]| {
         let mut arguments = vec![JsValue::from(request.number as f64), what.into()];
         arguments.extend_from_slice(content);
-        HostKind::AskStorage.array(&arguments)
+        HostKind::AskStorage.put(sink, &arguments);
     };
     match &request.what {
         Ask::Open => ask("open", &[]),
         Ask::Wipe => ask("wipe", &[]),
         Ask::Read(ids) => ask("read", &[names(ids)]),
         Ask::Write { puts, deletes } => {
-            let puts: Array = puts
+            let records: Array = puts
                 .iter()
                 .map(|(id, text)| {
                     let put = name(id);
@@ -316,7 +339,9 @@ fn storage_request(request: &Request) -> Array {
                     put
                 })
                 .collect();
-            ask("write", &[puts.into(), names(deletes)])
+            ask("write", &[records.into(), names(deletes)]);
+            return puts.iter().map(|(_, text)| text.len()).sum();
         }
     }
+    0
 }

@@ -1,9 +1,16 @@
-//! The kinds of events and outputs: each crosses to JavaScript as an array of its kind's number and its arguments.
+//! The kinds of events and outputs: each crosses to JavaScript as its kind's number and its arguments.
 //! JavaScript declares them in `events.js`, and carries a tab's out in `tab-events.js`. The tests here compare the
 //! names, their order and the names of the arguments.
 
-use js_sys::Array;
 use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// `events.js`: takes an event or an output. It calls nobody, so it may be called while a machine is borrowed.
+    pub type Sink;
+    #[wasm_bindgen(method)]
+    fn put(this: &Sink, kind: u8, a: &JsValue, b: &JsValue, c: &JsValue, d: &JsValue);
+}
 
 /// An enum whose variants are numbered from 0 in their order, each with the names of its arguments.
 macro_rules! kinds {
@@ -18,26 +25,20 @@ macro_rules! kinds {
             const TABLE: &[(&str, &[&str])] =
                 &[$((stringify!($variant), &[$(stringify!($argument)),*]),)*];
 
-            /// The kind's number, then the arguments. The last ones may be left out.
-            pub(crate) fn array(self, arguments: &[JsValue]) -> Array {
+            /// Puts the kind's number and the arguments into the sink. The last ones may be left out.
+            pub(crate) fn put(self, sink: &Sink, arguments: &[JsValue]) {
                 debug_assert!(arguments.len() <= Self::TABLE[self as usize].1.len());
-                array(self as u8, arguments)
+                put(sink, self as u8, arguments);
             }
         }
     };
 }
 
-/// In one call of JavaScript.
-fn array(kind: u8, arguments: &[JsValue]) -> Array {
-    let kind = JsValue::from(kind);
-    match arguments {
-        [] => Array::of1(&kind),
-        [a] => Array::of2(&kind, a),
-        [a, b] => Array::of3(&kind, a, b),
-        [a, b, c] => Array::of4(&kind, a, b, c),
-        // No kind has more.
-        [a, b, c, d, ..] => Array::of5(&kind, a, b, c, d),
-    }
+/// In one call of JavaScript. No kind has more than four arguments.
+fn put(sink: &Sink, kind: u8, arguments: &[JsValue]) {
+    let none = &JsValue::UNDEFINED;
+    let at = |index: usize| arguments.get(index).unwrap_or(none);
+    sink.put(kind, at(0), at(1), at(2), at(3));
 }
 
 #[cfg(feature = "tab")]

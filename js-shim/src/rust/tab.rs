@@ -12,6 +12,7 @@ use proxy_doc::{
 use wasm_bindgen::prelude::*;
 
 use crate::convert;
+use crate::kinds::Sink;
 use crate::number::count;
 use crate::types::{JsTypes, TypesBridge, error_of};
 
@@ -54,10 +55,12 @@ impl TabCore {
         self.inner.depth()
     }
 
-    /// The next event above the mark, as an array; `undefined` when there is none.
-    pub fn poll(&mut self, mark: usize) -> Option<Array> {
+    /// Puts the next event above the mark into the sink. Says whether another one may follow; `undefined` where there
+    /// was none.
+    pub fn poll(&mut self, mark: usize, sink: &Sink) -> Option<bool> {
         let event = self.inner.poll(mark)?;
-        Some(convert::tab_event(&event))
+        convert::put_event(sink, &event);
+        Some(self.inner.may_follow(mark))
     }
 
     /// What the last event ran threw. `true` where that ends in a hard rollback, `false` where the
@@ -66,10 +69,12 @@ impl TabCore {
         self.inner.threw(mark, error_of(thrown))
     }
 
-    /// One message of the host.
+    /// One message of the host. Says whether an event may follow from it.
     #[wasm_bindgen(js_name = handleMessage)]
-    pub fn handle_message(&mut self, text: &str) {
+    pub fn handle_message(&mut self, text: &str) -> bool {
+        let mark = self.inner.depth();
         self.inner.handle_message(text);
+        self.inner.may_follow(mark)
     }
 
     /// See `ProxyConnection::register`.
