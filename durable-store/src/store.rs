@@ -193,6 +193,8 @@ pub struct DurableStore {
     idle: bool,
     /// There is time for what nobody waits for.
     quiet: bool,
+    /// This life ends when everything is written.
+    finishing: bool,
     inventory: Inventory,
     has_inventory: bool,
     letters: Letters,
@@ -248,6 +250,7 @@ impl DurableStore {
             flushing: false,
             idle: false,
             quiet: false,
+            finishing: false,
             inventory: Inventory::default(),
             has_inventory: false,
             letters: Letters::default(),
@@ -265,6 +268,19 @@ impl DurableStore {
     /// Whether documents can be had: the store is open, or was given up.
     pub fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Lost)
+    }
+
+    /// Whether what an earlier life left is still being read.
+    pub fn is_restoring(&self) -> bool {
+        match self.phase {
+            Phase::Opening
+            | Phase::ReadingState
+            | Phase::ReadingLetters
+            | Phase::ReadingJournal
+            | Phase::FindingTabs
+            | Phase::ReadingDocs => true,
+            Phase::Ready | Phase::Wiping | Phase::Lost => false,
+        }
     }
 
     /// Whether what is known survives this host: what was restored, and what is logged.

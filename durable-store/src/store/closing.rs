@@ -1,4 +1,4 @@
-//! How the storage is left: to another host for a while, or with everything deleted.
+//! How the storage is left: to another host, for a while or for good, or with everything deleted.
 
 use super::letters::Letters;
 use super::{Ask, Asked, DurableStore, Phase};
@@ -20,7 +20,7 @@ impl DurableStore {
 
     fn is_at_rest(&self) -> bool {
         let rests = match self.phase {
-            Phase::Lost => true,
+            Phase::Lost => return true,
             Phase::Ready => !self.has_work() && self.starved.is_none(),
             Phase::Opening
             | Phase::ReadingState
@@ -45,6 +45,35 @@ impl DurableStore {
         }
         for (trial, ask) in std::mem::take(&mut self.again) {
             self.ask(trial, ask);
+        }
+    }
+
+    /// Begins the end of this life: what is queued is written, and nothing is begun that nobody waits for. What only
+    /// brings documents up to date is left to the next life. [`DurableStore::is_finished`] says when that is done.
+    pub fn finish(&mut self) {
+        self.finishing = true;
+        (self.flushing, self.idle) = (false, false);
+        if self.is_restoring() || self.phase == Phase::Lost {
+            self.requests.clear();
+        } else if self.closed && self.has_work() {
+            self.resume();
+        }
+    }
+
+    /// Whether no write is queued or under way, so that the storage can be released. Reads may be under way.
+    pub fn is_finished(&self) -> bool {
+        let mut questions = self.asked.values().chain(&self.again);
+        let writes = questions.any(|(asked, _)| asked.writes());
+        match self.phase {
+            Phase::Ready => !writes && !self.has_work() && self.starved.is_none(),
+            Phase::Wiping => false,
+            Phase::Lost => !writes,
+            Phase::Opening
+            | Phase::ReadingState
+            | Phase::ReadingLetters
+            | Phase::ReadingJournal
+            | Phase::FindingTabs
+            | Phase::ReadingDocs => true,
         }
     }
 

@@ -94,13 +94,13 @@ impl DurableStore {
         self.failures += 1;
         let is_silent = failure.kind == FailureKind::Silent;
         let hopeless = matches!(asked, Asked::Open) && failure.kind == FailureKind::Unavailable;
-        // All tabs wait while the store is restored: another silence would be as long.
-        let too_long = is_silent && !self.is_ready();
+        // All tabs wait while the store is restored, or for the next life: another silence would be as long.
+        let too_long = is_silent && (self.finishing || !self.is_ready());
         if hopeless || too_long || self.failures > MAX_FAILURES {
             // Who asked is still to be answered.
             self.again.push((asked, ask));
             self.lose(failure);
-            if is_silent && self.options.comes_back {
+            if is_silent && self.options.comes_back && !self.finishing {
                 self.try_out();
             }
             return;
@@ -196,15 +196,21 @@ impl DurableStore {
         self.phase = Phase::Lost;
         // Also where this life began the store: it stays behind, and a later life goes on with it.
         self.state.line = next_count(self.options.line);
-        let reads: Vec<(Asked, Ask)> = std::mem::take(&mut self.asked)
-            .into_iter()
-            .map(|(_, asked)| asked)
-            .chain(std::mem::take(&mut self.again))
-            .collect();
+        let mut reads = std::mem::take(&mut self.again);
+        for request in std::mem::take(&mut self.requests) {
+            reads.extend(self.asked.remove(&request.number));
+        }
+        for (number, (asked, ask)) in std::mem::take(&mut self.asked) {
+            if asked.writes() {
+                // It may still be carried out: until it has ended no other life may begin.
+                self.asked.insert(number, (asked, ask));
+            } else {
+                reads.push((asked, ask));
+            }
+        }
         self.starved = None;
         self.reopening = false;
         self.failures = 0;
-        self.requests.clear();
         self.clear_queue();
         self.dirty = DirtyDocs::default();
         let unwritten = std::mem::take(&mut self.unwritten);

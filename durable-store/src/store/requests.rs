@@ -101,6 +101,11 @@ impl Asked {
         matches!(self, Self::Open | Self::Check)
     }
 
+    /// Whether it changes what is stored.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Wipe { .. })
+    }
+
     /// Whether it is only to see whether the storage answers.
     pub(super) fn is_trial(&self) -> bool {
         matches!(self, Self::TrialOpen | Self::TrialRead)
@@ -163,6 +168,10 @@ impl DurableStore {
         let Some((asked, ask)) = self.asked.remove(&number) else {
             return;
         };
+        if self.phase == Phase::Lost && !asked.is_trial() {
+            // It is over, which is all that mattered of it.
+            return;
+        }
         match reply {
             Ok(texts) => {
                 // That it opens says nothing of a storage: what failed then has yet to succeed.

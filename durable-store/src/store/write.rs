@@ -10,6 +10,7 @@
 //! | `flushing` | [`DurableStore::flush`]: the records of all dirty documents | when none is left that can be written |
 //! | `idle` | [`DurableStore::handle_idle`]: records that are worth it | with the next write |
 //! | `quiet` | both: entries that nobody waits for, an acknowledgement, say | with the next write |
+//! | `finishing` | [`DurableStore::finish`]: all that is queued | never: the life ends |
 //!
 //! A write takes what is to be written in the order in which it came, up to [`WriteLimits`]; the next one goes on there. So
 //! outputs wait for the write that holds their own change. A document's record holds all its changes, and what belongs
@@ -59,7 +60,8 @@ impl DurableStore {
     pub(super) fn is_due(&self) -> bool {
         let waits =
             self.barrier > self.committed || self.dirty.is_urgent() || self.letters.changed();
-        self.has_work() && (waits || self.quiet || self.flushing || self.idle)
+        let has_time = self.quiet || self.flushing || self.idle || self.finishing;
+        self.has_work() && (waits || has_time)
     }
 
     /// Begins a write, if there is something to write and no write is under way.
