@@ -23,6 +23,7 @@ use crate::docs::host_doc::HostDoc;
 use crate::inbox;
 use crate::log::Log;
 use crate::log::barrier::Outbox;
+use crate::log::resign::Ending;
 use crate::presence::Presences;
 use crate::quarantine::Quarantine;
 pub use crate::quarantine::{Cause, Doing};
@@ -107,6 +108,8 @@ pub enum Output {
     /// A storage that was silent answers again, and nothing would be lost now: let another host on the same storage
     /// take the place of this one, which is then of no use any more. The tabs go on with that one.
     BeginAnew,
+    /// This host has resigned: close the socket, and release the storage and the host's lock. It is the last output.
+    Resigned,
     /// Write to the log.
     Warn(String),
 }
@@ -145,6 +148,7 @@ pub struct Host {
     pub(crate) outbox: Outbox,
 
     pub(crate) log: Log,
+    pub(crate) ending: Ending,
     /// Inputs that wait for the store.
     pub(crate) inbox: inbox::Inbox,
     pub(crate) quarantine: Quarantine,
@@ -164,6 +168,7 @@ impl Host {
             presences: Presences::default(),
             outbox: Outbox::default(),
             log: Log::new(&options),
+            ending: Ending::default(),
             inbox: inbox::Inbox::default(),
             quarantine: Quarantine::default(),
             options,
@@ -172,6 +177,9 @@ impl Host {
 
     /// What to do next. Drain this after every call.
     pub fn poll(&mut self) -> Option<Output> {
+        if self.ending == Ending::Over {
+            return None;
+        }
         loop {
             if let Some(output) = self.outbox.pop_now() {
                 return Some(output);
@@ -191,7 +199,8 @@ impl Host {
                 break;
             }
         }
-        self.outbox.pop_durable(self.log.committed())
+        let output = self.outbox.pop_durable(self.log.committed());
+        output.or_else(|| self.last_output())
     }
 
     /// Says something, behind what has to be durable first.

@@ -2,7 +2,8 @@
 //!
 //! `barrier` holds what is said until the write that it rests on is durable. `records` are what is written down,
 //! `takeover` reads what a dead host wrote, `backlog` brings its ops to the server, and `resume` lets its tabs go on.
-//! `events`, `requests` and `watch` are the store's and the tabs' ends of it; `lost` is for a store that fails for good.
+//! `events`, `requests` and `watch` are the store's and the tabs' ends of it; `lost` is for a store that fails for good,
+//! `resign` for a host that leaves its log to the next one.
 //!
 //! What it refuses to do: touch a storage, or decide what is written when. `DurableStore` does that.
 
@@ -12,6 +13,7 @@ mod events;
 mod lost;
 mod records;
 mod requests;
+pub(crate) mod resign;
 mod resume;
 mod takeover;
 mod watch;
@@ -136,6 +138,18 @@ impl Log {
     /// Whether there was a store, and nothing is durable any more.
     pub(crate) fn is_lost(&self) -> bool {
         self.store.as_ref().is_some_and(|store| !store.is_durable())
+    }
+
+    /// Whether a host after this one can go on with the log, or this one has not even read the log of the one before.
+    fn outlives_host(&self) -> bool {
+        let is_kept = |store: &DurableStore| store.is_durable() && self.mode != MEMORY;
+        let store = self.store.as_deref();
+        store.is_some_and(|store| store.is_restoring() || is_kept(store))
+    }
+
+    /// Whether nothing is being written, or waits for it.
+    fn is_finished(&self) -> bool {
+        self.store.as_ref().is_none_or(|store| store.is_finished())
     }
 
     /// Why no new op may be taken, where an application's store is full.

@@ -70,6 +70,7 @@ impl Stage {
                 | Output::CloseSocket
                 | Output::OpenSocket
                 | Output::BeginAnew
+                | Output::Resigned
                 | Output::StartTimer(_) => {}
             }
         }

@@ -65,6 +65,7 @@ impl Slow {
                 | Output::CloseSocket
                 | Output::OpenSocket
                 | Output::BeginAnew
+                | Output::Resigned
                 | Output::StartTimer(_) => {}
             }
         }

@@ -56,6 +56,9 @@ impl Input {
 impl Host {
     /// Takes an input, now or when what it needs is loaded.
     pub(crate) fn take(&mut self, input: Input) {
+        if self.is_ending() {
+            return;
+        }
         if !self.log.is_kept() {
             self.carry_out(input);
             return self.settle();

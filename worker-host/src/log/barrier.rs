@@ -68,6 +68,17 @@ impl Outbox {
         self.held.is_empty()
     }
 
+    /// Drops what is for the server, and what a driver would begin.
+    pub(crate) fn keep_for_tabs(&mut self) {
+        self.now.retain(|output| matches!(output, Output::Warn(_)));
+        self.drop_sends();
+    }
+
+    /// Nobody will hear of what waits for a write.
+    pub(crate) fn drop_held(&mut self) {
+        self.held.clear();
+    }
+
     /// The socket is gone: what waits to be sent on it is not for the next one.
     pub(crate) fn drop_sends(&mut self) {
         self.held

@@ -7,11 +7,15 @@ use durable_store::{DurableStore, Failure, Restored, StoreEvent};
 use proxy_doc::{DocKey, Error, TabId, codes};
 
 use super::records::Records;
+use super::resign::Ending;
 use crate::host::{Host, Output};
 
 impl Host {
     /// What came of [`Output::Storage`].
     pub fn handle_storage(&mut self, number: u64, reply: Result<Vec<Option<String>>, Failure>) {
+        if self.ending == Ending::Over {
+            return;
+        }
         self.begin_other();
         self.with_store(|store, host| store.handle_reply(number, reply, host));
         self.handle_store_events();
@@ -29,6 +33,9 @@ impl Host {
 
     /// Which of the tabs in [`Output::FindTabs`] live.
     pub fn tabs_found(&mut self, living: &[TabId]) {
+        if self.is_ending() {
+            return;
+        }
         self.begin_other();
         if let Some(store) = &mut self.log.store {
             store.handle_tabs(living);
@@ -38,6 +45,9 @@ impl Host {
 
     /// Nothing has come in for a while: a good moment for what can wait.
     pub fn handle_idle(&mut self) {
+        if self.is_ending() {
+            return;
+        }
         self.begin_other();
         if self.may_begin_anew() {
             self.outbox.push_now(Output::BeginAnew);
@@ -55,16 +65,21 @@ impl Host {
             .store
             .as_ref()
             .is_some_and(|store| store.wants_idle());
-        store_does || self.may_begin_anew()
+        !self.is_ending() && (store_does || self.may_begin_anew())
     }
 
-    /// Whether another host could go on with the store now: what tabs said to this one has ended, and they know how.
+    /// Whether another host could go on with the store now.
     fn may_begin_anew(&self) -> bool {
         self.log.answers
             && !self.log.is_over
             && !self.log.is_closed()
             && self.log.wiping.is_empty()
-            && self.log.flushes.is_empty()
+            && self.owes_nothing()
+    }
+
+    /// Whether what tabs said to this host has ended, and they were told how.
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.log.flushes.is_empty()
             && self.inbox.is_empty()
             && self.outbox.is_empty()
             && !self.tabs.any_stalled()
@@ -79,6 +94,9 @@ impl Host {
 
     /// Uses the storage again.
     pub fn resume_store(&mut self) {
+        if self.is_ending() {
+            return;
+        }
         if let Some(store) = &mut self.log.store {
             store.resume();
         }
@@ -118,19 +136,26 @@ impl Host {
     /// Carries out the store's events.
     fn handle_loads(&mut self) {
         while let Some(event) = self.log.store.as_mut().and_then(|store| store.poll_event()) {
-            self.handle_store_event(event);
+            if self.is_ending() {
+                self.handle_last_event(event);
+            } else {
+                self.handle_store_event(event);
+            }
         }
     }
 
     /// Carries out the store's events, and what waited for them.
     pub(crate) fn handle_store_events(&mut self) {
         self.handle_loads();
+        if self.is_ending() {
+            return;
+        }
         self.pump();
         self.settle();
     }
 
     /// Carries out one event of the store.
-    fn handle_store_event(&mut self, event: StoreEvent) {
+    pub(super) fn handle_store_event(&mut self, event: StoreEvent) {
         match event {
             StoreEvent::FindTabs(tabs) => self.outbox.push_now(Output::FindTabs(tabs)),
             StoreEvent::Restored(docs) => self.take_over(docs),

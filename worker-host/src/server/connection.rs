@@ -13,6 +13,9 @@ use crate::server::wire::{Handshake, Incoming, PROTOCOL, PROTOCOL_MINOR};
 impl Host {
     /// A host that opens its own sockets starts to do so.
     pub fn connect(&mut self) {
+        if self.is_ending() {
+            return;
+        }
         self.server.want_socket(true);
         self.outbox.push_now(Output::OpenSocket);
     }
@@ -81,6 +84,9 @@ impl Host {
 
     /// The time of [`Output::StartTimer`] is over, or the network is back.
     pub fn handle_timer(&mut self) {
+        if self.is_ending() {
+            return;
+        }
         self.begin_other();
         if self.server.wants_socket && self.server.is_idle() {
             self.outbox.push_now(Output::OpenSocket);

@@ -15,6 +15,9 @@ use crate::server::wire::Incoming;
 impl Host {
     /// One message from the server.
     pub fn socket_message(&mut self, text: &str) {
+        if self.is_ending() {
+            return;
+        }
         let text = text.into();
         if self.begin(Cause::ServerMessage, &text) {
             return self.warn(format!("From the server: {}: {text}", died().message));

@@ -18,6 +18,9 @@ use crate::quarantine::identity;
 impl Host {
     /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
     pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
+        if self.is_ending() {
+            return;
+        }
         let text = text.into();
         if self.begin(Cause::TabMessage, &text) {
             return self.refuse_text(tab, &text, died());

@@ -124,6 +124,7 @@ impl Life {
                 | Output::CloseSocket
                 | Output::OpenSocket
                 | Output::BeginAnew
+                | Output::Resigned
                 | Output::StartTimer(_) => {}
             }
         }
