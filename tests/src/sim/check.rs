@@ -39,6 +39,7 @@ pub(super) fn finish(world: &mut World) {
             .problem("no rest after reading: messages without end".to_owned());
     }
     check_all_idle(world);
+    check_resigned(world);
     check_states(world);
     check_calls(world);
     check_log(world);
@@ -137,6 +138,16 @@ fn check_all_idle(world: &mut World) {
         }
     }
     world.ledger.problems.append(&mut found);
+}
+
+/// A host that resigns comes to an end.
+fn check_resigned(world: &mut World) {
+    for (number, side) in world.hosts.iter().enumerate() {
+        if side.resigns.is_some() {
+            let text = format!("host {number} resigns, and does not come to an end");
+            world.ledger.problem(text);
+        }
+    }
 }
 
 /// A tab that follows a document stands where the server does, without asking.
@@ -288,7 +299,7 @@ fn check_log(world: &mut World) {
 fn nothing_is_lost(world: &World) -> bool {
     let config = &world.config;
     let fair = config.weather == Weather::Fair && !config.kills && !config.storage_faults;
-    fair && !world.ledger.losses
+    fair && !config.hands_over && !world.ledger.losses
 }
 
 /// Whether an op may end well without being in the log: edits anywhere can delete the place of

@@ -44,6 +44,7 @@ pub(super) fn config(seed: u64) -> Config {
         lags: None,
         leaves: r.once_in(3),
         crashes: false,
+        hands_over: false,
         forward: false,
     };
     if r.once_in(3) {
@@ -58,6 +59,7 @@ pub(super) fn config(seed: u64) -> Config {
         config.steps += 200;
         config.tabs.extend([0, 0]);
     }
+    config.hands_over = r.once_in(3);
     config
 }
 
@@ -103,6 +105,10 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     let put_off = world.config.forward && world.hosts[0].has_put_off();
     if world.config.kills && r.once_in(if put_off { 4 } else { 60 }) {
         return kill(world, r);
+    }
+    if world.config.hands_over && r.once_in(if put_off { 6 } else { 40 }) {
+        let (host, seed) = (0, r.next());
+        return Step::HandOver { host, seed };
     }
     if world.config.crashes && r.once_in(60) {
         return Step::CrashTab { tab: tab(world, r) };

@@ -48,6 +48,8 @@ pub(super) struct HostSide {
     begins: bool,
     /// Another host is to take its place.
     pub(super) is_over: bool,
+    /// It resigns, or has resigned: the seed of what still arrives.
+    pub(super) resigns: Option<u64>,
 }
 
 impl HostSide {
@@ -73,6 +75,7 @@ impl HostSide {
             met: false,
             begins: true,
             is_over: false,
+            resigns: None,
         }
     }
 
@@ -88,14 +91,11 @@ impl HostSide {
 
     /// Notes what is so when the host dies.
     pub(super) fn count(&self, committed: usize, ledger: &mut Ledger) {
-        let is_write = |request: &&Request| matches!(request.what, Ask::Write { .. });
-        let writes = self.requests.iter().filter(is_write).count();
-        let done = self
-            .requests
-            .iter()
-            .take(committed)
-            .filter(is_write)
-            .count();
+        let count = |most| {
+            let requests = self.requests.iter().take(most);
+            requests.filter(|request| is_write(request)).count()
+        };
+        let (writes, done) = (count(usize::MAX), count(committed));
         ledger.count(true, "a host died");
         ledger.count(self.lives > 1, "a host died for the third time");
         ledger.count(self.away, "a host died while the server was away");
@@ -143,6 +143,7 @@ impl HostSide {
             met: false,
             begins: true,
             is_over: false,
+            resigns: None,
             number: self.number,
             types: Rc::clone(&self.types),
             config: self.config.clone(),
@@ -150,6 +151,36 @@ impl HostSide {
             away: self.away,
             storage: self.storage.take(),
         };
+    }
+
+    /// The host hands over to another one, if that costs nothing. Says whether it began to.
+    pub(super) fn resign(&mut self, seed: u64, ledger: &mut Ledger) -> bool {
+        if self.is_old() || !self.met || self.resigns.is_some() || !self.host.may_resign() {
+            return false;
+        }
+        let writes = self.requests.iter().any(is_write);
+        let restoring = self.storage.is_some() && self.begins;
+        ledger.count(true, "a host resigned");
+        ledger.count(writes, "a host resigned with a write under way");
+        ledger.count(restoring, "a host resigned while it took over");
+        ledger.count(self.away, "a host resigned while the server was away");
+        ledger.count(self.hangs(), "a host resigned whose storage hung");
+        ledger.count(
+            self.has_put_off(),
+            "a host resigned that had put off refusals",
+        );
+        if !self.keeps_log() {
+            // What is on its way to it ends with an error.
+            ledger.lose();
+        }
+        self.resigns = Some(seed);
+        self.host.resign();
+        true
+    }
+
+    /// Whether the next host knows what this one knew.
+    pub(super) fn keeps_log(&self) -> bool {
+        self.storage.is_some() && !self.lost
     }
 
     /// A tab reaches the host.
@@ -187,7 +218,6 @@ impl HostSide {
             return false;
         };
         let is_read = |request: &Request| matches!(request.what, Ask::Read(_));
-        let is_write = |request: &Request| matches!(request.what, Ask::Write { .. });
         let reads = is_read(request);
         let mut before = self.requests.iter().take(at);
         if before.any(|older| !(is_read(older) || reads && is_write(older))) {
@@ -207,7 +237,7 @@ impl HostSide {
             return false;
         };
         ledger.count(true, "a storage failed");
-        if done && matches!(request.what, Ask::Write { .. }) {
+        if done && is_write(&request) {
             ledger.count(true, "a storage failed, having written");
             // The host does not hear how that went.
             let _ = storage.carry_out(&request.what);
@@ -274,6 +304,7 @@ impl HostSide {
                     | Output::OpenSocket
                     | Output::StartTimer(_)
                     | Output::BeginAnew
+                    | Output::Resigned
                     | Output::Warn(_) => {}
                 }
             }
@@ -347,8 +378,22 @@ impl HostSide {
                 }
                 Output::FindTabs(tabs) => self.finding = Some(tabs),
                 Output::BeginAnew => self.is_over = true,
+                Output::Resigned => self.leave(ledger),
                 Output::Warn(text) => self.warned(text, ledger),
             }
+        }
+    }
+
+    /// The host has said that it resigned: its storage is the next one's.
+    fn leave(&mut self, ledger: &mut Ledger) {
+        self.is_over = true;
+        let number = self.number;
+        let writes = |request: &Request| is_write(request) || request.what == Ask::Wipe;
+        if self.requests.iter().any(writes) {
+            ledger.problem(format!("host {number} resigned with a write under way"));
+        }
+        if let Some(output) = self.host.poll() {
+            ledger.problem(format!("host {number} resigned, and says {output:?}"));
         }
     }
 
@@ -360,6 +405,11 @@ impl HostSide {
             ledger.count(silent, "a storage was given up for its silence");
             ledger.count(true, "a storage was given up");
             ledger.lose();
+            if !self.config.storage_faults {
+                ledger.problem(format!("host {number} lost a storage that works: {text}"));
+            }
+        } else if text.starts_with("The durable store could not be written") {
+            ledger.count(true, "a host resigned whose write failed");
             if !self.config.storage_faults {
                 ledger.problem(format!("host {number} lost a storage that works: {text}"));
             }
@@ -382,6 +432,10 @@ fn opens(request: &Request) -> bool {
         Ask::Read(ids) => ids.len() == 1 && ids[0].id == "state",
         Ask::Write { .. } | Ask::Wipe => false,
     }
+}
+
+fn is_write(request: &Request) -> bool {
+    matches!(request.what, Ask::Write { .. })
 }
 
 /// A write of one document, or of one op and what little fits beside it.

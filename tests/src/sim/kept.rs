@@ -11,6 +11,9 @@ pub(super) fn change_hosts(world: &mut World) {
     let chance = world.config.kills && world.config.seed.is_multiple_of(3);
     if lost || chance {
         kill(world, 0);
+    } else if world.config.hands_over {
+        let (host, seed) = (0, world.config.seed);
+        world.take(&Step::HandOver { host, seed });
     }
 }
 

@@ -104,6 +104,9 @@ pub struct Config {
     /// Whether machines of tabs crash now and then.
     #[serde(default)]
     pub crashes: bool,
+    /// Whether the host under test hands over to another one now and then.
+    #[serde(default)]
+    pub hands_over: bool,
     /// Whether the host under test can take nothing back, and keeps pending ops where one is refused.
     #[serde(default)]
     pub forward: bool,
@@ -410,6 +413,13 @@ pub enum Step {
         /// How many of its tabs die with it.
         gone: usize,
         /// How much of what it said still arrives at each of the others.
+        seed: u64,
+    },
+    /// The host resigns. When it has said its last word, another one takes its place.
+    HandOver {
+        /// The host.
+        host: usize,
+        /// How much of what it said still arrives, at the server and at each tab.
         seed: u64,
     },
     /// The tab notices that its host died, and goes to the next one.

@@ -52,6 +52,8 @@ pub(super) struct Tab {
     pub(super) open: bool,
     /// Its host lives, as far as it knows: it has reached the present one.
     pub(super) linked: bool,
+    /// What its host posted arrives before it goes to the next one.
+    pub(super) hears_all: bool,
     /// Its thread is blocked.
     pub(super) blocked: bool,
     /// The line that the host named last, in what is on its way.
@@ -122,6 +124,7 @@ impl Tab {
             host,
             open: true,
             linked: true,
+            hears_all: false,
             blocked: false,
             line: None,
             connection,

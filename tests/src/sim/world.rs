@@ -294,6 +294,11 @@ impl World {
                 gone,
                 seed,
             } => self.kill(host, (committed, up, gone), seed),
+            Step::HandOver { host, seed } => {
+                let ledger = &mut self.ledger;
+                let side = self.hosts.get_mut(host);
+                side.is_some_and(|side| side.resign(seed, ledger))
+            }
             Step::Rejoin { tab } => self.rejoin(tab),
             Step::Away { host, on } => self.set_away(host, on),
             Step::Garbage { host, seed } => self.garbage(host, seed),

@@ -81,12 +81,38 @@ impl World {
         }
     }
 
+    /// The host has resigned, and another one takes its place.
+    pub(super) fn take_place(&mut self, host: usize, seed: u64) {
+        let mut r = Random::new(seed);
+        let side = &mut self.hosts[host];
+        let (socket, keeps_log) = (side.socket, side.keeps_log());
+        side.begin_another(0);
+        if let Some(socket) = socket {
+            let socket = &mut self.sockets[socket];
+            socket.cut = true;
+            socket.up.truncate(r.below(socket.up.len() + 1));
+            socket.down.clear();
+        }
+        let tabs = self.tabs.iter_mut();
+        for tab in tabs.filter(|tab| tab.open && tab.linked && tab.host == host) {
+            tab.linked = false;
+            // Without a log it resigned because everything was told.
+            tab.hears_all = !keeps_log;
+            if keeps_log {
+                tab.to_tab.truncate(r.below(tab.to_tab.len() + 1));
+            }
+        }
+    }
+
     pub(super) fn rejoin(&mut self, tab: usize) -> bool {
         let away = self
             .tabs
             .get(tab)
             .is_some_and(|tab| tab.open && !tab.linked && !tab.blocked);
         if away {
+            if std::mem::take(&mut self.tabs[tab].hears_all) {
+                self.deliver_to_tab(tab, usize::MAX);
+            }
             self.hosts[self.tabs[tab].host].meet();
             self.with_tab(tab, |tab, ledger| {
                 tab.rejoin(ledger);

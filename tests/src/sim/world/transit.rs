@@ -175,8 +175,10 @@ impl World {
                 &mut self.ledger,
                 &mut self.witness,
             );
-            if self.hosts[number].is_over {
-                self.begin_anew(number);
+            match (self.hosts[number].is_over, self.hosts[number].resigns) {
+                (true, Some(seed)) => self.take_place(number, seed),
+                (true, None) => self.begin_anew(number),
+                (false, _) => {}
             }
         }
         while let Some((session, text)) = self.server.poll() {
