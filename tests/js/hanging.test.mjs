@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { InMemoryStorage } from 'sharedb-proxy';
-import { HostLife } from '../../js-shim/src/host/host-life.js';
-import { epoch } from '../../js-shim/src/platform/locks.js';
-import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
 import { Backend, Wire, call, ours, until } from './clients.mjs';
 import { Life, append, assertNamedOnce, happens, words } from './durable-lives.mjs';
+import { OneWorker } from './one-worker.mjs';
 
 /** Milliseconds that the host waits for an answer. */
 const SOON = 20;
@@ -25,76 +23,6 @@ for (const method of METHODS) {
     if (this.hangs) this.unanswered += 1;
     else InMemoryStorage.prototype[method].apply(this, args);
   };
-}
-
-/** A shared worker with its tabs, in this process: messages go by in later ticks, and in their order. */
-class Worker {
-  constructor(backend, storage) {
-    this.backend = backend;
-    this.storage = new HostStorage({ storage, timeout: SOON });
-    this.tabs = new Map();
-    this.lives = 0;
-    this.waiting = null;
-    this.begin();
-  }
-
-  begin() {
-    this.lives += 1;
-    const { backend } = this;
-    const { WebSocket } = globalThis;
-    globalThis.WebSocket = class {
-      constructor() {
-        const wire = new Wire(backend);
-        process.nextTick(() => wire.open());
-        return wire.socket;
-      }
-    };
-    const wanted = { url: 'ws://test/', namespace: 'test', durableStore: {} };
-    this.life = new HostLife(epoch(), wanted, this.storage, {
-      toTab: (tab, text) => process.nextTick(() => this.tabs.get(tab)?._receive(text, false)),
-      watch() {},
-      died: (error) => assert.fail(error),
-      ended: () => assert.fail('nothing was wiped'),
-      beginAnew: () => process.nextTick(() => this.change()),
-    });
-    this.life.begin([]);
-    globalThis.WebSocket = WebSocket;
-  }
-
-  /** As the worker and the tabs' links do it. */
-  async change() {
-    this.waiting = [];
-    for (const connection of this.tabs.values()) connection._changeHost();
-    await this.storage.detach();
-    this.begin();
-    const waiting = this.waiting.splice(0);
-    this.waiting = null;
-    for (const [tab, text] of waiting) this.life.receive(tab, text);
-  }
-
-  post(tab, text) {
-    process.nextTick(() => {
-      if (this.waiting) this.waiting.push([tab, text]);
-      else this.life.receive(tab, text);
-    });
-  }
-
-  tab(name) {
-    const link = {
-      host: { kind: 'shared-worker', reason: 'a test' },
-      initialState: 'connecting',
-      attach: (connection) => this.tabs.set(name, connection),
-      post: (text) => this.post(name, text),
-      takeReason: (text) => text && JSON.parse(text),
-    };
-    return new ours.Connection(null, { durableStore: true, link });
-  }
-
-  /** Nothing that it says is heard any more. */
-  end() {
-    this.tabs.clear();
-    this.life._leave();
-  }
 }
 
 const storageOf = ({ storage: { mode, durable, code } }) => ({ mode, durable, code });
@@ -117,7 +45,7 @@ describe('a storage that opens and hangs', () => {
   it('is done without after one timeout, and gone on with when it answers', async () => {
     const backend = new Backend();
     const storage = await leavesAnOp(backend);
-    const worker = new Worker(backend, storage);
+    const worker = new OneWorker(backend, { storage, timeout: SOON });
     const tab = worker.tab('one');
     const errors = [];
     tab.on('error', (error) => errors.push(error.code));
@@ -161,7 +89,7 @@ describe('a storage that opens and hangs', () => {
   it('is not gone on with while an op is not acknowledged', async () => {
     const backend = new Backend();
     const storage = await leavesAnOp(backend);
-    const worker = new Worker(backend, storage);
+    const worker = new OneWorker(backend, { storage, timeout: SOON });
     const tab = worker.tab('one');
     const doc = tab.get('c', 'a');
     await call(doc, 'subscribe');

@@ -78,6 +78,7 @@
  *   `[store, id]` of those to delete; the answer names the number
  * @property {(tabs: string[]) => void} findTabs `tabsFound` is to be told which of these tabs live
  * @property {() => void} beginAnew another host can go on with a storage that this one had to do without
+ * @property {() => void} resigned the last output of a host that resigned: its place and its storage are another one's
  * @property {(message: string) => void} warn
  */
 
@@ -91,5 +92,6 @@ export const HOST_OUTPUTS = [
   'askStorage',
   'findTabs',
   'beginAnew',
+  'resigned',
   'warn',
 ];

@@ -30,7 +30,7 @@ import { Quarantine, whatTrapped } from './quarantine.js';
  * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
  * @property {() => void} [ended] everything was deleted, and the tabs know
  *
- * @typedef {'startTimer' | 'askStorage' | 'warn'} Defaulted
+ * @typedef {'startTimer' | 'askStorage' | 'resigned' | 'warn'} Defaulted
  *
  * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
@@ -58,6 +58,8 @@ export class HostDriver {
     this._outputs = [];
     /** Whether the life has ended: the machine is not called any more. */
     this._isOver = false;
+    /** Resolves when this host has resigned and others can have its storage. @type {Promise<void> | undefined} */
+    this._resignation = undefined;
     storage?.attach(this.core, (call) => this.run(call));
   }
 
@@ -128,11 +130,45 @@ export class HostDriver {
     timers.stop(this._timer);
   }
 
+  /** Whether `resign` loses nothing now. */
+  get mayResign() {
+    return !this._isOver && this.core.mayResign;
+  }
+
+  /**
+   * Ends the host so that another one can take its place: it takes nothing more from tabs or server, writes what it has
+   * taken, and tells the tabs what is written. A host whose life has ended otherwise has nothing to release.
+   *
+   * @returns {Promise<void>} resolves when others can have the storage, also where the machine crashes meanwhile
+   */
+  resign() {
+    if (this._resignation) return this._resignation;
+    if (this._isOver) return Promise.resolve();
+    this._resignation = new Promise((resolve) => (this._released = resolve));
+    this.run((core) => core.resign());
+    return this._resignation;
+  }
+
+  /** What the dead machine asked of the storage must not come after what the next host asks. */
+  async _abandonStorage() {
+    await this.storage?.detach();
+    await this._releaseStorage();
+  }
+
+  async _releaseStorage() {
+    await this.storage?.release();
+    this._released?.();
+  }
+
   /** @param {any} error */
   _die(error) {
     // A nested call may have noticed the death first.
     if (this._isOver) return;
     this.leave();
+    if (this._resignation) {
+      shared.logger.error('The host crashed while it resigned', error);
+      return void this._abandonStorage();
+    }
     this._place.died(error, whatTrapped(this._doing));
   }
 
@@ -147,6 +183,11 @@ export class HostDriver {
   /** @type {import('../cores/events.js').HostOutputs['askStorage']} */
   askStorage(number, request, records, deletes) {
     void this.storage?.carryOut(number, request, records, deletes);
+  }
+
+  resigned() {
+    this.leave();
+    void this._releaseStorage();
   }
 
   /** @param {string} message */

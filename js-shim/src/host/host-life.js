@@ -103,6 +103,22 @@ export class HostLife {
 
   // ---- The end ----
 
+  /** Whether `resign` loses nothing now. */
+  get mayResign() {
+    return this.host?.mayResign ?? true;
+  }
+
+  /**
+   * Lets another host take over: see {@link HostDriver.resign}. The worker hears nothing more of this life but what it
+   * tells tabs.
+   *
+   * @returns {Promise<void>} resolves when others can have the storage
+   */
+  async resign() {
+    this._leaveSocket();
+    await this.host?.resign();
+  }
+
   /**
    * @param {any} error
    * @param {Trapped} [trapped]
@@ -124,8 +140,14 @@ export class HostLife {
 
   _leave() {
     this.host?.leave();
-    if (!this._socket) return;
+    this._leaveSocket();
+  }
+
+  /** Nothing more of it is heard. What was sent still goes out. */
+  _leaveSocket() {
     const { _socket: socket } = this;
+    if (!socket) return;
+    this._socket = null;
     socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
     socket.close();
   }

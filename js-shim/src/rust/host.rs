@@ -140,6 +140,7 @@ impl HostCore {
                 HostKind::FindTabs.put(sink, &[tabs.into()]);
             }
             Output::BeginAnew => HostKind::BeginAnew.put(sink, &[]),
+            Output::Resigned => HostKind::Resigned.put(sink, &[]),
             Output::Warn(text) => HostKind::Warn.put(sink, &[JsValue::from_str(text)]),
         }
         0
@@ -271,6 +272,17 @@ impl HostCore {
     pub fn tabs_found(&mut self, living: Vec<String>) {
         let living: Vec<TabId> = living.into_iter().map(TabId).collect();
         self.inner.tabs_found(&living);
+    }
+
+    /// See `Host::resign`.
+    pub fn resign(&mut self) {
+        self.inner.resign();
+    }
+
+    /// See `Host::may_resign`.
+    #[wasm_bindgen(getter, js_name = mayResign)]
+    pub fn may_resign(&self) -> bool {
+        self.inner.may_resign()
     }
 
     /// Whether a quiet moment would be of use.

@@ -98,6 +98,7 @@ kinds! {
         AskStorage(number, request, records, deletes),
         FindTabs(tabs),
         BeginAnew(),
+        Resigned(),
         Warn(message),
     }
 }

@@ -49,9 +49,23 @@ export class HostStorage {
    * @returns {Promise<void>} resolves when nothing of it is under way any more: then another one can be attached
    */
   detach() {
+    this._forget();
+    return this._driver.abandon();
+  }
+
+  /**
+   * The machine has resigned: another host can have the storage.
+   *
+   * @returns {Promise<void>} resolves when its lock is released
+   */
+  release() {
+    this._forget();
+    return this._driver.close();
+  }
+
+  _forget() {
     timers.stop(this._quiet);
     this._core = this._run = undefined;
-    return this._driver.abandon();
   }
 
   /** @type {import('../cores/events.js').HostOutputs['askStorage']} */

@@ -156,10 +156,14 @@ export class StorageDriver {
     }
   }
 
-  /** Ends the handle, and lets others have the storage as soon as what is under way has ended. */
+  /**
+   * Ends the handle, and lets others have the storage as soon as what is under way has ended.
+   *
+   * @returns {Promise<void>} resolves when others can have it
+   */
   close() {
     this._end('it was closed');
-    Promise.allSettled(this._running).then(() => {
+    return Promise.allSettled(this._running).then(() => {
       if (!this._handle) this._lock?.release();
     });
   }
