@@ -89,6 +89,8 @@ pub enum StoreEvent {
     /// From here on nothing is durable: what is shown belongs to another line. The storage may have these
     /// submissions, or not; without an author all ops of the document, as they are now.
     Lost(Failure, Vec<(DocKey, Option<Author>)>),
+    /// Another life has taken the storage. This one is over: whoever it tells of anything hears it from the other one, too.
+    Fenced(Failure),
     /// A storage that was given up for its silence answers again. A later life can go on with what it holds; this one
     /// cannot, since tabs have seen another line.
     Answers,

@@ -110,6 +110,9 @@ pub enum Output {
     BeginAnew,
     /// This host has resigned: close the socket, and release the storage and the host's lock. It is the last output.
     Resigned,
+    /// Another host has taken the storage: close the socket, release what is left, and let the tabs find that host. It is
+    /// the last output.
+    Deposed,
     /// Write to the log.
     Warn(String),
 }
@@ -177,8 +180,8 @@ impl Host {
 
     /// What to do next. Drain this after every call.
     pub fn poll(&mut self) -> Option<Output> {
-        if self.ending == Ending::Over {
-            return None;
+        if matches!(self.ending, Ending::Deposed | Ending::Over) {
+            return self.outbox.pop_now().or_else(|| self.last_output());
         }
         loop {
             if let Some(output) = self.outbox.pop_now() {

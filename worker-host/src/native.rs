@@ -109,7 +109,9 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                 Output::Storage(_) | Output::FindTabs(_) | Output::BeginAnew => {
                     unreachable!("this driver has no storage for a host")
                 }
-                Output::Resigned => unreachable!("this driver has its host to the end"),
+                Output::Resigned | Output::Deposed => {
+                    unreachable!("this driver has its host to the end")
+                }
                 Output::Warn(text) => eprintln!("host: {text}"),
             }
         }

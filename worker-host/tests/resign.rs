@@ -1,4 +1,5 @@
-//! A host that resigns: what it still writes and says, and what the next host makes of it.
+//! A host that ends for another one, because it resigns or was deposed: what it still writes and says, and what the next
+//! host makes of it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -354,4 +355,59 @@ fn nobody_resigns_while_everything_is_deleted() {
     leaving.store();
     assert!(leaving.life.host.is_over());
     assert!(!leaving.life.host.may_resign());
+}
+
+/// That the host has been deposed, and says nothing but that.
+fn assert_deposed(leaving: &mut Leaving) {
+    let said = std::mem::take(&mut leaving.said);
+    assert!(
+        matches!(said.as_slice(), [Output::Warn(_), Output::Deposed]),
+        "{said:?}"
+    );
+    all_inputs(&mut leaving.life.host);
+    leaving.life.host.depose();
+    leaving.drain();
+    assert!(leaving.said.is_empty(), "{:?}", leaving.said);
+    assert!(!leaving.life.host.may_resign() && !leaving.life.host.wants_idle());
+}
+
+#[test]
+fn a_host_whose_write_is_fenced_says_nothing_more() {
+    let mut leaving = Leaving::begun();
+    leaving.tab(&edit(1, 1));
+    leaving.tab(&edit(2, 2));
+    leaving.fail(FailureKind::Fenced);
+    assert!(leaving.requests.is_empty(), "it opens nothing again");
+    assert_deposed(&mut leaving);
+}
+
+#[test]
+fn a_host_that_learns_of_its_successor_otherwise_says_nothing_more() {
+    let mut leaving = Leaving::begun();
+    leaving.tab(&edit(1, 1));
+    leaving.life.host.depose();
+    leaving.drain();
+    assert_deposed(&mut leaving);
+    leaving.store();
+    assert!(leaving.said.is_empty(), "{:?}", leaving.said);
+}
+
+#[test]
+fn a_host_that_finds_another_one_when_it_opens_its_storage_again_is_deposed() {
+    let mut leaving = Leaving::begun();
+    leaving.tab(&edit(1, 1));
+    leaving.fail(FailureKind::Closed);
+    assert!(matches!(leaving.requests[0].what, Ask::Open));
+    leaving.fail(FailureKind::Fenced);
+    assert_deposed(&mut leaving);
+}
+
+#[test]
+fn a_host_that_resigns_and_is_fenced_has_resigned() {
+    let mut leaving = Leaving::begun();
+    leaving.tab(&edit(1, 1));
+    leaving.resign();
+    leaving.fail(FailureKind::Fenced);
+    assert!(leaving.accepted().is_empty());
+    assert!(leaving.has_resigned());
 }

@@ -71,6 +71,7 @@ impl Stage {
                 | Output::OpenSocket
                 | Output::BeginAnew
                 | Output::Resigned
+                | Output::Deposed
                 | Output::StartTimer(_) => {}
             }
         }

@@ -66,6 +66,7 @@ impl Slow {
                 | Output::OpenSocket
                 | Output::BeginAnew
                 | Output::Resigned
+                | Output::Deposed
                 | Output::StartTimer(_) => {}
             }
         }

@@ -75,6 +75,9 @@ impl DurableStore {
         if asked.is_trial() {
             return self.handle_failed_trial(&failure);
         }
+        if failure.kind == FailureKind::Fenced {
+            return self.lose(failure);
+        }
         let is_write = matches!(asked, Asked::Write { .. });
         if is_write {
             self.events
@@ -132,7 +135,8 @@ impl DurableStore {
         if failure.kind != FailureKind::Silent {
             self.failures += 1;
         }
-        if self.failures > MAX_FAILURES {
+        // Where another host has the storage this one goes on without: what it kept in memory has no other place.
+        if self.failures > MAX_FAILURES || failure.kind == FailureKind::Fenced {
             let text = format!(
                 "The durable store will not be tried again: {}",
                 failure.message
@@ -191,7 +195,7 @@ impl DurableStore {
         self.ask(asked, ask);
     }
 
-    /// Nothing is durable any more. What is stored stays as it is, for a later life.
+    /// Nothing is durable any more. What is stored stays as it is, for a later life, or for the one that has it now.
     pub(super) fn lose(&mut self, failure: Failure) {
         self.phase = Phase::Lost;
         // Also where this life began the store: it stays behind, and a later life goes on with it.
@@ -215,8 +219,12 @@ impl DurableStore {
         self.dirty = DirtyDocs::default();
         let unwritten = std::mem::take(&mut self.unwritten);
         let unwritten = unwritten.into_iter().map(|(_, key, author)| (key, author));
-        let lost = StoreEvent::Lost(failure, unwritten.collect());
-        self.events.push_back(lost);
+        self.events
+            .push_back(if failure.kind == FailureKind::Fenced {
+                StoreEvent::Fenced(failure)
+            } else {
+                StoreEvent::Lost(failure, unwritten.collect())
+            });
         for (asked, _) in reads {
             if let Asked::Docs(keys) = asked {
                 let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();

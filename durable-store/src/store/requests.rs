@@ -67,6 +67,8 @@ pub enum FailureKind {
     Silent,
     /// There is no storage to be had.
     Unavailable,
+    /// Another host has taken the storage, and nothing was written. To open it again would take it back.
+    Fenced,
     /// Something else, for this request.
     Other,
 }

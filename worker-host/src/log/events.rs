@@ -13,7 +13,7 @@ use crate::host::{Host, Output};
 impl Host {
     /// What came of [`Output::Storage`].
     pub fn handle_storage(&mut self, number: u64, reply: Result<Vec<Option<String>>, Failure>) {
-        if self.ending == Ending::Over {
+        if matches!(self.ending, Ending::Deposed | Ending::Over) {
             return;
         }
         self.begin_other();
@@ -182,6 +182,7 @@ impl Host {
                 self.tell_watchers(|| StorageEvent::WriteFailed(error.clone()));
             }
             StoreEvent::Lost(failure, unwritten) => self.lose_store(&failure, &unwritten),
+            StoreEvent::Fenced(failure) => self.end_deposed(failure.message),
             StoreEvent::Answers => self.log.answers = true,
             StoreEvent::Wiped(result) => self.finish_wipe(result),
             StoreEvent::Warn(text) => self.warn(text),
@@ -195,6 +196,7 @@ pub(super) fn storage_error(failure: &Failure) -> Error {
         durable_store::FailureKind::Quota => codes::ERR_STORAGE_FULL,
         durable_store::FailureKind::Silent => codes::ERR_STORAGE_TIMEOUT,
         durable_store::FailureKind::Closed
+        | durable_store::FailureKind::Fenced
         | durable_store::FailureKind::Unavailable
         | durable_store::FailureKind::Other => codes::ERR_STORAGE,
     });

@@ -1,8 +1,13 @@
-//! A host resigns: it leaves its tabs, and the log where there is one, to the next host.
+//! A host ends for another one, because it resigns or because it was deposed.
+//!
+//! It resigns: it leaves its tabs, and the log where there is one, to the next host.
 //!
 //! It takes no input any more and sends nothing to the server. What it took before is written, what waits for those
 //! writes is told to tabs, and then it says [`Output::Resigned`] and nothing more. A tab registers with the next host, as
 //! after a crash, and sends again what was not accepted. The next host sends what the server has not acknowledged.
+//!
+//! A host from which another one has taken the storage is deposed: it says [`Output::Deposed`] and nothing else, since what
+//! it has not written nobody knows, and the other host goes on with what it has.
 //!
 //! What it refuses to do: wait for the server, or bring documents' records up to date.
 
@@ -10,6 +15,7 @@ use durable_store::StoreEvent;
 
 use crate::host::{Host, Output};
 use crate::inbox::Inbox;
+use crate::log::barrier::Outbox;
 
 /// How far a host is with its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +25,8 @@ pub(crate) enum Ending {
     No,
     /// Something is still to be written and told.
     Resigning,
+    /// Another host has its storage.
+    Deposed,
     /// It has said its last word.
     Over,
 }
@@ -44,6 +52,22 @@ impl Host {
         }
     }
 
+    /// Another host has taken the storage, as the driver knows without asking it: a lock was stolen, say. From here on this
+    /// host takes no input and says [`Output::Deposed`] only. A failure of the kind `Fenced` does the same.
+    pub fn depose(&mut self) {
+        if !self.is_ending() {
+            self.begin_other();
+            self.end_deposed("its lock was stolen".to_owned());
+        }
+    }
+
+    pub(super) fn end_deposed(&mut self, reason: String) {
+        self.ending = Ending::Deposed;
+        self.inbox = Inbox::default();
+        self.outbox = Outbox::default();
+        self.warn(format!("Another host has taken the storage: {reason}"));
+    }
+
     /// Whether [`Host::resign`] loses nothing now. It does not where the next host can go on with the log. Where the log
     /// goes with this host everything has to have ended; what tabs send at the same moment ends with `ERR_HOST_LOST`
     /// even so. While everything is being deleted, and after that, there is nothing to hand over.
@@ -59,19 +83,24 @@ impl Host {
 
     /// The last output, when there is nothing before it.
     pub(crate) fn last_output(&mut self) -> Option<Output> {
-        if self.ending != Ending::Resigning || !self.log.is_finished() {
-            return None;
-        }
+        let output = match self.ending {
+            Ending::Resigning if self.log.is_finished() => Output::Resigned,
+            Ending::Deposed => Output::Deposed,
+            Ending::No | Ending::Resigning | Ending::Over => return None,
+        };
         assert!(self.outbox.is_empty(), "an output waits for no write");
         self.ending = Ending::Over;
-        Some(Output::Resigned)
+        Some(output)
     }
 
     /// Carries out an event of the store while the host resigns.
     pub(super) fn handle_last_event(&mut self, event: StoreEvent) {
+        if self.ending != Ending::Resigning {
+            return;
+        }
         match event {
             // What waits for a write that failed was heard by nobody. It does not matter whether the storage has it.
-            StoreEvent::Lost(failure, _) => {
+            StoreEvent::Lost(failure, _) | StoreEvent::Fenced(failure) => {
                 self.outbox.drop_held();
                 self.warn(format!(
                     "The durable store could not be written by a host that resigned: {}",

@@ -125,6 +125,7 @@ impl Life {
                 | Output::OpenSocket
                 | Output::BeginAnew
                 | Output::Resigned
+                | Output::Deposed
                 | Output::StartTimer(_) => {}
             }
         }
