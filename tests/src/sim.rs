@@ -12,6 +12,7 @@ mod check;
 mod choice;
 mod edit;
 mod forward;
+mod frozen;
 mod garbage;
 mod host;
 mod kept;

@@ -97,6 +97,8 @@ pub(super) fn settle(world: &mut World) -> bool {
             busy |= world.take(&Step::ToServer { socket, count: ALL });
         }
         for host in 0..world.hosts.len() {
+            let (at, seed) = (0, 1);
+            busy |= world.take(&Step::Thaw { host, at, seed });
             busy |= world.take(&Step::FindTabs { host });
             busy |= world.take(&Step::Store { host, count: ALL });
             busy |= world.quiet && world.take(&Step::Idle { host });
@@ -299,7 +301,7 @@ fn check_log(world: &mut World) {
 fn nothing_is_lost(world: &World) -> bool {
     let config = &world.config;
     let fair = config.weather == Weather::Fair && !config.kills && !config.storage_faults;
-    fair && !config.hands_over && !world.ledger.losses
+    fair && !config.hands_over && !config.freezes && !world.ledger.losses
 }
 
 /// Whether an op may end well without being in the log: edits anywhere can delete the place of

@@ -45,6 +45,7 @@ pub(super) fn config(seed: u64) -> Config {
         leaves: r.once_in(3),
         crashes: false,
         hands_over: false,
+        freezes: false,
         forward: false,
     };
     if r.once_in(3) {
@@ -60,6 +61,10 @@ pub(super) fn config(seed: u64) -> Config {
         config.tabs.extend([0, 0]);
     }
     config.hands_over = r.once_in(3);
+    // A server that refuses an op may take another copy of it from a host that was frozen. Under an id that the next host
+    // has, too, it takes that for the next host's own, and does not tell it.
+    let told_of_copies = !config.own_id || weather == Weather::Fair;
+    config.freezes = kept != Kept::Nothing && told_of_copies && r.once_in(3);
     config
 }
 
@@ -109,6 +114,18 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     if world.config.hands_over && r.once_in(if put_off { 6 } else { 40 }) {
         let (host, seed) = (0, r.next());
         return Step::HandOver { host, seed };
+    }
+    if world.config.freezes && r.once_in(40) {
+        let (host, seed) = (0, r.next());
+        return Step::Freeze { host, seed };
+    }
+    let frozen = world.hosts[0].frozen.len();
+    if frozen > 0 && r.once_in(6) {
+        return Step::Thaw {
+            host: 0,
+            at: r.below(frozen),
+            seed: r.next(),
+        };
     }
     if world.config.crashes && r.once_in(60) {
         return Step::CrashTab { tab: tab(world, r) };

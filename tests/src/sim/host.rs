@@ -8,9 +8,10 @@ use durable_store::{Ask, FailureKind, Request, Retention, StoreOptions, WriteLim
 use proxy_doc::{TabId, Types};
 use worker_host::{Host, Options, Output};
 
+use super::frozen::FrozenHost;
 use super::ledger::Ledger;
 use super::step::{Config, Fault, Kept};
-use super::storage::{Storage, failure};
+use super::storage::{Storage, Tenure, failure};
 use super::tab::Tab;
 use super::witness::Witness;
 use super::world::Socket;
@@ -32,6 +33,7 @@ pub(super) struct HostSide {
     /// The server cannot be reached.
     pub(super) away: bool,
     pub(super) storage: Option<Storage>,
+    tenure: Tenure,
     /// What it asked of the storage.
     pub(super) requests: VecDeque<Request>,
     /// The tabs that it asked for.
@@ -50,6 +52,8 @@ pub(super) struct HostSide {
     pub(super) is_over: bool,
     /// It resigns, or has resigned: the seed of what still arrives.
     pub(super) resigns: Option<u64>,
+    /// Hosts that were frozen when others took their storage.
+    pub(super) frozen: Vec<FrozenHost>,
 }
 
 impl HostSide {
@@ -67,6 +71,8 @@ impl HostSide {
             timer: false,
             away: false,
             storage: keeps.then(Storage::default),
+            tenure: tenure(0),
+            frozen: Vec::new(),
             requests: VecDeque::new(),
             finding: None,
             watched: BTreeSet::new(),
@@ -125,12 +131,17 @@ impl HostSide {
         if let Some(storage) = &mut self.storage {
             for request in self.requests.iter().take(committed) {
                 // Nobody hears of it.
-                let _ = storage.carry_out(&request.what);
+                let _ = storage.carry_out(&request.what, &mut self.tenure);
             }
         }
+        let _ = self.succeed();
+    }
+
+    /// Another host begins. Gives the one that was here.
+    pub(super) fn succeed(&mut self) -> Host {
         self.lives += 1;
         let options = options(self.number, self.lives, &self.config);
-        *self = Self {
+        let next = Self {
             host: Host::new(options, Rc::clone(&self.types)),
             socket: None,
             wants_socket: false,
@@ -150,7 +161,10 @@ impl HostSide {
             lives: self.lives,
             away: self.away,
             storage: self.storage.take(),
+            tenure: tenure(self.lives),
+            frozen: std::mem::take(&mut self.frozen),
         };
+        std::mem::replace(self, next).host
     }
 
     /// The host hands over to another one, if that costs nothing. Says whether it began to.
@@ -175,6 +189,35 @@ impl HostSide {
         }
         self.resigns = Some(seed);
         self.host.resign();
+        true
+    }
+
+    /// The host is frozen, and another one takes its storage. Says whether it could.
+    pub(super) fn freeze(
+        &mut self,
+        posted: VecDeque<(TabId, String)>,
+        ledger: &mut Ledger,
+    ) -> bool {
+        if self.is_old() || !self.met || !self.tenure.holds || !self.keeps_log() {
+            return false;
+        }
+        let requests = std::mem::take(&mut self.requests);
+        ledger.count(true, "a host was frozen");
+        let writes = requests.iter().any(is_write);
+        ledger.count(writes, "a host was frozen with a write under way");
+        let (tenure, socket, wants_socket) = (self.tenure, self.socket, self.wants_socket);
+        let finding = self.finding.take();
+        let host = self.succeed();
+        self.frozen.push(FrozenHost {
+            host,
+            requests,
+            tenure,
+            socket,
+            wants_socket,
+            finding,
+            lost: false,
+            posted,
+        });
         true
     }
 
@@ -223,7 +266,7 @@ impl HostSide {
         if before.any(|older| !(is_read(older) || reads && is_write(older))) {
             return false;
         }
-        let reply = storage.carry_out(&request.what);
+        let reply = storage.carry_out(&request.what, &mut self.tenure);
         self.works |= reply.is_ok() && !opens(request);
         let number = request.number;
         self.requests.remove(at);
@@ -240,7 +283,7 @@ impl HostSide {
         if done && is_write(&request) {
             ledger.count(true, "a storage failed, having written");
             // The host does not hear how that went.
-            let _ = storage.carry_out(&request.what);
+            let _ = storage.carry_out(&request.what, &mut self.tenure);
         }
         let kind = match fault {
             Fault::Quota => FailureKind::Quota,
@@ -268,7 +311,7 @@ impl HostSide {
         ledger.count(requests.len() > 1, "a handle died with much under way");
         for request in requests.iter().take(done) {
             // Nobody hears of it.
-            let _ = storage.carry_out(&request.what);
+            let _ = storage.carry_out(&request.what, &mut self.tenure);
         }
         for request in requests {
             let closed = Err(failure(FailureKind::Closed));
@@ -281,7 +324,7 @@ impl HostSide {
     /// handle is dead.
     pub(super) fn intrude(&mut self, idle: usize, ledger: &mut Ledger) -> bool {
         // To another host, too, it would say nothing.
-        if self.is_old() || !self.works || self.hangs() || self.requests.is_empty() {
+        if self.is_old() || !self.works || self.hangs() || self.requests.iter().all(opens) {
             return false;
         }
         let Some(storage) = &mut self.storage else {
@@ -290,11 +333,14 @@ impl HostSide {
         self.lives += 1;
         let options = options(self.number, self.lives, &self.config);
         let mut other = Host::new(options, Rc::clone(&self.types));
+        let mut others = tenure(self.lives);
+        // This one has let go of it.
+        self.tenure.holds = false;
         for _ in 0..=idle {
             while let Some(output) = other.poll() {
                 match output {
                     Output::Storage(request) => {
-                        let reply = storage.carry_out(&request.what);
+                        let reply = storage.carry_out(&request.what, &mut others);
                         other.handle_storage(request.number, reply);
                     }
                     Output::FindTabs(tabs) => other.tabs_found(&tabs),
@@ -305,6 +351,7 @@ impl HostSide {
                     | Output::StartTimer(_)
                     | Output::BeginAnew
                     | Output::Resigned
+                    | Output::Deposed
                     | Output::Warn(_) => {}
                 }
             }
@@ -379,6 +426,7 @@ impl HostSide {
                 Output::FindTabs(tabs) => self.finding = Some(tabs),
                 Output::BeginAnew => self.is_over = true,
                 Output::Resigned => self.leave(ledger),
+                Output::Deposed => ledger.problem(format!("host {} is deposed", self.number)),
                 Output::Warn(text) => self.warned(text, ledger),
             }
         }
@@ -399,7 +447,7 @@ impl HostSide {
 
     fn warned(&mut self, text: String, ledger: &mut Ledger) {
         let number = self.number;
-        if text.starts_with("The durable store cannot be used") {
+        if gives_up(&text) {
             self.lost = true;
             let silent = text.contains("Silent");
             ledger.count(silent, "a storage was given up for its silence");
@@ -432,6 +480,16 @@ fn opens(request: &Request) -> bool {
         Ask::Read(ids) => ids.len() == 1 && ids[0].id == "state",
         Ask::Write { .. } | Ask::Wipe => false,
     }
+}
+
+/// The tenure of a host's life, which has not begun.
+fn tenure(life: u64) -> Tenure {
+    Tenure { life, holds: false }
+}
+
+/// Whether a host warns that it has given its storage up.
+pub(super) fn gives_up(warning: &str) -> bool {
+    warning.starts_with("The durable store cannot be used")
 }
 
 fn is_write(request: &Request) -> bool {

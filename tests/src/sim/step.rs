@@ -107,6 +107,9 @@ pub struct Config {
     /// Whether the host under test hands over to another one now and then.
     #[serde(default)]
     pub hands_over: bool,
+    /// Whether the host under test is frozen now and then, while another one takes its storage.
+    #[serde(default)]
+    pub freezes: bool,
     /// Whether the host under test can take nothing back, and keeps pending ops where one is refused.
     #[serde(default)]
     pub forward: bool,
@@ -420,6 +423,22 @@ pub enum Step {
         /// The host.
         host: usize,
         /// How much of what it said still arrives, at the server and at each tab.
+        seed: u64,
+    },
+    /// The host is frozen, and another one takes its storage.
+    Freeze {
+        /// The host.
+        host: usize,
+        /// How much of what it said still arrives, and of what was said to it.
+        seed: u64,
+    },
+    /// Something reaches a host that was frozen.
+    Thaw {
+        /// The host that took its storage.
+        host: usize,
+        /// Which of the frozen ones, as they were frozen.
+        at: usize,
+        /// What reaches it.
         seed: u64,
     },
     /// The tab notices that its host died, and goes to the next one.

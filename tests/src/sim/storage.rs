@@ -19,9 +19,19 @@ pub(super) struct Traces {
     pub(super) authors: BTreeSet<(String, u64)>,
 }
 
+/// Who uses a storage: a life of a host, from when it opened the storage first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tenure {
+    pub(super) life: u64,
+    /// It has had the storage, and did not let go of it.
+    pub(super) holds: bool,
+}
+
 /// One storage.
 #[derive(Debug, Default)]
 pub(super) struct Storage {
+    /// The life that has opened it last. What others write is refused.
+    holder: Option<u64>,
     texts: BTreeMap<RecordId, String>,
     size: usize,
     /// Bytes that fit in.
@@ -34,7 +44,18 @@ pub(super) struct Storage {
 
 impl Storage {
     /// Does what is asked, or says why not.
-    pub(super) fn carry_out(&mut self, ask: &Ask) -> Result<Vec<Option<String>>, Failure> {
+    pub(super) fn carry_out(
+        &mut self,
+        ask: &Ask,
+        by: &mut Tenure,
+    ) -> Result<Vec<Option<String>>, Failure> {
+        if *ask == Ask::Open && !by.holds {
+            self.holder = Some(by.life);
+            by.holds = true;
+        }
+        if !matches!(ask, Ask::Read(_)) && self.holder != Some(by.life) {
+            return Err(failure(FailureKind::Fenced));
+        }
         if self.hangs && *ask != Ask::Open {
             // The driver waits for so long, and ends what is under way.
             return Err(failure(FailureKind::Silent));

@@ -50,6 +50,19 @@ pub(super) struct Socket {
     pub(super) up_ended: bool,
 }
 
+impl Socket {
+    /// One that is open, with a session of the server.
+    pub(super) fn new(session: SessionId) -> Self {
+        Self {
+            session,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            cut: false,
+            up_ended: false,
+        }
+    }
+}
+
 /// The simulation.
 pub(super) struct World {
     pub(super) config: Config,
@@ -299,6 +312,8 @@ impl World {
                 let side = self.hosts.get_mut(host);
                 side.is_some_and(|side| side.resign(seed, ledger))
             }
+            Step::Freeze { host, seed } => self.freeze(host, seed),
+            Step::Thaw { host, at, seed } => self.thaw(host, at, seed),
             Step::Rejoin { tab } => self.rejoin(tab),
             Step::Away { host, on } => self.set_away(host, on),
             Step::Garbage { host, seed } => self.garbage(host, seed),

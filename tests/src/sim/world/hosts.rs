@@ -1,8 +1,12 @@
 //! What happens to hosts: storage, deaths, successors, and tabs that come to the next one.
 
+use std::collections::VecDeque;
+
 use broker::message::{ToHost, decode};
 
-use super::World;
+use super::{Socket, World};
+use crate::sim::frozen::Around;
+use crate::sim::host::HostSide;
 use crate::sim::random::Random;
 use crate::sim::step::Kept;
 use crate::sim::tab::Tab;
@@ -102,6 +106,55 @@ impl World {
                 tab.to_tab.truncate(r.below(tab.to_tab.len() + 1));
             }
         }
+    }
+
+    /// The host is frozen, and another one takes its storage. Its tabs look for that one.
+    pub(super) fn freeze(&mut self, host: usize, seed: u64) -> bool {
+        let mut r = Random::new(seed);
+        let is_of_host = |tab: &Tab| tab.open && tab.linked && tab.host == host;
+        let mut posted = VecDeque::new();
+        for tab in self.tabs.iter().filter(|tab| is_of_host(tab)) {
+            let arrive = r.below(tab.to_host.len() + 1);
+            let texts = tab.to_host.iter().take(arrive).cloned();
+            posted.extend(texts.map(|text| (tab.id.clone(), text)));
+        }
+        let ledger = &mut self.ledger;
+        let side = self.hosts.get_mut(host);
+        if !side.is_some_and(|side| side.freeze(posted, ledger)) {
+            return false;
+        }
+        for tab in self.tabs.iter_mut().filter(|tab| is_of_host(tab)) {
+            tab.linked = false;
+            tab.to_tab.truncate(r.below(tab.to_tab.len() + 1));
+        }
+        true
+    }
+
+    pub(super) fn thaw(&mut self, host: usize, at: usize, seed: u64) -> bool {
+        let Some(HostSide {
+            frozen, storage, ..
+        }) = self.hosts.get_mut(host)
+        else {
+            return false;
+        };
+        let (Some(thawed), Some(storage)) = (frozen.get_mut(at), storage) else {
+            return false;
+        };
+        let living = self.tabs.iter().filter(|tab| tab.open);
+        let living = living.map(|tab| tab.id.clone()).collect();
+        let server = &mut self.server;
+        let mut around = Around {
+            storage,
+            sockets: &mut self.sockets,
+            ledger: &mut self.ledger,
+            witness: &mut self.witness,
+            living,
+            connect: &mut || Socket::new(server.connect()),
+        };
+        if thawed.thaw(&mut around, &mut Random::new(seed)) {
+            frozen.remove(at);
+        }
+        true
     }
 
     pub(super) fn rejoin(&mut self, tab: usize) -> bool {

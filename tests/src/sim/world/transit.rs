@@ -112,14 +112,7 @@ impl World {
         };
         side.wants_socket = false;
         let session = self.server.connect();
-        let (up, down) = (VecDeque::new(), VecDeque::new());
-        self.sockets.push(Socket {
-            session,
-            up,
-            down,
-            cut: false,
-            up_ended: false,
-        });
+        self.sockets.push(Socket::new(session));
         side.socket = Some(number);
         side.host.bind_socket(ReadyState::Connecting);
         side.host.socket_opened();

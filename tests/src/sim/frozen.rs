@@ -1,0 +1,167 @@
+//! Hosts that were frozen when others took their storage: they know nothing of that, thaw, and go on with what reaches
+//! them. Their tabs have gone to the next host.
+
+use std::collections::VecDeque;
+
+use durable_store::{Failure, FailureKind, Request};
+use proxy_doc::TabId;
+use worker_host::{Host, Output, ReadyState};
+
+use super::host::gives_up;
+use super::ledger::Ledger;
+use super::random::Random;
+use super::storage::{Storage, Tenure};
+use super::witness::Witness;
+use super::world::Socket;
+
+/// A host that goes on beside the one that took its storage.
+pub(super) struct FrozenHost {
+    pub(super) host: Host,
+    /// What it asked of the storage.
+    pub(super) requests: VecDeque<Request>,
+    pub(super) tenure: Tenure,
+    /// The socket that it is bound to.
+    pub(super) socket: Option<usize>,
+    pub(super) wants_socket: bool,
+    /// The tabs that it asked for.
+    pub(super) finding: Option<Vec<TabId>>,
+    /// It gave its storage up, and only asks now and then whether that answers.
+    pub(super) lost: bool,
+    /// What tabs had posted to it.
+    pub(super) posted: VecDeque<(TabId, String)>,
+}
+
+/// What is around a frozen host.
+pub(super) struct Around<'a> {
+    pub(super) storage: &'a mut Storage,
+    pub(super) sockets: &'a mut Vec<Socket>,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) witness: &'a mut Witness,
+    /// The tabs that live.
+    pub(super) living: Vec<TabId>,
+    /// Opens a socket.
+    pub(super) connect: &'a mut dyn FnMut() -> Socket,
+}
+
+impl FrozenHost {
+    /// One thing reaches the host. Where nothing is left it learns that its lock was stolen. Says whether it has ended.
+    pub(super) fn thaw(&mut self, around: &mut Around<'_>, r: &mut Random) -> bool {
+        let first = r.below(5);
+        let mut refused = false;
+        let reached = (0..5).any(|n| match (first + n) % 5 {
+            0 => self.store(around, &mut refused),
+            1 => self.hear_server(around),
+            2 => self.hear_tab(),
+            3 => self.open(around),
+            _ => self.find_tabs(around),
+        });
+        if !reached {
+            self.host.depose();
+        }
+        let ended = self.drain(around);
+        if let Some(socket) = self.socket.filter(|_| ended) {
+            around.sockets[socket].cut = true;
+            around.sockets[socket].down.clear();
+        }
+        let ledger = &mut *around.ledger;
+        ledger.count(refused, "a frozen host was refused a write");
+        if (refused && !self.lost || !reached) && !ended {
+            ledger.problem("a host goes on whose storage another one has".to_owned());
+        }
+        ended
+    }
+
+    fn store(&mut self, around: &mut Around<'_>, refused: &mut bool) -> bool {
+        let Some(request) = self.requests.pop_front() else {
+            return false;
+        };
+        let reply = around.storage.carry_out(&request.what, &mut self.tenure);
+        let is_fenced = |failure: &Failure| failure.kind == FailureKind::Fenced;
+        *refused = reply.as_ref().is_err_and(is_fenced);
+        self.host.handle_storage(request.number, reply);
+        true
+    }
+
+    fn hear_server(&mut self, around: &mut Around<'_>) -> bool {
+        let Some(number) = self.socket else {
+            return false;
+        };
+        let socket = &mut around.sockets[number];
+        match socket.down.pop_front() {
+            Some(text) => self.host.socket_message(&text),
+            None if socket.cut => {
+                self.socket = None;
+                self.host.socket_closed(None, 0.5);
+                // It does not wait.
+                self.host.handle_timer();
+            }
+            None => return false,
+        }
+        true
+    }
+
+    fn hear_tab(&mut self) -> bool {
+        let Some((tab, text)) = self.posted.pop_front() else {
+            return false;
+        };
+        self.host.handle_tab(&tab, &text);
+        true
+    }
+
+    fn find_tabs(&mut self, around: &Around<'_>) -> bool {
+        let Some(mut living) = self.finding.take() else {
+            return false;
+        };
+        living.retain(|tab| around.living.contains(tab));
+        self.host.tabs_found(&living);
+        true
+    }
+
+    fn open(&mut self, around: &mut Around<'_>) -> bool {
+        if !std::mem::take(&mut self.wants_socket) {
+            return false;
+        }
+        self.socket = Some(around.sockets.len());
+        around.sockets.push((around.connect)());
+        self.host.bind_socket(ReadyState::Connecting);
+        self.host.socket_opened();
+        true
+    }
+
+    /// Sends on what it says to the server. No tab hears it. Says whether it has ended.
+    fn drain(&mut self, around: &mut Around<'_>) -> bool {
+        while let Some(output) = self.host.poll() {
+            match output {
+                Output::Send(text) => {
+                    let problem = around.witness.sent(&text, Some(around.storage));
+                    around.ledger.problems.extend(problem);
+                    let is_op = text.starts_with(r#"{"a":"op""#);
+                    around.ledger.count(is_op, "a frozen host sent an op");
+                    let socket = self.socket.map(|socket| &mut around.sockets[socket]);
+                    if let Some(socket) = socket.filter(|socket| !socket.cut) {
+                        socket.up.push_back(text);
+                    }
+                }
+                Output::CloseSocket => {
+                    if let Some(socket) = self.socket.take() {
+                        around.sockets[socket].cut = true;
+                        around.sockets[socket].down.clear();
+                    }
+                }
+                Output::OpenSocket => self.wants_socket = true,
+                Output::Storage(request) => self.requests.push_back(request),
+                Output::FindTabs(tabs) => self.finding = Some(tabs),
+                Output::Deposed | Output::Resigned | Output::BeginAnew => {
+                    if let Some(output) = self.host.poll() {
+                        let text = format!("a host has ended, and says {output:?}");
+                        around.ledger.problem(text);
+                    }
+                    return true;
+                }
+                Output::Warn(text) => self.lost |= gives_up(&text),
+                Output::ToTab { .. } | Output::StartTimer(_) => {}
+            }
+        }
+        false
+    }
+}
