@@ -868,6 +868,8 @@ export interface StorageRecords {
   docs?: StorageRecord | StorageRecord[];
   meta?: StorageRecord | StorageRecord[];
   deleted?: { [store in StoreName]?: string[] };
+  /** Given only to a storage that has `claim`: nothing may be written where another one holds it. */
+  holder?: string;
 }
 
 /**
@@ -877,7 +879,7 @@ export interface StorageRecords {
  * A callback is called once, with the error if there is one, and for a write not before it is
  * durable. What a method throws counts as that error. Errors are sorted by their name, as
  * IndexedDB's are (`QuotaExceededError`, `InvalidStateError`), or by a `kind` of their own:
- * `quota`, `closed` (the storage has to be initialised again), `unavailable` or `other`. One with the
+ * `quota`, `closed` (the storage has to be initialised again), `unavailable`, `fenced` (see `claim`) or `other`. One with the
  * `code` `ERR_STORAGE_DECRYPT` says that a record cannot be read and others can.
  *
  * Payloads are strings, or what `encrypt` makes of them.
@@ -885,6 +887,14 @@ export interface StorageRecords {
 export interface DurableStorage {
   /** Opens it. Called again after `close`, and after an error of the kind `closed`. */
   initialize(callback: (error?: any, inventory?: any) => void): void;
+  /**
+   * The fence against a host that was frozen, lost the storage to another one, and goes on: makes `holder` the one whose
+   * writes are taken. Called after `initialize`. `again`: it was that before; where another one became it meanwhile the
+   * error has the kind `fenced`. From then on each write names its `holder`, and one of another holder ends with that
+   * kind, with nothing written. The check has to be part of the write's own transaction. A storage without this has no
+   * fence: the application then sees to it that one host alone uses it.
+   */
+  claim?(holder: string, again: boolean, callback: (error?: any) => void): void;
   /** Throws where the storage cannot be used. */
   ensureReady?(): void;
   /** Gives the payload; `null` or `undefined` where there is no such record. */

@@ -16,7 +16,14 @@ export const stored = (page) =>
       const database = await done(indexedDB.open(name));
       all[name] = [];
       for (const store of database.objectStoreNames) {
-        for (const value of await done(database.transaction(store).objectStore(store).getAll())) {
+        const records = database.transaction(store).objectStore(store);
+        const [keys, values] = await Promise.all([
+          done(records.getAllKeys()),
+          done(records.getAll()),
+        ]);
+        for (const [index, value] of values.entries()) {
+          // It is a random number, and no record.
+          if (keys[index] === ' holder') continue;
           const bytes = value instanceof ArrayBuffer;
           const text = bytes ? new TextDecoder('latin1').decode(value) : `${value}`;
           all[name].push({ store, bytes, text });

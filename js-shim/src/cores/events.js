@@ -79,6 +79,7 @@
  * @property {(tabs: string[]) => void} findTabs `tabsFound` is to be told which of these tabs live
  * @property {() => void} beginAnew another host can go on with a storage that this one had to do without
  * @property {() => void} resigned the last output of a host that resigned: its place and its storage are another one's
+ * @property {() => void} deposed the last output of a host whose storage another one has taken
  * @property {(message: string) => void} warn
  */
 
@@ -93,5 +94,6 @@ export const HOST_OUTPUTS = [
   'findTabs',
   'beginAnew',
   'resigned',
+  'deposed',
   'warn',
 ];

@@ -30,7 +30,7 @@ import { Quarantine, whatTrapped } from './quarantine.js';
  * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
  * @property {() => void} [ended] everything was deleted, and the tabs know
  *
- * @typedef {'startTimer' | 'askStorage' | 'resigned' | 'warn'} Defaulted
+ * @typedef {'startTimer' | 'askStorage' | 'resigned' | 'deposed' | 'warn'} Defaulted
  *
  * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
@@ -188,6 +188,13 @@ export class HostDriver {
   resigned() {
     this.leave();
     void this._releaseStorage();
+  }
+
+  /** A place that knows no better way to the other host treats this as a crash: the next life asks for the storage. */
+  deposed() {
+    this.leave();
+    void this._releaseStorage();
+    this._place.died(new Error('another host has taken the storage'));
   }
 
   /** @param {string} message */

@@ -141,6 +141,7 @@ impl HostCore {
             }
             Output::BeginAnew => HostKind::BeginAnew.put(sink, &[]),
             Output::Resigned => HostKind::Resigned.put(sink, &[]),
+            Output::Deposed => HostKind::Deposed.put(sink, &[]),
             Output::Warn(text) => HostKind::Warn.put(sink, &[JsValue::from_str(text)]),
         }
         0
@@ -229,7 +230,7 @@ impl HostCore {
             .handle_storage(count(number), Ok(texts.unwrap_or_default()));
     }
 
-    /// The storage did not: `kind` is `quota`, `closed`, `silent`, `unavailable` or `other`; `code` where it says more.
+    /// The storage did not: `kind` is `quota`, `closed`, `silent`, `unavailable`, `fenced` or `other`; `code` where it says more.
     #[wasm_bindgen(js_name = storageFailed)]
     pub fn storage_failed(
         &mut self,
@@ -243,6 +244,7 @@ impl HostCore {
             "closed" => FailureKind::Closed,
             "silent" => FailureKind::Silent,
             "unavailable" => FailureKind::Unavailable,
+            "fenced" => FailureKind::Fenced,
             _ => FailureKind::Other,
         };
         self.inner.handle_storage(
@@ -277,6 +279,11 @@ impl HostCore {
     /// See `Host::resign`.
     pub fn resign(&mut self) {
         self.inner.resign();
+    }
+
+    /// See `Host::depose`.
+    pub fn depose(&mut self) {
+        self.inner.depose();
     }
 
     /// See `Host::may_resign`.

@@ -99,6 +99,7 @@ kinds! {
         FindTabs(tabs),
         BeginAnew(),
         Resigned(),
+        Deposed(),
         Warn(message),
     }
 }

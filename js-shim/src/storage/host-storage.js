@@ -22,6 +22,7 @@ export class HostStorage {
    */
   constructor(options) {
     this._driver = chooseStorage(options);
+    this._driver.onFenced = () => this._run?.(() => this._core?.depose());
     /** The writes, one after the other. @type {Promise<any>} */
     this._writes = Promise.resolve();
     /** Requests without an answer. */

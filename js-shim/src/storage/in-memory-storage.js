@@ -2,7 +2,7 @@
  * A storage in the memory of this process: what it holds outlives the connection that wrote it, not the process.
  */
 
-import { StorageError } from './storage-error.js';
+import { StorageError, whyFenced } from './storage-error.js';
 
 /** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
 /** @typedef {import('../index.d.cts').StorageRecord} StorageRecord */
@@ -25,6 +25,8 @@ export class InMemoryStorage {
     this._ready = false;
     /** @type {Record<StoreName, Map<string, any>>} */
     this._stores = { docs: new Map(), meta: new Map() };
+    /** Who alone may write, see `claim`. @type {string | undefined} */
+    this._holder = undefined;
   }
 
   /** @param {Callback} callback */
@@ -39,6 +41,21 @@ export class InMemoryStorage {
 
   ensureReady() {
     if (!this._ready) throw new StorageError('closed', 'the storage is not open');
+  }
+
+  /**
+   * Makes `holder` the one whose writes are taken.
+   *
+   * @param {string} holder
+   * @param {boolean} again it was that before: then nobody else may have become it
+   * @param {Callback} callback
+   */
+  claim(holder, again, callback) {
+    this._answer(callback, () => {
+      const refused = again && whyFenced(this._holder, holder);
+      if (refused) throw refused;
+      this._holder = holder;
+    });
   }
 
   /**
@@ -76,8 +93,10 @@ export class InMemoryStorage {
    * @param {StorageRecords} records
    * @param {Callback} callback
    */
-  writeRecords({ docs = [], meta = [], deleted = {} }, callback) {
+  writeRecords({ docs = [], meta = [], deleted = {}, holder }, callback) {
     this._answer(callback, () => {
+      const refused = holder && whyFenced(this._holder, holder);
+      if (refused) throw refused;
       // What cannot be kept throws here, before anything was changed.
       const puts = { docs: [docs].flat().map(kept), meta: [meta].flat().map(kept) };
       for (const storeName of STORES) {

@@ -9,7 +9,7 @@
 import { deleteDB, openDB } from 'idb';
 
 import { timers } from '../platform/ticks.js';
-import { StorageError } from './storage-error.js';
+import { StorageError, whyFenced } from './storage-error.js';
 import { storeLock } from './store-lock.js';
 
 /** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
@@ -34,6 +34,8 @@ const PATIENCE = 2_000;
 
 /** @type {StoreName[]} */
 const STORES = ['docs', 'meta'];
+/** The key in `meta` of who alone may write, see `claim`. It is no record. */
+const HOLDER = ' holder';
 
 /** @implements {DurableStorage} */
 export class IndexedDbStorage {
@@ -62,6 +64,17 @@ export class IndexedDbStorage {
    */
   initialize(callback) {
     answer(callback, this._open());
+  }
+
+  /**
+   * Makes `holder` the one whose writes are taken.
+   *
+   * @param {string} holder
+   * @param {boolean} again it was that before: then nobody else may have become it
+   * @param {Callback} callback
+   */
+  claim(holder, again, callback) {
+    answer(callback, this._claim(holder, again));
   }
 
   isReady() {
@@ -221,23 +234,43 @@ export class IndexedDbStorage {
       yield store(storeName).getAllKeys();
       yield store(storeName).getAll();
     });
-    return ids.map((/** @type {string} */ id, /** @type {number} */ index) =>
-      this._cipher.open({ id, payload: payloads[index] }),
-    );
+    /** @type {StorageRecord[]} */
+    const records = ids.map((/** @type {string} */ id, /** @type {number} */ index) => ({
+      id,
+      payload: payloads[index],
+    }));
+    return records.filter(({ id }) => id !== HOLDER).map((record) => this._cipher.open(record));
+  }
+
+  /**
+   * @param {string} holder
+   * @param {boolean} again
+   */
+  async _claim(holder, again) {
+    const fence = (/** @type {string | undefined} */ stored) =>
+      // Where the database was deleted meanwhile nobody is.
+      again && stored !== undefined ? whyFenced(stored, holder) : undefined;
+    const work = function* (/** @type {any} */ store) {
+      yield store('meta').put(holder, HOLDER);
+    };
+    await this._transact(['meta'], 'readwrite', work, fence);
   }
 
   /** @param {StorageRecords} records */
-  async _write({ docs = [], meta = [], deleted = {} }) {
+  async _write({ docs = [], meta = [], deleted = {}, holder }) {
     const seal = (/** @type {StorageRecord} */ record) => this._cipher.seal(record);
     const puts = { docs: [docs].flat().map(seal), meta: [meta].flat().map(seal) };
     const names = STORES.filter((name) => puts[name].length || deleted[name]?.length);
     if (!names.length) return this.ensureReady();
-    await this._transact(names, 'readwrite', function* (store) {
+    const work = function* (/** @type {any} */ store) {
       for (const name of names) {
         for (const { id, payload } of puts[name]) yield store(name).put(payload, id);
         for (const id of deleted[name] ?? []) yield store(name).delete(id);
       }
-    });
+    };
+    if (!holder) return void (await this._transact(names, 'readwrite', work));
+    const fence = (/** @type {string | undefined} */ stored) => whyFenced(stored, holder);
+    await this._transact(STORES, 'readwrite', work, fence);
   }
 
   /** @param {StoreName[]} names */
@@ -268,18 +301,25 @@ export class IndexedDbStorage {
    * @param {StoreName[]} names
    * @param {IDBTransactionMode} mode
    * @param {Work} work
+   * @param {(holder: string | undefined) => StorageError | undefined} [fence] why nothing of it is to be done; `names`
+   *   has `meta` then
    * @returns {Promise<any[]>}
    */
-  async _transact(names, mode, work) {
+  async _transact(names, mode, work, fence) {
     this.ensureReady();
     const database = /** @type {Database} */ (this._database);
     const transaction = database.transaction(names, mode, { durability: this._durability });
     const committed = end(transaction);
     this._running.add(transaction);
+    /** @type {StorageError | undefined} */
+    let refused;
+    const allows = fence && ((/** @type {any} */ holder) => !(refused = fence(holder)));
     try {
-      const requests = request(transaction, work);
+      const requests = request(transaction, work, allows);
       await committed;
       return await Promise.all(requests);
+    } catch (error) {
+      throw refused ?? error;
     } finally {
       this._running.delete(transaction);
     }
@@ -307,16 +347,22 @@ function upgrade(database, from) {
  *
  * @param {import('idb').IDBPTransaction<any, any, any>} transaction
  * @param {Work} work
+ * @param {(holder: any) => boolean} [allows] what is asked first: where it says no, nothing is done
  */
-function request(transaction, work) {
+function request(transaction, work, allows) {
   const requests = [];
   try {
+    // Its answer comes before those of the other requests, so the transaction has not ended by then.
+    const holder = allows && transaction.objectStore('meta').get(HOLDER);
+    holder?.catch(ignore);
     for (const made of work((name) => transaction.objectStore(name))) {
       // If it fails the transaction says so, and why.
       made.catch(ignore);
       requests.push(made);
     }
-    if (transaction.mode === 'readwrite') transaction.commit?.();
+    const end = () => transaction.mode === 'readwrite' && transaction.commit?.();
+    if (!holder) end();
+    else holder.then((held) => (allows(held) ? end() : abort(transaction))).catch(ignore);
     return requests;
   } catch (error) {
     abort(transaction);

@@ -6,6 +6,7 @@
  * ends, once and not too late, and that every error says of which kind it is.
  */
 
+import { newSource } from '../platform/locks.js';
 import { limited } from './limited.js';
 import { StorageError, asStorageError } from './storage-error.js';
 import { StoreLock } from './store-lock.js';
@@ -68,7 +69,15 @@ export class StorageDriver {
     this._whyClosed = 'it was never opened';
     /** What was asked of the storage and has not ended. @type {Set<Promise<any>>} */
     this._running = new Set();
-    const lost = () => this._drop(this._handle, 'its lock was stolen');
+    /** Names the time from taking the storage to letting go of it: the fence knows it. @type {string | undefined} */
+    this._tenure = undefined;
+    /** The fence knows this tenure already. */
+    this._isClaimed = false;
+    /** Another host took the storage during this tenure. */
+    this._isFenced = false;
+    /** Called when that is known without a request. */
+    this.onFenced = () => {};
+    const lost = () => this._lose();
     this._lock = storage.lockName
       ? new StoreLock(storage.lockName, options.patience ?? PATIENCE, lost)
       : null;
@@ -77,11 +86,13 @@ export class StorageDriver {
   /**
    * Opens the storage, or opens it again on a new handle. The storage is this host's alone until `close`.
    *
-   * Rejects with `unavailable`, and then holds nothing; with `closed` where it was closed meanwhile.
+   * Rejects with `unavailable`, and then holds nothing; with `silent` where it opens and then does not answer; with
+   * `closed` where it was closed meanwhile; with `fenced` where it was this host's and another one has taken it.
    *
    * @returns {Promise<OpenStorage>}
    */
   async open() {
+    if (this._isFenced) throw this._closed();
     this._end('it is being opened again');
     /** @type {Handle} */
     const handle = { ready: false };
@@ -89,11 +100,11 @@ export class StorageDriver {
     try {
       await this._lock?.take();
       // Without the lock the storage must not be touched.
-      if (this._handle === handle) await this._call('initialize');
+      if (this._handle === handle) await this._initialize();
+      if (this._handle === handle) await this._claim();
     } catch (thrown) {
       if (this._handle !== handle) throw this._closed();
-      this.close();
-      throw asStorageError(thrown, 'unavailable');
+      throw this._openError(thrown);
     }
     if (this._handle !== handle) throw this._closed();
     handle.ready = true;
@@ -148,6 +159,7 @@ export class StorageDriver {
     this._whyClosed = 'it is being wiped';
     try {
       await this._lock?.take();
+      if (open) await this._ensureHeld();
       await this._wipe(open);
     } catch (thrown) {
       throw asStorageError(thrown);
@@ -163,6 +175,8 @@ export class StorageDriver {
    */
   close() {
     this._end('it was closed');
+    this._tenure = undefined;
+    this._isClaimed = this._isFenced = false;
     return Promise.allSettled(this._running).then(() => {
       if (!this._handle) this._lock?.release();
     });
@@ -196,7 +210,57 @@ export class StorageDriver {
     if (this._handle === handle) this._end(why);
   }
 
+  async _initialize() {
+    try {
+      await this._call('initialize');
+    } catch (thrown) {
+      throw asStorageError(thrown, 'unavailable');
+    }
+  }
+
+  /** @param {any} thrown */
+  _openError(thrown) {
+    const error = asStorageError(thrown);
+    const { kind } = error;
+    // As after any other request that had no answer: the handle is dead, the storage is this host's.
+    if (kind === 'silent') this._end(error.message);
+    else if (kind === 'fenced') this._isFenced = true;
+    else this.close();
+    return kind === 'silent' || kind === 'fenced' ? error : asStorageError(thrown, 'unavailable');
+  }
+
+  /** Puts a fence around the storage: what hosts before this one still want to write is refused from now on. */
+  async _claim() {
+    this._tenure ??= newSource();
+    if (!this._storage.claim) return;
+    await this._call('claim', this._tenure, this._isClaimed);
+    this._isClaimed = true;
+  }
+
+  /** What another host holds is not this one's to delete. */
+  async _ensureHeld() {
+    try {
+      await this._claim();
+    } catch (/** @type {any} */ error) {
+      if (error?.kind === 'fenced') throw error;
+    }
+  }
+
+  /** What a write tells a storage that has a fence. */
+  _fence() {
+    return this._isClaimed ? { holder: this._tenure } : {};
+  }
+
+  /** The lock was stolen. */
+  _lose() {
+    if (!this._tenure) return;
+    this._isFenced = true;
+    this._end('its lock was stolen');
+    this.onFenced();
+  }
+
   _closed() {
+    if (this._isFenced) return new StorageError('fenced', 'another host has taken the storage');
     return new StorageError('closed', `the storage is closed: ${this._whyClosed}`);
   }
 
@@ -213,6 +277,7 @@ export class StorageDriver {
    * @returns {Promise<T>}
    */
   async _request(handle, work) {
+    const tenure = this._tenure;
     try {
       if (this._handle !== handle) throw this._closed();
       this._ensureReady();
@@ -220,6 +285,7 @@ export class StorageDriver {
     } catch (thrown) {
       const error = asStorageError(thrown);
       if (isDead(error)) this._drop(handle, error.message);
+      if (error.kind === 'fenced' && this._tenure === tenure) this._isFenced = true;
       throw error;
     }
   }
@@ -316,11 +382,11 @@ export class StorageDriver {
       /** @type {Record<StoreName, string[]>} */
       const deleted = { docs: [], meta: [] };
       for (const [store, id] of deletes) deleted[store].push(id);
-      return this._call('writeRecords', { ...records, deleted });
+      return this._call('writeRecords', { ...records, ...this._fence(), deleted });
     }
     // A payload of null reads as if there were no record, so the deletions are as atomic as the rest.
     for (const [store, id] of deletes) records[store].push({ id, payload: null });
-    await this._call('writeRecords', records);
+    await this._call('writeRecords', { ...records, ...this._fence() });
     if (!this._storage.deleteRecord) return;
     await Promise.all(deletes.map(([store, id]) => this._sweep(store, id)));
   }

@@ -8,9 +8,10 @@
  *   storage again may help. It may be empty then: another page may have deleted it.
  * - `silent`: as `closed`, because there was no answer in time. The next request may be as silent.
  * - `unavailable`: the storage cannot be opened.
+ * - `fenced`: another host has taken the storage, and nothing was written. Opening it again would take it back.
  * - `other`: this request failed, the handle is as good as before.
  *
- * @typedef {'quota' | 'closed' | 'silent' | 'unavailable' | 'other'} StorageErrorKind
+ * @typedef {'quota' | 'closed' | 'silent' | 'unavailable' | 'fenced' | 'other'} StorageErrorKind
  */
 
 /** What applications are told, where there is nothing more to say. @type {Record<StorageErrorKind, string>} */
@@ -19,6 +20,7 @@ const CODES = {
   closed: 'ERR_STORAGE',
   silent: 'ERR_STORAGE_TIMEOUT',
   unavailable: 'ERR_STORAGE',
+  fenced: 'ERR_STORAGE',
   other: 'ERR_STORAGE',
 };
 
@@ -49,6 +51,17 @@ export class StorageError extends Error {
     this.kind = kind;
     this.code = code;
   }
+}
+
+/**
+ * The fence of a storage: an error where it has another holder.
+ *
+ * @param {string | undefined} stored the holder
+ * @param {string} holder who wants to write
+ */
+export function whyFenced(stored, holder) {
+  if (stored === holder) return undefined;
+  return new StorageError('fenced', 'another host has taken the storage');
 }
 
 /**

@@ -4,7 +4,6 @@ import { until } from '../stage.mjs';
 import {
   A,
   assertAlive,
-  assertClosed,
   assertKind,
   close,
   endless,
@@ -15,6 +14,7 @@ import {
   openAgain,
   read,
   texts,
+  write,
 } from './room.mjs';
 
 async function oneHost(room) {
@@ -112,12 +112,51 @@ async function stolenLock(room) {
       }),
     LOCK,
   );
-  await until('the handle is closed', async () => (await read(page, [A])).kind === 'closed');
-  await assertClosed(page, /stolen/);
-  assertKind(await page.evaluate(() => window.storage.fate(window.driver.open())), 'unavailable');
+  await until('the handle is ended', async () => (await read(page, [A])).kind === 'fenced');
+  assertKind(await write(page, [['docs', 'a', 'late']]), 'fenced', /another host/);
+  // To open it again would take it back.
+  assertKind(await openAgain(page), 'fenced');
+  await close(page);
+  assertKind(await openAgain(page), 'unavailable', /another page/);
   await other.evaluate(() => window.release());
   await openAgain(page);
   await assertAlive(page);
+}
+
+/** A host that does not know yet that another one has taken its storage. */
+async function fencedHost(room) {
+  const [page, other] = [await room.page(), await room.page()];
+  const takeOver = () =>
+    other.evaluate(() => {
+      const { IndexedDbStorage, StorageDriver, fate } = window.storage;
+      const storage = new IndexedDbStorage({ namespace: 'n' });
+      // As if it had stolen the lock.
+      storage.lockName = undefined;
+      window.driver = new StorageDriver(storage, { mode: 'indexeddb' });
+      return fate(window.driver.open());
+    });
+  await open(page);
+  assert.deepEqual(await write(page, [['docs', 'a', 'first']]), { value: undefined });
+  assert.deepEqual((await takeOver()).value.mode, 'indexeddb');
+  const late = [
+    ['docs', 'a', 'late'],
+    ['docs', 'b', 'late'],
+  ];
+  assertKind(await write(page, late), 'fenced', /another host/);
+  assertKind(await write(page, [], [A]), 'fenced');
+  assertKind(await openAgain(page), 'fenced');
+  assert.deepEqual(await texts(other, [A, ['docs', 'b']]), ['first', undefined]);
+  await assertAlive(other);
+  await close(other);
+
+  // The next one that has the lock takes it over in its turn.
+  await close(page);
+  assert.equal((await openAgain(page)).value.mode, 'indexeddb');
+  await assertAlive(page);
+  // Nor may one that lost it delete it.
+  await takeOver();
+  assertKind(await page.evaluate(() => window.storage.fate(window.driver.wipe())), 'fenced');
+  await assertAlive(other);
 }
 
 async function withoutLocks(room) {
@@ -157,6 +196,7 @@ export const oneHostTests = [
   { name: 'storage: one host at a time', run: inRoom(oneHost) },
   { name: 'storage: a host that closes ends its write first', run: inRoom(closingHost) },
   { name: 'storage: the lock is stolen', run: inRoom(stolenLock) },
+  { name: 'storage: a host that lost it is refused', run: inRoom(fencedHost) },
   { name: 'storage: without Web Locks', run: inRoom(withoutLocks) },
   { name: 'storage: without IndexedDB', run: inRoom(withoutIndexedDb) },
 ];

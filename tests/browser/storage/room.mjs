@@ -120,7 +120,7 @@ export const texts = async (page, ids) =>
 /** What `open` of the driver gives. */
 export const OPEN = { value: { mode: 'indexeddb', reason: undefined } };
 
-export const close = (page) => page.evaluate(() => window.driver.close());
+export const close = (page) => page.evaluate(() => void window.driver.close());
 
 /**
  * Everything in the database, by a handle of its own that is closed again. Bytes are given as text.
