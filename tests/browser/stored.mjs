@@ -22,8 +22,8 @@ export const stored = (page) =>
           done(records.getAll()),
         ]);
         for (const [index, value] of values.entries()) {
-          // It is a random number, and no record.
-          if (keys[index] === ' holder') continue;
+          // Random numbers, and no records.
+          if (keys[index].startsWith?.(' fence')) continue;
           const bytes = value instanceof ArrayBuffer;
           const text = bytes ? new TextDecoder('latin1').decode(value) : `${value}`;
           all[name].push({ store, bytes, text });

@@ -2,7 +2,7 @@
  * A storage in the memory of this process: what it holds outlives the connection that wrote it, not the process.
  */
 
-import { StorageError, whyFenced } from './storage-error.js';
+import { StorageError, fencedError } from './storage-error.js';
 
 /** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
 /** @typedef {import('../index.d.cts').StorageRecord} StorageRecord */
@@ -52,8 +52,7 @@ export class InMemoryStorage {
    */
   claim(holder, again, callback) {
     this._answer(callback, () => {
-      const refused = again && whyFenced(this._holder, holder);
-      if (refused) throw refused;
+      if (again && this._holder !== holder) throw fencedError();
       this._holder = holder;
     });
   }
@@ -95,8 +94,7 @@ export class InMemoryStorage {
    */
   writeRecords({ docs = [], meta = [], deleted = {}, holder }, callback) {
     this._answer(callback, () => {
-      const refused = holder && whyFenced(this._holder, holder);
-      if (refused) throw refused;
+      if (holder && this._holder !== holder) throw fencedError();
       // What cannot be kept throws here, before anything was changed.
       const puts = { docs: [docs].flat().map(kept), meta: [meta].flat().map(kept) };
       for (const storeName of STORES) {

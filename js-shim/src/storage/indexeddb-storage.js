@@ -9,7 +9,7 @@
 import { deleteDB, openDB } from 'idb';
 
 import { timers } from '../platform/ticks.js';
-import { StorageError, whyFenced } from './storage-error.js';
+import { StorageError, fencedError } from './storage-error.js';
 import { storeLock } from './store-lock.js';
 
 /** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
@@ -34,8 +34,18 @@ const PATIENCE = 2_000;
 
 /** @type {StoreName[]} */
 const STORES = ['docs', 'meta'];
-/** The key in `meta` of who alone may write, see `claim`. It is no record. */
-const HOLDER = ' holder';
+/**
+ * The fence, see `claim`: keys in `meta` that are no records. This one has the holders, the present one first. A holder
+ * that is not the present one has a key of its own, at which it cannot add anything.
+ */
+const FENCE = ' fence';
+/** What begins with `FENCE` lies between that and this. */
+const FENCE_END = ' fence!';
+/** Earlier holders that are known. */
+const MAX_FENCED = 100;
+
+/** @param {string} holder */
+const fenceOf = (holder) => `${FENCE} ${holder}`;
 
 /** @implements {DurableStorage} */
 export class IndexedDbStorage {
@@ -239,7 +249,7 @@ export class IndexedDbStorage {
       id,
       payload: payloads[index],
     }));
-    return records.filter(({ id }) => id !== HOLDER).map((record) => this._cipher.open(record));
+    return records.filter(({ id }) => !isFence(id)).map((record) => this._cipher.open(record));
   }
 
   /**
@@ -247,13 +257,22 @@ export class IndexedDbStorage {
    * @param {boolean} again
    */
   async _claim(holder, again) {
-    const fence = (/** @type {string | undefined} */ stored) =>
-      // Where the database was deleted meanwhile nobody is.
-      again && stored !== undefined ? whyFenced(stored, holder) : undefined;
-    const work = function* (/** @type {any} */ store) {
-      yield store('meta').put(holder, HOLDER);
-    };
-    await this._transact(['meta'], 'readwrite', work, fence);
+    const [known] = await this._transact(['meta'], 'readonly', function* (store) {
+      yield store('meta').get(FENCE);
+    });
+    /** @type {string[]} */
+    const holders = known ?? [];
+    if (holders[0] === holder) return;
+    // Where the database was deleted meanwhile nobody is.
+    if (again && holders.length) throw fencedError();
+    await this._transact(['meta'], 'readwrite', function* (store) {
+      // Where somebody else has claimed it since that was read, this cannot be added.
+      yield store('meta').add(0, fenceOf(holders[0] ?? ''));
+      yield store('meta').put([holder, ...holders].slice(0, MAX_FENCED), FENCE);
+      if (holders.length === MAX_FENCED) {
+        yield store('meta').delete(fenceOf(holders[MAX_FENCED - 1]));
+      }
+    });
   }
 
   /** @param {StorageRecords} records */
@@ -269,14 +288,20 @@ export class IndexedDbStorage {
       }
     };
     if (!holder) return void (await this._transact(names, 'readwrite', work));
-    const fence = (/** @type {string | undefined} */ stored) => whyFenced(stored, holder);
-    await this._transact(STORES, 'readwrite', work, fence);
+    await this._transact(STORES, 'readwrite', function* (store) {
+      yield* unlessFenced(store, holder);
+      yield* work(store);
+    });
   }
 
   /** @param {StoreName[]} names */
   async _clear(names) {
     await this._transact(names, 'readwrite', function* (store) {
-      for (const name of names) yield store(name).clear();
+      for (const name of names) {
+        if (name !== 'meta') yield store(name).clear();
+        // The fence stays.
+        else yield* emptied(store(name));
+      }
     });
   }
 
@@ -301,25 +326,21 @@ export class IndexedDbStorage {
    * @param {StoreName[]} names
    * @param {IDBTransactionMode} mode
    * @param {Work} work
-   * @param {(holder: string | undefined) => StorageError | undefined} [fence] why nothing of it is to be done; `names`
-   *   has `meta` then
    * @returns {Promise<any[]>}
    */
-  async _transact(names, mode, work, fence) {
+  async _transact(names, mode, work) {
     this.ensureReady();
     const database = /** @type {Database} */ (this._database);
     const transaction = database.transaction(names, mode, { durability: this._durability });
     const committed = end(transaction);
     this._running.add(transaction);
-    /** @type {StorageError | undefined} */
-    let refused;
-    const allows = fence && ((/** @type {any} */ holder) => !(refused = fence(holder)));
     try {
-      const requests = request(transaction, work, allows);
+      const requests = request(transaction, work);
       await committed;
       return await Promise.all(requests);
-    } catch (error) {
-      throw refused ?? error;
+    } catch (/** @type {any} */ error) {
+      // Only what a fence refuses is added and not put.
+      throw error?.name === 'ConstraintError' ? fencedError() : error;
     } finally {
       this._running.delete(transaction);
     }
@@ -331,6 +352,27 @@ export class IndexedDbStorage {
  *
  * @typedef {(store: (name: StoreName) => any) => Iterable<Promise<any>>} Work
  */
+
+/** @param {string} id */
+const isFence = (id) => id.startsWith(FENCE);
+
+/**
+ * Has the transaction rolled back where `holder` is not the present one. That needs no answer in between: what is written
+ * in the last moment of a page is committed at once.
+ *
+ * @param {(name: StoreName) => any} store
+ * @param {string} holder
+ */
+function* unlessFenced(store, holder) {
+  yield store('meta').add(0, fenceOf(holder));
+  yield store('meta').delete(fenceOf(holder));
+}
+
+/** @param {any} meta */
+function* emptied(meta) {
+  yield meta.delete(IDBKeyRange.upperBound(FENCE, true));
+  yield meta.delete(IDBKeyRange.lowerBound(FENCE_END));
+}
 
 /**
  * Brings a database of any earlier schema to this one. A step is never changed once it was released.
@@ -347,22 +389,16 @@ function upgrade(database, from) {
  *
  * @param {import('idb').IDBPTransaction<any, any, any>} transaction
  * @param {Work} work
- * @param {(holder: any) => boolean} [allows] what is asked first: where it says no, nothing is done
  */
-function request(transaction, work, allows) {
+function request(transaction, work) {
   const requests = [];
   try {
-    // Its answer comes before those of the other requests, so the transaction has not ended by then.
-    const holder = allows && transaction.objectStore('meta').get(HOLDER);
-    holder?.catch(ignore);
     for (const made of work((name) => transaction.objectStore(name))) {
       // If it fails the transaction says so, and why.
       made.catch(ignore);
       requests.push(made);
     }
-    const end = () => transaction.mode === 'readwrite' && transaction.commit?.();
-    if (!holder) end();
-    else holder.then((held) => (allows(held) ? end() : abort(transaction))).catch(ignore);
+    if (transaction.mode === 'readwrite') transaction.commit?.();
     return requests;
   } catch (error) {
     abort(transaction);

@@ -8,7 +8,7 @@
 
 import { newSource } from '../platform/locks.js';
 import { limited } from './limited.js';
-import { StorageError, asStorageError } from './storage-error.js';
+import { StorageError, asStorageError, fencedError } from './storage-error.js';
 import { StoreLock } from './store-lock.js';
 
 /** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
@@ -260,7 +260,7 @@ export class StorageDriver {
   }
 
   _closed() {
-    if (this._isFenced) return new StorageError('fenced', 'another host has taken the storage');
+    if (this._isFenced) return fencedError();
     return new StorageError('closed', `the storage is closed: ${this._whyClosed}`);
   }
 

@@ -53,16 +53,8 @@ export class StorageError extends Error {
   }
 }
 
-/**
- * The fence of a storage: an error where it has another holder.
- *
- * @param {string | undefined} stored the holder
- * @param {string} holder who wants to write
- */
-export function whyFenced(stored, holder) {
-  if (stored === holder) return undefined;
-  return new StorageError('fenced', 'another host has taken the storage');
-}
+/** What a host is told that another one's fence refuses. */
+export const fencedError = () => new StorageError('fenced', 'another host has taken the storage');
 
 /**
  * Whatever a storage threw or gave to a callback, as an error with a kind. One that has a kind already keeps it.
