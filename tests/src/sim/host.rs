@@ -70,7 +70,7 @@ impl HostSide {
             wants_socket: false,
             timer: false,
             away: false,
-            storage: keeps.then(Storage::default),
+            storage: keeps.then(|| Storage::new(config.seed.is_multiple_of(2))),
             tenure: tenure(0),
             frozen: Vec::new(),
             requests: VecDeque::new(),

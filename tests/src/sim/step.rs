@@ -374,7 +374,7 @@ pub enum Step {
         /// How many of the requests were carried out all the same.
         done: usize,
     },
-    /// The storage opens and carries out nothing else, or answers again.
+    /// The storage hangs: it carries out nothing, but an opening where that is no write. Or it answers again.
     StoreHangs {
         /// The host.
         host: usize,

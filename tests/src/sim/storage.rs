@@ -36,19 +36,32 @@ pub(super) struct Storage {
     size: usize,
     /// Bytes that fit in.
     pub(super) limit: Option<usize>,
-    /// It opens, and says nothing to anything else.
+    /// It says nothing, but to an opening where that is no write.
     pub(super) hangs: bool,
+    /// To open it is a write, which puts up the fence.
+    opening_writes: bool,
     /// All that was ever committed.
     pub(super) traces: Traces,
 }
 
 impl Storage {
+    /// An empty one. `opening_writes`: one that hangs does not even open.
+    pub(super) fn new(opening_writes: bool) -> Self {
+        Self {
+            opening_writes,
+            ..Self::default()
+        }
+    }
+
     /// Does what is asked, or says why not.
     pub(super) fn carry_out(
         &mut self,
         ask: &Ask,
         by: &mut Tenure,
     ) -> Result<Vec<Option<String>>, Failure> {
+        if self.hangs && self.opening_writes && *ask == Ask::Open {
+            return Err(failure(FailureKind::Silent));
+        }
         if *ask == Ask::Open && !by.holds {
             self.holder = Some(by.life);
             by.holds = true;
