@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::process;
+use crate::{layout, process};
 
 /// What the shim is compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -241,7 +241,7 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
         .remove_producers_section(true)
         .generate(&made)?;
     match profile {
-        Profile::Wasm => optimise(&made.join(format!("{name}_bg.wasm")), &OPTIMISE)?,
+        Profile::Wasm => shrink(&made.join(format!("{name}_bg.wasm")))?,
         Profile::Node => optimise(&made.join(format!("{name}_bg.wasm")), &["-O3"])?,
         Profile::Dev | Profile::Checked => {}
     }
@@ -318,7 +318,14 @@ pub(crate) fn bind_for_node(module: &Path, name: &str, into: &Path) -> Result<()
         .nodejs(true)?
         .typescript(false)
         .generate(into)?;
-    optimise(&into.join(format!("{name}_bg.wasm")), &OPTIMISE)
+    shrink(&into.join(format!("{name}_bg.wasm")))
+}
+
+/// Makes a module as small as it can be downloaded.
+fn shrink(module: &Path) -> Result<()> {
+    optimise(module, &OPTIMISE)?;
+    let arranged = layout::arrange(&fs::read(module)?)?;
+    Ok(fs::write(module, arranged)?)
 }
 
 fn optimise(module: &Path, how: &[&str]) -> Result<()> {
@@ -330,8 +337,9 @@ fn optimise(module: &Path, how: &[&str]) -> Result<()> {
 fn fingerprint(module: &[u8], profile: Profile) -> String {
     let mut hasher = DefaultHasher::new();
     (module, profile, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
-    // So may what is done to the bindings.
+    // So may what is done to the bindings, and to the module.
     include_str!("build.rs").hash(&mut hasher);
+    include_str!("layout.rs").hash(&mut hasher);
     // The tools may change while the module stays: both are pinned in the lock files.
     for lock in ["Cargo.lock", "package-lock.json"] {
         fs::read(process::root().join(lock))

@@ -8,6 +8,7 @@ mod browsers;
 mod build;
 mod count;
 mod layers;
+mod layout;
 mod options;
 mod process;
 
