@@ -50,9 +50,9 @@ HostCore.prototype.handleTab = function handlingTab(tab, text) {
   return handleTab.call(this, tab, text);
 };
 
-HostCore.prototype.poll = function polling() {
+HostCore.prototype.poll = function polling(...args) {
   if (cause === 0 && isAtTheMark()) handleTab.call(this, TRAP, '');
-  return poll.call(this);
+  return poll.apply(this, args);
 };
 
 if (query.has('always')) {
@@ -61,9 +61,9 @@ if (query.has('always')) {
     hasTab = true;
     return handleTab.apply(this, args);
   };
-  HostCore.prototype.poll = function pollingInVain() {
+  HostCore.prototype.poll = function pollingInVain(...args) {
     if (hasTab && !begun.look()) handleTab.call(this, TRAP, '');
-    return poll.call(this);
+    return poll.apply(this, args);
   };
 }
 
