@@ -20,8 +20,9 @@ export class Leash {
       'readRecordsBulk',
       'writeRecords',
       'clearAll',
+      'claim',
     ]) {
-      this[method] = (...args) => this.ask(method, ...args);
+      if (storage[method]) this[method] = (...args) => this.ask(method, ...args);
     }
   }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { InMemoryStorage } from 'sharedb-proxy';
 import { StorageDriver } from '../../js-shim/src/storage/storage-driver.js';
 import { Backend, call, until } from './clients.mjs';
-import { assertNamedOnce } from './durable-lives.mjs';
+import { Life, assertNamedOnce } from './durable-lives.mjs';
 import { OneWorker } from './one-worker.mjs';
 import { settle } from './settle.mjs';
 
@@ -68,6 +68,60 @@ describe('a fenced storage', () => {
     await driver.open();
     await driver.write([[...A, 'x']]);
     assert.deepEqual(seen, [undefined]);
+  });
+});
+
+describe('a storage that opens and cannot be claimed', () => {
+  const failure = (name) => Object.assign(new Error('this is scripted'), { name });
+  const FAILURES = {
+    closed: failure('InvalidStateError'),
+    quota: failure('QuotaExceededError'),
+    other: new Error('this is scripted'),
+  };
+
+  /** Refuses the first claims. */
+  class Refusing extends InMemoryStorage {
+    constructor(error, times) {
+      super();
+      this.error = error;
+      this.times = times;
+    }
+
+    claim(holder, again, callback) {
+      if (this.times-- > 0) callback(this.error);
+      else super.claim(holder, again, callback);
+    }
+  }
+
+  for (const [kind, error] of Object.entries(FAILURES)) {
+    it(`stays with its host, which opens it again: ${kind}`, async () => {
+      const driver = new StorageDriver(new Refusing(error, 1));
+      await assert.rejects(driver.open(), { kind, message: 'this is scripted' });
+      await assert.rejects(driver.read([A]), { kind: 'closed' });
+      await driver.open();
+      await driver.write([[...A, 'x']]);
+      assert.deepEqual(await driver.read([A]), ['x']);
+    });
+
+    it(`is durable all the same when it can be claimed: ${kind}`, async () => {
+      const life = new Life(new Backend(), new Refusing(error, 2));
+      await life.online();
+      await call(life.doc('a'), 'create', { list: [] });
+      const { mode, durable } = life.connection.storage;
+      assert.deepEqual({ mode, durable }, { mode: 'custom', durable: true });
+      await call(life.connection, 'flushWrites');
+      life.crash();
+    });
+  }
+
+  it('is done without where that does not end', async () => {
+    const life = new Life(new Backend(), new Refusing(FAILURES.closed, Infinity));
+    await life.online();
+    await call(life.doc('a'), 'create', { list: [] });
+    const { mode, durable, reason } = life.connection.storage;
+    const expected = { mode: 'memory', durable: false, reason: 'this is scripted' };
+    assert.deepEqual({ mode, durable, reason }, expected);
+    life.crash();
   });
 });
 

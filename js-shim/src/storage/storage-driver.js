@@ -86,8 +86,9 @@ export class StorageDriver {
   /**
    * Opens the storage, or opens it again on a new handle. The storage is this host's alone until `close`.
    *
-   * Rejects with `unavailable`, and then holds nothing; with `silent` where it opens and then does not answer; with
-   * `closed` where it was closed meanwhile; with `fenced` where it was this host's and another one has taken it.
+   * Rejects with `unavailable`, and then holds nothing; with `closed` where it was closed meanwhile; with `fenced` where
+   * it was this host's and another one has taken it. Where it opens and cannot be claimed, with the claim's error, as any
+   * other request does: the storage stays this host's, to be opened again.
    *
    * @returns {Promise<OpenStorage>}
    */
@@ -218,15 +219,18 @@ export class StorageDriver {
     }
   }
 
-  /** @param {any} thrown */
+  /**
+   * A storage that cannot be opened is let go of. Any other failure is that of the claim, which is a request on an open
+   * storage: the handle is dead, the storage is this host's, and opening it again may help.
+   *
+   * @param {any} thrown
+   */
   _openError(thrown) {
     const error = asStorageError(thrown);
-    const { kind } = error;
-    // As after any other request that had no answer: the handle is dead, the storage is this host's.
-    if (kind === 'silent') this._end(error.message);
-    else if (kind === 'fenced') this._isFenced = true;
-    else this.close();
-    return kind === 'silent' || kind === 'fenced' ? error : asStorageError(thrown, 'unavailable');
+    if (error.kind === 'unavailable') this.close();
+    else if (error.kind === 'fenced') this._isFenced = true;
+    else this._end(error.message);
+    return error;
   }
 
   /** Puts a fence around the storage: what hosts before this one still want to write is refused from now on. */
