@@ -68,8 +68,15 @@ impl Host {
         if self.is_nameless_ack(handle, &message) && self.ask_for_inflight(handle) {
             return self.warn("Op without src and seq: fetching".to_owned());
         }
+        let was_sent = self.docs[handle].is_inflight(&message.op_id());
         if self.is_ack(handle, &message) {
-            return self.handle_ack(handle, v, &message);
+            if !self.is_with_fixups(handle, v, &message) {
+                return self.handle_ack(handle, v, &message);
+            }
+            if !was_sent {
+                self.act(handle, |doc, up| doc.send_again(up));
+            }
+            return;
         }
         let src = message.src.take();
         let change = message.change();
@@ -226,6 +233,26 @@ impl Host {
             }
         });
         true
+    }
+
+    /// Whether the message brings the inflight op as the server committed it, with fixups in it: a catch-up or another
+    /// subscription does. They cannot be told apart from the op there. Only the answer to the op as it is sent says them,
+    /// also where it is a resend.
+    fn is_with_fixups(&self, handle: DocHandle, v: Version, message: &Incoming) -> bool {
+        let host_doc = &self.docs[handle];
+        let Some(inflight) = host_doc.doc.inflight().filter(|_| host_doc.doc.is_next(v)) else {
+            return false;
+        };
+        let is_answer = message.op.is_none() && message.create.is_none();
+        // A server that answers without saying of which op never says more.
+        if is_answer || host_doc.asked_for.as_ref() == Some(&inflight.id) {
+            return false;
+        }
+        let ty = self.type_of_ack(handle);
+        let change = message.change();
+        let committed = change.and_then(|change| change.read(ty.as_ref(), &*self.types));
+        let text = |kind: &OpKind| encode(&Change::new(kind, None));
+        !committed.is_ok_and(|kind| text(&kind) == text(&inflight.kind))
     }
 
     /// Reads an op that fits the document's version. Of others only the version matters.
