@@ -73,6 +73,7 @@ impl Host {
             if !self.is_with_fixups(handle, v, &message) {
                 return self.handle_ack(handle, v, &message);
             }
+            // The answer to the op is on its way, or is asked for by a resend.
             if !was_sent {
                 self.act(handle, |doc, up| doc.send_again(up));
             }
@@ -235,16 +236,16 @@ impl Host {
         true
     }
 
-    /// Whether the message brings the inflight op as the server committed it, with fixups in it: a catch-up or another
-    /// subscription does. They cannot be told apart from the op there. Only the answer to the op as it is sent says them,
-    /// also where it is a resend.
+    /// Whether the message carries the inflight op with fixups composed into it, as the server committed it. That is how
+    /// catch-ups and subscriptions carry ops. The fixups by themselves are in the server's answer to the op, also where
+    /// the op is a resend.
     fn is_with_fixups(&self, handle: DocHandle, v: Version, message: &Incoming) -> bool {
         let host_doc = &self.docs[handle];
         let Some(inflight) = host_doc.doc.inflight().filter(|_| host_doc.doc.is_next(v)) else {
             return false;
         };
         let is_answer = message.op.is_none() && message.create.is_none();
-        // A server that answers without saying of which op never says more.
+        // A server whose answer did not name the op will not send another answer.
         if is_answer || host_doc.asked_for.as_ref() == Some(&inflight.id) {
             return false;
         }
