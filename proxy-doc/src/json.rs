@@ -401,7 +401,7 @@ fn push_key(out: &mut String, key: &str) {
 /// - `enum T { Variant = "name", … }`: a string; with a content, an object of that one name. The
 ///   content is `(Type)`, or fields as above in braces.
 /// - `one T`: as its only field.
-/// - `read struct` and `write struct`: only to be read, only to be written.
+/// - `read struct`, `write struct`, `read enum`, `write enum`: only to be read, only to be written.
 ///
 /// `..value` after a struct gives the fields that have no name in JSON.
 #[macro_export]
@@ -439,7 +439,11 @@ macro_rules! wire {
             }
         }
     };
-    (enum $ty:ty { $($variant:ident = $name:literal $(($content:ty))? $({ $($fields:tt)* })?),* $(,)? }) => {
+    (enum $ty:ty { $($variants:tt)* }) => {
+        $crate::wire!(read enum $ty { $($variants)* });
+        $crate::wire!(write enum $ty { $($variants)* });
+    };
+    (read enum $ty:ty { $($variant:ident = $name:literal $(($content:ty))? $({ $($fields:tt)* })?),* $(,)? }) => {
         impl $crate::ReadJson for $ty {
             fn read(reader: &mut $crate::Reader<'_>) -> Option<Self> {
                 #[derive(Clone, Copy)]
@@ -454,7 +458,8 @@ macro_rules! wire {
                 Some(value)
             }
         }
-
+    };
+    (write enum $ty:ty { $($variant:ident = $name:literal $(($content:ty))? $({ $($fields:tt)* })?),* $(,)? }) => {
         impl $crate::WriteJson for $ty {
             fn write(&self, out: &mut String) {
                 $($crate::wire!(@write self, out, $variant = $name $(($content))? $({ $($fields)* })?);)*

@@ -1,0 +1,656 @@
+//! A tab's way to its host: finds where the host is, takes the best road there, and notices when it is elsewhere.
+//!
+//! A tab hears of hosts by the greeting of its own worker and by announcements; of two it believes the later one. It
+//! introduces itself when a place greets it by the road, and posts messages when the host has taken it. Where no place
+//! answers, its own place takes the lock.
+
+mod messages;
+mod own_worker;
+
+pub use self::messages::{LinkInput, LinkOptions, LinkOutput, RoadKind, Why};
+use self::own_worker::{OwnWorker, Step};
+use super::announcement::{Announcement, HostAt, PlaceKind};
+
+/// Milliseconds that a tab without a host waits before it asks again.
+const ASK_AGAIN: u64 = 1_500;
+/// The same for a tab that the host refused. It waits for another host, unless the host is frozen.
+const ASK_AGAIN_REFUSED: u64 = 4_000;
+/// Questions without an answer after which the host is taken for frozen: 6 seconds.
+const QUESTIONS: u32 = 4;
+/// Milliseconds in which a place answers a ping, also where its host is busy.
+const PONG: u64 = 4_000;
+/// Ended hosts that are remembered: an announcement may come after a later one.
+const MAX_OVER: usize = 16;
+/// Epochs count modulo this.
+const EPOCHS: u64 = 1 << 52;
+
+/// The code of a host that does not speak this tab's protocol.
+const INCOMPATIBLE: &str = "ERR_HOST_INCOMPATIBLE";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The place has not greeted yet.
+    Opened,
+    /// The host was asked to take the tab.
+    Introduced,
+    /// Messages go by this road.
+    Taken,
+    /// The host does not take this tab; a later one may.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Road {
+    kind: RoadKind,
+    place: String,
+    life: u64,
+    progress: Progress,
+}
+
+/// A tab's link. Times are milliseconds of any clock that does not go back.
+#[derive(Debug)]
+pub struct Link {
+    page: String,
+    worker: OwnWorker,
+    /// The host, as last heard.
+    host: Option<HostAt>,
+    /// A host heard of since the last question that seems to be older than `host`. The clock may have been set back.
+    rival: Option<HostAt>,
+    /// Hosts that have ended, oldest first.
+    over: Vec<u64>,
+    road: Option<Road>,
+    /// How often this tab has introduced itself.
+    introductions: u64,
+    /// Whether the worker was asked to take the lock, and no host was heard of since.
+    asked_worker: bool,
+    /// Whether the page's place was told to stand.
+    stands: bool,
+    is_running: bool,
+    /// The application closed the connection, and messages wait for a host.
+    is_closing: bool,
+    /// Questions in a row without an answer.
+    questions: u32,
+    /// When to ask again, while no host has taken this tab.
+    ask_at: Option<u64>,
+    /// When a ping has to have been answered.
+    pong_at: Option<u64>,
+    /// Whether the place did not answer, and is asked by the namespace's channel.
+    is_suspected: bool,
+    timer: Option<u64>,
+    told: Option<LinkOutput>,
+    now: u64,
+    outputs: Vec<LinkOutput>,
+}
+
+impl Link {
+    /// The link of a tab, before [`LinkInput::Start`].
+    pub fn new(options: LinkOptions) -> Self {
+        Self {
+            page: options.page,
+            worker: OwnWorker::new(options.no_worker, options.burial),
+            host: None,
+            rival: None,
+            over: Vec::new(),
+            road: None,
+            introductions: 0,
+            asked_worker: false,
+            stands: false,
+            is_running: false,
+            is_closing: false,
+            questions: 0,
+            ask_at: None,
+            pong_at: None,
+            is_suspected: false,
+            timer: None,
+            told: None,
+            now: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Takes an input, and says what is to be done, in this order.
+    pub fn handle(&mut self, now: u64, input: LinkInput) -> Vec<LinkOutput> {
+        self.now = now;
+        match input {
+            LinkInput::Start {} => self.start(),
+            _ if !self.is_running => {}
+            LinkInput::WorkerFailed(why) => self.worker_failed(why),
+            LinkInput::WorkerForbidden(why) => self.worker_forbidden(why),
+            LinkInput::Greeted { road, place, host } => self.greeted(road, &place, host),
+            LinkInput::Taken { life } => self.taken(life),
+            LinkInput::Refused(why) => self.refused(why),
+            LinkInput::Gone { place } => self.gone(&place),
+            LinkInput::Heard(announcement) => self.hear(announcement),
+            LinkInput::Quiet {} => self.quiet(),
+            LinkInput::Alive {} => self.alive(),
+            LinkInput::Timer {} => {
+                // It may be early by the precision of a clock, and is then needed again.
+                self.timer = None;
+                self.handle_time();
+            }
+            LinkInput::Close {} => self.close(),
+            LinkInput::End {} => self.finish(),
+        }
+        if self.road.is_none() {
+            self.choose();
+        }
+        self.arm();
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Whether messages reach a host.
+    pub fn is_ready(&self) -> bool {
+        let road = self.road.as_ref();
+        road.is_some_and(|road| road.progress == Progress::Taken)
+    }
+
+    fn start(&mut self) {
+        if self.is_running {
+            self.is_closing = false;
+            return;
+        }
+        self.is_running = true;
+        self.is_closing = false;
+        self.questions = 0;
+        self.ask();
+        let step = self.worker.start(self.now);
+        self.follow(step);
+    }
+
+    // ---- The worker ----
+
+    fn follow(&mut self, step: Step) {
+        match step {
+            Step::Nothing => {}
+            Step::Make => self.put(LinkOutput::MakeWorker {}),
+            Step::Slow => self.stand(false),
+            Step::SlowAndMake => {
+                self.put(LinkOutput::MakeWorker {});
+                self.stand(false);
+            }
+        }
+    }
+
+    fn worker_failed(&mut self, why: Why) {
+        // A worker that has started can go on after an error.
+        if self.is_taken_by(RoadKind::Port) {
+            return self.put(LinkOutput::Tell(why));
+        }
+        let is_elsewhere = |host: &HostAt| Some(host.place.as_str()) != self.worker.place();
+        if self.worker.place().is_some() && self.host.as_ref().is_some_and(is_elsewhere) {
+            return self.put(LinkOutput::Tell(why));
+        }
+        let step = self.worker.fail(why, self.now);
+        self.follow(step);
+    }
+
+    fn worker_forbidden(&mut self, why: Why) {
+        let step = self.worker.forbid(why);
+        self.follow(step);
+    }
+
+    fn stand(&mut self, steal: bool) {
+        if self.stands && !steal {
+            return;
+        }
+        self.stands = true;
+        self.put(LinkOutput::Stand { steal });
+        if self.host.is_none() {
+            self.tell_host(PlaceKind::Page, self.worker.why_not());
+        }
+    }
+
+    /// A host elsewhere has answered: a page that stood for as long as its worker was frozen stands no more.
+    fn leave_it_to_worker(&mut self) {
+        let road = self.road.as_ref();
+        let is_elsewhere = road.is_some_and(|road| road.kind != RoadKind::Local);
+        if is_elsewhere && self.worker.place().is_some() {
+            self.withdraw();
+        }
+    }
+
+    fn withdraw(&mut self) {
+        if std::mem::take(&mut self.stands) {
+            self.put(LinkOutput::Withdraw {});
+        }
+    }
+
+    // ---- Where the host is ----
+
+    fn greeted(&mut self, kind: RoadKind, place: &str, host: Option<HostAt>) {
+        if kind == RoadKind::Port {
+            self.watch(place);
+            self.worker.greeted(place, self.now);
+            // It queues for the lock, and is a better place than this page.
+            self.withdraw();
+        }
+        let waiting = self.road_to(kind, place).map(|road| road.life);
+        if waiting.is_some() {
+            self.alive();
+        }
+        match host {
+            Some(host) => self.learn_from(place, host),
+            // It has no host any more, or not yet: the announcement may have been faster than the greeting. By another
+            // way to the same place that may be old news; it is said again by this road.
+            None if waiting.is_some() => {
+                // A port may bring what was said before its road was opened; any other road is as new as its opening.
+                if let (Some(life), true) = (waiting, kind != RoadKind::Port) {
+                    self.remember_over(life);
+                }
+                self.lose_host();
+            }
+            None => {}
+        }
+        self.choose();
+        // A road that was opened just now greets by itself.
+        let road = self.road_to(kind, place).map(|road| road.life);
+        if road.is_some() && road == waiting {
+            self.introduce();
+        }
+    }
+
+    /// A place says which host it has. It knows better than any clock which of its hosts is the later one.
+    fn learn_from(&mut self, place: &str, host: HostAt) {
+        let is_other = |known: &HostAt| known.place == place && known.life != host.life;
+        if self.host.as_ref().is_some_and(is_other) && !self.over.contains(&host.life) {
+            self.follow_host(host);
+        } else {
+            self.learn(host);
+        }
+    }
+
+    fn hear(&mut self, announcement: Announcement) {
+        match announcement {
+            Announcement::Host(host) => {
+                let is_known = self.host.as_ref() == Some(&host);
+                if is_known {
+                    self.reopen();
+                } else {
+                    self.learn(host);
+                }
+            }
+            Announcement::Over { life } => {
+                self.remember_over(life);
+                if self.rival.as_ref().is_some_and(|host| host.life == life) {
+                    self.rival = None;
+                }
+                if self.host.as_ref().is_some_and(|host| host.life == life) {
+                    self.lose_host();
+                }
+            }
+            Announcement::Ask {} | Announcement::Waiting(_) | Announcement::Knock { .. } => {}
+        }
+    }
+
+    /// The host lives, and answers nothing by the road: the road is broken.
+    fn reopen(&mut self) {
+        self.questions = 0;
+        if !std::mem::take(&mut self.is_suspected) {
+            return;
+        }
+        let kind = self.road.as_ref().map(|road| road.kind);
+        self.leave();
+        if kind == Some(RoadKind::Port) {
+            let step = self.worker.make(self.now);
+            self.follow(step);
+        }
+        self.choose();
+    }
+
+    fn learn(&mut self, host: HostAt) {
+        if self.over.contains(&host.life) {
+            return;
+        }
+        match &self.host {
+            Some(known) if *known == host => {}
+            // A host that refuses this tab is left for any other one.
+            Some(known) if !is_later(host.life, known.life) && !self.is_refused() => {
+                self.rival = Some(host);
+            }
+            Some(_) | None => self.follow_host(host),
+        }
+    }
+
+    fn follow_host(&mut self, host: HostAt) {
+        self.watch(&host.place);
+        self.questions = 0;
+        self.is_suspected = false;
+        self.asked_worker = false;
+        self.rival = None;
+        self.host = Some(host);
+        self.choose();
+    }
+
+    fn watch(&mut self, place: &str) {
+        let place = place.to_owned();
+        self.put(LinkOutput::Watch { place });
+    }
+
+    fn gone(&mut self, place: &str) {
+        let took = self.is_taken_by(RoadKind::Port);
+        let gone = self.host.as_ref().filter(|host| host.place == place);
+        if let Some(life) = gone.map(|host| host.life) {
+            self.remember_over(life);
+            self.lose_host();
+        }
+        if self.worker.place() == Some(place) {
+            let step = self.worker.gone(took, self.now);
+            self.follow(step);
+        }
+    }
+
+    fn lose_host(&mut self) {
+        self.host = None;
+        self.is_suspected = false;
+        self.leave();
+        self.ask();
+    }
+
+    fn remember_over(&mut self, life: u64) {
+        if self.over.contains(&life) {
+            return;
+        }
+        if self.over.len() == MAX_OVER {
+            self.over.remove(0);
+        }
+        self.over.push(life);
+    }
+
+    // ---- The road ----
+
+    /// Takes the best road to the host.
+    fn choose(&mut self) {
+        let Some(host) = &self.host else {
+            return;
+        };
+        let kind = if host.place == self.page {
+            RoadKind::Local
+        } else if self.worker.place() == Some(&host.place) {
+            RoadKind::Port
+        } else {
+            RoadKind::Channel
+        };
+        let (life, place) = (host.life, host.place.clone());
+        let is_open = |road: &Road| road.life == life;
+        if self.road_to(kind, &place).is_some_and(is_open) {
+            return;
+        }
+        self.leave();
+        self.ask_at = Some(self.now + ASK_AGAIN);
+        // Its greeting comes in a moment, and may lead to the same host by a better road.
+        if kind == RoadKind::Channel && self.worker.is_expected() {
+            return;
+        }
+        let road = place.clone();
+        self.put(LinkOutput::Open {
+            road: kind,
+            place: road,
+        });
+        self.road = Some(Road {
+            kind,
+            place,
+            life,
+            progress: Progress::Opened,
+        });
+        self.tell_where();
+        // The worker has greeted by its port, and may not do it again.
+        if kind == RoadKind::Port {
+            self.introduce();
+        }
+    }
+
+    fn road_to(&self, kind: RoadKind, place: &str) -> Option<&Road> {
+        let road = self.road.as_ref();
+        road.filter(|road| road.kind == kind && road.place == place)
+    }
+
+    /// Asks the host to take this tab, if the road has just been opened.
+    fn introduce(&mut self) {
+        let Some(road) = &mut self.road else {
+            return;
+        };
+        if road.progress == Progress::Opened {
+            road.progress = Progress::Introduced;
+            let life = road.life;
+            self.introductions += 1;
+            let number = self.introductions;
+            self.put(LinkOutput::Introduce { life, number });
+        }
+    }
+
+    fn leave(&mut self) {
+        self.pong_at = None;
+        if self.road.take().is_some() {
+            self.put(LinkOutput::Leave {});
+        }
+    }
+
+    fn taken(&mut self, life: u64) {
+        let Some(road) = &mut self.road else {
+            return;
+        };
+        if road.life != life || road.progress != Progress::Introduced {
+            return;
+        }
+        road.progress = Progress::Taken;
+        if road.kind == RoadKind::Port {
+            self.worker.proved();
+        }
+        self.ask_at = None;
+        self.questions = 0;
+        self.is_suspected = false;
+        self.leave_it_to_worker();
+        self.put(LinkOutput::Ready {});
+        if self.is_closing {
+            self.finish();
+        }
+    }
+
+    fn refused(&mut self, why: Why) {
+        if self.is_closing {
+            return self.finish();
+        }
+        if why.code.as_deref() != Some(INCOMPATIBLE) {
+            self.put(LinkOutput::GiveUp(why));
+            return self.stop();
+        }
+        if let Some(road) = &mut self.road {
+            road.progress = Progress::Refused;
+        }
+        self.questions = 0;
+        self.ask_at = Some(self.now + ASK_AGAIN_REFUSED);
+        self.leave_it_to_worker();
+        self.put(LinkOutput::Tell(why));
+    }
+
+    fn tell_where(&mut self) {
+        let (Some(host), Some(road)) = (&self.host, &self.road) else {
+            return;
+        };
+        let why = match road.kind {
+            RoadKind::Port => Why {
+                reason: "SharedWorker is available".to_owned(),
+                code: None,
+            },
+            RoadKind::Local | RoadKind::Channel => self.worker.why_not(),
+        };
+        self.tell_host(host.kind, why);
+    }
+
+    fn tell_host(&mut self, kind: PlaceKind, why: Why) {
+        let told = LinkOutput::HostIs { kind, why };
+        if self.told.as_ref() != Some(&told) {
+            self.told = Some(told.clone());
+            self.put(told);
+        }
+    }
+
+    fn is_taken_by(&self, kind: RoadKind) -> bool {
+        let road = self.road.as_ref();
+        road.is_some_and(|road| road.kind == kind && road.progress == Progress::Taken)
+    }
+
+    fn is_refused(&self) -> bool {
+        let road = self.road.as_ref();
+        road.is_some_and(|road| road.progress == Progress::Refused)
+    }
+
+    /// Whether no host has taken this tab.
+    fn waits(&self) -> bool {
+        let road = self.road.as_ref();
+        !road.is_some_and(|road| matches!(road.progress, Progress::Taken | Progress::Refused))
+    }
+
+    // ---- Silence ----
+
+    fn quiet(&mut self) {
+        if self.waits() || self.pong_at.is_some() || self.is_suspected {
+            return;
+        }
+        self.put(LinkOutput::Ping {});
+        self.pong_at = Some(self.now + PONG);
+    }
+
+    fn alive(&mut self) {
+        self.pong_at = None;
+        self.questions = 0;
+        if std::mem::take(&mut self.is_suspected) && !self.waits() && !self.is_refused() {
+            self.ask_at = None;
+        }
+    }
+
+    fn handle_time(&mut self) {
+        let step = self.worker.handle_time(self.now);
+        self.follow(step);
+        if self.pong_at.is_some_and(|at| at <= self.now) {
+            self.suspect();
+        }
+        if self.ask_at.is_some_and(|at| at <= self.now) {
+            self.ask_again();
+        }
+    }
+
+    /// The place did not answer. Its road may be broken: then it answers by the namespace's channel.
+    fn suspect(&mut self) {
+        self.pong_at = None;
+        self.is_suspected = true;
+        self.questions = QUESTIONS - 1;
+        self.ask();
+    }
+
+    fn ask(&mut self) {
+        self.rival = None;
+        let pause = if self.is_refused() {
+            ASK_AGAIN_REFUSED
+        } else {
+            ASK_AGAIN
+        };
+        self.ask_at = Some(self.now + pause);
+        self.put(LinkOutput::Announce(Announcement::Ask {}));
+    }
+
+    fn ask_again(&mut self) {
+        self.questions += 1;
+        if let Some(rival) = self.rival.take() {
+            // It answered, and the host that this link knows of did not.
+            return self.follow_host(rival);
+        }
+        if self.questions >= QUESTIONS {
+            self.questions = 0;
+            self.steal();
+        }
+        if self.stands {
+            // What was deleted meanwhile has ended the page's place, too.
+            self.put(LinkOutput::Stand { steal: false });
+        }
+        if let Some(road) = &self.road {
+            match (road.kind, road.progress) {
+                (RoadKind::Channel | RoadKind::Local, Progress::Opened) => {
+                    let (kind, place) = (road.kind, road.place.clone());
+                    self.put(LinkOutput::Open { road: kind, place });
+                }
+                (kind, progress) => {
+                    // A port that the place has closed brings nothing back, and a host that answers does not mend it.
+                    self.is_suspected |= (kind, progress) == (RoadKind::Port, Progress::Introduced);
+                    self.put(LinkOutput::Ping {});
+                }
+            }
+        }
+        self.ask();
+    }
+
+    /// Takes the host lock from a place that does not answer.
+    fn steal(&mut self) {
+        let silent = self.host.as_ref().map(|host| host.place.as_str());
+        // The page has the host itself: it is slow, and cannot be asked to be faster.
+        if silent == Some(&self.page) {
+            return;
+        }
+        match self.worker.place() {
+            // If that does not help, the worker is frozen, too.
+            Some(place) if Some(place) != silent && !self.asked_worker => {
+                self.asked_worker = true;
+                self.put(LinkOutput::StealByWorker {});
+            }
+            Some(_) => self.stand(true),
+            // While the worker may still come, nobody is known to be silent.
+            None if self.stands || silent.is_some() => self.stand(true),
+            None => {}
+        }
+    }
+
+    // ---- The end ----
+
+    fn close(&mut self) {
+        self.is_closing = true;
+        if !self.waits() {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.stop();
+        self.put(LinkOutput::Finish {});
+    }
+
+    fn stop(&mut self) {
+        self.is_running = false;
+        self.worker.stop();
+        self.host = None;
+        self.rival = None;
+        self.asked_worker = false;
+        self.road = None;
+        self.ask_at = None;
+        self.pong_at = None;
+        self.is_suspected = false;
+        self.withdraw();
+    }
+
+    /// Starts the timer anew where another time is the next one.
+    fn arm(&mut self) {
+        let times = [self.worker.deadline(), self.ask_at, self.pong_at];
+        let next = times
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| self.is_running);
+        if next == self.timer {
+            return;
+        }
+        self.timer = next;
+        if let Some(next) = next {
+            let delay = next.saturating_sub(self.now);
+            self.put(LinkOutput::StartTimer { delay });
+        }
+    }
+
+    fn put(&mut self, output: LinkOutput) {
+        self.outputs.push(output);
+    }
+}
+
+/// Whether a host of this epoch began later.
+fn is_later(life: u64, than: u64) -> bool {
+    let distance = life.wrapping_sub(than) % EPOCHS;
+    distance != 0 && distance < EPOCHS / 2
+}
