@@ -1,4 +1,6 @@
 //! Simulator, reference server, golden vectors, conformance and browser tests.
 
+pub mod places;
+mod random;
 pub mod server;
 pub mod sim;

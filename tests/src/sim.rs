@@ -17,7 +17,6 @@ mod garbage;
 mod host;
 mod kept;
 mod ledger;
-mod random;
 #[cfg(feature = "native")]
 pub mod real;
 mod step;
@@ -32,7 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
 
-use random::Random;
+use crate::random::Random;
 use world::World;
 
 /// Characters of a problem by which two failures are the same.
@@ -204,7 +203,7 @@ fn end(world: &mut World, problems: &mut Vec<String>) {
 }
 
 /// Runs `action`, and turns a panic into a problem.
-fn guarded(action: impl FnOnce(&mut Vec<String>)) -> Vec<String> {
+pub(crate) fn guarded(action: impl FnOnce(&mut Vec<String>)) -> Vec<String> {
     let mut problems = Vec::new();
     let result = catch_unwind(AssertUnwindSafe(|| action(&mut problems)));
     if result.is_err() {

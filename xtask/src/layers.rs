@@ -192,7 +192,14 @@ fn fuzz() -> Result<Count> {
     counted(process::node("tests/js/run.mjs").arg("--checked"))
 }
 
+/// The simulators of documents and of places.
 fn simulation(options: &Options) -> Result<Count> {
+    let mut count = simulator("simulate", options)?;
+    count += simulator("places", options)?;
+    Ok(count)
+}
+
+fn simulator(name: &str, options: &Options) -> Result<Count> {
     let seeds = options.seeds.as_deref().unwrap_or(DEFAULT_SEEDS);
     let mut cargo = process::cargo();
     cargo.args([
@@ -202,7 +209,7 @@ fn simulation(options: &Options) -> Result<Count> {
         "--package",
         "sharedb-proxy-tests",
     ]);
-    cargo.args(["--bin", "simulate", "--", "--seeds", seeds]);
+    cargo.args(["--bin", name, "--", "--seeds", seeds]);
     if let Some(seed) = &options.seed {
         cargo.args(["--seed", seed]);
     }

@@ -1,8 +1,8 @@
 //! Makes up the set-up and the steps of a simulation.
 
-use super::random::Random;
 use super::step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
 use super::world::World;
+use crate::random::Random;
 
 const CODES: [&str; 3] = [
     "ERR_OP_SUBMIT_REJECTED",

@@ -6,7 +6,7 @@
 
 use ot_json0::{Object, Op, Str, Value, apply_in_place};
 
-use super::random::Random;
+use crate::random::Random;
 
 const KEYS: [&str; 5] = ["a", "b", "list", "text", "obj"];
 const PIECES: [&str; 6] = ["a", "bc", "xyz", "é", "😀", "-"];

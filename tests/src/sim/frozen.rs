@@ -9,10 +9,10 @@ use worker_host::{Host, Output, ReadyState};
 
 use super::host::gives_up;
 use super::ledger::Ledger;
-use super::random::Random;
 use super::storage::{Storage, Tenure};
 use super::witness::Witness;
 use super::world::Socket;
+use crate::random::Random;
 
 /// A host that goes on beside the one that took its storage.
 pub(super) struct FrozenHost {

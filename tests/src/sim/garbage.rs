@@ -2,7 +2,7 @@
 
 use proxy_doc::DocKey;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Something that no ShareDB server sends.
 pub(super) fn from_server(r: &mut Random) -> String {

@@ -17,10 +17,10 @@ use worker_host::{Host, Options};
 use super::check::count_marks;
 use super::edit::Style;
 use super::ledger::{End, Ledger, What};
-use super::random::Random;
 use super::step::Act;
 use super::tab::Tab;
 use super::world::Json0;
+use crate::random::Random;
 
 /// After this long without a message that was waited for, something is lost.
 const PATIENCE: Duration = Duration::from_secs(10);

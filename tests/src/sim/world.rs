@@ -14,10 +14,10 @@ use super::edit::Style;
 use super::forward::ForwardOnly;
 use super::host::HostSide;
 use super::ledger::{Ledger, What};
-use super::random::Random;
 use super::step::{Act, Config, Step, Weather};
 use super::tab::{Listener, Tab, snapshot};
 use super::witness::Witness;
+use crate::random::Random;
 use crate::server::{Server, SessionId};
 
 /// Tabs that may be opened during a simulation, the closed ones included.

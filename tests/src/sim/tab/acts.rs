@@ -4,9 +4,9 @@ use ot_json0::Value;
 use proxy_doc::{DocHandle, Error, Json, Submission, Token};
 
 use super::{Called, Tab, TabDoc, text_json};
+use crate::random::Random;
 use crate::sim::edit;
 use crate::sim::ledger::{Ledger, What};
-use crate::sim::random::Random;
 use crate::sim::step::Act;
 
 impl Tab {

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use broker::message::{ToHost, decode};
 
 use super::{Socket, World};
+use crate::random::Random;
 use crate::sim::frozen::Around;
 use crate::sim::host::HostSide;
-use crate::sim::random::Random;
 use crate::sim::step::Kept;
 use crate::sim::tab::Tab;
 

@@ -7,10 +7,10 @@ use proxy_doc::{DocKey, TabId};
 use worker_host::ReadyState;
 
 use super::{Socket, World, note};
+use crate::random::Random;
 use crate::server::Server;
 use crate::sim::garbage;
 use crate::sim::host::HostSide;
-use crate::sim::random::Random;
 use crate::sim::tab::Tab;
 
 impl World {

@@ -1,0 +1,66 @@
+//! The simulator of places: tabs, workers, locks and channels in virtual time, one seed.
+//!
+//! The subjects are [`broker::places::Candidate`] and [`broker::places::Link`]. Everything around them is a model: what
+//! the JavaScript carries out, Web Locks, channels, ports, SharedWorkers, a store that is fenced, and a server that is a
+//! set of ops. A seed decides what happens when; a seed that fails prints its trace.
+//!
+//! What it refuses to do: simulate the host's documents. `sim` does that, with one host at a time.
+
+mod check;
+mod context;
+mod faults;
+mod host;
+mod locks;
+mod place;
+mod server;
+mod tab;
+mod workers;
+mod world;
+
+use std::collections::BTreeSet;
+
+use crate::sim::guarded;
+use world::World;
+
+/// What happened in a simulation that not every simulation has.
+pub type Census = BTreeSet<&'static str>;
+
+/// A seed that failed, and how.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What was wrong.
+    pub problems: Vec<String>,
+    /// One line for each thing that happened.
+    pub trace: Vec<String>,
+}
+
+/// Runs the simulation of a seed. Gives what happened in it.
+///
+/// # Errors
+/// What was wrong, with the trace of a second run.
+pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
+    let (census, problems, _) = simulate(seed, false);
+    if problems.is_empty() {
+        return Ok(census);
+    }
+    let (_, problems, trace) = simulate(seed, true);
+    Err(Box::new(Failure {
+        seed,
+        problems,
+        trace,
+    }))
+}
+
+/// The trace of a seed, whether it fails or not.
+pub fn trace(seed: u64) -> Vec<String> {
+    simulate(seed, true).2
+}
+
+fn simulate(seed: u64, trace: bool) -> (Census, Vec<String>, Vec<String>) {
+    let mut world = World::new(seed, trace);
+    let mut problems = guarded(|_| faults::run(&mut world));
+    problems.append(&mut world.problems);
+    (world.census, problems, world.trace)
+}

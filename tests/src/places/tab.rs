@@ -1,0 +1,499 @@
+//! Carries out what a tab's link says, and is the tab's client: numbered ops that are sent again to each new host.
+
+use std::collections::BTreeSet;
+
+use broker::places::{
+    Announcement, CandidateInput, Link, LinkInput, LinkOptions, LinkOutput, PlaceKind, RoadKind,
+    Why,
+};
+
+use super::context::{Build, Input, Task, ToPlace, ToTab, Way, context_of, place_of};
+use super::world::World;
+
+/// Milliseconds between two looks whether anything was heard.
+const LOOK: usize = 2_000;
+
+/// An op, as its tab knows it.
+#[derive(Debug, Default)]
+pub(super) struct OpState {
+    pub(super) accepted: bool,
+    /// How often its callback was called.
+    pub(super) callbacks: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Road {
+    pub(super) kind: RoadKind,
+    pub(super) place: String,
+    way: Way,
+    /// The host to which the tab introduced itself.
+    introduced: Option<u64>,
+    /// The host that has taken the tab.
+    pub(super) ready: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Tab {
+    link: Link,
+    /// Which timer counts.
+    timer: u64,
+    /// Its SharedWorker's port.
+    port: Option<(u64, usize)>,
+    pub(super) road: Option<Road>,
+    pub(super) ops: Vec<OpState>,
+    /// The places whose end it notices.
+    pub(super) watches: BTreeSet<String>,
+    /// Between the connection's beginning and its end.
+    pub(super) is_open: bool,
+    is_looking: bool,
+    /// Whether something was posted and nothing heard since.
+    waits: bool,
+    /// Whether that was so at the last look.
+    waited: bool,
+    /// Whether the link wants the page's place to have the host.
+    stands: bool,
+    /// Whether it is to take the lock, as soon as it can.
+    steals: bool,
+    /// Whether the page heard that it is about to be frozen, or to go away.
+    pub(super) is_away: bool,
+    /// The host refused this tab.
+    pub(super) refused: bool,
+}
+
+impl World {
+    /// A tab is opened. `channel`: milliseconds until it hears the namespace's channel.
+    pub(super) fn open_tab(&mut self, build: Build, no_worker: bool, channel: usize) -> usize {
+        let context = self.new_context(build, PlaceKind::Page);
+        let no_worker = no_worker.then(|| Why {
+            reason: "there is none here".to_owned(),
+            code: None,
+        });
+        let options = LinkOptions {
+            no_worker,
+            page: place_of(context),
+            burial: self.starts.burial,
+        };
+        self.contexts[context].tab = Some(Tab {
+            link: Link::new(options),
+            timer: 0,
+            port: None,
+            road: None,
+            ops: Vec::new(),
+            watches: BTreeSet::new(),
+            is_open: true,
+            is_looking: false,
+            waits: false,
+            waited: false,
+            stands: false,
+            steals: false,
+            is_away: false,
+            refused: false,
+        });
+        self.say(context, || format!("is a tab of {build:?}"));
+        if channel == 0 {
+            self.contexts[context].hears = true;
+        } else {
+            self.task(context, channel, Task::OpenChannel);
+        }
+        self.feed(context, Input::Link(LinkInput::Start {}));
+        context
+    }
+
+    pub(super) fn tab(&mut self, context: usize) -> &mut Tab {
+        self.contexts[context].tab.as_mut().expect("it is a page")
+    }
+
+    // ---- The link ----
+
+    pub(super) fn feed_link(&mut self, context: usize, input: LinkInput) {
+        if !matches!(input, LinkInput::Heard(_)) {
+            self.say(context, || format!("link <- {input:?}"));
+        }
+        let now = self.now;
+        let outputs = self.tab(context).link.handle(now, input);
+        for output in outputs {
+            if !matches!(output, LinkOutput::StartTimer { .. }) {
+                self.say(context, || format!("link -> {output:?}"));
+            }
+            self.carry_out_link(context, output);
+        }
+    }
+
+    fn carry_out_link(&mut self, context: usize, output: LinkOutput) {
+        match output {
+            LinkOutput::MakeWorker {} => self.make_worker(context),
+            LinkOutput::StartTimer { delay } => {
+                let number = self.next_number();
+                self.tab(context).timer = number;
+                // A timer may be early, by the precision of clocks.
+                let early = usize::from(self.r.once_in(10));
+                let delay = (delay as usize).saturating_sub(early);
+                self.task(context, delay, Task::Timer { number });
+            }
+            LinkOutput::Announce(announcement) => {
+                self.announce(context, &announcement);
+                self.hear_own(context, announcement);
+            }
+            LinkOutput::Watch { place } => self.watch(context, place),
+            LinkOutput::Open { road, place } => self.open(context, road, place),
+            LinkOutput::Introduce { life, number } => self.introduce(context, life, number),
+            LinkOutput::Ready {} => self.ready(context),
+            LinkOutput::Leave {} => self.leave(context),
+            LinkOutput::Ping {} => self.tell_place(context, ToPlace::Ping),
+            LinkOutput::Stand { steal } => self.page_stands(context, steal),
+            LinkOutput::StealByWorker {} => {
+                if let Some((number, worker)) = self.tab(context).port {
+                    let way = Way::Port(number);
+                    let (tab, message) = (context, ToPlace::Steal);
+                    let task = Task::ToPlace { way, tab, message };
+                    self.post(context, worker, Some(way), task);
+                }
+            }
+            LinkOutput::Withdraw {} => self.page_withdraws(context),
+            LinkOutput::HostIs { .. } | LinkOutput::Tell(_) => {}
+            LinkOutput::GiveUp(why) => self.wrong(context, format!("gives up: {why:?}")),
+            LinkOutput::Finish {} => self.finish(context),
+        }
+    }
+
+    pub(super) fn timer(&mut self, context: usize, number: u64) {
+        if self.tab(context).timer == number {
+            self.feed(context, Input::Link(LinkInput::Timer {}));
+        }
+    }
+
+    fn watch(&mut self, context: usize, place: String) {
+        let is_dead = !self.contexts[context_of(&place)].alive;
+        if self.tab(context).watches.insert(place.clone()) && is_dead {
+            self.tell_gone(context, place);
+        }
+    }
+
+    // ---- The page's place ----
+
+    fn page_stands(&mut self, context: usize, steal: bool) {
+        let tab = self.tab(context);
+        tab.stands = true;
+        tab.steals |= steal;
+        self.let_stand(context);
+    }
+
+    fn let_stand(&mut self, context: usize) {
+        let tab = self.tab(context);
+        if tab.stands && !tab.is_away {
+            let steal = std::mem::take(&mut tab.steals);
+            // A place listens before it stands.
+            self.contexts[context].hears = true;
+            self.feed(context, Input::Candidate(CandidateInput::Stand { steal }));
+        }
+    }
+
+    fn page_withdraws(&mut self, context: usize) {
+        let tab = self.tab(context);
+        (tab.stands, tab.steals) = (false, false);
+        let urgent = false;
+        self.feed(
+            context,
+            Input::Candidate(CandidateInput::Withdraw { urgent }),
+        );
+    }
+
+    /// The page hears that it is about to be frozen, or to go away.
+    pub(super) fn page_leaves(&mut self, context: usize) {
+        self.tab(context).is_away = true;
+        let urgent = true;
+        self.feed(
+            context,
+            Input::Candidate(CandidateInput::Withdraw { urgent }),
+        );
+    }
+
+    /// The page is not frozen any more.
+    pub(super) fn page_returns(&mut self, context: usize) {
+        if std::mem::take(&mut self.tab(context).is_away) {
+            self.let_stand(context);
+        }
+    }
+
+    // ---- The road ----
+
+    fn open(&mut self, context: usize, kind: RoadKind, place: String) {
+        let number = self.next_number();
+        let to = context_of(&place);
+        let port = self.tab(context).port;
+        let way = match kind {
+            RoadKind::Local => Way::Local(number),
+            RoadKind::Channel => Way::Channel(number),
+            RoadKind::Port => match port {
+                Some((number, worker)) if worker == to => Way::Port(number),
+                Some(_) | None => {
+                    return self.wrong(context, format!("has no port of {place}"));
+                }
+            },
+        };
+        let before = self.tab(context).road.take();
+        if let Some(before) = before {
+            let is_same = (before.kind, &before.place) == (kind, &place);
+            if !is_same || before.introduced.is_some() {
+                self.wrong(context, format!("opens a road before it leaves {before:?}"));
+            }
+            self.post_to_place(context, &before, ToPlace::Left);
+        }
+        self.tab(context).road = Some(Road {
+            kind,
+            place: place.clone(),
+            way,
+            introduced: None,
+            ready: None,
+        });
+        match kind {
+            RoadKind::Port => {}
+            RoadKind::Local => self.connect(context, way, context),
+            RoadKind::Channel => {
+                let tab = format!("{context}/{number}");
+                self.announce(context, &Announcement::Knock { place, tab });
+            }
+        }
+    }
+
+    fn introduce(&mut self, context: usize, life: u64, number: u64) {
+        let protocol = self.contexts[context].build.protocol;
+        let Some(road) = &mut self.tab(context).road else {
+            return self.wrong(context, "introduces itself without a road".to_owned());
+        };
+        road.introduced = Some(life);
+        self.tell_place(
+            context,
+            ToPlace::Introduce {
+                life,
+                protocol,
+                number,
+            },
+        );
+    }
+
+    fn ready(&mut self, context: usize) {
+        let tab = self.tab(context);
+        tab.refused = false;
+        let road = tab.road.as_mut();
+        let Some(life) = road.as_ref().and_then(|road| road.introduced) else {
+            return self.wrong(context, "is ready without an introduction".to_owned());
+        };
+        if let Some(road) = road {
+            road.ready = Some(life);
+        }
+        for seq in 0..self.tab(context).ops.len() {
+            if self.tab(context).ops[seq].callbacks == 0 {
+                self.post_op(context, seq);
+            }
+        }
+    }
+
+    fn leave(&mut self, context: usize) {
+        let tab = self.tab(context);
+        tab.refused = false;
+        (tab.waits, tab.waited) = (false, false);
+        match tab.road.take() {
+            Some(road) => self.post_to_place(context, &road, ToPlace::Left),
+            None => self.wrong(context, "leaves a road that is not open".to_owned()),
+        }
+    }
+
+    /// Posts a message by the road. It is lost where there is none.
+    fn tell_place(&mut self, context: usize, message: ToPlace) {
+        let tab = self.tab(context);
+        if let Some(road) = tab.road.take() {
+            self.post_to_place(context, &road, message);
+            self.tab(context).road = Some(road);
+        }
+    }
+
+    fn post_to_place(&mut self, context: usize, road: &Road, message: ToPlace) {
+        let (way, tab) = (road.way, context);
+        if matches!(way, Way::Local(_)) {
+            return self.feed(context, Input::ToPlace { way, message });
+        }
+        let task = Task::ToPlace { way, tab, message };
+        self.post(context, context_of(&road.place), Some(way), task);
+    }
+
+    /// A message of a place arrives.
+    pub(super) fn at_tab(&mut self, context: usize, way: Way, message: ToTab) {
+        let tab = self.tab(context);
+        let by_road = tab.road.as_ref().is_some_and(|road| road.way == way);
+        let by_port =
+            matches!(way, Way::Port(number) if tab.port.is_some_and(|port| port.0 == number));
+        if let (ToTab::Greet { place, host }, true) = (&message, by_road || by_port) {
+            let road = match way {
+                Way::Local(_) => RoadKind::Local,
+                Way::Port(_) => RoadKind::Port,
+                Way::Channel(_) => RoadKind::Channel,
+            };
+            if by_road {
+                (tab.waits, tab.waited) = (false, false);
+            }
+            let (place, host) = (place.clone(), host.clone());
+            let greeted = LinkInput::Greeted { road, place, host };
+            return self.feed(context, Input::Link(greeted));
+        }
+        if !by_road {
+            return;
+        }
+        (tab.waits, tab.waited) = (false, false);
+        let is_ready = tab.road.as_ref().is_some_and(|road| road.ready.is_some());
+        match message {
+            ToTab::Greet { .. } => {}
+            ToTab::Pong => self.feed(context, Input::Link(LinkInput::Alive {})),
+            ToTab::Taken { life } => {
+                self.feed(context, Input::Link(LinkInput::Taken { life }));
+            }
+            ToTab::Refused => {
+                tab.refused = true;
+                let why = Why {
+                    reason: "the host speaks another protocol".to_owned(),
+                    code: Some("ERR_HOST_INCOMPATIBLE".to_owned()),
+                };
+                self.feed(context, Input::Link(LinkInput::Refused(why)));
+            }
+            // A port stays when its road is left: what an earlier host said by it comes before the next one takes the tab.
+            ToTab::Accepted { .. } | ToTab::Outcome { .. } if !is_ready => {}
+            ToTab::Accepted { life, seq } => self.told(context, life, seq, false),
+            ToTab::Outcome { life, seq } => self.told(context, life, seq, true),
+            ToTab::Wiped { life } => {
+                if self.is_ready(context, life) {
+                    self.hear_of_wipe(context);
+                }
+            }
+        }
+    }
+
+    fn is_ready(&mut self, context: usize, life: u64) -> bool {
+        let road = self.tab(context).road.as_ref();
+        road.is_some_and(|road| road.ready == Some(life))
+    }
+
+    // ---- The client ----
+
+    /// The host has accepted an op, or knows its outcome.
+    fn told(&mut self, context: usize, life: u64, seq: usize, is_outcome: bool) {
+        self.say(context, || {
+            format!("hears of op {seq} from {life}, outcome: {is_outcome}")
+        });
+        let op = (context, seq);
+        if !self.is_ready(context, life) {
+            return self.wrong(
+                context,
+                format!("takes a message of {life}, which is not its host"),
+            );
+        }
+        if is_outcome && !self.server.has(op) {
+            self.wrong(
+                context,
+                format!("op {op:?} has an outcome that the server does not know"),
+            );
+        }
+        if !self.wiped && !self.store.has(op) {
+            self.wrong(context, format!("op {op:?} was accepted and is not stored"));
+        }
+        let op = &mut self.tab(context).ops[seq];
+        op.accepted = true;
+        // A resend and the outcome may have crossed, and the resend is answered, too.
+        if is_outcome && op.callbacks == 0 {
+            op.callbacks = 1;
+        }
+    }
+
+    fn hear_of_wipe(&mut self, context: usize) {
+        for op in &mut self.tab(context).ops {
+            if op.callbacks == 0 {
+                op.callbacks = 1;
+            }
+        }
+        self.close(context);
+    }
+
+    pub(super) fn submit(&mut self, context: usize) {
+        let tab = self.tab(context);
+        if !tab.is_open {
+            return;
+        }
+        tab.ops.push(OpState::default());
+        let (seq, is_ready) = (
+            tab.ops.len() - 1,
+            tab.road.as_ref().is_some_and(|road| road.ready.is_some()),
+        );
+        if is_ready {
+            self.post_op(context, seq);
+        }
+    }
+
+    fn post_op(&mut self, context: usize, seq: usize) {
+        let road = self.tab(context).road.as_ref();
+        let life = road.and_then(|road| road.ready).expect("it is ready");
+        self.tell_place(context, ToPlace::Op { seq, life });
+        let tab = self.tab(context);
+        tab.waits = true;
+        if !std::mem::replace(&mut tab.is_looking, true) {
+            self.task(context, LOOK, Task::Look);
+        }
+    }
+
+    /// Looks whether anything was heard since something was posted.
+    pub(super) fn look(&mut self, context: usize) {
+        let tab = self.tab(context);
+        tab.is_looking = tab.waits;
+        if !tab.waits {
+            return;
+        }
+        let waited = std::mem::replace(&mut tab.waited, true);
+        self.task(context, LOOK, Task::Look);
+        if waited {
+            self.feed(context, Input::Link(LinkInput::Quiet {}));
+        }
+    }
+
+    // ---- The end ----
+
+    pub(super) fn close(&mut self, context: usize) {
+        if self.tab(context).is_open {
+            self.feed(context, Input::Link(LinkInput::Close {}));
+        }
+    }
+
+    fn finish(&mut self, context: usize) {
+        let tab = self.tab(context);
+        tab.is_open = false;
+        if let Some(road) = tab.road.take() {
+            self.post_to_place(context, &road, ToPlace::Left);
+        }
+    }
+
+    /// The application opens the connection again.
+    pub(super) fn reopen(&mut self, context: usize) {
+        let tab = self.tab(context);
+        tab.is_open = true;
+        self.feed(context, Input::Link(LinkInput::Start {}));
+    }
+
+    // ---- The worker's port ----
+
+    fn make_worker(&mut self, context: usize) {
+        let number = self.next_number();
+        let worker = self.worker_for(context, number);
+        self.tab(context).port = Some((number, worker));
+    }
+
+    pub(super) fn port(&self, context: usize) -> Option<(u64, usize)> {
+        self.contexts[context].tab.as_ref()?.port
+    }
+
+    pub(super) fn worker_error(&mut self, context: usize, way: Way) {
+        if self.port(context).map(|port| Way::Port(port.0)) == Some(way) {
+            let why = Why {
+                reason: "its script threw".to_owned(),
+                code: None,
+            };
+            self.feed(context, Input::Link(LinkInput::WorkerFailed(why)));
+        }
+    }
+}
