@@ -258,17 +258,24 @@ export interface ConnectionEventMap {
   send(message: any): void;
   /** `connection.storage` changed. */
   storage(storage: StorageInfo): void;
+  /** The host is elsewhere from now on. Nothing that was submitted is lost by it. */
+  host(host: ConnectionHost): void;
   /** An op was refused, or given up with one. Without a listener a warning is logged. */
   'dead letter'(letter: DeadLetter): void;
 }
 
 /** What the host is, and why this one. */
 export interface ConnectionHost {
-  kind: 'in-page' | 'shared-worker';
+  /**
+   * In a SharedWorker, in the page of one of the tabs, for all of them, or in this page and for this connection alone.
+   */
+  kind: 'shared-worker' | 'elected-tab' | 'in-page';
   reason: string;
   /**
-   * Where it could not be in the shared worker: `ERR_HOST_FAILED` where that does not start, `ERR_HOST_MISMATCH` where
-   * it serves another namespace or url, `ERR_STORE_MISMATCH` where page and worker do not agree whether to encrypt.
+   * Why it is not where it should be. In another tab, or in this one for all: `ERR_HOST_FAILED` where the shared worker
+   * does not start, `ERR_HOST_MISMATCH` where it serves another namespace. In this page alone: `ERR_HOST_MISMATCH` where
+   * the host serves another url, `ERR_STORE_MISMATCH` where page and host do not agree whether to encrypt,
+   * `ERR_HOST_ALONE` where there are no Web Locks.
    */
   code?: string;
 }
@@ -828,12 +835,12 @@ export interface StoringOptions {
 export interface ConnectionOptions extends StoringOptions {
   /** The server's address, also relative to the page. `http` stands for `ws`. */
   url: string | URL;
-  /** `false` keeps the host in this page. */
+  /** `false`: no SharedWorker; the tabs of the namespace elect one whose page has the host. */
   useSharedWorker?: boolean;
   /**
    * Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. `name` is to be the
    * worker's name: pages that want another user's store get another worker by it. One that serves another namespace, or
-   * another url but for its query, refuses the page with `ERR_HOST_MISMATCH`, and the host is in the page.
+   * another url but for its query, refuses the page with `ERR_HOST_MISMATCH`.
    */
   worker?: (name: string) => any;
   /**

@@ -7,15 +7,15 @@ import hostBytes from '../pkg/host_bg.wasm';
 import tabBytes from '../pkg/tab_bg.wasm';
 import { hostModule } from './cores/host-core.js';
 import { tabModule } from './cores/tab-core.js';
-import { PageHost } from './host/page-host.js';
-import { providePageHost } from './link/page-host-loader.js';
+import { PageHost, Place } from './host/page-host.js';
+import { providePageHosts } from './link/page-host-loader.js';
 import { shared } from './platform/shared.js';
 
 export * from './client.js';
 
 tabModule.use(/** @type {any} */ (tabBytes));
 hostModule.use(/** @type {any} */ (hostBytes));
-providePageHost(PageHost);
+providePageHosts({ PageHost, Place });
 
 const { types, logger, Error } = shared;
 export { Error, logger, types };

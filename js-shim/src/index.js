@@ -4,7 +4,7 @@
  */
 
 import { tabModule } from './cores/tab-core.js';
-import { loadPageHostBy } from './link/page-host-loader.js';
+import { loadPageHostsBy } from './link/page-host-loader.js';
 import { builtin } from './platform/node-builtins.js';
 import { shared } from './platform/shared.js';
 
@@ -14,10 +14,10 @@ const { types, logger, Error } = shared;
 export { Error, logger, types };
 
 const hostUrl = new URL('../pkg/host_bg.wasm', import.meta.url);
-loadPageHostBy(async () => {
-  const { PageHost, hostModule } = await import('./host/page-host.js');
+loadPageHostsBy(async () => {
+  const { PageHost, Place, hostModule } = await import('./host/page-host.js');
   await hostModule.load(sourceAt(hostUrl));
-  return PageHost;
+  return { PageHost, Place };
 });
 
 await tabModule.load(sourceAt(new URL('../pkg/tab_bg.wasm', import.meta.url)));

@@ -7,15 +7,15 @@ import { createRequire } from 'node:module';
 
 import { hostModule } from './cores/host-core.js';
 import { tabModule } from './cores/tab-core.js';
-import { PageHost } from './host/page-host.js';
-import { providePageHost } from './link/page-host-loader.js';
+import { PageHost, Place } from './host/page-host.js';
+import { providePageHosts } from './link/page-host-loader.js';
 import { adopt, shared } from './platform/shared.js';
 
 export * from './client.js';
 
 tabModule.use(readFileSync(new URL('../pkg/tab_node.wasm', import.meta.url)));
 hostModule.use(readFileSync(new URL('../pkg/host_node.wasm', import.meta.url)));
-providePageHost(PageHost);
+providePageHosts({ PageHost, Place });
 
 const require = createRequire(import.meta.url);
 try {

@@ -5,12 +5,20 @@
  */
 
 import { hostModule } from './cores/host-core.js';
-import { WorkerHost, refuseTabs } from './host/worker-host.js';
+import { Place } from './host/place.js';
 import { checkServedStore } from './options/durable-options.js';
 import { expectOption, isFunction, refuseUnknown } from './options/options.js';
 import { registerSubtype, shared } from './platform/shared.js';
 
 /** @typedef {NonNullable<Parameters<typeof import('./worker.d.ts').serve>[0]>} ServeOptions */
+
+/** @typedef {import('./host/shared-host.js').Served} Served */
+
+/** Why this worker does not take a tab. Not which namespace it serves: that may be a secret. */
+const MISMATCH = {
+  code: 'ERR_HOST_MISMATCH',
+  reason: 'the shared worker serves another namespace: name it as options.worker is told to',
+};
 
 /** What `serve`'s subtypes have to be, for who gives others: a module in place of its type, say. */
 const SUBTYPES = 'a list of OT types with name, apply, transform and compose';
@@ -33,67 +41,110 @@ const areSubtypes = (value) =>
  */
 export function serve(options = {}) {
   const scope = /** @type {any} */ (globalThis);
+  const worker = new Worker();
   // First of all: a tab may be waiting already.
-  scope.onconnect = (/** @type {MessageEvent} */ event) => listen(event.ports[0], ready);
-  const ready = start(options);
-  // Each tab is told, also one that comes later.
-  ready.catch(() => {});
+  scope.onconnect = (/** @type {MessageEvent} */ event) => worker.listen(event.ports[0]);
+  worker.start(options);
+}
+
+/** A SharedWorker, which is a place of the namespace that its first tab names. */
+class Worker {
+  constructor() {
+    /** What the worker's own module says of the store, once everything is loaded. @type {Promise<Served>} */
+    this._ready = /** @type {any} */ (undefined);
+    /** The namespace that this worker is for. */
+    this._namespace = '';
+    /** @type {Promise<Place> | undefined} */
+    this._place = undefined;
+    /** The ports of tabs that have said it. @type {WeakSet<MessagePort>} */
+    this._known = new WeakSet();
+  }
+
+  /** @param {ServeOptions} options */
+  start(options) {
+    this._ready = prepare(options);
+    // Each tab is told, also one that comes later.
+    this._ready.catch(() => {});
+  }
+
+  /** @param {MessagePort} port */
+  listen(port) {
+    port.onmessage = ({ data }) => this._greeted(port, data);
+    port.onmessageerror = () => shared.logger.warn('Ignoring an unreadable message');
+    // Where a browser runs a worker again behind a living port, the tab has to say again for whom it is.
+    port.postMessage({ who: true });
+    // A tab that waits for this worker is told at once that it will not start.
+    this._ready?.catch((error) => refuseTab(port, error));
+  }
+
+  /**
+   * A tab says which namespace it is of.
+   *
+   * @param {MessagePort} port
+   * @param {any} data
+   */
+  async _greeted(port, data) {
+    const namespace = data?.hello?.namespace;
+    if (typeof namespace !== 'string')
+      return shared.logger.warn('Ignoring an unknown message', data);
+    // Said again where this worker asked for it.
+    if (this._known.has(port)) return undefined;
+    this._known.add(port);
+    this._namespace ||= namespace;
+    // No page ever sees another namespace's documents.
+    if (namespace !== this._namespace) return port.postMessage({ unfit: MISMATCH });
+    this._place ??= this._makePlace();
+    try {
+      const place = await this._place;
+      place.addPort(port);
+    } catch (error) {
+      refuseTab(port, error);
+    }
+  }
+
+  async _makePlace() {
+    const served = await this._ready;
+    const { _namespace: namespace } = this;
+    const place = new Place({
+      namespace,
+      inWorker: true,
+      served,
+      // Whoever comes next gets another worker.
+      ended: () => globalThis.close(),
+      failed: (error, ports) => [...ports].forEach((port) => refuseTab(port, error)),
+    });
+    await place.alive;
+    place.stand();
+    return place;
+  }
 }
 
 /**
  * @param {ServeOptions} options
- * @returns {Promise<WorkerHost>}
+ * @returns {Promise<Served>}
  */
-async function start(options) {
+async function prepare(options) {
   refuseUnknown('serve', options, ['types', 'subtypes', 'durableStore']);
   expectOption('serve', options, 'subtypes', areSubtypes, SUBTYPES);
   const served = checkServedStore(options.durableStore);
   for (const type of options.types ?? []) shared.types.register(type);
   for (const subtype of options.subtypes ?? []) registerSubtype(subtype);
   await hostModule.load(new URL('../pkg/host_bg.wasm', import.meta.url));
-  const host = new WorkerHost(served);
-  await host.alive;
-  return host;
+  return served;
 }
+
+/** The ports of tabs that were told. @type {WeakSet<import('./link/roads.js').Port>} */
+const refused = new WeakSet();
 
 /**
- * @param {MessagePort} port
- * @param {Promise<WorkerHost>} ready
+ * There is no host here, and no later tab is to look for one.
+ *
+ * @param {import('./link/roads.js').Port} port
+ * @param {any} error
  */
-function listen(port, ready) {
-  let tab = '';
-  ready.then(
-    // Said to every port: where a browser runs a worker again behind a living port, the tab learns of it.
-    (host) => host.greet(port),
-    (error) => refuseTabs(error, [port]),
-  );
-  // Each message waits for the same promise, so they stay in order.
-  port.onmessage = async ({ data }) => {
-    const host = await ready.catch(() => undefined);
-    if (!host) return;
-    if (typeof data === 'string') return host.receive(tab, data);
-    if (data?.left) return host.leave(tab, port);
-    // One for each life of the host.
-    if (!isIntroduction(data) || (tab && tab !== data.connect.tab))
-      return shared.logger.warn('Ignoring an unknown message', data);
-    tab = data.connect.tab;
-    host.meet(tab, port, data.connect);
-  };
-  port.onmessageerror = () => shared.logger.warn('Ignoring an unreadable message');
-}
-
-/** @param {any} data */
-function isIntroduction(data) {
-  const { tab, life, url, id, namespace, durableStore, parts, trapped } = data?.connect ?? {};
-  return (
-    Array.isArray(trapped ?? []) &&
-    tab &&
-    typeof tab === 'string' &&
-    typeof life === 'number' &&
-    typeof url === 'string' &&
-    typeof namespace === 'string' &&
-    typeof (durableStore ?? {}) === 'object' &&
-    typeof (parts ?? {}) === 'object' &&
-    typeof (id ?? '') === 'string'
-  );
+function refuseTab(port, error) {
+  if (refused.has(port)) return;
+  refused.add(port);
+  port.postMessage({ failed: String(error?.message ?? error), code: error?.code });
+  globalThis.close();
 }

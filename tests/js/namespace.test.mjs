@@ -1,7 +1,7 @@
 /** What workers, stores and locks are named by, and when an application has to say it. */
 
 import assert from 'node:assert/strict';
-import { Backend, Wire, ours } from './clients.mjs';
+import { Backend, Wire, ours, settle } from './clients.mjs';
 import { withGlobals } from './globals.mjs';
 
 const URL = 'wss://example.com/ws';
@@ -22,6 +22,7 @@ class Workers {
 
 class FakeSocket {
   readyState = 0;
+  postMessage() {}
   send() {}
   close() {}
 }
@@ -33,11 +34,12 @@ function inBrowser(test) {
     port = { postMessage() {}, close() {} };
   };
   const navigator = { locks: { request } };
-  return withGlobals({ SharedWorker, WebSocket: FakeSocket, navigator }, test);
+  const globals = { SharedWorker, BroadcastChannel: FakeSocket, WebSocket: FakeSocket };
+  return withGlobals({ ...globals, isSecureContext: true, navigator }, test);
 }
 
 describe('without a namespace', () => {
-  it('the address names it, without what may change or is secret', () => {
+  it('the address names it, without what may change or is secret', async () => {
     for (const url of [
       URL,
       `${URL}?token=1`,
@@ -48,17 +50,17 @@ describe('without a namespace', () => {
       'https://example.com/ws',
     ]) {
       const workers = new Workers();
-      inBrowser(() => {
+      const host = { life: 1, place: 'p', kind: 'shared-worker', protocol: 1 };
+      await inBrowser(async () => {
         const connection = ours.createConnection(url, { worker: workers.make });
-        workers.ports[0].onmessage({ data: { host: 'lock', life: 1 } });
+        workers.ports[0].onmessage({ data: { greeting: { place: 'p', host } } });
+        await settle();
         connection.close();
+        workers.ports[0].onmessage({ data: { taken: 1 } });
       });
-      assert.deepEqual(workers.names, [`sharedb-proxy 1 ${URL}`], url);
-      assert.deepEqual(
-        workers.posted.map(({ connect }) => connect?.namespace),
-        [URL],
-        url,
-      );
+      assert.deepEqual(workers.names, [`sharedb-proxy 2 ${URL}`], url);
+      const [{ hello }, { connect }] = workers.posted;
+      assert.deepEqual([hello.namespace, connect.namespace], [URL, URL], url);
     }
   });
 
@@ -69,9 +71,9 @@ describe('without a namespace', () => {
         ours.createConnection(url, { worker: workers.make }).close();
     });
     assert.deepEqual(workers.names, [
-      'sharedb-proxy 1 wss://example.com/a',
-      'sharedb-proxy 1 wss://example.com/b',
-      'sharedb-proxy 1 wss://example.org/a@b',
+      'sharedb-proxy 2 wss://example.com/a',
+      'sharedb-proxy 2 wss://example.com/b',
+      'sharedb-proxy 2 wss://example.org/a@b',
     ]);
   });
 

@@ -34,6 +34,7 @@ export class OneWorker {
       toTab: (tab, text) => process.nextTick(() => this.tabs.get(tab)?._receive(text, false)),
       watch() {},
       died: (error) => assert.fail(error),
+      deposed: () => assert.fail('no other host takes the storage'),
       ended: () => assert.fail('nothing was wiped'),
       beginAnew: () => process.nextTick(() => this.change()),
     });
@@ -73,6 +74,6 @@ export class OneWorker {
   /** Nothing that it says is heard any more. */
   end() {
     this.tabs.clear();
-    this.life._leave();
+    this.life.leave();
   }
 }

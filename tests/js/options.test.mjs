@@ -3,14 +3,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { checkServedStore, whyNotHere } from '../../js-shim/src/options/durable-options.js';
-import { Backend, Wire, ours } from './clients.mjs';
+import { Backend, Wire, ours, settle } from './clients.mjs';
 import { withGlobals } from './globals.mjs';
 
 const URL = 'ws://example.com/';
 
 /** With the globals of a browser that has shared workers. */
 function inBrowser(test, { SharedWorker = FakeWorker, locks = { request: async () => {} } } = {}) {
-  return withGlobals({ SharedWorker, WebSocket: FakeSocket, navigator: { locks } }, test);
+  const globals = { SharedWorker, BroadcastChannel: FakeChannel, WebSocket: FakeSocket };
+  return withGlobals({ ...globals, isSecureContext: true, navigator: { locks } }, test);
+}
+
+/** Nobody else is there. */
+class FakeChannel {
+  postMessage() {}
+  close() {}
 }
 
 class FakeWorker {
@@ -146,18 +153,21 @@ describe('functions for the store', () => {
     };
     // The tab's own is had at once, the host's not while it lives.
     const locks = { request: async (name, hold) => name.includes(' tab ') && hold() };
-    inBrowser(
-      () => {
+    const host = { life: 1, place: 'p', kind: 'shared-worker', protocol: 1 };
+    return inBrowser(
+      async () => {
         const durableStore = { ...cipher, storage: new ours.InMemoryStorage(), timeout: 7 };
         const connection = ours.createConnection(URL, { durableStore, worker, namespace: 'ada' });
-        port.onmessage({ data: { host: 'lock', life: 1 } });
+        assert.deepEqual(posted.splice(0), [{ hello: { namespace: 'ada' } }]);
+        port.onmessage({ data: { greeting: { place: 'p', host } } });
         assert.equal(connection.host.kind, 'shared-worker');
+        await settle();
         const [{ connect: introduction }] = posted;
         assert.deepEqual(introduction.durableStore, { timeout: 7 });
         assert.deepEqual(introduction.parts, { encrypts: true, stores: true });
-        assert.deepEqual(names, ['sharedb-proxy 1 ada']);
+        assert.deepEqual(names, ['sharedb-proxy 2 ada']);
         assert.equal(posted.length, 1, 'nothing more before the worker takes the tab');
-        port.onmessage({ data: { taken: true } });
+        port.onmessage({ data: { taken: 1 } });
         assert.ok(posted.length > 1);
         connection.close();
       },
@@ -175,7 +185,7 @@ describe('functions for the store', () => {
         /worker of your own/,
       );
       const { host } = connect({ durableStore, namespace, useSharedWorker: false });
-      assert.equal(host.kind, 'in-page');
+      assert.equal(host.kind, 'elected-tab');
       const inClear = { durableStore: { encrypt: false }, namespace };
       assert.equal(connect(inClear).host.kind, 'shared-worker');
     });
@@ -192,7 +202,7 @@ describe('functions for the store', () => {
 });
 
 describe('a worker that cannot be made', () => {
-  it('leaves the host in the page, with the reason', () => {
+  it('leaves the host to one of the tabs, with the reason', () => {
     class Blocked {
       constructor() {
         throw new DOMException('it is blocked', 'SecurityError');
@@ -201,7 +211,7 @@ describe('a worker that cannot be made', () => {
     inBrowser(
       () => {
         const { host } = connect({ durableStore: true, namespace: 'ada' });
-        assert.equal(host.kind, 'in-page');
+        assert.equal(host.kind, 'elected-tab');
         assert.equal(host.code, 'ERR_HOST_FAILED');
         assert.match(host.reason, /it is blocked/);
       },

@@ -1,8 +1,8 @@
 /** A connection whose host lives in the page and whose host's code is not there yet, as in a browser. */
 
 import assert from 'node:assert/strict';
-import { PageHost } from '../../js-shim/src/host/page-host.js';
-import { loadPageHostBy, providePageHost } from '../../js-shim/src/link/page-host-loader.js';
+import { PageHost, Place } from '../../js-shim/src/host/page-host.js';
+import { loadPageHostsBy, providePageHosts } from '../../js-shim/src/link/page-host-loader.js';
 import { timers } from '../../js-shim/src/platform/ticks.js';
 import { Backend, Wire, call, connect, ours, settle, stock, until } from './clients.mjs';
 
@@ -11,7 +11,7 @@ let asked;
 
 /** Lets what was asked for arrive. */
 const arrive = async (PageHostClass = PageHost) => {
-  for (const { resolve } of asked.splice(0)) resolve(PageHostClass);
+  for (const { resolve } of asked.splice(0)) resolve({ PageHost: PageHostClass, Place });
   await settle();
 };
 
@@ -23,8 +23,8 @@ const fail = async (error = new Error('no network')) => {
 describe("a page whose host's code is still loaded", () => {
   beforeEach(() => {
     asked = [];
-    providePageHost(undefined);
-    loadPageHostBy(() => new Promise((resolve, reject) => asked.push({ resolve, reject })));
+    providePageHosts(undefined);
+    loadPageHostsBy(() => new Promise((resolve, reject) => asked.push({ resolve, reject })));
   });
   // A test that failed leaves nothing on its way to the next one.
   afterEach(() => arrive());

@@ -183,7 +183,8 @@ fn a_page_loads_no_host_before_it_hosts() {
         "src/host/host-driver.js",
         "src/host/host-life.js",
         "src/host/page-host.js",
-        "src/host/worker-host.js",
+        "src/host/place.js",
+        "src/host/shared-host.js",
         "src/storage/host-storage.js",
     ] {
         let host = js_shim.join(host);

@@ -1,10 +1,13 @@
 /**
- * `createConnection`: picks where the host lives (a SharedWorker, this page) and makes the connection to it.
+ * `createConnection`: picks how the host is reached (in this page, or wherever the tabs have it) and makes the connection.
  */
 
-import { PageLink } from '../link/page-link.js';
-import { WorkerLink, pageLink } from '../link/worker-link.js';
+import { HostLink } from '../link/host-link.js';
+import { PageLink, pageLink } from '../link/page-link.js';
 import { STORING, checkConnectionOptions } from '../options/connection-options.js';
+import { whyNoTabs } from '../platform/locks.js';
+import { shared } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 import { expectOption, isBoolean, isFunction, optionError, pick } from '../options/options.js';
 import { Connection } from './connection.js';
 
@@ -59,25 +62,54 @@ function overUrl(options) {
   const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
   const storing = pick(options, STORING);
   const wanted = { ...storing, url, worker: options.worker };
-  const reason = whyNoWorker(options);
-  if (reason && !globalThis.WebSocket) {
+  const noWorker = whyNoWorker(options);
+  const alone = whyAlone(options);
+  if (noWorker && !globalThis.WebSocket) {
     const message = 'There is no WebSocket here: pass a socket instead of a url';
     throw optionError('ERR_OPTION_INVALID', message);
   }
-  const link = reason ? pageLink(wanted, { reason }) : new WorkerLink(wanted);
-  return new Connection(null, { ...storing, link });
+  const link = alone ? pageLink(wanted, alone) : new HostLink(wanted, noWorker);
+  const connection = new Connection(null, { ...storing, link });
+  if (alone?.code) sayAlone(connection, alone);
+  return connection;
 }
 
 /**
- * Why the host has to be in this page, or nothing.
+ * Why this tab has a host of its own, or nothing. A code says that it may do harm: other tabs do not see this one's
+ * changes before the server has them.
+ *
+ * @param {any} options
+ * @returns {{reason: string, code?: string} | undefined}
+ */
+function whyAlone({ durableStore, namespace, useSharedWorker }) {
+  // Node, and what resembles a browser there.
+  if (globalThis.isSecureContext === undefined) return { reason: 'this is no browser' };
+  // Nobody said which tabs the application's storage is for.
+  if (useSharedWorker === false && durableStore?.storage && namespace === undefined)
+    return { reason: 'useSharedWorker is false, and the storage has no namespace' };
+  const missing = whyNoTabs();
+  return missing ? { reason: missing, code: 'ERR_HOST_ALONE' } : undefined;
+}
+
+/**
+ * @param {Connection} connection
+ * @param {{reason: string, code?: string}} why
+ */
+function sayAlone(connection, { reason, code }) {
+  // The first time nobody listens yet.
+  nextTick(() => {
+    if (connection.listenerCount('error')) connection.emit('error', new shared.Error(code, reason));
+    else shared.logger.warn(reason);
+  });
+}
+
+/**
+ * Why no SharedWorker is used, or nothing.
  *
  * @param {any} options
  */
 function whyNoWorker(options) {
   if (options.useSharedWorker === false) return 'useSharedWorker is false';
   if (typeof globalThis.SharedWorker === 'undefined') return 'there is no SharedWorker here';
-  if (!globalThis.navigator?.locks) {
-    return 'there are no Web Locks here (they need a secure context)';
-  }
   return undefined;
 }

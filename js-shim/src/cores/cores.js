@@ -104,6 +104,25 @@ export class CoreModule {
   }
 
   /**
+   * Makes a core in an instance that no other core shares.
+   *
+   * @template T
+   * @param {() => T} make
+   * @returns {T}
+   */
+  apart(make) {
+    const { _bindings: bindings, _instance: instance, _isFull: isFull } = this;
+    this._isFull = true;
+    try {
+      return make();
+    } finally {
+      this._bindings = bindings;
+      this._instance = instance;
+      this._isFull = isFull;
+    }
+  }
+
+  /**
    * @template {keyof B} Name
    * @param {Name} name
    * @param {string} readable a method or getter that changes nothing and cannot fail in a core that is alive

@@ -132,7 +132,7 @@ export class HostDriver {
 
   /** Whether `resign` loses nothing now. */
   get mayResign() {
-    return !this._isOver && this.core.mayResign;
+    return !this._isOver && (isDead(this.core) || this.core.mayResign);
   }
 
   /**

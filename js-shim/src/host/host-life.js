@@ -12,6 +12,7 @@ import { HostDriver } from './host-driver.js';
  * @typedef {object} Introduction
  * @property {string} tab the tab's id
  * @property {number} life the epoch of the host that is asked
+ * @property {number} [number] higher than in all introductions of this tab before
  * @property {string} url
  * @property {string} [id]
  * @property {string} namespace
@@ -28,6 +29,7 @@ import { HostDriver } from './host-driver.js';
  * @property {(tab: string, text: string) => void} toTab
  * @property {(tabs: string[]) => void} watch these tabs live, and will have to be missed when they are gone
  * @property {(error: any, trapped?: Trapped) => void} died
+ * @property {() => void} deposed another host has taken the storage
  * @property {() => void} ended everything was deleted, and the tabs know
  * @property {() => void} beginAnew another life can go on with a storage that this one had to do without
  *
@@ -124,21 +126,27 @@ export class HostLife {
    * @param {Trapped} [trapped]
    */
   died(error, trapped) {
-    this._leave();
+    this.leave();
     this._worker.died(error, trapped);
   }
 
   ended() {
-    this._leave();
+    this.leave();
     this._worker.ended();
   }
 
+  deposed() {
+    this.leave();
+    this._worker.deposed();
+  }
+
   beginAnew() {
-    this._leave();
+    this.leave();
     this._worker.beginAnew();
   }
 
-  _leave() {
+  /** Ends the life: the machine is not called any more, and says nothing. */
+  leave() {
     this.host?.leave();
     this._leaveSocket();
   }

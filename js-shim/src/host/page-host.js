@@ -1,5 +1,5 @@
 /**
- * The host that lives in a page, with its storage. A page whose host is in a worker does not load this.
+ * The host of one tab, which lives in its page, with its storage. A page whose host is in a worker does not load this.
  */
 
 import { hostModule } from '../cores/host-core.js';
@@ -7,6 +7,7 @@ import { epoch } from '../platform/locks.js';
 import { HostStorage } from '../storage/host-storage.js';
 import { HostDriver } from './host-driver.js';
 
+export { Place } from './place.js';
 export { hostModule };
 
 export class PageHost extends HostDriver {

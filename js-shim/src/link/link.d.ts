@@ -1,6 +1,6 @@
 /**
- * The contract between a connection and what reaches its host: `PageLink` for a host in this page, `WorkerLink` for one
- * in a SharedWorker.
+ * The contract between a connection and what reaches its host: `PageLink` for a host in this page, `HostLink` for one that
+ * all tabs of a namespace share.
  */
 
 import type { Connection } from '../api/connection.js';
@@ -8,7 +8,11 @@ import type { ConnectionState, Socket } from '../index.cjs';
 
 export interface Link {
   /** Where the host is, and why there: `connection.host`. */
-  readonly host: { kind: 'in-page' | 'shared-worker'; reason: string; code?: string };
+  readonly host: {
+    kind: 'in-page' | 'shared-worker' | 'elected-tab';
+    reason: string;
+    code?: string;
+  };
   /** `connection.state` before the host has said anything. */
   readonly initialState: ConnectionState;
   /** The application's socket, or the page's own; `null` where the host has one elsewhere. */

@@ -5,17 +5,18 @@
  */
 
 import { remember } from '../host/quarantine.js';
-import { checkDurableStore } from '../options/durable-options.js';
+import { checkDurableStore, whyNotHere } from '../options/durable-options.js';
 import { requireNamespace } from '../options/namespace.js';
 import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { nextTick, timers } from '../platform/ticks.js';
-import { loadPageHost, pageHostHere } from './page-host-loader.js';
+import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 
 /** @typedef {import('../api/connection.js').Connection} Connection */
 /** @typedef {import('../cores/host-core.js').HostCore} HostCore */
-/** @typedef {import('./page-host-loader.js').PageHostClass} PageHostClass */
+/** @typedef {typeof import('../host/page-host.js').PageHost} PageHostClass */
+/** @typedef {import('./host-link.js').Wanted} Wanted */
 /** @typedef {import('../host/host-driver.js').Place} Place */
 
 /**
@@ -33,13 +34,30 @@ import { loadPageHost, pageHostHere } from './page-host-loader.js';
 /** @typedef {import('./link.d.ts').Link} Link */
 /** @typedef {import('../index.d.cts').Socket} Socket */
 
-/** How long after a failure the host's code is tried again, in milliseconds: the first time, and at most. */
-const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
-
 /** The `readyState` of an open socket. */
 const OPEN = 1;
 
 const OWN_SOCKET = 'the application brought its own socket';
+
+/**
+ * The link to a host in this page that opens its own sockets.
+ *
+ * @param {Wanted} wanted
+ * @param {{reason: string, code?: string, tab?: string}} why the reason for `connection.host`, and this tab's id as an
+ *   earlier host knew it
+ */
+export function pageLink({ url, namespace, worker, durableStore, keepPendingOnReject }, why) {
+  const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
+  const open = () => new WebSocket(url);
+  return new PageLink(null, {
+    ...why,
+    open,
+    namespace,
+    durableStore,
+    keepPendingOnReject,
+    inMemory,
+  });
+}
 
 /** @implements {Link} */
 export class PageLink {
@@ -100,8 +118,9 @@ export class PageLink {
     this._leaving = null;
     /** The id of this tab, new for each link: the store remembers tabs and the seqs of their ops. */
     this._tab = options.tab ?? newSource();
-    const PageHost = pageHostHere();
-    if (!PageHost) return;
+    const hosts = pageHostsHere();
+    if (!hosts) return;
+    const { PageHost } = hosts;
     this._begin(PageHost);
     this._phase = 'running';
   }
@@ -421,18 +440,8 @@ export class PageLink {
    * @returns {Promise<PageHostClass | undefined>}
    */
   async _tryToLoad() {
-    for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      try {
-        return await loadPageHost();
-      } catch (/** @type {any} */ error) {
-        if (this._connection._closed) return undefined;
-        const message = `The host's code could not be loaded, and is tried again: ${error?.message ?? error}`;
-        if (pause === FIRST_PAUSE)
-          this._connection.emit('error', new shared.Error('ERR_HOST_FAILED', message));
-        else shared.logger.warn(message);
-        await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
-      }
-    }
+    const hosts = await loadPageHostsWhile(() => !this._connection._closed, this._connection);
+    return hosts?.PageHost;
   }
 
   _openSocket() {

@@ -171,6 +171,17 @@ export function pageParts(store) {
 }
 
 /**
+ * What of the rest a host in this page has, for all tabs that it serves.
+ *
+ * @param {Options | undefined} store as `checkDurableStore` gives it
+ * @param {any} worker the application's
+ * @returns {Served & {inMemory?: string}}
+ */
+export function forPage(store, worker) {
+  return { ...(store && pick(store, FOR_THE_HOST)), inMemory: whyNotHere(store, worker) };
+}
+
+/**
  * Why a worker is not the host that a page wants: what the page would keep secret it would store in clear, or the other
  * way round where the host ever moved.
  *
@@ -180,13 +191,13 @@ export function pageParts(store) {
 export function whyNoMatch(page, served) {
   const give = 'give them to serve({durableStore}), too';
   if (page?.encrypts && !served.encrypt) {
-    return `the page has encrypt and decrypt, and its shared worker has not: ${give}`;
+    return `the page has encrypt and decrypt, and its host has not: ${give}`;
   }
   if (page?.encrypts === false && served.encrypt) {
-    return 'the shared worker encrypts, and the page says encrypt: false';
+    return 'the host encrypts, and the page says encrypt: false';
   }
   if (page?.stores && !served.storage) {
-    return `the page has a storage, and its shared worker has not: ${give}`;
+    return `the page has a storage, and its host has not: ${give}`;
   }
   return undefined;
 }

@@ -9,6 +9,7 @@ mod convert;
 mod host;
 mod kinds;
 mod number;
+mod places;
 #[cfg(feature = "tab")]
 mod tab;
 #[cfg(feature = "tab")]

@@ -20,6 +20,7 @@ import { whyNoLocks } from './store-lock.js';
  * @param {(stored: any) => string | Promise<string>} [options.decrypt]
  * @param {number} [options.timeout]
  * @param {number} [options.patience]
+ * @param {boolean} [options.steals] the host that has the storage does not answer, and is not waited for
  * @param {string} [options.inMemory] why nothing is to be stored here for longer
  * @returns {StorageDriver}
  */

@@ -64,6 +64,12 @@ export class HostStorage {
     return this._driver.close();
   }
 
+  /** Another host has the storage, or is to have it at once: what is not committed does not count. */
+  yield() {
+    this._forget();
+    this._driver.yield();
+  }
+
   _forget() {
     timers.stop(this._quiet);
     this._core = this._run = undefined;

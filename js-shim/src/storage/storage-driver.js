@@ -30,6 +30,7 @@ import { StoreLock } from './store-lock.js';
 /**
  * @typedef {object} DriverOptions
  * @property {StorageMode} [mode]
+ * @property {boolean} [steals] the host that has the storage does not answer: it is taken from it
  * @property {string} [reason]
  * @property {(text: string) => any} [encrypt] gives what is stored instead of the text, or a promise of it: anything
  *   that can be cloned, but not null or undefined
@@ -79,7 +80,7 @@ export class StorageDriver {
     this.onFenced = () => {};
     const lost = () => this._lose();
     this._lock = storage.lockName
-      ? new StoreLock(storage.lockName, options.patience ?? PATIENCE, lost)
+      ? new StoreLock(storage.lockName, options.patience ?? PATIENCE, lost, options.steals)
       : null;
   }
 
@@ -193,6 +194,18 @@ export class StorageDriver {
     quietly(() => this._storage.abandon?.());
     this._end('its host crashed');
     await Promise.allSettled(this._running);
+  }
+
+  /**
+   * Ends the handle, and lets others have the storage at once. What is under way ends where the storage can end it;
+   * what is written late is refused by the fence of the next host.
+   */
+  yield() {
+    quietly(() => this._storage.abandon?.());
+    this._end('another host has the storage');
+    this._tenure = undefined;
+    this._isClaimed = this._isFenced = false;
+    this._lock?.release();
   }
 
   /** @param {string} why */

@@ -25,11 +25,13 @@ export class StoreLock {
    * @param {string} name
    * @param {number} patience how long to wait for another page to let go, in milliseconds; with 0 it is now or never
    * @param {() => void} lost called where the lock is held and somebody steals it
+   * @param {boolean} [steals] the holder does not answer, and is not waited for
    */
-  constructor(name, patience, lost) {
+  constructor(name, patience, lost, steals = false) {
     this._name = name;
     this._patience = patience;
     this._lost = lost;
+    this._steals = steals;
     /** @type {Promise<void> | null} */
     this._taken = null;
     /** Lets go, or stops waiting. */
@@ -58,7 +60,7 @@ export class StoreLock {
 
   /** @returns {Promise<void>} */
   _request() {
-    const waits = this._patience > 0;
+    const waits = this._patience > 0 && !this._steals;
     const giveUp = new AbortController();
     this._end = () => giveUp.abort();
     const timer = waits ? timers.start(() => giveUp.abort(), this._patience) : undefined;
@@ -74,7 +76,9 @@ export class StoreLock {
         resolve();
         return new Promise((end) => (this._end = () => end(undefined)));
       };
-      const options = waits ? { signal: giveUp.signal } : { ifAvailable: true };
+      const options = this._options(waits, giveUp.signal);
+      // Once: whoever takes it later does so by right.
+      this._steals = false;
       navigator.locks.request(this._name, options, hold).catch((cause) => {
         timers.stop(timer);
         if (this._taken === taken) this._taken = null;
@@ -83,6 +87,16 @@ export class StoreLock {
       });
     });
     return taken;
+  }
+
+  /**
+   * @param {boolean} waits
+   * @param {AbortSignal} signal
+   * @returns {LockOptions}
+   */
+  _options(waits, signal) {
+    if (this._steals) return { steal: true };
+    return waits ? { signal } : { ifAvailable: true };
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * The host of a SharedWorker: accepts tabs, notices when one is gone, and replaces the host's machine after a crash.
- * Ports outlive a machine; tabs are told of the next one's epoch and introduce themselves again.
+ * The host of a place, for all tabs of a namespace: takes tabs, notices when one is gone, and replaces the host's machine
+ * after a crash. Ports outlive a machine; tabs are told of the next one's epoch and introduce themselves again.
  */
 
 import { sharedSettings, forWorker, whyNoMatch } from '../options/durable-options.js';
 import { addressOf } from '../options/namespace.js';
-import { epoch, hostLock, tabLock } from '../platform/locks.js';
+import { epoch, tabLock, watchLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { timers } from '../platform/ticks.js';
@@ -16,79 +16,114 @@ import { remember } from './quarantine.js';
 /**
  * @typedef {import('./host-life.js').Introduction} Introduction
  * @typedef {import('./host-life.js').Trapped} Trapped
+ * @typedef {import('../link/roads.js').Port} Port
+ *
+ * What a place has for the store: what a worker's own module says of it, or what of a page's options cannot be sent.
+ *
+ * @typedef {import('../index.d.cts').WorkerStoreOptions & {inMemory?: string}} Served
+ *
+ * What a host needs of its place.
+ *
+ * @typedef {object} OfPlace
+ * @property {(life: number) => void} newLife the host has this epoch from now on
+ * @property {(port: Port) => void} lost its tab is gone
+ * @property {(error: any, port: Port) => void} failed no host can be here
+ * @property {() => void} deposed another host has taken the storage
+ * @property {() => void} ended everything was deleted, and the tabs know
  */
 
 /** Milliseconds that the last messages of a tab may arrive after its lock was released. */
 const LAST_WORDS = 50;
+/** Milliseconds between two looks whether nothing would be lost by resigning. */
+const NEXT_MOMENT = 50;
 
 /** Several lives of a host, one after the other, see {@link HostLife}. */
-export class WorkerHost {
-  /** @param {import('../index.d.cts').WorkerStoreOptions} served what the worker's own module says of the store */
-  constructor(served) {
+export class SharedHost {
+  /**
+   * @param {Served} served
+   * @param {boolean} steals the host before does not answer: its storage is taken from it
+   * @param {OfPlace} place
+   */
+  constructor(served, steals, place) {
     this._served = served;
+    this._steals = steals;
+    this._place = place;
     /** The epoch of the current life, or of the next one between two lives. */
-    this._epoch = epoch();
-    /** The name of the lock that this worker holds for as long as it lives. */
-    this._lock = hostLock(this._epoch);
-    /** Settles when that lock is held, or cannot be. @type {Promise<void>} */
-    this.alive = new Promise((resolve, reject) => {
-      const forever = new Promise(() => {});
-      navigator.locks.request(this._lock, () => (resolve(), forever)).catch(reject);
-    });
+    this._epoch = 0;
     /** The current life, from the first tab on; `null` between two lives. @type {HostLife | null} */
     this._life = null;
     /** Whether the next life cannot begin yet. */
     this._isPausing = false;
+    /** Whether this host takes nothing any more. */
+    this._isOver = false;
+    /** The life that resigns. @type {HostLife | null} */
+    this._leaving = null;
+    /** Resolves when this host has left its storage. @type {Promise<void> | undefined} */
+    this._resignation = undefined;
     /**
      * Tabs that introduced themselves during that pause.
      *
-     * @type {[tab: string, port: MessagePort, connect: Introduction][]}
+     * @type {[tab: string, port: Port, connect: Introduction][]}
      */
     this._arrivals = [];
-    /** The ports of the tabs that this life has. @type {Map<string, MessagePort>} */
+    /** The ports of the tabs that this life has. @type {Map<string, Port>} */
     this._ports = new Map();
-    /** The tabs whose locks this worker waits for, to notice their end. @type {Set<string>} */
-    this._watched = new Set();
+    /** The tabs whose locks this host waits for, with what stops that. @type {Map<string, () => void>} */
+    this._watched = new Map();
     /** The introduction of the first tab of all, which decides what this host is. @type {Introduction | undefined} */
     this._wanted = undefined;
     /** The storage, which all lives share. @type {HostStorage | undefined} */
     this._storage = undefined;
-    /** The inputs on which machines of this worker crashed. @type {Trapped[]} */
+    /** The inputs on which machines of this host crashed. @type {Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
-    globalThis.addEventListener?.('online', () => this._life?.wake());
   }
 
-  /** @param {MessagePort} port */
-  greet(port) {
-    port.postMessage({ host: this._lock, life: this._epoch });
+  /** The host can be met from now on. */
+  begin() {
+    this._beginEpoch();
+  }
+
+  _beginEpoch() {
+    this._epoch = epoch();
+    this._place.newLife(this._epoch);
+  }
+
+  /** The network may be back. */
+  wake() {
+    this._life?.wake();
+  }
+
+  /** @param {Introduction} connect */
+  isMet(connect) {
+    return !this._isOver && connect.life === this._epoch;
   }
 
   /**
+   * A tab asks the present life to take it, again where its road was broken.
+   *
    * @param {string} tab
-   * @param {MessagePort} port
+   * @param {Port} port
    * @param {Introduction} connect
    */
   meet(tab, port, connect) {
-    // The tab asked a life that ended before it knew the tab: it has to ask this one.
-    if (connect.life !== this._epoch) return this.greet(port);
     const refused = this._whyRefused(connect);
     if (refused) return port.postMessage({ refused });
     if (this._isPausing) return void this._arrivals.push([tab, port, connect]);
-    if (this._ports.has(tab)) return shared.logger.warn('Ignoring a second port of a tab');
     this._ports.set(tab, port);
     this._watch(tab);
     try {
       this._take(port, connect);
-    } catch (error) {
-      return refuseTabs(error, [port]);
+    } catch (/** @type {any} */ error) {
+      this._ports.delete(tab);
+      return this._place.failed(error, port);
     }
     // Taking the tab may have ended this life.
-    if (this._ports.has(tab)) port.postMessage({ taken: true });
+    if (this._ports.get(tab) === port) port.postMessage({ taken: connect.life });
   }
 
   /**
-   * @param {MessagePort} port
+   * @param {Port} port
    * @param {Introduction} connect
    */
   _take(port, connect) {
@@ -102,32 +137,36 @@ export class WorkerHost {
       watch: (tabs) => tabs.forEach((tab) => this._watch(tab)),
       died: (error, trapped) => this._startAgain(error, trapped),
       beginAnew: () => void this._changeLife(),
-      // Whoever comes next gets another worker.
-      ended: () => globalThis.close(),
+      deposed: () => this._place.deposed(),
+      // Whoever comes next gets another host.
+      ended: () => {
+        this._leave();
+        this._place.ended();
+      },
     });
     this._life.begin(this._trapped);
     this._life?.quarantine(connect.trapped ?? []);
   }
 
   /**
-   * One host has one user's documents of one server, and nobody else's tab may see them. It was the first tab that said
-   * whose. Credentials and query of a url may change, as a token does: it is the namespace that says who the user is.
+   * One host has the documents of one server, and no other server's tab may see them. It was the first tab that said
+   * which. Credentials and query of a url may change, as a token does: it is the namespace that says who the user is.
    *
    * @param {Introduction} connect
    */
-  _whyRefused({ url, namespace, parts }) {
-    const other = this._wanted && whatOther(this._wanted, url, namespace);
+  _whyRefused({ url, parts }) {
+    const isOther = this._wanted && addressOf(url) !== addressOf(this._wanted.url);
     // Not which it is: that may be a secret.
-    const message = `the shared worker serves another ${other}: name it as options.worker is told to`;
-    if (other) return { code: 'ERR_HOST_MISMATCH', message };
+    const otherUrl = 'the host of this namespace serves another url: use another namespace';
+    if (isOther) return { code: 'ERR_HOST_MISMATCH', reason: otherUrl };
     const reason = whyNoMatch(parts, this._served);
-    return reason && { code: 'ERR_STORE_MISMATCH', message: reason };
+    return reason && { code: 'ERR_STORE_MISMATCH', reason };
   }
 
   /**
    * The first tab decided what this host is. One that wants something else is told.
    *
-   * @param {MessagePort} port
+   * @param {Port} port
    * @param {Introduction} connect
    * @param {Introduction} first
    */
@@ -137,10 +176,10 @@ export class WorkerHost {
     for (const [name, wanted] of sharedSettings(connect)) {
       const is = settings.get(name);
       if (is === wanted) continue;
-      warn(`The shared worker was started with ${name} = ${is}: ${wanted} has no effect`);
+      warn(`The host was started with ${name} = ${is}: ${wanted} has no effect`);
     }
     if (connect.url !== first.url) {
-      warn('The shared worker was started with another query in its url: this one has no effect');
+      warn('The host was started with another query in its url: this one has no effect');
     }
   }
 
@@ -151,6 +190,7 @@ export class WorkerHost {
     return new HostStorage({
       ...forWorker(durableStore),
       ...served,
+      steals: this._steals,
       // A session is forgotten with its last tab, and what the application keeps is not.
       ...(kept && { storage }),
       // What is kept for living tabs only is kept apart.
@@ -160,29 +200,27 @@ export class WorkerHost {
 
   /** @param {string} tab */
   _watch(tab) {
-    if (this._watched.has(tab)) return;
-    this._watched.add(tab);
+    if (this._isOver || this._watched.has(tab)) return;
     // The lock is ours only when the tab is gone, even if it crashed. It may be faster than the tab's last messages.
     const gone = () => void timers.start(() => this._lose(tab), LAST_WORDS);
-    // Shared: another worker that waits for the same tab may be blocked, and must not hold up this one.
-    navigator.locks
-      .request(tabLock(tab), { mode: 'shared' }, gone)
-      .catch((error) => shared.logger.warn(`It will not be noticed that a tab is gone: ${error}`));
+    this._watched.set(tab, watchLock(tabLock(tab), gone));
   }
 
   /** @param {string} tab */
   _lose(tab) {
     this._watched.delete(tab);
+    const port = this._ports.get(tab);
     this._ports.delete(tab);
     this._arrivals = this._arrivals.filter(([arrived]) => arrived !== tab);
     this._life?.lose(tab);
+    if (port) this._place.lost(port);
   }
 
   /**
    * The tab closed its connection. For as long as it lives it may come again, by another port.
    *
    * @param {string} tab
-   * @param {MessagePort} port
+   * @param {Port} port
    */
   leave(tab, port) {
     if (this._ports.get(tab) === port) this._ports.delete(tab);
@@ -190,11 +228,60 @@ export class WorkerHost {
 
   /**
    * @param {string} tab
+   * @param {Port} port
    * @param {string} text
    */
-  receive(tab, text) {
-    // Of a stranger, of a tab that is gone, or for a host that died.
-    if (this._ports.has(tab)) this._life?.receive(tab, text);
+  receive(tab, port, text) {
+    // Of a stranger, by a road that the tab has left, or for a host that died.
+    if (this._ports.get(tab) === port) this._life?.receive(tab, text);
+  }
+
+  // ---- The end ----
+
+  /**
+   * Lets another host take over. Nothing is taken from tabs any more; what was taken is written and told.
+   *
+   * @param {boolean} urgent the page is about to be frozen, and hears of no write any more: like a crash, at which
+   *   nothing that anybody was told is lost
+   * @returns {Promise<void>} resolves when others can have the storage
+   */
+  resign(urgent) {
+    if (!urgent) return (this._resignation ??= this._resign());
+    this.end();
+    return Promise.resolve();
+  }
+
+  async _resign() {
+    while (!this._isOver && this._life && !this._life.mayResign)
+      await new Promise((resolve) => timers.start(() => resolve(undefined), NEXT_MOMENT));
+    const { _life: life, _storage: storage } = this;
+    if (this._isOver) return;
+    this._leave();
+    this._leaving = life;
+    if (life) await life.resign();
+    else {
+      await storage?.detach();
+      await storage?.release();
+    }
+    this._ports.clear();
+  }
+
+  /** This host says nothing any more, and leaves its storage at once. */
+  end() {
+    const life = this._life ?? this._leaving;
+    this._leave();
+    this._ports.clear();
+    life?.leave();
+    this._storage?.yield();
+  }
+
+  /** The life that is left may still tell tabs what it has written. */
+  _leave() {
+    this._isOver = true;
+    this._life = null;
+    this._arrivals = [];
+    for (const stop of this._watched.values()) stop();
+    this._watched.clear();
   }
 
   /**
@@ -217,42 +304,18 @@ export class WorkerHost {
    * @param {number} [pause] in milliseconds, before the next one begins
    */
   async _changeLife(trapped, pause = 0) {
+    if (this._isOver) return;
     this._life = null;
-    this._epoch = epoch();
     this._isPausing = true;
-    const ports = [...this._ports.values()];
     // What tabs said to the dead host is not for the next one.
+    const ports = [...this._ports.values()];
     this._ports.clear();
-    for (const port of ports) {
-      if (trapped) port.postMessage({ trapped });
-      this.greet(port);
-    }
+    if (trapped) for (const port of ports) port.postMessage({ trapped });
+    this._beginEpoch();
     // What the dead host asked of the storage must not come in between.
     await this._storage?.detach();
     if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
     this._isPausing = false;
     for (const arrival of this._arrivals.splice(0)) this.meet(...arrival);
   }
-}
-
-/**
- * @param {Introduction} first
- * @param {string} url
- * @param {string} namespace
- */
-function whatOther(first, url, namespace) {
-  if (namespace !== first.namespace) return 'namespace';
-  return addressOf(url) === addressOf(first.url) ? undefined : 'url';
-}
-
-/**
- * There is no host here, and no later tab is to look for one.
- *
- * @param {any} error
- * @param {Iterable<MessagePort>} ports
- */
-export function refuseTabs(error, ports) {
-  const message = String(error?.message ?? error);
-  for (const port of ports) port.postMessage({ failed: message, code: error?.code });
-  globalThis.close();
 }

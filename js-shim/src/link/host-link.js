@@ -1,0 +1,601 @@
+/**
+ * The link of a tab to the host of its namespace, wherever that is: in the tab's SharedWorker, in that of another build,
+ * in another tab, in this one. The machine in `broker` decides; this makes workers and roads, holds the tab's lock, and
+ * keeps messages while no host has taken the tab.
+ */
+
+import { isDead } from '../cores/cores.js';
+import { LinkCore } from '../cores/link-core.js';
+import { tabModule } from '../cores/tab-core.js';
+import {
+  checkDurableStore,
+  forPage,
+  forWorker,
+  pageParts,
+  refuseFunctions,
+} from '../options/durable-options.js';
+import { addressOf, requireNamespace } from '../options/namespace.js';
+import { packagedWorker } from '../packaged-worker.js';
+import { hold, newSource, placeLock, tabLock, watchLock } from '../platform/locks.js';
+import { shared } from '../platform/shared.js';
+import { timers } from '../platform/ticks.js';
+import { burialTime } from './burial.js';
+import { pageLink } from './page-link.js';
+import { PagePlace } from './page-place.js';
+import { ChannelPort, localPorts, namespaceChannel } from './roads.js';
+import { Watch } from './watch.js';
+
+/** @typedef {import('./link.d.ts').Link} Link */
+/** @typedef {import('./roads.js').Port} Port */
+
+/** Version of what page and worker say before a host takes the tab. It is part of the worker's name. */
+const MAJOR = 2;
+
+/** Bound of the list of inputs that crashed hosts. */
+const MAX_TRAPPED = 16;
+
+/**
+ * What the application asked of its host, wherever that lives.
+ *
+ * @typedef {object} Wanted
+ * @property {string} url
+ * @property {string} [namespace]
+ * @property {(name: string) => any} [worker] makes the application's own worker
+ * @property {boolean | import('../index.d.cts').DurableStoreOptions} [durableStore] `true`, or the options
+ * @property {boolean} [keepPendingOnReject]
+ *
+ * A road that was opened, and its kind.
+ *
+ * @typedef {object} Road
+ * @property {'port' | 'channel' | 'local'} kind
+ * @property {string} place the id of the place it leads to
+ * @property {Port} port
+ */
+
+/** @implements {Link} */
+export class HostLink {
+  /**
+   * @param {Wanted} wanted
+   * @param {string} [noWorker] why no SharedWorker is to be used
+   */
+  constructor(wanted, noWorker) {
+    const { url, worker } = wanted;
+    const store = checkDurableStore(wanted.durableStore);
+    if (!worker && !noWorker) refuseFunctions(store);
+    // Also where the storage is the application's: the namespace decides which tabs share the host.
+    if (store) requireNamespace(wanted.namespace);
+    const { namespace = addressOf(url) } = wanted;
+    this._wanted = wanted;
+    this._namespace = namespace;
+    /** @type {import('../api/connection.js').Connection} */
+    this._connection = /** @type {any} */ (undefined);
+    /** @type {Link['host']} */
+    this.host = noWorker
+      ? { kind: 'elected-tab', reason: noWorker }
+      : { kind: 'shared-worker', reason: 'SharedWorker is available' };
+    this.initialState = /** @type {const} */ ('connecting');
+    /** @type {Link['socket']} */
+    this.socket = null;
+    /** @type {Link['seq']} */
+    this.seq = undefined;
+    /** The id that the application wants. @type {string | undefined} */
+    this._id = undefined;
+    /**
+     * Inputs on which hosts crashed, for the next one's quarantine.
+     *
+     * @type {import('../host/quarantine.js').Trapped[]}
+     */
+    this._trapped = [];
+    /** The constant part of this tab's introduction to a host, see `Introduction`. */
+    this._introduction = {
+      url,
+      namespace,
+      durableStore: forWorker(store),
+      keepPendingOnReject: wanted.keepPendingOnReject ?? store?.keepPendingOnReject,
+      parts: pageParts(store),
+    };
+    const name = `sharedb-proxy ${MAJOR} ${namespace}`;
+    this._makeWorker = () => checkWorker((worker ?? packagedWorker)(name));
+    /** @type {SharedWorker | undefined} */
+    this._worker = undefined;
+    this._pageId = newSource();
+    this._page = /** @type {PagePlace} */ (/** @type {unknown} */ (undefined));
+    this._served = forPage(store, worker);
+    this._options = JSON.stringify({
+      ...(noWorker && { noWorker: { reason: noWorker } }),
+      page: this._pageId,
+      burial: burialTime(),
+    });
+    this._core = this._newCore();
+    /** Inputs that came while another one was carried out, oldest first. @type {object[]} */
+    this._inputs = [];
+    this._isBusy = false;
+    this._tab = newSource();
+    /** The tab's lock, while it is held or requested. @type {ReturnType<typeof hold> | undefined} */
+    this._lock = undefined;
+    /** The road in use. @type {Road | undefined} */
+    this._road = undefined;
+    /** How many introductions this machine has made, and those before it: two roads may be differently fast. */
+    this._introductions = this._introduced = 0;
+    /** Messages that wait until a host has taken this tab; `null` while one has. @type {string[] | null} */
+    this._waiting = [];
+    /** @type {import('../platform/ticks.js').Timer | undefined} */
+    this._timer = undefined;
+    this._watch = new Watch(() => this._tell({ quiet: {} }));
+    /** The places whose end is to be noticed, with what stops that. @type {Map<string, () => void>} */
+    this._places = new Map();
+    /** The namespace's channel, while the link is in use. @type {BroadcastChannel | undefined} */
+    this._channel = undefined;
+    /** Whether everything is being deleted: then the host's end is the link's. */
+    this._isEnding = false;
+    /** Whether this link is out of use. */
+    this._left = false;
+    /** Whether the application closed the connection. */
+    this._leaves = false;
+    /** Resolves when the host that has deleted everything is gone. @type {Promise<void> | undefined} */
+    this._ended = undefined;
+    /** Callbacks of `whenEnded`. @type {(() => void)[]} */
+    this._whenEnded = [];
+  }
+
+  /** @param {import('../api/connection.js').Connection} connection */
+  attach(connection) {
+    this._connection = connection;
+    const { _pageId: id, _namespace: namespace, _served: served } = this;
+    this._page = new PagePlace({ id, namespace, served }, connection);
+    this._start();
+  }
+
+  _start() {
+    try {
+      this._channel ??= new BroadcastChannel(namespaceChannel(this._namespace));
+    } catch (error) {
+      return this._beAlone(error);
+    }
+    this._channel.onmessage = ({ data }) => this._tell({ heard: data });
+    this._lock ??= hold(tabLock(this._tab));
+    const { _lock: lock } = this;
+    lock.held.catch((error) => this._lock === lock && this._beAlone(error));
+    this._tell({ start: {} });
+  }
+
+  /**
+   * The browser has locks and channels, and denies them to this page: its cookies are blocked, say.
+   *
+   * @param {any} error
+   */
+  _beAlone(error) {
+    if (this._left) return;
+    const reason = `tabs cannot share a host here: ${error?.message ?? error}`;
+    this._moveIn({ reason, code: 'ERR_HOST_ALONE' });
+  }
+
+  // ---- The machine ----
+
+  /**
+   * Tells the machine, and carries out what follows. A listener of the application that throws stops nothing: the first
+   * exception is thrown when all is done.
+   *
+   * @param {object} input
+   */
+  _tell(input) {
+    this._inputs.push(input);
+    if (this._isBusy) return;
+    this._isBusy = true;
+    let failure;
+    for (let next = this._inputs.shift(); next; next = this._inputs.shift()) {
+      for (const output of this._handle(next)) {
+        try {
+          this._carryOut(output);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    }
+    this._isBusy = false;
+    if (failure) throw failure.error;
+  }
+
+  /**
+   * @param {object} input
+   * @returns {any[]} the outputs
+   */
+  _handle(input) {
+    try {
+      const outputs = this._core.handle(Math.floor(performance.now()), JSON.stringify(input));
+      if (outputs !== undefined) return JSON.parse(outputs);
+      shared.logger.warn('Ignoring an unknown message', input);
+      return [];
+    } catch (error) {
+      if (!isDead(this._core)) throw error;
+      return this._startAgain();
+    }
+  }
+
+  /** In an instance of its own: a crash of the connection's machine is none of the link's. */
+  _newCore() {
+    return tabModule.apart(() => new LinkCore(this._options));
+  }
+
+  /**
+   * The machine died. The next one finds the host again.
+   *
+   * @returns {any[]} what is to be carried out first
+   */
+  _startAgain() {
+    shared.logger.error('The link to the host crashed, and is started again');
+    this._core = this._newCore();
+    this._introduced += this._introductions;
+    this._introductions = 0;
+    this._inputs = this._left ? [] : [{ start: {} }];
+    if (this._leaves) this._inputs.push({ close: {} });
+    return [{ withdraw: {} }, { leave: {} }];
+  }
+
+  /** @param {any} output */
+  _carryOut(output) {
+    const [[name, content]] = Object.entries(output);
+    switch (name) {
+      case 'makeWorker':
+        return this._startWorker();
+      case 'startTimer':
+        timers.stop(this._timer);
+        return void (this._timer = timers.start(() => this._tell({ timer: {} }), content.delay));
+      case 'announce':
+        return this._channel?.postMessage(content);
+      case 'watch':
+        return this._watchPlace(content.place);
+      case 'open':
+        return this._open(content);
+      case 'introduce':
+        return void this._introduce(content);
+      case 'ready':
+        return this._beReady();
+      case 'leave':
+        return this._leaveRoad();
+      case 'ping':
+        return this._road?.port.postMessage({ ping: true });
+      case 'stand':
+        return this._page.stand(content.steal);
+      case 'stealByWorker':
+        return this._worker?.port.postMessage({ steal: true });
+      case 'withdraw':
+        return this._page.withdraw();
+      case 'hostIs':
+        return this._noteHost({ kind: content.kind, ...content.why });
+      case 'tell':
+        return this._fail(content);
+      case 'giveUp':
+        return this._moveIn(content);
+      case 'finish':
+        return this._leave();
+    }
+  }
+
+  // ---- The worker ----
+
+  /** Makes the worker, or another port of it. */
+  _startWorker() {
+    this._dropWorker();
+    let worker;
+    try {
+      worker = this._makeWorker();
+    } catch (/** @type {any} */ error) {
+      // Blocked cookies, an invalid address.
+      const reason = `the shared worker could not be made: ${error?.message ?? error}`;
+      return this._tell({ workerForbidden: { reason, code: 'ERR_HOST_FAILED' } });
+    }
+    this._worker = worker;
+    const { port } = worker;
+    worker.onerror = (/** @type {any} */ { message }) => this._workerFailed(message);
+    port.onmessage = (/** @type {MessageEvent} */ { data }) => this._receive('port', port, data);
+    port.postMessage(this._hello());
+  }
+
+  _hello() {
+    return { hello: { namespace: this._namespace } };
+  }
+
+  /**
+   * @param {string} [message]
+   * @param {string} [code]
+   */
+  _workerFailed(message = 'its script could not be loaded', code = 'ERR_HOST_FAILED') {
+    const reason = `the shared worker did not start: ${message}`;
+    this._tell({ workerFailed: { reason, code } });
+  }
+
+  _dropWorker() {
+    const { _worker: worker } = this;
+    if (!worker) return;
+    worker.onerror = null;
+    worker.port.onmessage = null;
+    worker.port.close();
+    this._worker = undefined;
+  }
+
+  /** @param {string} place its id */
+  _watchPlace(place) {
+    if (this._places.has(place)) return;
+    const gone = () => {
+      this._places.delete(place);
+      this._tell({ gone: { place } });
+    };
+    this._places.set(place, watchLock(placeLock(place), gone));
+  }
+
+  // ---- The road ----
+
+  /** @param {{road: Road['kind'], place: string}} road */
+  _open({ road: kind, place }) {
+    this._closeRoad();
+    const port = this._makePort(kind, place);
+    this._road = { kind, place, port };
+  }
+
+  /**
+   * @param {Road['kind']} kind
+   * @param {string} place
+   * @returns {Port}
+   */
+  _makePort(kind, place) {
+    if (kind === 'port') return /** @type {SharedWorker} */ (this._worker).port;
+    /** @type {Port} */
+    let port;
+    if (kind === 'local') {
+      const [mine, its] = localPorts();
+      port = mine;
+      this._page.addPort(its);
+    } else {
+      const road = newSource();
+      port = new ChannelPort(road, 'tab');
+      this._channel?.postMessage({ knock: { place, tab: this._tab, road } });
+    }
+    port.onmessage = ({ data }) => this._receive(kind, port, data);
+    return port;
+  }
+
+  /** The worker's port stays: the worker may have the host again. */
+  _closeRoad() {
+    if (this._road && this._road.kind !== 'port') this._road.port.close();
+    this._road = undefined;
+  }
+
+  /** Messages wait for the next host, which does not know this tab yet. */
+  _leaveRoad() {
+    const { _road: road } = this;
+    // The worker's port stays, for its next host.
+    if (road && road.kind !== 'port' && !this._waiting) road.port.postMessage({ left: true });
+    this._closeRoad();
+    this._watch.stop();
+    if (this._isEnding && !this._connection._core.isWiping) return this._beEnded(road?.place);
+    if (this._waiting) return;
+    this._waiting = [];
+    this._connection._changeHost();
+  }
+
+  /**
+   * A message of a place.
+   *
+   * @param {Road['kind']} kind
+   * @param {Port} port
+   * @param {any} data
+   */
+  _receive(kind, port, data) {
+    const isRoad = port === this._road?.port;
+    if (isRoad) this._watch.heard();
+    if (typeof data === 'string') {
+      // What comes by a road that was left, or before the host has taken this tab, is of a host before it.
+      if (isRoad && !this._waiting) this._connection._receive(data, false);
+    } else if (data?.who) port.postMessage(this._hello());
+    else if (data?.greeting) this._tell({ greeted: { road: kind, ...data.greeting } });
+    else if (data?.taken) this._tell({ taken: { life: data.taken } });
+    else if (data?.refused || data?.pong) {
+      // Of the road in use only: another one is of a host before.
+      if (isRoad) this._tell(data.pong ? { alive: {} } : { refused: data.refused });
+    } else if (data?.unfit) {
+      this._tell({ workerForbidden: data.unfit });
+      this._fail(data.unfit);
+    } else if (data?.warning) shared.logger.warn(data.warning);
+    else if (data?.failed) this._workerFailed(data.failed, data.code);
+    else if (data?.trapped) this._trapped = [...this._trapped, data.trapped].slice(-MAX_TRAPPED);
+  }
+
+  /**
+   * Asks the host to take this tab, once the tab's lock is held: a host takes a tab whose lock is free for dead.
+   *
+   * @param {{life: number, number: number}} introduction the host's epoch, and how many this machine has made
+   */
+  async _introduce({ life, number: made }) {
+    this._introductions = made;
+    const number = this._introduced + made;
+    const { _road: road, _tab: tab, _lock: lock } = this;
+    await lock?.held.catch(() => {});
+    if (road !== this._road || tab !== this._tab) return;
+    const { _introduction: introduction, _id: id, _trapped: trapped } = this;
+    road?.port.postMessage({ connect: { ...introduction, life, number, tab, id, trapped } });
+  }
+
+  /** The host has taken this tab: messages are posted from now on. */
+  _beReady() {
+    const waiting = this._waiting ?? [];
+    this._waiting = null;
+    this._page.trust();
+    for (const text of waiting) this.post(text);
+  }
+
+  /** @param {string} text */
+  post(text) {
+    if (this._waiting || !this._road) return void this._waiting?.push(text);
+    this._watch.posted();
+    this._road.port.postMessage(text);
+  }
+
+  // ---- The application ----
+
+  /** @param {Link['host']} host */
+  _noteHost(host) {
+    const { host: before } = this;
+    this.host = host;
+    if (host.code && host.code !== before.code) shared.logger.warn(host.reason);
+    if (host.kind !== before.kind || host.reason !== before.reason)
+      this._connection.emit('host', host);
+  }
+
+  /** @param {{reason: string, code?: string}} failure */
+  _fail({ reason, code = 'ERR_HOST_FAILED' }) {
+    this._connection.emit('error', new shared.Error(code, reason));
+  }
+
+  /**
+   * No host takes this tab: it goes on with a host of its own, with the messages that wait.
+   *
+   * @param {{reason: string, code?: string}} why
+   */
+  _moveIn(why) {
+    const connection = this._connection;
+    shared.logger.warn(why.reason);
+    const waiting = this._waiting ?? [];
+    this._leave();
+    const link = pageLink(this._wanted, { ...why, tab: this._tab });
+    if (this._id) link.id = this._id;
+    connection._useLink(link);
+    for (const text of waiting) connection._link.post(text);
+    this._fail(why);
+  }
+
+  get id() {
+    return undefined;
+  }
+
+  set id(id) {
+    this._id = id;
+  }
+
+  close() {
+    this._connection._run(() => this._connection._core.close(true, true));
+    this._leaves = true;
+    // What the application submitted before is for the host all the same.
+    this._tell({ close: {} });
+  }
+
+  /** Leaves this link. The host forgets the tab when the tab's lock is released. */
+  _leave() {
+    this._left = true;
+    timers.stop(this._timer);
+    this._watch.stop();
+    for (const stop of this._places.values()) stop();
+    this._places.clear();
+    // Closed in the middle of a wipe, it still says when the host has ended.
+    if (this._isEnding) this._noteEnd(this._road?.place);
+    // The tab may return by another road; until then the host sends nothing to this one.
+    if (!this._waiting) this._road?.port.postMessage({ left: true });
+    this._closeRoad();
+    this._dropWorker();
+    this._page.leave();
+    this._channel?.close();
+    this._channel = undefined;
+    // While the lock is held, the host keeps the outcomes of the tab's ops, for a reconnect.
+    if (!this._mayReturn()) this._releaseLock();
+  }
+
+  /** Whether the application closed the connection with ops that have no outcome yet. */
+  _mayReturn() {
+    const docs = [...this._connection._docs.values()];
+    return this._leaves && docs.some((doc) => doc.hasWritePending());
+  }
+
+  _releaseLock() {
+    this._lock?.release();
+    this._lock = undefined;
+  }
+
+  /** @param {() => void} open */
+  reconnect(open) {
+    open();
+    const { _left: hasLeft } = this;
+    this._left = this._leaves = false;
+    if (hasLeft) {
+      // The host forgets a tab whose lock was released, so this comes back as another tab.
+      if (!this._lock) this._tab = newSource();
+      this._waiting = [];
+    }
+    this._connection._changeHost('reconnect');
+    this._start();
+  }
+
+  /** The tab's lock stays until the host is gone: without it the host would not answer. */
+  expectEnd() {
+    this._isEnding = true;
+  }
+
+  /** @param {() => void} callback */
+  whenEnded(callback) {
+    this._whenEnded.push(callback);
+    void this._ended?.then(() => this._callBack());
+  }
+
+  /**
+   * The host has deleted everything, and the link ends with it.
+   *
+   * @param {string | undefined} place where the host was
+   */
+  _beEnded(place) {
+    this._noteEnd(place);
+    this._tell({ end: {} });
+  }
+
+  /** @param {string | undefined} place */
+  _noteEnd(place) {
+    this._ended ??= this._buried(place);
+    void this._ended.then(() => this._callBack());
+  }
+
+  /**
+   * The application may make another worker of this name, but not too soon.
+   *
+   * @param {string | undefined} place
+   */
+  async _buried(place) {
+    if (place && this.host.kind === 'shared-worker')
+      await new Promise((resolve) => watchLock(placeLock(place), () => resolve(undefined)));
+    await new Promise((resolve) => timers.start(() => resolve(undefined), burialTime()));
+  }
+
+  _callBack() {
+    for (const callback of this._whenEnded.splice(0)) callback();
+  }
+
+  bind() {
+    throw new Error(
+      'bindToSocket() needs a connection whose host is in this page: say reconnect() after close()',
+    );
+  }
+
+  send() {
+    throw new Error('send() needs a connection whose host is in this page');
+  }
+
+  receiveFromServer() {
+    throw new Error('handleMessage() needs a connection whose host is in this page');
+  }
+
+  /** @param {string | undefined} text */
+  takeReason(text) {
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  /** @param {string} text */
+  takeSocketError(text) {
+    return JSON.parse(text);
+  }
+}
+
+/**
+ * @param {any} worker as the application made it
+ * @returns {SharedWorker}
+ */
+function checkWorker(worker) {
+  if (!worker?.port) throw new TypeError('options.worker gave no SharedWorker');
+  return worker;
+}

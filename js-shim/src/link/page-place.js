@@ -1,0 +1,114 @@
+/**
+ * The page as a place for the namespace's host. Its code is loaded when the page is first to have the host. It gives the
+ * host up before the page is frozen or goes away.
+ */
+
+import { loadPageHostsWhile } from './page-host-loader.js';
+
+/** @typedef {import('../host/place.js').Place} Place */
+/** @typedef {import('./roads.js').Port} Port */
+
+export class PagePlace {
+  /**
+   * @param {object} options
+   * @param {string} options.id
+   * @param {string} options.namespace
+   * @param {import('../host/shared-host.js').Served} options.served what of the page's options cannot be sent
+   * @param {import('events').EventEmitter} connection whose link this is
+   */
+  constructor(options, connection) {
+    this._options = options;
+    this._connection = connection;
+    /** Whether the page is to have the host if nobody else has. */
+    this._stands = false;
+    /** Whether the host that has the lock does not answer. */
+    this._steals = false;
+    /** Whether the page is frozen or gone, as far as it was told. */
+    this._isAway = false;
+    /** @type {Place | undefined} */
+    this._place = undefined;
+    /** @type {Promise<void> | undefined} */
+    this._loading = undefined;
+  }
+
+  /** @param {boolean} steal the host does not answer */
+  stand(steal) {
+    if (!this._stands) {
+      this._isAway = false;
+      this._listen('addEventListener');
+    }
+    this._stands = true;
+    this._steals ||= steal;
+    if (this._place?.isOver) this._place = this._loading = undefined;
+    this._loading ??= this._load();
+    this._apply();
+  }
+
+  withdraw() {
+    if (this._stands) this._listen('removeEventListener');
+    this._stands = this._steals = false;
+    this._place?.withdraw(false);
+  }
+
+  /** The link is out of use. */
+  leave() {
+    this.withdraw();
+    this._place?.close();
+  }
+
+  /** A host has taken the tab: nobody is to be robbed any more. */
+  trust() {
+    this._steals = false;
+  }
+
+  /** @param {Port} port of this page's tab */
+  addPort(port) {
+    this._place?.addPort(port);
+  }
+
+  /** The hosts' code is loaded once; who withdraws meanwhile may stand again. */
+  async _load() {
+    const hosts = await loadPageHostsWhile(() => this._stands, this._connection);
+    if (!hosts || !this._stands) return void (this._loading = undefined);
+    const place = new hosts.Place({ ...this._options, inWorker: false });
+    this._place = place;
+    // Where locks are denied, the link notices it by the tab's own.
+    await place.alive.catch(() => {});
+    this._apply();
+  }
+
+  _apply() {
+    if (!this._place || !this._stands || this._isAway) return;
+    this._place.stand(this._steals);
+    this._steals = false;
+  }
+
+  /** @param {'addEventListener' | 'removeEventListener'} how */
+  _listen(how) {
+    const { document } = /** @type {any} */ (globalThis);
+    globalThis[how]?.('pagehide', this._hide);
+    globalThis[how]?.('pageshow', this._return);
+    document?.[how]?.('freeze', this._leave);
+    document?.[how]?.('resume', this._return);
+  }
+
+  /**
+   * A page that is kept hands its host over. One that ends takes everything to its last moment: what the application
+   * submits in its own listeners can still be written.
+   *
+   * @param {any} event
+   */
+  _hide = ({ persisted }) => {
+    if (persisted) this._leave();
+  };
+
+  _leave = () => {
+    this._isAway = true;
+    this._place?.withdraw(true);
+  };
+
+  _return = () => {
+    this._isAway = false;
+    this._apply();
+  };
+}
