@@ -1,6 +1,6 @@
 /**
  * Rounds of edits in three tabs, while at random the worker is killed, a tab crashes, the only tab reloads, the server restarts
- * or is away. After each round every edit is counted in the server's log, and all tabs hold what the server holds.
+ * or is away. Without a worker it is the tab with the host that crashes or is frozen. After each round every edit is counted in the server's log, and all tabs hold what the server holds.
  *
  * What is done when comes from a seed; how far the browser has come by then does not, so a seed makes a failure likely again,
  * not certain.
@@ -24,6 +24,12 @@ const TURNS = [
   ...['restartServer', 'cutServer', 'cutServer', 'restoreServer'],
 ];
 
+/** The same where one of the tabs has the host. */
+const ELECTED_TURNS = [
+  ...['crashHost', 'crashHost', 'freezeHost', 'freezeHost', 'stopHost', 'crashTab'],
+  ...['restartServer', 'cutServer', 'cutServer', 'restoreServer'],
+];
+
 /** Numbers in [0, 1) from a seed (mulberry32). */
 function numbers(seed) {
   let state = seed >>> 0;
@@ -37,9 +43,11 @@ function numbers(seed) {
 
 class Chaos {
   /** @param {import('./stage.mjs').Stage} stage */
-  constructor(stage, { seed, durable }) {
+  constructor(stage, { seed, durable, elected }) {
     this.stage = stage;
     this.durable = durable;
+    this.query = `${durable ? '' : '&store=session'}${elected ? '&host=page' : ''}`;
+    this.turns = elected ? ELECTED_TURNS : TURNS;
     this.ledger = new Ledger();
     this.random = numbers(seed);
     /** By name, the tabs that live. */
@@ -64,8 +72,7 @@ class Chaos {
   async open(name) {
     await this.haveSource(this.tabs.size === 0);
     const query = DOCS.map((id) => `doc=${id}`).join('&');
-    const store = this.durable ? '' : '&store=session';
-    this.tabs.set(name, await this.stage.visit(`lab/tab.html?${query}${store}`));
+    this.tabs.set(name, await this.stage.visit(`lab/tab.html?${query}${this.query}`));
   }
 
   /** A tab that is alone can open documents from a store that is durable, or from the server. */
@@ -88,7 +95,7 @@ class Chaos {
   async run() {
     this.round += 1;
     this.begin = this.ledger.count;
-    const plan = Array.from({ length: this.between(0, 4) }, () => this.pick(TURNS));
+    const plan = Array.from({ length: this.between(0, 4) }, () => this.pick(this.turns));
     const alone = this.random() < 0.2;
     if (alone) plan.splice(this.between(0, plan.length), 0, 'reloadTab');
     this.plan = plan;
@@ -155,14 +162,50 @@ class Chaos {
     return this.stage.post('restore');
   }
 
-  async crashTab() {
-    const name = this.pick([...this.tabs.keys()]);
+  async crashTab(name = this.pick([...this.tabs.keys()])) {
     const page = this.tabs.get(name);
     this.lose(name);
     await this.stage.crash(page);
     await page.close();
     this.tabs.delete(name);
     await this.open(name);
+  }
+
+  /** The name of the tab that has the host, when it is none that is frozen. */
+  hostTab(frozen = undefined) {
+    return until('a tab has the host', async () => {
+      for (const [name, page] of this.tabs)
+        if (name !== frozen && (await page.evaluate(() => window.lab.hasHost('lab')))) return name;
+      return undefined;
+    });
+  }
+
+  async crashHost() {
+    await this.crashTab(await this.hostTab());
+  }
+
+  /** The browser freezes the page, as it does with one that is hidden for long, until another one has the host. */
+  async freezeHost() {
+    await this.stopHost({ isTold: true });
+  }
+
+  /** The process stands still. A page that is told before, by the event that browsers send, gives the host up. */
+  async stopHost({ isTold } = {}) {
+    const name = await this.hostTab();
+    if (this.tabs.size === 1) return;
+    const page = this.tabs.get(name);
+    const renderer = await this.stage.processOf(page);
+    if (isTold) await page.evaluate(() => document.dispatchEvent(new Event('freeze')));
+    process.kill(renderer, 'SIGSTOP');
+    try {
+      // Who asks nothing of the host does not miss it.
+      const other = this.pick([...this.tabs.keys()].filter((tab) => tab !== name));
+      this.submitted = Promise.all([this.submitted, this.edit(other)]);
+      await this.hostTab(name);
+    } finally {
+      process.kill(renderer, 'SIGCONT');
+    }
+    if (isTold) await page.evaluate(() => document.dispatchEvent(new Event('resume')));
   }
 
   /** There is only one now. */
@@ -227,7 +270,7 @@ class Chaos {
   }
 }
 
-/** @param {{durable: boolean, rounds: number}} defaults */
+/** @param {{durable: boolean, elected?: boolean, rounds: number}} defaults */
 const chaos = (defaults) => async (stage, options) => {
   const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31));
   const rounds = Number(options.rounds ?? defaults.rounds);
@@ -252,6 +295,11 @@ export const chaosTests = [
     name: 'chaos: three tabs and a durable store',
     limitMs: 600_000,
     run: chaos({ durable: true, rounds: 100 }),
+  },
+  {
+    name: 'chaos: three tabs, one of which has the host',
+    limitMs: 600_000,
+    run: chaos({ durable: true, elected: true, rounds: 40 }),
   },
   {
     name: 'chaos: three tabs and the log of a session',

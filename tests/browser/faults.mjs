@@ -129,7 +129,7 @@ async function garbageIsAnswered(stage) {
 async function missingWorker(stage) {
   const page = await stage.tab('counter', 'missing', '&worker=missing');
   const host = await page.evaluate(() => window.demo.connection.host);
-  assert.equal(host.kind, 'in-page');
+  assert.equal(host.kind, 'elected-tab');
   assert.match(host.reason, /the shared worker did not start/);
   await page.evaluate(() => window.demo.doc.submitOp([{ p: ['value'], na: 7 }]));
   assert.equal((await stage.agreed([page], 'missing')).data.value, 7);

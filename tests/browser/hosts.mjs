@@ -81,7 +81,7 @@ async function notKnowing(stage) {
   const page = await stage.visit(PAGE);
   await open(page, { worker: 'missing', store: true });
   const { kind, code } = await host(page);
-  assert.deepEqual([kind, code], ['in-page', 'ERR_HOST_FAILED']);
+  assert.deepEqual([kind, code], ['elected-tab', 'ERR_HOST_FAILED']);
   const { mode, durable, reason } = await stage.storage(page);
   assert.deepEqual([mode, durable], ['memory', false]);
   assert.match(reason, /encrypt: false/);
@@ -114,7 +114,7 @@ async function inBoth(stage) {
   await first.close();
   const second = await stage.visit(PAGE);
   await open(second, { ...options, worker: 'missing' });
-  assert.equal((await host(second)).kind, 'in-page');
+  assert.equal((await host(second)).kind, 'elected-tab');
   assert.deepEqual(await list(second), [SECRET]);
   assert.equal(await keep(second, `${SECRET} again`), undefined);
   const text = (await texts(second))['sharedb-proxy both'];
@@ -140,7 +140,7 @@ async function disagree(stage) {
     await open(page, { ids: [namespace], namespace, ...options });
     const { kind, code, reason } = await host(page);
     assert.deepEqual([kind, code], ['in-page', 'ERR_STORE_MISMATCH'], reason);
-    assert.match(reason, /shared worker/);
+    assert.match(reason, /host/);
     assert.deepEqual(await errors(page), ['ERR_STORE_MISMATCH']);
     assert.equal(await keep(page, SECRET, namespace), undefined);
     const all = Object.values(await texts(page)).join('\n');
@@ -161,7 +161,7 @@ async function anotherUser(stage) {
   await open(bob, { ...worker, ids: [], namespace: 'bob' });
   await stage.inState(bob, 'connected');
   const { kind, code, reason } = await host(bob);
-  assert.deepEqual([kind, code], ['in-page', 'ERR_HOST_MISMATCH']);
+  assert.deepEqual([kind, code], ['elected-tab', 'ERR_HOST_MISMATCH']);
   assert.match(reason, /another namespace/);
   assert.doesNotMatch(reason, /ada/);
   assert.deepEqual(await errors(bob), ['ERR_HOST_MISMATCH']);
@@ -219,7 +219,7 @@ async function broken(stage) {
     const page = await stage.visit(PAGE);
     await open(page, { namespace: how, worker: 'broken-worker', script: `?how=${how}` });
     const { kind, reason, code } = await host(page);
-    assert.deepEqual([kind, code], ['in-page', wanted]);
+    assert.deepEqual([kind, code], ['elected-tab', wanted]);
     assert.match(reason, pattern);
     assert.equal(await keep(page, how), undefined);
     await stage.agreed([page], 'd');
@@ -236,7 +236,7 @@ async function silent(stage) {
   await until('the worker threw', () => stage.problems.some((text) => /scripted/.test(text)));
   await opening;
   const { kind, reason, code } = await host(page);
-  assert.deepEqual([kind, code], ['in-page', 'ERR_HOST_FAILED']);
+  assert.deepEqual([kind, code], ['elected-tab', 'ERR_HOST_FAILED']);
   assert.match(reason, /says nothing/);
   assert.equal((await stage.storage(page)).mode, 'indexeddb');
   await stage.agreed([page], 'd');
@@ -258,7 +258,7 @@ async function forbidden(stage) {
   await page.evaluate(forbidWorkers);
   await open(page, {});
   const { kind, reason, code } = await host(page);
-  assert.deepEqual([kind, code], ['in-page', 'ERR_HOST_FAILED']);
+  assert.deepEqual([kind, code], ['elected-tab', 'ERR_HOST_FAILED']);
   assert.match(reason, /it is blocked/);
   assert.equal((await stage.storage(page)).mode, 'indexeddb');
   assert.equal(await keep(page, 'kept'), undefined);
@@ -282,7 +282,7 @@ async function forbiddenLater(stage) {
   assert.ok(!(await page.evaluate(() => window.lab.flush(window.demo))));
   await page.evaluate(forbidWorkers);
   await stage.workers.kill();
-  await until('the host is here', async () => (await host(page)).kind === 'in-page');
+  await until('the host is here', async () => (await host(page)).kind === 'elected-tab');
   assert.equal((await stage.storage(page)).mode, 'indexeddb');
   assert.equal(await keep(page, 'here'), undefined);
   await stage.post('restore');

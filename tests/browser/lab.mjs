@@ -11,7 +11,7 @@ const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 const SCRIPTS = [
   ...['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
   ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
-  ...['dying-worker.js', 'hanging-worker.js'],
+  ...['dying-worker.js', 'hanging-worker.js', 'slow-worker.js'],
 ];
 
 /** @param {string} pages the directory of the built pages; the lab gets one of its own there */

@@ -131,15 +131,15 @@ async function closedConnection(stage) {
 async function inPage(stage) {
   const pages = await stage.tabs(2, 'counter', 'page', '&host=page');
   const host = await pages[0].evaluate(() => window.demo.connection.host);
-  assert.deepEqual(host, { kind: 'in-page', reason: 'useSharedWorker is false' });
-  assert.equal(await stage.sockets(), 2);
+  assert.deepEqual(host, { kind: 'elected-tab', reason: 'useSharedWorker is false' });
+  assert.equal(await stage.sockets(), 1);
   assert.deepEqual(await stage.workers.urls(), []);
   await Promise.all(pages.map((page) => page.click('#burst')));
   assert.equal((await stage.agreed(pages, 'page')).data.value, 200);
   await stage.post('restart');
   await Promise.all(pages.map((page) => page.click('#burst')));
   assert.equal((await stage.agreed(pages, 'page')).data.value, 400);
-  await stage.reports(pages[0], { tabs: 1, sockets: 1 });
+  await stage.reports(pages[0], { tabs: 2, sockets: 1 });
 }
 
 /** @type {{name: string, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
@@ -151,5 +151,5 @@ export const lifeTests = [
   { name: 'life: the only tab reloads', run: reloads },
   { name: 'life: a tab walks from page to page beside another', run: walks },
   { name: 'life: connection.close() in one tab leaves the others', run: closedConnection },
-  { name: 'life: the host in the page', run: inPage },
+  { name: 'life: the host in a page, for two tabs', run: inPage },
 ];

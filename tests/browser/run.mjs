@@ -27,6 +27,7 @@ import { buildLab } from './lab.mjs';
 import { lastEditTests } from './last-edit.mjs';
 import { lifeTests } from './life.mjs';
 import { moduleTests } from './modules.mjs';
+import { oneHostTests } from './one-host.mjs';
 import { richTests } from './rich.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
@@ -52,6 +53,7 @@ const TESTS = [
   ...lastEditTests,
   ...faultTests,
   ...hostTests,
+  ...oneHostTests,
   ...moduleTests,
   ...storageTests,
   ...subtypeTests,

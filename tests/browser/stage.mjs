@@ -13,6 +13,8 @@ import { watchWorkers } from './workers.mjs';
 
 /** How long a condition may take, in milliseconds; a loaded machine needs far less. */
 const LIMIT_MS = 15_000;
+/** How long a page works to be told from others, in milliseconds. */
+const BUSY_MS = 300;
 /** How often a condition is looked at, in milliseconds. */
 const LOOK_MS = 15;
 
@@ -93,6 +95,24 @@ export class Stage {
     const closed = new Promise((resolve) => this.context.once('close', resolve));
     for (const { id } of processInfo) kill(id);
     await closed;
+  }
+
+  /** The id of the process that has a page: the one that works when the page does. */
+  async processOf(page) {
+    const session = await this.context.browser().newBrowserCDPSession();
+    const times = async () => {
+      const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+      const pages = processInfo.filter(({ type }) => type === 'renderer');
+      return new Map(pages.map(({ id, cpuTime }) => [id, cpuTime]));
+    };
+    const before = await times();
+    await page.evaluate((ms) => {
+      const end = performance.now() + ms;
+      while (performance.now() < end);
+    }, BUSY_MS);
+    const grown = [...(await times())].map(([id, time]) => [time - (before.get(id) ?? 0), id]);
+    await session.detach();
+    return grown.sort(([a], [b]) => b - a)[0][1];
   }
 
   async close() {

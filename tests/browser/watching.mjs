@@ -53,7 +53,8 @@ async function closedConnections(stage) {
     async () => {
       locks = await page.evaluate(count);
       return isDeepStrictEqual(locks, {
-        host: { held: 1, pending: 1 },
+        host: { held: 1, pending: 0 },
+        place: { held: 1, pending: 1 },
         store: { held: 1, pending: 0 },
         tab: { held: 1, pending: 1 },
       });

@@ -122,7 +122,27 @@ const storage = ({ connection }) =>
 /** Gives the page's json0 the subtype `text`. */
 const registerText = () => types.map.json0.registerSubtype(otText.type);
 
-globalThis.lab = { registerText, open, edit, submit, flush, storage, mirror, IndexedDbStorage };
+/** Whether this page holds the host lock of a namespace. */
+async function hasHost(namespace) {
+  const own = `lab ${crypto.randomUUID()}`;
+  return navigator.locks.request(own, async () => {
+    const { held } = await navigator.locks.query();
+    const holder = (name) => held.find((lock) => lock.name === name)?.clientId;
+    return holder(own) === holder(`sharedb-proxy host ${namespace}`);
+  });
+}
+
+globalThis.lab = {
+  registerText,
+  hasHost,
+  open,
+  edit,
+  submit,
+  flush,
+  storage,
+  mirror,
+  IndexedDbStorage,
+};
 
 const query = new URLSearchParams(location.search);
 const ids = query.getAll('doc');
