@@ -27,6 +27,7 @@ import { Watch } from './watch.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 /** @typedef {import('./roads.js').Port} Port */
+/** @typedef {import('./roads.js').Road} Road */
 
 /** Version of what page and worker say before a host takes the tab. It is part of the worker's name. */
 const MAJOR = 2;
@@ -43,13 +44,6 @@ const MAX_TRAPPED = 16;
  * @property {(name: string) => any} [worker] makes the application's own worker
  * @property {boolean | import('../index.d.cts').DurableStoreOptions} [durableStore] `true`, or the options
  * @property {boolean} [keepPendingOnReject]
- *
- * A road that was opened, and its kind.
- *
- * @typedef {object} Road
- * @property {'port' | 'channel' | 'local'} kind
- * @property {string} place the id of the place it leads to
- * @property {Port} port
  */
 
 /** @implements {Link} */
@@ -567,17 +561,15 @@ export class HostLink {
   }
 
   bind() {
-    throw new Error(
-      'bindToSocket() needs a connection whose host is in this page: say reconnect() after close()',
-    );
+    throw notHere('bindToSocket()', ': say reconnect() after close()');
   }
 
   send() {
-    throw new Error('send() needs a connection whose host is in this page');
+    throw notHere('send()');
   }
 
   receiveFromServer() {
-    throw new Error('handleMessage() needs a connection whose host is in this page');
+    throw notHere('handleMessage()');
   }
 
   /** @param {string | undefined} text */
@@ -599,3 +591,6 @@ function checkWorker(worker) {
   if (!worker?.port) throw new TypeError('options.worker gave no SharedWorker');
   return worker;
 }
+
+const notHere = (/** @type {string} */ what, instead = '') =>
+  new Error(`${what} needs a connection whose host is in this page${instead}`);

@@ -10,6 +10,13 @@
  * @property {(message: any) => void} postMessage
  * @property {() => void} close
  * @property {((event: any) => void) | null} onmessage gets `{data}`
+ *
+ * A road that a tab has opened.
+ *
+ * @typedef {object} Road
+ * @property {'port' | 'channel' | 'local'} kind
+ * @property {string} place the id of the place it leads to
+ * @property {Port} port the tab's end
  */
 
 /** @param {string} namespace whose tabs and places announce things to each other */
