@@ -258,7 +258,7 @@ export interface ConnectionEventMap {
   send(message: any): void;
   /** `connection.storage` changed. */
   storage(storage: StorageInfo): void;
-  /** The host is elsewhere from now on. Nothing that was submitted is lost by it. */
+  /** The host is in another place from now on. Nothing that was submitted is lost by it. */
   host(host: ConnectionHost): void;
   /** An op was refused, or given up with one. Without a listener a warning is logged. */
   'dead letter'(letter: DeadLetter): void;

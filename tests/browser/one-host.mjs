@@ -180,6 +180,8 @@ async function electedTabEnds(stage) {
   }
   await assertOnce(stage, markers);
   assert.equal(await stays.evaluate(() => window.outcomes.length), 2 * ends.length);
+  const moves = await stays.evaluate(() => window.demo.kinds.length);
+  assert.ok(moves >= ends.length, `${moves} host events`);
   assert.equal(await stage.sockets(), 1);
 }
 

@@ -74,7 +74,8 @@ pub struct Link {
     /// Whether the place did not answer, and is asked by the namespace's channel.
     is_suspected: bool,
     timer: Option<u64>,
-    told: Option<LinkOutput>,
+    /// What the application was told last: the place, where there is a host, and the rest.
+    told: Option<(Option<String>, LinkOutput)>,
     now: u64,
     outputs: Vec<LinkOutput>,
 }
@@ -193,7 +194,7 @@ impl Link {
         self.stands = true;
         self.put(LinkOutput::Stand { steal });
         if self.host.is_none() {
-            self.tell_host(PlaceKind::Page, self.worker.why_not());
+            self.tell_host(None, PlaceKind::Page, self.worker.why_not());
         }
     }
 
@@ -471,14 +472,16 @@ impl Link {
             },
             RoadKind::Local | RoadKind::Channel => self.worker.why_not(),
         };
-        self.tell_host(host.kind, why);
+        let (place, kind) = (host.place.clone(), host.kind);
+        self.tell_host(Some(place), kind, why);
     }
 
-    fn tell_host(&mut self, kind: PlaceKind, why: Why) {
-        let told = LinkOutput::HostIs { kind, why };
+    fn tell_host(&mut self, place: Option<String>, kind: PlaceKind, why: Why) {
+        let output = LinkOutput::HostIs { kind, why };
+        let told = (place, output.clone());
         if self.told.as_ref() != Some(&told) {
-            self.told = Some(told.clone());
-            self.put(told);
+            self.told = Some(told);
+            self.put(output);
         }
     }
 

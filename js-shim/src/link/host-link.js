@@ -67,6 +67,8 @@ export class HostLink {
     this.host = noWorker
       ? { kind: 'elected-tab', reason: noWorker }
       : { kind: 'shared-worker', reason: 'SharedWorker is available' };
+    /** Whether no host was heard of yet. */
+    this._isFirst = true;
     this.initialState = /** @type {const} */ ('connecting');
     /** @type {Link['socket']} */
     this.socket = null;
@@ -432,8 +434,10 @@ export class HostLink {
     const { host: before } = this;
     this.host = host;
     if (host.code && host.code !== before.code) shared.logger.warn(host.reason);
-    if (host.kind !== before.kind || host.reason !== before.reason)
-      this._connection.emit('host', host);
+    // The first host is where it was expected.
+    const isExpected = this._isFirst && host.kind === before.kind && host.reason === before.reason;
+    this._isFirst = false;
+    if (!isExpected) this._connection.emit('host', host);
   }
 
   /** @param {{reason: string, code?: string}} failure */
