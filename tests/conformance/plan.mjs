@@ -27,8 +27,14 @@ const PER_DATABASE = new Set([
   'subscribe',
 ]);
 
-/** The modes: the stock client (to check the runner itself), ours in one page, ours with a hop. */
-export const MODES = ['stock', 'in-page', 'hop'];
+/**
+ * The modes: the stock client (to check the runner itself), ours in one page, ours with a MessageChannel between tab and
+ * host, and with a BroadcastChannel.
+ */
+export const MODES = ['stock', 'in-page', 'hop', 'channel'];
+
+/** Whether tab and host are apart in this mode. */
+export const hasHop = (mode) => mode === 'hop' || mode === 'channel';
 
 /** The test files, by their path below ShareDB's test/client, without `.js`. */
 export const FILES = Object.keys(classification.files);
@@ -60,6 +66,6 @@ export function appliesNowhere(test) {
 }
 
 function whyNever(test, mode) {
-  const oneAgentEach = test.class === 'b' && mode === 'hop';
+  const oneAgentEach = test.class === 'b' && hasHop(mode);
   return appliesNowhere(test) || oneAgentEach ? test.reason : undefined;
 }

@@ -1,9 +1,9 @@
 /**
  * Runs ShareDB's own published client tests, unedited, against our client.
  *
- *   node tests/conformance/run.mjs [--in-page] [--hop] [--file F] [--grep G] [--stock]
+ *   node tests/conformance/run.mjs [--in-page] [--hop] [--channel] [--file F] [--grep G] [--stock]
  *
- * `in-page` takes our client as it is; `hop` puts a real MessageChannel between tab and host;
+ * `in-page` takes our client as it is; `hop` puts a real MessageChannel between tab and host, `channel` a BroadcastChannel;
  * `stock` runs the stock client, which checks this runner and not the client. What was planned
  * and did not run counts as failed.
  *
@@ -14,7 +14,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { FILES, MODES, appliesNowhere, plan } from './plan.mjs';
+import { FILES, MODES, appliesNowhere, hasHop, plan } from './plan.mjs';
 
 /**
  * Milliseconds without a word from a test process after which it is ended. A test's own limit
@@ -28,6 +28,7 @@ const options = parseArgs({
   options: {
     'in-page': { type: 'boolean' },
     hop: { type: 'boolean' },
+    channel: { type: 'boolean' },
     stock: { type: 'boolean' },
     file: { type: 'string' },
     grep: { type: 'string' },
@@ -40,7 +41,7 @@ if (files.length === 0) {
   process.exit(2);
 }
 const named = MODES.filter((mode) => options[mode]);
-const modes = named.length > 0 ? named : ['in-page', 'hop'];
+const modes = named.length > 0 ? named : ['in-page', 'hop', 'channel'];
 
 printWhatDoesNotApply();
 const results = [];
@@ -82,7 +83,7 @@ function failuresBesideTests(file, { unknown, outside, ended, ending }) {
 /** Tests that pass without touching our client, or without the hop, say nothing about it. */
 function whyItProvesNothing(mode, { ours, messages }) {
   if (mode !== 'stock' && ours === 0) return 'no connection of this file was ours';
-  if (mode === 'hop' && messages === 0) return 'nothing crossed a MessagePort';
+  if (hasHop(mode) && messages === 0) return 'nothing crossed from tab to host';
   return undefined;
 }
 
@@ -157,7 +158,7 @@ function printFile(mode, file, tests, counts) {
   const passed = tests.length - failed.length;
   const whose = mode === 'stock' ? `${counts.stock} stock` : `${counts.ours} ours`;
   const legacy = counts.legacy ? `, ${counts.legacy} of ShareDB 1` : '';
-  const hops = mode === 'hop' ? `; ${counts.messages} messages` : '';
+  const hops = hasHop(mode) ? `; ${counts.messages} messages` : '';
   console.log(`${mode} ${file}: ${passed}/${tests.length} (connections: ${whose}${legacy}${hops})`);
   for (const test of failed) {
     console.log(`  FAILED [class ${test.class}] ${test.title}`);
@@ -202,7 +203,7 @@ function printSummary(all) {
       `${succeeded.filter(isOfClass).length}/${tests.filter(isOfClass).length}`;
     const classA = `${mode}: class a ${share((test) => test.class === 'a')}`;
     const classB = `, class b ${share((test) => test.class === 'b' && test.keep !== 'no')}`;
-    console.log(mode === 'hop' ? classA : classA + classB);
+    console.log(hasHop(mode) ? classA : classA + classB);
   }
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   process.exitCode = failed > 0 ? 1 : 0;

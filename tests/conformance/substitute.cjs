@@ -65,11 +65,12 @@ exports.observeStock = function observeStock() {
   };
 };
 
-/** Counts what crosses a MessagePort: a hop mode without a hop would pass everything, too. */
-exports.observePorts = function observePorts() {
-  const { MessagePort } = require('node:worker_threads');
-  const post = MessagePort.prototype.postMessage;
-  MessagePort.prototype.postMessage = function (...args) {
+/** Counts what crosses a port or a channel: a mode with a hop, without one, would pass everything, too. */
+exports.observePorts = function observePorts(mode) {
+  const { BroadcastChannel, MessagePort } = require('node:worker_threads');
+  const { prototype } = mode === 'channel' ? BroadcastChannel : MessagePort;
+  const post = prototype.postMessage;
+  prototype.postMessage = function (...args) {
     exports.counts.messages += 1;
     return post.apply(this, args);
   };

@@ -30,10 +30,11 @@ observe(runner);
 async function substituteClient() {
   if (mode === 'stock') return substitute.observeStock();
   if (mode === 'in-page') return substitute.install(require('sharedb-proxy'));
-  substitute.observePorts();
+  substitute.observePorts(mode);
   const client = await import('sharedb-proxy');
-  const { createHopConnectionClass } = await import('../js/one-thread.mjs');
-  substitute.install({ ...client, Connection: createHopConnectionClass() });
+  const { channelPorts, createHopConnectionClass } = await import('../js/one-thread.mjs');
+  const makePorts = mode === 'channel' ? channelPorts : undefined;
+  substitute.install({ ...client, Connection: createHopConnectionClass(makePorts) });
 }
 
 /** Builds the suite as ShareDB's own mocha configuration and test/db.js would. */

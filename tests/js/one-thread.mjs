@@ -1,23 +1,51 @@
 /**
- * For tests, tabs and hosts in one thread: a connection with a real MessageChannel between tab and
- * host, and a host with several tabs. They behave as with a host in a SharedWorker, except that the
+ * For tests, tabs and hosts in one thread: a connection with a real MessageChannel or BroadcastChannel between tab
+ * and host, and a host with several tabs. They behave as with a host in a SharedWorker, except that the
  * application's socket can be handed over, by reference. Not part of the package's API.
  */
 
 import { Connection } from '../../js-shim/src/api/connection.js';
 import { HostDriver } from '../../js-shim/src/host/host-driver.js';
 import { PageLink, stateOf } from '../../js-shim/src/link/page-link.js';
+import { ChannelPort } from '../../js-shim/src/link/roads.js';
+import { newSource } from '../../js-shim/src/platform/locks.js';
 import { nextTick } from '../../js-shim/src/platform/ticks.js';
 
 /** @typedef {import('../../js-shim/src/link/link.d.ts').Link} Link */
 
-/** @returns {typeof Connection} */
-export function createHopConnectionClass() {
+/** @typedef {import('../../js-shim/src/link/roads.js').Port} Port */
+
+/**
+ * Node serves the ports that have messages in the order of their making. The host's comes first, so that its answer to
+ * one tab is not overtaken by what it led to in another's.
+ *
+ * @returns {[host: Port, tab: Port]}
+ */
+function messagePorts() {
+  const { port1, port2 } = new MessageChannel();
+  return [port1, port2];
+}
+
+/**
+ * A road to a place that is not the tab's own worker.
+ *
+ * @returns {[host: Port, tab: Port]}
+ */
+export function channelPorts() {
+  const road = newSource();
+  return [new ChannelPort(road, 'place'), new ChannelPort(road, 'tab')];
+}
+
+/**
+ * @param {() => [host: Port, tab: Port]} [makePorts]
+ * @returns {typeof Connection}
+ */
+export function createHopConnectionClass(makePorts = messagePorts) {
   return /** @type {any} */ (
     class HopConnection extends Connection {
       /** @param {any} socket */
       constructor(socket) {
-        super(socket, { link: new HopLink(socket) });
+        super(socket, { link: new HopLink(socket, makePorts()) });
       }
     }
   );
@@ -165,17 +193,17 @@ class SharedLink {
 
 /** @implements {Link} */
 class HopLink {
-  /** @param {any} socket */
-  constructor(socket) {
-    this.host = { kind: 'in-page', reason: 'a test put a MessageChannel before it' };
+  /**
+   * @param {any} socket
+   * @param {[host: Port, tab: Port]} ports
+   */
+  constructor(socket, [far, near]) {
+    this.host = { kind: 'in-page', reason: 'a test put a channel before it' };
     this.initialState = stateOf(socket);
     this.id = undefined;
     this.socket = socket;
-    const { port1, port2 } = new MessageChannel();
-    // Node serves the ports that have messages in the order of their making. The host's comes
-    // first, so that its answer to one tab is not overtaken by what it led to in another's.
-    this._far = new FarHost(socket, port1);
-    this._port = port2;
+    this._far = new FarHost(socket, far);
+    this._port = near;
   }
 
   get seq() {
@@ -249,7 +277,7 @@ class HopLink {
 class FarHost {
   /**
    * @param {any} socket
-   * @param {MessagePort} port
+   * @param {Port} port
    */
   constructor(socket, port) {
     /** Sockets on their way: a port carries no references. @type {any[]} */
