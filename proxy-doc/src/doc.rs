@@ -1,11 +1,11 @@
 //! The document machine (`lib/client/doc.js`).
 
 mod apply;
+mod from_upstream;
 mod reads;
 mod rollback;
 mod send;
 mod submit;
-mod upstream_ops;
 
 use std::rc::Rc;
 

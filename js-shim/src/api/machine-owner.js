@@ -11,7 +11,7 @@ import { enterNested, leaveNested } from '../cores/stack.js';
 import { TabCore } from '../cores/tab-core.js';
 import { typesBridge } from '../cores/types-bridge.js';
 import { PageLife } from '../link/page-life.js';
-import { isOverflow, startAgain } from '../link/restart.js';
+import { isOverflow, startAgain } from './restart.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { endOfListener, nextTick } from '../platform/ticks.js';

@@ -3,7 +3,7 @@
  * event's arguments.
  */
 
-import { CRASHED } from '../link/restart.js';
+import { CRASHED } from './restart.js';
 import { shared, toError } from '../platform/shared.js';
 import { noteStorageEvent } from './durable-store.js';
 import { answerPresence } from './presence.js';

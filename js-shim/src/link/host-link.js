@@ -23,7 +23,7 @@ import { burialTime } from './burial.js';
 import { pageLink } from './page-link.js';
 import { PagePlace } from './page-place.js';
 import { ChannelPort, localPorts, namespaceChannel } from './roads.js';
-import { Watch } from './watch.js';
+import { Quiet } from './quiet.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 /** @typedef {import('./roads.js').Port} Port */
@@ -117,7 +117,7 @@ export class HostLink {
     this._waiting = [];
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
-    this._watch = new Watch(() => this._tell({ quiet: {} }));
+    this._quiet = new Quiet(() => this._tell({ quiet: {} }));
     /** The places whose end is to be noticed, with what stops that. @type {Map<string, () => void>} */
     this._places = new Map();
     /** The namespace's channel, while the link is in use. @type {BroadcastChannel | undefined} */
@@ -363,7 +363,7 @@ export class HostLink {
     // The worker's port stays, for its next host.
     if (road && road.kind !== 'port' && !this._waiting) road.port.postMessage({ left: true });
     this._closeRoad();
-    this._watch.stop();
+    this._quiet.stop();
     if (this._isEnding && !this._connection._core.isWiping) return this._beEnded(road?.place);
     if (this._waiting) return;
     this._waiting = [];
@@ -379,7 +379,7 @@ export class HostLink {
    */
   _receive(kind, port, data) {
     const isRoad = port === this._road?.port;
-    if (isRoad) this._watch.heard();
+    if (isRoad) this._quiet.heard();
     if (typeof data === 'string') {
       // What comes by a road that was left, or before the host has taken this tab, is of a host before it.
       if (isRoad && !this._waiting) this._connection._receive(data, false);
@@ -423,7 +423,7 @@ export class HostLink {
   /** @param {string} text */
   post(text) {
     if (this._waiting || !this._road) return void this._waiting?.push(text);
-    this._watch.posted();
+    this._quiet.posted();
     this._road.port.postMessage(text);
   }
 
@@ -481,7 +481,7 @@ export class HostLink {
   _leave() {
     this._left = true;
     timers.stop(this._timer);
-    this._watch.stop();
+    this._quiet.stop();
     for (const stop of this._places.values()) stop();
     this._places.clear();
     // Closed in the middle of a wipe, it still says when the host has ended.

@@ -19,10 +19,10 @@ import { typesBridge } from '../cores/types-bridge.js';
 import { shared } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 
-/** @typedef {import('../api/connection.js').Connection} Connection */
-/** @typedef {import('../api/doc.js').Doc} Doc */
-/** @typedef {import('../api/presence.js').Presence} Presence */
-/** @typedef {import('../api/machine-owner.js').Call} Call */
+/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./doc.js').Doc} Doc */
+/** @typedef {import('./presence.js').Presence} Presence */
+/** @typedef {import('./machine-owner.js').Call} Call */
 
 /** The code of what a crash has ended. */
 export const CRASHED = 'ERR_CLIENT_CRASHED';

@@ -8,7 +8,7 @@ import { timers } from '../platform/ticks.js';
 /** Milliseconds between two looks. Silence is noticed after one to two of them. */
 const INTERVAL = 2_000;
 
-export class Watch {
+export class Quiet {
   /** @param {() => void} quiet called when messages were posted a while ago and nothing was heard since */
   constructor(quiet) {
     this._quiet = quiet;
