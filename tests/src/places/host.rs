@@ -300,13 +300,10 @@ impl World {
         let Some(host) = self.host(context) else {
             return;
         };
-        let (life, phase) = (host.life, host.phase);
+        let life = host.life;
         let Some(way) = host.taken.get(&tab).copied() else {
             return;
         };
-        if phase != Phase::Up {
-            return;
-        }
         let message = if is_acknowledged {
             ToTab::Outcome { life, seq }
         } else {
