@@ -26,7 +26,7 @@ const TURNS = [
 
 /** The same where one of the tabs has the host. */
 const ELECTED_TURNS = [
-  ...['crashHost', 'crashHost', 'freezeHost', 'freezeHost', 'stopHost', 'crashTab'],
+  ...['crashHost', 'crashHost', 'freezeHost', 'freezeHost', 'crashTab'],
   ...['restartServer', 'cutServer', 'cutServer', 'restoreServer'],
 ];
 
@@ -184,28 +184,23 @@ class Chaos {
     await this.crashTab(await this.hostTab());
   }
 
-  /** The browser freezes the page, as it does with one that is hidden for long, until another one has the host. */
+  /**
+   * The browser freezes the page, as it does with one that is hidden for long, until another one has the host: an event
+   * says so, by which the page gives the host up, and then the process stands still.
+   */
   async freezeHost() {
-    await this.stopHost({ isTold: true });
-  }
-
-  /** The process stands still. A page that is told before, by the event that browsers send, gives the host up. */
-  async stopHost({ isTold } = {}) {
     const name = await this.hostTab();
     if (this.tabs.size === 1) return;
     const page = this.tabs.get(name);
     const renderer = await this.stage.processOf(page);
-    if (isTold) await page.evaluate(() => document.dispatchEvent(new Event('freeze')));
+    await page.evaluate(() => document.dispatchEvent(new Event('freeze')));
     process.kill(renderer, 'SIGSTOP');
     try {
-      // Who asks nothing of the host does not miss it.
-      const other = this.pick([...this.tabs.keys()].filter((tab) => tab !== name));
-      this.submitted = Promise.all([this.submitted, this.edit(other)]);
       await this.hostTab(name);
     } finally {
       process.kill(renderer, 'SIGCONT');
     }
-    if (isTold) await page.evaluate(() => document.dispatchEvent(new Event('resume')));
+    await page.evaluate(() => document.dispatchEvent(new Event('resume')));
   }
 
   /** There is only one now. */
