@@ -79,12 +79,8 @@ export class SharedHost {
     this._lives = new ShortLives();
   }
 
-  /** The host can be met from now on. */
+  /** A life begins, the first one or the one after a crash: it can be met from now on. */
   begin() {
-    this._beginEpoch();
-  }
-
-  _beginEpoch() {
     this._epoch = epoch();
     this._place.newLife(this._epoch);
   }
@@ -311,7 +307,7 @@ export class SharedHost {
     const ports = [...this._ports.values()];
     this._ports.clear();
     if (trapped) for (const port of ports) port.postMessage({ trapped });
-    this._beginEpoch();
+    this.begin();
     // What the dead host asked of the storage must not come in between.
     await this._storage?.detach();
     if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
