@@ -96,6 +96,8 @@ pub enum Output {
     Send(String),
     /// Close the socket.
     CloseSocket,
+    /// The socket is dead: close it, and report nothing more of it.
+    DropSocket,
     /// Open a new socket, and bind it.
     OpenSocket,
     /// Call [`Host::handle_timer`] after so many milliseconds; a later one replaces it.
@@ -202,8 +204,11 @@ impl Host {
                 break;
             }
         }
-        let output = self.outbox.pop_durable(self.log.committed());
-        output.or_else(|| self.last_output())
+        if let Some(output) = self.outbox.pop_durable(self.log.committed()) {
+            self.note_sent(&output);
+            return Some(output);
+        }
+        self.last_output()
     }
 
     /// Says something, behind what has to be durable first.

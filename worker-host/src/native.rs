@@ -83,7 +83,7 @@ pub async fn drive(
             Some((number, event)) = reported.recv() => driver.handle(number, event),
             () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
                 driver.timer = None;
-                driver.host.handle_timer();
+                driver.host.handle_timer(random());
             }
         }
     }
@@ -100,7 +100,7 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                         let _ = socket.outgoing.send(text);
                     }
                 }
-                Output::CloseSocket => self.socket = None,
+                Output::CloseSocket | Output::DropSocket => self.socket = None,
                 Output::OpenSocket => self.open(),
                 Output::StartTimer(milliseconds) => {
                     let delay = Duration::from_millis(u64::from(milliseconds));

@@ -1,6 +1,6 @@
 //! The server's edge: the one connection to a real ShareDB server, and what crosses it.
 //!
-//! [`Server`] is the state of the connection. `connection` is the socket and the handshake, `reconnect` says when to open the next socket. `messages` gives each
+//! [`Server`] is the state of the connection. `connection` is the socket and the handshake, `reconnect` says when to open the next socket, `liveness` when to doubt this one. `messages` gives each
 //! message to its room; `ops` and `reads` are those about documents, and `op_ids` names ops. `wire` has the protocol, and `bulk` collects reads
 //! that go out together.
 //!
@@ -8,6 +8,7 @@
 
 pub(crate) mod bulk;
 mod connection;
+pub(crate) mod liveness;
 mod messages;
 pub(crate) mod op_ids;
 mod ops;
@@ -22,6 +23,7 @@ use broker::message::{ConnectionState, State};
 use proxy_doc::{Error, Fifo, Json, TabId, codes};
 
 use bulk::Bulk;
+use liveness::Liveness;
 use op_ids::OpIds;
 use reconnect::Reconnect;
 
@@ -38,10 +40,13 @@ pub(crate) struct Server {
     opens_sockets: bool,
     /// Somebody wants the connection, and it was not closed.
     wants_socket: bool,
+    /// The driver was asked for a socket, and that one is not closed.
+    has_socket: bool,
     reconnect: Reconnect,
+    liveness: Liveness,
     /// Reads that are collected, to go out together.
     bulk: Option<Bulk>,
-    /// Pings on this socket without an answer, in order: the tab that asked, unless it has left.
+    /// Pings on this socket without an answer, in order: the tab that asked, unless it has left or the host did.
     pings: Fifo<Option<TabId>>,
 }
 
@@ -55,7 +60,9 @@ impl Server {
             generation: 0,
             opens_sockets,
             wants_socket: false,
+            has_socket: false,
             reconnect: Reconnect::default(),
+            liveness: Liveness::default(),
             bulk: None,
             pings: Fifo::new(),
         }
@@ -120,6 +127,11 @@ impl Server {
         self.opens_sockets && self.wants_socket
     }
 
+    /// Whether a socket has to be opened now. Its end may be known here before it is one of the connection.
+    fn lacks_socket(&self) -> bool {
+        self.wants_socket && !self.has_socket && self.is_idle()
+    }
+
     /// Whether the host would open sockets, and nobody has wanted one.
     pub(crate) fn is_unused(&self) -> bool {
         self.opens_sockets && !self.wants_socket
@@ -131,12 +143,13 @@ impl Server {
 
     // ---- Pings ----
 
-    fn note_ping(&mut self, tab: TabId) {
-        self.pings.push_back(Some(tab));
+    /// `None`: it is the host's own.
+    fn note_ping(&mut self, tab: Option<TabId>) {
+        self.pings.push_back(tab);
     }
 
-    /// The ping that the server answers now. `None`: the application wrote it to the socket itself. `Some(None)`: its
-    /// tab has left.
+    /// The ping that the server answers now. `None`: the application wrote it to the socket itself. `Some(None)`: it is
+    /// the host's own, or its tab has left.
     fn take_ping(&mut self) -> Option<Option<TabId>> {
         self.pings.pop_front()
     }

@@ -116,7 +116,8 @@ fn all_inputs(host: &mut Host) {
     host.handle_tab(&tab(), &edit(7, 2).to_string());
     host.handle_tab(&tab(), "not JSON");
     host.tab_gone(&tab());
-    host.handle_timer();
+    host.handle_timer(0.5);
+    host.wake(0.5);
     host.handle_idle();
     host.tabs_found(&[]);
     host.resume_store();

@@ -72,6 +72,7 @@ impl Stage {
                 | Output::BeginAnew
                 | Output::Resigned
                 | Output::Deposed
+                | Output::DropSocket
                 | Output::StartTimer(_) => {}
             }
         }

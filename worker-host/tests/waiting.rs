@@ -67,6 +67,7 @@ impl Slow {
                 | Output::BeginAnew
                 | Output::Resigned
                 | Output::Deposed
+                | Output::DropSocket
                 | Output::StartTimer(_) => {}
             }
         }

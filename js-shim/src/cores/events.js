@@ -71,6 +71,7 @@
  *   others; the one tab of a private host is not named
  * @property {(text: string) => void} send a message for the server
  * @property {() => void} closeSocket
+ * @property {() => void} dropSocket the socket is dead: close it, and report nothing more of it
  * @property {() => void} openSocket
  * @property {(delay: number) => void} startTimer `handleTimer` in so many milliseconds; replaces the last timer
  * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage
@@ -88,6 +89,7 @@ export const HOST_OUTPUTS = [
   'toTab',
   'send',
   'closeSocket',
+  'dropSocket',
   'openSocket',
   'startTimer',
   'askStorage',

@@ -118,9 +118,9 @@ export class HostDriver {
     this.run((core) => this._quarantine.apply(core, trapped));
   }
 
-  /** The timer ran out, or the network may be back: then the backoff need not be waited for. */
+  /** The network changed, or the machine slept. */
   wake() {
-    this.run((core) => core.handleTimer());
+    this.run((core) => core.wake(Math.random()));
   }
 
   /** Ends the life: later calls do nothing. */
@@ -177,7 +177,7 @@ export class HostDriver {
   /** @param {number} delay in milliseconds */
   startTimer(delay) {
     timers.stop(this._timer);
-    this._timer = timers.start(() => this.wake(), delay);
+    this._timer = timers.start(() => this.run((core) => core.handleTimer(Math.random())), delay);
   }
 
   /** @type {import('../cores/events.js').HostOutputs['askStorage']} */

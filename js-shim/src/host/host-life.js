@@ -98,7 +98,7 @@ export class HostLife {
     this.host?.run((core) => core.tabGone(tab));
   }
 
-  /** The network may be back. */
+  /** The network changed, or the machine slept. */
   wake() {
     this.host?.wake();
   }
@@ -184,6 +184,10 @@ export class HostLife {
 
   closeSocket() {
     this._socket?.close();
+  }
+
+  dropSocket() {
+    this._leaveSocket();
   }
 
   openSocket() {

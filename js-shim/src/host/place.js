@@ -11,6 +11,7 @@ import { ChannelPort, namespaceChannel } from '../link/roads.js';
 import { hold, hostLock, newSource, placeLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
+import { watchWaking } from '../platform/waking.js';
 import { SharedHost } from './shared-host.js';
 
 /** Milliseconds in which a tab that opened a channel to this place has to introduce itself. */
@@ -66,7 +67,7 @@ export class Place {
     this._release = release;
     this._channel = new BroadcastChannel(namespaceChannel(namespace));
     this._channel.onmessage = ({ data }) => this._hear(data);
-    globalThis.addEventListener?.('online', this._wake);
+    this._endWatch = watchWaking(() => this._host?.wake());
   }
 
   /**
@@ -104,14 +105,12 @@ export class Place {
   _end() {
     if (!this.isOver || this._isClosed) return;
     this._isClosed = true;
-    globalThis.removeEventListener?.('online', this._wake);
+    this._endWatch();
     this._channel.close();
     for (const port of this._ports.keys()) port.close();
     this._ports.clear();
     this._release();
   }
-
-  _wake = () => this._host?.wake();
 
   // ---- The machine ----
 

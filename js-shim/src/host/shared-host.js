@@ -85,7 +85,7 @@ export class SharedHost {
     this._place.newLife(this._epoch);
   }
 
-  /** The network may be back. */
+  /** The network changed, or the machine slept. */
   wake() {
     this._life?.wake();
   }

@@ -11,6 +11,7 @@ import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { nextTick, timers } from '../platform/ticks.js';
+import { watchWaking } from '../platform/waking.js';
 import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 
 /** @typedef {import('../api/connection.js').Connection} Connection */
@@ -112,6 +113,7 @@ export class PageLink {
     this._reason = undefined;
     /** @type {any} */
     this._socketError = undefined;
+    this._endWatch = () => {};
     /** @type {Connection} */
     this._connection = /** @type {any} */ (undefined);
     /** Identifies the last request to release the storage; `null` where it is in use. @type {object | null} */
@@ -128,7 +130,7 @@ export class PageLink {
   /** @param {Connection} connection */
   attach(connection) {
     this._connection = connection;
-    if (this._open) this._run((core) => core.connect());
+    if (this._open) this._beginSockets();
     else this._take(/** @type {Socket} */ (this.socket));
   }
 
@@ -160,6 +162,7 @@ export class PageLink {
   close() {
     const connection = this._connection;
     connection._run(() => connection._core.close(false, false));
+    this._endWatch();
     if (this._stores) this._leaveStorage();
   }
 
@@ -175,6 +178,12 @@ export class PageLink {
     this._leaving = null;
     this._host?.storage?.begin();
     if (isUnregistered) this._connection._changeHost('reconnect');
+    this._beginSockets();
+  }
+
+  _beginSockets() {
+    this._endWatch();
+    this._endWatch = watchWaking(() => this._run((core) => core.wake(Math.random())));
     this._run((core) => core.connect());
   }
 
@@ -208,8 +217,9 @@ export class PageLink {
   bind(socket) {
     const old = this.socket;
     if (old) {
+      // As in ShareDB (`bindToSocket`), what it says at once is heard.
       old.close();
-      old.onmessage = old.onopen = old.onerror = old.onclose = null;
+      forget(old);
     }
     this._take(socket);
   }
@@ -280,13 +290,13 @@ export class PageLink {
     if (connection.debug) shared.logger.info('SEND', text);
     if (connection.listenerCount('send')) connection.emit('send', message ?? JSON.parse(text));
     // A host that is catching up does not know yet that this socket has closed.
-    const bound = /** @type {Socket} */ (this._bound);
-    if (this._phase !== 'catching up' || bound.readyState === OPEN) bound.send(text);
+    const { _bound: bound } = this;
+    if (this._phase !== 'catching up' || bound?.readyState === OPEN) bound?.send(text);
   }
 
   /** @param {string | undefined} text */
   takeReason(text) {
-    return text === undefined ? undefined : this._reason;
+    return text === undefined ? undefined : (this._reason ?? JSON.parse(text));
   }
 
   takeSocketError() {
@@ -321,6 +331,7 @@ export class PageLink {
       toTab: (_, text, urgent) => this._connection._receive(text, urgent),
       send: (text) => this._write(text),
       closeSocket: () => void this._bound?.close(),
+      dropSocket: () => this._giveUpSocket(),
       openSocket: () => this._openSocket(),
       findTabs: (tabs) => this._findTabs(tabs),
       beginAnew: () => {
@@ -390,8 +401,14 @@ export class PageLink {
     const { socket } = this;
     this.socket = this._bound = null;
     if (!socket) return;
-    socket.onmessage = socket.onopen = socket.onerror = socket.onclose = null;
+    forget(socket);
     socket.close();
+  }
+
+  /** The host has given its socket up; its own reason is the one that counts. */
+  _giveUpSocket() {
+    this._reason = undefined;
+    this._dropSocket();
   }
 
   /**
@@ -467,6 +484,11 @@ export class PageLink {
     const living = tabs.filter((tab) => tab === this._tab);
     this._run((core) => core.tabsFound(living));
   }
+}
+
+/** @param {Socket} socket */
+function forget(socket) {
+  socket.onmessage = socket.onopen = socket.onerror = socket.onclose = null;
 }
 
 /**

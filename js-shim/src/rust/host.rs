@@ -132,6 +132,7 @@ impl HostCore {
                 return text.len();
             }
             Output::CloseSocket => HostKind::CloseSocket.put(sink, &[]),
+            Output::DropSocket => HostKind::DropSocket.put(sink, &[]),
             Output::OpenSocket => HostKind::OpenSocket.put(sink, &[]),
             Output::StartTimer(delay) => HostKind::StartTimer.put(sink, &[JsValue::from(*delay)]),
             Output::Storage(request) => return put_storage_request(sink, request),
@@ -183,10 +184,15 @@ impl HostCore {
         self.inner.socket_failed(error);
     }
 
-    /// The timer ran out, or the network is back.
+    /// The timer ran out; `random` is in [0, 1).
     #[wasm_bindgen(js_name = handleTimer)]
-    pub fn handle_timer(&mut self) {
-        self.inner.handle_timer();
+    pub fn handle_timer(&mut self, random: f64) {
+        self.inner.handle_timer(random);
+    }
+
+    /// The network changed, or the machine slept; `random` is in [0, 1).
+    pub fn wake(&mut self, random: f64) {
+        self.inner.wake(random);
     }
 
     /// One message of a tab.

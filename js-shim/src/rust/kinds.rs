@@ -93,6 +93,7 @@ kinds! {
         ToTab(tab, text, urgent),
         Send(text),
         CloseSocket(),
+        DropSocket(),
         OpenSocket(),
         StartTimer(delay),
         AskStorage(number, request, records, deletes),

@@ -102,9 +102,12 @@ pub(super) fn settle(world: &mut World) -> bool {
             busy |= world.take(&Step::FindTabs { host });
             busy |= world.take(&Step::Store { host, count: ALL });
             busy |= world.quiet && world.take(&Step::Idle { host });
-            busy |= world.take(&Step::Timer { host });
             busy |= world.take(&Step::Open { host });
             busy |= world.take(&Step::FromServer { host, count: ALL });
+        }
+        // What is on its way comes before a host's patience ends.
+        for host in 0..world.hosts.len() {
+            busy |= !busy && world.take(&Step::Timer { host });
         }
         if !busy {
             return true;

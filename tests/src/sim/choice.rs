@@ -295,9 +295,15 @@ fn delivery(world: &World, r: &mut Random) -> Step {
             },
         },
         7 if world.hosts[host].wants_socket => Step::Open { host },
-        7 if world.hosts[host].timer && r.once_in(2) => Step::Timer { host },
+        7 if times_out(world, host, r) => Step::Timer { host },
         _ => Step::FromServer { host, count },
     }
+}
+
+/// A host that waits for the server is rarely slower than that one.
+fn times_out(world: &World, host: usize, r: &mut Random) -> bool {
+    let side = &world.hosts[host];
+    side.timer && r.once_in(if side.socket.is_some() { 8 } else { 2 })
 }
 
 fn edit(world: &World, r: &mut Random) -> Step {
@@ -401,7 +407,9 @@ fn throws_safely(on: On) -> bool {
 
 fn socket(world: &World, r: &mut Random) -> Step {
     let host = host(world, r);
-    match r.below(8) {
+    match r.below(10) {
+        8 if r.once_in(2) => Step::Swallow { host },
+        8 | 9 => Step::WakeHost { host },
         0 | 1 => Step::Cut {
             host,
             up: r.below(4),
@@ -410,7 +418,8 @@ fn socket(world: &World, r: &mut Random) -> Step {
         2 if r.once_in(3) => Step::Restart { down: r.below(4) },
         3 if world.hosts[host].wants_socket && r.once_in(3) => Step::OpenFails { host },
         2..6 if world.hosts[host].wants_socket => Step::Open { host },
-        _ => Step::Timer { host },
+        _ if times_out(world, host, r) => Step::Timer { host },
+        _ => delivery(world, r),
     }
 }
 

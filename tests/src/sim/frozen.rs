@@ -93,7 +93,7 @@ impl FrozenHost {
                 self.socket = None;
                 self.host.socket_closed(None, 0.5);
                 // It does not wait.
-                self.host.handle_timer();
+                self.host.handle_timer(0.5);
             }
             None => return false,
         }
@@ -159,7 +159,7 @@ impl FrozenHost {
                     return true;
                 }
                 Output::Warn(text) => self.lost |= gives_up(&text),
-                Output::ToTab { .. } | Output::StartTimer(_) => {}
+                Output::ToTab { .. } | Output::DropSocket | Output::StartTimer(_) => {}
             }
         }
         false

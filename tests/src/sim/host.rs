@@ -349,6 +349,7 @@ impl HostSide {
                     | Output::CloseSocket
                     | Output::OpenSocket
                     | Output::StartTimer(_)
+                    | Output::DropSocket
                     | Output::BeginAnew
                     | Output::Resigned
                     | Output::Deposed
@@ -404,9 +405,16 @@ impl HostSide {
                     let again = witness.is_of_another_life(&text, self.host.id());
                     ledger.count(again, "an op was sent that an earlier life had taken");
                     ledger.problems.extend(witness.sent(&text, durable));
-                    if !socket.cut {
+                    if !socket.cut && !socket.silent {
                         socket.up.push_back(text);
                     }
+                }
+                Output::DropSocket => {
+                    ledger.count(socket.silent, "a silent socket was given up");
+                    ledger.count(!socket.silent, "a socket that was slow was given up");
+                    socket.cut = true;
+                    socket.down.clear();
+                    self.socket = None;
                 }
                 // The last tab left. What the host had sent still arrives; nothing comes back.
                 Output::CloseSocket => {

@@ -299,6 +299,11 @@ pub enum Step {
         /// The number of messages to the host.
         down: usize,
     },
+    /// The socket carries nothing more, and neither end notices.
+    Swallow {
+        /// The host.
+        host: usize,
+    },
     /// The server dies and starts again.
     Restart {
         /// How many messages on the way still arrive, on each socket.
@@ -306,6 +311,11 @@ pub enum Step {
     },
     /// The host's time to wait is over.
     Timer {
+        /// The host.
+        host: usize,
+    },
+    /// The host's network changed, or its machine slept.
+    WakeHost {
         /// The host.
         host: usize,
     },

@@ -46,6 +46,8 @@ pub(super) struct Socket {
     pub(super) down: VecDeque<String>,
     /// Broken: nothing new gets on its way.
     pub(super) cut: bool,
+    /// What gets on its way is swallowed, both ways, and neither end notices.
+    pub(super) silent: bool,
     /// The server has noticed.
     pub(super) up_ended: bool,
 }
@@ -58,6 +60,7 @@ impl Socket {
             up: VecDeque::new(),
             down: VecDeque::new(),
             cut: false,
+            silent: false,
             up_ended: false,
         }
     }
@@ -232,13 +235,18 @@ impl World {
             Step::ToServer { socket, count } => self.deliver_to_server(socket, count),
             Step::FromServer { host, count } => self.deliver_from_server(host, count),
             Step::Cut { host, up, down } => self.cut(host, up, down),
+            Step::Swallow { host } => self.swallow(host),
             Step::Restart { down } => self.restart(down),
             Step::Timer { host } => self.with_host(host, |side| {
                 let due = std::mem::take(&mut side.timer);
                 if due {
-                    side.host.handle_timer();
+                    side.host.handle_timer(0.5);
                 }
                 due
+            }),
+            Step::WakeHost { host } => self.with_host(host, |side| {
+                side.host.wake(0.5);
+                true
             }),
             Step::Open { host } => self.open_socket(host),
             Step::OpenFails { host } => self.with_host(host, |side| {

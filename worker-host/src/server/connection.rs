@@ -8,7 +8,11 @@ use proxy_doc::{Error, Json, TabId, codes, json_string, next_count};
 use crate::host::inputs::Input;
 use crate::host::{Host, Output, ReadyState};
 use crate::server::bulk::Bulk;
+use crate::server::liveness::Verdict;
 use crate::server::wire::{Handshake, Incoming, PROTOCOL, PROTOCOL_MINOR};
+
+/// Asks the server for a pong.
+const PING: &str = r#"{"a":"pp"}"#;
 
 impl Host {
     /// A host that opens its own sockets starts to do so.
@@ -17,6 +21,11 @@ impl Host {
             return;
         }
         self.server.want_socket(true);
+        self.open_socket();
+    }
+
+    fn open_socket(&mut self) {
+        self.server.has_socket = true;
         self.outbox.push_now(Output::OpenSocket);
     }
 
@@ -32,6 +41,7 @@ impl Host {
 
     /// The socket closed, for the `reason` that its `onclose` gave, as JSON. `random` is in [0, 1).
     pub fn socket_closed(&mut self, reason: Option<Json>, random: f64) {
+        self.server.has_socket = false;
         self.take(Input::Closed(reason, random));
     }
 
@@ -44,6 +54,10 @@ impl Host {
     pub(crate) fn take_socket(&mut self, ready: ReadyState) {
         self.server.generation = next_count(self.server.generation);
         self.forget_socket();
+        if self.server.opens_sockets {
+            let deadline = self.server.liveness.opening();
+            self.outbox.push_now(Output::StartTimer(deadline));
+        }
         self.set_state(ready.state(), None);
         if ready == ReadyState::Open {
             self.send_handshake();
@@ -53,6 +67,7 @@ impl Host {
     /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
     fn forget_socket(&mut self) {
         self.server.forget_pings();
+        self.server.liveness.closed();
         self.outbox.drop_sends();
     }
 
@@ -82,14 +97,68 @@ impl Host {
         self.tell_all(|| ToTab::Connection(ConnectionEvent::SocketError(error.clone())));
     }
 
-    /// The time of [`Output::StartTimer`] is over, or the network is back.
-    pub fn handle_timer(&mut self) {
+    /// The time of [`Output::StartTimer`] is over. `random` is in [0, 1).
+    pub fn handle_timer(&mut self, random: f64) {
         if self.is_ending() {
             return;
         }
         self.begin_other();
-        if self.server.wants_socket && self.server.is_idle() {
-            self.outbox.push_now(Output::OpenSocket);
+        if self.server.lacks_socket() {
+            return self.open_socket();
+        }
+        let verdict = self.server.liveness.time_over();
+        self.judge_socket(verdict, random);
+    }
+
+    /// The network changed, or the machine slept: a socket that is waited for is opened now, and the one that is there
+    /// is doubted. `random` is in [0, 1).
+    pub fn wake(&mut self, random: f64) {
+        if self.is_ending() || !self.server.opens_next_socket() {
+            return;
+        }
+        self.begin_other();
+        if self.server.lacks_socket() {
+            return self.open_socket();
+        }
+        let is_connected = self.connected();
+        let verdict = self.server.liveness.doubt(is_connected);
+        self.judge_socket(verdict, random);
+    }
+
+    fn judge_socket(&mut self, verdict: Verdict, random: f64) {
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Wait(delay) => self.outbox.push_now(Output::StartTimer(delay)),
+            Verdict::Ping(delay) => {
+                self.server.note_ping(None);
+                self.outbox.push_now(Output::Send(PING.to_owned()));
+                self.outbox.push_now(Output::StartTimer(delay));
+            }
+            Verdict::GiveUp => {
+                self.server.has_socket = false;
+                self.outbox.push_now(Output::DropSocket);
+                let reason =
+                    r#"{"code":1006,"reason":"the server does not answer","wasClean":false}"#;
+                self.take(Input::Closed(
+                    proxy_doc::json(reason.to_owned()).ok(),
+                    random,
+                ));
+            }
+        }
+    }
+
+    /// An output was given to the driver. What goes to the server has to be answered.
+    pub(crate) fn note_sent(&mut self, output: &Output) {
+        if !self.server.opens_next_socket() || !matches!(output, Output::Send(_)) {
+            return;
+        }
+        let delay = self.server.liveness.sent();
+        self.start_timer(delay);
+    }
+
+    pub(crate) fn start_timer(&mut self, delay: Option<u32>) {
+        if let Some(delay) = delay {
+            self.outbox.push_now(Output::StartTimer(delay));
         }
     }
 
@@ -170,6 +239,7 @@ impl Host {
         };
         self.server.op_ids.set_connection_id(id);
         self.server.reconnect.succeeded();
+        self.server.liveness.opened();
         self.set_state(State::Connected, None);
     }
 
@@ -183,8 +253,8 @@ impl Host {
         if !self.connected() {
             return;
         }
-        self.server.note_ping(tab);
-        self.send(r#"{"a":"pp"}"#.to_owned());
+        self.server.note_ping(Some(tab));
+        self.send(PING.to_owned());
     }
 
     /// The server answers the first ping of this socket that has no answer.
@@ -204,6 +274,8 @@ impl Host {
     /// Closes the connection as the application asked for.
     pub(crate) fn close(&mut self) {
         self.server.want_socket(false);
+        self.server.has_socket = false;
+        self.server.liveness.closed();
         self.outbox.push_now(Output::CloseSocket);
         if self.server.opens_sockets {
             self.set_state(State::Closed, Some(json_string("closed")));

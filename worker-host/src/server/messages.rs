@@ -22,8 +22,14 @@ impl Host {
         if self.begin(Cause::ServerMessage, &text) {
             return self.warn(format!("From the server: {}: {text}", died().message));
         }
-        match read_json(&text) {
+        self.server.liveness.heard();
+        match read_json::<Incoming>(&text) {
             Ok(message) => {
+                // Also where the message itself has to wait for the store.
+                if message.a == "pp" {
+                    let delay = self.server.liveness.answered();
+                    self.start_timer(delay);
+                }
                 // It may have to wait. Whatever is done until then is not its fault.
                 self.begin_other();
                 self.take(Input::Message(Box::new(Message { text, message })));

@@ -27,9 +27,11 @@ fn a_connection_comes_up_by_connecting() {
 #[test]
 fn a_pong_is_for_the_tab_that_asked_first() {
     let mut server = server();
-    server.note_ping(tab("a"));
-    server.note_ping(tab("b"));
+    server.note_ping(Some(tab("a")));
+    server.note_ping(None);
+    server.note_ping(Some(tab("b")));
     assert_eq!(server.take_ping(), Some(Some(tab("a"))));
+    assert_eq!(server.take_ping(), Some(None), "the host's own");
     assert_eq!(server.take_ping(), Some(Some(tab("b"))));
     assert_eq!(server.take_ping(), None, "nobody asked by this host");
 }
@@ -37,8 +39,8 @@ fn a_pong_is_for_the_tab_that_asked_first() {
 #[test]
 fn a_tab_that_left_keeps_the_place_of_its_ping() {
     let mut server = server();
-    server.note_ping(tab("a"));
-    server.note_ping(tab("b"));
+    server.note_ping(Some(tab("a")));
+    server.note_ping(Some(tab("b")));
     server.forget_pings_of(&tab("a"));
     assert_eq!(server.take_ping(), Some(None));
     assert_eq!(server.take_ping(), Some(Some(tab("b"))));
@@ -47,7 +49,7 @@ fn a_tab_that_left_keeps_the_place_of_its_ping() {
 #[test]
 fn pings_end_with_their_socket() {
     let mut server = server();
-    server.note_ping(tab("a"));
+    server.note_ping(Some(tab("a")));
     server.forget_pings();
     assert_eq!(server.take_ping(), None);
 }

@@ -126,6 +126,7 @@ impl Life {
                 | Output::BeginAnew
                 | Output::Resigned
                 | Output::Deposed
+                | Output::DropSocket
                 | Output::StartTimer(_) => {}
             }
         }

@@ -133,6 +133,15 @@ impl World {
         news
     }
 
+    /// From now on the socket is silent.
+    pub(super) fn swallow(&mut self, host: usize) -> bool {
+        let Some(number) = self.hosts.get(host).and_then(|side| side.socket) else {
+            return false;
+        };
+        let socket = &mut self.sockets[number];
+        !std::mem::replace(&mut socket.silent, true)
+    }
+
     pub(super) fn restart(&mut self, down: usize) -> bool {
         self.server.restart();
         for socket in &mut self.sockets {
@@ -159,6 +168,7 @@ impl World {
                 up: VecDeque::new(),
                 down: VecDeque::new(),
                 cut: true,
+                silent: false,
                 up_ended: true,
             };
             let socket = side.socket.and_then(|socket| self.sockets.get_mut(socket));
@@ -179,7 +189,7 @@ impl World {
                 .sockets
                 .iter_mut()
                 .find(|socket| socket.session == session);
-            if let Some(socket) = socket.filter(|socket| !socket.cut) {
+            if let Some(socket) = socket.filter(|socket| !socket.cut && !socket.silent) {
                 socket.down.push_back(text);
             }
         }

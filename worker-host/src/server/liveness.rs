@@ -1,0 +1,244 @@
+//! Notices a connection that ended without a word: a proxy swallows what is sent, a cable was pulled, a machine slept.
+//!
+//! A ShareDB server answers every message. Some time after something was sent the server is pinged; a socket on which
+//! nothing comes until the ping's deadline is given up. While nothing is sent nothing is asked.
+
+/// Milliseconds in which a socket has to open, and the server to answer the handshake.
+const OPENING_MS: u32 = 30_000;
+/// Milliseconds after something was sent until the server is pinged.
+const QUIET_MS: u32 = 10_000;
+/// Milliseconds in which something has to come after a ping. A pong may wait behind a large snapshot on a slow line, so
+/// this doubles with each socket in a row that was given up, at most [`MAX_DOUBLINGS`] times.
+const ANSWER_MS: u32 = 10_000;
+/// As [`ANSWER_MS`], where there is a reason to doubt the socket: the network changed, or the machine slept.
+const WOKEN_ANSWER_MS: u32 = 4_000;
+/// How often [`ANSWER_MS`] doubles at most: up to 320 s.
+const MAX_DOUBLINGS: u32 = 5;
+
+/// Whether the server is known to hear us.
+#[derive(Debug, Default)]
+pub(crate) struct Liveness {
+    wait: Wait,
+    /// Sockets in a row that were given up, with no pong in between.
+    given_up: u32,
+}
+
+/// What the socket owes us.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Wait {
+    /// Nothing, or there is no socket.
+    #[default]
+    Nothing,
+    /// To open, and the answer to the handshake.
+    Opening,
+    /// Something was sent, and no ping behind it.
+    Sent,
+    /// A pong.
+    Pong {
+        /// Something else came since.
+        heard: bool,
+        /// Something was sent behind the ping.
+        sent: bool,
+    },
+}
+
+impl Wait {
+    /// A ping goes out now.
+    const PONG: Self = Self::Pong {
+        heard: false,
+        sent: false,
+    };
+}
+
+/// What follows when the time is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing.
+    Fine,
+    /// Look again after so many milliseconds.
+    Wait(u32),
+    /// Ping the server, and look again after so many milliseconds.
+    Ping(u32),
+    /// The socket is dead.
+    GiveUp,
+}
+
+impl Liveness {
+    /// There is a new socket. Gives the milliseconds until `time_over`.
+    pub(crate) fn opening(&mut self) -> u32 {
+        self.wait = Wait::Opening;
+        OPENING_MS
+    }
+
+    /// The handshake is done.
+    pub(crate) fn opened(&mut self) {
+        self.wait = Wait::Nothing;
+    }
+
+    /// The socket is gone.
+    pub(crate) fn closed(&mut self) {
+        self.wait = Wait::Nothing;
+    }
+
+    /// Something was sent. Gives the milliseconds until `time_over`, where that has to be waited for.
+    pub(crate) fn sent(&mut self) -> Option<u32> {
+        match &mut self.wait {
+            Wait::Nothing => {
+                self.wait = Wait::Sent;
+                return Some(QUIET_MS);
+            }
+            Wait::Pong { sent, .. } => *sent = true,
+            Wait::Opening | Wait::Sent => {}
+        }
+        None
+    }
+
+    /// The server said something.
+    pub(crate) fn heard(&mut self) {
+        if let Wait::Pong { heard, .. } = &mut self.wait {
+            *heard = true;
+        }
+    }
+
+    /// The server answered a ping. Gives the milliseconds until `time_over`, where that has to be waited for.
+    pub(crate) fn answered(&mut self) -> Option<u32> {
+        self.given_up = 0;
+        let Wait::Pong { sent, .. } = self.wait else {
+            return None;
+        };
+        self.wait = if sent { Wait::Sent } else { Wait::Nothing };
+        sent.then_some(QUIET_MS)
+    }
+
+    /// There is a reason to doubt the socket, if there is one. `is_connected`: the handshake is done.
+    pub(crate) fn doubt(&mut self, is_connected: bool) -> Verdict {
+        if !is_connected {
+            return Verdict::Fine;
+        }
+        self.wait = Wait::PONG;
+        Verdict::Ping(WOKEN_ANSWER_MS << self.given_up)
+    }
+
+    /// The time that was named last is over.
+    pub(crate) fn time_over(&mut self) -> Verdict {
+        let patience = ANSWER_MS << self.given_up;
+        match self.wait {
+            Wait::Nothing => Verdict::Fine,
+            Wait::Sent => {
+                self.wait = Wait::PONG;
+                Verdict::Ping(patience)
+            }
+            Wait::Pong { heard: true, sent } => {
+                self.wait = Wait::Pong { heard: false, sent };
+                Verdict::Wait(patience)
+            }
+            Wait::Pong { heard: false, .. } => {
+                self.given_up = (self.given_up + 1).min(MAX_DOUBLINGS);
+                self.give_up()
+            }
+            Wait::Opening => self.give_up(),
+        }
+    }
+
+    fn give_up(&mut self) -> Verdict {
+        self.wait = Wait::Nothing;
+        Verdict::GiveUp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connected, and something was sent.
+    fn sent() -> Liveness {
+        let mut liveness = Liveness::default();
+        liveness.opening();
+        liveness.opened();
+        assert_eq!(liveness.sent(), Some(QUIET_MS));
+        liveness
+    }
+
+    #[test]
+    fn nothing_is_asked_while_nothing_is_sent() {
+        let mut liveness = Liveness::default();
+        liveness.opening();
+        liveness.opened();
+        assert_eq!(liveness.time_over(), Verdict::Fine);
+    }
+
+    #[test]
+    fn what_was_sent_is_followed_by_one_ping() {
+        let mut liveness = sent();
+        assert_eq!(liveness.sent(), None, "the wait has begun");
+        assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
+        assert_eq!(liveness.answered(), None);
+        assert_eq!(liveness.time_over(), Verdict::Fine);
+        assert_eq!(liveness.sent(), Some(QUIET_MS), "the next round");
+    }
+
+    #[test]
+    fn what_was_sent_behind_the_ping_is_followed_by_the_next_one() {
+        let mut liveness = sent();
+        liveness.time_over();
+        assert_eq!(liveness.sent(), None, "a pong is waited for");
+        assert_eq!(liveness.answered(), Some(QUIET_MS));
+        assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
+    }
+
+    #[test]
+    fn a_socket_on_which_nothing_comes_is_given_up() {
+        let mut liveness = sent();
+        // An answer that came before the ping says nothing of the time since.
+        liveness.heard();
+        assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
+        assert_eq!(liveness.time_over(), Verdict::GiveUp);
+        assert_eq!(liveness.time_over(), Verdict::Fine, "there is no socket");
+    }
+
+    #[test]
+    fn a_pong_is_waited_for_while_something_comes() {
+        let mut liveness = sent();
+        liveness.time_over();
+        liveness.heard();
+        assert_eq!(liveness.time_over(), Verdict::Wait(ANSWER_MS));
+        assert_eq!(liveness.time_over(), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn patience_doubles_until_a_pong_comes() {
+        let mut liveness = Liveness::default();
+        for doublings in [0, 1, 2, 3, 4, 5, 5] {
+            liveness.opening();
+            liveness.opened();
+            liveness.sent();
+            assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS << doublings));
+            assert_eq!(liveness.time_over(), Verdict::GiveUp);
+        }
+        liveness.opening();
+        liveness.opened();
+        liveness.sent();
+        liveness.time_over();
+        liveness.answered();
+        liveness.sent();
+        assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
+    }
+
+    #[test]
+    fn a_socket_that_does_not_open_is_given_up() {
+        let mut liveness = Liveness::default();
+        assert_eq!(liveness.opening(), OPENING_MS);
+        assert_eq!(liveness.sent(), None, "the handshake");
+        assert_eq!(liveness.time_over(), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_doubt_is_answered_soon() {
+        let mut liveness = Liveness::default();
+        assert_eq!(liveness.doubt(false), Verdict::Fine, "nobody to ask");
+        liveness.opening();
+        liveness.opened();
+        assert_eq!(liveness.doubt(true), Verdict::Ping(WOKEN_ANSWER_MS));
+        assert_eq!(liveness.time_over(), Verdict::GiveUp);
+    }
+}
