@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type as json1 } from 'ot-json1';
 import Backend from 'sharedb';
+import { ENGINES } from '../browser/engines/engines.mjs';
+import { Wire } from '../browser/engines/wire.mjs';
 import { Stage, until } from '../browser/stage.mjs';
 import { EDITORS, buildPages } from './build-pages.mjs';
 
@@ -54,7 +56,7 @@ class Pair {
   /** Types in both tabs at once, each at its place. */
   async type(offsets, words) {
     await Promise.all(this.pages.map((page, i) => caret(page, offsets[i])));
-    await Promise.all(this.pages.map((page, i) => page.keyboard.type(words[i], { delay: 3 })));
+    await Promise.all(this.pages.map((page, i) => page.type(words[i], { delay: 3 })));
   }
 }
 
@@ -75,12 +77,12 @@ async function atOnePlace(pair) {
 /** Line breaks, deletions and a selection that is typed over. */
 async function edits(pair) {
   const [first] = pair.pages;
-  await first.bringToFront();
+  await first.page.bringToFront();
   const before = await pair.agree();
   // Ace swallows spaces that would begin the new line, so it is broken within a word.
   await caret(first, 2);
   for (const key of ['Enter', 'x', 'Backspace', 'Shift+ArrowRight', 'y', 'Delete'])
-    await first.keyboard.press(key);
+    await first.press(key);
   assert.equal(await pair.agree(), `${before.slice(0, 2)}\ny${before.slice(4)}`);
 }
 
@@ -106,7 +108,7 @@ async function leaveAndEnter(pair) {
   const [first, second] = pair.pages;
   await first.evaluate(() => window.editor.leave());
   await caret(second, 0);
-  await second.keyboard.type('MEANWHILE ');
+  await second.type('MEANWHILE ');
   await first.evaluate(() => window.editor.enter());
   const text = await pair.agree();
   assert.ok(text.startsWith('MEANWHILE '));
@@ -140,17 +142,20 @@ export async function runPages({ grep, stock }, note) {
   const editors = EDITORS.filter((editor) => editor.includes(grep));
   if (editors.length === 0) return;
   const root = await mkdtemp(join(tmpdir(), 'sharedb-proxy-bindings-'));
+  const wire = await Wire.open();
   try {
     await buildPages(root);
-    for (const editor of editors) await runEditor(root, editor, client, note);
+    await wire.instrument(root);
+    for (const editor of editors) await runEditor({ root, wire }, editor, client, note);
   } finally {
+    await wire.close();
     await rm(root, { recursive: true, force: true });
   }
 }
 
-async function runEditor(root, editor, client, note) {
+async function runEditor({ root, wire }, editor, client, note) {
   const name = `${editor}: two tabs on ${client === 'ours' ? 'one shared worker' : 'stock'}`;
-  const stage = await Stage.open(root);
+  const stage = await Stage.open(root, ENGINES.chromium, wire);
   let step;
   const work = async () => {
     const pair = await Pair.open(stage, editor, client);

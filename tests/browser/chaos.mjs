@@ -165,7 +165,7 @@ class Chaos {
   async crashTab(name = this.pick([...this.tabs.keys()])) {
     const page = this.tabs.get(name);
     this.lose(name);
-    await this.stage.crash(page);
+    await page.crash();
     await page.close();
     this.tabs.delete(name);
     await this.open(name);
@@ -192,7 +192,7 @@ class Chaos {
     const name = await this.hostTab();
     if (this.tabs.size === 1) return;
     const page = this.tabs.get(name);
-    const renderer = await this.stage.processOf(page);
+    const renderer = await this.stage.browser.processOf(page);
     await page.evaluate(() => document.dispatchEvent(new Event('freeze')));
     process.kill(renderer, 'SIGSTOP');
     try {
@@ -271,7 +271,7 @@ const chaos = (defaults) => async (stage, options) => {
   const rounds = Number(options.rounds ?? defaults.rounds);
   console.log(`    seed ${seed}, ${rounds} rounds`);
   const run = new Chaos(stage, { ...defaults, seed });
-  await run.ledger.listen(stage.context);
+  run.ledger.listen(stage);
   await run.openMissing();
   while (run.round < rounds) {
     try {

@@ -14,12 +14,9 @@ async function countTogether(stage) {
   );
   const { data } = await stage.agreed(pages, 'sum');
   assert.equal(data.value, 300 + 10 + 100 - 10);
-  for (const page of pages) assert.equal(await page.locator('#value').textContent(), '400');
+  for (const page of pages) assert.equal(await page.text('#value'), '400');
   const tallies = await Promise.all(
-    pages.map(async (page) => [
-      await page.locator('#here').textContent(),
-      await page.locator('#elsewhere').textContent(),
-    ]),
+    pages.map(async (page) => [await page.text('#here'), await page.text('#elsewhere')]),
   );
   assert.deepEqual(tallies, [
     ['+110', '+290'],
@@ -51,13 +48,13 @@ async function moveAndWrite(stage) {
   const [a, b, c] = pages;
   assert.equal(await stage.sockets(), 1);
   const moves = async (page, card, keys) => {
-    for (const key of keys) await page.locator(handleOf(card)).press(key);
+    for (const key of keys) await page.press(key, handleOf(card));
   };
-  await c.locator('[data-card="letter"] textarea').press('End');
+  await c.press('End', '[data-card="letter"] textarea');
   await Promise.all([
     moves(a, 'letter', ['ArrowRight', 'ArrowRight', 'ArrowUp', 'ArrowLeft']),
     moves(b, 'seeds', ['ArrowDown', 'ArrowRight', 'ArrowDown', 'ArrowRight', 'ArrowUp']),
-    c.keyboard.type(' and their dog', { delay: 5 }),
+    c.type(' and their dog', { delay: 5 }),
   ]);
   const data = await agreedOnBoard(stage, pages, 'together');
   assert.equal(data.cards.letter.text, 'Write back to the neighbours and their dog');
@@ -68,20 +65,14 @@ async function moveAndWrite(stage) {
 const COLUMN_WIDTH = 380;
 
 /** Drags a card by its handle, with the mouse, when the card has come to rest: it glides to where it was dropped. */
-async function drag(page, card, x, y) {
-  await page.locator(handleOf(card)).hover({ position: { x: 8, y: 12 } });
-  const handle = await page.locator(handleOf(card)).boundingBox();
-  await page.mouse.down();
-  await page.mouse.move(handle.x + x, handle.y + y, { steps: 5 });
-  await page.mouse.up();
-}
+const drag = (page, card, x, y) => page.drag(handleOf(card), [8, 12], [x, y]);
 
 /** A card is dragged from column to column while somebody writes in it, and keeps the writer's focus. */
 async function dragAndWrite(stage) {
   const pages = await stage.tabs(2, 'board', 'dragged');
   const [a, b] = pages;
-  await b.locator('[data-card="letter"] textarea').press('End');
-  const typing = b.keyboard.type(' and their dog', { delay: 15 });
+  await b.press('End', '[data-card="letter"] textarea');
+  const typing = b.type(' and their dog', { delay: 15 });
   await drag(a, 'letter', COLUMN_WIDTH, -20);
   await drag(a, 'letter', COLUMN_WIDTH, -100);
   await typing;
@@ -99,24 +90,24 @@ async function moveOneCard(stage) {
   const ways = [['ArrowRight'], ['ArrowRight', 'ArrowRight'], ['ArrowUp']];
   await Promise.all(
     pages.map(async (page, i) => {
-      for (const key of ways[i]) await page.locator(handleOf('fence')).press(key);
+      for (const key of ways[i]) await page.press(key, handleOf('fence'));
     }),
   );
-  await pages[1].locator('.column:nth-child(2) .add').click();
-  await pages[1].keyboard.type('A new card');
-  await pages[2].locator('[data-card="roses"]').hover();
-  await pages[2].locator('[data-card="roses"] .remove').click();
+  await pages[1].click('.column:nth-child(2) .add');
+  await pages[1].type('A new card');
+  await pages[2].hover('[data-card="roses"]');
+  await pages[2].click('[data-card="roses"] .remove');
   await stage.post('restore');
   const data = await agreedOnBoard(stage, pages, 'apart');
   assert.equal(data.cards.roses, undefined);
   assert.equal(data.cards[data.columns[1].cards.at(-1)].text, 'A new card');
-  for (const page of pages) assert.equal(await page.locator('[data-card="fence"]').count(), 1);
-  await pages[1].locator(handleOf('fence')).press('ArrowLeft');
+  for (const page of pages) assert.equal(await page.count('[data-card="fence"]'), 1);
+  await pages[1].press('ArrowLeft', handleOf('fence'));
   const { columns } = await agreedOnBoard(stage, pages, 'apart');
   assert.equal(columns.flatMap(({ cards }) => cards).filter((id) => id === 'fence').length, 1);
 }
 
-const cell = (page, name) => page.locator(`[data-cell="${name}"]`).textContent();
+const cell = (page, name) => page.text(`[data-cell="${name}"]`);
 
 /** What the strip shows follows what is so. */
 async function stripIsLive(stage) {

@@ -107,7 +107,7 @@ async function work(stage, scripts) {
   await page.evaluate(submit, ['e', 'f']);
   await page.evaluate(flush, ['e', 'f']);
   const runs = await all(page, 'the second flush was answered', isFlushed('e', 'f'));
-  await stage.crash(page);
+  await page.crash();
   await page.close();
   return runs;
 }

@@ -43,7 +43,7 @@ async function leaveAnOp(stage) {
     [ID, 'offline'],
   );
   assert.equal((await page.evaluate(() => window.lab.flush(window.it))) ?? null, null);
-  await stage.crash(page);
+  await page.crash();
   await page.close();
   await stage.post('restore');
 }

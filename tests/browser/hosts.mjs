@@ -1,5 +1,6 @@
 /** Where the host is when it cannot be where it should: what is kept then, and from whom. */
 import assert from 'node:assert/strict';
+import { INSECURE } from './engines/skips.mjs';
 import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
 import { stored } from './stored.mjs';
@@ -322,7 +323,7 @@ const SILENT_MS = 60_000;
 
 /** @type {{name: string, limitMs?: number, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
 export const hostTests = [
-  { name: 'hosts: an origin that is not secure', run: insecure },
+  { name: 'hosts: an origin that is not secure', skip: INSECURE, run: insecure },
   { name: 'hosts: a page that does not know whether to encrypt', run: notKnowing },
   { name: 'hosts: a page that knows that nothing is encrypted', run: inClear },
   { name: 'hosts: page and worker have the same cipher', run: inBoth },

@@ -19,11 +19,9 @@ export class Ledger {
   /** Errors of connections. */
   errors = [];
 
-  /** Takes the reports of all pages of a browser, also of those that are loaded later. */
-  async listen(context) {
-    await context.exposeBinding('report', (_, kind, marker, detail) =>
-      this.take(kind, marker, detail),
-    );
+  /** Takes the reports of all pages of a stage, also of those that are loaded later. */
+  listen(stage) {
+    stage.onReport = (kind, marker, detail) => this.take(kind, marker, detail);
   }
 
   take(kind, marker, detail) {

@@ -18,7 +18,7 @@ async function crashedMaker(stage) {
   const [maker, b, c] = pages;
   await add(b, 5);
   await stage.agreed(pages, 'maker');
-  await recovered([b, c], 5, () => stage.crash(maker));
+  await recovered([b, c], 5, () => maker.crash());
   await stage.reports(b, { tabs: 2, sockets: 1 });
   await add(b, 10);
   await add(c, 100);
@@ -33,7 +33,7 @@ async function crashedTab(stage) {
   await add(crashing, 5);
   await stage.agreed(pages, 'crash');
   const { hs } = await stage.admin('received');
-  await stage.crash(crashing);
+  await crashing.crash();
   await add(a, 10);
   await add(c, 100);
   await stage.reports(a, { tabs: 2, sockets: 1 });
@@ -93,8 +93,7 @@ async function reloads(stage) {
   for (let sum = 1; sum <= 5; sum += 1) {
     await add(page, 1);
     await stage.agreed([page], 'reload');
-    await page.reload();
-    await page.locator('body[data-ready]').waitFor();
+    await stage.reload(page);
     assert.equal((await stage.agreed([page], 'reload')).data.value, sum);
     await stage.reports(page, { tabs: 1, sockets: 1 });
   }
@@ -107,7 +106,7 @@ async function walks(stage) {
   const walker = await stage.tab('text', 'walk-text');
   for (const demo of ['board', 'counter', 'text', 'counter']) {
     await walker.goto(`${stage.server.url}/${demo}.html?doc=walk-${demo}`);
-    await walker.locator('body[data-ready]').waitFor();
+    await stage.ready(walker);
     await stage.reports(stays, { tabs: 2, sockets: 1 });
   }
   await add(walker, 3);

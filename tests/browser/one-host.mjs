@@ -154,7 +154,7 @@ async function electedTabEnds(stage) {
   const ends = [
     (page) => page.evaluate(() => window.demo.connection.close()),
     (page) => page.close(),
-    (page) => stage.crash(page),
+    (page) => page.crash(),
     (page) => page.goto('about:blank'),
   ];
   const stays = await open(stage, { inPage: true, ids: [ID] });
@@ -203,7 +203,7 @@ async function frozen(stage) {
   const others = [await open(stage, { inPage: true }), await open(stage, { inPage: true })];
   await append(others[0], 'before');
   await stage.agreed([holder, ...others], ID);
-  const renderer = await stage.processOf(holder);
+  const renderer = await stage.browser.processOf(holder);
   await append(holder, 'on its way');
   process.kill(renderer, 'SIGSTOP');
   try {

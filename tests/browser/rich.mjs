@@ -1,5 +1,6 @@
 /** Rich text in Quill, and everybody's cursor in it: a type of the application's own, in the page and in the worker. */
 import assert from 'node:assert/strict';
+import { INPUT_METHOD } from './engines/skips.mjs';
 import { isDeepStrictEqual } from 'node:util';
 import { until } from './stage.mjs';
 
@@ -42,12 +43,12 @@ async function writingAtOnce(stage) {
   await placeAt(b, before.indexOf('Cover'), 'Cover'.length);
   await placeAt(c, before.length - 1);
   const words = async (page, format, text) => {
-    await page.keyboard.press(format);
-    await page.keyboard.type(text, { delay: 3 });
+    await page.press(format);
+    await page.type(text, { delay: 3 });
   };
   await Promise.all([
     words(a, 'Control+i', 'One 😀 here. '),
-    b.keyboard.press('Control+b').then(() => b.click('.ql-header[value="3"]')),
+    b.press('Control+b').then(() => b.click('.ql-header[value="3"]')),
     words(c, 'Control+u', 'Three writes at the end.'),
   ]);
   const data = await agreedInQuill(stage, pages, 'writing');
@@ -116,12 +117,12 @@ async function undoOfOnesOwn(stage) {
   const [a, b] = pages;
   const before = textOf(await agreedInQuill(stage, pages, 'undo'));
   await placeAt(a, 0);
-  await a.keyboard.type('mine ');
+  await a.type('mine ');
   await agreedInQuill(stage, pages, 'undo');
   await placeAt(b, 2);
-  await b.keyboard.type('YOURS');
+  await b.type('YOURS');
   await agreedInQuill(stage, pages, 'undo');
-  await a.keyboard.press('Control+z');
+  await a.press('Control+z');
   assert.equal(textOf(await agreedInQuill(stage, pages, 'undo')), `YOURS${before}`);
   await a.click('#redo');
   const after = textOf(await agreedInQuill(stage, pages, 'undo'));
@@ -133,9 +134,9 @@ async function composing(stage) {
   const pages = await stage.tabs(2, 'rich', 'compose');
   const [a, b] = pages;
   const before = textOf(await agreedInQuill(stage, pages, 'compose'));
-  await a.bringToFront();
+  await a.page.bringToFront();
   await placeAt(a, 6);
-  const input = await stage.context.newCDPSession(a);
+  const input = await a.cdp();
   await input.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 });
   await b.evaluate(() => {
     window.demo.quill.insertText(6, '[at it]', 'user');
@@ -185,7 +186,7 @@ const NEAR_PX = 3;
 /**
  * Waits until each tab draws everybody else's cursor where that tab has it, and nobody more.
  *
- * @param {import('playwright-core').Page[]} pages
+ * @param {import('./stage.mjs').Tab[]} pages
  * @param {{index: number, length: number}[]} [places] where they shall be
  */
 async function cursorsAgree(pages, places) {
@@ -231,14 +232,14 @@ async function followingEdits(stage) {
   const pages = await threeCursors(stage, 'follow');
   const [a, b, c] = pages;
   assert.equal(await stage.sockets(), 1);
-  await a.keyboard.type('five+');
+  await a.type('five+');
   await cursorsAgree(pages, [at(45), at(65, 16), at(155)]);
   await c.evaluate(() => window.demo.quill.insertText(70, '...', 'user'));
   await cursorsAgree(pages, [at(45), at(65, 19), at(158)]);
   await c.evaluate(() => window.demo.quill.deleteText(0, 10, 'user'));
   await cursorsAgree(pages, [at(35), at(55, 19), at(148)]);
-  await b.keyboard.press('Control+b');
-  await b.keyboard.press('ArrowRight');
+  await b.press('Control+b');
+  await b.press('ArrowRight');
   await cursorsAgree(pages, [at(35), at(74), at(148)]);
   await agreedInQuill(stage, pages, 'follow');
 }
@@ -259,10 +260,7 @@ async function goneWithTheirTabs(stage) {
   const [a, b, c] = pages;
   await c.close();
   await cursorsAgree([a, b]);
-  const crashed = b.waitForEvent('crash');
-  // The navigation never ends: the tab is dead.
-  b.goto('chrome://crash').catch(() => {});
-  await crashed;
+  await b.crash();
   await cursorsAgree([a]);
   const next = await stage.tab('rich', 'gone');
   await placeAt(next, 12);
@@ -271,8 +269,7 @@ async function goneWithTheirTabs(stage) {
 
 async function goneAndBack(stage) {
   const pages = await threeCursors(stage, 'back');
-  await pages[1].reload();
-  await pages[1].locator('body[data-ready]').waitFor();
+  await stage.reload(pages[1]);
   await cursorsAgree(pages);
   await placeAt(pages[1], 7);
   await cursorsAgree(pages, [at(40), at(7), at(150)]);
@@ -282,7 +279,7 @@ async function goneAndBack(stage) {
 async function withoutTheServer(stage) {
   const pages = await threeCursors(stage, 'offline');
   await stage.cut(pages);
-  await pages[0].keyboard.type('offline ');
+  await pages[0].type('offline ');
   await cursorsAgree(pages, [at(48), at(68, 16), at(158)]);
   await placeAt(pages[2], 20, 4);
   await cursorsAgree(pages, [at(48), at(68, 16), at(20, 4)]);
@@ -305,7 +302,7 @@ async function withoutTheirHost(stage) {
     await placeAt(pages[0], 40 + kills);
     await cursorsAgree(pages, [at(40 + kills), at(60, 16), at(150)]);
   }
-  await pages[0].keyboard.type('on ');
+  await pages[0].type('on ');
   await cursorsAgree(pages, [at(45), at(63, 16), at(153)]);
   await agreedInQuill(stage, pages, 'killed');
 }
@@ -324,7 +321,7 @@ async function anotherBrowser(stage) {
   pages.push(stock);
   await cursorsAgree(pages);
   await placeAt(stock, 30);
-  await stock.keyboard.type('by the stock client ');
+  await stock.type('by the stock client ');
   await cursorsAgree(pages, [at(60), at(80, 16), at(170), at(50)]);
   await agreedInQuill(stage, pages, 'stock');
   assert.equal(await stage.sockets(), 2);
@@ -335,15 +332,15 @@ async function anotherBrowser(stage) {
 /** The packaged worker knows json0 only. */
 async function typeMissing(stage) {
   for (const id of ['rich', 'to-be-created']) {
-    const page = await stage.context.newPage();
+    const page = await stage.browser.newTab();
     await page.goto(`${stage.server.url}/rich.html?doc=${id}&worker=packaged`);
-    const problem = page.locator('#problem');
+    const problem = () => page.text('#problem');
     await until(
       `the page says which type is missing for ${id}`,
-      async () => (await problem.textContent()).includes('rich-text'),
-      () => problem.textContent(),
+      async () => (await problem()).includes('rich-text'),
+      problem,
     );
-    assert.match(await problem.textContent(), /serve\(\{types: \[type\]\}\)/);
+    assert.match(await problem(), /serve\(\{types: \[type\]\}\)/);
     const code = await page.evaluate(() => window.demo.problem?.code);
     assert.equal(code, 'ERR_DOC_TYPE_NOT_RECOGNIZED');
   }
@@ -354,7 +351,11 @@ export const richTests = [
   { name: 'rich: three tabs type and format at once over one socket', run: writingAtOnce },
   { name: 'rich: three tabs scribble, and the server restarts', run: scribbling },
   { name: 'rich: undo takes back one’s own changes', run: undoOfOnesOwn },
-  { name: 'rich: what others do waits for a word that is composed', run: composing },
+  {
+    name: 'rich: what others do waits for a word that is composed',
+    skip: INPUT_METHOD,
+    run: composing,
+  },
   { name: 'rich: cursors follow edits', run: followingEdits },
   { name: 'rich: a fourth tab sees every cursor', run: lateJoiner },
   { name: 'rich: a cursor goes with its tab, closed or crashed', run: goneWithTheirTabs },

@@ -1,9 +1,9 @@
 /**
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
- *   node tests/browser/run.mjs [--engine chromium|firefox] [--grep text] [--repeat N] [--seed S] [--rounds N]
+ *   node tests/browser/run.mjs [--engine chromium|firefox|webkit] [--grep text] [--repeat N] [--seed S] [--rounds N]
  *
- * Prints a line for each test and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
+ * Prints a line for each test, those that the engine cannot run included, and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
  * profile of its own, and a time limit. There are no retries. `--seed` and `--rounds` are for the tests with rounds, which
  * print their seed.
  */
@@ -19,8 +19,9 @@ import { depthTests } from './depth.mjs';
 import { durableTests } from './durable.mjs';
 import { failingTests } from './failing.mjs';
 import { faultTests } from './faults.mjs';
-import { FirefoxStage } from './firefox.mjs';
-import { firefoxTests } from './firefox-tests.mjs';
+import { dyingTests } from './dying.mjs';
+import { ENGINES, missing } from './engines/engines.mjs';
+import { Wire } from './engines/wire.mjs';
 import { hangingTests } from './hanging.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
@@ -54,6 +55,7 @@ const TESTS = [
   ...faultTests,
   ...hostTests,
   ...oneHostTests,
+  ...dyingTests,
   ...moduleTests,
   ...storageTests,
   ...subtypeTests,
@@ -65,12 +67,6 @@ const TESTS = [
   ...watchingTests,
   ...chaosTests,
 ];
-
-/** @type {Record<string, {tests: any[], openStage: (pages: string) => Promise<any>}>} */
-const ENGINES = {
-  chromium: { tests: TESTS, openStage: (pages) => Stage.open(pages) },
-  firefox: { tests: firefoxTests, openStage: (pages) => FirefoxStage.open(pages) },
-};
 
 const { values: options } = parseArgs({
   options: {
@@ -86,12 +82,13 @@ const { values: options } = parseArgs({
  * Builds the demos into a directory of their own: always what the sources are now, and never under the feet of a
  * server that serves the usual one.
  */
-async function buildPages() {
+async function buildPages(wire) {
   const pages = await mkdtemp(join(tmpdir(), 'sharedb-proxy-pages-'));
   const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
   const build = ['build', '--outDir', pages, '--emptyOutDir', '--logLevel', 'error'];
   await promisify(execFile)(process.execPath, [vite, ...build], { cwd: join(ROOT, 'examples') });
   await buildLab(pages);
+  await wire.instrument(pages);
   return pages;
 }
 
@@ -104,8 +101,8 @@ function limited(work, ms) {
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
 
-async function runOne(test, openStage, pages) {
-  const stage = await openStage(pages);
+async function runOne(test, pages, wire) {
+  const stage = await Stage.open(pages, ENGINES[options.engine], wire);
   try {
     await limited(test.run(stage, options), test.limitMs ?? LIMIT_MS);
     if (stage.problems.length > 0) throw new Error('something broke on the way');
@@ -117,14 +114,16 @@ async function runOne(test, openStage, pages) {
   }
 }
 
-async function runAll({ tests, openStage }, pages) {
+async function runAll(pages, wire) {
   const count = { passed: 0, failed: 0 };
-  const chosen = tests.filter(({ name }) => name.includes(options.grep));
+  const found = TESTS.filter(({ name }) => name.includes(options.grep));
+  const reasonOf = ({ skip = {} }) => skip[options.engine];
+  const chosen = found.filter((test) => !reasonOf(test));
   for (const test of Array(Number(options.repeat)).fill(chosen).flat()) {
     const start = Date.now();
     let failure;
     try {
-      await runOne(test, openStage, pages);
+      await runOne(test, pages, wire);
       count.passed += 1;
     } catch (error) {
       failure = error;
@@ -133,20 +132,23 @@ async function runAll({ tests, openStage }, pages) {
     console.log(`${failure ? 'FAILED' : 'ok'} ${test.name} (${Date.now() - start} ms)`);
     if (failure) console.log(String(failure.stack ?? failure).replace(/^/gm, '    '));
   }
+  for (const test of found)
+    if (reasonOf(test)) console.log(`skipped ${test.name}: ${reasonOf(test)}`);
   return count;
 }
 
 async function main() {
-  const engine = ENGINES[options.engine];
-  if (!engine) {
-    const known = Object.keys(ENGINES).join(', ');
-    console.log(`FAILED there are no tests for the engine ${options.engine}, only for ${known}`);
+  const lack = missing(options.engine);
+  if (lack) {
+    console.log(`FAILED ${lack}`);
     return { passed: 0, failed: 1 };
   }
-  const pages = await buildPages();
+  const wire = await Wire.open();
+  const pages = await buildPages(wire);
   try {
-    return await runAll(engine, pages);
+    return await runAll(pages, wire);
   } finally {
+    await wire.close();
     await rm(pages, { recursive: true, force: true });
   }
 }

@@ -7,116 +7,70 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { chromium } from 'playwright-core';
 import { startServer } from '../../examples/server.mjs';
-import { watchWorkers } from './workers.mjs';
+import { until } from './until.mjs';
 
-/** How long a condition may take, in milliseconds; a loaded machine needs far less. */
-const LIMIT_MS = 15_000;
-/** How long a page works to be told from others, in milliseconds. */
-const BUSY_MS = 300;
-/** How often a condition is looked at, in milliseconds. */
-const LOOK_MS = 15;
+export { until };
 
-const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** @typedef {import('./engines/chromium.mjs').Tab} Tab */
+
 /** A host whose pages are not secure: a browser trusts its own machine's address, but not a name for it. */
 const INSECURE = 'app.test';
-const ARGUMENTS = [
-  `--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`,
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-/**
- * Waits until `condition` gives something true, and returns that.
- *
- * @template T
- * @param {string} what the condition in words, for the failure
- * @param {() => T | Promise<T>} condition
- * @param {() => any} [seen] what to show in the failure
- * @returns {Promise<NonNullable<T>>}
- */
-export async function until(what, condition, seen = () => undefined) {
-  const end = Date.now() + LIMIT_MS;
-  for (;;) {
-    const result = await condition();
-    if (result) return result;
-    if (Date.now() > end) {
-      const last = JSON.stringify(await seen())?.slice(0, 2000) ?? '';
-      throw new Error(`waited ${LIMIT_MS / 1000} s in vain until ${what} ${last}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-}
-
-/** A process of the browser may have ended with another one. */
-function kill(id) {
-  try {
-    process.kill(id, 'SIGKILL');
-  } catch {
-    // It has.
-  }
-}
 
 /** A server, a browser, and the tabs in it. */
 export class Stage {
-  /** @param {string} pages the built demos */
-  static async open(pages) {
+  /**
+   * @param {string} pages the built demos
+   * @param {{launch: (launch: import('./engines/engines.mjs').Launch) => Promise<any>}} engine
+   * @param {import('./engines/wire.mjs').Wire} wire
+   */
+  static async open(pages, engine, wire) {
     const stage = new Stage();
     /** What must not happen, and did. */
     stage.problems = [];
     /** What pages and workers said, for the report of a failure. */
     stage.said = [];
+    /** Takes what pages report. @type {(...words: any[]) => void} */
+    stage.onReport = () => {};
+    stage.engine = engine;
+    stage.wire = wire;
+    wire.listener = stage;
     stage.server = await startServer({ port: 0, root: pages });
     stage.profile = await mkdtemp(join(tmpdir(), 'sharedb-proxy-browser-'));
     await stage.launch();
     return stage;
   }
 
+  /** Takes what comes over the wire. */
+  hear(kind, ...words) {
+    if (kind === 'problem') this.problems.push(words[0]);
+    else if (kind === 'said') this.said.push(words[0]);
+    else this.onReport(...words);
+  }
+
   /** Starts the browser on the profile: what it stored before is there. */
   async launch() {
-    this.context = await chromium.launchPersistentContext(this.profile, {
-      executablePath: PROGRAM,
-      args: ARGUMENTS,
-      viewport: { width: 1200, height: 800 },
-    });
-    this.workers = await watchWorkers(this.context.browser(), this);
+    const { profile, wire } = this;
+    this.browser = await this.engine.launch({ profile, insecure: INSECURE, notes: this, wire });
+    this.workers = this.browser.workers;
+  }
+
+  /** Ends the browser, as its user does. */
+  async endBrowser() {
+    const { browser } = this;
+    this.browser = undefined;
+    await browser.close();
   }
 
   /** Kills the browser, all of its processes at once, as a power cut of the application would. */
   async killBrowser() {
-    const session = await this.context.browser().newBrowserCDPSession();
-    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-    const closed = new Promise((resolve) => this.context.once('close', resolve));
-    for (const { id } of processInfo) kill(id);
-    await closed;
-  }
-
-  /** The id of the process that has a page: the one that works when the page does. */
-  async processOf(page) {
-    const session = await this.context.browser().newBrowserCDPSession();
-    const times = async () => {
-      const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-      const pages = processInfo.filter(({ type }) => type === 'renderer');
-      return new Map(pages.map(({ id, cpuTime }) => [id, cpuTime]));
-    };
-    const before = await times();
-    await page.evaluate((ms) => {
-      const end = performance.now() + ms;
-      while (performance.now() < end);
-    }, BUSY_MS);
-    const grown = [...(await times())].map(([id, time]) => [time - (before.get(id) ?? 0), id]);
-    await session.detach();
-    return grown.sort(([a], [b]) => b - a)[0][1];
+    const { browser } = this;
+    this.browser = undefined;
+    await browser.kill();
   }
 
   async close() {
-    await this.context?.close();
+    await this.browser?.close();
     await this.server?.close();
     await rm(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -166,29 +120,24 @@ export class Stage {
    * @param {{secure?: boolean}} [options] whether the browser is to trust the page's origin
    */
   async visit(path, { secure = true } = {}) {
-    const page = await this.context.newPage();
-    page.on('console', (line) =>
-      this.said.push(`page, ${line.type()}: ${line.text().split('\n', 1)}`),
-    );
-    page.on('pageerror', (error) => this.problems.push(`in a page: ${error.stack}`));
+    const tab = await this.browser.newTab();
     const { url, port } = this.server;
-    await page.goto(`${secure ? url : `http://${INSECURE}:${port}`}/${path}`);
-    await page.locator('body[data-ready]').waitFor({ state: 'attached', timeout: LIMIT_MS });
-    return page;
+    await tab.goto(`${secure ? url : `http://${INSECURE}:${port}`}/${path}`);
+    await this.ready(tab);
+    return tab;
+  }
+
+  /** Waits until the page of a tab is ready. */
+  async ready(tab) {
+    await until('the page is ready', () =>
+      tab.evaluate(() => document.querySelector('body[data-ready]') !== null),
+    );
   }
 
   /** Reloads a page, and waits until it is ready again. */
-  async reload(page) {
-    await page.reload();
-    await page.locator('body[data-ready]').waitFor({ state: 'attached', timeout: LIMIT_MS });
-  }
-
-  /** Crashes a tab: the page gets no event any more, and its process is gone. */
-  async crash(page) {
-    const crashed = page.waitForEvent('crash');
-    // The navigation never ends: the tab is dead.
-    page.goto('chrome://crash').catch(() => {});
-    await crashed;
+  async reload(tab) {
+    await tab.reload();
+    await this.ready(tab);
   }
 
   /** Opens the same document in `count` tabs, one after the other. */
@@ -201,7 +150,7 @@ export class Stage {
   /**
    * Waits until all tabs are idle and hold exactly what the server holds, and returns that.
    *
-   * @param {import('playwright-core').Page[]} pages
+   * @param {Tab[]} pages
    * @param {string} id
    */
   async agreed(pages, id) {
@@ -220,7 +169,7 @@ export class Stage {
     );
   }
 
-  /** @param {import('playwright-core').Page} page */
+  /** @param {Tab} page */
   status(page) {
     return page.evaluate(
       () =>

@@ -1,7 +1,7 @@
 /**
  * Every value in the databases of a page's origin, by their names: which object store it is in, whether it is bytes, and its text.
  *
- * @param {import('playwright-core').Page} page
+ * @param {import('./stage.mjs').Tab} page
  * @returns {Promise<Record<string, {store: string, bytes: boolean, text: string}[]>>}
  */
 export const stored = (page) =>

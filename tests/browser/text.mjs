@@ -1,18 +1,20 @@
 /** Several tabs on one text: typing at once, offline, and while the server restarts. */
 import assert from 'node:assert/strict';
+import { INPUT_METHOD } from './engines/skips.mjs';
 import { tokensIn, writeTokens } from './tokens.mjs';
 import { until } from './stage.mjs';
 
 const caretTo = (page, start, end = start) =>
-  page.locator('#letter').evaluate(
-    (field, range) => {
+  page.evaluate(
+    (range) => {
+      const field = document.querySelector('#letter');
       field.focus();
       field.setSelectionRange(...range);
     },
     [start, end],
   );
 
-const shown = (page) => page.locator('#letter').inputValue();
+const shown = (page) => page.value('#letter');
 
 async function agreedOnText(stage, pages, id) {
   const { data } = await stage.agreed(pages, id);
@@ -27,7 +29,7 @@ async function typingAtOnce(stage) {
   const words = ['One writes here. ', 'Two 😀 writes here. ', 'Three writes here. '];
   const places = [0, before.length, 10];
   await Promise.all(pages.map((page, i) => caretTo(page, places[i])));
-  await Promise.all(pages.map((page, i) => page.keyboard.type(words[i], { delay: 3 })));
+  await Promise.all(pages.map((page, i) => page.type(words[i], { delay: 3 })));
   const text = await agreedOnText(stage, pages, 'typing');
   for (const word of words) assert.ok(text.includes(word), `${word} is in ${text}`);
   assert.equal(text.length, before.length + words.join('').length);
@@ -41,8 +43,8 @@ async function typingAtOnePlace(stage) {
   const pages = await stage.tabs(3, 'text', 'place');
   const before = await agreedOnText(stage, pages, 'place');
   await Promise.all(pages.map((page) => caretTo(page, 5)));
-  await Promise.all(pages.map((page, i) => page.keyboard.type('abc'[i].repeat(60))));
-  await Promise.all(pages.map((page) => page.keyboard.press('Backspace')));
+  await Promise.all(pages.map((page, i) => page.type('abc'[i].repeat(60))));
+  await Promise.all(pages.map((page) => page.press('Backspace')));
   const text = await agreedOnText(stage, pages, 'place');
   assert.equal(text.length, before.length + 3 * 59);
 }
@@ -50,7 +52,7 @@ async function typingAtOnePlace(stage) {
 async function openedLate(stage) {
   const pages = await stage.tabs(3, 'text', 'late');
   await caretTo(pages[1], 0);
-  await pages[1].keyboard.type('Before the fourth. ');
+  await pages[1].type('Before the fourth. ');
   const text = await agreedOnText(stage, pages, 'late');
   const before = await stage.admin('received');
   const fourth = await stage.tab('text', 'late');
@@ -59,7 +61,7 @@ async function openedLate(stage) {
   await stage.reports(fourth, { tabs: 4, sockets: 1 });
   assert.deepEqual(await stage.admin('received'), before, 'the server was not asked');
   await caretTo(fourth, 0);
-  await fourth.keyboard.type('After it. ');
+  await fourth.type('After it. ');
   assert.equal(await agreedOnText(stage, [...pages, fourth], 'late'), `After it. ${text}`);
 }
 
@@ -67,7 +69,7 @@ async function openedOffline(stage) {
   const first = await stage.tab('text', 'away');
   await stage.cut([first]);
   await caretTo(first, 0);
-  await first.keyboard.type('Written offline. ');
+  await first.type('Written offline. ');
   const second = await stage.tab('text', 'away');
   assert.ok((await shown(second)).startsWith('Written offline. '));
   await stage.post('restore');
@@ -80,11 +82,13 @@ async function loadedOffline(stage) {
   const { data } = await stage.agreed([page], 'loaded');
   await stage.cut([page]);
   await page.reload();
-  const back = page.getByRole('button', { name: 'Come back online' });
-  await back.waitFor();
-  assert.equal(await page.locator('body[data-ready]').count(), 0);
-  await back.click();
-  await page.locator('body[data-ready]').waitFor({ state: 'attached' });
+  const back = 'button[data-action="offline"]';
+  await until('the page offers to come back', async () => {
+    return (await page.count(back)) && (await page.text(back)) === 'Come back online';
+  });
+  assert.equal(await page.count('body[data-ready]'), 0);
+  await page.click(back);
+  await stage.ready(page);
   assert.equal(await agreedOnText(stage, [page], 'loaded'), data.text);
 }
 
@@ -94,10 +98,10 @@ async function sharedOffline(stage) {
   const { v, data } = await stage.agreed(pages, 'offline');
   await stage.cut(pages);
   await caretTo(a, 0);
-  await a.keyboard.type('From A. ');
+  await a.type('From A. ');
   await until('B shows what A wrote', async () => (await shown(b)).startsWith('From A. '));
-  await b.locator('#letter').press('Control+End');
-  await b.keyboard.type('From B.');
+  await b.press('Control+End', '#letter');
+  await b.type('From B.');
   await until('A shows what B wrote', async () => (await shown(a)).endsWith('From B.'));
   assert.equal((await stage.snapshot('offline')).v, v, 'the server knows nothing of it');
   assert.equal(await stage.sockets(), 0);
@@ -112,15 +116,14 @@ async function keptSelection(stage) {
   const [a, b] = pages;
   const before = await agreedOnText(stage, pages, 'selection');
   const selected = () =>
-    a
-      .locator('#letter')
-      .evaluate(({ value, selectionStart, selectionEnd }) =>
-        value.slice(selectionStart, selectionEnd),
-      );
+    a.evaluate(() => {
+      const { value, selectionStart, selectionEnd } = document.querySelector('#letter');
+      return value.slice(selectionStart, selectionEnd);
+    });
   await caretTo(a, 9, 16);
   assert.equal(await selected(), before.slice(9, 16));
   await caretTo(b, 0, 4);
-  await b.keyboard.insertText('pasted over');
+  await b.insert('pasted over');
   await agreedOnText(stage, pages, 'selection');
   assert.equal(await selected(), before.slice(9, 16));
 }
@@ -129,11 +132,11 @@ async function keptSelection(stage) {
 async function composing(stage) {
   const pages = await stage.tabs(2, 'text', 'compose');
   const [a, b] = pages;
-  await a.locator('#letter').fill('fresh text here');
+  await a.fill('#letter', 'fresh text here');
   await agreedOnText(stage, pages, 'compose');
-  await a.bringToFront();
+  await a.page.bringToFront();
   await caretTo(a, 6, 10);
-  const input = await stage.context.newCDPSession(a);
+  const input = await a.cdp();
   await input.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 });
   await b.evaluate(() => {
     const field = document.querySelector('#letter');
@@ -153,14 +156,14 @@ async function undoOfOnesOwn(stage) {
   const [a, b] = pages;
   const start = await agreedOnText(stage, pages, 'undo');
   await caretTo(a, 0);
-  await a.keyboard.type('mine ');
+  await a.type('mine ');
   await agreedOnText(stage, pages, 'undo');
   await caretTo(b, 2);
-  await b.keyboard.type('YOURS');
+  await b.type('YOURS');
   assert.equal(await agreedOnText(stage, pages, 'undo'), `miYOURSne ${start}`);
-  await a.keyboard.press('Control+z');
+  await a.press('Control+z');
   assert.equal(await agreedOnText(stage, pages, 'undo'), `YOURS${start}`);
-  await a.keyboard.press('Control+Shift+z');
+  await a.press('Control+Shift+z');
   const again = await agreedOnText(stage, pages, 'undo');
   assert.equal(again.replace('YOURS', ''), `mine ${start}`);
 }
@@ -175,7 +178,7 @@ async function carriageReturns(stage) {
   );
   await stage.agreed(pages, 'returns');
   await caretTo(a, 4);
-  await a.keyboard.type('Q');
+  await a.type('Q');
   const { text } = (await stage.agreed(pages, 'returns')).data;
   assert.equal(text, `x\r\ny\r\nQz\r\n${data.text}`);
 }
@@ -228,7 +231,7 @@ const cutUnderLoad = (stage) =>
 const packagedWorker = async (stage) => {
   const pages = await stage.tabs(3, 'text', 'packaged', '&worker=packaged');
   await caretTo(pages[1], 0);
-  await pages[1].keyboard.type('By the packaged worker. ');
+  await pages[1].type('By the packaged worker. ');
   await agreedOnText(stage, pages, 'packaged');
   assert.equal(await stage.sockets(), 1);
   assert.match((await stage.workers.urls()).join(), /worker-entry/);
@@ -245,7 +248,11 @@ export const textTests = [
   { name: 'text: a page that loads while the server is away', run: loadedOffline },
   { name: 'text: two tabs share changes while the server is away', run: sharedOffline },
   { name: 'text: a selection stays on its characters', run: keptSelection },
-  { name: 'text: what others do waits for a word that is composed', run: composing },
+  {
+    name: 'text: what others do waits for a word that is composed',
+    skip: INPUT_METHOD,
+    run: composing,
+  },
   { name: 'text: undo takes back one’s own changes', run: undoOfOnesOwn },
   { name: 'text: carriage returns in the document keep positions right', run: carriageReturns },
   { name: 'text: nothing lost or doubled while the server restarts', run: restartedUnderLoad },

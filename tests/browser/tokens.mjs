@@ -14,7 +14,7 @@ export const tokensIn = (text) => text.match(/<[A-Z]\d+>/g) ?? [];
 /**
  * Lets a page write `count` tokens, one every few milliseconds, and waits for all callbacks.
  *
- * @param {import('playwright-core').Page} page
+ * @param {import('./stage.mjs').Tab} page
  * @param {string} name a capital letter of the page's own
  * @param {number} count
  * @returns {Promise<string[]>} the tokens; rejected where a callback came with an error, or twice

@@ -3,6 +3,7 @@
  * no request behind.
  */
 import assert from 'node:assert/strict';
+import { COLLECTED, DIALOG } from './engines/skips.mjs';
 import { isDeepStrictEqual } from 'node:util';
 import { until } from './stage.mjs';
 
@@ -13,7 +14,7 @@ async function blockedTab(stage) {
   const [, blocked, other] = pages;
   await stage.agreed(pages, 'blocked');
   await other.evaluate(() => (window.lost = window.demo.connection._link._worker));
-  const shown = new Promise((resolve) => blocked.once('dialog', resolve));
+  const shown = blocked.dialog();
   // It ends with the dialog; where the test fails before, with the browser.
   blocked.evaluate(() => window.alert('nobody looks at this')).catch(() => {});
   const dialog = await shown;
@@ -62,7 +63,7 @@ async function closedConnections(stage) {
     () => locks,
   );
 
-  const session = await stage.context.newCDPSession(page);
+  const session = await page.cdp();
   let living;
   await until(
     'the closed connections are collected',
@@ -89,6 +90,6 @@ async function count() {
 }
 
 export const watchingTests = [
-  { name: 'watching: a tab that is blocked while the worker dies', run: blockedTab },
-  { name: 'watching: connections that are closed', run: closedConnections },
+  { name: 'watching: a tab that is blocked while the worker dies', skip: DIALOG, run: blockedTab },
+  { name: 'watching: connections that are closed', skip: COLLECTED, run: closedConnections },
 ];

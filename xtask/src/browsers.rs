@@ -17,7 +17,7 @@ struct Engine {
     packages: &'static [&'static str],
 }
 
-const ENGINES: [Engine; 2] = [
+const ENGINES: [Engine; 3] = [
     Engine {
         name: "chromium",
         variable: "CHROMIUM",
@@ -30,6 +30,12 @@ const ENGINES: [Engine; 2] = [
         needs: &["/usr/bin/firefox-esr"],
         packages: &["firefox-esr"],
     },
+    Engine {
+        name: "webkit",
+        variable: "WEBKIT",
+        needs: &["/usr/bin/WebKitWebDriver", "/usr/bin/Xvfb"],
+        packages: &["webkit2gtk-driver", "xvfb"],
+    },
 ];
 
 /// Makes sure that a browser engine is installed, installing it where we may.
@@ -40,7 +46,9 @@ pub(crate) fn ensure(name: &str) -> Result<()> {
     let engine = ENGINES
         .iter()
         .find(|engine| engine.name == name)
-        .with_context(|| format!("the tests do not run in `{name}`: chromium or firefox"))?;
+        .with_context(|| {
+            format!("the tests do not run in `{name}`: chromium, firefox or webkit")
+        })?;
     if is_installed(engine) {
         return Ok(());
     }

@@ -26,7 +26,7 @@ usage: cargo xtask <command>
   test [layer ...]       run the test layers, or all: rust js simulation conformance bindings browser
       --seeds N          simulation: how many seeds (default 2000)
       --seed S           simulation: the first seed
-      --engine E         browser: chromium (default) or firefox
+      --engine E         browser: chromium (default), firefox or webkit
       --in-page, --hop   conformance: only this mode
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G

@@ -4,8 +4,7 @@
  *
  *   tab.html?doc=a&doc=b[&store=session][&worker=sealed-worker][&host=page][&namespace=n]
  *
- * Where a test has put `report` into the page, every edit is reported when it is submitted, when its callback comes, and when
- * it comes from elsewhere.
+ * Every edit is reported when it is submitted, when its callback comes, and when it comes from elsewhere.
  */
 
 import otText from 'ot-text';
@@ -17,7 +16,8 @@ const COLLECTION = 'demo';
 /** The first thing in a new document. */
 const EMPTY = { list: [], keys: {} };
 
-const report = (...what) => globalThis.report?.(...what);
+/** Tells the tests; it stands in each of their pages. @type {(...what: any[]) => void} */
+const { report } = globalThis;
 
 /**
  * Opens documents over a connection of their own, and waits until each is there: from the server, or from the store.

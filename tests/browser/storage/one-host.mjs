@@ -185,7 +185,10 @@ async function withoutIndexedDb(room) {
     ['{ get() { throw new DOMException("no", "SecurityError"); } }', /not allowed.*SecurityError/],
   ]) {
     await room.load(page);
-    await page.evaluate(`Object.defineProperty(window, 'indexedDB', ${descriptor})`);
+    await page.evaluate(
+      (source) => void Object.defineProperty(window, 'indexedDB', (0, eval)(`(${source})`)),
+      descriptor,
+    );
     const { mode, reason } = (await open(page)).value;
     assert.equal(mode, 'memory');
     assert.match(reason, pattern);

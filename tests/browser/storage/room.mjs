@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { until } from '../until.mjs';
 
 const SOURCES = fileURLToPath(new URL('../../../js-shim/src/storage/', import.meta.url));
 
@@ -45,12 +46,13 @@ export class Room {
       format: 'esm',
       write: false,
     });
-    const files = { '/storage.js': outputFiles[0].text, '/worker.js': WORKER };
+    const files = { '/storage.js': outputFiles[0].text, '/worker.js': stage.wire.script + WORKER };
+    const index = stage.wire.inPage(PAGE);
     room.stage = stage;
     room.server = createServer(({ url }, response) => {
       const type = url in files ? 'text/javascript' : 'text/html';
       response.writeHead(200, { 'content-type': type });
-      response.end(files[url] ?? PAGE);
+      response.end(files[url] ?? index);
     });
     await new Promise((resolve) => room.server.listen(0, '127.0.0.1', resolve));
     room.origin = `http://127.0.0.1:${room.server.address().port}`;
@@ -63,15 +65,16 @@ export class Room {
   }
 
   async page() {
-    const page = await this.stage.context.newPage();
-    page.on('pageerror', (error) => this.stage.problems.push(`in a page: ${error.stack}`));
+    const page = await this.stage.browser.newTab();
     await this.load(page);
     return page;
   }
 
   async load(page) {
     await page.goto(this.origin);
-    await page.locator('html[data-ready]').waitFor({ state: 'attached' });
+    await until('the page is ready', () =>
+      page.evaluate(() => 'ready' in document.documentElement.dataset),
+    );
   }
 
   /** A page whose `driver` is open. */
@@ -83,7 +86,7 @@ export class Room {
   /** Talks to the browser about this origin's storage. */
   async say(page, method, parameters) {
     // The quota is put back when the session ends, so that one stays.
-    this.session ??= await this.stage.context.newCDPSession(page);
+    this.session ??= await page.cdp();
     await this.session.send(method, { origin: this.origin, ...parameters });
   }
 }

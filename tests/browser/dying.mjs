@@ -1,8 +1,9 @@
 /**
- * What only Firefox does: a port that is made soon after its worker's death leads to the dead worker, and no browser says so.
+ * A worker that dies again and again. In Firefox a port that is made soon after its worker's death leads to the dead worker, and no
+ * browser says so.
  */
 import assert from 'node:assert/strict';
-import { until } from './stage.mjs';
+import { until } from './until.mjs';
 
 /** How often the worker dies. */
 const ROUNDS = 8;
@@ -55,6 +56,6 @@ async function deadWorker(stage) {
   }
 }
 
-export const firefoxTests = [
-  { name: 'firefox: a worker that died is replaced', limitMs: 120_000, run: deadWorker },
+export const dyingTests = [
+  { name: 'dying: a worker that died is replaced', limitMs: 120_000, run: deadWorker },
 ];
