@@ -3,6 +3,7 @@
  * browser says so.
  */
 import assert from 'node:assert/strict';
+import { replaced } from './host-lock.mjs';
 import { until } from './until.mjs';
 
 /** How often the worker dies. */
@@ -56,6 +57,41 @@ async function deadWorker(stage) {
   }
 }
 
+/** Workers of so many pages die while they write, this often in each: one that saw more dying soon would wait before the next. */
+const PAGES = 10;
+const DEATHS = 4;
+
+/** In the page: writes without end; notes each callback that has an error. */
+async function openAndWrite(namespace) {
+  window.demo = await window.lab.open({ ids: ['d'], namespace });
+  await window.demo.opened;
+  window.failed = [];
+  const write = async (at) => {
+    const error = await window.lab.submit(window.demo.docs.d, `${namespace}.${at}`);
+    if (error) window.failed.push(error.code);
+    await write(at + 1);
+  };
+  write(0);
+}
+
+/** Whatever a worker was writing, the next one can use the store. */
+async function midWrite(stage) {
+  for (let number = 0; number < PAGES; number += 1) {
+    const page = await stage.visit('lab/tab.html');
+    await page.evaluate(openAndWrite, `writes ${number}`);
+    const version = () => page.evaluate(() => window.demo.docs.d.version);
+    for (let death = 0; death < DEATHS; death += 1) {
+      const before = await version();
+      await replaced(page, () => stage.workers.kill());
+      await until('edits go on', async () => (await version()) > before + 2);
+      assert.equal((await stage.storage(page)).mode, 'indexeddb');
+    }
+    assert.deepEqual(await page.evaluate(() => [window.failed, window.demo.errors]), [[], []]);
+    await page.close();
+  }
+}
+
 export const dyingTests = [
   { name: 'dying: a worker that died is replaced', limitMs: 120_000, run: deadWorker },
+  { name: 'dying: a worker in the middle of a write', limitMs: 240_000, run: midWrite },
 ];

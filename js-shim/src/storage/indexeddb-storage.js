@@ -9,6 +9,7 @@
 import { deleteDB, openDB } from 'idb';
 
 import { timers } from '../platform/ticks.js';
+import { isFragile } from './fragile.js';
 import { StorageError, fencedError } from './storage-error.js';
 import { storeLock } from './store-lock.js';
 
@@ -65,6 +66,9 @@ export class IndexedDbStorage {
     this._whyClosed = 'the storage is not open';
     /** @type {Set<{abort: () => void}>} */
     this._running = new Set();
+    this._isFragile = isFragile();
+    /** The end of the last transaction on this handle, where they go one after the other. @type {Promise<unknown>} */
+    this._last = Promise.resolve();
   }
 
   /**
@@ -218,6 +222,8 @@ export class IndexedDbStorage {
     this._database = null;
     this._life = null;
     this._whyClosed = reason;
+    // The next handle does not wait for what hangs on this one.
+    this._last = Promise.resolve();
   }
 
   /**
@@ -320,22 +326,40 @@ export class IndexedDbStorage {
   }
 
   /**
-   * Runs one transaction; resolves with the results of its requests when it is committed. All requests are made at
-   * once: a transaction that has none left ends.
+   * Runs one transaction; resolves with the results of its requests when it is committed.
    *
    * @param {StoreName[]} names
    * @param {IDBTransactionMode} mode
    * @param {Work} work
    * @returns {Promise<any[]>}
    */
-  async _transact(names, mode, work) {
+  _transact(names, mode, work) {
+    if (!this._isFragile) return this._run(names, mode, work);
+    const life = this._life;
+    const run = this._last.then(() => {
+      if (this._life !== life) throw new StorageError('closed', this._whyClosed);
+      return this._run(names, mode, work);
+    });
+    this._last = run.catch(ignore);
+    return run;
+  }
+
+  /**
+   * All requests are made at once: a transaction that has none left ends.
+   *
+   * @param {StoreName[]} names
+   * @param {IDBTransactionMode} mode
+   * @param {Work} work
+   * @returns {Promise<any[]>}
+   */
+  async _run(names, mode, work) {
     this.ensureReady();
     const database = /** @type {Database} */ (this._database);
     const transaction = database.transaction(names, mode, { durability: this._durability });
     const committed = end(transaction);
     this._running.add(transaction);
     try {
-      const requests = request(transaction, work);
+      const requests = request(transaction, work, mode === 'readwrite' && !this._isFragile);
       await committed;
       return await Promise.all(requests);
     } catch (/** @type {any} */ error) {
@@ -389,8 +413,9 @@ function upgrade(database, from) {
  *
  * @param {import('idb').IDBPTransaction<any, any, any>} transaction
  * @param {Work} work
+ * @param {boolean} commits whether it does not wait for their answers
  */
-function request(transaction, work) {
+function request(transaction, work, commits) {
   const requests = [];
   try {
     for (const made of work((name) => transaction.objectStore(name))) {
@@ -398,7 +423,7 @@ function request(transaction, work) {
       made.catch(ignore);
       requests.push(made);
     }
-    if (transaction.mode === 'readwrite') transaction.commit?.();
+    if (commits) transaction.commit?.();
     return requests;
   } catch (error) {
     abort(transaction);

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
+import { until } from '../until.mjs';
 
 /** Runs first in each page and in each worker. */
 function connect(address) {
@@ -75,6 +76,8 @@ export class Wire {
 
   /** Ends all shared workers, and waits until they are gone. */
   async killWorkers() {
+    // One that has just begun may not have called yet.
+    await until('there is a worker', () => this.workers.size);
     const gone = [...this.workers.keys()].map((socket) => once(socket, 'close'));
     for (const socket of this.workers.keys()) socket.send('die');
     await Promise.all(gone);
