@@ -47,7 +47,8 @@ class Chaos {
     this.stage = stage;
     this.durable = durable;
     this.query = `${durable ? '' : '&store=session'}${elected ? '&host=page' : ''}`;
-    this.turns = elected ? ELECTED_TURNS : TURNS;
+    const turns = elected ? ELECTED_TURNS : TURNS;
+    this.turns = turns.filter((turn) => turn !== 'freezeHost' || stage.browser.canFreeze);
     this.ledger = new Ledger();
     this.random = numbers(seed);
     /** By name, the tabs that live. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { INPUT_METHOD } from './engines/skips.mjs';
 import { isDeepStrictEqual } from 'node:util';
+import { replaced } from './host-lock.mjs';
 import { until } from './stage.mjs';
 
 const RICH_TEXT = 'http://sharejs.org/types/rich-text/v1';
@@ -292,12 +293,7 @@ async function withoutTheServer(stage) {
 async function withoutTheirHost(stage) {
   const pages = await threeCursors(stage, 'killed');
   for (let kills = 1; kills <= 2; kills += 1) {
-    const before = await Promise.all(pages.map((page) => page.evaluate(workerOf)));
-    await stage.workers.kill();
-    await until('all tabs have another worker', async () => {
-      const now = await Promise.all(pages.map((page) => page.evaluate(workerOf)));
-      return now.every((number, i) => number > before[i]);
-    });
+    await replaced(pages[0], () => stage.workers.kill());
     await stage.reports(pages[0], { tabs: 3, sockets: 1 });
     await placeAt(pages[0], 40 + kills);
     await cursorsAgree(pages, [at(40 + kills), at(60, 16), at(150)]);
@@ -305,14 +301,6 @@ async function withoutTheirHost(stage) {
   await pages[0].type('on ');
   await cursorsAgree(pages, [at(45), at(63, 16), at(153)]);
   await agreedInQuill(stage, pages, 'killed');
-}
-
-/** In the page: counts the workers that this tab has seen. */
-function workerOf() {
-  const { _worker } = window.demo.connection._link;
-  window.workers ??= new Map();
-  if (!window.workers.has(_worker)) window.workers.set(_worker, window.workers.size);
-  return window.workers.get(_worker);
 }
 
 async function anotherBrowser(stage) {

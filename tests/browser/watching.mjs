@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { COLLECTED, DIALOG } from './engines/skips.mjs';
 import { isDeepStrictEqual } from 'node:util';
+import { replaced } from './host-lock.mjs';
 import { until } from './stage.mjs';
 
 /** One tab shows an `alert()` while the worker dies: the tab that watches the host behind it has a new host at once. */
@@ -13,15 +14,11 @@ async function blockedTab(stage) {
   const pages = await stage.tabs(3, 'counter', 'blocked');
   const [, blocked, other] = pages;
   await stage.agreed(pages, 'blocked');
-  await other.evaluate(() => (window.lost = window.demo.connection._link._worker));
   const shown = blocked.dialog();
   // It ends with the dialog; where the test fails before, with the browser.
   blocked.evaluate(() => window.alert('nobody looks at this')).catch(() => {});
   const dialog = await shown;
-  await stage.workers.kill();
-  await until('the other tab starts another worker', () =>
-    other.evaluate(() => window.demo.connection._link._worker !== window.lost),
-  );
+  await replaced(other, () => stage.workers.kill());
   await other.evaluate(() => {
     window.ended = false;
     window.demo.doc.submitOp([{ p: ['value'], na: 1 }], (error) => (window.ended = error ?? 'ok'));

@@ -32,6 +32,9 @@ function kill(id) {
 }
 
 export class Chromium {
+  /** Whether the process of a page may stand still while others are driven. */
+  canFreeze = true;
+
   /** @param {import('./engines.mjs').Launch} launch */
   static async launch({ profile, insecure, notes }) {
     const browser = new Chromium();

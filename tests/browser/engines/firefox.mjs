@@ -27,6 +27,8 @@ const PREFERENCES = {
 };
 
 export class Firefox {
+  canFreeze = true;
+
   /** @param {import('./engines.mjs').Launch} launch */
   static async launch({ profile, insecure, notes, wire }) {
     const browser = new Firefox();

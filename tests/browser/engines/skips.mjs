@@ -12,5 +12,12 @@ export const COLLECTED = chromiumOnly('only CDP has garbage collected');
 export const ROUTED = chromiumOnly('only Playwright lets a request of a page fail');
 
 export const KEPT_ON_DISK = onWebKit('the browser keeps nothing on disk when it is driven');
+export const CRASHED = onWebKit(
+  'the browser ends with the process of a page, and a tab that is closed lets its worker live',
+);
+export const KEY = onWebKit('the browser puts no CryptoKey into IndexedDB when it is driven');
 export const INSECURE = onWebKit('the browser maps no name to this machine');
+export const LAST_WRITE = onWebKit(
+  'the engine drops every transaction of IndexedDB that begins while its page goes away',
+);
 export const DIALOG = onWebKit('a dialog of one page holds up the driver for all');

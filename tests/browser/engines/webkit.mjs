@@ -43,6 +43,8 @@ async function openDisplay() {
 }
 
 export class WebKit {
+  /** Whether the process of a page may stand still: the driver waits for each command's answer. */
+  canFreeze = false;
   /** The last command: they go one after the other, since they go to the tab that was chosen last. */
   #last = Promise.resolve();
   /** The tab that was chosen last. */
@@ -69,6 +71,8 @@ export class WebKit {
     const capabilities = { alwaysMatch: { 'webkitgtk:browserOptions': options } };
     const { sessionId } = await browser.#command('POST', '/session', { capabilities });
     browser.root += `/session/${sessionId}`;
+    /** The window that was there from the start: others are asked for in it, so it stays. */
+    browser.first = await browser.#command('GET', '/window');
     return browser;
   }
 
@@ -93,9 +97,8 @@ export class WebKit {
 
   async newTab() {
     // Windows, not tabs: the pointer does nothing in a page that is not shown.
-    const { handle } = await this.#inTurn(() =>
-      this.#command('POST', '/window/new', { type: 'window' }),
-    );
+    const window = { type: 'window' };
+    const { handle } = await this.command(this.first, 'POST', '/window/new', window);
     await this.command(handle, 'POST', '/window/rect', WINDOW);
     return new Tab(this, handle);
   }

@@ -239,7 +239,11 @@ export const endless = (page, mode) =>
       window.hangs = true;
       const store = made.objectStore(stores[0]);
       const more = () => {
-        if (!over) store.get('').onsuccess = more;
+        try {
+          if (!over) store.get('').onsuccess = more;
+        } catch {
+          // It was aborted.
+        }
       };
       more();
       made.commit = () => {};

@@ -1,5 +1,6 @@
 /** The driver in a worker, encrypted; wiping; and `IndexedDbStorage` by itself, as an application may use it. */
 import assert from 'node:assert/strict';
+import { KEY } from '../engines/skips.mjs';
 import {
   A,
   assertAlive,
@@ -214,6 +215,7 @@ async function callbacks(room) {
 export const wholeDriverTests = [
   {
     name: 'storage: encrypted in a worker, with a key nobody can read',
+    skip: KEY,
     run: inRoom(encryptedInWorker),
   },
   { name: 'storage: wiping', run: inRoom(wiped) },
