@@ -24,7 +24,7 @@ pub use query::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest};
 pub use storage::{DeadLetter, Resumed, StorageEvent, StorageState, StoredDoc};
 
 /// The version of the protocol between tab and host. A host serves its own version and the one before.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 1 + cfg!(feature = "next-protocol") as u32;
 
 /// Bytes that most messages need at most: a text that begins with so many is not moved while it grows.
 const USUAL_LENGTH: usize = 256;
@@ -59,6 +59,21 @@ pub enum ToHost {
     },
     /// Asks the server for a pong.
     Ping {},
+    /// The tab can be asked for the URL of the next socket, by [`ConnectionEvent::UrlWanted`]. Sent again when `visible`
+    /// changes.
+    OfferUrls {
+        /// The page is visible: it is asked before others.
+        visible: bool,
+    },
+    /// The answer to [`ConnectionEvent::UrlWanted`]: a URL, or an error.
+    Url {
+        /// The number that the question named.
+        round: u64,
+        /// The URL of a WebSocket.
+        url: Option<String>,
+        /// Why there is none.
+        error: Option<Error>,
+    },
     /// Several reads that go to the server as one bulk message.
     Bulk {
         /// The reads.
@@ -155,6 +170,8 @@ wire!(enum ToHost {
     Received = "tab.received" { count = "count" },
     Close = "connection.close" { generation = "generation" },
     Ping = "connection.ping" {},
+    OfferUrls = "connection.offerUrls" { visible = "visible" },
+    Url = "connection.url" { round = "round"; url = "url"; error = "error" },
     Bulk = "connection.bulk" { reads = "reads" },
     Read = "connection.read" (Read),
     Status = "connection.status" { callback_id = "callbackId" },

@@ -832,9 +832,17 @@ export interface StoringOptions {
   keepPendingOnReject?: boolean;
 }
 
+/** An address, or what gives it for each socket. */
+export type UrlOrFunction = string | URL | (() => string | URL | Promise<string | URL>);
+
 export interface ConnectionOptions extends StoringOptions {
-  /** The server's address, also relative to the page. `http` stands for `ws`. */
-  url: string | URL;
+  /**
+   * The server's address, also relative to the page. `http` stands for `ws`. A function is called for each socket, in
+   * one of the tabs, a visible one first: so a token in the address is fresh, and asked for once for all tabs. It needs
+   * a `namespace`. Where it throws, rejects, or takes longer than 15 s in each tab, the next attempt comes as after a
+   * socket that failed, with an `error` event `ERR_URL_FAILED`.
+   */
+  url: UrlOrFunction;
   /** `false`: no SharedWorker; the tabs of the namespace elect one whose page has the host. */
   useSharedWorker?: boolean;
   /**

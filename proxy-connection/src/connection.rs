@@ -51,6 +51,8 @@ pub struct ProxyConnection {
     /// The tab had left its host, which forgot the tab's presence, and registers again.
     pub(crate) returns: bool,
     pub(crate) max_op_size: usize,
+    /// Where the tab can be asked for URLs, whether its page is visible.
+    pub(crate) url_offer: Option<bool>,
     pub(crate) next_seq: Seq,
     pub(crate) docs: Map<DocHandle, ProxyDoc>,
     pub(crate) by_key: DocMap<DocHandle>,
@@ -77,6 +79,7 @@ impl ProxyConnection {
             left: false,
             returns: false,
             max_op_size: MAX_OP_SIZE,
+            url_offer: None,
             next_seq: Seq(1),
             docs: Map::new(),
             by_key: DocMap::new(),
@@ -272,6 +275,29 @@ impl ProxyConnection {
             resume,
             machine: Some(self.session.machine()),
         });
+    }
+
+    /// The host may ask this tab for URLs, by [`TabEvent::UrlWanted`](crate::TabEvent::UrlWanted). It asks visible pages
+    /// first: to be called again when that changes.
+    pub fn offer_urls(&mut self, visible: bool) {
+        if self.url_offer.replace(visible) != Some(visible) && self.session.is_welcomed() {
+            self.tell_url_offer();
+        }
+    }
+
+    pub(crate) fn tell_url_offer(&mut self) {
+        if let Some(visible) = self.url_offer {
+            self.tell_host(&ToHost::OfferUrls { visible });
+        }
+    }
+
+    /// Gives the URL that was wanted for the socket of the number `round`, or says why there is none.
+    pub fn answer_url(&mut self, round: u64, answer: Result<String, Error>) {
+        let (url, error) = match answer {
+            Ok(url) => (Some(url), None),
+            Err(error) => (None, Some(error)),
+        };
+        self.tell_host(&ToHost::Url { round, url, error });
     }
 
     /// The host died. The connection goes on with the next host, at which the driver has called

@@ -51,6 +51,8 @@ pub enum TabEvent {
     Error(Error),
     /// Emit `pong`.
     Pong,
+    /// The application's URL for a socket is wanted: see [`ProxyConnection::answer_url`].
+    UrlWanted(u64),
     /// The answer to [`ProxyConnection::ask_status`].
     Status(Token, Status),
     /// The host sent a document: make the application's Doc, to which the next events belong.

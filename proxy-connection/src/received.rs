@@ -50,6 +50,7 @@ impl ProxyConnection {
                 self.session.line = Some(storage.line);
                 self.handle_storage_event(StorageEvent::State(storage));
                 self.handle_connection_state(connection);
+                self.tell_url_offer();
             }
             ToTab::Storage(event) => self.handle_storage_event(event),
             ToTab::Incompatible { protocol } => self.handle_incompatible(protocol),
@@ -91,9 +92,14 @@ impl ProxyConnection {
     }
 
     fn handle_incompatible(&mut self, protocol: u32) {
+        // What the host would not read is kept for the next one.
         self.left = true;
+        // A host that is older hands over to one that speaks this protocol.
+        if protocol < PROTOCOL {
+            return;
+        }
         let message = format!(
-            "The shared worker speaks protocol {protocol}, this page {PROTOCOL}: close or reload the older tabs"
+            "The host speaks protocol {protocol}, this page {PROTOCOL}: reload this page"
         );
         self.set_state(State::Stopped, None);
         self.push_event(TabEvent::Error(Error::new(
@@ -120,6 +126,7 @@ impl ProxyConnection {
             }
             ConnectionEvent::Error(error) => self.push_event(TabEvent::Error(error)),
             ConnectionEvent::Pong => self.push_event(TabEvent::Pong),
+            ConnectionEvent::UrlWanted(round) => self.push_event(TabEvent::UrlWanted(round)),
         }
     }
 

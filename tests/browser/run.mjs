@@ -36,6 +36,7 @@ import { subtypeTests } from './subtypes.mjs';
 import { tabLifeTests } from './tab-lives.mjs';
 import { textTests } from './text.mjs';
 import { trapTests } from './traps.mjs';
+import { urlTests } from './urls.mjs';
 import { watchingTests } from './watching.mjs';
 
 /** The limit for one test that names none of its own, browser start included, in milliseconds. */
@@ -64,6 +65,7 @@ const TESTS = [
   ...failingTests,
   ...hangingTests,
   ...trapTests,
+  ...urlTests,
   ...watchingTests,
   ...chaosTests,
 ];

@@ -45,6 +45,8 @@ pub struct Options {
     /// The host opens its sockets itself, again and again ([`Output::OpenSocket`]). Otherwise
     /// somebody binds them.
     pub opens_sockets: bool,
+    /// The driver knows where a socket leads to. Otherwise tabs are asked, each time.
+    pub has_url: bool,
     /// The connection id to begin with, which no other host has. A host with a store needs it, to name
     /// its ops before it is connected.
     pub src: Option<String>,
@@ -69,6 +71,7 @@ impl Default for Options {
             epoch: 0,
             private: false,
             opens_sockets: false,
+            has_url: true,
             src: None,
             store: None,
             max_op_size: MAX_OP_SIZE,
@@ -98,8 +101,8 @@ pub enum Output {
     CloseSocket,
     /// The socket is dead: close it, and report nothing more of it.
     DropSocket,
-    /// Open a new socket, and bind it.
-    OpenSocket,
+    /// Open a new socket, and bind it: to this URL that a tab gave, or to the driver's own.
+    OpenSocket(Option<String>),
     /// Call [`Host::handle_timer`] after so many milliseconds; a later one replaces it.
     StartTimer(u32),
     /// Read or write the storage, and answer by [`Host::handle_storage`].
@@ -164,7 +167,7 @@ impl Host {
     pub fn new(options: Options, types: Rc<dyn Types>) -> Self {
         Self {
             types,
-            server: Server::new(options.src.clone(), options.opens_sockets),
+            server: Server::new(options.src.clone(), options.opens_sockets, options.has_url),
             docs: Docs::default(),
             callers: Callers::default(),
             tabs: Tabs::new(options.max_unconfirmed),

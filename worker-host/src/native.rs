@@ -101,7 +101,7 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                     }
                 }
                 Output::CloseSocket | Output::DropSocket => self.socket = None,
-                Output::OpenSocket => self.open(),
+                Output::OpenSocket(url) => self.open(url),
                 Output::StartTimer(milliseconds) => {
                     let delay = Duration::from_millis(u64::from(milliseconds));
                     self.timer = Some(Instant::now() + delay);
@@ -117,7 +117,7 @@ impl<F: FnMut(TabId, String)> Driver<F> {
         }
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, url: Option<String>) {
         self.sockets += 1;
         let (outgoing, texts) = unbounded_channel();
         self.socket = Some(Socket {
@@ -125,7 +125,8 @@ impl<F: FnMut(TabId, String)> Driver<F> {
             outgoing,
         });
         self.host.bind_socket(ReadyState::Connecting);
-        let (url, reports, number) = (self.url.clone(), self.reports.clone(), self.sockets);
+        let url = url.unwrap_or_else(|| self.url.clone());
+        let (reports, number) = (self.reports.clone(), self.sockets);
         tokio::spawn(async move {
             // Nobody listens any more where the driver has ended.
             let report = |event| drop(reports.send((number, event)));

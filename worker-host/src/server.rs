@@ -1,6 +1,6 @@
 //! The server's edge: the one connection to a real ShareDB server, and what crosses it.
 //!
-//! [`Server`] is the state of the connection. `connection` is the socket and the handshake, `reconnect` says when to open the next socket, `liveness` when to doubt this one. `messages` gives each
+//! [`Server`] is the state of the connection. `connection` is the socket and the handshake, `reconnect` says when to open the next socket, `liveness` when to doubt this one, and `urls` where the next one leads to. `messages` gives each
 //! message to its room; `ops` and `reads` are those about documents, and `op_ids` names ops. `wire` has the protocol, and `bulk` collects reads
 //! that go out together.
 //!
@@ -17,6 +17,7 @@ mod reads;
 pub(crate) mod reconnect;
 #[cfg(test)]
 mod tests;
+mod urls;
 pub(crate) mod wire;
 
 use broker::message::{ConnectionState, State};
@@ -26,6 +27,7 @@ use bulk::Bulk;
 use liveness::Liveness;
 use op_ids::OpIds;
 use reconnect::Reconnect;
+use urls::Urls;
 
 /// The state of the connection.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(crate) struct Server {
     has_socket: bool,
     reconnect: Reconnect,
     liveness: Liveness,
+    pub(crate) urls: Urls,
     /// Reads that are collected, to go out together.
     bulk: Option<Bulk>,
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left or the host did.
@@ -51,8 +54,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// No socket yet; see [`OpIds::new`] and [`crate::Options::opens_sockets`].
-    pub(crate) fn new(host_src: Option<String>, opens_sockets: bool) -> Self {
+    /// No socket yet; see [`OpIds::new`], [`crate::Options::opens_sockets`] and [`crate::Options::has_url`].
+    pub(crate) fn new(host_src: Option<String>, opens_sockets: bool, has_url: bool) -> Self {
         Self {
             state: State::Disconnected,
             reason: None,
@@ -63,6 +66,7 @@ impl Server {
             has_socket: false,
             reconnect: Reconnect::default(),
             liveness: Liveness::default(),
+            urls: Urls::new(has_url),
             bulk: None,
             pings: Fifo::new(),
         }

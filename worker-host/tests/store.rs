@@ -68,7 +68,7 @@ impl Stage {
                 Output::Warn(text) => panic!("{text}"),
                 Output::Send(_)
                 | Output::CloseSocket
-                | Output::OpenSocket
+                | Output::OpenSocket(_)
                 | Output::BeginAnew
                 | Output::Resigned
                 | Output::Deposed

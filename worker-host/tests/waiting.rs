@@ -63,7 +63,7 @@ impl Slow {
                 Output::Send(_)
                 | Output::Warn(_)
                 | Output::CloseSocket
-                | Output::OpenSocket
+                | Output::OpenSocket(_)
                 | Output::BeginAnew
                 | Output::Resigned
                 | Output::Deposed

@@ -71,6 +71,8 @@ pub enum ConnectionEvent {
     Error(Error),
     /// The answer to a ping.
     Pong,
+    /// A URL is wanted for the next socket, which has this number. [`super::ToHost::Url`] is the answer.
+    UrlWanted(u64),
 }
 
 wire!(
@@ -79,6 +81,7 @@ wire!(
         SocketError = "connection error"(Json),
         Error = "error"(Error),
         Pong = "pong",
+        UrlWanted = "urlWanted"(u64),
     }
 );
 

@@ -15,6 +15,7 @@ import { DocPresence, Presence, docChannel, leaveDoc } from './presence.js';
 import { Query } from './query.js';
 import { SnapshotRequests } from './snapshot-requests.js';
 import { StoringConnection } from './storing-connection.js';
+import { UrlGiver } from './url-giver.js';
 
 /** @typedef {import('../link/link.d.ts').Link} Link */
 /** @typedef {(...args: any[]) => void} Callback */
@@ -45,6 +46,7 @@ export class Connection extends StoringConnection {
    * @param {string} [options.namespace] of the store
    * @param {boolean} [options.keepPendingOnReject] where an op is refused that cannot be taken back, the others stay
    * @param {Link} [options.link] how to reach the host
+   * @param {() => any} [options.giveUrl] the application's function that gives the URL for each socket
    */
   constructor(socket, options = {}) {
     const { link = new PageLink(socket, checkOptions(options)) } = options;
@@ -67,6 +69,8 @@ export class Connection extends StoringConnection {
     this._snapshots = new SnapshotRequests(this);
     this._page.watch();
     if (this._maxOpBytes) this._core.limitOps(this._maxOpBytes);
+    if (options.giveUrl) this._urls = new UrlGiver(this, options.giveUrl);
+    this._urls?.offer();
     link.attach(this);
     this._run(() => this._core.register());
     if (this.durableStore) this._run(() => this._core.watchStorage());

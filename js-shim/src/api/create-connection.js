@@ -10,6 +10,11 @@ import { shared } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 import { expectOption, isBoolean, isFunction, optionError, pick } from '../options/options.js';
 import { Connection } from './connection.js';
+import { socketUrl } from './url-giver.js';
+
+const URL_NAMES_NOBODY =
+  'a url function needs a namespace that names the user, such as namespace: user.id: tabs with the same one share a ' +
+  'host, and the address is not known beforehand';
 
 /** A socket that never was open, for a backend to replace. @type {any} */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
@@ -17,7 +22,7 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
 /**
  * A connection to a ShareDB server.
  *
- * @param {any} target a URL, a socket, a backend with `connect()`, or the options
+ * @param {any} target a URL or a function that gives it, a socket, a backend with `connect()`, or the options
  * @param {any} [options] `{url, useSharedWorker, worker, namespace, durableStore, keepPendingOnReject}`
  */
 export function createConnection(target, options) {
@@ -25,6 +30,7 @@ export function createConnection(target, options) {
   const isBackend = isFunction(target?.connect);
   const isSocket = isFunction(target?.send);
   if (typeof target === 'string' || target instanceof URL) options.url = target;
+  else if (isFunction(target) && !isBackend && !isSocket) options.url = target;
   else if (!isBackend && !isSocket) options = { ...target, ...options };
   checkOptions(options);
   if (isBackend) return overBackend(target, options);
@@ -59,7 +65,10 @@ function overBackend(backend, options) {
 
 /** @param {any} options */
 function overUrl(options) {
-  const url = new URL(options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
+  const giveUrl = isFunction(options.url) ? options.url : undefined;
+  if (giveUrl && options.namespace === undefined)
+    throw optionError('ERR_NAMESPACE_REQUIRED', URL_NAMES_NOBODY);
+  const url = giveUrl ? undefined : socketUrl(options.url);
   const storing = pick(options, STORING);
   const wanted = { ...storing, url, worker: options.worker };
   const noWorker = whyNoWorker(options);
@@ -69,7 +78,7 @@ function overUrl(options) {
     throw optionError('ERR_OPTION_INVALID', message);
   }
   const link = alone ? pageLink(wanted, alone) : new HostLink(wanted, noWorker);
-  const connection = new Connection(null, { ...storing, link });
+  const connection = new Connection(null, { ...storing, link, giveUrl });
   if (alone?.code) sayAlone(connection, alone);
   return connection;
 }

@@ -91,7 +91,11 @@ export class MachineOwner extends EventEmitter {
     this._busy = 0;
     /** Messages of the host that came during a call of the machine. @type {string[]} */
     this._inbox = [];
-    this._page = new PageLife(() => this._flushAll());
+    const tellUrls = () => this._self._urls?.offer();
+    this._page = new PageLife(() => {
+      this._flushAll();
+      tellUrls();
+    }, tellUrls);
   }
 
   /** This, as the type that other modules take: the only class that extends this one. */

@@ -108,6 +108,7 @@ class Restart {
     }
     this._renumber();
     for (const doc of connection._docs.values()) this._recover(doc);
+    connection._urls?.offer();
     if (!connection._closed) this._register();
     else connection._isUnregistered = true;
     if (isHopeless) connection._link.close();

@@ -32,6 +32,7 @@ const CARRY_OUT = {
     connection.emit('connection error', connection._link.takeSocketError(error)),
   error: (connection, error) => connection.emit('error', toError(error)),
   pong: (connection) => connection.emit('pong'),
+  urlWanted: (connection, round) => void connection._urls?.give(round),
   status: (connection, token, status) =>
     connection._take(token)?.callback?.(null, JSON.parse(status)),
   warn: (_, message) => shared.logger.warn(message),

@@ -29,6 +29,7 @@
  * @property {(error: string) => void} connectionError
  * @property {(error: ErrorParts) => void} error of the connection
  * @property {() => void} pong
+ * @property {(round: number) => void} urlWanted the host wants a URL for its next socket, by `answerUrl`
  * @property {(token: number, status: string) => void} status of the host
  * @property {(message: string) => void} warn
  * @property {(token: number, error?: ErrorParts, snapshot?: string) => void} snapshot
@@ -72,7 +73,7 @@
  * @property {(text: string) => void} send a message for the server
  * @property {() => void} closeSocket
  * @property {() => void} dropSocket the socket is dead: close it, and report nothing more of it
- * @property {() => void} openSocket
+ * @property {(url?: string) => void} openSocket to this URL that a tab gave, or to the driver's own
  * @property {(delay: number) => void} startTimer `handleTimer` in so many milliseconds; replaces the last timer
  * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage
  *   `open`, `wipe`, `read` with `[store, id]` of each record, or `write` with `[store, id, text]` of each and

@@ -21,6 +21,7 @@ import { Quarantine, whatTrapped } from './quarantine.js';
  * @property {number} epoch a number for this life that no other life has
  * @property {boolean} isPrivate one tab owns the host
  * @property {boolean} opensSockets the machine asks for its sockets
+ * @property {boolean} [hasUrl] `false`: the machine asks tabs where a socket leads to
  * @property {'durable' | 'session'} [retention] how long ops are logged; without it nothing is stored
  * @property {HostStorage} [storage]
  * @property {string} [src] the client id to begin with, where the storage has none; unlike any other
@@ -44,9 +45,9 @@ export class HostDriver {
    * @param {Place} place
    */
   constructor(options, place) {
-    const { epoch, isPrivate, opensSockets, retention, storage, types = typesBridge } = options;
-    const { src = retention && newSource() } = options;
-    this.core = new HostCore(types, epoch, isPrivate, opensSockets, retention, src);
+    const { epoch, isPrivate, opensSockets, hasUrl, retention, storage } = options;
+    const { types = typesBridge, src = retention && newSource() } = options;
+    this.core = new HostCore(types, epoch, isPrivate, opensSockets, retention, src, hasUrl);
     this.storage = storage;
     this._place = place;
     /** What the machine began last. It can be read when the machine has trapped. */

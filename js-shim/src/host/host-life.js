@@ -13,7 +13,7 @@ import { HostDriver } from './host-driver.js';
  * @property {string} tab the tab's id
  * @property {number} life the epoch of the host that is asked
  * @property {number} [number] higher than in all introductions of this tab before
- * @property {string} url
+ * @property {string} [url] where it is no function
  * @property {string} [id]
  * @property {string} namespace
  * @property {import('../index.d.cts').DurableStoreOptions} [durableStore] what of it can be sent
@@ -64,6 +64,7 @@ export class HostLife {
       epoch: this._epoch,
       isPrivate: false,
       opensSockets: true,
+      hasUrl: this._wanted.url !== undefined,
       retention: durableStore ? 'durable' : 'session',
       storage: this._storage,
     };
@@ -78,6 +79,11 @@ export class HostLife {
     });
     this.host.quarantine(trapped);
     this.host.run((core) => core.connect());
+  }
+
+  /** A tab has brought a URL that is no function, where there was none. */
+  haveUrl() {
+    this.host?.run((core) => core.haveUrl());
   }
 
   /** @param {Trapped[]} trapped */
@@ -190,11 +196,12 @@ export class HostLife {
     this._leaveSocket();
   }
 
-  openSocket() {
+  /** @param {string} [url] given by a tab */
+  openSocket(url = this._wanted.url) {
     const host = /** @type {HostDriver} */ (this.host);
     let socket;
     try {
-      socket = this._socket = new WebSocket(this._wanted.url);
+      socket = this._socket = new WebSocket(/** @type {string} */ (url));
     } catch (error) {
       // An address that no socket can have: waiting does not mend it.
       return host.run((core) => core.socketFailed(JSON.stringify({ message: String(error) })));

@@ -14,6 +14,7 @@ export class PageHost extends HostDriver {
   /**
    * @param {object} options
    * @param {boolean} options.opensSockets it asks for its sockets
+   * @param {boolean} [options.hasUrl] `false`: it asks the tab where they lead to
    * @param {import('../index.d.cts').DurableStoreOptions} [options.store] what the store is to be; without it nothing
    *   is stored
    * @param {string} [options.namespace] of the store
@@ -22,12 +23,13 @@ export class PageHost extends HostDriver {
    * @param {import('./host-driver.js').Place} place the link of the page's tab
    * @param {HostStorage} [storage] that of the host before, which crashed and was detached
    */
-  constructor({ opensSockets, store, namespace, inMemory, keepsPending }, place, storage) {
+  constructor({ opensSockets, hasUrl, store, namespace, inMemory, keepsPending }, place, storage) {
     /** @type {import('./host-driver.js').MachineOptions} */
     const machine = {
       epoch: epoch(),
       isPrivate: true,
       opensSockets,
+      hasUrl,
       retention: store && 'durable',
       storage: storage ?? (store && new HostStorage({ ...store, namespace, inMemory })),
     };

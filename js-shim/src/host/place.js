@@ -333,7 +333,7 @@ function isIntroduction(data) {
     typeof tab === 'string' &&
     typeof life === 'number' &&
     typeof (number ?? 0) === 'number' &&
-    typeof url === 'string' &&
+    typeof (url ?? '') === 'string' &&
     typeof namespace === 'string' &&
     typeof (durableStore ?? {}) === 'object' &&
     typeof (parts ?? {}) === 'object' &&

@@ -125,6 +125,10 @@ export class SharedHost {
   _take(port, connect) {
     if (this._wanted) this._compare(port, connect, this._wanted);
     this._wanted ??= connect;
+    if (connect.url !== undefined && this._wanted.url === undefined) {
+      this._wanted.url = connect.url;
+      this._life?.haveUrl();
+    }
     this._storage ??= this._makeStorage(this._wanted);
     if (this._life) return this._life.quarantine(connect.trapped ?? []);
     this._lives.began();
@@ -151,7 +155,7 @@ export class SharedHost {
    * @param {Introduction} connect
    */
   _whyRefused({ url, parts }) {
-    const isOther = this._wanted && addressOf(url) !== addressOf(this._wanted.url);
+    const isOther = url && this._wanted?.url && addressOf(url) !== addressOf(this._wanted.url);
     // Not which it is: that may be a secret.
     const otherUrl = 'the host of this namespace serves another url: use another namespace';
     if (isOther) return { code: 'ERR_HOST_MISMATCH', reason: otherUrl };
@@ -174,7 +178,7 @@ export class SharedHost {
       if (is === wanted) continue;
       warn(`The host was started with ${name} = ${is}: ${wanted} has no effect`);
     }
-    if (connect.url !== first.url) {
+    if (connect.url && first.url && connect.url !== first.url) {
       warn('The host was started with another query in its url: this one has no effect');
     }
   }

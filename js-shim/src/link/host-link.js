@@ -39,7 +39,7 @@ const MAX_TRAPPED = 16;
  * What the application asked of its host, wherever that lives.
  *
  * @typedef {object} Wanted
- * @property {string} url
+ * @property {string} [url] where it is no function
  * @property {string} [namespace]
  * @property {(name: string) => any} [worker] makes the application's own worker
  * @property {boolean | import('../index.d.cts').DurableStoreOptions} [durableStore] `true`, or the options
@@ -58,7 +58,7 @@ export class HostLink {
     if (!worker && !noWorker) refuseFunctions(store);
     // Also where the storage is the application's: the namespace decides which tabs share the host.
     if (store) requireNamespace(wanted.namespace);
-    const { namespace = addressOf(url) } = wanted;
+    const { namespace = addressOf(/** @type {string} */ (url)) } = wanted;
     this._wanted = wanted;
     this._namespace = namespace;
     /** @type {import('../api/connection.js').Connection} */

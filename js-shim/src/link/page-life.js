@@ -8,9 +8,13 @@
 const HIDDEN = 'hidden';
 
 export class PageLife {
-  /** @param {() => void} hide called when the page may be about to go: it may also only be in the background */
-  constructor(hide) {
+  /**
+   * @param {() => void} hide called when the page may be about to go: it may also only be in the background
+   * @param {() => void} [shown] called when it is seen again
+   */
+  constructor(hide, shown = () => {}) {
     this._hide = hide;
+    this._shown = shown;
     const { document } = /** @type {any} */ (globalThis);
     /** Whether no later task may run. */
     this.isHiding = document?.visibilityState === HIDDEN;
@@ -44,7 +48,8 @@ export class PageLife {
 
   _onVisibility = () => {
     const { document } = /** @type {any} */ (globalThis);
-    if (document?.visibilityState === HIDDEN) this._onHide();
-    else this.isHiding = false;
+    if (document?.visibilityState === HIDDEN) return this._onHide();
+    this.isHiding = false;
+    this._shown();
   };
 }

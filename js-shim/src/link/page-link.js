@@ -49,10 +49,12 @@ const OWN_SOCKET = 'the application brought its own socket';
  */
 export function pageLink({ url, namespace, worker, durableStore, keepPendingOnReject }, why) {
   const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
-  const open = () => new WebSocket(url);
+  const open = (/** @type {string | undefined} */ given) =>
+    new WebSocket(/** @type {string} */ (given ?? url));
   return new PageLink(null, {
     ...why,
     open,
+    hasUrl: url !== undefined,
     namespace,
     durableStore,
     keepPendingOnReject,
@@ -66,7 +68,8 @@ export class PageLink {
    * @param {Socket | null} socket the application's, or `null` where `open` makes them
    * @param {object} [options]
    * @param {string} [options.reason]
-   * @param {() => Socket} [options.open] makes a socket
+   * @param {(url?: string) => Socket} [options.open] makes a socket, to this URL where the tab gave one
+   * @param {boolean} [options.hasUrl] `false`: the tab gives one each time
    * @param {string} [options.namespace] of the store
    * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the store is
    *   to be
@@ -76,7 +79,7 @@ export class PageLink {
    * @param {string} [options.tab] as another host knew this tab
    */
   constructor(socket, options = {}) {
-    const { reason = OWN_SOCKET, code, open, namespace, inMemory } = options;
+    const { reason = OWN_SOCKET, code, open, hasUrl, namespace, inMemory } = options;
     const store = checkDurableStore(options.durableStore);
     // An application that brings the storage knows whose documents are in it.
     if (store && !store.storage) requireNamespace(namespace);
@@ -87,7 +90,14 @@ export class PageLink {
     this.socket = socket;
     this._open = open;
     this._stores = Boolean(store);
-    this._options = { opensSockets: Boolean(open), store, namespace, inMemory, keepsPending };
+    this._options = {
+      opensSockets: Boolean(open),
+      hasUrl,
+      store,
+      namespace,
+      inMemory,
+      keepsPending,
+    };
     /** The host; while the phase is `down` the one that died. @type {InstanceType<PageHostClass> | undefined} */
     this._host = undefined;
     /** Calls that wait for the host, oldest first. @type {((core: HostCore) => void)[]} */
@@ -332,7 +342,7 @@ export class PageLink {
       send: (text) => this._write(text),
       closeSocket: () => void this._bound?.close(),
       dropSocket: () => this._giveUpSocket(),
-      openSocket: () => this._openSocket(),
+      openSocket: (url) => this._openSocket(url),
       findTabs: (tabs) => this._findTabs(tabs),
       beginAnew: () => {
         this._host?.leave();
@@ -461,10 +471,11 @@ export class PageLink {
     return hosts?.PageHost;
   }
 
-  _openSocket() {
+  /** @param {string} [url] given by the tab */
+  _openSocket(url) {
     let socket;
     try {
-      socket = /** @type {() => Socket} */ (this._open)();
+      socket = /** @type {(url?: string) => Socket} */ (this._open)(url);
     } catch (error) {
       // The address is invalid or forbidden for this page. Trying again would not help.
       shared.logger.warn(`No socket can be made: ${error}`);

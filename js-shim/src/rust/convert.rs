@@ -90,6 +90,7 @@ pub(crate) fn put_event(sink: &Sink, event: &TabEvent) {
         TabEvent::ConnectionError(reason) => Kind::ConnectionError.put(sink, &[text(Some(reason))]),
         TabEvent::Error(failed) => Kind::Error.put(sink, &[error(failed)]),
         TabEvent::Pong => Kind::Pong.put(sink, &[]),
+        TabEvent::UrlWanted(round) => Kind::UrlWanted.put(sink, &[JsValue::from(*round as f64)]),
         TabEvent::Status(token, status) => {
             let text = JsValue::from_str(&encode(status));
             Kind::Status.put(sink, &[JsValue::from(token.0 as f64), text])

@@ -56,7 +56,8 @@ fn reason(text: Option<String>) -> Option<Json> {
 
 #[wasm_bindgen]
 impl HostCore {
-    /// A host in its `epoch`. `private`: one tab owns it. `opens_sockets`: it asks for its sockets.
+    /// A host in its `epoch`. `private`: one tab owns it. `opens_sockets`: it asks for its sockets; `has_url` is not
+    /// `false`: JavaScript knows where these lead to.
     /// `store`: `'session'` or `'durable'`, or nothing where no storage is to be used; `src` is then the
     /// connection id to begin with, unlike any other.
     #[wasm_bindgen(constructor)]
@@ -67,6 +68,7 @@ impl HostCore {
         opens_sockets: bool,
         store: Option<String>,
         src: Option<String>,
+        has_url: Option<bool>,
     ) -> Self {
         let epoch = count(epoch);
         let store = store.map(|retention| StoreOptions {
@@ -83,6 +85,7 @@ impl HostCore {
             epoch,
             private,
             opens_sockets,
+            has_url: has_url.unwrap_or(true),
             src,
             store,
             ..Options::default()
@@ -98,6 +101,12 @@ impl HostCore {
     pub fn configure(&mut self, max_op_size: Option<f64>, keeps_pending: Option<bool>) {
         let max_op_size = max_op_size.map(|bytes| bytes as usize);
         self.inner.configure(max_op_size, keeps_pending);
+    }
+
+    /// See `Host::have_url`.
+    #[wasm_bindgen(js_name = haveUrl)]
+    pub fn have_url(&mut self) {
+        self.inner.have_url();
     }
 
     /// Puts the next outputs into the sink. Says whether there may be more, which is so where these are long;
@@ -133,7 +142,9 @@ impl HostCore {
             }
             Output::CloseSocket => HostKind::CloseSocket.put(sink, &[]),
             Output::DropSocket => HostKind::DropSocket.put(sink, &[]),
-            Output::OpenSocket => HostKind::OpenSocket.put(sink, &[]),
+            Output::OpenSocket(url) => {
+                HostKind::OpenSocket.put(sink, &[JsValue::from(url.as_deref())]);
+            }
             Output::StartTimer(delay) => HostKind::StartTimer.put(sink, &[JsValue::from(*delay)]),
             Output::Storage(request) => return put_storage_request(sink, request),
             Output::FindTabs(tabs) => {

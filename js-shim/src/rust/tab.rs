@@ -6,8 +6,8 @@ use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
 use js_sys::Array;
 use proxy_connection::{Predecessors, ProxyConnection, Survivors};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Error, Json, OpId, Seq, Snapshot, Submission, Token, Version, json,
-    read_json,
+    Doc, DocHandle, DocKey, Error, Json, OpId, Seq, Snapshot, Submission, Token, Version, codes,
+    json, read_json,
 };
 use wasm_bindgen::prelude::*;
 
@@ -80,6 +80,19 @@ impl TabCore {
     /// See `ProxyConnection::register`.
     pub fn register(&mut self) {
         self.inner.register();
+    }
+
+    /// See `ProxyConnection::offer_urls`.
+    #[wasm_bindgen(js_name = offerUrls)]
+    pub fn offer_urls(&mut self, visible: bool) {
+        self.inner.offer_urls(visible);
+    }
+
+    /// See `ProxyConnection::answer_url`: a URL, or why there is none.
+    #[wasm_bindgen(js_name = answerUrl)]
+    pub fn answer_url(&mut self, round: f64, url: Option<String>, reason: String) {
+        let answer = url.ok_or_else(|| Error::new(codes::ERR_URL_FAILED, reason));
+        self.inner.answer_url(count(round), answer);
     }
 
     /// See `ProxyConnection::host_lost`.

@@ -3,6 +3,7 @@
  * own, so that they can be counted in the server's log.
  *
  *   tab.html?doc=a&doc=b[&store=session][&worker=sealed-worker][&host=page][&namespace=n]
+ *       [&urls=asked]
  *
  * Every edit is reported when it is submitted, when its callback comes, and when it comes from elsewhere.
  */
@@ -33,14 +34,18 @@ const { report } = globalThis;
  * @param {boolean} [options.named] the worker gets the name that it should have
  * @param {string} [options.script] for the worker's module, as its query
  * @param {boolean} [options.inPage] the host is to be in this page
+ * @param {boolean} [options.asksUrls] the url is a function; `urlCalls` counts its calls
  */
-async function open({ ids, durable = true, store, namespace = 'lab', inPage, ...given }) {
+async function open({ ids, durable = true, store, namespace = 'lab', inPage, asksUrls, ...given }) {
   const { path = '/sharedb', worker = 'worker', script = '', named } = given;
   const { name = `lab ${namespace}` } = given;
   // The worker that encrypts is the only one that knows how.
   store ??= worker === 'sealed-worker' ? true : { encrypt: false };
+  const url = new URL(path, location.href).href;
+  globalThis.urlCalls = 0;
+  const giveUrl = async () => `${url}?token=${++globalThis.urlCalls}`;
   const connection = createConnection({
-    url: new URL(path, location.href).href,
+    url: asksUrls ? giveUrl : url,
     useSharedWorker: !inPage,
     worker: (wanted) => {
       const url = new URL(`./${worker}.js${script}`, import.meta.url);
@@ -153,6 +158,7 @@ if (ids.length) {
     namespace: query.get('namespace') ?? undefined,
     worker: query.get('worker') ?? undefined,
     inPage: query.get('host') === 'page',
+    asksUrls: query.has('urls'),
   });
   globalThis.demo = { ...opened, doc: opened.docs[ids[0]] };
   await opened.opened;

@@ -86,6 +86,7 @@ pub(super) fn settle(world: &mut World) -> bool {
         for tab in 0..world.tabs.len() {
             busy |= world.take(&Step::Rejoin { tab });
             busy |= world.take(&Step::Tick { tab });
+            busy |= world.take(&Step::GiveUrl { tab, fails: false });
             busy |= world.take(&Step::ToHost { tab, count: ALL });
             busy |= world.take(&Step::ToTab { tab, count: ALL });
             // Elsewhere the tabs' own confirmations, which are rare, are enough.

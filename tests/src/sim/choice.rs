@@ -47,6 +47,7 @@ pub(super) fn config(seed: u64) -> Config {
         hands_over: false,
         freezes: false,
         forward: false,
+        urls: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -65,6 +66,7 @@ pub(super) fn config(seed: u64) -> Config {
     // has, too, it takes that for the next host's own, and does not tell it.
     let told_of_copies = !config.own_id || weather == Weather::Fair;
     config.freezes = kept != Kept::Nothing && told_of_copies && r.once_in(3);
+    config.urls = weather != Weather::Fair && r.once_in(4);
     config
 }
 
@@ -129,6 +131,18 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     }
     if world.config.crashes && r.once_in(60) {
         return Step::CrashTab { tab: tab(world, r) };
+    }
+    let asked = world
+        .tabs
+        .iter()
+        .find(|tab| tab.open && tab.url_wanted.is_some());
+    if let Some(tab) = asked
+        && r.once_in(4)
+    {
+        return Step::GiveUrl {
+            tab: tab.number,
+            fails: r.once_in(4),
+        };
     }
     let left = world.tabs.iter().filter(|tab| tab.open && !tab.linked);
     let left: Vec<usize> = left.map(|tab| tab.number).collect();

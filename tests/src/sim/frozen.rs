@@ -148,7 +148,7 @@ impl FrozenHost {
                         around.sockets[socket].down.clear();
                     }
                 }
-                Output::OpenSocket => self.wants_socket = true,
+                Output::OpenSocket(_) => self.wants_socket = true,
                 Output::Storage(request) => self.requests.push_back(request),
                 Output::FindTabs(tabs) => self.finding = Some(tabs),
                 Output::Deposed | Output::Resigned | Output::BeginAnew => {

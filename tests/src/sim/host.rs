@@ -347,7 +347,7 @@ impl HostSide {
                     Output::ToTab { .. }
                     | Output::Send(_)
                     | Output::CloseSocket
-                    | Output::OpenSocket
+                    | Output::OpenSocket(_)
                     | Output::StartTimer(_)
                     | Output::DropSocket
                     | Output::BeginAnew
@@ -423,7 +423,7 @@ impl HostSide {
                     self.socket = None;
                     self.wants_socket = false;
                 }
-                Output::OpenSocket => self.wants_socket = true,
+                Output::OpenSocket(_) => self.wants_socket = true,
                 Output::StartTimer(_) => self.timer = true,
                 Output::Storage(request) => {
                     if self.storage.is_none() {
@@ -537,6 +537,7 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
         src: store.is_some().then(|| format!("life-{epoch}")),
         store,
         keeps_pending: number == 0 && config.forward,
+        has_url: !config.urls,
         ..Options::default()
     };
     if let Some(limits) = config.lags {

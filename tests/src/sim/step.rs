@@ -113,6 +113,9 @@ pub struct Config {
     /// Whether the host under test can take nothing back, and keeps pending ops where one is refused.
     #[serde(default)]
     pub forward: bool,
+    /// Whether hosts ask tabs where a socket leads to.
+    #[serde(default)]
+    pub urls: bool,
 }
 
 impl Config {
@@ -318,6 +321,13 @@ pub enum Step {
     WakeHost {
         /// The host.
         host: usize,
+    },
+    /// The tab answers that was asked for a URL.
+    GiveUrl {
+        /// The tab.
+        tab: usize,
+        /// It has none.
+        fails: bool,
     },
     /// The host's socket opens.
     Open {

@@ -64,6 +64,10 @@ pub(super) struct Tab {
     pub(super) to_tab: VecDeque<String>,
     pub(super) later: VecDeque<(DocHandle, Later)>,
     pub(super) status: Option<Status>,
+    /// The socket that the host wants a URL for.
+    pub(super) url_wanted: Option<u64>,
+    /// Whether the host may ask for one.
+    offers_urls: bool,
     received: u64,
     /// Messages that it has confirmed.
     confirmed: u64,
@@ -105,6 +109,7 @@ impl Tab {
         types: Rc<dyn Types>,
         keys: &[DocKey],
         style: Style,
+        offers_urls: bool,
         ledger: &mut Ledger,
     ) -> Self {
         let mut connection = ProxyConnection::new(types, State::Connecting);
@@ -133,6 +138,8 @@ impl Tab {
             to_tab: VecDeque::new(),
             later: VecDeque::new(),
             status: None,
+            url_wanted: None,
+            offers_urls,
             received: 0,
             confirmed: 0,
             nesting: 0,
@@ -143,8 +150,16 @@ impl Tab {
             last_seq: Seq(0),
             served: Vec::new(),
         };
+        tab.offer_urls(ledger);
         tab.enter(ledger, |connection| connection.register());
         tab
+    }
+
+    fn offer_urls(&mut self, ledger: &mut Ledger) {
+        if self.offers_urls {
+            let visible = self.number.is_multiple_of(2);
+            self.enter(ledger, |connection| connection.offer_urls(visible));
+        }
     }
 
     // ---- Calls, as they come from outside ----
@@ -193,6 +208,22 @@ impl Tab {
         self.enter(ledger, |connection| connection.handle_message(text));
     }
 
+    /// The application's function gives a URL, or fails. Says whether that was asked for.
+    pub(super) fn give_url(&mut self, ledger: &mut Ledger, fails: bool) -> bool {
+        let Some(round) = self.url_wanted.take() else {
+            return false;
+        };
+        ledger.count(fails, "a tab had no url");
+        ledger.count(!fails, "a tab gave a url");
+        let answer = if fails {
+            Err(Error::new(codes::ERR_URL_FAILED, "no token"))
+        } else {
+            Ok("ws://server".to_owned())
+        };
+        self.enter(ledger, |connection| connection.answer_url(round, answer));
+        true
+    }
+
     /// Whether it has received something that it has not confirmed.
     pub(super) fn has_unconfirmed(&self) -> bool {
         self.open && !self.blocked && self.received > self.confirmed
@@ -212,6 +243,7 @@ impl Tab {
         self.to_host.clear();
         self.to_tab.clear();
         (self.received, self.confirmed) = (0, 0);
+        self.url_wanted = None;
         self.enter(ledger, |connection| connection.register());
         self.enter(ledger, |connection| connection.host_lost());
     }
@@ -228,6 +260,8 @@ impl Tab {
             line: self.line,
         });
         self.later.clear();
+        self.url_wanted = None;
+        self.offer_urls(ledger);
         self.is_met = false;
         (self.received, self.confirmed) = (0, 0);
         for number in 0..self.docs.len() {
@@ -392,6 +426,7 @@ impl Tab {
                 self.to_host.push_back(text);
             }
             TabEvent::Doc(handle, event) => return self.run_doc_event(ledger, handle, event),
+            TabEvent::UrlWanted(round) => self.url_wanted = Some(round),
             TabEvent::State(..) | TabEvent::Pong | TabEvent::ConnectionError(_) => {}
             TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
             TabEvent::Status(_, status) => self.status = Some(status),

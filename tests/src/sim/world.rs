@@ -162,6 +162,7 @@ impl World {
             Rc::clone(&self.types),
             &self.keys,
             style,
+            self.config.urls,
             &mut self.ledger,
         );
         self.tabs.push(tab);
@@ -244,6 +245,9 @@ impl World {
                 }
                 due
             }),
+            Step::GiveUrl { tab, fails } => {
+                self.with_tab(tab, |tab, ledger| tab.give_url(ledger, fails))
+            }
             Step::WakeHost { host } => self.with_host(host, |side| {
                 side.host.wake(0.5);
                 true

@@ -188,6 +188,8 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
         ToHost::Received { .. }
         | ToHost::Close { .. }
         | ToHost::Ping {}
+        | ToHost::OfferUrls { .. }
+        | ToHost::Url { .. }
         | ToHost::Status { .. }
         | ToHost::DestroyQuery { .. }
         | ToHost::FetchSnapshot(_)

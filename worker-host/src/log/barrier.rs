@@ -174,8 +174,8 @@ mod tests {
     fn what_tells_nobody_anything_passes_by() {
         let mut outbox = Outbox::default();
         outbox.push(9, send("op"));
-        outbox.push_now(Output::OpenSocket);
-        assert_eq!(outbox.pop_now(), Some(Output::OpenSocket));
+        outbox.push_now(Output::OpenSocket(None));
+        assert_eq!(outbox.pop_now(), Some(Output::OpenSocket(None)));
         assert_eq!(outbox.pop_now(), None);
     }
 

@@ -26,6 +26,8 @@ pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
         ToHost::Received { .. } => joined(&["tab.received", tab]),
         ToHost::Close { .. } => joined(&["connection.close", tab]),
         ToHost::Ping {} => joined(&["connection.ping", tab]),
+        ToHost::OfferUrls { .. } => joined(&["connection.offerUrls", tab]),
+        ToHost::Url { .. } => joined(&["connection.url", tab]),
         ToHost::Status { .. } => joined(&["connection.status"]),
         ToHost::Read(read) => of_read(read),
         ToHost::Bulk { reads } => {

@@ -73,12 +73,14 @@ impl Host {
                     self.refuse(tab, callback_id, error);
                 }
             }
+            ToHost::Url { round, .. } => self.take_url(round, None, Some(error)),
             ToHost::Ping {} => {
                 self.tell(tab, ToTab::Connection(ConnectionEvent::Error(error)));
             }
             // These ask for no answer.
             ToHost::Received { .. }
             | ToHost::Close { .. }
+            | ToHost::OfferUrls { .. }
             | ToHost::DestroyQuery { .. }
             | ToHost::SetAutoFlush { .. }
             | ToHost::WatchStorage {}

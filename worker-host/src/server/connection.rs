@@ -9,6 +9,7 @@ use crate::host::inputs::Input;
 use crate::host::{Host, Output, ReadyState};
 use crate::server::bulk::Bulk;
 use crate::server::liveness::Verdict;
+use crate::server::urls::{Next, URL_MS};
 use crate::server::wire::{Handshake, Incoming, PROTOCOL, PROTOCOL_MINOR};
 
 /// Asks the server for a pong.
@@ -25,8 +26,71 @@ impl Host {
     }
 
     fn open_socket(&mut self) {
+        let next = self.server.urls.begin();
+        self.find_url(next);
+    }
+
+    fn find_url(&mut self, next: Next) {
+        match next {
+            Next::Open => self.open_socket_to(None),
+            Next::Ask(tab, round) => {
+                self.set_state(State::Connecting, None);
+                self.tell(&tab, ToTab::Connection(ConnectionEvent::UrlWanted(round)));
+                self.outbox.push_now(Output::StartTimer(URL_MS));
+            }
+            Next::Wait => self.set_state(State::Connecting, None),
+            Next::Fail => self.lack_url(Error::new(
+                codes::ERR_URL_FAILED,
+                "No tab gave a url in time: the url function has not returned",
+            )),
+        }
+    }
+
+    fn open_socket_to(&mut self, url: Option<String>) {
         self.server.has_socket = true;
-        self.outbox.push_now(Output::OpenSocket);
+        self.outbox.push_now(Output::OpenSocket(url));
+    }
+
+    /// There is no URL for the next socket. The next attempt comes as after a socket that failed.
+    fn lack_url(&mut self, error: Error) {
+        let reason = abnormal_closure(&error.message);
+        // For the tabs this was a socket that failed.
+        self.server.generation = next_count(self.server.generation);
+        self.fail(error);
+        self.set_state(State::Disconnected, reason);
+        self.server.urls.put_off();
+        self.outbox.push_now(Output::StartTimer(0));
+    }
+
+    /// The driver has a URL of its own from now on: see [`crate::Options::has_url`].
+    pub fn have_url(&mut self) {
+        let next = self.server.urls.have_own();
+        next.into_iter().for_each(|next| self.find_url(next));
+    }
+
+    /// The tab can be asked for URLs.
+    pub(crate) fn take_url_offer(&mut self, tab: &TabId, is_visible: bool) {
+        let next = self.server.urls.offer(tab, is_visible);
+        next.into_iter().for_each(|next| self.find_url(next));
+    }
+
+    /// The tab has left: it cannot be asked for URLs any more.
+    pub(crate) fn drop_url_offer(&mut self, tab: &TabId) {
+        let next = self.server.urls.withdraw(tab);
+        next.into_iter().for_each(|next| self.find_url(next));
+    }
+
+    /// A tab gives the URL for the socket of this number, or says why it has none.
+    pub(crate) fn take_url(&mut self, round: u64, url: Option<String>, error: Option<Error>) {
+        if !self.server.urls.take_answer(round) {
+            return;
+        }
+        match url {
+            Some(url) => self.open_socket_to(Some(url)),
+            None => self.lack_url(error.unwrap_or_else(|| {
+                Error::new(codes::ERR_URL_FAILED, "The url function gave no url")
+            })),
+        }
     }
 
     /// A socket takes the place of the one before. The driver has closed that one.
@@ -103,8 +167,15 @@ impl Host {
             return;
         }
         self.begin_other();
+        if self.server.urls.take_put_off() {
+            let delay = self.server.reconnect.next_delay(random);
+            return self.outbox.push_now(Output::StartTimer(delay));
+        }
         if self.server.lacks_socket() {
             return self.open_socket();
+        }
+        if let Some(next) = self.server.urls.time_over() {
+            return self.find_url(next);
         }
         let verdict = self.server.liveness.time_over();
         self.judge_socket(verdict, random);
@@ -137,12 +208,8 @@ impl Host {
             Verdict::GiveUp => {
                 self.server.has_socket = false;
                 self.outbox.push_now(Output::DropSocket);
-                let reason =
-                    r#"{"code":1006,"reason":"the server does not answer","wasClean":false}"#;
-                self.take(Input::Closed(
-                    proxy_doc::json(reason.to_owned()).ok(),
-                    random,
-                ));
+                let reason = abnormal_closure("the server does not answer");
+                self.take(Input::Closed(reason, random));
             }
         }
     }
@@ -275,10 +342,21 @@ impl Host {
     pub(crate) fn close(&mut self) {
         self.server.want_socket(false);
         self.server.has_socket = false;
+        self.server.urls.stop();
         self.server.liveness.closed();
         self.outbox.push_now(Output::CloseSocket);
         if self.server.opens_sockets {
             self.set_state(State::Closed, Some(json_string("closed")));
         }
     }
+}
+
+/// What a socket's `onclose` gives that ended without a word.
+fn abnormal_closure(reason: &str) -> Option<Json> {
+    let reason = json_string(reason);
+    proxy_doc::json(format!(
+        r#"{{"code":1006,"reason":{},"wasClean":false}}"#,
+        reason.get()
+    ))
+    .ok()
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn server() -> Server {
-    Server::new(Some("life".to_owned()), true)
+    Server::new(Some("life".to_owned()), true, true)
 }
 
 fn tab(name: &str) -> TabId {

@@ -31,6 +31,7 @@ impl Host {
         self.callers.drop_reads_of(tab);
         self.outbox.drop_for(tab);
         self.server.forget_pings_of(tab);
+        self.drop_url_offer(tab);
         self.with_queries(|queries, _| queries.tab_gone(tab));
         self.past_snapshots.tab_gone(tab);
         self.with_presence(|presences, view| presences.tab_gone(tab, view));

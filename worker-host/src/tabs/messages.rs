@@ -61,6 +61,8 @@ impl Host {
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
             ToHost::Ping {} => self.ping(tab.clone()),
+            ToHost::OfferUrls { visible } => self.take_url_offer(tab, visible),
+            ToHost::Url { round, url, error } => self.take_url(round, url, error),
             ToHost::Bulk { reads } => {
                 self.start_bulk();
                 for read in reads {

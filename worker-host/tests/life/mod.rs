@@ -122,7 +122,7 @@ impl Life {
                 Output::FindTabs(_) => self.host.tabs_found(&self.alive),
                 Output::Warn(_)
                 | Output::CloseSocket
-                | Output::OpenSocket
+                | Output::OpenSocket(_)
                 | Output::BeginAnew
                 | Output::Resigned
                 | Output::Deposed
