@@ -2,6 +2,7 @@
  * Builds the lab: one page that tests let work in ways no demo needs, and its workers. What they import of the package is what
  * an application imports.
  */
+import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -14,12 +15,22 @@ const SCRIPTS = [
   ...['dying-worker.js', 'hanging-worker.js', 'slow-worker.js'],
 ];
 
-/** @param {string} pages the directory of the built pages; the lab gets one of its own there */
+/**
+ * The lab, and `later`: the same of a build that speaks the next protocol, where `cargo xtask build --later` has made its
+ * modules.
+ *
+ * @param {string} pages the directory of the built pages; each gets one of its own there
+ */
 export async function buildLab(pages) {
-  const root = `${pages}/lab`;
+  await buildOne(`${pages}/lab`, '../../js-shim');
+  const later = '../../js-shim/later';
+  if (existsSync(path(`${later}/${MODULES[0]}`))) await buildOne(`${pages}/later`, later);
+}
+
+async function buildOne(root, of) {
   await mkdir(`${root}/pkg`, { recursive: true });
   // The shim finds its modules beside the directory of its own file.
-  for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
+  for (const name of MODULES) await cp(path(`${of}/${name}`), `${root}/${name}`);
   await cp(path('lab/tab.html'), `${root}/tab.html`);
   await build({
     entryPoints: SCRIPTS.map((name) => path(`lab/${name}`)),

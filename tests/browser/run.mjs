@@ -26,6 +26,7 @@ import { hangingTests } from './hanging.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
 import { lastEditTests } from './last-edit.mjs';
+import { laterProtocolTests } from './later-protocol.mjs';
 import { lifeTests } from './life.mjs';
 import { moduleTests } from './modules.mjs';
 import { oneHostTests } from './one-host.mjs';
@@ -57,6 +58,7 @@ const TESTS = [
   ...hostTests,
   ...oneHostTests,
   ...dyingTests,
+  ...laterProtocolTests,
   ...moduleTests,
   ...storageTests,
   ...subtypeTests,

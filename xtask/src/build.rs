@@ -21,6 +21,8 @@ pub(crate) const MODULES: [&str; 2] = ["tab", "host"];
 const PACKAGE: &str = "js-shim/pkg";
 /// The same for [`Profile::Checked`], beside a copy of the shim's JavaScript that imports them.
 const CHECKED: &str = "js-shim/checked";
+/// The same for [`Profile::Later`], without JavaScript.
+const LATER: &str = "js-shim/later";
 const SOURCES: &str = "js-shim/src";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
@@ -64,6 +66,8 @@ pub(crate) enum Profile {
     Node,
     /// Quick to build, with names in stack traces; large and slow.
     Dev,
+    /// For browser tests: a later build of the application, whose protocol has the next number. Kept apart from what is shipped.
+    Later,
     /// For fuzz tests: compiled as [`Profile::Dev`], so that an overflow panics, and kept apart from what is shipped.
     Checked,
 }
@@ -71,7 +75,7 @@ pub(crate) enum Profile {
 impl Profile {
     fn name(self) -> &'static str {
         match self {
-            Self::Wasm => "wasm",
+            Self::Wasm | Self::Later => "wasm",
             Self::Node => "wasm-node",
             Self::Dev | Self::Checked => "dev",
         }
@@ -80,7 +84,7 @@ impl Profile {
     /// Cargo's directory for the profile.
     fn directory(self) -> &'static str {
         match self {
-            Self::Wasm | Self::Node => self.name(),
+            Self::Wasm | Self::Later | Self::Node => self.name(),
             Self::Dev | Self::Checked => "debug",
         }
     }
@@ -90,6 +94,7 @@ impl Profile {
         let root = process::root();
         match self {
             Self::Wasm | Self::Node | Self::Dev => root.join(PACKAGE),
+            Self::Later => root.join(LATER).join("pkg"),
             Self::Checked => root.join(CHECKED).join("pkg"),
         }
     }
@@ -107,6 +112,9 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
         if profile == Profile::Wasm {
             bind_fast(&compile(name, Profile::Node)?, name)?;
         }
+    }
+    if profile == Profile::Later {
+        return Ok(());
     }
     if profile == Profile::Checked {
         return copy_into(
@@ -167,6 +175,9 @@ fn compile(name: &str, profile: Profile) -> Result<PathBuf> {
     cargo.args(["build", "--quiet", "--package", CRATE]);
     cargo.args(["--target", TARGET, "--profile", profile.name()]);
     cargo.args(["--no-default-features", "--features", name]);
+    if profile == Profile::Later {
+        cargo.args(["--features", "next-protocol"]);
+    }
     process::run(&mut cargo)?;
     let file = format!("{}.wasm", CRATE.replace('-', "_"));
     Ok(target_directory()?
@@ -243,7 +254,7 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
     match profile {
         Profile::Wasm => shrink(&made.join(format!("{name}_bg.wasm")))?,
         Profile::Node => optimise(&made.join(format!("{name}_bg.wasm")), &["-O3"])?,
-        Profile::Dev | Profile::Checked => {}
+        Profile::Dev | Profile::Later | Profile::Checked => {}
     }
     repeatable(&made, name)?;
     Ok(made)

@@ -232,6 +232,7 @@ fn browser(options: &Options) -> Result<Count> {
     let engine = options.engine.as_deref().unwrap_or("chromium");
     browsers::ensure(engine)?;
     build::build(options.profile())?;
+    build::build(Profile::Later)?;
     counted(process::node("tests/browser/run.mjs").args(["--engine", engine]))
 }
 

@@ -23,6 +23,7 @@ usage: cargo xtask <command>
 
   build [--dev]          build the wasm modules and the npm package in js-shim
         [--checked]      build a module with overflow checks beside it, for the fuzz tests
+        [--later]        build modules that speak the next protocol beside it, for the browser tests
   test [layer ...]       run the test layers, or all: rust js simulation conformance bindings browser
       --seeds N          simulation: how many seeds (default 2000)
       --seed S           simulation: the first seed

@@ -14,6 +14,7 @@ pub(crate) struct Options {
     pub(crate) dev: bool,
     /// Build the module with overflow checks, for the fuzz tests.
     pub(crate) checked: bool,
+    pub(crate) later: bool,
     /// Port of the demo server.
     pub(crate) port: Option<String>,
     /// How many seeds the simulation runs.
@@ -44,6 +45,7 @@ impl Options {
             match argument.as_str() {
                 "--dev" => options.dev = true,
                 "--checked" => options.checked = true,
+                "--later" => options.later = true,
                 "--port" => options.port = Some(number(value()?)?),
                 "--seeds" => options.seeds = Some(number(value()?)?),
                 "--seed" => options.seed = Some(number(value()?)?),
@@ -65,9 +67,11 @@ impl Options {
         Ok(options)
     }
 
-    /// The profile that `--dev` or `--checked` asks for, or the one that is shipped.
+    /// The profile that `--dev`, `--checked` or `--later` asks for, or the one that is shipped.
     pub(crate) fn profile(&self) -> Profile {
-        if self.checked {
+        if self.later {
+            Profile::Later
+        } else if self.checked {
             Profile::Checked
         } else if self.dev {
             Profile::Dev
