@@ -29,6 +29,11 @@ pub const PROTOCOL: u32 = 1 + cfg!(feature = "next-protocol") as u32;
 /// Bytes that most messages need at most: a text that begins with so many is not moved while it grows.
 const USUAL_LENGTH: usize = 256;
 
+/// Whether a host that speaks the protocol `own` serves a tab that speaks `other`.
+pub fn serves(own: u32, other: u32) -> bool {
+    own == other || own.checked_sub(1) == Some(other)
+}
+
 /// Ties an answer to its request. Unique within the tab; each request is answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallbackId(pub u64);

@@ -1,5 +1,6 @@
 //! A tab's link: which host it believes, which road it takes, and what it does about silence.
 
+use broker::message::PROTOCOL;
 use broker::places::{
     Announcement, HostAt, Link, LinkInput as Input, LinkOptions, LinkOutput as Output, PlaceKind,
     RoadKind, Why,
@@ -19,13 +20,17 @@ struct Tab {
 
 impl Tab {
     fn new(no_worker: bool) -> Self {
+        Self::speaking(no_worker, PROTOCOL)
+    }
+
+    fn speaking(no_worker: bool, protocol: u32) -> Self {
         let options = LinkOptions {
             no_worker: no_worker.then(|| why(None)),
             page: PAGE.to_owned(),
             burial: 0,
         };
         let mut tab = Self {
-            link: Link::new(options),
+            link: Link::speaking(options, protocol),
             now: 0,
         };
         tab.give(Input::Start {});
@@ -110,7 +115,7 @@ fn open(road: RoadKind, place: &str) -> Output {
 
 fn introductions(outputs: &[Output]) -> Vec<(u64, u64)> {
     let introduction = |output: &Output| match output {
-        Output::Introduce { life, number } => Some((*life, *number)),
+        Output::Introduce { life, number, .. } => Some((*life, *number)),
         _ => None,
     };
     outputs.iter().filter_map(introduction).collect()
@@ -326,6 +331,16 @@ fn a_refused_tab_goes_to_any_other_host() {
         road(&outputs),
         [Output::Leave {}, open(RoadKind::Channel, WORKER)]
     );
+}
+
+#[test]
+fn a_refusal_of_an_older_host_is_not_told() {
+    let mut tab = Tab::speaking(true, PROTOCOL + 1);
+    tab.hear(OTHER, LATE);
+    tab.greet(RoadKind::Channel, OTHER, Some(LATE));
+    let outputs = tab.give(Input::Refused(why(Some("ERR_HOST_INCOMPATIBLE"))));
+    let told = |output: &Output| matches!(output, Output::Tell(_));
+    assert!(!outputs.iter().any(told), "it hands over: {outputs:?}");
 }
 
 #[test]

@@ -98,9 +98,8 @@ impl ProxyConnection {
         if protocol < PROTOCOL {
             return;
         }
-        let message = format!(
-            "The host speaks protocol {protocol}, this page {PROTOCOL}: reload this page"
-        );
+        let message =
+            format!("The host speaks protocol {protocol}, this page {PROTOCOL}: reload this page");
         self.set_state(State::Stopped, None);
         self.push_event(TabEvent::Error(Error::new(
             codes::ERR_HOST_INCOMPATIBLE,

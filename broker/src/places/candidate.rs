@@ -10,7 +10,8 @@
 //! storage; a place whose lock was stolen ends its host at once.
 
 use super::announcement::{Announcement, HostAt, PlaceKind, Waiting};
-use crate::message::PROTOCOL;
+use super::link::{INCOMPATIBLE, Why};
+use crate::message::{PROTOCOL, serves};
 use proxy_doc::wire;
 
 /// What happens to a place.
@@ -121,6 +122,15 @@ impl Candidate {
             stands: false,
             outputs: Vec::new(),
         }
+    }
+
+    /// Why a host here does not serve a tab that speaks this version of the protocol; nothing where it does.
+    pub fn refusal(&self, protocol: u32) -> Option<Why> {
+        let own = self.me.protocol;
+        (!serves(own, protocol)).then(|| Why {
+            reason: format!("the host speaks protocol {own}, this page {protocol}: reload it"),
+            code: Some(INCOMPATIBLE.to_owned()),
+        })
     }
 
     /// Takes an input, and says what is to be done, in this order.

@@ -11,6 +11,7 @@ mod silence;
 pub use self::messages::{LinkInput, LinkOptions, LinkOutput, RoadKind, Why};
 use self::own_worker::{OwnWorker, Step};
 use super::announcement::{Announcement, HostAt, PlaceKind};
+use crate::message::PROTOCOL;
 
 /// Milliseconds that a tab without a host waits before it asks again.
 const ASK_AGAIN: u64 = 1_500;
@@ -21,8 +22,8 @@ const MAX_OVER: usize = 16;
 /// Epochs count modulo this.
 const EPOCHS: u64 = 1 << 52;
 
-/// The code of a host that does not speak this tab's protocol.
-const INCOMPATIBLE: &str = "ERR_HOST_INCOMPATIBLE";
+/// The code of a host that does not serve this tab's protocol.
+pub(in crate::places) const INCOMPATIBLE: &str = "ERR_HOST_INCOMPATIBLE";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
@@ -48,6 +49,8 @@ struct Road {
 #[derive(Debug)]
 pub struct Link {
     page: String,
+    /// The version of the protocol that the tab speaks.
+    protocol: u32,
     worker: OwnWorker,
     /// The host, as last heard.
     host: Option<HostAt>,
@@ -83,8 +86,14 @@ pub struct Link {
 impl Link {
     /// The link of a tab, before [`LinkInput::Start`].
     pub fn new(options: LinkOptions) -> Self {
+        Self::speaking(options, PROTOCOL)
+    }
+
+    /// The link of a build that speaks this version of the protocol.
+    pub fn speaking(options: LinkOptions, protocol: u32) -> Self {
         Self {
             page: options.page,
+            protocol,
             worker: OwnWorker::new(options.no_worker, options.burial),
             host: None,
             rival: None,
@@ -412,7 +421,12 @@ impl Link {
             let life = road.life;
             self.introductions += 1;
             let number = self.introductions;
-            self.put(LinkOutput::Introduce { life, number });
+            let protocol = self.protocol;
+            self.put(LinkOutput::Introduce {
+                life,
+                number,
+                protocol,
+            });
         }
     }
 
@@ -458,7 +472,14 @@ impl Link {
         self.questions = 0;
         self.ask_at = Some(self.now + ASK_AGAIN_REFUSED);
         self.leave_it_to_worker();
-        self.put(LinkOutput::Tell(why));
+        // An older host hands over to one of this tab's build.
+        let is_older = self
+            .host
+            .as_ref()
+            .is_some_and(|host| host.protocol < self.protocol);
+        if !is_older {
+            self.put(LinkOutput::Tell(why));
+        }
     }
 
     fn tell_where(&mut self) {

@@ -12,6 +12,7 @@ import { HostDriver } from './host-driver.js';
  * @typedef {object} Introduction
  * @property {string} tab the tab's id
  * @property {number} life the epoch of the host that is asked
+ * @property {number} protocol that the tab speaks
  * @property {number} [number] higher than in all introductions of this tab before
  * @property {string} [url] where it is no function
  * @property {string} [id]

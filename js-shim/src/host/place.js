@@ -319,19 +319,22 @@ export class Place {
     if (!this._keepLatest(port, introduced)) return this._removePort(port);
     // The tab asked a host that is not here any more, or not yet: it has to ask the one that is.
     if (!this._host?.isMet(data.connect)) return this._greet(port);
+    const refusal = this._core.refusal(data.connect.protocol);
+    if (refusal) return port.postMessage({ refused: JSON.parse(refusal) });
     this._host.meet(data.connect.tab, port, data.connect);
   }
 }
 
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, life, number, url, id, namespace, durableStore, parts, trapped } =
+  const { tab, life, number, protocol, url, id, namespace, durableStore, parts, trapped } =
     data?.connect ?? {};
   return (
     Array.isArray(trapped ?? []) &&
     tab &&
     typeof tab === 'string' &&
     typeof life === 'number' &&
+    typeof protocol === 'number' &&
     typeof (number ?? 0) === 'number' &&
     typeof (url ?? '') === 'string' &&
     typeof namespace === 'string' &&

@@ -32,6 +32,9 @@ import { Quiet } from './quiet.js';
 /** Version of what page and worker say before a host takes the tab. It is part of the worker's name. */
 const MAJOR = 2;
 
+/** The code of a host that is too new for this tab, which waits for another one. */
+const INCOMPATIBLE = 'ERR_HOST_INCOMPATIBLE';
+
 /** Bound of the list of inputs that crashed hosts. */
 const MAX_TRAPPED = 16;
 
@@ -400,16 +403,17 @@ export class HostLink {
   /**
    * Asks the host to take this tab, once the tab's lock is held: a host takes a tab whose lock is free for dead.
    *
-   * @param {{life: number, number: number}} introduction the host's epoch, and how many this machine has made
+   * @param {{life: number, number: number, protocol: number}} introduction the host's epoch, how many this machine has
+   *   made, and the protocol that it speaks
    */
-  async _introduce({ life, number: made }) {
+  async _introduce({ life, number: made, protocol }) {
     this._introductions = made;
     const number = this._introduced + made;
     const { _road: road, _tab: tab, _lock: lock } = this;
     await lock?.held.catch(() => {});
     if (road !== this._road || tab !== this._tab) return;
     const { _introduction: introduction, _id: id, _trapped: trapped } = this;
-    road?.port.postMessage({ connect: { ...introduction, life, number, tab, id, trapped } });
+    road?.port.postMessage({ connect: { ...introduction, life, protocol, number, tab, id, trapped } });
   }
 
   /** The host has taken this tab: messages are posted from now on. */
@@ -442,7 +446,9 @@ export class HostLink {
 
   /** @param {{reason: string, code?: string}} failure */
   _fail({ reason, code = 'ERR_HOST_FAILED' }) {
-    this._connection.emit('error', new shared.Error(code, reason));
+    const error = new shared.Error(code, reason);
+    if (code === INCOMPATIBLE) this._connection.emit('host.incompatible', error);
+    this._connection.emit('error', error);
   }
 
   /**

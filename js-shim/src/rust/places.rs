@@ -77,6 +77,11 @@ impl CandidateCore {
         Some(write_json(&self.inner.handle(input)))
     }
 
+    /// Why a host here does not serve a tab that speaks this version of the protocol, as JSON; nothing where it does.
+    pub fn refusal(&self, protocol: u32) -> Option<String> {
+        self.inner.refusal(protocol).map(|why| write_json(&why))
+    }
+
     /// The host that is here, as JSON.
     #[wasm_bindgen(getter)]
     pub fn host(&self) -> Option<String> {

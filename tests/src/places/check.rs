@@ -1,5 +1,6 @@
 //! What has to hold at every step, and at rest.
 
+use broker::message::serves;
 use broker::places::{HostAt, PlaceKind, Waiting};
 
 use super::context::place_of;
@@ -98,7 +99,7 @@ fn taken(world: &mut World, context: usize, host: &HostAt) {
     let Some(tab) = &c.tab else {
         return;
     };
-    if c.build.protocol.abs_diff(host.protocol) > 1 {
+    if !serves(host.protocol, c.build.protocol) {
         if !tab.refused {
             world.wrong(context, format!("was not refused by {host:?}"));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use broker::places::{Announcement, CandidateInput, HostAt, LinkInput, PlaceKind};
+use broker::places::{Announcement, CandidateInput, HostAt, LinkInput, PlaceKind, Why};
 
 use super::host::HostTask;
 use super::place::Place;
@@ -52,7 +52,7 @@ pub(super) enum ToTab {
     Greet { place: String, host: Option<HostAt> },
     Pong,
     Taken { life: u64 },
-    Refused,
+    Refused(Why),
     Accepted { life: u64, seq: usize },
     Outcome { life: u64, seq: usize },
     Wiped { life: u64 },

@@ -252,7 +252,7 @@ impl World {
 
     /// A tab introduced itself to the host that is here.
     pub(super) fn meet(&mut self, context: usize, tab: usize, way: Way, protocol: u32) {
-        let own = self.contexts[context].build.protocol;
+        let refusal = self.contexts[context].place.candidate.refusal(protocol);
         let Some(host) = self.host(context) else {
             return self.wrong(context, "greets with a host that is not there".to_owned());
         };
@@ -260,14 +260,16 @@ impl World {
         match host.phase {
             Phase::Beginning | Phase::Resigning => {}
             Phase::Opening => host.met.push((tab, way, protocol)),
-            Phase::Up if own.abs_diff(protocol) > 1 => {
-                self.census.insert("a tab refused");
-                self.tell_tab(context, tab, way, ToTab::Refused);
-            }
-            Phase::Up => {
-                host.taken.insert(tab, way);
-                self.tell_tab(context, tab, way, ToTab::Taken { life });
-            }
+            Phase::Up => match refusal {
+                Some(why) => {
+                    self.census.insert("a tab refused");
+                    self.tell_tab(context, tab, way, ToTab::Refused(why));
+                }
+                None => {
+                    host.taken.insert(tab, way);
+                    self.tell_tab(context, tab, way, ToTab::Taken { life });
+                }
+            },
         }
     }
 

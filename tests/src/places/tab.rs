@@ -74,7 +74,7 @@ impl World {
             burial: self.starts.burial,
         };
         self.contexts[context].tab = Some(Tab {
-            link: Link::new(options),
+            link: Link::speaking(options, build.protocol),
             timer: 0,
             port: None,
             road: None,
@@ -136,7 +136,11 @@ impl World {
             }
             LinkOutput::Watch { place } => self.watch(context, place),
             LinkOutput::Open { road, place } => self.open(context, road, place),
-            LinkOutput::Introduce { life, number } => self.introduce(context, life, number),
+            LinkOutput::Introduce {
+                life,
+                number,
+                protocol,
+            } => self.introduce(context, life, number, protocol),
             LinkOutput::Ready {} => self.ready(context),
             LinkOutput::Leave {} => self.leave(context),
             LinkOutput::Ping {} => self.tell_place(context, ToPlace::Ping),
@@ -256,8 +260,7 @@ impl World {
         }
     }
 
-    fn introduce(&mut self, context: usize, life: u64, number: u64) {
-        let protocol = self.contexts[context].build.protocol;
+    fn introduce(&mut self, context: usize, life: u64, number: u64, protocol: u32) {
         let Some(road) = &mut self.tab(context).road else {
             return self.wrong(context, "introduces itself without a road".to_owned());
         };
@@ -347,12 +350,8 @@ impl World {
             ToTab::Taken { life } => {
                 self.feed(context, Input::Link(LinkInput::Taken { life }));
             }
-            ToTab::Refused => {
+            ToTab::Refused(why) => {
                 tab.refused = true;
-                let why = Why {
-                    reason: "the host speaks another protocol".to_owned(),
-                    code: Some("ERR_HOST_INCOMPATIBLE".to_owned()),
-                };
                 self.feed(context, Input::Link(LinkInput::Refused(why)));
             }
             // A port stays when its road is left: what an earlier host said by it comes before the next one takes the tab.

@@ -2,7 +2,7 @@
 //!
 //! What it refuses to do: decide whether a tab that comes from another host can go on; see `log/resume.rs`.
 
-use broker::message::{PROTOCOL, Resumed, ToTab};
+use broker::message::{PROTOCOL, Resumed, ToTab, serves};
 use proxy_doc::TabId;
 
 use crate::host::Host;
@@ -23,8 +23,7 @@ impl Host {
         self.leave(tab);
         // Not even that its protocol is not served, where it was not registered.
         self.outbox.drop_for(tab);
-        // A host serves its own protocol and the one before.
-        if protocol != PROTOCOL && Some(protocol) != PROTOCOL.checked_sub(1) {
+        if !serves(PROTOCOL, protocol) {
             let output = self.to_tab(tab, ToTab::Incompatible { protocol: PROTOCOL });
             return self.say(output);
         }

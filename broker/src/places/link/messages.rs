@@ -145,6 +145,8 @@ pub enum LinkOutput {
         /// Higher than that of each introduction before. Two roads to a place are not in order: it drops an
         /// introduction that is older than the last one of this tab.
         number: u64,
+        /// The version of the protocol that this tab speaks.
+        protocol: u32,
     },
     /// Messages reach the host from now on.
     Ready {},
@@ -182,7 +184,11 @@ wire!(write enum LinkOutput {
     Announce = "announce" (Announcement),
     Watch = "watch" { place = "place" },
     Open = "open" { road = "road"; place = "place" },
-    Introduce = "introduce" { life = "life"; number = "number" },
+    Introduce = "introduce" {
+        life = "life";
+        number = "number";
+        protocol = "protocol";
+    },
     Ready = "ready" {},
     Leave = "leave" {},
     Ping = "ping" {},
