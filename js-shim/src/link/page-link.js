@@ -119,6 +119,8 @@ export class PageLink {
      * @type {{id?: string, seq: number}}
      */
     this._given = { seq: 1 };
+    /** Whether the host has given the last socket up. */
+    this._gaveUp = false;
     /** The last reason of a close and the last error of the socket, as given: they need not be JSON. @type {any} */
     this._reason = undefined;
     /** @type {any} */
@@ -252,6 +254,7 @@ export class PageLink {
     };
     socket.onclose = (reason) => {
       this._reason = reason;
+      this._gaveUp = false;
       const random = Math.random();
       this._run((core) => core.socketClosed(asJson(reason), random));
     };
@@ -306,7 +309,8 @@ export class PageLink {
 
   /** @param {string | undefined} text */
   takeReason(text) {
-    return text === undefined ? undefined : (this._reason ?? JSON.parse(text));
+    if (text === undefined) return undefined;
+    return this._gaveUp ? JSON.parse(text) : this._reason;
   }
 
   takeSocketError() {
@@ -417,7 +421,7 @@ export class PageLink {
 
   /** The host has given its socket up; its own reason is the one that counts. */
   _giveUpSocket() {
-    this._reason = undefined;
+    this._gaveUp = true;
     this._dropSocket();
   }
 
