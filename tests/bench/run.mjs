@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { printRow, printTable } from './table.mjs';
+import * as hosts from './rows/hosts.mjs';
 import * as json0 from './rows/json0.mjs';
 import * as large from './rows/large.mjs';
 import * as latency from './rows/latency.mjs';
@@ -30,6 +31,7 @@ import * as traffic from './rows/traffic.mjs';
 const GROUPS = [
   latency,
   traffic,
+  hosts,
   pending,
   node,
   large,

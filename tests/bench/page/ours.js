@@ -1,16 +1,18 @@
-/** The bench page on our client, its host in a shared worker. */
+/** The bench page on our client, its host in a shared worker, or with `host=elected` where one of the tabs can have it. */
 
 import { createConnection } from 'sharedb-proxy';
 import { start } from './page.js';
 
+const query = new URLSearchParams(location.search);
 /** Names the durable store; without it there is none. */
-const durable = new URLSearchParams(location.search).get('durable');
+const durable = query.get('durable');
 
 start((url) => {
   const name = durable ?? url;
   return createConnection(url, {
     namespace: name,
     durableStore: Boolean(durable),
+    useSharedWorker: query.get('host') !== 'elected',
     worker: () =>
       new SharedWorker(new URL('./worker.js', import.meta.url), { type: 'module', name }),
   });

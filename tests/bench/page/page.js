@@ -130,6 +130,17 @@ class Tab {
     return { returned, acknowledged: performance.now() - begin };
   }
 
+  /** Submits one op after the other; the longest time that one took to its callback, in milliseconds. */
+  async longestPause(collection, id, forMs) {
+    const end = performance.now() + forMs;
+    let longest = 0;
+    while (performance.now() < end) {
+      const [time] = await this.submit(collection, id, 1);
+      longest = Math.max(longest, time);
+    }
+    return longest;
+  }
+
   /** Pauses a document and leaves it with a long pending op. */
   keepPending(collection, id, count) {
     const doc = this.connection.get(collection, id);
