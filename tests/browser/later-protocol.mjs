@@ -16,11 +16,6 @@ async function open(stage, build, options) {
   const page = await stage.visit(`${build}/tab.html`);
   await page.evaluate(
     async (given) => {
-      window.ended = [];
-      window.report = (what, marker, detail) => {
-        if (what === 'acknowledged' || what === 'failed')
-          window.ended.push([marker, detail ?? null]);
-      };
       window.demo = await window.lab.open({ namespace: 'later', named: true, ...given });
     },
     { ids: [ID], ...options },
@@ -37,23 +32,28 @@ const markers = (...names) =>
   names.flatMap((name) => Array.from({ length: EDITS }, (_, n) => `${name}.${n}`));
 
 /** The server has each of these once, and nothing else; each callback came once, without an error. */
-async function assertAllOnce(stage, pages, names) {
-  const all = markers(...names);
-  await until('every callback came', async () => {
-    const ended = await Promise.all(pages.map((page) => page.evaluate(() => window.ended.length)));
-    return ended.reduce((sum, count) => sum + count) >= all.length;
-  });
-  const ended = await Promise.all(pages.map((page) => page.evaluate(() => window.ended)));
+async function assertAllOnce(stage, ended, pages, names) {
+  const all = markers(...names).toSorted();
+  await until('every callback came', () => ended.length >= all.length);
   assert.deepEqual(
-    ended.flat().toSorted(),
-    all.toSorted().map((marker) => [marker, null]),
+    ended.toSorted(),
+    all.map((marker) => `acknowledged ${marker}`),
   );
   const counts = await countLogged(stage, [ID]);
   assert.deepEqual(
     Object.fromEntries([...counts].toSorted()),
-    Object.fromEntries(all.toSorted().map((marker) => [marker, 1])),
+    Object.fromEntries(all.map((marker) => [marker, 1])),
   );
   for (const page of pages) assert.deepEqual(await page.evaluate(() => window.demo.errors), []);
+}
+
+/** The outcomes that tabs of the stage report, from now on. */
+function outcomes(stage) {
+  const ended = [];
+  stage.onReport = (what, marker) => {
+    if (what === 'acknowledged' || what === 'failed') ended.push(`${what} ${marker}`);
+  };
+  return ended;
 }
 
 /** Who has the host lock: the browser's name for a page or a worker. */
@@ -65,6 +65,7 @@ const holder = (page) =>
 
 /** Tabs of the later build come while those of the earlier one edit, offline: the host moves, and takes everything along. */
 const comesLater = (options) => async (stage) => {
+  const ended = outcomes(stage);
   const old = [await open(stage, 'lab', options), await open(stage, 'lab', options)];
   await edit(old[0], 'first');
   await stage.agreed(old, ID);
@@ -82,7 +83,7 @@ const comesLater = (options) => async (stage) => {
   await stage.post('restore');
   await stage.agreed(pages, ID);
   await stage.reports(young[1], { tabs: 4, sockets: 1, pendingOps: 0 });
-  await assertAllOnce(stage, pages, ['first', 'old0', 'old1', 'young0', 'young1']);
+  await assertAllOnce(stage, ended, pages, ['first', 'old0', 'old1', 'young0', 'young1']);
   assert.equal(await stage.sockets(), 1);
 
   // The later build's tabs go: the others still have a host.
@@ -94,6 +95,7 @@ const comesLater = (options) => async (stage) => {
 
 /** Tabs of the earlier build come to the later one's host. */
 const wasThere = (options) => async (stage) => {
+  const ended = outcomes(stage);
   const young = [await open(stage, 'later', options), await open(stage, 'later', options)];
   const editing = young.map((page, at) => edit(page, `young${at}`));
   const later = await holder(young[0]);
@@ -103,7 +105,7 @@ const wasThere = (options) => async (stage) => {
   const pages = [...old, ...young];
   await stage.agreed(pages, ID);
   await stage.reports(old[1], { tabs: 4, sockets: 1, pendingOps: 0 });
-  await assertAllOnce(stage, pages, ['young0', 'young1', 'old0', 'old1']);
+  await assertAllOnce(stage, ended, pages, ['young0', 'young1', 'old0', 'old1']);
   assert.equal(await holder(old[0]), later, 'the host stays');
 };
 
