@@ -413,7 +413,9 @@ export class HostLink {
     await lock?.held.catch(() => {});
     if (road !== this._road || tab !== this._tab) return;
     const { _introduction: introduction, _id: id, _trapped: trapped } = this;
-    road?.port.postMessage({ connect: { ...introduction, life, protocol, number, tab, id, trapped } });
+    road?.port.postMessage({
+      connect: { ...introduction, life, protocol, number, tab, id, trapped },
+    });
   }
 
   /** The host has taken this tab: messages are posted from now on. */
