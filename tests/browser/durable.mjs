@@ -132,7 +132,7 @@ async function nobodyOpens(stage) {
   await page.close();
   const other = await stage.visit('lab/tab.html');
   await stage.post('restore');
-  await other.evaluate(() => window.lab.open({ ids: [] }));
+  await other.evaluate(() => window.lab.open({ ids: [] }).then(() => {}));
   await until('the log has them', async () => (await logged(stage, 'left')).length === 3);
   await assertLogged(stage, 'left', range('left', 3));
 }

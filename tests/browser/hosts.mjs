@@ -211,7 +211,7 @@ const BROKEN = {
   storage: [/the storage has no readRecord, writeRecords/, 'ERR_OPTION_INVALID'],
   unknown: [/no option encryption/, 'ERR_OPTION_UNKNOWN'],
   pages: [/no option maxOpBytes: it is for the pages to say/, 'ERR_OPTION_UNKNOWN'],
-  types: [/not iterable/, 'ERR_HOST_FAILED'],
+  types: [/not iterable|not a function/, 'ERR_HOST_FAILED'],
   starts: [/this is scripted/, 'ERR_HOST_FAILED'],
 };
 

@@ -138,8 +138,8 @@ try {
   if (typeof result?.then !== 'function') return outcome(result);
   const all = (window['tests: outcomes'] ??= []);
   const number = all.push(null) - 1;
-  result.then(
-    (value) => (all[number] = outcome(value)),
+  result.then(outcome).then(
+    (value) => (all[number] = value),
     (error) => (all[number] = failure(error)),
   );
   return { number };
