@@ -1,6 +1,6 @@
 //! Where the host of a namespace is, and how a tab reaches it.
 //!
-//! A *place* can have a host: a SharedWorker, or a tab's page. One lock for each namespace, the *host lock*, decides
+//! A *place* can have a host: a SharedWorker, a tab's dedicated worker, or its page. One lock for each namespace, the *host lock*, decides
 //! which place has it; only its holder opens the store or a socket. Each place has a [`Candidate`] that queues for the
 //! lock, each tab a [`Link`] that finds the host. Both hear the [`Announcement`]s of the namespace's channel.
 //!
@@ -12,4 +12,4 @@ mod link;
 
 pub use announcement::{Announcement, HostAt, PlaceKind, Waiting};
 pub use candidate::{Candidate, CandidateInput, CandidateOutput};
-pub use link::{Link, LinkInput, LinkOptions, LinkOutput, RoadKind, Why};
+pub use link::{Link, LinkInput, LinkOptions, LinkOutput, RoadKind, Why, WorkerKind};

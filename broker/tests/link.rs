@@ -3,12 +3,13 @@
 use broker::message::PROTOCOL;
 use broker::places::{
     Announcement, HostAt, Link, LinkInput as Input, LinkOptions, LinkOutput as Output, PlaceKind,
-    RoadKind, Why,
+    RoadKind, Why, WorkerKind,
 };
 
 const WORKER: &str = "worker";
 const OTHER: &str = "other";
 const PAGE: &str = "page";
+const OWN: &str = "own";
 const EARLY: u64 = 100;
 const LATE: u64 = 200;
 
@@ -19,13 +20,24 @@ struct Tab {
 }
 
 impl Tab {
+    /// A tab that makes no dedicated worker.
     fn new(no_worker: bool) -> Self {
-        Self::speaking(no_worker, PROTOCOL)
+        Self::having(no_worker, true)
     }
 
-    fn speaking(no_worker: bool, protocol: u32) -> Self {
+    /// A tab that has dedicated workers only.
+    fn with_dedicated() -> Self {
+        Self::having(true, false)
+    }
+
+    fn having(no_worker: bool, no_dedicated: bool) -> Self {
+        Self::speaking(no_worker, no_dedicated, PROTOCOL)
+    }
+
+    fn speaking(no_worker: bool, no_dedicated: bool, protocol: u32) -> Self {
         let options = LinkOptions {
             no_worker: no_worker.then(|| why(None)),
+            no_dedicated: no_dedicated.then(|| why(None)),
             page: PAGE.to_owned(),
             burial: 0,
         };
@@ -106,6 +118,40 @@ fn host_at(place: &str, life: u64) -> HostAt {
         kind: PlaceKind::SharedWorker,
         protocol: 1,
     }
+}
+
+const STAND: Output = Output::Stand {
+    place: PlaceKind::Page,
+    steal: false,
+};
+const STEAL: Output = Output::Stand {
+    place: PlaceKind::Page,
+    steal: true,
+};
+const WITHDRAW: Output = Output::Withdraw {
+    place: PlaceKind::Page,
+    urgent: false,
+};
+const MAKE_WORKER: Output = Output::MakeWorker {
+    worker: WorkerKind::Shared,
+};
+const MAKE_DEDICATED: Output = Output::MakeWorker {
+    worker: WorkerKind::Dedicated,
+};
+
+fn own_stands(steal: bool) -> Output {
+    let place = PlaceKind::DedicatedWorker;
+    Output::Stand { place, steal }
+}
+
+fn own_withdraws(urgent: bool) -> Output {
+    let place = PlaceKind::DedicatedWorker;
+    Output::Withdraw { place, urgent }
+}
+
+fn failed(worker: WorkerKind) -> Input {
+    let why = why(None);
+    Input::WorkerFailed { worker, why }
 }
 
 fn open(road: RoadKind, place: &str) -> Output {
@@ -221,7 +267,7 @@ fn an_older_host_that_answers_is_followed_where_the_later_one_does_not() {
         road(&outputs),
         [Output::Leave {}, open(RoadKind::Channel, WORKER)]
     );
-    assert!(!outputs.contains(&Output::Stand { steal: true }));
+    assert!(!outputs.contains(&STEAL));
 }
 
 #[test]
@@ -271,9 +317,9 @@ fn a_tab_changes_from_a_channel_to_the_port_of_the_same_place() {
 fn a_page_stands_while_the_worker_is_slow_and_withdraws_when_it_comes() {
     let mut tab = Tab::new(false);
     let outputs = tab.wait(3_000);
-    assert!(outputs.contains(&Output::Stand { steal: false }));
+    assert!(outputs.contains(&STAND));
     let outputs = tab.greet(RoadKind::Port, WORKER, None);
-    assert!(outputs.contains(&Output::Withdraw {}));
+    assert!(outputs.contains(&WITHDRAW));
 }
 
 #[test]
@@ -281,7 +327,7 @@ fn a_page_without_a_worker_takes_the_lock_from_a_silent_host() {
     let mut tab = Tab::taken_by_other();
     tab.give(Input::Quiet {});
     let outputs = tab.wait(6_000);
-    assert!(outputs.contains(&Output::Stand { steal: true }));
+    assert!(outputs.contains(&STEAL));
 }
 
 #[test]
@@ -296,14 +342,17 @@ fn an_answer_in_time_takes_no_lock() {
 fn the_worker_takes_the_lock_and_the_page_where_the_worker_is_frozen_too() {
     let mut tab = Tab::with_worker();
     let outputs = tab.wait(6_000);
-    assert!(outputs.contains(&Output::StealByWorker {}));
-    assert!(!outputs.contains(&Output::Stand { steal: true }));
+    assert!(outputs.contains(&Output::Stand {
+        place: PlaceKind::SharedWorker,
+        steal: true
+    }));
+    assert!(!outputs.contains(&STEAL));
     let outputs = tab.wait(6_000);
-    assert!(outputs.contains(&Output::Stand { steal: true }));
+    assert!(outputs.contains(&STEAL));
     tab.hear(OTHER, LATE);
     tab.greet(RoadKind::Channel, OTHER, Some(LATE));
     let outputs = tab.give(Input::Taken { life: LATE });
-    assert_eq!(outputs, [Output::Withdraw {}, Output::Ready {}]);
+    assert_eq!(outputs, [WITHDRAW, Output::Ready {}]);
 }
 
 #[test]
@@ -335,7 +384,7 @@ fn a_refused_tab_goes_to_any_other_host() {
 
 #[test]
 fn a_refusal_of_an_older_host_is_not_told() {
-    let mut tab = Tab::speaking(true, PROTOCOL + 1);
+    let mut tab = Tab::speaking(true, true, PROTOCOL + 1);
     tab.hear(OTHER, LATE);
     tab.greet(RoadKind::Channel, OTHER, Some(LATE));
     let outputs = tab.give(Input::Refused(why(Some("ERR_HOST_INCOMPATIBLE"))));
@@ -374,11 +423,143 @@ fn a_tab_that_is_closed_waits_for_the_host_that_takes_its_messages() {
 fn a_worker_that_fails_three_times_leaves_the_host_to_the_page() {
     let mut tab = Tab::new(false);
     for _ in 0..2 {
-        tab.give(Input::WorkerFailed(why(None)));
+        tab.give(failed(WorkerKind::Shared));
         let outputs = tab.wait(100);
-        assert!(outputs.contains(&Output::MakeWorker {}));
+        assert!(outputs.contains(&MAKE_WORKER));
     }
-    let outputs = tab.give(Input::WorkerFailed(why(None)));
-    assert!(outputs.contains(&Output::Stand { steal: false }));
-    assert!(!tab.wait(10_000).contains(&Output::MakeWorker {}));
+    let outputs = tab.give(failed(WorkerKind::Shared));
+    assert!(outputs.contains(&STAND));
+    assert!(!tab.wait(10_000).contains(&MAKE_WORKER));
+}
+
+#[test]
+fn a_tab_without_a_shared_worker_stands_in_a_worker_of_its_own() {
+    let mut tab = Tab::with_dedicated();
+    let outputs = tab.greet(RoadKind::Dedicated, OWN, None);
+    assert!(outputs.contains(&own_stands(false)));
+    assert!(!outputs.contains(&STAND));
+    let outputs = tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
+    assert_eq!(road(&outputs), [open(RoadKind::Dedicated, OWN)]);
+    assert_eq!(introductions(&outputs), [(EARLY, 1)]);
+    assert_eq!(tab.give(Input::Taken { life: EARLY }), [Output::Ready {}]);
+}
+
+#[test]
+fn a_dedicated_worker_that_fails_leaves_the_host_to_the_page() {
+    let mut tab = Tab::with_dedicated();
+    for _ in 0..2 {
+        tab.give(failed(WorkerKind::Dedicated));
+        let outputs = tab.wait(100);
+        assert!(outputs.contains(&MAKE_DEDICATED));
+        assert!(!outputs.contains(&STAND));
+    }
+    let outputs = tab.give(failed(WorkerKind::Dedicated));
+    assert!(outputs.contains(&STAND));
+    assert!(!tab.wait(10_000).contains(&MAKE_DEDICATED));
+}
+
+#[test]
+fn a_dedicated_worker_that_is_forbidden_is_not_tried_again() {
+    let mut tab = Tab::with_dedicated();
+    let (worker, why) = (WorkerKind::Dedicated, why(Some("ERR_HOST_FAILED")));
+    let outputs = tab.give(Input::WorkerForbidden { worker, why });
+    assert!(outputs.contains(&STAND));
+    assert!(!tab.wait(10_000).contains(&MAKE_DEDICATED));
+}
+
+#[test]
+fn a_page_stands_while_its_dedicated_worker_is_slow_and_withdraws_when_it_comes() {
+    let mut tab = Tab::with_dedicated();
+    let outputs = tab.wait(2_000);
+    assert!(outputs.contains(&STAND));
+    assert!(
+        !outputs.contains(&MAKE_DEDICATED),
+        "what loads is not loaded anew"
+    );
+    let outputs = tab.greet(RoadKind::Dedicated, OWN, None);
+    assert!(outputs.contains(&own_stands(false)));
+    assert!(outputs.contains(&WITHDRAW));
+}
+
+#[test]
+fn a_shared_worker_that_comes_late_is_the_better_place_than_the_tabs_own() {
+    let mut tab = Tab::having(false, false);
+    assert!(tab.wait(3_000).contains(&MAKE_DEDICATED));
+    tab.greet(RoadKind::Dedicated, OWN, None);
+    tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
+    tab.give(Input::Taken { life: EARLY });
+    let outputs = tab.greet(RoadKind::Port, WORKER, None);
+    assert_eq!(outputs.last(), Some(&own_withdraws(false)));
+    assert_eq!(road(&outputs), [], "it is reached until it has resigned");
+    let place = OWN.to_owned();
+    tab.give(Input::Heard(Announcement::Over { life: EARLY }));
+    let outputs = tab.give(Input::Gone { place });
+    assert!(!outputs.contains(&MAKE_DEDICATED));
+}
+
+#[test]
+fn a_dedicated_worker_that_dies_is_followed_by_another_one() {
+    let mut tab = Tab::with_dedicated();
+    tab.greet(RoadKind::Dedicated, OWN, None);
+    tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
+    tab.give(Input::Taken { life: EARLY });
+    let place = OWN.to_owned();
+    let mut outputs = tab.give(Input::Gone { place });
+    assert_eq!(road(&outputs), [Output::Leave {}]);
+    outputs = tab.wait(100);
+    assert!(outputs.contains(&MAKE_DEDICATED));
+    assert!(!outputs.contains(&STAND));
+}
+
+#[test]
+fn a_dedicated_worker_that_hangs_is_ended_by_its_tab() {
+    let mut tab = Tab::with_dedicated();
+    tab.greet(RoadKind::Dedicated, OWN, None);
+    tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
+    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Quiet {});
+    let outputs = tab.wait(6_000);
+    assert!(outputs.contains(&MAKE_DEDICATED));
+}
+
+#[test]
+fn a_lock_is_stolen_by_the_dedicated_worker_once_that_is_there() {
+    let mut tab = Tab::having(false, false);
+    tab.greet(RoadKind::Port, WORKER, Some(EARLY));
+    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Quiet {});
+    let outputs = tab.wait(6_000);
+    assert!(outputs.contains(&MAKE_DEDICATED));
+    assert!(!outputs.contains(&STEAL));
+    let outputs = tab.greet(RoadKind::Dedicated, OWN, None);
+    assert!(outputs.contains(&own_stands(true)));
+}
+
+#[test]
+fn a_page_that_is_about_to_be_frozen_leaves_its_host_and_ends_its_own_place() {
+    let mut tab = Tab::with_dedicated();
+    tab.greet(RoadKind::Dedicated, OWN, None);
+    tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
+    tab.give(Input::Taken { life: EARLY });
+    let outputs = tab.give(Input::Away {});
+    let expected = [Output::Leave {}, own_withdraws(true), Output::BeQuiet {}];
+    assert_eq!(outputs, expected);
+    assert_eq!(tab.hear(OTHER, LATE), []);
+    assert_eq!(tab.wait(20_000), []);
+    let outputs = tab.give(Input::Back {});
+    assert!(outputs.contains(&Output::Announce(Announcement::Ask {})));
+    assert!(outputs.contains(&MAKE_DEDICATED));
+    assert_eq!(tab.give(Input::Back {}), []);
+}
+
+#[test]
+fn a_tab_that_is_closed_while_it_is_away_finishes_when_a_host_has_taken_it() {
+    let mut tab = Tab::taken_by_other();
+    tab.give(Input::Away {});
+    assert_eq!(tab.give(Input::Close {}), []);
+    tab.give(Input::Back {});
+    tab.hear(OTHER, LATE);
+    tab.greet(RoadKind::Channel, OTHER, Some(LATE));
+    let outputs = tab.give(Input::Taken { life: LATE });
+    assert!(outputs.contains(&Output::Finish {}));
 }

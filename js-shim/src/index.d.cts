@@ -267,9 +267,11 @@ export interface ConnectionEventMap {
 /** What the host is, and why this one. */
 export interface ConnectionHost {
   /**
-   * In a SharedWorker, in the page of one of the tabs, for all of them, or in this page and for this connection alone.
+   * In a SharedWorker, in one of the tabs, for all of them, or in this page and for this connection alone.
    */
   kind: 'shared-worker' | 'elected-tab' | 'in-page';
+  /** Where it runs. In an elected tab that is a worker of the tab's own, or its page where no such worker starts. */
+  place: 'shared-worker' | 'dedicated-worker' | 'page';
   reason: string;
   /**
    * Why it is not where it should be. In another tab, or in this one for all: `ERR_HOST_FAILED` where the shared worker
@@ -843,7 +845,7 @@ export interface ConnectionOptions extends StoringOptions {
    * socket that failed, with an `error` event `ERR_URL_FAILED`.
    */
   url: UrlOrFunction;
-  /** `false`: no SharedWorker; the tabs of the namespace elect one whose page has the host. */
+  /** `false`: no SharedWorker; the tabs of the namespace elect one that has the host, in a worker of its own. */
   useSharedWorker?: boolean;
   /**
    * Makes the worker, where it is a module of the application's own; see `sharedb-proxy/worker`. `name` is to be the
@@ -851,6 +853,13 @@ export interface ConnectionOptions extends StoringOptions {
    * another url but for its query, refuses the page with `ERR_HOST_MISMATCH`.
    */
   worker?: (name: string) => any;
+  /**
+   * Makes a dedicated worker of the same module, for where a tab has the host: without a SharedWorker, or while that is slow
+   * to start. `false`: the host is in the page of that tab, and stands still while the page is blocked or its timers are
+   * throttled. So it is where this is left out and `worker` is given, since the packaged worker may lack what `worker`
+   * has; and where the page has OT types or functions for the store that the packaged worker cannot have.
+   */
+  dedicatedWorker?: false | ((name: string) => any);
   /**
    * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the
    * URL without credentials, query and fragment.

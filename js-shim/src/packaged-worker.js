@@ -1,5 +1,6 @@
 /**
- * The SharedWorker that comes with the package, for applications that bring none of their own.
+ * The worker that comes with the package, for applications that bring none of their own: a SharedWorker, or the same script
+ * in a tab's dedicated worker.
  *
  * At the top of `src`, since bundles in `dist` are as deep: the worker's path is right in both.
  */
@@ -15,4 +16,12 @@ export function packagedWorker(name) {
     type: 'module',
     name,
   });
+}
+
+/**
+ * @param {string} name of the worker
+ * @returns {Worker}
+ */
+export function packagedDedicatedWorker(name) {
+  return new Worker(new URL('../dist/worker-entry.js', import.meta.url), { type: 'module', name });
 }

@@ -2,8 +2,8 @@
 import type { Subtype, Type, WorkerStoreOptions } from './index.cjs';
 
 /**
- * Serves the tabs of this SharedWorker. Call it while the module is evaluated: a tab may be
- * waiting already.
+ * Serves the tabs of this worker: a SharedWorker, or a tab's dedicated one. Call it while the module is evaluated: a tab may
+ * be waiting already.
  */
 export function serve(options?: {
   /** The OT types that documents may have, beside json0. */

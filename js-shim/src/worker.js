@@ -1,5 +1,6 @@
 /**
- * The entry for a SharedWorker: `import { serve } from 'sharedb-proxy/worker'; serve();`
+ * The entry for a worker: `import { serve } from 'sharedb-proxy/worker'; serve();` The same module serves as a SharedWorker
+ * and as a tab's dedicated worker.
  *
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
@@ -41,15 +42,21 @@ const areSubtypes = (value) =>
  */
 export function serve(options = {}) {
   const scope = /** @type {any} */ (globalThis);
-  const worker = new Worker();
+  const worker = new Worker(isDedicated() ? 'dedicated-worker' : 'shared-worker');
   // First of all: a tab may be waiting already.
-  scope.onconnect = (/** @type {MessageEvent} */ event) => worker.listen(event.ports[0]);
+  const listen = (/** @type {MessageEvent} */ { ports: [port] }) => port && worker.listen(port);
+  if (isDedicated()) scope.onmessage = listen;
+  else scope.onconnect = listen;
   worker.start(options);
 }
 
-/** A SharedWorker, which is a place of the namespace that its first tab names. */
+const isDedicated = () => 'DedicatedWorkerGlobalScope' in globalThis;
+
+/** A worker, which is a place of the namespace that its first tab names. */
 class Worker {
-  constructor() {
+  /** @param {import('./link/link.d.ts').PlaceKind} kind */
+  constructor(kind) {
+    this._kind = kind;
     /** What the worker's own module says of the store, once everything is loaded. @type {Promise<Served>} */
     this._ready = /** @type {any} */ (undefined);
     /** The namespace that this worker is for. */
@@ -104,17 +111,20 @@ class Worker {
 
   async _makePlace() {
     const served = await this._ready;
-    const { _namespace: namespace } = this;
+    const { _namespace: namespace, _kind: kind } = this;
+    const end = () => globalThis.close();
     const place = new Place({
       namespace,
-      inWorker: true,
+      kind,
       served,
       // Whoever comes next gets another worker.
-      ended: () => globalThis.close(),
+      ended: end,
+      closed: end,
       failed: (error, ports) => [...ports].forEach((port) => refuseTab(port, error)),
     });
     await place.alive;
-    place.stand();
+    // A dedicated worker stands when its tab says so.
+    if (kind === 'shared-worker') place.stand();
     return place;
   }
 }

@@ -8,6 +8,8 @@ use proxy_doc::wire;
 pub enum PlaceKind {
     /// A SharedWorker: outlives each tab.
     SharedWorker,
+    /// A dedicated worker of a tab: ends with the tab, and goes on while the tab's page is blocked or throttled.
+    DedicatedWorker,
     /// A tab's page: ends with the tab, and stands still while the tab is blocked.
     Page,
 }
@@ -15,7 +17,8 @@ pub enum PlaceKind {
 wire!(
     enum PlaceKind {
         SharedWorker = "shared-worker",
-        Page = "elected-tab",
+        DedicatedWorker = "dedicated-worker",
+        Page = "page",
     }
 );
 

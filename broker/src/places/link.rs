@@ -2,13 +2,14 @@
 //!
 //! A tab hears of hosts by the greeting of its own worker and by announcements; of two it believes the later one. It
 //! introduces itself when a place greets it by the road, and posts messages when the host has taken it. Where no place
-//! answers, its own place takes the lock.
+//! answers, its own place takes the lock: that of its dedicated worker, or of its page where no such worker starts.
 
 mod messages;
+mod own_place;
 mod own_worker;
 mod silence;
 
-pub use self::messages::{LinkInput, LinkOptions, LinkOutput, RoadKind, Why};
+pub use self::messages::{LinkInput, LinkOptions, LinkOutput, RoadKind, Why, WorkerKind};
 use self::own_worker::{OwnWorker, Step};
 use super::announcement::{Announcement, HostAt, PlaceKind};
 use crate::message::PROTOCOL;
@@ -52,6 +53,8 @@ pub struct Link {
     /// The version of the protocol that the tab speaks.
     protocol: u32,
     worker: OwnWorker,
+    /// The tab's own worker, which is made where the tab is to have the host.
+    dedicated: OwnWorker,
     /// The host, as last heard.
     host: Option<HostAt>,
     /// A host heard of since the last question that seems to be older than `host`. The clock may have been set back.
@@ -63,9 +66,15 @@ pub struct Link {
     introductions: u64,
     /// Whether the worker was asked to take the lock, and no host was heard of since.
     asked_worker: bool,
-    /// Whether the page's place was told to stand.
+    /// Whether a place of this tab is to have the host: the dedicated worker's, or the page's.
     stands: bool,
+    /// Whether the page's place was told to stand.
+    page_stands: bool,
+    /// Whether the lock is to be taken from its holder, as soon as a place of this tab is there.
+    steals: bool,
     is_running: bool,
+    /// The page is frozen or kept, as far as it was told.
+    is_away: bool,
     /// The application closed the connection, and messages wait for a host.
     is_closing: bool,
     /// Questions in a row without an answer.
@@ -94,7 +103,8 @@ impl Link {
         Self {
             page: options.page,
             protocol,
-            worker: OwnWorker::new(options.no_worker, options.burial),
+            worker: OwnWorker::new(WorkerKind::Shared, options.no_worker, options.burial),
+            dedicated: OwnWorker::new(WorkerKind::Dedicated, options.no_dedicated, 0),
             host: None,
             rival: None,
             over: Vec::new(),
@@ -102,7 +112,10 @@ impl Link {
             introductions: 0,
             asked_worker: false,
             stands: false,
+            page_stands: false,
+            steals: false,
             is_running: false,
+            is_away: false,
             is_closing: false,
             questions: 0,
             ask_at: None,
@@ -120,9 +133,12 @@ impl Link {
         self.now = now;
         match input {
             LinkInput::Start {} => self.start(),
+            LinkInput::Back {} => self.come_back(),
+            LinkInput::Close {} if self.is_away => self.is_closing = true,
+            LinkInput::End {} if self.is_away => self.finish(),
             _ if !self.is_running => {}
-            LinkInput::WorkerFailed(why) => self.worker_failed(why),
-            LinkInput::WorkerForbidden(why) => self.worker_forbidden(why),
+            LinkInput::WorkerFailed { worker, why } => self.worker_failed(worker, why),
+            LinkInput::WorkerForbidden { worker, why } => self.worker_forbidden(worker, why),
             LinkInput::Greeted { road, place, host } => self.greeted(road, &place, host),
             LinkInput::Taken { life } => self.taken(life),
             LinkInput::Refused(why) => self.refused(why),
@@ -135,6 +151,7 @@ impl Link {
                 self.timer = None;
                 self.handle_time();
             }
+            LinkInput::Away {} => self.go_away(),
             LinkInput::Close {} => self.close(),
             LinkInput::End {} => self.finish(),
         }
@@ -157,6 +174,7 @@ impl Link {
             return;
         }
         self.is_running = true;
+        self.is_away = false;
         self.is_closing = false;
         self.questions = 0;
         self.ask();
@@ -169,67 +187,63 @@ impl Link {
     fn follow(&mut self, step: Step) {
         match step {
             Step::Nothing => {}
-            Step::Make => self.put(LinkOutput::MakeWorker {}),
+            Step::Make => self.make_worker(WorkerKind::Shared),
             Step::Slow => self.stand(false),
             Step::SlowAndMake => {
-                self.put(LinkOutput::MakeWorker {});
+                self.make_worker(WorkerKind::Shared);
                 self.stand(false);
             }
         }
     }
 
-    fn worker_failed(&mut self, why: Why) {
+    fn make_worker(&mut self, worker: WorkerKind) {
+        self.put(LinkOutput::MakeWorker { worker });
+    }
+
+    fn own(&mut self, worker: WorkerKind) -> &mut OwnWorker {
+        match worker {
+            WorkerKind::Shared => &mut self.worker,
+            WorkerKind::Dedicated => &mut self.dedicated,
+        }
+    }
+
+    fn follow_step_of(&mut self, worker: WorkerKind, step: Step) {
+        match worker {
+            WorkerKind::Shared => self.follow(step),
+            WorkerKind::Dedicated => self.follow_dedicated(step),
+        }
+    }
+
+    fn worker_failed(&mut self, worker: WorkerKind, why: Why) {
+        let place = self.own(worker).place().map(str::to_owned);
+        let is_elsewhere = |host: &HostAt| Some(&host.place) != place.as_ref();
+        let is_idle = place.is_some() && self.host.as_ref().is_some_and(is_elsewhere);
         // A worker that has started can go on after an error.
-        if self.is_taken_by(RoadKind::Port) {
+        if self.is_taken_by(worker.road()) || is_idle {
             return self.put(LinkOutput::Tell(why));
         }
-        let is_elsewhere = |host: &HostAt| Some(host.place.as_str()) != self.worker.place();
-        if self.worker.place().is_some() && self.host.as_ref().is_some_and(is_elsewhere) {
-            return self.put(LinkOutput::Tell(why));
-        }
-        let step = self.worker.fail(why, self.now);
-        self.follow(step);
+        let now = self.now;
+        let step = self.own(worker).fail(why, now);
+        self.follow_step_of(worker, step);
     }
 
-    fn worker_forbidden(&mut self, why: Why) {
-        let step = self.worker.forbid(why);
-        self.follow(step);
-    }
-
-    fn stand(&mut self, steal: bool) {
-        if self.stands && !steal {
-            return;
-        }
-        self.stands = true;
-        self.put(LinkOutput::Stand { steal });
-        if self.host.is_none() {
-            self.tell_host(None, PlaceKind::Page, self.worker.why_not());
-        }
-    }
-
-    /// A host elsewhere has answered: a page that stood for as long as its worker was frozen stands no more.
-    fn leave_it_to_worker(&mut self) {
-        let road = self.road.as_ref();
-        let is_elsewhere = road.is_some_and(|road| road.kind != RoadKind::Local);
-        if is_elsewhere && self.worker.place().is_some() {
-            self.withdraw();
-        }
-    }
-
-    fn withdraw(&mut self) {
-        if std::mem::take(&mut self.stands) {
-            self.put(LinkOutput::Withdraw {});
-        }
+    fn worker_forbidden(&mut self, worker: WorkerKind, why: Why) {
+        let step = self.own(worker).forbid(why);
+        self.follow_step_of(worker, step);
     }
 
     // ---- Where the host is ----
 
     fn greeted(&mut self, kind: RoadKind, place: &str, host: Option<HostAt>) {
-        if kind == RoadKind::Port {
-            self.watch(place);
-            self.worker.greeted(place, self.now);
-            // It queues for the lock, and is a better place than this page.
-            self.withdraw();
+        match kind {
+            RoadKind::Port => {
+                self.watch(place);
+                self.worker.greeted(place, self.now);
+                // It queues for the lock, and is a better place than this tab's own.
+                self.withdraw();
+            }
+            RoadKind::Dedicated => self.greeted_by_dedicated(place),
+            RoadKind::Local | RoadKind::Channel => {}
         }
         let waiting = self.road_to(kind, place).map(|road| road.life);
         if waiting.is_some() {
@@ -241,7 +255,8 @@ impl Link {
             // way to the same place that may be old news; it is said again by this road.
             None if waiting.is_some() => {
                 // A port may bring what was said before its road was opened; any other road is as new as its opening.
-                if let (Some(life), true) = (waiting, kind != RoadKind::Port) {
+                let is_port = matches!(kind, RoadKind::Port | RoadKind::Dedicated);
+                if let (Some(life), false) = (waiting, is_port) {
                     self.remember_over(life);
                 }
                 self.lose_host();
@@ -297,9 +312,13 @@ impl Link {
         }
         let kind = self.road.as_ref().map(|road| road.kind);
         self.leave();
-        if kind == Some(RoadKind::Port) {
-            let step = self.worker.make(self.now);
-            self.follow(step);
+        match kind {
+            Some(RoadKind::Port) => {
+                let step = self.worker.make(self.now);
+                self.follow(step);
+            }
+            Some(RoadKind::Dedicated) => self.make_dedicated(),
+            Some(RoadKind::Local | RoadKind::Channel) | None => {}
         }
         self.choose();
     }
@@ -335,6 +354,7 @@ impl Link {
 
     fn gone(&mut self, place: &str) {
         let took = self.is_taken_by(RoadKind::Port);
+        let took_dedicated = self.is_taken_by(RoadKind::Dedicated);
         let gone = self.host.as_ref().filter(|host| host.place == place);
         if let Some(life) = gone.map(|host| host.life) {
             self.remember_over(life);
@@ -343,6 +363,9 @@ impl Link {
         if self.worker.place() == Some(place) {
             let step = self.worker.gone(took, self.now);
             self.follow(step);
+        }
+        if self.dedicated.place() == Some(place) {
+            self.dedicated_gone(took_dedicated);
         }
     }
 
@@ -374,6 +397,8 @@ impl Link {
             RoadKind::Local
         } else if self.worker.place() == Some(&host.place) {
             RoadKind::Port
+        } else if self.dedicated.place() == Some(&host.place) {
+            RoadKind::Dedicated
         } else {
             RoadKind::Channel
         };
@@ -401,7 +426,7 @@ impl Link {
         });
         self.tell_where();
         // The worker has greeted by its port, and may not do it again.
-        if kind == RoadKind::Port {
+        if matches!(kind, RoadKind::Port | RoadKind::Dedicated) {
             self.introduce();
         }
     }
@@ -445,9 +470,12 @@ impl Link {
             return;
         }
         road.progress = Progress::Taken;
-        if road.kind == RoadKind::Port {
-            self.worker.proved();
+        match road.kind {
+            RoadKind::Port => self.worker.proved(),
+            RoadKind::Dedicated => self.dedicated.proved(),
+            RoadKind::Local | RoadKind::Channel => {}
         }
+        self.steals = false;
         self.ask_at = None;
         self.questions = 0;
         self.is_suspected = false;
@@ -491,7 +519,8 @@ impl Link {
                 reason: "SharedWorker is available".to_owned(),
                 code: None,
             },
-            RoadKind::Local | RoadKind::Channel => self.worker.why_not(),
+            RoadKind::Local => self.why_in_page(),
+            RoadKind::Dedicated | RoadKind::Channel => self.worker.why_not(),
         };
         let (place, kind) = (host.place.clone(), host.kind);
         self.tell_host(Some(place), kind, why);
@@ -536,8 +565,29 @@ impl Link {
         self.put(LinkOutput::Finish {});
     }
 
+    /// The tab leaves its host, and its own place ends: what is frozen is to hold up nobody.
+    fn go_away(&mut self) {
+        self.leave();
+        self.end_own_place();
+        self.stop();
+        self.is_away = true;
+        self.put(LinkOutput::BeQuiet {});
+    }
+
+    fn come_back(&mut self) {
+        if !self.is_away {
+            return;
+        }
+        let is_closing = self.is_closing;
+        self.start();
+        if is_closing {
+            self.close();
+        }
+    }
+
     fn stop(&mut self) {
         self.is_running = false;
+        self.is_away = false;
         self.worker.stop();
         self.host = None;
         self.rival = None;
@@ -547,11 +597,13 @@ impl Link {
         self.pong_at = None;
         self.is_suspected = false;
         self.withdraw();
+        self.dedicated.stop();
     }
 
     /// Starts the timer anew where another time is the next one.
     fn arm(&mut self) {
-        let times = [self.worker.deadline(), self.ask_at, self.pong_at];
+        let (worker, dedicated) = (self.worker.deadline(), self.dedicated.deadline());
+        let times = [worker, dedicated, self.ask_at, self.pong_at];
         let next = times
             .into_iter()
             .flatten()

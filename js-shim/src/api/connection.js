@@ -26,6 +26,7 @@ const OF_CREATE_CONNECTION = {
   url: WITHOUT_SOCKET,
   useSharedWorker: WITHOUT_SOCKET,
   worker: WITHOUT_SOCKET,
+  dedicatedWorker: WITHOUT_SOCKET,
 };
 
 /** @param {any} options those of an application */

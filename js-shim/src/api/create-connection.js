@@ -23,7 +23,8 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  * A connection to a ShareDB server.
  *
  * @param {any} target a URL or a function that gives it, a socket, a backend with `connect()`, or the options
- * @param {any} [options] `{url, useSharedWorker, worker, namespace, durableStore, keepPendingOnReject}`
+ * @param {any} [options] `{url, useSharedWorker, worker, dedicatedWorker, namespace, durableStore,
+ *   keepPendingOnReject}`
  */
 export function createConnection(target, options) {
   options = { ...options };
@@ -44,9 +45,13 @@ export function createConnection(target, options) {
 
 /** @param {any} options */
 function checkOptions(options) {
-  checkConnectionOptions('createConnection', options, ['url', 'useSharedWorker', 'worker']);
+  const names = ['url', 'useSharedWorker', 'worker', 'dedicatedWorker'];
+  checkConnectionOptions('createConnection', options, names);
   expectOption('options', options, 'useSharedWorker', isBoolean, 'true or false');
   expectOption('options', options, 'worker', isFunction, 'a function that makes a SharedWorker');
+  const isDedicated = (/** @type {any} */ value) => value === false || isFunction(value);
+  const what = 'a function that makes a Worker, or false';
+  expectOption('options', options, 'dedicatedWorker', isDedicated, what);
 }
 
 /**
@@ -70,7 +75,7 @@ function overUrl(options) {
     throw optionError('ERR_NAMESPACE_REQUIRED', URL_NAMES_NOBODY);
   const url = giveUrl ? undefined : socketUrl(options.url);
   const storing = pick(options, STORING);
-  const wanted = { ...storing, url, worker: options.worker };
+  const wanted = { ...storing, ...pick(options, ['worker', 'dedicatedWorker']), url };
   const noWorker = whyNoWorker(options);
   const alone = whyAlone(options);
   if (noWorker && !globalThis.WebSocket) {

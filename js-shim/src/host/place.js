@@ -1,6 +1,6 @@
 /**
- * A place that can have the host of a namespace: a SharedWorker, or a page. It queues for the namespace's host lock, has
- * the host while the lock is its own, and tells tabs where the host is.
+ * A place that can have the host of a namespace: a SharedWorker, a tab's dedicated worker, or its page. It queues for the
+ * namespace's host lock, has the host while the lock is its own, and tells tabs where the host is.
  *
  * The machine in `broker` decides; this holds locks and ports, and begins and ends the host.
  */
@@ -30,20 +30,22 @@ export class Place {
   /**
    * @param {object} options
    * @param {string} options.namespace
-   * @param {boolean} options.inWorker
+   * @param {import('../link/link.d.ts').PlaceKind} options.kind
    * @param {string} [options.id] new for each place
    * @param {Served} options.served what this place has for the store
    * @param {() => void} [options.ended] called when everything was deleted, and the tabs know
+   * @param {() => void} [options.closed] called when the place was closed and has no host any more
    * @param {(error: any, ports: Iterable<Port>) => void} [options.failed] called where no host can be here
    */
-  constructor({ namespace, inWorker, id = newSource(), served, ended, failed }) {
+  constructor({ namespace, kind, id = newSource(), served, ended, closed, failed }) {
     this.id = id;
     this._namespace = namespace;
     this._served = served;
     this._ended = ended;
+    this._closed = closed;
     this._failed = failed;
     // It outlives the hosts that crash.
-    this._newCore = () => hostModule.apart(() => new CandidateCore(id, inWorker));
+    this._newCore = () => hostModule.apart(() => new CandidateCore(id, JSON.stringify(kind)));
     this._core = this._newCore();
     /** Whether the place is to have the host. */
     this._stands = false;
@@ -110,6 +112,7 @@ export class Place {
     for (const port of this._ports.keys()) port.close();
     this._ports.clear();
     this._release();
+    this._closed?.();
   }
 
   // ---- The machine ----
@@ -309,7 +312,8 @@ export class Place {
     // Said again where the worker asked for it.
     if (data?.hello) return undefined;
     if (data?.ping) return port.postMessage({ pong: true });
-    if (data?.steal) return this.stand(true);
+    if (data?.stand) return this.stand(Boolean(data.stand.steal));
+    if (data?.withdraw) return this.close();
     if (data?.left) return this._removePort(port, tab);
     // One for each life of the host.
     if (!isIntroduction(data) || (tab && tab !== data.connect.tab))

@@ -1,6 +1,6 @@
 /**
  * The link of a tab to the host of its namespace, wherever that is: in the tab's SharedWorker, in that of another build,
- * in another tab, in this one. The machine in `broker` decides; this makes workers and roads, holds the tab's lock, and
+ * in another tab, in this one's dedicated worker or page. The machine in `broker` decides; this makes workers and roads, holds the tab's lock, and
  * keeps messages while no host has taken the tab.
  */
 
@@ -20,6 +20,8 @@ import { hold, newSource, placeLock, tabLock, watchLock } from '../platform/lock
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 import { burialTime } from './burial.js';
+import { DedicatedWorker, whyNoDedicated } from './dedicated-worker.js';
+import { PageAbsence } from './page-absence.js';
 import { pageLink } from './page-link.js';
 import { PagePlace } from './page-place.js';
 import { ChannelPort, localPorts, namespaceChannel } from './roads.js';
@@ -44,7 +46,9 @@ const MAX_TRAPPED = 16;
  * @typedef {object} Wanted
  * @property {string} [url] where it is no function
  * @property {string} [namespace]
- * @property {(name: string) => any} [worker] makes the application's own worker
+ * @property {(name: string) => any} [worker] makes the application's own SharedWorker
+ * @property {false | ((name: string) => any)} [dedicatedWorker] makes its own dedicated worker; `false` where there is to
+ *   be none
  * @property {boolean | import('../index.d.cts').DurableStoreOptions} [durableStore] `true`, or the options
  * @property {boolean} [keepPendingOnReject]
  */
@@ -66,10 +70,11 @@ export class HostLink {
     this._namespace = namespace;
     /** @type {import('../api/connection.js').Connection} */
     this._connection = /** @type {any} */ (undefined);
+    const noDedicated = whyNoDedicated(wanted, store);
     /** @type {Link['host']} */
     this.host = noWorker
-      ? { kind: 'elected-tab', reason: noWorker }
-      : { kind: 'shared-worker', reason: 'SharedWorker is available' };
+      ? electedTab(noWorker, noDedicated)
+      : { kind: 'shared-worker', place: 'shared-worker', reason: 'SharedWorker is available' };
     /** Whether no host was heard of yet. */
     this._isFirst = true;
     this.initialState = /** @type {const} */ ('connecting');
@@ -94,14 +99,18 @@ export class HostLink {
       parts: pageParts(store),
     };
     const name = `sharedb-proxy ${MAJOR} ${namespace}`;
+    this._workerName = name;
     this._makeWorker = () => checkWorker((worker ?? packagedWorker)(name));
     /** @type {SharedWorker | undefined} */
     this._worker = undefined;
+    /** The tab's own worker. @type {DedicatedWorker | undefined} */
+    this._dedicated = undefined;
     this._pageId = newSource();
     this._page = /** @type {PagePlace} */ (/** @type {unknown} */ (undefined));
     this._served = forPage(store, worker);
     this._options = JSON.stringify({
       ...(noWorker && { noWorker: { reason: noWorker } }),
+      ...(noDedicated && { noDedicated: { reason: noDedicated } }),
       page: this._pageId,
       burial: burialTime(),
     });
@@ -129,6 +138,9 @@ export class HostLink {
     this._isEnding = false;
     /** Whether this link is out of use. */
     this._left = false;
+    this._absence = new PageAbsence(this._goAway, this._comeBack);
+    /** Whether the page was told that it is about to be frozen. */
+    this._isAway = false;
     /** Whether the application closed the connection. */
     this._leaves = false;
     /** Resolves when the host that has deleted everything is gone. @type {Promise<void> | undefined} */
@@ -146,16 +158,23 @@ export class HostLink {
   }
 
   _start() {
+    this._absence.watch();
+    if (this._listen()) this._tell({ start: {} });
+  }
+
+  /** @returns {boolean} whether that can be */
+  _listen() {
     try {
       this._channel ??= new BroadcastChannel(namespaceChannel(this._namespace));
     } catch (error) {
-      return this._beAlone(error);
+      this._beAlone(error);
+      return false;
     }
     this._channel.onmessage = ({ data }) => this._tell({ heard: data });
     this._lock ??= hold(tabLock(this._tab));
     const { _lock: lock } = this;
     lock.held.catch((error) => this._lock === lock && this._beAlone(error));
-    this._tell({ start: {} });
+    return true;
   }
 
   /**
@@ -228,7 +247,11 @@ export class HostLink {
     this._introductions = 0;
     this._inputs = this._left ? [] : [{ start: {} }];
     if (this._leaves) this._inputs.push({ close: {} });
-    return [{ withdraw: {} }, { leave: {} }];
+    return [
+      { withdraw: { place: 'page', urgent: false } },
+      { withdraw: { place: 'dedicated-worker', urgent: true } },
+      { leave: {} },
+    ];
   }
 
   /** @param {any} output */
@@ -236,7 +259,7 @@ export class HostLink {
     const [[name, content]] = Object.entries(output);
     switch (name) {
       case 'makeWorker':
-        return this._startWorker();
+        return content.worker === 'shared' ? this._startWorker() : this._startDedicated();
       case 'startTimer':
         timers.stop(this._timer);
         return void (this._timer = timers.start(() => this._tell({ timer: {} }), content.delay));
@@ -255,13 +278,13 @@ export class HostLink {
       case 'ping':
         return this._road?.port.postMessage({ ping: true });
       case 'stand':
-        return this._page.stand(content.steal);
-      case 'stealByWorker':
-        return this._worker?.port.postMessage({ steal: true });
+        return this._stand(content);
       case 'withdraw':
-        return this._page.withdraw();
+        return this._withdraw(content);
+      case 'beQuiet':
+        return this._beQuiet();
       case 'hostIs':
-        return this._noteHost({ kind: content.kind, ...content.why });
+        return this._noteHost({ ...whereIs(content.kind), ...content.why });
       case 'tell':
         return this._fail(content);
       case 'giveUp':
@@ -271,9 +294,9 @@ export class HostLink {
     }
   }
 
-  // ---- The worker ----
+  // ---- The workers ----
 
-  /** Makes the worker, or another port of it. */
+  /** Makes the SharedWorker, or another port of it. */
   _startWorker() {
     this._dropWorker();
     let worker;
@@ -282,11 +305,11 @@ export class HostLink {
     } catch (/** @type {any} */ error) {
       // Blocked cookies, an invalid address.
       const reason = `the shared worker could not be made: ${error?.message ?? error}`;
-      return this._tell({ workerForbidden: { reason, code: 'ERR_HOST_FAILED' } });
+      return this._workerForbidden('shared', { reason, code: 'ERR_HOST_FAILED' });
     }
     this._worker = worker;
     const { port } = worker;
-    worker.onerror = (/** @type {any} */ { message }) => this._workerFailed(message);
+    worker.onerror = (/** @type {any} */ { message }) => this._workerFailed('shared', message);
     port.onmessage = (/** @type {MessageEvent} */ { data }) => this._receive('port', port, data);
     port.postMessage(this._hello());
   }
@@ -295,13 +318,56 @@ export class HostLink {
     return { hello: { namespace: this._namespace } };
   }
 
+  /** Makes the tab's own worker, in place of the one before. */
+  _startDedicated() {
+    this._dedicated?.end();
+    this._dedicated = undefined;
+    try {
+      this._dedicated = new DedicatedWorker(
+        this._wanted.dedicatedWorker,
+        this._workerName,
+        (port, data) => this._receive('dedicated', port, data),
+        (message) => this._workerFailed('dedicated', message),
+      );
+    } catch (/** @type {any} */ error) {
+      const reason = `the dedicated worker could not be made: ${error?.message ?? error}`;
+      return this._workerForbidden('dedicated', { reason, code: 'ERR_HOST_FAILED' });
+    }
+    this._dedicated.port.postMessage(this._hello());
+  }
+
   /**
+   * @param {'shared' | 'dedicated'} worker
    * @param {string} [message]
    * @param {string} [code]
    */
-  _workerFailed(message = 'its script could not be loaded', code = 'ERR_HOST_FAILED') {
-    const reason = `the shared worker did not start: ${message}`;
-    this._tell({ workerFailed: { reason, code } });
+  _workerFailed(worker, message = 'its script could not be loaded', code = 'ERR_HOST_FAILED') {
+    const reason = `the ${worker} worker did not start: ${message}`;
+    this._tell({ workerFailed: { worker, why: { reason, code } } });
+  }
+
+  /**
+   * @param {'shared' | 'dedicated'} worker
+   * @param {{reason: string, code?: string}} why
+   */
+  _workerForbidden(worker, why) {
+    this._tell({ workerForbidden: { worker, why } });
+  }
+
+  /** @param {{place: import('./link.d.ts').PlaceKind, steal: boolean}} how */
+  _stand({ place, steal }) {
+    if (place === 'page') return this._page.stand(steal);
+    const worker = place === 'shared-worker' ? this._worker : this._dedicated;
+    worker?.port.postMessage({ stand: { steal } });
+  }
+
+  /** @param {{place: import('./link.d.ts').PlaceKind, urgent: boolean}} how */
+  _withdraw({ place, urgent }) {
+    if (place === 'page') return this._page.withdraw(urgent);
+    const { _dedicated: worker } = this;
+    if (!urgent) return worker?.port.postMessage({ withdraw: true });
+    worker?.end();
+    this._dedicated = undefined;
   }
 
   _dropWorker() {
@@ -339,6 +405,7 @@ export class HostLink {
    */
   _makePort(kind, place) {
     if (kind === 'port') return /** @type {SharedWorker} */ (this._worker).port;
+    if (kind === 'dedicated') return /** @type {DedicatedWorker} */ (this._dedicated).port;
     /** @type {Port} */
     let port;
     if (kind === 'local') {
@@ -354,17 +421,17 @@ export class HostLink {
     return port;
   }
 
-  /** The worker's port stays: the worker may have the host again. */
+  /** A worker's port stays: the worker may have the host again. */
   _closeRoad() {
-    if (this._road && this._road.kind !== 'port') this._road.port.close();
+    if (this._road && !isOfWorker(this._road)) this._road.port.close();
     this._road = undefined;
   }
 
   /** Messages wait for the next host, which does not know this tab yet. */
   _leaveRoad() {
     const { _road: road } = this;
-    // The worker's port stays, for its next host.
-    if (road && road.kind !== 'port' && !this._waiting) road.port.postMessage({ left: true });
+    // A worker's port stays, for its next host.
+    if (road && !isOfWorker(road) && !this._waiting) road.port.postMessage({ left: true });
     this._closeRoad();
     this._quiet.stop();
     if (this._isEnding && !this._connection._core.isWiping) return this._beEnded(road?.place);
@@ -393,10 +460,10 @@ export class HostLink {
       // Of the road in use only: another one is of a host before.
       if (isRoad) this._tell(data.pong ? { alive: {} } : { refused: data.refused });
     } else if (data?.unfit) {
-      this._tell({ workerForbidden: data.unfit });
+      this._workerForbidden(workerAt(kind), data.unfit);
       this._fail(data.unfit);
     } else if (data?.warning) shared.logger.warn(data.warning);
-    else if (data?.failed) this._workerFailed(data.failed, data.code);
+    else if (data?.failed) this._workerFailed(workerAt(kind), data.failed, data.code);
     else if (data?.trapped) this._trapped = [...this._trapped, data.trapped].slice(-MAX_TRAPPED);
   }
 
@@ -441,7 +508,8 @@ export class HostLink {
     this.host = host;
     if (host.code && host.code !== before.code) shared.logger.warn(host.reason);
     // The first host is where it was expected.
-    const isExpected = this._isFirst && host.kind === before.kind && host.reason === before.reason;
+    const isExpected =
+      this._isFirst && host.place === before.place && host.reason === before.reason;
     this._isFirst = false;
     if (!isExpected) this._connection.emit('host', host);
   }
@@ -485,30 +553,73 @@ export class HostLink {
     this._tell({ close: {} });
   }
 
-  /** Leaves this link. The host forgets the tab when the tab's lock is released. */
-  _leave() {
-    this._left = true;
+  // ---- The page is frozen, or kept for the user's return ----
+
+  /**
+   * What was submitted reaches the host; nothing may reach this page from now on. Also a browser would not keep a page that
+   * is sent a message, or for whose lock somebody waits.
+   */
+  _goAway = () => {
+    if (this._left || this._isAway) return;
+    this._isAway = true;
+    this._connection._flushAll();
+    this._tell({ away: {} });
+  };
+
+  _comeBack = () => {
+    if (!this._isAway) return;
+    this._isAway = false;
+    this._beAnotherTab();
+    if (!this._left && this._listen()) this._tell({ back: {} });
+  };
+
+  _beQuiet() {
+    this._stopListening();
+    // It is forgotten by the place: a port says nothing of its end.
+    this._worker?.port.postMessage({ left: true });
+    this._dropWorker();
+    if (!this._hasUnanswered()) this._releaseLock();
+  }
+
+  _stopListening() {
     timers.stop(this._timer);
     this._quiet.stop();
     for (const stop of this._places.values()) stop();
     this._places.clear();
+    this._channel?.close();
+    this._channel = undefined;
+  }
+
+  // ---- The end ----
+
+  /** Leaves this link. The host forgets the tab when the tab's lock is released. */
+  _leave() {
+    this._left = true;
+    this._absence.stop();
+    this._stopListening();
     // Closed in the middle of a wipe, it still says when the host has ended.
     if (this._isEnding) this._noteEnd(this._road?.place);
     // The tab may return by another road; until then the host sends nothing to this one.
     if (!this._waiting) this._road?.port.postMessage({ left: true });
     this._closeRoad();
     this._dropWorker();
+    // It resigns first.
+    this._dedicated?.leave();
+    this._dedicated = undefined;
     this._page.leave();
-    this._channel?.close();
-    this._channel = undefined;
     // While the lock is held, the host keeps the outcomes of the tab's ops, for a reconnect.
     if (!this._mayReturn()) this._releaseLock();
   }
 
   /** Whether the application closed the connection with ops that have no outcome yet. */
   _mayReturn() {
+    return this._leaves && this._hasUnanswered();
+  }
+
+  /** Whether an op of this tab has no outcome yet. */
+  _hasUnanswered() {
     const docs = [...this._connection._docs.values()];
-    return this._leaves && docs.some((doc) => doc.hasWritePending());
+    return docs.some((doc) => doc.hasWritePending());
   }
 
   _releaseLock() {
@@ -522,12 +633,16 @@ export class HostLink {
     const { _left: hasLeft } = this;
     this._left = this._leaves = false;
     if (hasLeft) {
-      // The host forgets a tab whose lock was released, so this comes back as another tab.
-      if (!this._lock) this._tab = newSource();
+      this._beAnotherTab();
       this._waiting = [];
     }
     this._connection._changeHost('reconnect');
     this._start();
+  }
+
+  /** The host forgets a tab whose lock was released, so this comes back as another tab. */
+  _beAnotherTab() {
+    if (!this._lock) this._tab = newSource();
   }
 
   /** The tab's lock stays until the host is gone: without it the host would not answer. */
@@ -603,6 +718,33 @@ function checkWorker(worker) {
   if (!worker?.port) throw new TypeError('options.worker gave no SharedWorker');
   return worker;
 }
+
+/**
+ * `connection.host` where one of the tabs is to have the host.
+ *
+ * @param {string} noWorker
+ * @param {string | undefined} noDedicated
+ * @returns {Link['host']}
+ */
+function electedTab(noWorker, noDedicated) {
+  if (!noDedicated) return { ...whereIs('dedicated-worker'), reason: noWorker };
+  return { ...whereIs('page'), reason: `${noWorker}; ${noDedicated}` };
+}
+
+/**
+ * @param {import('./link.d.ts').PlaceKind} place
+ * @returns {Pick<Link['host'], 'kind' | 'place'>}
+ */
+const whereIs = (place) => ({
+  kind: place === 'shared-worker' ? 'shared-worker' : 'elected-tab',
+  place,
+});
+
+/** @param {Road} road */
+const isOfWorker = ({ kind }) => kind === 'port' || kind === 'dedicated';
+
+/** @param {Road['kind']} kind */
+const workerAt = (kind) => (kind === 'dedicated' ? 'dedicated' : 'shared');
 
 const notHere = (/** @type {string} */ what, instead = '') =>
   new Error(`${what} needs a connection whose host is in this page${instead}`);

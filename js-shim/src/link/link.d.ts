@@ -4,15 +4,14 @@
  */
 
 import type { Connection } from '../api/connection.js';
-import type { ConnectionState, Socket } from '../index.cjs';
+import type { ConnectionHost, ConnectionState, Socket } from '../index.cjs';
+
+/** As `PlaceKind` of `broker` is written. */
+export type PlaceKind = 'shared-worker' | 'dedicated-worker' | 'page';
 
 export interface Link {
   /** Where the host is, and why there: `connection.host`. */
-  readonly host: {
-    kind: 'in-page' | 'shared-worker' | 'elected-tab';
-    reason: string;
-    code?: string;
-  };
+  readonly host: ConnectionHost;
   /** `connection.state` before the host has said anything. */
   readonly initialState: ConnectionState;
   /** The application's socket, or the page's own; `null` where the host has one elsewhere. */

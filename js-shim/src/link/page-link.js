@@ -85,7 +85,7 @@ export class PageLink {
     if (store && !store.storage) requireNamespace(namespace);
     const keepsPending = options.keepPendingOnReject ?? store?.keepPendingOnReject;
     /** @type {Link['host']} */
-    this.host = { kind: 'in-page', reason, ...(code && { code }) };
+    this.host = { kind: 'in-page', place: 'page', reason, ...(code && { code }) };
     this.initialState = open ? 'connecting' : stateOf(/** @type {Socket} */ (socket));
     this.socket = socket;
     this._open = open;

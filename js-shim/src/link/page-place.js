@@ -1,6 +1,6 @@
 /**
- * The page as a place for the namespace's host. Its code is loaded when the page is first to have the host. It gives the
- * host up before the page is frozen or goes away.
+ * The page as a place for the namespace's host, for where no worker can have it. Its code is loaded when the page is first to
+ * have the host.
  */
 
 import { loadPageHostsWhile } from './page-host-loader.js';
@@ -23,8 +23,6 @@ export class PagePlace {
     this._stands = false;
     /** Whether the host that has the lock does not answer. */
     this._steals = false;
-    /** Whether the page is frozen or gone, as far as it was told. */
-    this._isAway = false;
     /** @type {Place | undefined} */
     this._place = undefined;
     /** @type {Promise<void> | undefined} */
@@ -33,10 +31,6 @@ export class PagePlace {
 
   /** @param {boolean} steal the host does not answer */
   stand(steal) {
-    if (!this._stands) {
-      this._isAway = false;
-      this._listen('addEventListener');
-    }
     this._stands = true;
     this._steals ||= steal;
     if (this._place?.isOver) this._place = this._loading = undefined;
@@ -44,15 +38,17 @@ export class PagePlace {
     this._apply();
   }
 
-  withdraw() {
-    if (this._stands) this._listen('removeEventListener');
+  /** @param {boolean} urgent the page is about to be frozen */
+  withdraw(urgent) {
     this._stands = this._steals = false;
-    this._place?.withdraw(false);
+    this._place?.withdraw(urgent);
+    // A channel that is open can be sent a message, for which a browser throws a page out that it keeps.
+    if (urgent) this._place?.close();
   }
 
   /** The link is out of use. */
   leave() {
-    this.withdraw();
+    this.withdraw(false);
     this._place?.close();
   }
 
@@ -70,7 +66,7 @@ export class PagePlace {
   async _load() {
     const hosts = await loadPageHostsWhile(() => this._stands, this._connection);
     if (!hosts || !this._stands) return void (this._loading = undefined);
-    const place = new hosts.Place({ ...this._options, inWorker: false });
+    const place = new hosts.Place({ ...this._options, kind: 'page' });
     this._place = place;
     // Where locks are denied, the link notices it by the tab's own.
     await place.alive.catch(() => {});
@@ -78,37 +74,8 @@ export class PagePlace {
   }
 
   _apply() {
-    if (!this._place || !this._stands || this._isAway) return;
+    if (!this._place || !this._stands) return;
     this._place.stand(this._steals);
     this._steals = false;
   }
-
-  /** @param {'addEventListener' | 'removeEventListener'} how */
-  _listen(how) {
-    const { document } = /** @type {any} */ (globalThis);
-    globalThis[how]?.('pagehide', this._hide);
-    globalThis[how]?.('pageshow', this._return);
-    document?.[how]?.('freeze', this._leave);
-    document?.[how]?.('resume', this._return);
-  }
-
-  /**
-   * A page that is kept hands its host over. One that ends takes everything to its last moment: what the application
-   * submits in its own listeners can still be written.
-   *
-   * @param {any} event
-   */
-  _hide = ({ persisted }) => {
-    if (persisted) this._leave();
-  };
-
-  _leave = () => {
-    this._isAway = true;
-    this._place?.withdraw(true);
-  };
-
-  _return = () => {
-    this._isAway = false;
-    this._apply();
-  };
 }

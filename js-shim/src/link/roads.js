@@ -14,7 +14,7 @@
  * A road that a tab has opened.
  *
  * @typedef {object} Road
- * @property {'port' | 'channel' | 'local'} kind
+ * @property {'port' | 'dedicated' | 'channel' | 'local'} kind
  * @property {string} place the id of the place it leads to
  * @property {Port} port the tab's end
  */

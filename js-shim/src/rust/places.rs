@@ -2,7 +2,7 @@
 //! exports make a small module.
 
 #[cfg(feature = "host")]
-use broker::places::{Candidate, CandidateInput, PlaceKind};
+use broker::places::{Candidate, CandidateInput};
 #[cfg(feature = "tab")]
 use broker::places::{Link, LinkInput};
 use proxy_doc::{read_json, write_json};
@@ -57,14 +57,13 @@ pub struct CandidateCore {
 #[cfg(feature = "host")]
 #[wasm_bindgen]
 impl CandidateCore {
-    /// For the place of this id, in a SharedWorker or in a page.
+    /// For the place of this id, of a kind as `PlaceKind` writes it in JSON.
+    ///
+    /// # Panics
+    /// Where there is no such kind: it is the shim's own.
     #[wasm_bindgen(constructor)]
-    pub fn new(place: String, in_worker: bool) -> Self {
-        let kind = if in_worker {
-            PlaceKind::SharedWorker
-        } else {
-            PlaceKind::Page
-        };
+    pub fn new(place: String, kind: &str) -> Self {
+        let kind = read_json(kind).unwrap_or_else(|error| panic!("a kind of place: {error}"));
         Self {
             inner: Candidate::new(place, kind),
         }

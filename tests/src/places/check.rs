@@ -1,7 +1,9 @@
 //! What has to hold at every step, and at rest.
 
+use std::cmp::Reverse;
+
 use broker::message::serves;
-use broker::places::{HostAt, PlaceKind, Waiting};
+use broker::places::{HostAt, PlaceKind, Waiting, WorkerKind};
 
 use super::context::place_of;
 use super::host::Host;
@@ -52,9 +54,10 @@ pub(super) fn rest(world: &mut World) {
     }
 }
 
-/// No place that could have the host is better than the one that has it; and pages with a worker do not stand.
+/// No place that could have the host is better than the one that has it. A tab stands by its own worker or by its page, where
+/// that does not start; one with a SharedWorker does not.
 fn better_places(world: &mut World, host: &HostAt) {
-    let rank = |waiting: Waiting| (waiting.protocol, waiting.kind == PlaceKind::SharedWorker);
+    let rank = |waiting: Waiting| (waiting.protocol, Reverse(waiting.kind));
     let has = rank(Waiting {
         kind: host.kind,
         protocol: host.protocol,
@@ -63,7 +66,8 @@ fn better_places(world: &mut World, host: &HostAt) {
     let waiting: Vec<usize> = world.lock.waiting().map(|request| request.by).collect();
     for context in 0..world.contexts.len() {
         let c = &world.contexts[context];
-        let stands = waiting.contains(&context) || holder == Some(context);
+        let does_stand = |place: usize| waiting.contains(&place) || holder == Some(place);
+        let stands = does_stand(context);
         let protocol = c.build.protocol;
         let could = rank(Waiting {
             kind: c.kind,
@@ -73,22 +77,40 @@ fn better_places(world: &mut World, host: &HostAt) {
             continue;
         }
         let uses = c.tab.as_ref().filter(|tab| tab.is_open);
-        let worker = world.port(context).map(|(_, worker)| worker);
-        let worker = worker.map(|worker| &world.contexts[worker]);
-        let has_worker = worker.is_some_and(|worker| worker.is_up() && !worker.frozen);
-        let is_frozen = worker.is_some_and(|worker| worker.frozen);
+        let of = |kind| world.worker_of(context, kind).map(|(_, worker)| worker);
+        let is_there = |worker: usize| {
+            let worker = &world.contexts[worker];
+            worker.is_up() && !worker.frozen
+        };
+        let is_still =
+            |worker: usize| world.contexts[worker].alive && world.contexts[worker].frozen;
+        let has_worker = of(WorkerKind::Shared).is_some_and(is_there);
+        let own = of(WorkerKind::Dedicated);
+        let is_frozen = [of(WorkerKind::Shared), own]
+            .into_iter()
+            .flatten()
+            .any(is_still);
+        let has_own = own.is_some_and(is_there);
+        let own_stands = own.is_some_and(|own| is_there(own) && does_stand(own));
+        let has_a_way = has_worker || is_frozen || stands || own_stands;
+        let is_shared = c.kind == PlaceKind::SharedWorker;
         if stands && could > has {
             world.wrong(
                 context,
                 format!("is better than the host's place: {host:?}"),
             );
-        } else if c.worker.is_some() && c.is_up() && !stands && !world.wiped {
+        } else if is_shared && c.is_up() && !stands && !world.wiped {
             world.wrong(context, "is a worker and does not stand".to_owned());
-        } else if uses.is_some() && !has_worker && !is_frozen && !stands && !world.wiped {
+        } else if uses.is_some() && !has_a_way && !world.wiped {
             world.wrong(context, "has no worker and does not stand".to_owned());
-        } else if c.tab.is_some() && has_worker && stands {
-            world.wrong(context, "stands beside its worker".to_owned());
-        } else if c.tab.is_some() && uses.is_none() && stands {
+        } else if c.tab.is_some() && has_worker && (stands || own_stands) {
+            world.wrong(context, "stands beside its SharedWorker".to_owned());
+        } else if c.tab.is_some() && has_own && stands {
+            world.wrong(
+                context,
+                "stands in its page beside its own worker".to_owned(),
+            );
+        } else if c.tab.is_some() && uses.is_none() && (stands || own_stands) {
             world.wrong(context, "is closed and stands".to_owned());
         }
     }

@@ -1,4 +1,4 @@
-//! A page or a SharedWorker, and what can happen in it. What happens in a context that is frozen waits until it thaws;
+//! A page or a worker, and what can happen in it. What happens in a context that is frozen waits until it thaws;
 //! what happens in a dead one is lost.
 
 use std::collections::VecDeque;
@@ -36,7 +36,11 @@ pub(super) enum ToPlace {
         number: u64,
     },
     Ping,
-    Steal,
+    Stand {
+        steal: bool,
+    },
+    /// The place is not to have the host any more, and ends when it has none.
+    Withdraw,
     /// The tab left the road.
     Left,
     /// An op, and the host that the tab sends it to.
@@ -141,6 +145,8 @@ pub(super) struct Context {
     pub(super) tab: Option<Tab>,
     /// In a worker.
     pub(super) worker: Option<Worker>,
+    /// The page of a dedicated worker.
+    pub(super) owner: Option<usize>,
     pub(super) inputs: VecDeque<Input>,
     pub(super) is_draining: bool,
 }

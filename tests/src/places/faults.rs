@@ -1,7 +1,7 @@
 //! The script of a simulation: tabs that come, submit and go, faults from the seed, and then rest.
 
 use broker::message::PROTOCOL;
-use broker::places::{CandidateInput, PlaceKind};
+use broker::places::{CandidateInput, PlaceKind, WorkerKind};
 
 use super::check;
 use super::context::{Build, Input, Task};
@@ -110,13 +110,13 @@ impl World {
             return;
         }
         let build = *self.r.pick(&self.builds);
-        let no_worker = self.r.once_in(5);
+        let no = [self.r.once_in(3), self.r.once_in(3)];
         let channel = if self.r.once_in(4) {
             self.r.below(3_000)
         } else {
             0
         };
-        let context = self.open_tab(build, no_worker, channel);
+        let context = self.open_tab(build, no, channel);
         for _ in 0..self.r.below(8) {
             let delay = self.r.below(20_000);
             self.task(context, delay, Task::Submit);
@@ -219,6 +219,17 @@ impl World {
         let most = *self.r.pick(&[1_000, 10_000, 40_000]);
         let delay = self.between(100, most);
         self.after(delay, Event::Thaw(victim));
+        let own = self.worker_of(victim, WorkerKind::Dedicated);
+        if let Some((_, worker)) = own {
+            if event || self.r.once_in(2) {
+                // The whole process stands still.
+                let event = false;
+                self.task(worker, 0, Task::Freeze { event });
+                self.after(delay, Event::Thaw(worker));
+            } else {
+                self.census.insert("a page blocked beside its worker");
+            }
+        }
     }
 
     /// A place takes the lock, whether its holder answers or not.
@@ -228,8 +239,9 @@ impl World {
             return;
         }
         let thief = *self.r.pick(&waiting);
-        let is_page = self.contexts[thief].kind == PlaceKind::Page;
-        if self.contexts[thief].frozen || (is_page && self.is_closed(thief)) {
+        let is_page = self.contexts[thief].kind != PlaceKind::SharedWorker;
+        let tab = self.contexts[thief].owner.unwrap_or(thief);
+        if self.contexts[thief].frozen || (is_page && self.is_closed(tab)) {
             return;
         }
         let steal = true;

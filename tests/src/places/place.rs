@@ -21,6 +21,8 @@ pub(super) struct Place {
     ends: Vec<(usize, Way)>,
     /// The number of each tab's last introduction.
     introductions: BTreeMap<usize, u64>,
+    /// Whether its worker ends when it has no host.
+    closes: bool,
 }
 
 impl Place {
@@ -32,6 +34,7 @@ impl Place {
             told: None,
             ends: Vec::new(),
             introductions: BTreeMap::new(),
+            closes: false,
         }
     }
 }
@@ -53,6 +56,10 @@ impl World {
             for (tab, way) in place.ends.clone() {
                 self.greet(context, tab, way);
             }
+        }
+        let place = &self.contexts[context].place;
+        if place.closes && place.host.is_none() {
+            self.die(context);
         }
     }
 
@@ -144,9 +151,15 @@ impl World {
         });
         match message {
             ToPlace::Ping => self.tell_tab(context, tab, way, ToTab::Pong),
-            ToPlace::Steal => {
-                let steal = true;
+            ToPlace::Stand { steal } => {
+                self.contexts[context].place.closes = false;
                 self.feed(context, Input::Candidate(CandidateInput::Stand { steal }));
+            }
+            ToPlace::Withdraw => {
+                self.contexts[context].place.closes = true;
+                let urgent = false;
+                let input = CandidateInput::Withdraw { urgent };
+                self.feed(context, Input::Candidate(input));
             }
             ToPlace::Left => {
                 if let Way::Channel(_) | Way::Local(_) = way {

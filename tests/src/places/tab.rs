@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use broker::places::{
     Announcement, CandidateInput, Link, LinkInput, LinkOptions, LinkOutput, PlaceKind, RoadKind,
-    Why,
+    Why, WorkerKind,
 };
 
 use super::context::{Build, Input, Task, ToPlace, ToTab, Way, context_of, place_of};
@@ -39,6 +39,8 @@ pub(super) struct Tab {
     timer: u64,
     /// Its SharedWorker's port.
     port: Option<(u64, usize)>,
+    /// The port of its own worker.
+    dedicated: Option<(u64, usize)>,
     pub(super) road: Option<Road>,
     pub(super) ops: Vec<OpState>,
     /// The places whose end it notices.
@@ -56,20 +58,25 @@ pub(super) struct Tab {
     steals: bool,
     /// Whether the page heard that it is about to be frozen, or to go away.
     pub(super) is_away: bool,
+    /// Whether it listens to nothing.
+    is_quiet: bool,
     /// The host refused this tab.
     pub(super) refused: bool,
 }
 
 impl World {
-    /// A tab is opened. `channel`: milliseconds until it hears the namespace's channel.
-    pub(super) fn open_tab(&mut self, build: Build, no_worker: bool, channel: usize) -> usize {
+    /// A tab is opened. `no`: whether it has no SharedWorker, and no dedicated one. `channel`: milliseconds until it hears the namespace's channel.
+    pub(super) fn open_tab(&mut self, build: Build, no: [bool; 2], channel: usize) -> usize {
         let context = self.new_context(build, PlaceKind::Page);
-        let no_worker = no_worker.then(|| Why {
-            reason: "there is none here".to_owned(),
-            code: None,
+        let [no_worker, no_dedicated] = no.map(|none| {
+            none.then(|| Why {
+                reason: "there is none here".to_owned(),
+                code: None,
+            })
         });
         let options = LinkOptions {
             no_worker,
+            no_dedicated,
             page: place_of(context),
             burial: self.starts.burial,
         };
@@ -77,6 +84,7 @@ impl World {
             link: Link::speaking(options, build.protocol),
             timer: 0,
             port: None,
+            dedicated: None,
             road: None,
             ops: Vec::new(),
             watches: BTreeSet::new(),
@@ -87,6 +95,7 @@ impl World {
             stands: false,
             steals: false,
             is_away: false,
+            is_quiet: false,
             refused: false,
         });
         self.say(context, || format!("is a tab of {build:?}"));
@@ -121,7 +130,7 @@ impl World {
 
     fn carry_out_link(&mut self, context: usize, output: LinkOutput) {
         match output {
-            LinkOutput::MakeWorker {} => self.make_worker(context),
+            LinkOutput::MakeWorker { worker } => self.make_worker(context, worker),
             LinkOutput::StartTimer { delay } => {
                 let number = self.next_number();
                 self.tab(context).timer = number;
@@ -144,16 +153,32 @@ impl World {
             LinkOutput::Ready {} => self.ready(context),
             LinkOutput::Leave {} => self.leave(context),
             LinkOutput::Ping {} => self.tell_place(context, ToPlace::Ping),
-            LinkOutput::Stand { steal } => self.page_stands(context, steal),
-            LinkOutput::StealByWorker {} => {
-                if let Some((number, worker)) = self.tab(context).port {
-                    let way = Way::Port(number);
-                    let (tab, message) = (context, ToPlace::Steal);
-                    let task = Task::ToPlace { way, tab, message };
-                    self.post(context, worker, Some(way), task);
+            LinkOutput::Stand { place, steal } => match place {
+                PlaceKind::SharedWorker => {
+                    self.tell_worker(context, WorkerKind::Shared, ToPlace::Stand { steal });
                 }
+                PlaceKind::DedicatedWorker => {
+                    self.tell_worker(context, WorkerKind::Dedicated, ToPlace::Stand { steal });
+                }
+                PlaceKind::Page => self.page_stands(context, steal),
+            },
+            LinkOutput::Withdraw { place, urgent } => match place {
+                PlaceKind::SharedWorker => self.wrong(context, "withdraws what all use".to_owned()),
+                PlaceKind::DedicatedWorker if urgent => {
+                    self.end_dedicated(context);
+                    self.tab(context).dedicated = None;
+                }
+                PlaceKind::DedicatedWorker => {
+                    self.tell_worker(context, WorkerKind::Dedicated, ToPlace::Withdraw);
+                }
+                PlaceKind::Page => self.page_withdraws(context, urgent),
+            },
+            LinkOutput::BeQuiet {} => {
+                self.contexts[context].hears = false;
+                let tab = self.tab(context);
+                tab.is_quiet = true;
+                tab.watches.clear();
             }
-            LinkOutput::Withdraw {} => self.page_withdraws(context),
             LinkOutput::HostIs { .. } | LinkOutput::Tell(_) => {}
             LinkOutput::GiveUp(why) => self.wrong(context, format!("gives up: {why:?}")),
             LinkOutput::Finish {} => self.finish(context),
@@ -184,7 +209,7 @@ impl World {
 
     fn let_stand(&mut self, context: usize) {
         let tab = self.tab(context);
-        if tab.stands && !tab.is_away {
+        if tab.stands {
             let steal = std::mem::take(&mut tab.steals);
             // A place listens before it stands.
             self.contexts[context].hears = true;
@@ -192,10 +217,9 @@ impl World {
         }
     }
 
-    fn page_withdraws(&mut self, context: usize) {
+    fn page_withdraws(&mut self, context: usize, urgent: bool) {
         let tab = self.tab(context);
         (tab.stands, tab.steals) = (false, false);
-        let urgent = false;
         self.feed(
             context,
             Input::Candidate(CandidateInput::Withdraw { urgent }),
@@ -205,18 +229,20 @@ impl World {
     /// The page hears that it is about to be frozen, or to go away.
     pub(super) fn page_leaves(&mut self, context: usize) {
         self.tab(context).is_away = true;
-        let urgent = true;
-        self.feed(
-            context,
-            Input::Candidate(CandidateInput::Withdraw { urgent }),
-        );
+        self.feed(context, Input::Link(LinkInput::Away {}));
     }
 
     /// The page is not frozen any more.
     pub(super) fn page_returns(&mut self, context: usize) {
         if std::mem::take(&mut self.tab(context).is_away) {
-            self.let_stand(context);
+            self.listens(context);
+            self.feed(context, Input::Link(LinkInput::Back {}));
         }
+    }
+
+    fn listens(&mut self, context: usize) {
+        self.contexts[context].hears = true;
+        self.tab(context).is_quiet = false;
     }
 
     // ---- The road ----
@@ -224,11 +250,16 @@ impl World {
     fn open(&mut self, context: usize, kind: RoadKind, place: String) {
         let number = self.next_number();
         let to = context_of(&place);
-        let port = self.tab(context).port;
+        let tab = self.tab(context);
+        let port = match kind {
+            RoadKind::Port => tab.port,
+            RoadKind::Dedicated => tab.dedicated,
+            RoadKind::Local | RoadKind::Channel => None,
+        };
         let way = match kind {
             RoadKind::Local => Way::Local(number),
             RoadKind::Channel => Way::Channel(number),
-            RoadKind::Port => match port {
+            RoadKind::Port | RoadKind::Dedicated => match port {
                 Some((number, worker)) if worker == to => Way::Port(number),
                 Some(_) | None => {
                     return self.wrong(context, format!("has no port of {place}"));
@@ -251,7 +282,7 @@ impl World {
             ready: None,
         });
         match kind {
-            RoadKind::Port => {}
+            RoadKind::Port | RoadKind::Dedicated => {}
             RoadKind::Local => self.connect(context, way, context),
             RoadKind::Channel => {
                 let tab = format!("{context}/{number}");
@@ -322,15 +353,18 @@ impl World {
 
     /// A message of a place arrives.
     pub(super) fn at_tab(&mut self, context: usize, way: Way, message: ToTab) {
+        let worker = self.worker_at(context, way);
         let tab = self.tab(context);
+        if tab.is_quiet {
+            return;
+        }
         let by_road = tab.road.as_ref().is_some_and(|road| road.way == way);
-        let by_port =
-            matches!(way, Way::Port(number) if tab.port.is_some_and(|port| port.0 == number));
-        if let (ToTab::Greet { place, host }, true) = (&message, by_road || by_port) {
-            let road = match way {
-                Way::Local(_) => RoadKind::Local,
-                Way::Port(_) => RoadKind::Port,
-                Way::Channel(_) => RoadKind::Channel,
+        if let (ToTab::Greet { place, host }, true) = (&message, by_road || worker.is_some()) {
+            let road = match (way, worker) {
+                (Way::Local(_), _) => RoadKind::Local,
+                (Way::Port(_), Some(WorkerKind::Dedicated)) => RoadKind::Dedicated,
+                (Way::Port(_), Some(WorkerKind::Shared) | None) => RoadKind::Port,
+                (Way::Channel(_), _) => RoadKind::Channel,
             };
             if by_road {
                 (tab.waits, tab.waited) = (false, false);
@@ -469,30 +503,62 @@ impl World {
 
     /// The application opens the connection again.
     pub(super) fn reopen(&mut self, context: usize) {
-        let tab = self.tab(context);
-        tab.is_open = true;
+        self.tab(context).is_open = true;
+        self.listens(context);
         self.feed(context, Input::Link(LinkInput::Start {}));
     }
 
     // ---- The worker's port ----
 
-    fn make_worker(&mut self, context: usize) {
+    fn make_worker(&mut self, context: usize, kind: WorkerKind) {
         let number = self.next_number();
-        let worker = self.worker_for(context, number);
-        self.tab(context).port = Some((number, worker));
+        match kind {
+            WorkerKind::Shared => {
+                let worker = self.worker_for(context, number);
+                self.tab(context).port = Some((number, worker));
+            }
+            WorkerKind::Dedicated => {
+                let worker = self.dedicated_for(context, number);
+                self.tab(context).dedicated = Some((number, worker));
+            }
+        }
     }
 
-    pub(super) fn port(&self, context: usize) -> Option<(u64, usize)> {
-        self.contexts[context].tab.as_ref()?.port
+    fn tell_worker(&mut self, context: usize, kind: WorkerKind, message: ToPlace) {
+        if let Some((number, worker)) = self.worker_of(context, kind) {
+            let way = Way::Port(number);
+            let tab = context;
+            let task = Task::ToPlace { way, tab, message };
+            self.post(context, worker, Some(way), task);
+        }
+    }
+
+    /// A page's worker, and the number of the port to it.
+    pub(super) fn worker_of(&self, context: usize, kind: WorkerKind) -> Option<(u64, usize)> {
+        let tab = self.contexts[context].tab.as_ref()?;
+        match kind {
+            WorkerKind::Shared => tab.port,
+            WorkerKind::Dedicated => tab.dedicated,
+        }
+    }
+
+    /// Which of a page's workers is at the other end of this port.
+    fn worker_at(&self, context: usize, way: Way) -> Option<WorkerKind> {
+        let kinds = [WorkerKind::Shared, WorkerKind::Dedicated];
+        kinds.into_iter().find(|kind| {
+            let port = self.worker_of(context, *kind);
+            port.is_some_and(|(number, _)| way == Way::Port(number))
+        })
     }
 
     pub(super) fn worker_error(&mut self, context: usize, way: Way) {
-        if self.port(context).map(|port| Way::Port(port.0)) == Some(way) {
+        if let Some(worker) = self.worker_at(context, way) {
             let why = Why {
                 reason: "its script threw".to_owned(),
                 code: None,
             };
-            self.feed(context, Input::Link(LinkInput::WorkerFailed(why)));
+            let input = LinkInput::WorkerFailed { worker, why };
+            self.feed(context, Input::Link(input));
         }
     }
 }

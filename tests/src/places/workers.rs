@@ -1,6 +1,7 @@
-//! SharedWorkers: one for each script, while a page uses it. It may start slowly, never, or fail.
+//! SharedWorkers: one for each script, while a page uses it. And dedicated workers, each of one page. A worker may start
+//! slowly, never, or fail.
 
-use broker::places::{CandidateInput, PlaceKind};
+use broker::places::{CandidateInput, PlaceKind, WorkerKind};
 
 use super::context::{Input, Task, Way};
 use super::world::{Event, World};
@@ -41,7 +42,7 @@ impl World {
         let worker = match known.filter(is_there) {
             Some(worker) => worker,
             None => {
-                let worker = self.new_worker(tab);
+                let worker = self.new_worker(tab, PlaceKind::SharedWorker);
                 self.workers.insert(build.script, worker);
                 worker
             }
@@ -51,9 +52,25 @@ impl World {
         worker
     }
 
-    fn new_worker(&mut self, tab: usize) -> usize {
+    /// Makes a page's own worker, and ends the one before.
+    pub(super) fn dedicated_for(&mut self, tab: usize, number: u64) -> usize {
+        self.end_dedicated(tab);
+        let worker = self.new_worker(tab, PlaceKind::DedicatedWorker);
+        self.contexts[worker].owner = Some(tab);
+        let way = Way::Port(number);
+        self.post(tab, worker, Some(way), Task::Connect { way, tab });
+        worker
+    }
+
+    pub(super) fn end_dedicated(&mut self, tab: usize) {
+        if let Some((_, worker)) = self.worker_of(tab, WorkerKind::Dedicated) {
+            self.die(worker);
+        }
+    }
+
+    fn new_worker(&mut self, tab: usize, kind: PlaceKind) -> usize {
         let build = self.contexts[tab].build;
-        let worker = self.new_context(build, PlaceKind::SharedWorker);
+        let worker = self.new_context(build, kind);
         self.contexts[worker].worker = Some(Worker { is_up: false });
         let chance = self.r.below(100);
         let Starts {
@@ -88,14 +105,17 @@ impl World {
         let c = &mut self.contexts[context];
         c.worker = Some(Worker { is_up: true });
         c.hears = true;
-        let steal = false;
-        self.feed(context, Input::Candidate(CandidateInput::Stand { steal }));
+        // A dedicated worker stands when its tab says so.
+        if c.owner.is_none() {
+            let steal = false;
+            self.feed(context, Input::Candidate(CandidateInput::Stand { steal }));
+        }
         self.greet_all(context);
     }
 
     pub(super) fn worker_fails(&mut self, context: usize) {
         for tab in self.users(context) {
-            if let Some((number, _)) = self.port(tab) {
+            for number in self.ports_of(tab, context) {
                 let way = Way::Port(number);
                 self.post(context, tab, Some(way), Task::WorkerError { way });
             }
@@ -103,18 +123,27 @@ impl World {
         self.die(context);
     }
 
+    fn ports_of(&self, tab: usize, worker: usize) -> Vec<u64> {
+        let kinds = [WorkerKind::Shared, WorkerKind::Dedicated].into_iter();
+        let ports = kinds.filter_map(|kind| self.worker_of(tab, kind));
+        let those = ports.filter(|port| port.1 == worker);
+        those.map(|port| port.0).collect()
+    }
+
     /// The pages that have a port of this worker.
     fn users(&self, worker: usize) -> Vec<usize> {
-        let uses = |tab: &usize| self.port(*tab).is_some_and(|port| port.1 == worker);
+        let uses = |tab: &usize| !self.ports_of(*tab, worker).is_empty();
         let pages = (0..self.contexts.len()).filter(|tab| self.contexts[*tab].alive);
         pages.filter(uses).collect()
     }
 
-    /// A page is dead: a worker that no other one uses dies soon.
+    /// A page is dead: its own worker and one that no other page uses die soon.
     pub(super) fn release_workers(&mut self, dead: usize) {
-        if let Some((_, worker)) = self.port(dead) {
-            let delay = self.r.below(200);
-            self.after(delay, Event::Abandoned(worker));
+        for kind in [WorkerKind::Shared, WorkerKind::Dedicated] {
+            if let Some((_, worker)) = self.worker_of(dead, kind) {
+                let delay = self.r.below(200);
+                self.after(delay, Event::Abandoned(worker));
+            }
         }
     }
 

@@ -220,6 +220,7 @@ impl World {
             place: Place::new(candidate),
             tab: None,
             worker: None,
+            owner: None,
             inputs: VecDeque::new(),
             is_draining: false,
         });

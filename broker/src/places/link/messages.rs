@@ -11,6 +11,8 @@ pub enum RoadKind {
     Local,
     /// A MessagePort to the tab's own SharedWorker.
     Port,
+    /// A MessagePort to the tab's own dedicated worker.
+    Dedicated,
     /// A BroadcastChannel to a place anywhere else.
     Channel,
 }
@@ -19,9 +21,36 @@ wire!(
     enum RoadKind {
         Local = "local",
         Port = "port",
+        Dedicated = "dedicated",
         Channel = "channel",
     }
 );
+
+/// The workers that a tab makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerKind {
+    /// All tabs of a build share it.
+    Shared,
+    /// It is the tab's own, and its place is the tab's.
+    Dedicated,
+}
+
+wire!(
+    enum WorkerKind {
+        Shared = "shared",
+        Dedicated = "dedicated",
+    }
+);
+
+impl WorkerKind {
+    /// The road to the worker's place.
+    pub(super) fn road(self) -> RoadKind {
+        match self {
+            Self::Shared => RoadKind::Port,
+            Self::Dedicated => RoadKind::Dedicated,
+        }
+    }
+}
 
 /// Why something is as it is: a sentence, and a code where it is a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +71,8 @@ wire!(struct Why {
 pub struct LinkOptions {
     /// Why this page makes no SharedWorker; `None` where it makes one.
     pub no_worker: Option<Why>,
+    /// Why this page makes no dedicated worker where it is to have the host; `None` where it makes one.
+    pub no_dedicated: Option<Why>,
     /// The id of the page's own place.
     pub page: String,
     /// Milliseconds between a worker's death and the next one of its name.
@@ -50,6 +81,7 @@ pub struct LinkOptions {
 
 wire!(read struct LinkOptions {
     no_worker = "noWorker";
+    no_dedicated = "noDedicated";
     page = "page";
     burial = "burial";
 });
@@ -59,10 +91,20 @@ wire!(read struct LinkOptions {
 pub enum LinkInput {
     /// The connection is there, or is opened again after [`LinkInput::Close`].
     Start {},
-    /// The SharedWorker could not be loaded or started, or threw.
-    WorkerFailed(Why),
-    /// This page cannot make the SharedWorker, and need not try again.
-    WorkerForbidden(Why),
+    /// A worker could not be loaded or started, or threw.
+    WorkerFailed {
+        /// Which of the tab's workers.
+        worker: WorkerKind,
+        /// What it says.
+        why: Why,
+    },
+    /// This page cannot make the worker, and need not try again.
+    WorkerForbidden {
+        /// Which of the tab's workers.
+        worker: WorkerKind,
+        /// What the browser says.
+        why: Why,
+    },
     /// A place greets the tab, at the beginning of a road and for each host that begins there.
     Greeted {
         /// The road by which it came.
@@ -92,6 +134,10 @@ pub enum LinkInput {
     Alive {},
     /// The time that [`LinkOutput::StartTimer`] named is over.
     Timer {},
+    /// The page is about to be frozen, or to be kept for the user's return: nothing may reach it any more.
+    Away {},
+    /// The page is back.
+    Back {},
     /// The application closes the connection. What it submitted before is for the host all the same.
     Close {},
     /// The link is not needed any more, whatever waits.
@@ -100,8 +146,8 @@ pub enum LinkInput {
 
 wire!(read enum LinkInput {
     Start = "start" {},
-    WorkerFailed = "workerFailed" (Why),
-    WorkerForbidden = "workerForbidden" (Why),
+    WorkerFailed = "workerFailed" { worker = "worker"; why = "why" },
+    WorkerForbidden = "workerForbidden" { worker = "worker"; why = "why" },
     Greeted = "greeted" { road = "road"; place = "place"; host = "host" },
     Taken = "taken" { life = "life" },
     Refused = "refused" (Why),
@@ -110,6 +156,8 @@ wire!(read enum LinkInput {
     Quiet = "quiet" {},
     Alive = "alive" {},
     Timer = "timer" {},
+    Away = "away" {},
+    Back = "back" {},
     Close = "close" {},
     End = "end" {},
 });
@@ -117,8 +165,12 @@ wire!(read enum LinkInput {
 /// What is to be done for a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkOutput {
-    /// Make the SharedWorker, or another port of it: the one before is closed.
-    MakeWorker {},
+    /// Make the SharedWorker, or another port of it: the one before is closed. Or make a dedicated worker: the one before is
+    /// ended at once.
+    MakeWorker {
+        /// Which of the tab's workers.
+        worker: WorkerKind,
+    },
     /// Call [`LinkInput::Timer`] after so many milliseconds. It replaces the timer before.
     StartTimer {
         /// In milliseconds.
@@ -154,15 +206,22 @@ pub enum LinkOutput {
     Leave {},
     /// Ask the place at the end of the road for a sign of life.
     Ping {},
-    /// The page's own place is to have the host if nobody else has.
+    /// A place of this tab is to have the host if nobody else has.
     Stand {
+        /// Which of the tab's places.
+        place: PlaceKind,
         /// The host does not answer: take the lock from it.
         steal: bool,
     },
-    /// The worker's place is to take the lock: the host does not answer.
-    StealByWorker {},
-    /// The page's own place is not to have the host any more.
-    Withdraw {},
+    /// A place of this tab is not to have the host any more.
+    Withdraw {
+        /// Which of the tab's places; its SharedWorker stays one.
+        place: PlaceKind,
+        /// The page is about to be frozen: the place is ended at once. A message would reach its worker after the thaw.
+        urgent: bool,
+    },
+    /// The page is about to be frozen: release the tab's lock if no op is without its outcome, and listen to nothing.
+    BeQuiet {},
     /// Where the host is, for the application.
     HostIs {
         /// The kind of place.
@@ -179,7 +238,7 @@ pub enum LinkOutput {
 }
 
 wire!(write enum LinkOutput {
-    MakeWorker = "makeWorker" {},
+    MakeWorker = "makeWorker" { worker = "worker" },
     StartTimer = "startTimer" { delay = "delay" },
     Announce = "announce" (Announcement),
     Watch = "watch" { place = "place" },
@@ -192,9 +251,9 @@ wire!(write enum LinkOutput {
     Ready = "ready" {},
     Leave = "leave" {},
     Ping = "ping" {},
-    Stand = "stand" { steal = "steal" },
-    StealByWorker = "stealByWorker" {},
-    Withdraw = "withdraw" {},
+    Stand = "stand" { place = "place"; steal = "steal" },
+    Withdraw = "withdraw" { place = "place"; urgent = "urgent" },
+    BeQuiet = "beQuiet" {},
     HostIs = "hostIs" { kind = "kind"; why = "why" },
     Tell = "tell" (Why),
     GiveUp = "giveUp" (Why),

@@ -1,14 +1,18 @@
-//! The SharedWorker that a tab makes: whether it starts, whether it is still there, and when another one is made.
+//! A worker that a tab makes, a SharedWorker or a dedicated one: whether it starts, whether it is still there, and when
+//! another one is made.
 
-use super::messages::Why;
+use super::messages::{Why, WorkerKind};
 
 /// Milliseconds that a new worker may be silent before another port is tried; doubled after each try. A living worker
 /// needs a fraction of it, unless its script comes over a slow network.
 const FIRST_SILENCE: u64 = 1_000;
-/// Silences in a row after which the page may have the host meanwhile: 3 seconds.
+/// Silences of a SharedWorker in a row after which the tab may have the host meanwhile: 3 seconds.
 const SLOW: u32 = 2;
 /// Silences in a row after which no other port is tried: 15 seconds. The last one stays, for a worker that comes late.
 const SILENCES: u32 = 4;
+/// Milliseconds that a dedicated worker may be silent before the page has the host meanwhile. It stays, and is not made
+/// again: it has no other port, and what it loads would be loaded anew.
+const DEDICATED_SILENCE: u64 = 2_000;
 /// Attempts to start a worker that fails. The first may have been in the process of a tab that is just closing.
 const ATTEMPTS: u32 = 3;
 
@@ -44,7 +48,7 @@ pub(super) enum Step {
     Nothing,
     /// Make the worker, or another port of it.
     Make,
-    /// The page may have the host meanwhile.
+    /// A lesser place of the tab may have the host meanwhile.
     Slow,
     /// The same, and make another port.
     SlowAndMake,
@@ -52,6 +56,7 @@ pub(super) enum Step {
 
 #[derive(Debug)]
 pub(super) struct OwnWorker {
+    kind: WorkerKind,
     phase: Phase,
     burial: u64,
     /// Ports in a row that heard nothing.
@@ -65,8 +70,9 @@ pub(super) struct OwnWorker {
 }
 
 impl OwnWorker {
-    pub(super) fn new(no_worker: Option<Why>, burial: u64) -> Self {
+    pub(super) fn new(kind: WorkerKind, no_worker: Option<Why>, burial: u64) -> Self {
         Self {
+            kind,
             phase: no_worker.map_or(Phase::Idle, Phase::Never),
             burial,
             silences: 0,
@@ -86,18 +92,34 @@ impl OwnWorker {
         self.make(now)
     }
 
+    /// Begins where it has not yet.
+    pub(super) fn begin(&mut self, now: u64) -> Step {
+        match self.phase {
+            Phase::Never(_) => Step::Slow,
+            Phase::Idle => self.start(now),
+            Phase::Pausing(_) | Phase::Silent(_) | Phase::Late | Phase::Here { .. } => {
+                Step::Nothing
+            }
+        }
+    }
+
     pub(super) fn stop(&mut self) {
         if !matches!(self.phase, Phase::Never(_)) {
             self.phase = Phase::Idle;
         }
     }
 
-    /// Why the host is not in this tab's worker.
+    /// Why the host is not in this worker.
     pub(super) fn why_not(&self) -> Why {
-        let silent = "the shared worker did not start: it says nothing";
+        let name = match self.kind {
+            WorkerKind::Shared => "shared",
+            WorkerKind::Dedicated => "dedicated",
+        };
         match &self.phase {
             Phase::Never(why) => why.clone(),
-            Phase::Silent(_) | Phase::Late if self.silences >= SLOW => failure(silent),
+            Phase::Silent(_) | Phase::Late if self.silences >= self.slow() => {
+                failure(&format!("the {name} worker did not start: it says nothing"))
+            }
             Phase::Here { .. } => Why {
                 reason: "another place has this namespace's host".to_owned(),
                 code: None,
@@ -105,7 +127,7 @@ impl OwnWorker {
             Phase::Idle | Phase::Pausing(_) | Phase::Silent(_) | Phase::Late => self
                 .failure
                 .clone()
-                .unwrap_or_else(|| failure("the shared worker has not started yet")),
+                .unwrap_or_else(|| failure(&format!("the {name} worker has not started yet"))),
         }
     }
 
@@ -115,6 +137,11 @@ impl OwnWorker {
             Phase::Here { place, .. } => Some(place),
             _ => None,
         }
+    }
+
+    /// Whether one was made, or is about to be.
+    pub(super) fn is_wanted(&self) -> bool {
+        !matches!(self.phase, Phase::Never(_) | Phase::Idle)
     }
 
     /// Whether it was made just now, and is likely to greet.
@@ -195,18 +222,30 @@ impl OwnWorker {
 
     /// Another port of a worker that may be there: its road is broken.
     pub(super) fn make(&mut self, now: u64) -> Step {
-        self.phase = Phase::Silent(now + (FIRST_SILENCE << self.silences.min(SILENCES)));
+        let silence = match self.kind {
+            WorkerKind::Shared => FIRST_SILENCE << self.silences.min(SILENCES),
+            WorkerKind::Dedicated => DEDICATED_SILENCE,
+        };
+        self.phase = Phase::Silent(now + silence);
         Step::Make
+    }
+
+    /// Silences in a row after which it is slow.
+    fn slow(&self) -> u32 {
+        match self.kind {
+            WorkerKind::Shared => SLOW,
+            WorkerKind::Dedicated => 1,
+        }
     }
 
     /// A worker that dies before it greets leaves no lock to watch, so another port is tried. One that stays silent threw
     /// while its module was evaluated, which browsers do not report to the page, or comes over a slow network.
     fn bear_silence(&mut self, now: u64) -> Step {
         self.silences += 1;
-        let is_slow = self.silences == SLOW;
-        if self.silences >= SILENCES {
+        let is_slow = self.silences == self.slow();
+        if self.kind == WorkerKind::Dedicated || self.silences >= SILENCES {
             self.phase = Phase::Late;
-            return Step::Nothing;
+            return if is_slow { Step::Slow } else { Step::Nothing };
         }
         self.make(now);
         if is_slow {

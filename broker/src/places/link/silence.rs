@@ -3,7 +3,7 @@
 
 use super::messages::{LinkOutput, RoadKind};
 use super::{ASK_AGAIN, ASK_AGAIN_REFUSED, Link, Progress};
-use crate::places::announcement::Announcement;
+use crate::places::announcement::{Announcement, PlaceKind};
 
 /// Questions without an answer after which the host is taken for frozen: 6 seconds.
 const QUESTIONS: u32 = 4;
@@ -30,6 +30,8 @@ impl Link {
     pub(super) fn handle_time(&mut self) {
         let step = self.worker.handle_time(self.now);
         self.follow(step);
+        let step = self.dedicated.handle_time(self.now);
+        self.follow_dedicated(step);
         if self.pong_at.is_some_and(|at| at <= self.now) {
             self.suspect();
         }
@@ -68,8 +70,8 @@ impl Link {
             self.steal();
         }
         if self.stands {
-            // What was deleted meanwhile has ended the page's place, too.
-            self.put(LinkOutput::Stand { steal: false });
+            // What was deleted meanwhile has ended the tab's place, too.
+            self.stand_where_it_can();
         }
         if let Some(road) = &self.road {
             match (road.kind, road.progress) {
@@ -79,7 +81,8 @@ impl Link {
                 }
                 (kind, progress) => {
                     // A port that the place has closed brings nothing back, and a host that answers does not mend it.
-                    self.is_suspected |= (kind, progress) == (RoadKind::Port, Progress::Introduced);
+                    let is_port = matches!(kind, RoadKind::Port | RoadKind::Dedicated);
+                    self.is_suspected |= is_port && progress == Progress::Introduced;
                     self.put(LinkOutput::Ping {});
                 }
             }
@@ -94,11 +97,18 @@ impl Link {
         if silent == Some(&self.page) {
             return;
         }
+        // The tab's own worker hangs. Its lock is released when it is ended.
+        if silent.is_some() && self.dedicated.place() == silent {
+            return self.make_dedicated();
+        }
         match self.worker.place() {
             // If that does not help, the worker is frozen, too.
             Some(place) if Some(place) != silent && !self.asked_worker => {
                 self.asked_worker = true;
-                self.put(LinkOutput::StealByWorker {});
+                self.put(LinkOutput::Stand {
+                    place: PlaceKind::SharedWorker,
+                    steal: true,
+                });
             }
             Some(_) => self.stand(true),
             // While the worker may still come, nobody is known to be silent.

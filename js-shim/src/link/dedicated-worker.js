@@ -1,0 +1,91 @@
+/**
+ * A tab's own worker, which has the tab's place: where no SharedWorker has the host, that place is one of those among which
+ * the host lock elects. The worker goes on while its page is blocked by an `alert()` or a busy loop, and its timers are not
+ * throttled with those of a hidden page. It ends with its page.
+ *
+ * Its script is a SharedWorker's, too: `serve` tells the two apart.
+ */
+
+import { pick } from '../options/options.js';
+import { packagedDedicatedWorker } from '../packaged-worker.js';
+import { shared } from '../platform/shared.js';
+
+/** @typedef {import('./roads.js').Port} Port */
+
+/** What of the durable store a packaged worker cannot have. */
+const FUNCTIONS = ['storage', 'encrypt', 'decrypt'];
+
+/**
+ * Why a tab makes no worker of its own, or nothing.
+ *
+ * @param {import('./host-link.js').Wanted} wanted
+ * @param {import('../index.d.cts').DurableStoreOptions | undefined} store as `checkDurableStore` gives it
+ * @returns {string | undefined}
+ */
+export function whyNoDedicated({ worker, dedicatedWorker }, store) {
+  if (dedicatedWorker === false) return 'dedicatedWorker is false';
+  if (typeof globalThis.Worker === 'undefined') return 'there is no Worker here';
+  if (dedicatedWorker) return undefined;
+  // What the application's module knows of types and of the store, the packaged one does not.
+  if (worker) return 'options.worker is given, and options.dedicatedWorker is not';
+  const [own] = Object.keys(pick(store, FUNCTIONS)).filter(
+    (name) => /** @type {any} */ (store)[name],
+  );
+  if (own) return `durableStore.${own} cannot be sent to a worker`;
+  const { defaultType, map } = shared.types;
+  const type = Object.values(map).find((known) => known !== defaultType);
+  return type && `the packaged worker does not know the type ${type.name ?? type.uri}`;
+}
+
+export class DedicatedWorker {
+  /**
+   * @param {import('./host-link.js').Wanted['dedicatedWorker']} make the application's
+   * @param {string} name
+   * @param {(port: Port, data: any) => void} receive called with what the worker says
+   * @param {(message?: string) => void} failed its script could not be loaded, or threw
+   * @throws where no worker can be made
+   */
+  constructor(make, name, receive, failed) {
+    const worker = (this._worker = checkWorker((make || packagedDedicatedWorker)(name)));
+    const { port1, port2 } = new MessageChannel();
+    /** @type {Port} */
+    this.port = port1;
+    /** Whether it was heard of: its place takes messages from then on. */
+    this._isHere = false;
+    port1.onmessage = ({ data }) => {
+      this._isHere ||= Boolean(data?.greeting);
+      receive(port1, data);
+    };
+    worker.onerror = ({ message }) => failed(message);
+    worker.postMessage({ tab: true }, [port2]);
+  }
+
+  /** Nothing that it says is heard any more. It goes on until its host has resigned, and then ends by itself. */
+  leave() {
+    if (!this._isHere) return this.end();
+    this.port.postMessage({ withdraw: true });
+    this._hush();
+  }
+
+  /** Ends it at once, as a crash would. */
+  end() {
+    this._hush();
+    this.port.close();
+    this._worker.terminate();
+  }
+
+  _hush() {
+    this._worker.onerror = null;
+    this.port.onmessage = null;
+  }
+}
+
+/**
+ * @param {any} worker as the application made it
+ * @returns {Worker}
+ */
+function checkWorker(worker) {
+  if (typeof worker?.terminate !== 'function')
+    throw new TypeError('options.dedicatedWorker gave no Worker');
+  return worker;
+}
