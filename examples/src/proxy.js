@@ -5,7 +5,7 @@
  * `?store=durable` keeps documents and unsent changes in the browser, also when all tabs are closed: such a page opens and takes
  * changes without a server.
  *
- * `?host=page` keeps the host in the page, `?worker=packaged` takes the worker that comes with the package, and
+ * `?host=elected-tab` has the host in a worker of one of the tabs, `?host=in-page` in the page of one. `?worker=packaged` takes the worker that comes with the package, and
  * `?worker=missing` one that is not there, to see what an application is told.
  */
 import { createConnection as connect } from 'sharedb-proxy';
@@ -26,13 +26,23 @@ const worker = () =>
     name: durableStore ? 'sharedb-proxy-demos durable' : 'sharedb-proxy-demos',
   });
 
-const missingWorker = () => new SharedWorker('/no-such-worker.js', { type: 'module' });
+/** The same for where one of the tabs has the host. */
+const dedicatedWorker = () =>
+  new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+
+const MISSING = '/no-such-worker.js';
+const missing = {
+  worker: () => new SharedWorker(MISSING, { type: 'module' }),
+  dedicatedWorker: () => new Worker(MISSING, { type: 'module' }),
+};
 
 /** @param {string} url address of the ShareDB WebSocket */
 export function createConnection(url) {
-  const options = { url, durableStore, namespace };
-  if (query.get('host') === 'page') return connect({ ...options, useSharedWorker: false });
+  const host = query.get('host') ?? 'shared-worker';
+  const options = { url, durableStore, namespace, useSharedWorker: host === 'shared-worker' };
+  if (host === 'in-page') options.dedicatedWorker = false;
   if (query.get('worker') === 'packaged') return connect(options);
-  if (query.get('worker') === 'missing') return connect({ ...options, worker: missingWorker });
+  options.dedicatedWorker ??= dedicatedWorker;
+  if (query.get('worker') === 'missing') return connect({ ...options, ...missing });
   return connect({ ...options, worker });
 }

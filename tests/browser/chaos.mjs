@@ -46,7 +46,7 @@ class Chaos {
   constructor(stage, { seed, durable, elected }) {
     this.stage = stage;
     this.durable = durable;
-    this.query = `${durable ? '' : '&store=session'}${elected ? '&host=page' : ''}`;
+    this.query = `${durable ? '' : '&store=session'}${elected ? '&host=elected-tab' : ''}`;
     const turns = elected ? ELECTED_TURNS : TURNS;
     this.turns = turns.filter((turn) => turn !== 'freezeHost' || stage.browser.canFreeze);
     this.ledger = new Ledger();
@@ -176,7 +176,8 @@ class Chaos {
   hostTab(frozen = undefined) {
     return until('a tab has the host', async () => {
       for (const [name, page] of this.tabs)
-        if (name !== frozen && (await page.evaluate(() => window.lab.hasHost('lab')))) return name;
+        if (name !== frozen && (await page.evaluate(() => window.lab.hasHost(window.demo))))
+          return name;
       return undefined;
     });
   }

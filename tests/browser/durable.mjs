@@ -211,7 +211,7 @@ async function withoutTheKey(stage) {
 
 // ---- No worker, one store ----
 
-const IN_PAGE = '&host=page';
+const IN_PAGE = '&host=in-page';
 
 /** Two tabs without a worker: one of them has the host, and what both edit offline is kept. */
 async function oneStore(stage) {

@@ -18,7 +18,7 @@ const PAGE = 'lab/tab.html';
 
 /** Opens a document over a worker of its own for each run. */
 function open(scripts) {
-  window.runs = scripts.map(({ id, script, inPage }) => {
+  window.runs = scripts.map(({ id, script, elected }) => {
     const run = { id, calls: 0, failures: [], outcomes: {}, flushed: {}, step: '' };
     if (script !== undefined) {
       new BroadcastChannel(`lab ${id}`).onmessage = ({ data }) => {
@@ -26,7 +26,7 @@ function open(scripts) {
         if (data.fails) run.failures.push(data.name);
       };
     }
-    const options = { ids: [id], namespace: id, worker: 'failing-worker', script, inPage };
+    const options = { ids: [id], namespace: id, worker: 'failing-worker', script, elected };
     run.opening = window.lab.open(options).then((connection) => {
       run.it = connection;
       run.doc = connection.docs[id];
@@ -119,7 +119,7 @@ async function inherit(stage, runs) {
   const page = await stage.visit(PAGE);
   await page.evaluate(
     open,
-    runs.map(({ id }) => ({ id, inPage: true })),
+    runs.map(({ id }) => ({ id, elected: true })),
   );
   const isShown = ({ id, shown }) =>
     kept(runs.find((run) => run.id === id)).every((marker) => shown?.includes(marker));
@@ -158,7 +158,7 @@ async function check(stage, page, run) {
 async function make(stage, scripts) {
   const page = await stage.visit(PAGE);
   await page.evaluate(async (ids) => {
-    const maker = await window.lab.open({ ids, durable: false, inPage: true });
+    const maker = await window.lab.open({ ids, durable: false, elected: true });
     await maker.opened;
   }, ids(scripts));
   await page.close();

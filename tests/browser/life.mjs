@@ -125,9 +125,13 @@ async function closedConnection(stage) {
 }
 
 async function inPage(stage) {
-  const pages = await stage.tabs(2, 'counter', 'page', '&host=page');
+  const pages = await stage.tabs(2, 'counter', 'page', '&host=in-page');
   const host = await pages[0].evaluate(() => window.demo.connection.host);
-  assert.deepEqual(host, { kind: 'elected-tab', reason: 'useSharedWorker is false' });
+  assert.deepEqual(host, {
+    kind: 'elected-tab',
+    place: 'page',
+    reason: 'useSharedWorker is false; dedicatedWorker is false',
+  });
   assert.equal(await stage.sockets(), 1);
   assert.deepEqual(await stage.workers.urls(), []);
   await Promise.all(pages.map((page) => page.click('#burst')));

@@ -25,7 +25,7 @@ async function inWorker(stage) {
   await follow(stage, '&worker=packaged', TAB);
 }
 
-const inPage = (stage) => follow(stage, '&host=page', BOTH);
+const inPage = (stage) => follow(stage, '&host=in-page', BOTH);
 const movedIn = (stage) => follow(stage, '&worker=missing', BOTH);
 
 /** The page cannot load the host's code at first: the application is told, and nothing is lost. */
@@ -34,7 +34,7 @@ async function lateModule(stage) {
   let fails = true;
   await page.page.route('**/host_bg*.wasm', (route) => (fails ? route.abort() : route.continue()));
   await page.evaluate(async () => {
-    window.demo = await window.lab.open({ ids: [], durable: false, inPage: true });
+    window.demo = await window.lab.open({ ids: [], durable: false, host: 'in-page' });
     const doc = window.demo.connection.get('demo', 'late');
     window.made = new Promise((resolve) => doc.create({ n: 1 }, (error) => resolve(error?.code)));
   });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { DIALOG, ROUTED } from './engines/skips.mjs';
 import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
 
@@ -127,8 +128,8 @@ async function slow(stage) {
 
 /** Without SharedWorker: a second tab keeps what it does offline over a reload, and the tabs see each other. */
 async function withoutWorkers(stage) {
-  const first = await open(stage, { inPage: true });
-  const second = await open(stage, { inPage: true });
+  const first = await open(stage, { elected: true });
+  const second = await open(stage, { elected: true });
   for (const page of [first, second]) {
     assert.equal((await host(page)).kind, 'elected-tab');
     assert.equal((await stage.storage(page)).mode, 'indexeddb');
@@ -139,7 +140,7 @@ async function withoutWorkers(stage) {
   await shows(first, 'second.0');
   await isKept(second);
   await second.close();
-  const third = await open(stage, { inPage: true });
+  const third = await open(stage, { elected: true });
   assert.ok((await list(third)).includes('second.0'));
   await append(third, 'third.0');
   await shows(first, 'third.0');
@@ -157,12 +158,12 @@ async function electedTabEnds(stage) {
     (page) => page.crash(),
     (page) => page.goto('about:blank'),
   ];
-  const stays = await open(stage, { inPage: true, ids: [ID] });
+  const stays = await open(stage, { elected: true, ids: [ID] });
   const markers = [];
   // The tab that came first has the host; the one that stays shall have it last.
   let hosting = stays;
   for (const [at, end] of ends.entries()) {
-    const next = await open(stage, { inPage: true });
+    const next = await open(stage, { elected: true });
     // It gives the host to the next one in the queue.
     if (hosting === stays) await stays.evaluate(() => window.demo.connection.close());
     await stage.inState(next, 'connected');
@@ -199,8 +200,8 @@ async function electedTabEnds(stage) {
  * `ERR_HOST_LOST`, and are not at the server.
  */
 async function frozen(stage) {
-  const holder = await open(stage, { inPage: true });
-  const others = [await open(stage, { inPage: true }), await open(stage, { inPage: true })];
+  const holder = await open(stage, { elected: true });
+  const others = [await open(stage, { elected: true }), await open(stage, { elected: true })];
   await append(others[0], 'before');
   await stage.agreed([holder, ...others], ID);
   const renderer = await stage.browser.processOf(holder);
@@ -211,7 +212,7 @@ async function frozen(stage) {
     await append(others[1], 'too');
     // Where it was stopped in the middle of a write, the next host first waits for the store in vain.
     await until('another tab has the host', async () => {
-      const have = others.map((page) => page.evaluate(() => window.lab.hasHost('one')));
+      const have = others.map((page) => page.evaluate(() => window.lab.hasHost(window.demo)));
       return (await Promise.all(have)).includes(true);
     });
     await stage.agreed(others, ID);
@@ -239,10 +240,76 @@ async function frozen(stage) {
   await until('one socket is left', async () => (await stage.sockets()) === 1);
 }
 
+/**
+ * The page of the tab that has the host is blocked by an `alert()`. The host is in the tab's worker, which goes on: no other
+ * tab notices anything, and the host stays where it is.
+ */
+async function blocked(stage) {
+  const holder = await open(stage, { elected: true });
+  const others = [await open(stage, { elected: true }), await open(stage, { elected: true })];
+  const pages = [holder, ...others];
+  for (const page of pages)
+    assert.deepEqual(
+      [(await host(page)).kind, (await host(page)).place],
+      ['elected-tab', 'dedicated-worker'],
+    );
+  assert.ok(await holder.evaluate(() => window.lab.hasHost(window.demo)));
+  await append(holder, 'before');
+  await stage.agreed([holder, ...others], ID);
+  const moves = () =>
+    Promise.all(pages.map((page) => page.evaluate(() => window.demo.kinds.length)));
+  const before = await moves();
+  const opened = holder.dialog();
+  await holder.evaluate(() => void setTimeout(() => alert('it is blocked')));
+  const dialog = await opened;
+  await append(others[0], 'during');
+  await shows(others[1], 'during');
+  await append(others[1], 'too');
+  await stage.agreed(others, ID);
+  const late = await open(stage, { elected: true });
+  await append(late, 'late');
+  await stage.agreed([...others, late], ID);
+  await dialog.accept();
+  await append(holder, 'after');
+  await stage.agreed([holder, ...others, late], ID);
+  assert.ok(await holder.evaluate(() => window.lab.hasHost(window.demo)), 'the host has not moved');
+  assert.deepEqual(await moves(), before);
+  for (const page of pages) assert.deepEqual(await page.evaluate(() => window.failed), []);
+  await assertOnce(stage, ['before', 'during', 'too', 'late', 'after']);
+  assert.equal(await stage.sockets(), 1);
+}
+
+/** The page's content security policy forbids workers of any kind: the tabs share a host in one of their pages. */
+async function withoutAnyWorker(stage) {
+  await stage.browser.context.route('**/lab/tab.html*', async (route) => {
+    const response = await route.fetch();
+    const headers = { ...response.headers(), 'content-security-policy': "worker-src 'none'" };
+    await route.fulfill({ response, headers });
+  });
+  const pages = [await open(stage), await open(stage)];
+  for (const page of pages) {
+    const { kind, code } = await host(page);
+    assert.deepEqual([kind, code], ['elected-tab', 'ERR_HOST_FAILED']);
+  }
+  const { place, reason } = await host(pages[0]);
+  assert.equal(place, 'page');
+  assert.match(reason, /shared worker.*dedicated worker/);
+  assert.equal((await stage.storage(pages[1])).mode, 'indexeddb');
+  await append(pages[1], 'one');
+  await shows(pages[0], 'one');
+  await stage.agreed(pages, ID);
+  await pages[0].close();
+  await append(pages[1], 'two');
+  await stage.agreed([pages[1]], ID);
+  await assertOnce(stage, ['one', 'two']);
+}
+
 export const oneHostTests = [
   { name: 'one host: a deploy', run: deploy },
   { name: 'one host: a worker that is slow', run: slow },
   { name: 'one host: no worker', run: withoutWorkers },
+  { name: 'one host: the page of the tab that has it is blocked', skip: DIALOG, run: blocked },
+  { name: 'one host: workers are forbidden by the policy', skip: ROUTED, run: withoutAnyWorker },
   { name: 'one host: the tab that has it ends', limitMs: 90_000, run: electedTabEnds },
   { name: 'one host: the tab that has it is frozen', limitMs: 90_000, run: frozen },
 ];

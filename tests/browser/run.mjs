@@ -25,6 +25,7 @@ import { Wire } from './engines/wire.mjs';
 import { hangingTests } from './hanging.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
+import { keptTests } from './kept.mjs';
 import { lastEditTests } from './last-edit.mjs';
 import { laterProtocolTests } from './later-protocol.mjs';
 import { lifeTests } from './life.mjs';
@@ -54,6 +55,7 @@ const TESTS = [
   ...lifeTests,
   ...tabLifeTests,
   ...lastEditTests,
+  ...keptTests,
   ...faultTests,
   ...hostTests,
   ...oneHostTests,

@@ -50,7 +50,7 @@ const subscribePresence = (channel) =>
 
 /** A new document, of a client of its own. */
 async function createElsewhere({ id, marker }) {
-  const options = { ids: [], durable: false, namespace: 'elsewhere', inPage: true };
+  const options = { ids: [], durable: false, namespace: 'elsewhere', elected: true };
   const { connection } = await window.lab.open(options);
   const doc = connection.get('demo', id);
   await new Promise((resolve) => doc.create({ list: [marker] }, resolve));

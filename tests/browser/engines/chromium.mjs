@@ -15,6 +15,8 @@ const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
+  // A page that a test has answered itself has no address, and would not reach the server on this machine.
+  '--disable-features=LocalNetworkAccessChecks',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
@@ -41,6 +43,8 @@ export class Chromium {
     browser.context = await chromium.launchPersistentContext(profile, {
       executablePath: PROGRAM,
       args: [`--host-resolver-rules=MAP ${insecure} 127.0.0.1`, ...ARGUMENTS],
+      // Playwright turns it off.
+      ignoreDefaultArgs: ['--disable-back-forward-cache'],
       viewport: { width: 1200, height: 800 },
     });
     browser.workers = await watchWorkers(browser.context.browser(), notes);

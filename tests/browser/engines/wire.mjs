@@ -1,6 +1,7 @@
 /**
  * A WebSocket from every page and worker of a run to the tests, whatever the engine: it carries what goes wrong there, what is said
- * on the console and what a page reports, and it tells a worker to end. Where it closes, its page or worker is gone.
+ * on the console and what a page reports, and it tells a worker to end. Where it closes, its page or worker is gone; or the page is
+ * kept for the user's return, for which it must have no socket.
  *
  * Nothing of the package sees it: it has a server of its own, which is never cut.
  */
@@ -12,15 +13,21 @@ import { until } from '../until.mjs';
 
 /** Runs first in each page and in each worker. */
 function connect(address) {
-  const socket = new WebSocket(address);
   const { stringify } = JSON;
   const early = [];
+  let socket;
+  const open = () => {
+    socket = new WebSocket(address);
+    socket.onopen = () => early.splice(0).forEach((text) => socket.send(text));
+  };
+  open();
   const say = (...words) => {
     const text = stringify(words);
-    if (socket.readyState === socket.CONNECTING) early.push(text);
-    else socket.send(text);
+    if (socket.readyState === socket.OPEN) socket.send(text);
+    else early.push(text);
   };
-  socket.onopen = () => early.forEach((text) => socket.send(text));
+  addEventListener('pagehide', ({ persisted }) => persisted && socket.close());
+  addEventListener('pageshow', ({ persisted }) => persisted && open());
 
   const where = 'document' in globalThis ? 'page' : 'worker';
   if ('onconnect' in globalThis) {

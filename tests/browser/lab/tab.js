@@ -2,8 +2,11 @@
  * The lab's page: opens documents as its address says, or as a test asks, and writes edits that each carry a marker of their
  * own, so that they can be counted in the server's log.
  *
- *   tab.html?doc=a&doc=b[&store=session][&worker=sealed-worker][&host=page][&namespace=n]
+ *   tab.html?doc=a&doc=b[&store=session][&worker=sealed-worker][&host=elected-tab][&namespace=n]
  *       [&urls=asked]
+ *
+ * `host` is the kind of host: `shared-worker`, which is the default, `elected-tab` in the worker of a tab, or `in-page`, in the
+ * page of one.
  *
  * Every edit is reported when it is submitted, when its callback comes, and when it comes from elsewhere.
  */
@@ -13,6 +16,8 @@ import { IndexedDbStorage, createConnection, types } from 'sharedb-proxy';
 import * as mirror from './mirror.js';
 
 const COLLECTION = 'demo';
+
+const query = new URLSearchParams(location.search);
 
 /** The first thing in a new document. */
 const EMPTY = { list: [], keys: {} };
@@ -33,24 +38,36 @@ const { report } = globalThis;
  * @param {string} [options.name] the worker's
  * @param {boolean} [options.named] the worker gets the name that it should have
  * @param {string} [options.script] for the worker's module, as its query
- * @param {boolean} [options.inPage] the host is to be in this page
+ * @param {'shared-worker' | 'elected-tab' | 'in-page'} [options.host] else as the address says
+ * @param {boolean} [options.elected] one of the tabs is to have the host, however the address says
  * @param {boolean} [options.asksUrls] the url is a function; `urlCalls` counts its calls
  */
-async function open({ ids, durable = true, store, namespace = 'lab', inPage, asksUrls, ...given }) {
+async function open({
+  ids,
+  durable = true,
+  store,
+  namespace = 'lab',
+  elected,
+  asksUrls,
+  ...given
+}) {
   const { path = '/sharedb', worker = 'worker', script = '', named } = given;
   const { name = `lab ${namespace}` } = given;
+  let { host = query.get('host') ?? 'shared-worker' } = given;
+  if (elected && host === 'shared-worker') host = 'elected-tab';
   // The worker that encrypts is the only one that knows how.
   store ??= worker === 'sealed-worker' ? true : { encrypt: false };
   const url = new URL(path, location.href).href;
   globalThis.urlCalls = 0;
   const giveUrl = async () => `${url}?token=${++globalThis.urlCalls}`;
+  const module = new URL(`./${worker}.js${script}`, import.meta.url);
   const connection = createConnection({
     url: asksUrls ? giveUrl : url,
-    useSharedWorker: !inPage,
-    worker: (wanted) => {
-      const url = new URL(`./${worker}.js${script}`, import.meta.url);
-      return new SharedWorker(url, { type: 'module', name: named ? wanted : name });
-    },
+    useSharedWorker: host === 'shared-worker',
+    worker: (wanted) => new SharedWorker(module, { type: 'module', name: named ? wanted : name }),
+    dedicatedWorker:
+      host !== 'in-page' &&
+      ((wanted) => new Worker(module, { type: 'module', name: named ? wanted : name })),
     durableStore: durable && store,
     namespace,
   });
@@ -127,15 +144,8 @@ const storage = ({ connection }) =>
 /** Gives the page's json0 the subtype `text`. */
 const registerText = () => types.map.json0.registerSubtype(otText.type);
 
-/** Whether this page holds the host lock of a namespace. */
-async function hasHost(namespace) {
-  const own = `lab ${crypto.randomUUID()}`;
-  return navigator.locks.request(own, async () => {
-    const { held } = await navigator.locks.query();
-    const holder = (name) => held.find((lock) => lock.name === name)?.clientId;
-    return holder(own) === holder(`sharedb-proxy host ${namespace}`);
-  });
-}
+/** Whether the host is in this page, or in its own worker. */
+const hasHost = ({ connection }) => ['local', 'dedicated'].includes(connection._link._road?.kind);
 
 globalThis.lab = {
   registerText,
@@ -149,7 +159,6 @@ globalThis.lab = {
   IndexedDbStorage,
 };
 
-const query = new URLSearchParams(location.search);
 const ids = query.getAll('doc');
 if (ids.length) {
   const opened = await open({
@@ -157,7 +166,6 @@ if (ids.length) {
     durable: query.get('store') !== 'session',
     namespace: query.get('namespace') ?? undefined,
     worker: query.get('worker') ?? undefined,
-    inPage: query.get('host') === 'page',
     asksUrls: query.has('urls'),
   });
   globalThis.demo = { ...opened, doc: opened.docs[ids[0]] };
