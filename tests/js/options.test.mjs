@@ -8,9 +8,12 @@ import { withGlobals } from './globals.mjs';
 
 const URL = 'ws://example.com/';
 
-/** With the globals of a browser that has shared workers. */
-function inBrowser(test, { SharedWorker = FakeWorker, locks = { request: async () => {} } } = {}) {
-  const globals = { SharedWorker, BroadcastChannel: FakeChannel, WebSocket: FakeSocket };
+/** With the globals of a browser that has shared workers, and dedicated ones where they are given. */
+function inBrowser(
+  test,
+  { SharedWorker = FakeWorker, Worker, locks = { request: async () => {} } } = {},
+) {
+  const globals = { SharedWorker, Worker, BroadcastChannel: FakeChannel, WebSocket: FakeSocket };
   return withGlobals({ ...globals, isSecureContext: true, navigator: { locks } }, test);
 }
 
@@ -22,6 +25,11 @@ class FakeChannel {
 
 class FakeWorker {
   port = { postMessage() {}, close() {} };
+}
+
+class FakeDedicated {
+  postMessage() {}
+  terminate() {}
 }
 
 class FakeSocket {
@@ -106,6 +114,8 @@ describe('options', () => {
       { namespace: '' },
       { useSharedWorker: 'no' },
       { worker: '/worker.js' },
+      { dedicatedWorker: '/worker.js' },
+      { dedicatedWorker: true },
       { keepPendingOnReject: 1 },
       ...[
         { patience: -1 },
@@ -198,6 +208,42 @@ describe('functions for the store', () => {
       assert.equal(whyNotHere(store, worker), undefined);
     assert.equal(whyNotHere({}, undefined), undefined);
     assert.equal(whyNotHere(undefined, worker), undefined);
+  });
+});
+
+describe('a tab that has the host', () => {
+  const where = (options, globals) =>
+    inBrowser(() => connect({ useSharedWorker: false, ...options }).host, {
+      Worker: FakeDedicated,
+      ...globals,
+    });
+
+  it('has it in a worker of its own, which does not have less than the page', () => {
+    assert.equal(where({}).place, 'dedicated-worker');
+    assert.equal(where({ worker: () => {}, dedicatedWorker: () => {} }).place, 'dedicated-worker');
+    for (const [options, pattern] of [
+      [{ dedicatedWorker: false }, /^useSharedWorker is false; dedicatedWorker is false$/],
+      [{ worker: () => {} }, /options.dedicatedWorker is not/],
+      [{ durableStore: { ...cipher }, namespace: 'ada' }, /durableStore.encrypt cannot be sent/],
+    ]) {
+      const { kind, place, reason } = where(options);
+      assert.deepEqual([kind, place], ['elected-tab', 'page']);
+      assert.match(reason, pattern);
+    }
+    assert.match(where({}, { Worker: undefined }).reason, /no Worker here/);
+  });
+
+  it('has it in its page where the packaged worker does not know an OT type', () => {
+    const type = { name: 'mine', uri: 'http://example.com/mine', create() {} };
+    ours.types.register(type);
+    try {
+      assert.match(where({}).reason, /does not know the type mine/);
+      const { place } = where({ dedicatedWorker: () => {} });
+      assert.equal(place, 'dedicated-worker');
+    } finally {
+      delete ours.types.map[type.name];
+      delete ours.types.map[type.uri];
+    }
   });
 });
 
