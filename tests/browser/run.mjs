@@ -1,9 +1,13 @@
 /**
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
- *   node tests/browser/run.mjs [--engine chromium|firefox|webkit] [--grep text] [--repeat N] [--seed S] [--rounds N]
+ *   node tests/browser/run.mjs [--engine chromium|firefox|webkit] [--host shared-worker|elected-tab|in-page]
+ *     [--grep text] [--repeat N] [--seed S] [--rounds N]
  *
- * Prints a line for each test, those that the engine cannot run included, and ends with `N passed, N failed`. Each test has a server and a browser with a fresh
+ * `--host` says where the host is to be: in a SharedWorker, in a dedicated worker of a tab, or in the page of a tab.
+ *
+ * Prints a line for each test, and ends with `N passed, N failed`. A test that an engine cannot run, or that means nothing for a
+ * kind of host, names that in its `skip` with the reason, and is listed with it. Each test has a server and a browser with a fresh
  * profile of its own, and a time limit. There are no retries. `--seed` and `--rounds` are for the tests with rounds, which
  * print their seed.
  */
@@ -74,9 +78,12 @@ const TESTS = [
   ...chaosTests,
 ];
 
+const HOSTS = ['shared-worker', 'elected-tab', 'in-page'];
+
 const { values: options } = parseArgs({
   options: {
     engine: { type: 'string', default: 'chromium' },
+    host: { type: 'string', default: 'shared-worker' },
     grep: { type: 'string', default: '' },
     repeat: { type: 'string', default: '1' },
     seed: { type: 'string' },
@@ -108,7 +115,7 @@ function limited(work, ms) {
 }
 
 async function runOne(test, pages, wire) {
-  const stage = await Stage.open(pages, ENGINES[options.engine], wire);
+  const stage = await Stage.open(pages, ENGINES[options.engine], wire, options.host);
   try {
     await limited(test.run(stage, options), test.limitMs ?? LIMIT_MS);
     if (stage.problems.length > 0) throw new Error('something broke on the way');
@@ -123,7 +130,7 @@ async function runOne(test, pages, wire) {
 async function runAll(pages, wire) {
   const count = { passed: 0, failed: 0 };
   const found = TESTS.filter(({ name }) => name.includes(options.grep));
-  const reasonOf = ({ skip = {} }) => skip[options.engine];
+  const reasonOf = ({ skip = {} }) => skip[options.engine] ?? skip[options.host];
   const chosen = found.filter((test) => !reasonOf(test));
   for (const test of Array(Number(options.repeat)).fill(chosen).flat()) {
     const start = Date.now();
@@ -144,7 +151,9 @@ async function runAll(pages, wire) {
 }
 
 async function main() {
-  const lack = missing(options.engine);
+  const hosts = HOSTS.join(', ');
+  const isKnown = HOSTS.includes(options.host);
+  const lack = isKnown ? missing(options.engine) : `there are hosts of the kinds ${hosts} only`;
   if (lack) {
     console.log(`FAILED ${lack}`);
     return { passed: 0, failed: 1 };

@@ -23,9 +23,11 @@ export class Stage {
    * @param {string} pages the built demos
    * @param {{launch: (launch: import('./engines/engines.mjs').Launch) => Promise<any>}} engine
    * @param {import('./engines/wire.mjs').Wire} wire
+   * @param {string} [host] where the host is to be, for pages whose address does not say so
    */
-  static async open(pages, engine, wire) {
+  static async open(pages, engine, wire, host = 'shared-worker') {
     const stage = new Stage();
+    stage.host = host;
     /** What must not happen, and did. */
     stage.problems = [];
     /** What pages and workers said, for the report of a failure. */
@@ -122,7 +124,9 @@ export class Stage {
   async visit(path, { secure = true } = {}) {
     const tab = await this.browser.newTab();
     const { url, port } = this.server;
-    await tab.goto(`${secure ? url : `http://${INSECURE}:${port}`}/${path}`);
+    const address = new URL(path, secure ? url : `http://${INSECURE}:${port}`);
+    if (!address.searchParams.has('host')) address.searchParams.set('host', this.host);
+    await tab.goto(address.href);
     await this.ready(tab);
     return tab;
   }

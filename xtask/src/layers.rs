@@ -233,7 +233,12 @@ fn browser(options: &Options) -> Result<Count> {
     browsers::ensure(engine)?;
     build::build(options.profile())?;
     build::build(Profile::Later)?;
-    counted(process::node("tests/browser/run.mjs").args(["--engine", engine]))
+    let mut run = process::node("tests/browser/run.mjs");
+    run.args(["--engine", engine]);
+    if let Some(host) = &options.host {
+        run.args(["--host", host]);
+    }
+    counted(&mut run)
 }
 
 /// One check that either passes or fails.

@@ -28,6 +28,7 @@ usage: cargo xtask <command>
       --seeds N          simulation: how many seeds (default 2000)
       --seed S           simulation: the first seed
       --engine E         browser: chromium (default), firefox or webkit
+      --host H           browser: shared-worker (default), elected-tab or in-page
       --in-page, --hop   conformance: only this mode
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G

@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) seed: Option<String>,
     /// The browser engine of the end-to-end tests.
     pub(crate) engine: Option<String>,
+    /// Where the host is in the end-to-end tests.
+    pub(crate) host: Option<String>,
     /// Arguments for the conformance runner, as they were given.
     pub(crate) conformance: Vec<String>,
     /// Arguments for the bench, as they were given.
@@ -50,6 +52,7 @@ impl Options {
                 "--seeds" => options.seeds = Some(number(value()?)?),
                 "--seed" => options.seed = Some(number(value()?)?),
                 "--engine" => options.engine = Some(value()?),
+                "--host" => options.host = Some(value()?),
                 "--in-page" | "--hop" => options.conformance.push(argument),
                 "--file" | "--grep" => {
                     let value = value()?;
