@@ -246,6 +246,7 @@ export class HostLink {
     this._introduced += this._introductions;
     this._introductions = 0;
     this._inputs = this._left ? [] : [{ start: {} }];
+    if (this._isAway) this._inputs.push({ away: {} });
     if (this._leaves) this._inputs.push({ close: {} });
     return [
       { withdraw: { place: 'page', urgent: false } },
