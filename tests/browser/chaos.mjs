@@ -1,6 +1,7 @@
 /**
  * Rounds of edits in three tabs, while at random the worker is killed, a tab crashes, the only tab reloads, the server restarts
- * or is away. Without a worker it is the tab with the host that crashes or is frozen. After each round every edit is counted in the server's log, and all tabs hold what the server holds.
+ * or is away. Without a worker it is the tab with the host that crashes or is frozen, and how long it takes until another one has the host
+ * is measured. After each round every edit is counted in the server's log, and all tabs hold what the server holds.
  *
  * What is done when comes from a seed; how far the browser has come by then does not, so a seed makes a failure likely again,
  * not certain.
@@ -46,9 +47,13 @@ class Chaos {
   constructor(stage, { seed, durable, elected }) {
     this.stage = stage;
     this.durable = durable;
-    this.query = `${durable ? '' : '&store=session'}${elected ? '&host=elected-tab' : ''}`;
-    const turns = elected ? ELECTED_TURNS : TURNS;
+    // Where all pages have their host in a page, so do these.
+    const host = stage.host === 'in-page' ? stage.host : elected && 'elected-tab';
+    this.query = `${durable ? '' : '&store=session'}${host ? `&host=${host}` : ''}`;
+    const turns = host ? ELECTED_TURNS : TURNS;
     this.turns = turns.filter((turn) => turn !== 'freezeHost' || stage.browser.canFreeze);
+    /** Milliseconds without a host, by what happened to the last one. @type {Record<string, number[]>} */
+    this.gaps = {};
     this.ledger = new Ledger();
     this.random = numbers(seed);
     /** By name, the tabs that live. */
@@ -183,7 +188,21 @@ class Chaos {
   }
 
   async crashHost() {
-    await this.crashTab(await this.hostTab());
+    const name = await this.hostTab();
+    const page = this.tabs.get(name);
+    this.lose(name);
+    const begin = performance.now();
+    await page.crash();
+    await page.close();
+    this.tabs.delete(name);
+    if (this.tabs.size) await this.measureGap('crash', begin);
+    await this.open(name);
+  }
+
+  /** Waits until another tab than the one that had the host has it. */
+  async measureGap(what, begin, name = undefined) {
+    await this.hostTab(name);
+    (this.gaps[what] ??= []).push(performance.now() - begin);
   }
 
   /**
@@ -195,10 +214,11 @@ class Chaos {
     if (this.tabs.size === 1) return;
     const page = this.tabs.get(name);
     const renderer = await this.stage.browser.processOf(page);
+    const begin = performance.now();
     await page.evaluate(() => document.dispatchEvent(new Event('freeze')));
     process.kill(renderer, 'SIGSTOP');
     try {
-      await this.hostTab(name);
+      await this.measureGap('freeze', begin, name);
     } finally {
       process.kill(renderer, 'SIGCONT');
     }
@@ -263,8 +283,18 @@ class Chaos {
     const edits = [...this.ledger.edits.values()];
     const lost = edits.filter(({ acknowledged }) => !acknowledged).length;
     const turns = Object.entries(this.done).map(([turn, count]) => `${turn} ${count}`);
-    return `${edits.length} edits, ${lost} of them of tabs that died; ${turns.sort().join(', ')}`;
+    const gaps = Object.entries(this.gaps).map(
+      ([what, times]) => `; after a ${what} no host for ${spread(times)}`,
+    );
+    return `${edits.length} edits, ${lost} of them of tabs that died; ${turns.sort().join(', ')}${gaps.join('')}`;
   }
+}
+
+/** The middle of these times and the longest but one in a hundred, in milliseconds. */
+function spread(times) {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (part) => Math.round(sorted[Math.ceil(part * sorted.length) - 1]);
+  return `${at(0.5)} ms (p50), ${at(0.99)} ms (p99)`;
 }
 
 /** @param {{durable: boolean, elected?: boolean, rounds: number}} defaults */
@@ -296,7 +326,7 @@ export const chaosTests = [
   {
     name: 'chaos: three tabs, one of which has the host',
     limitMs: 600_000,
-    run: chaos({ durable: true, elected: true, rounds: 40 }),
+    run: chaos({ durable: true, elected: true, rounds: 100 }),
   },
   {
     name: 'chaos: three tabs and the log of a session',

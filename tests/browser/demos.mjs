@@ -107,6 +107,13 @@ async function moveOneCard(stage) {
   assert.equal(columns.flatMap(({ cards }) => cards).filter((id) => id === 'fence').length, 1);
 }
 
+/** What the strip calls the kinds of hosts. */
+const HOST_NAMES = {
+  'shared-worker': 'Shared worker',
+  'elected-tab': 'Elected tab',
+  'in-page': 'Elected tab',
+};
+
 const cell = (page, name) => page.text(`[data-cell="${name}"]`);
 
 /** What the strip shows follows what is so. */
@@ -119,7 +126,7 @@ async function stripIsLive(stage) {
       async () => (await cell(a, name)) === value,
       () => cell(a, name),
     );
-  await shows('host', 'Shared worker');
+  await shows('host', HOST_NAMES[stage.host]);
   await shows('tabs', '2');
   await shows('sockets', '1');
   await shows('pending', '0');

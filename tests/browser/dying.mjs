@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { replaced } from './host-lock.mjs';
 import { until } from './until.mjs';
+import { KILLED } from './host-skips.mjs';
 
 /** How often the worker dies. */
 const ROUNDS = 8;
@@ -92,6 +93,16 @@ async function midWrite(stage) {
 }
 
 export const dyingTests = [
-  { name: 'dying: a worker that died is replaced', limitMs: 120_000, run: deadWorker },
-  { name: 'dying: a worker in the middle of a write', limitMs: 240_000, run: midWrite },
+  {
+    name: 'dying: a worker that died is replaced',
+    skip: KILLED,
+    limitMs: 120_000,
+    run: deadWorker,
+  },
+  {
+    name: 'dying: a worker in the middle of a write',
+    skip: KILLED,
+    limitMs: 240_000,
+    run: midWrite,
+  },
 ];

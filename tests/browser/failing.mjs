@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
+import { MODULE } from './host-skips.mjs';
 
 /** Workers that fail at the same time, each at another call. */
 const AT_ONCE = 8;
@@ -285,6 +286,7 @@ const LIMIT_MS = 240_000;
 const test = (words, how, judge, forever = false) => ({
   name: `failing: every call of IndexedDB in turn ${words}`,
   limitMs: LIMIT_MS,
+  skip: MODULE,
   run: failing(how, { forever, judge }),
 });
 

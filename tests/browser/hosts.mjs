@@ -4,6 +4,7 @@ import { INSECURE } from './engines/skips.mjs';
 import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
 import { stored } from './stored.mjs';
+import { MODULE, OF_SHARED } from './host-skips.mjs';
 
 const PAGE = 'lab/tab.html';
 const SECRET = 'the secret of the valley';
@@ -326,13 +327,13 @@ export const hostTests = [
   { name: 'hosts: an origin that is not secure', skip: INSECURE, run: insecure },
   { name: 'hosts: a page that does not know whether to encrypt', run: notKnowing },
   { name: 'hosts: a page that knows that nothing is encrypted', run: inClear },
-  { name: 'hosts: page and worker have the same cipher', run: inBoth },
-  { name: 'hosts: page and worker do not agree', run: disagree },
-  { name: 'hosts: one worker and two users', run: anotherUser },
-  { name: 'hosts: a worker for each user', run: namedWorkers },
-  { name: 'hosts: workers that cannot serve', limitMs: SILENT_MS, run: broken },
-  { name: 'hosts: a worker that says nothing', limitMs: SILENT_MS, run: silent },
-  { name: 'hosts: workers are forbidden', run: forbidden },
-  { name: 'hosts: workers are forbidden when one has died', run: forbiddenLater },
+  { name: 'hosts: page and worker have the same cipher', skip: OF_SHARED, run: inBoth },
+  { name: 'hosts: page and worker do not agree', skip: MODULE, run: disagree },
+  { name: 'hosts: one worker and two users', skip: OF_SHARED, run: anotherUser },
+  { name: 'hosts: a worker for each user', skip: OF_SHARED, run: namedWorkers },
+  { name: 'hosts: workers that cannot serve', skip: MODULE, limitMs: SILENT_MS, run: broken },
+  { name: 'hosts: a worker that says nothing', skip: OF_SHARED, limitMs: SILENT_MS, run: silent },
+  { name: 'hosts: workers are forbidden', skip: OF_SHARED, run: forbidden },
+  { name: 'hosts: workers are forbidden when one has died', skip: OF_SHARED, run: forbiddenLater },
   { name: 'hosts: a closed connection', run: closed },
 ];

@@ -48,9 +48,9 @@ async function comeBack(page) {
 
 /** Other tabs edit while a page is away. It has nothing of its own under way: it is kept, and catches up. */
 const isKept = (host) => async (stage) => {
-  // With the host in a tab it is the first one that has it.
+  const first = await stage.visit(path(host));
   const page = await stage.visit(path(host));
-  const others = [await stage.visit(path(host)), await stage.visit(path(host))];
+  const others = [first, await stage.visit(path(host))];
   for (let round = 0; round < 3; round += 1) {
     await append(page, `own.${round}`);
     await stage.agreed([page, ...others], ID);
@@ -69,6 +69,33 @@ const isKept = (host) => async (stage) => {
   const counts = await countLogged(stage, [ID]);
   assert.equal(counts.size, 12);
   assert.ok([...counts.values()].every((count) => count === 1));
+};
+
+/**
+ * The tab that has the host leaves: another one has it next. Its worker's socket is closed with the worker, in another thread:
+ * where the browser looks before that, it does not keep the page, and the page is loaded anew.
+ */
+const hostLeaves = (host) => async (stage) => {
+  const page = await stage.visit(path(host));
+  const other = await stage.visit(path(host));
+  await append(page, 'before');
+  await stage.agreed([page, other], ID);
+  assert.ok(await page.evaluate(() => window.lab.hasHost(window.demo)));
+  await leave(stage, page);
+  await append(other, 'meanwhile');
+  await stage.agreed([other], ID);
+  assert.ok(await other.evaluate(() => window.lab.hasHost(window.demo)));
+  const reasons = (await comeBack(page)) ?? [];
+  const isOfWorker = ({ reason }) => host === 'elected-tab' && reason === 'websocket';
+  assert.deepEqual(
+    reasons.filter((why) => !isOfWorker(why)),
+    [],
+  );
+  await shows(page, 'meanwhile');
+  await append(page, 'after');
+  await stage.agreed([page, other], ID);
+  const counts = await countLogged(stage, [ID]);
+  assert.deepEqual(Object.fromEntries(counts), { before: 1, meanwhile: 1, after: 1 });
 };
 
 /** A page that leaves with ops that the server has not: whether it is kept or not, each reaches the server once. */
@@ -111,10 +138,21 @@ const lastEdit = (host) => async (stage) => {
   assert.deepEqual(Object.fromEntries(await countLogged(stage, [ID])), { last: 1 });
 };
 
-const KINDS = ['shared-worker', 'elected-tab', 'in-page'];
+const ELECTED = ['elected-tab', 'in-page'];
+const KINDS = ['shared-worker', ...ELECTED];
 
+/** The tests name the kind of host themselves. */
 export const keptTests = KINDS.flatMap((host) => [
   { name: `kept: a page comes back, ${host}`, skip: KEPT, run: isKept(host) },
   { name: `kept: a page with pending ops, ${host}`, skip: KEPT, run: withPending(host) },
   { name: `kept: what is saved in pagehide, ${host}`, skip: KEPT, run: lastEdit(host) },
+  ...(ELECTED.includes(host)
+    ? [
+        {
+          name: `kept: the tab that has the host leaves, ${host}`,
+          skip: KEPT,
+          run: hostLeaves(host),
+        },
+      ]
+    : []),
 ]);

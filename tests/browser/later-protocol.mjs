@@ -111,7 +111,7 @@ const wasThere = (options) => async (stage) => {
 
 export const laterProtocolTests = [
   { name: 'later protocol: comes later', run: comesLater({}) },
-  { name: 'later protocol: comes later, without workers', run: comesLater({ inPage: true }) },
+  { name: 'later protocol: comes later, without workers', run: comesLater({ elected: true }) },
   { name: 'later protocol: was there', run: wasThere({}) },
-  { name: 'later protocol: was there, without workers', run: wasThere({ inPage: true }) },
+  { name: 'later protocol: was there, without workers', run: wasThere({ elected: true }) },
 ];

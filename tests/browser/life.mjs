@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { CRASHED } from './engines/skips.mjs';
 import { replaced } from './host-lock.mjs';
 import { until } from './stage.mjs';
+import { KILLED } from './host-skips.mjs';
 
 const add = (page, amount) =>
   page.evaluate((na) => window.demo.doc.submitOp([{ p: ['value'], na }]), amount);
@@ -146,7 +147,7 @@ async function inPage(stage) {
 export const lifeTests = [
   { name: 'life: a crashed tab disturbs nobody', run: crashedTab },
   { name: 'life: the crash of the tab that made the worker', skip: CRASHED, run: crashedMaker },
-  { name: 'life: the worker is killed, again and again', run: killedWorker },
+  { name: 'life: the worker is killed, again and again', skip: KILLED, run: killedWorker },
   { name: 'life: closed tabs are forgotten, the last takes the socket along', run: closingTabs },
   { name: 'life: the only tab reloads', run: reloads },
   { name: 'life: a tab walks from page to page beside another', run: walks },

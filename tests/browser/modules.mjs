@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { ROUTED } from './engines/skips.mjs';
 import { until } from './stage.mjs';
+import { MODULE } from './host-skips.mjs';
 
 /** The names of the modules that the page itself asked for, without what Vite adds to them. */
 const modules = (page) =>
@@ -48,7 +49,11 @@ async function lateModule(stage) {
 }
 
 export const moduleTests = [
-  { name: "modules: a page whose host is in a worker downloads the tab's alone", run: inWorker },
+  {
+    name: "modules: a page whose host is in a worker downloads the tab's alone",
+    skip: MODULE,
+    run: inWorker,
+  },
   { name: "modules: a page that is the host downloads the host's, too", run: inPage },
   { name: 'modules: so does a page whose worker cannot be made', run: movedIn },
   {

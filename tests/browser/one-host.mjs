@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { DIALOG, ROUTED } from './engines/skips.mjs';
 import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
+import { BLOCKED, OF_SHARED } from './host-skips.mjs';
 
 const PAGE = 'lab/tab.html';
 const ID = 'd';
@@ -305,11 +306,19 @@ async function withoutAnyWorker(stage) {
 }
 
 export const oneHostTests = [
-  { name: 'one host: a deploy', run: deploy },
-  { name: 'one host: a worker that is slow', run: slow },
+  { name: 'one host: a deploy', skip: OF_SHARED, run: deploy },
+  { name: 'one host: a worker that is slow', skip: OF_SHARED, run: slow },
   { name: 'one host: no worker', run: withoutWorkers },
-  { name: 'one host: the page of the tab that has it is blocked', skip: DIALOG, run: blocked },
-  { name: 'one host: workers are forbidden by the policy', skip: ROUTED, run: withoutAnyWorker },
+  {
+    name: 'one host: the page of the tab that has it is blocked',
+    skip: { ...DIALOG, ...BLOCKED },
+    run: blocked,
+  },
+  {
+    name: 'one host: workers are forbidden by the policy',
+    skip: { ...ROUTED, ...OF_SHARED },
+    run: withoutAnyWorker,
+  },
   { name: 'one host: the tab that has it ends', limitMs: 90_000, run: electedTabEnds },
   { name: 'one host: the tab that has it is frozen', limitMs: 90_000, run: frozen },
 ];

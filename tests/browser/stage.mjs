@@ -3,6 +3,7 @@
  *
  * Nothing here waits for a time to pass: everything waits for a condition, and says which one did not come.
  */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,6 +101,18 @@ export class Stage {
 
   async sockets() {
     return (await this.admin('status')).sockets;
+  }
+
+  /** The host of a page is where this run has it, in the one SharedWorker or in none. */
+  async hasOneHost(page) {
+    const { kind, place } = await page.evaluate(() => window.demo.connection.host);
+    const expected = {
+      'shared-worker': ['shared-worker', 'shared-worker', 1],
+      'elected-tab': ['elected-tab', 'dedicated-worker', 0],
+      'in-page': ['elected-tab', 'page', 0],
+    }[this.host];
+    const workers = await this.workers.urls();
+    assert.deepEqual([kind, place, workers.length], expected);
   }
 
   // ---- Tabs ----

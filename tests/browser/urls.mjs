@@ -32,5 +32,5 @@ const asking = (query) => async (stage) => {
 
 export const urlTests = [
   { name: 'urls: one tab is asked for all', run: asking('') },
-  { name: 'urls: one tab is asked for all, the host in a page', run: asking('&host=page') },
+  { name: 'urls: one tab is asked for all, the host in a page', run: asking('&host=in-page') },
 ];

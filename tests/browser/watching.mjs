@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { COLLECTED, DIALOG } from './engines/skips.mjs';
+import { KILLED } from './host-skips.mjs';
 import { isDeepStrictEqual } from 'node:util';
 import { replaced } from './host-lock.mjs';
 import { until } from './stage.mjs';
@@ -87,6 +88,10 @@ async function count() {
 }
 
 export const watchingTests = [
-  { name: 'watching: a tab that is blocked while the worker dies', skip: DIALOG, run: blockedTab },
+  {
+    name: 'watching: a tab that is blocked while the worker dies',
+    skip: { ...DIALOG, ...KILLED },
+    run: blockedTab,
+  },
   { name: 'watching: connections that are closed', skip: COLLECTED, run: closedConnections },
 ];

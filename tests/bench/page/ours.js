@@ -1,4 +1,4 @@
-/** The bench page on our client, its host in a shared worker, or with `host=elected` where one of the tabs can have it. */
+/** The bench page on our client, its host in a shared worker, or with `host=elected` in a worker of one of the tabs. */
 
 import { createConnection } from 'sharedb-proxy';
 import { start } from './page.js';
@@ -15,5 +15,7 @@ start((url) => {
     useSharedWorker: query.get('host') !== 'elected',
     worker: () =>
       new SharedWorker(new URL('./worker.js', import.meta.url), { type: 'module', name }),
+    dedicatedWorker: () =>
+      new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name }),
   });
 });

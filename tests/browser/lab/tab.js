@@ -144,8 +144,11 @@ const storage = ({ connection }) =>
 /** Gives the page's json0 the subtype `text`. */
 const registerText = () => types.map.json0.registerSubtype(otText.type);
 
-/** Whether the host is in this page, or in its own worker. */
-const hasHost = ({ connection }) => ['local', 'dedicated'].includes(connection._link._road?.kind);
+/** Whether the host is in this page, or in its own worker, and has taken this tab. */
+function hasHost({ connection }) {
+  const { _road: road, _waiting: waiting } = connection._link;
+  return waiting === null && ['local', 'dedicated'].includes(road?.kind);
+}
 
 globalThis.lab = {
   registerText,
