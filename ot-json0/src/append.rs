@@ -244,52 +244,50 @@ enum Merge {
 fn merge(json0: &Json0, last: &mut Component, c: &mut Component) -> Result<Merge, Error> {
     if let (Some(subtype), true) = (json0.subtype(c), same_subtype(last, c)) {
         let undefined = Value::Null;
-        let first = last.value(&Name::O).unwrap_or(&undefined);
-        let second = c.value(&Name::O).unwrap_or(&undefined);
+        let first = last.value(Name::O).unwrap_or(&undefined);
+        let second = c.value(Name::O).unwrap_or(&undefined);
         let composed = subtype.compose(first, second)?;
         last.set(Name::O, Payload::new(composed));
         return Ok(Merge::Into);
     }
-    if let (Some(first), Some(second)) = (last.filled(&Name::Na), c.filled(&Name::Na)) {
+    if let (Some(first), Some(second)) = (last.filled(Name::Na), c.filled(Name::Na)) {
         let sum = Payload::new(add(first, second));
         let path = std::mem::take(&mut last.path);
         *last = Component::with_field(path, Name::Na, sum);
         return Ok(Merge::Into);
     }
-    if last.has(Name::Li)
-        && !c.has(Name::Li)
-        && strict_eq(c.value(&Name::Ld), last.value(&Name::Li))
+    if last.has(Name::Li) && !c.has(Name::Li) && strict_eq(c.value(Name::Ld), last.value(Name::Li))
     {
         if !last.has(Name::Ld) {
             return Ok(Merge::Both);
         }
-        last.remove(&Name::Li);
+        last.remove(Name::Li);
         return Ok(Merge::Into);
     }
     if last.has(Name::Od)
         && !last.has(Name::Oi)
         && !c.has(Name::Od)
-        && let Some(inserted) = c.payload(&Name::Oi)
+        && let Some(inserted) = c.payload(Name::Oi)
     {
         last.set(Name::Oi, inserted.clone());
         return Ok(Merge::Into);
     }
     if last.has(Name::Oi) && c.has(Name::Od) {
-        if let Some(inserted) = c.payload(&Name::Oi) {
+        if let Some(inserted) = c.payload(Name::Oi) {
             last.set(Name::Oi, inserted.clone());
         } else if last.has(Name::Od) {
-            last.remove(&Name::Oi);
+            last.remove(Name::Oi);
         } else {
             return Ok(Merge::Both);
         }
         return Ok(Merge::Into);
     }
-    if c.has(Name::Lm) && strict_eq(c.path.last(), c.value(&Name::Lm)) {
+    if c.has(Name::Lm) && strict_eq(c.path.last(), c.value(Name::Lm)) {
         return Ok(Merge::Into);
     }
     Ok(Merge::No)
 }
 
 pub(crate) fn same_subtype(a: &Component, b: &Component) -> bool {
-    strict_eq(a.value(&Name::T), b.value(&Name::T))
+    strict_eq(a.value(Name::T), b.value(Name::T))
 }

@@ -62,6 +62,7 @@ enum Instruction<'a> {
     Missing,
 }
 
+#[inline]
 fn instruction<'a>(json0: &'a Json0, c: &Component) -> Instruction<'a> {
     if c.is_text() {
         return Instruction::Text;
@@ -83,7 +84,7 @@ fn instruction<'a>(json0: &'a Json0, c: &Component) -> Instruction<'a> {
 }
 
 fn payload(c: &Component, name: Name) -> Value {
-    c.value(&name).cloned().unwrap_or_default()
+    c.value(name).cloned().unwrap_or_default()
 }
 
 /// A component whose path (without a string position) is empty: it changes the document as a whole.
@@ -132,6 +133,7 @@ fn descend<'a>(root: Option<&'a mut Value>, path: &[Value]) -> Result<Found<'a>,
 }
 
 /// `holder[key]`
+#[inline]
 fn step<'a>(holder: &'a mut Value, key: &Value) -> Result<Found<'a>, Error> {
     let place = match holder {
         Value::Null => return Err(cannot_read(Some(holder), key)),
@@ -163,6 +165,7 @@ enum ListKey {
 }
 
 /// A path segment as the name of a list's property.
+#[inline]
 fn list_key(key: &Value) -> Result<ListKey, Error> {
     if let Value::Number(number) = key
         && *number >= 0.0
@@ -238,11 +241,11 @@ fn change_value(
             }
         }
         Instruction::Subtype(_) if json0.is_text0(c) => {
-            text0::apply_to(value, c.value(&Name::O).unwrap_or(&Value::Null))?;
+            text0::apply_to(value, c.value(Name::O).unwrap_or(&Value::Null))?;
         }
         Instruction::Subtype(subtype) => {
             let undefined = Value::Null;
-            let op = c.value(&Name::O).unwrap_or(&undefined);
+            let op = c.value(Name::O).unwrap_or(&undefined);
             let changed = subtype.apply(value.as_deref(), op)?;
             match value {
                 Some(place) => *place = changed,
@@ -323,7 +326,7 @@ fn change_list(items: &mut Vec<Value>, key: &Value, c: &Component) -> Result<(),
             splice_out(items, key);
         }
         (false, false) => {
-            let to = c.value(&Name::Lm);
+            let to = c.value(Name::Lm);
             if loose_eq(to, Some(key)) {
                 return Ok(());
             }

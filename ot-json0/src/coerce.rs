@@ -6,6 +6,7 @@ use crate::number::read_number;
 use crate::string::{Str, Wtf8};
 use crate::value::Value;
 use crate::write::write_number;
+use std::cmp::Ordering;
 
 /// `String(value)`; fails where JavaScript finds no primitive to convert to.
 pub(crate) fn to_text(value: &Value) -> Result<Str, Error> {
@@ -135,7 +136,7 @@ pub(crate) fn strict_eq(a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
         (None, None) => true,
         (Some(Value::Number(a)), Some(Value::Number(b))) => a == b,
-        (Some(Value::String(a)), Some(Value::String(b))) => a == b,
+        (Some(Value::String(a)), Some(Value::String(b))) => *a == *b,
         (Some(Value::Null), Some(Value::Null)) => true,
         (Some(Value::Bool(a)), Some(Value::Bool(b))) => a == b,
         _ => false,
@@ -164,17 +165,28 @@ fn primitive_text(value: Option<&Value>) -> Option<Str> {
 
 /// `a < b`.
 pub(crate) fn less(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match both_text(a, b) {
-        Some((a, b)) => a < b,
-        None => to_number(a) < to_number(b),
-    }
+    order(a, b) == Some(Ordering::Less)
 }
 
 /// `a <= b`.
 pub(crate) fn less_equal(a: Option<&Value>, b: Option<&Value>) -> bool {
+    order(a, b).is_some_and(Ordering::is_le)
+}
+
+/// How `<` and `<=` find two values; `None` where neither is true of them, in whatever order.
+#[inline(always)]
+fn order(a: Option<&Value>, b: Option<&Value>) -> Option<Ordering> {
+    match (a, b) {
+        (Some(Value::Number(a)), Some(Value::Number(b))) => a.partial_cmp(b),
+        _ => order_converted(a, b),
+    }
+}
+
+#[inline(never)]
+fn order_converted(a: Option<&Value>, b: Option<&Value>) -> Option<Ordering> {
     match both_text(a, b) {
-        Some((a, b)) => a <= b,
-        None => to_number(a) <= to_number(b),
+        Some((a, b)) => Some(a.cmp(&b)),
+        None => to_number(a).partial_cmp(&to_number(b)),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::coerce::truthy;
 use crate::error::Error;
-use crate::field::{Fields, Name, Payload};
+use crate::field::{Fields, Key, Name, Payload};
 use crate::string::Str;
 use crate::text0::Edit;
 use crate::value::Value;
@@ -40,7 +40,9 @@ impl Component {
 
     /// The field called `name` (`"oi"`, `"ld"`, an unknown one, but not `"p"`).
     pub fn field(&self, name: &str) -> Option<&Value> {
-        self.value(&Name::of(Str::from(name)))
+        let key = Key::of(Str::from(name));
+        let mut fields = self.fields.as_slice().iter();
+        fields.find(|(k, _)| *k == key).map(|(_, p)| p.get())
     }
 
     pub(crate) fn with_path(path: Vec<Value>) -> Component {
@@ -73,12 +75,13 @@ impl Component {
                 path = Some(value);
                 component.path_at = component.fields.as_slice().len() as u32;
             } else {
-                component.set(Name::of(key), Payload::new(value));
+                component.fields.push((Key::of(key), Payload::new(value)));
             }
         }
         if path.is_none() {
             component.path_at = component.fields.as_slice().len() as u32;
         }
+        component.note_flags();
         component.path = match path {
             Some(Value::Array(path)) => path.into_vec(),
             None | Some(Value::Null) if default_path => Vec::new(),
@@ -89,12 +92,12 @@ impl Component {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        for (at, (name, payload)) in self.fields.as_slice().iter().enumerate() {
+        for (at, (key, payload)) in self.fields.as_slice().iter().enumerate() {
             if at == self.path_at as usize {
                 self.write_path(out);
                 out.push(b',');
             }
-            name.write(out);
+            key.write(out);
             payload.write(out);
             out.push(b',');
         }
@@ -111,8 +114,8 @@ impl Component {
         let mut out = Vec::new();
         let mut size = 0;
         self.write_path(&mut out);
-        for (name, payload) in self.fields.as_slice() {
-            name.write(&mut out);
+        for (key, payload) in self.fields.as_slice() {
+            key.write(&mut out);
             match payload.large_size() {
                 Some(large) => size += large,
                 None => payload.write(&mut out),
@@ -167,33 +170,37 @@ impl Component {
         self.flags & TEXT != 0
     }
 
-    pub(crate) fn value(&self, name: &Name) -> Option<&Value> {
+    pub(crate) fn value(&self, name: Name) -> Option<&Value> {
         self.payload(name).map(Payload::get)
     }
 
-    pub(crate) fn payload(&self, name: &Name) -> Option<&Payload> {
+    #[inline(always)]
+    pub(crate) fn payload(&self, name: Name) -> Option<&Payload> {
+        if !self.has(name) {
+            return None;
+        }
         let mut fields = self.fields.as_slice().iter();
-        fields.find(|(n, _)| n == name).map(|(_, p)| p)
+        fields.find(|(key, _)| key.is(name)).map(|(_, p)| p)
     }
 
     /// The field's value unless it is missing or null.
-    pub(crate) fn filled(&self, name: &Name) -> Option<&Value> {
+    pub(crate) fn filled(&self, name: Name) -> Option<&Value> {
         self.value(name).filter(|value| !value.is_null())
     }
 
     /// Assigns a field: an existing one keeps its place, a new one comes last.
     pub(crate) fn set(&mut self, name: Name, payload: Payload) {
         let mut fields = self.fields.as_mut_slice().iter_mut();
-        match fields.find(|(n, _)| *n == name) {
+        match fields.find(|(key, _)| key.is(name)) {
             Some((_, old)) => *old = payload,
-            None => self.fields.push((name, payload)),
+            None => self.fields.push((Key::Known(name), payload)),
         }
         self.note_flags();
     }
 
-    pub(crate) fn remove(&mut self, name: &Name) {
+    pub(crate) fn remove(&mut self, name: Name) {
         let mut fields = self.fields.as_slice().iter();
-        if let Some(at) = fields.position(|(n, _)| n == name) {
+        if let Some(at) = fields.position(|(key, _)| key.is(name)) {
             self.fields.remove(at);
             if at < self.path_at as usize {
                 self.path_at -= 1;
@@ -204,7 +211,10 @@ impl Component {
 
     fn note_flags(&mut self) {
         self.flags = 0;
-        for (name, payload) in self.fields.as_slice() {
+        for (key, payload) in self.fields.as_slice() {
+            let Key::Known(name) = key else {
+                continue;
+            };
             let value = payload.get();
             self.flags |= name.flag();
             self.flags |= match name {
@@ -221,11 +231,12 @@ impl Component {
     }
 
     /// An `si` or `sd` component as the text0 edit it stands for, checked.
+    #[inline]
     pub(crate) fn edit(&self) -> Result<Edit, Error> {
         Edit::checked(
             self.path.last(),
-            self.filled(&Name::Si),
-            self.filled(&Name::Sd),
+            self.filled(Name::Si),
+            self.filled(Name::Sd),
         )
     }
 
@@ -251,8 +262,8 @@ impl Component {
 
     pub(crate) fn drop_subtype_fields(&mut self) {
         if self.has(Name::T) || self.has(Name::O) {
-            self.remove(&Name::T);
-            self.remove(&Name::O);
+            self.remove(Name::T);
+            self.remove(Name::O);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The fields of a component beside its path: their names, their values, and the list of them.
+//! The fields of a component beside its path: their keys, their values, and the list of them.
 
 use crate::string::Str;
 use crate::value::Value;
@@ -7,8 +7,8 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::slice;
 
-/// The name of a component's field other than its path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The names of fields that mean something to json0, beside the path. Each counts as a bit of [`Name::flag`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     T,
     O,
@@ -20,61 +20,58 @@ pub(crate) enum Name {
     Lm,
     Si,
     Sd,
-    Other(Str),
 }
 
 impl Name {
-    pub(crate) fn of(key: Str) -> Name {
-        match key.as_wtf8() {
-            b"t" => Name::T,
-            b"o" => Name::O,
-            b"na" => Name::Na,
-            b"oi" => Name::Oi,
-            b"od" => Name::Od,
-            b"li" => Name::Li,
-            b"ld" => Name::Ld,
-            b"lm" => Name::Lm,
-            b"si" => Name::Si,
-            b"sd" => Name::Sd,
-            _ => Name::Other(key),
-        }
+    const ALL: [(Name, &str); 10] = [
+        (Name::T, "t"),
+        (Name::O, "o"),
+        (Name::Na, "na"),
+        (Name::Oi, "oi"),
+        (Name::Od, "od"),
+        (Name::Li, "li"),
+        (Name::Ld, "ld"),
+        (Name::Lm, "lm"),
+        (Name::Si, "si"),
+        (Name::Sd, "sd"),
+    ];
+
+    #[inline(always)]
+    pub(crate) fn flag(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// The key of a component's field other than its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Known(Name),
+    Other(Str),
+}
+
+impl Key {
+    pub(crate) fn of(key: Str) -> Key {
+        let known = Name::ALL.iter().find(|(_, text)| key == *text);
+        known.map_or(Key::Other(key), |(name, _)| Key::Known(*name))
     }
 
     #[inline(always)]
-    pub(crate) fn flag(&self) -> u16 {
-        match self {
-            Name::T => 1,
-            Name::O => 1 << 1,
-            Name::Na => 1 << 2,
-            Name::Oi => 1 << 3,
-            Name::Od => 1 << 4,
-            Name::Li => 1 << 5,
-            Name::Ld => 1 << 6,
-            Name::Lm => 1 << 7,
-            Name::Si => 1 << 8,
-            Name::Sd => 1 << 9,
-            Name::Other(_) => 0,
-        }
+    pub(crate) fn is(&self, name: Name) -> bool {
+        matches!(self, Key::Known(known) if *known == name)
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        let name: &[u8] = match self {
-            Name::T => b"\"t\":",
-            Name::O => b"\"o\":",
-            Name::Na => b"\"na\":",
-            Name::Oi => b"\"oi\":",
-            Name::Od => b"\"od\":",
-            Name::Li => b"\"li\":",
-            Name::Ld => b"\"ld\":",
-            Name::Lm => b"\"lm\":",
-            Name::Si => b"\"si\":",
-            Name::Sd => b"\"sd\":",
-            Name::Other(key) => {
-                write_string(out, key);
-                b":"
+        match self {
+            Key::Known(name) => {
+                out.push(b'"');
+                out.extend_from_slice(Name::ALL[*name as usize].1.as_bytes());
+                out.extend_from_slice(b"\":");
             }
-        };
-        out.extend_from_slice(name);
+            Key::Other(key) => {
+                write_string(out, key);
+                out.push(b':');
+            }
+        }
     }
 }
 
@@ -149,9 +146,9 @@ impl Payload {
 /// Fields in the order JavaScript lists them. Most components have a single one, which takes no allocation.
 #[derive(Clone, Debug)]
 pub(crate) enum Fields {
-    One((Name, Payload)),
+    One((Key, Payload)),
     /// None or several; also a single one where others have been removed.
-    List(Vec<(Name, Payload)>),
+    List(Vec<(Key, Payload)>),
 }
 
 impl Default for Fields {
@@ -166,21 +163,21 @@ impl Fields {
         Fields::List(Vec::with_capacity(if count > 1 { count } else { 0 }))
     }
 
-    pub(crate) fn as_slice(&self) -> &[(Name, Payload)] {
+    pub(crate) fn as_slice(&self) -> &[(Key, Payload)] {
         match self {
             Fields::One(field) => slice::from_ref(field),
             Fields::List(fields) => fields,
         }
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [(Name, Payload)] {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [(Key, Payload)] {
         match self {
             Fields::One(field) => slice::from_mut(field),
             Fields::List(fields) => fields,
         }
     }
 
-    pub(crate) fn push(&mut self, field: (Name, Payload)) {
+    pub(crate) fn push(&mut self, field: (Key, Payload)) {
         *self = match std::mem::take(self) {
             Fields::List(fields) if fields.capacity() == 0 => Fields::One(field),
             Fields::List(mut fields) => {

@@ -183,18 +183,19 @@ impl Entries {
             .binary_search_by_key(&Some(index), |(key, _)| array_index(key))
     }
 
+    #[inline]
     fn find_named(&self, key: &Str) -> Option<usize> {
         if self.table.is_empty() {
             return self
                 .named
                 .iter()
-                .position(|slot| matches!(slot, Some((k, _)) if k == key));
+                .position(|slot| matches!(slot, Some((k, _)) if *k == *key));
         }
         let mask = self.table.len() - 1;
         let mut at = hash(key) as usize & mask;
         loop {
             let slot = (self.table[at] as usize).checked_sub(1)?;
-            if matches!(&self.named[slot], Some((k, _)) if k == key) {
+            if matches!(&self.named[slot], Some((k, _)) if *k == *key) {
                 return Some(slot);
             }
             at = (at + 1) & mask;
@@ -252,6 +253,7 @@ fn place(table: &mut [u32], hashed: u32, entry: usize) {
 }
 
 /// FNV-1a with a final mix, so that the low bits depend on every byte.
+#[inline]
 fn hash(key: &Str) -> u32 {
     let mixed = key.as_wtf8().iter().fold(0x811C_9DC5_u32, |h, b| {
         (h ^ u32::from(*b)).wrapping_mul(0x0100_0193)
@@ -260,6 +262,7 @@ fn hash(key: &Str) -> u32 {
 }
 
 /// The number a key stands for if JavaScript sorts it first: canonical decimal, at most 2^32 - 2.
+#[inline]
 pub(crate) fn array_index(key: &Str) -> Option<u32> {
     let digits = key.as_wtf8();
     match digits {

@@ -81,7 +81,7 @@ impl Op {
     pub fn foreign_subtypes(&self) -> impl Iterator<Item = &Value> {
         let text0 = |c: &Component| Json0::default().is_text0(c);
         let foreign = self.0.iter().filter(move |c| c.has(Name::T) && !text0(c));
-        let names = foreign.filter_map(|c| c.value(&Name::T));
+        let names = foreign.filter_map(|c| c.value(Name::T));
         names.filter(|name| truthy(name))
     }
 
@@ -150,7 +150,7 @@ impl Json0 {
     }
 
     pub(crate) fn is_text0(&self, c: &Component) -> bool {
-        matches!(c.value(&Name::T), Some(Value::String(name)) if name == "text0")
+        matches!(c.value(Name::T), Some(Value::String(name)) if name == "text0")
     }
 
     /// The subtype that `t` names, if it is known.
@@ -161,7 +161,7 @@ impl Json0 {
         if self.is_text0(c) {
             return Some(&Text0);
         }
-        let name = c.value(&Name::T)?.as_str()?;
+        let name = c.value(Name::T)?.as_str()?;
         let known = self.subtypes.iter().rev().map(Box::as_ref);
         known.into_iter().find(|subtype| *name == subtype.name())
     }
@@ -233,9 +233,9 @@ impl Json0 {
 
     fn inverse(&self, c: &Component) -> Component {
         let mut inverse = Component::with_path(c.path.clone());
-        if let (Some(subtype), Some(t)) = (self.subtype(c), c.payload(&Name::T)) {
+        if let (Some(subtype), Some(t)) = (self.subtype(c), c.payload(Name::T)) {
             inverse.set(Name::T, t.clone());
-            if let Some(op) = c.value(&Name::O) {
+            if let Some(op) = c.value(Name::O) {
                 inverse.set(Name::O, Payload::new(subtype.invert(op)));
             }
         }
@@ -248,15 +248,15 @@ impl Json0 {
             (Name::Ld, Name::Li),
         ];
         for (name, opposite) in opposites {
-            if let Some(payload) = c.payload(&name) {
+            if let Some(payload) = c.payload(name) {
                 inverse.set(opposite, payload.clone());
             }
         }
-        if let Some(amount) = c.value(&Name::Na) {
+        if let Some(amount) = c.value(Name::Na) {
             let undone = Value::Number(-to_number(Some(amount)));
             inverse.set(Name::Na, Payload::Scalar(undone));
         }
-        if let Some(to) = c.payload(&Name::Lm) {
+        if let Some(to) = c.payload(Name::Lm) {
             let from = inverse.path.pop();
             inverse.path.push(to.get().clone());
             if let Some(from) = from {

@@ -68,7 +68,7 @@ impl Shift {
             c.set(Name::Lm, Payload::new(to));
         }
         if let Some(name) = self.drop {
-            c.remove(&name);
+            c.remove(name);
         }
     }
 }
@@ -82,6 +82,7 @@ pub(crate) fn shared_length(a: &[Value], b: &[Value]) -> usize {
 
 /// How far the path of `a` leads towards what `b` works on: the index in both paths at which `a`'s
 /// effect begins. -1 when `a` is about the whole document, `None` when it does not concern `b`.
+#[inline(always)]
 fn common_length(a: &Component, b: &Component, shared: usize) -> Option<isize> {
     let ours = operand_length(a);
     if ours == 0 {
@@ -121,7 +122,7 @@ pub(crate) fn outcome(
     if operand_length(other) <= depth || !loose_eq(segment(c, at), segment(other, at)) {
         return Ok(Outcome::Same);
     }
-    let mut deleted = c.value(&name).cloned();
+    let mut deleted = c.value(name).cloned();
     let mut inner = other.clone();
     inner.path.drain(..depth.min(other.path.len()));
     apply_component(json0, &mut deleted, &inner)?;
@@ -226,7 +227,7 @@ impl<'a> Meeting<'a> {
             return Ok(Outcome::Same);
         }
         let undefined = Value::Null;
-        let op = |c: &'a Component| c.value(&Name::O);
+        let op = |c: &'a Component| c.value(Name::O);
         let ours = op(self.c).unwrap_or(&undefined);
         let theirs = op(self.other).unwrap_or(&undefined);
         let transformed = subtype.transform(ours, theirs, self.side)?;
@@ -262,7 +263,7 @@ impl<'a> Meeting<'a> {
     }
 
     fn target(&self) -> Option<&'a Value> {
-        self.c.value(&Name::Lm)
+        self.c.value(Name::Lm)
     }
 
     fn target_moved(&self, by: f64) -> Option<Value> {
@@ -279,7 +280,7 @@ impl<'a> Meeting<'a> {
         if !self.c.has(Name::Ld) {
             return Outcome::Same;
         }
-        match self.other.payload(&Name::Li) {
+        match self.other.payload(Name::Li) {
             // Of two replacements the left one stands, and now replaces the other's element.
             Some(theirs) if self.c.has(Name::Li) && self.side == Side::Left => {
                 Outcome::Set(Name::Ld, theirs.clone())
@@ -338,7 +339,7 @@ impl<'a> Meeting<'a> {
 
     fn list_move(&self) -> Outcome {
         let from = self.there;
-        let to = self.other.value(&Name::Lm);
+        let to = self.other.value(Name::Lm);
         if self.c.has(Name::Lm) && self.level {
             return self.move_against_move(from, to);
         }
@@ -418,7 +419,7 @@ impl<'a> Meeting<'a> {
         if !self.same_place() {
             return Outcome::Same;
         }
-        match self.other.payload(&Name::Oi) {
+        match self.other.payload(Name::Oi) {
             // Our insert replaces theirs.
             Some(theirs) if self.c.has(Name::Oi) && self.level && self.side == Side::Left => {
                 Outcome::Set(Name::Od, theirs.clone())
@@ -431,7 +432,7 @@ impl<'a> Meeting<'a> {
         if !self.c.has(Name::Oi) || !self.same_place() {
             return Outcome::Same;
         }
-        match (self.side, self.other.payload(&Name::Oi)) {
+        match (self.side, self.other.payload(Name::Oi)) {
             (Side::Left, Some(theirs)) => {
                 let path = self.c.path.clone();
                 let removal = Component::with_field(path, Name::Od, theirs.clone());

@@ -77,6 +77,7 @@ impl Str {
     }
 
     /// From bytes that are well-formed WTF-8 already; only this crate can promise that.
+    #[inline]
     pub(crate) fn from_wtf8(wtf8: &[u8]) -> Str {
         if wtf8.len() <= INLINE_BYTES {
             let mut bytes = [0; INLINE_BYTES];
@@ -145,6 +146,7 @@ impl Str {
     }
 
     /// Number of UTF-16 units: JavaScript's `length`.
+    #[inline]
     pub fn len_utf16(&self) -> usize {
         match &self.0 {
             Repr::Inline(inline) => count_units(inline.as_wtf8()),

@@ -33,6 +33,7 @@ impl Edit {
     }
 
     /// An edit from its parts, checked as text0 checks a component.
+    #[inline]
     pub(crate) fn checked(
         at: Option<&Value>,
         insert: Option<&Value>,

@@ -21,14 +21,16 @@ thread_local! {
 /// Does `step`, which recurses into an array or object; `None` where the recursion is [`LEVELS`] deep already.
 #[inline]
 pub(crate) fn descend<T>(step: impl FnOnce() -> T) -> Option<T> {
-    let level = LEVEL.get();
-    if level == LEVELS {
-        return None;
-    }
-    LEVEL.set(level + 1);
-    let done = step();
-    LEVEL.set(level);
-    Some(done)
+    LEVEL.with(|current| {
+        let level = current.get();
+        if level == LEVELS {
+            return None;
+        }
+        current.set(level + 1);
+        let done = step();
+        current.set(level);
+        Some(done)
+    })
 }
 
 /// The values directly inside of an array or object, in order.
