@@ -468,26 +468,23 @@ macro_rules! wire {
     };
 
     (@read $reader:ident, [$($make:tt)+], ($(.. $rest:expr)?), $($field:ident = $name:literal $(or $default:expr)? $(, by $by:path)?);* $(;)?) => {{
-        #[allow(non_camel_case_types, clippy::enum_variant_names)]
-        #[derive(Clone, Copy)]
-        enum At { $($field),* }
-        const NAMES: &[&str] = &[$($name),*];
-        const PLACES: &[At] = &[$(At::$field),*];
         $(let mut $field = None;)*
-        $reader.open(b'{')?;
-        while let Some(at) = $crate::parts::next_field($reader, NAMES)? {
-            match PLACES[at] {
-                $(At::$field => $crate::wire!(@by $field, $reader $(, $by)?),)*
-            }
-        }
-        Some($($make)+ { $($field: $crate::wire!(@or $field, $reader, $name $(, $default)?),)* $(..$rest)? })
+        $crate::parts::read_fields(
+            $reader,
+            &[$($name),*],
+            &[$(concat!("missing field ", $name)),*],
+            &mut [$($crate::wire!(@slot $field, ($(or $default)?), ($($by)?))),*],
+        )?;
+        Some($($make)+ { $($field: $crate::wire!(@filled $field $(, $default)?),)* $(..$rest)? })
     }};
-    (@by $field:ident, $reader:ident) => { $crate::parts::read_into(&mut $field, $reader)? };
-    (@by $field:ident, $reader:ident, $by:path) => { $field = Some($by($reader)?) };
-    (@or $field:ident, $reader:ident, $name:literal) => {
-        $crate::parts::field($field, $reader, concat!("missing field ", $name))?
+    (@slot $field:ident, (), ()) => { &mut $field };
+    (@slot $field:ident, (), ($by:path)) => { &mut $crate::parts::By(&mut $field, $by) };
+    (@slot $field:ident, (or $default:expr), ()) => { &mut $crate::parts::Or(&mut $field) };
+    (@slot $field:ident, (or $default:expr), ($by:path)) => {
+        &mut $crate::parts::Or(&mut $crate::parts::By(&mut $field, $by))
     };
-    (@or $field:ident, $reader:ident, $name:literal, $default:expr) => { $field.unwrap_or($default) };
+    (@filled $field:ident) => { $crate::parts::filled($field) };
+    (@filled $field:ident, $default:expr) => { $field.unwrap_or($default) };
 
     (@variant $reader:ident, $has_content:ident, $variant:ident) => {{
         if $has_content {

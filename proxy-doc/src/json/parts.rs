@@ -2,34 +2,85 @@
 
 use super::{ReadJson, Reader, WriteJson, push_key};
 
-/// Steps to the next field that has one of `names`, and returns which; at the end, nothing.
-pub fn next_field(reader: &mut Reader<'_>, names: &[&str]) -> Option<Option<usize>> {
+/// Where a field goes that is read. The tables have their fields read through this, so that what differs from message to
+/// message is a list of slots and no code.
+pub trait Slot {
+    /// Reads the field.
+    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()>;
+
+    /// Whether the field is there, or something that stands for it now.
+    fn settle(&mut self) -> bool;
+}
+
+impl<T: ReadJson> Slot for Option<T> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        *self = Some(T::read(reader)?);
+        Some(())
+    }
+
+    fn settle(&mut self) -> bool {
+        if self.is_none() {
+            *self = T::absent();
+        }
+        self.is_some()
+    }
+}
+
+/// A field that a function of its own reads.
+pub struct By<'a, T>(pub &'a mut Option<T>, pub fn(&mut Reader<'_>) -> Option<T>);
+
+impl<T: ReadJson> Slot for By<'_, T> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        *self.0 = Some(self.1(reader)?);
+        Some(())
+    }
+
+    fn settle(&mut self) -> bool {
+        self.0.settle()
+    }
+}
+
+/// A field that need not be there.
+pub struct Or<'a>(pub &'a mut dyn Slot);
+
+impl Slot for Or<'_> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        self.0.read(reader)
+    }
+
+    fn settle(&mut self) -> bool {
+        true
+    }
+}
+
+/// Reads an object's fields into their slots. All are filled then, but for those in an [`Or`].
+pub fn read_fields(
+    reader: &mut Reader<'_>,
+    names: &[&str],
+    missing: &[&'static str],
+    slots: &mut [&mut dyn Slot],
+) -> Option<()> {
+    reader.open(b'{')?;
     while reader.more(b'}')? {
         let key = reader.key()?;
         match names.iter().position(|name| key == **name) {
-            Some(at) => return Some(Some(at)),
-            None => reader.skip()?,
-        };
+            Some(at) => slots[at].read(reader)?,
+            None => drop(reader.skip()?),
+        }
     }
-    Some(None)
-}
-
-/// Reads a field.
-#[inline(never)]
-pub fn read_into<T: ReadJson>(field: &mut Option<T>, reader: &mut Reader<'_>) -> Option<()> {
-    *field = Some(T::read(reader)?);
+    for (slot, missing) in slots.iter_mut().zip(missing) {
+        if !slot.settle() {
+            return reader.fail(missing);
+        }
+    }
     Some(())
 }
 
-/// A field that was read, or what stands for one that is not there.
-pub fn field<T: ReadJson>(
-    read: Option<T>,
-    reader: &mut Reader<'_>,
-    missing: &'static str,
-) -> Option<T> {
-    match read.or_else(T::absent) {
-        Some(value) => Some(value),
-        None => reader.fail(missing),
+/// What [`read_fields`] has filled.
+pub fn filled<T>(slot: Option<T>) -> T {
+    match slot {
+        Some(value) => value,
+        None => unreachable!("fields are missing"),
     }
 }
 
