@@ -6,7 +6,7 @@
 //!
 //! What it refuses to do: write, or decide how much one write takes. `store/write.rs` does that.
 
-use proxy_doc::{DocHandle, DocKey, DocMap, Fifo};
+use proxy_doc::{DocHandle, DocKey, DocMap, Fifo, Gather};
 
 /// Entries out of date that are kept with few others.
 const MANY_OUT_OF_DATE: usize = 64;
@@ -415,7 +415,7 @@ impl DirtyDocs {
     pub(crate) fn persisting(&self) -> Vec<DocKey> {
         let docs = self.persisting.iter();
         docs.map(|doc| self.docs[doc.0 as usize].key.clone())
-            .collect()
+            .gather()
     }
 
     /// All that was being written is written: gives the documents.

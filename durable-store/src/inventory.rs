@@ -3,7 +3,7 @@
 //! Kept in buckets, so that a change of one document rewrites a small record however many there are,
 //! and so that any storage will do that can read a record by its name.
 
-use proxy_doc::{DocKey, Version, write_json};
+use proxy_doc::{DocKey, Gather, Version, write_json};
 
 use crate::format::{RecordId, Stored};
 
@@ -19,7 +19,7 @@ pub(crate) struct Inventory {
 impl Default for Inventory {
     fn default() -> Self {
         Self {
-            buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
+            buckets: (0..BUCKETS).map(|_| Vec::new()).gather(),
         }
     }
 }
@@ -27,7 +27,7 @@ impl Default for Inventory {
 impl Inventory {
     /// The records to read.
     pub(crate) fn records() -> Vec<RecordId> {
-        (0..BUCKETS).map(record).collect()
+        (0..BUCKETS).map(record).gather()
     }
 
     /// Fills the buckets, in the order of [`Inventory::records`].
@@ -85,7 +85,7 @@ impl Inventory {
         let changed = (0..BUCKETS).filter(|bucket| changed[*bucket]);
         changed
             .map(|bucket| (record(bucket), write_json(&self.buckets[bucket])))
-            .collect()
+            .gather()
     }
 
     /// Brings the inventory in an older write up to date. What is `unsettled` may have pending ops where the

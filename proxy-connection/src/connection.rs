@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use broker::message::{PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
 use proxy_doc::{
-    Doc, DocHandle, DocMap, Error, Event, Json, Later, Map, Seq, Set, Stack, Task, Thrown, Token,
-    Types, Upstream, codes, next_count,
+    Doc, DocHandle, DocMap, Error, Event, Gather, Json, Later, Map, Seq, Set, Stack, Task, Thrown,
+    Token, Types, Upstream, codes, next_count,
 };
 
 use crate::requests::Requests;
@@ -266,7 +266,7 @@ impl ProxyConnection {
         let resume = if self.session.is_resumed() && !self.left {
             let docs = self.docs.values();
             docs.filter_map(|doc| doc.resumed(self.session.line))
-                .collect()
+                .gather()
         } else {
             Vec::new()
         };
@@ -333,7 +333,7 @@ impl ProxyConnection {
         let message =
             "The host went away before the server's answer: the op may be committed or not";
         let error = Error::new(codes::ERR_HOST_LOST, message);
-        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
+        let handles: Vec<DocHandle> = self.docs.keys().copied().gather();
         for handle in handles {
             let Some(known) = self.docs.get_mut(&handle) else {
                 continue;
@@ -365,7 +365,7 @@ impl ProxyConnection {
         }
         // The host goes on for other tabs, and can still take the ops that were submitted before.
         self.push_owner(OwnerTask::Close { at_once });
-        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {
             self.with_doc(handle, |doc, up| doc.flush(up));
         }
@@ -443,7 +443,7 @@ impl ProxyConnection {
         self.push_owner(OwnerTask::EndBulk);
         self.start_bulk();
         self.push_owner(OwnerTask::Presences);
-        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {
             self.stack.push(handle, Task::ConnectionState);
         }

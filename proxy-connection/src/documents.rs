@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use broker::message::{Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Edge, Error, Json, OpId, Seq, Snapshot, Submission, Token,
-    Version, codes,
+    Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, OpId, Seq, Snapshot, Submission,
+    Token, Version, codes,
 };
 
 use crate::{ProxyConnection, Request, TabEvent};
@@ -282,7 +282,7 @@ impl ProxyConnection {
             earlier: op.earlier.clone(),
             prevent_compose: op.prevent_compose,
         });
-        let tokens = op.submissions.iter().map(|of| of.token).collect();
+        let tokens = op.submissions.iter().map(|of| of.token).gather();
         Some(TabEvent::SubmitOp(encode(&message), seq, tokens))
     }
 
@@ -333,7 +333,7 @@ impl ProxyDoc {
     pub(crate) fn resumed(&self, line: Option<u64>) -> Option<Resumed> {
         let doc = &self.doc;
         let inflight = doc.inflight().and_then(|op| op.id.seq);
-        let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).collect();
+        let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).gather();
         let waits = inflight.is_some() || !accepted.is_empty();
         if self.unplaced || (doc.version().is_none() && !waits) {
             return None;

@@ -8,7 +8,7 @@
 use broker::message::{
     DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToHost,
 };
-use proxy_doc::{DocKey, Error, Json, Token};
+use proxy_doc::{DocKey, Error, Gather, Json, Token};
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
@@ -71,7 +71,7 @@ impl ProxyConnection {
                 items
                     .into_iter()
                     .map(|item| diff_without_states(item, &mut docs))
-                    .collect(),
+                    .gather(),
             ),
             QueryEvent::Extra { extra } => TabQueryEvent::Extra(extra),
         };
@@ -104,7 +104,7 @@ fn without_states(list: Vec<QueryDoc>, docs: &mut Vec<QueryDoc>) -> Vec<DocKey> 
         collection: doc.collection.clone(),
         id: doc.id.clone(),
     });
-    let keys = keys.collect();
+    let keys = keys.gather();
     docs.extend(list);
     keys
 }

@@ -10,8 +10,8 @@ use broker::message::{
     State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
 };
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Error, Event, OpKind, Seq, Snapshot, SnapshotType, Task,
-    Version, codes,
+    Change, Doc, DocHandle, DocKey, Error, Event, Gather, OpKind, Seq, Snapshot, SnapshotType,
+    Task, Version, codes,
 };
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
@@ -79,7 +79,7 @@ impl ProxyConnection {
     /// The host has answered the registration: what waited for that can be sent.
     fn handle_welcome(&mut self, epoch: u64) {
         let is_another = self.session.welcome(epoch);
-        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {
             self.stack.push(handle, Task::Flush);
             if self.docs[&handle].doc.version().is_none() {
@@ -365,7 +365,7 @@ impl ProxyConnection {
                 life,
                 ended,
             } => {
-                let ended: Vec<_> = ended.into_iter().map(|op| (op.seq, op.outcome)).collect();
+                let ended: Vec<_> = ended.into_iter().map(|op| (op.seq, op.outcome)).gather();
                 self.with_doc(handle, |doc, up| {
                     if doc.life() <= life {
                         doc.handle_rollback(up, error, &rejected, &ended);

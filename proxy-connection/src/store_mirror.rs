@@ -8,7 +8,7 @@
 use broker::message::{
     Answer, CallbackId, DeadLetter, StorageEvent, StorageState, StoredDoc, ToHost,
 };
-use proxy_doc::{DocHandle, DocKey, DocMap, Error, Set, Token, Version, codes};
+use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, Set, Token, Version, codes};
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
@@ -153,7 +153,7 @@ impl ProxyConnection {
     /// Writes documents to the store, with the ops that were submitted to them before.
     pub fn put_docs(&mut self, docs: &[DocHandle], token: Token) {
         let keys = docs.iter().filter_map(|handle| self.docs.get(handle));
-        let docs = keys.map(|known| known.doc.key().clone()).collect();
+        let docs = keys.map(|known| known.doc.key().clone()).gather();
         self.ask_store(token, StoreRequest::PutDocs(docs));
     }
 
@@ -205,8 +205,8 @@ impl ProxyConnection {
         let is_behind = |key: &&DocKey| !self.is_accepted(key, token);
         match request {
             StoreRequest::GetBulk { .. } | StoreRequest::Wipe => Vec::new(),
-            StoreRequest::PutDocs(keys) => keys.iter().filter(is_behind).cloned().collect(),
-            StoreRequest::FlushWrites => self.by_key.keys().filter(is_behind).cloned().collect(),
+            StoreRequest::PutDocs(keys) => keys.iter().filter(is_behind).cloned().gather(),
+            StoreRequest::FlushWrites => self.by_key.keys().filter(is_behind).cloned().gather(),
         }
     }
 
@@ -310,7 +310,7 @@ impl ProxyConnection {
         if before == Some(line) {
             return;
         }
-        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().collect();
+        let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {
             if let Some(known) = self.docs.get_mut(&handle) {
                 known.sent = None;
@@ -343,7 +343,7 @@ impl ProxyConnection {
         }
         let open = self.requests.to_store();
         let again = open.map(|(callback_id, request)| request.message(callback_id));
-        for message in again.collect::<Vec<_>>() {
+        for message in again.gather() {
             self.tell_host(&message);
         }
     }
@@ -392,7 +392,7 @@ impl ProxyConnection {
         let error = Error::new(codes::ERR_STORAGE, "The store was wiped");
         self.refuse_stored(&error);
         self.refuse_snapshots(&error);
-        let handles: Vec<DocHandle> = self.docs.keys().copied().collect();
+        let handles: Vec<DocHandle> = self.docs.keys().copied().gather();
         for handle in handles {
             self.with_doc(handle, |doc, up| doc.abandon(up, &error));
         }

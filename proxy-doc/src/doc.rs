@@ -10,8 +10,8 @@ mod submit;
 use std::rc::Rc;
 
 use crate::{
-    DocHandle, DocKey, Error, Event, Fifo, Json, OpId, OtType, PendingOp, ReadJson, Reader, Seq,
-    Stack, Submission, Task, Token, Types, Version, WriteJson,
+    DocHandle, DocKey, Error, Event, Fifo, Gather, Json, OpId, OtType, PendingOp, ReadJson, Reader,
+    Seq, Stack, Submission, Task, Token, Types, Version, WriteJson,
 };
 
 /// The largest sequence number: `Number.MAX_SAFE_INTEGER`.
@@ -373,5 +373,5 @@ fn tokens(submissions: &[Submission]) -> Vec<Token> {
     submissions
         .iter()
         .map(|submission| submission.token)
-        .collect()
+        .gather()
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ot_json0::{Side, Str, Value};
 
-use crate::{Edit, Entries, Error, Json, codes};
+use crate::{Edit, Entries, Error, Gather, Json, codes};
 
 /// An OT type that lives outside of Rust, its ops and snapshots seen as JSON text.
 ///
@@ -100,7 +100,7 @@ pub fn apply_each<T: ForeignType + ?Sized>(
         }
         applied
     };
-    let applied = ops.iter().map(apply).collect();
+    let applied = ops.iter().map(apply).gather();
     (data, applied)
 }
 
@@ -336,7 +336,7 @@ fn array_like_error(text: &Json) -> Option<Error> {
     let components: Vec<&str> = (0..length)
         .map_while(|index| item(&index.to_string()))
         .map(|(_, item)| item.get())
-        .collect();
+        .gather();
     let op = ot_json0::Op::parse(&format!("[{}]", components.join(","))).ok()?;
     Edit::json0(op).err()
 }

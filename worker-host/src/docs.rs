@@ -13,7 +13,7 @@ pub(crate) mod state;
 
 use std::ops::{Index, IndexMut};
 
-use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Map, Set, Stack, Task};
+use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Gather, Map, Set, Stack, Task};
 
 use host_doc::HostDoc;
 
@@ -116,7 +116,7 @@ impl Docs {
 
     /// All handles, to go through documents that act on each other meanwhile.
     pub(crate) fn handles(&self) -> Vec<DocHandle> {
-        self.by_handle.keys().copied().collect()
+        self.by_handle.keys().copied().gather()
     }
 
     /// Whether any document has an op that the server has not acknowledged.
@@ -156,12 +156,12 @@ impl Docs {
             let doc = self.by_handle.get(handle);
             doc.is_some_and(|doc| doc.refusals.is_some())
         };
-        self.touched.iter().filter(refused).copied().collect()
+        self.touched.iter().filter(refused).copied().gather()
     }
 
     /// The documents that were touched since the last call.
     pub(crate) fn take_touched(&mut self) -> Vec<DocHandle> {
-        let mut touched: Vec<DocHandle> = std::mem::take(&mut self.touched).into_values().collect();
+        let mut touched: Vec<DocHandle> = std::mem::take(&mut self.touched).into_values().gather();
         touched.retain(|handle| self.by_handle.contains_key(handle));
         touched
     }

@@ -2,7 +2,7 @@
 //!
 //! What was asked is asked again, on a new handle; never on the old one.
 
-use proxy_doc::{DocKey, Set, next_count, read_json};
+use proxy_doc::{DocKey, Gather, Set, next_count, read_json};
 
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::dirty::DirtyDocs;
@@ -168,7 +168,7 @@ impl DurableStore {
             .filter(clean)
             .map(|stored| stored.key.clone())
             .take(MAX_EVICTED)
-            .collect();
+            .gather();
         if evicted.is_empty() {
             self.full = true;
             return self.lose(failure);
@@ -182,7 +182,7 @@ impl DurableStore {
             self.events.push_back(event);
         }
         let puts = self.inventory.records_of(&evicted);
-        let deletes = evicted.iter().map(RecordId::doc).collect();
+        let deletes = evicted.iter().map(RecordId::doc).gather();
         self.ask_again(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
         self.ask_again(asked, ask);
     }
@@ -223,11 +223,11 @@ impl DurableStore {
             .push_back(if failure.kind == FailureKind::Fenced {
                 StoreEvent::Fenced(failure)
             } else {
-                StoreEvent::Lost(failure, unwritten.collect())
+                StoreEvent::Lost(failure, unwritten.gather())
             });
         for (asked, _) in reads {
             if let Asked::Docs(keys) = asked {
-                let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
+                let nothing = keys.into_iter().map(|key| (key, Ok(None))).gather();
                 self.events.push_back(StoreEvent::Loaded(nothing));
             }
         }

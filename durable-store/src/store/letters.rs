@@ -6,7 +6,7 @@
 //! A store of an earlier version has all letters in one record, `letters`. They are taken over with the next change of
 //! the letters, and that record goes in the same write.
 
-use proxy_doc::{DocKey, Map, Set, next_count, read_json, write_json};
+use proxy_doc::{DocKey, Gather, Map, Set, next_count, read_json, write_json};
 
 use crate::format::{Letter, LetterIndex, LetterRun, RecordId};
 
@@ -76,7 +76,7 @@ impl Letters {
             }
             self.push(letter, 0);
         }
-        self.illegible.iter().copied().map(letter_record).collect()
+        self.illegible.iter().copied().map(letter_record).gather()
     }
 
     /// Takes the letters that [`Letters::open`] named.
@@ -98,7 +98,7 @@ impl Letters {
     /// All records that there may be.
     pub(super) fn records(&self) -> Vec<RecordId> {
         let letters = self.numbers().map(letter_record);
-        letters.chain(Self::first_records()).collect()
+        letters.chain(Self::first_records()).gather()
     }
 
     // ---- What is so ----

@@ -1,6 +1,6 @@
 //! What the storage is asked for, and where its answers go.
 
-use proxy_doc::DocKey;
+use proxy_doc::{DocKey, Gather};
 
 use super::letters::Letters;
 use super::{Documents, DurableStore, Phase, StoreEvent, restore};
@@ -118,10 +118,10 @@ impl DurableStore {
     /// Reads the records of documents.
     pub fn load(&mut self, keys: Vec<DocKey>) {
         if self.phase != Phase::Ready {
-            let nothing = keys.into_iter().map(|key| (key, Ok(None))).collect();
+            let nothing = keys.into_iter().map(|key| (key, Ok(None))).gather();
             return self.events.push_back(StoreEvent::Loaded(nothing));
         }
-        let ids = keys.iter().map(RecordId::doc).collect();
+        let ids = keys.iter().map(RecordId::doc).gather();
         self.ask(Asked::Docs(keys), Ask::Read(ids));
     }
 
@@ -201,7 +201,7 @@ impl DurableStore {
                 let records = texts
                     .iter()
                     .map(|text| restore::doc_record(text.as_deref()));
-                let loaded: Vec<_> = keys.into_iter().zip(records).collect();
+                let loaded: Vec<_> = keys.into_iter().zip(records).gather();
                 for ((key, _), text) in loaded.iter().zip(texts) {
                     let size = text.as_ref().map_or(0, String::len);
                     self.dirty.set_size(key, size);

@@ -3,7 +3,7 @@
 //! First the state, then the whole journal, then who of the tabs lives, then the records of the documents that the
 //! journal has something of. What else there is comes later, or when somebody asks for it.
 
-use proxy_doc::{Error, TabId, codes, read_json, write_json};
+use proxy_doc::{Error, Gather, TabId, codes, read_json, write_json};
 
 use super::changes::set_number;
 use super::{
@@ -34,7 +34,7 @@ impl DurableStore {
         self.fill_inventory(texts);
         let stored = self.inventory.iter().map(|stored| &stored.key);
         let docs = stored.chain(self.dirty.keys()).map(RecordId::doc);
-        let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).collect();
+        let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).gather();
         deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
         deletes.extend(self.letters.records());
         deletes.sort_unstable();
@@ -106,7 +106,7 @@ impl DurableStore {
 
     fn read_journal(&mut self) {
         let ids = (self.journal_next..self.journal_next + READ_AHEAD).map(RecordId::journal);
-        let ids = ids.collect();
+        let ids = ids.gather();
         self.ask(Asked::Journal, Ask::Read(ids));
     }
 
@@ -175,11 +175,11 @@ impl DurableStore {
 
     fn read_journal_docs(&mut self) {
         let keys = self.journal.keys().take(READ_DOCS);
-        self.restoring = keys.cloned().collect();
+        self.restoring = keys.cloned().gather();
         if self.restoring.is_empty() {
             return self.become_ready();
         }
-        let ids = self.restoring.iter().map(RecordId::doc).collect();
+        let ids = self.restoring.iter().map(RecordId::doc).gather();
         self.ask(Asked::JournalDocs, Ask::Read(ids));
     }
 
@@ -198,7 +198,7 @@ impl DurableStore {
                 self.dirty.clear(&key);
                 continue;
             }
-            let entries = entries.into_iter().map(|(_, entry)| entry).collect();
+            let entries = entries.into_iter().map(|(_, entry)| entry).gather();
             restored.push(Restored {
                 key,
                 record,

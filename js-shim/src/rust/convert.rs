@@ -4,8 +4,8 @@ use broker::message::{DiffItem, State, encode};
 use js_sys::Array;
 use proxy_connection::{TabEvent, TabPresenceEvent, TabQueryEvent};
 use proxy_doc::{
-    Code, DocHandle, DocKey, Edit, Error, Event, Json, Later, OpKind, Origin, Outcome, PendingOp,
-    Token,
+    Code, DocHandle, DocKey, Edit, Error, Event, Gather, Json, Later, OpKind, Origin, Outcome,
+    PendingOp, Token,
 };
 use wasm_bindgen::prelude::*;
 
@@ -267,7 +267,7 @@ pub(crate) fn pending_op(op: &PendingOp) -> JsValue {
         .submissions
         .iter()
         .map(|submission| submission.token)
-        .collect();
+        .gather();
     [
         JsValue::from_str(kind),
         text(content.as_ref()),

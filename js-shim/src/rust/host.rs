@@ -5,7 +5,7 @@ use std::rc::Rc;
 use durable_store::format::RecordId;
 use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions};
 use js_sys::Array;
-use proxy_doc::{Json, Seq, TabId, json, json_string};
+use proxy_doc::{Gather, Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
@@ -242,7 +242,7 @@ impl HostCore {
     /// The storage did what was asked; to a read it has a text or `undefined` for each.
     #[wasm_bindgen(js_name = storageDone)]
     pub fn storage_done(&mut self, number: f64, texts: Option<Array>) {
-        let texts = texts.map(|texts| texts.iter().map(|text| text.as_string()).collect());
+        let texts = texts.map(|texts| texts.iter().map(|text| text.as_string()).gather());
         self.inner
             .handle_storage(count(number), Ok(texts.unwrap_or_default()));
     }
@@ -289,7 +289,7 @@ impl HostCore {
     /// Which of the tabs live that the output `FindTabs` named.
     #[wasm_bindgen(js_name = tabsFound)]
     pub fn tabs_found(&mut self, living: Vec<String>) {
-        let living: Vec<TabId> = living.into_iter().map(TabId).collect();
+        let living: Vec<TabId> = living.into_iter().map(TabId).gather();
         self.inner.tabs_found(&living);
     }
 

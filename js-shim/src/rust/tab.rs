@@ -6,8 +6,8 @@ use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
 use js_sys::Array;
 use proxy_connection::{Predecessors, ProxyConnection, Survivors};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Error, Json, OpId, Seq, Snapshot, Submission, Token, Version, codes,
-    json, read_json,
+    Doc, DocHandle, DocKey, Error, Gather, Json, OpId, Seq, Snapshot, Submission, Token, Version,
+    codes, json, read_json,
 };
 use wasm_bindgen::prelude::*;
 
@@ -138,7 +138,7 @@ impl TabCore {
             }
         }
         let lost = lost.chunks_exact(2);
-        survivors.lost = lost.map(|item| of(item[0], item[1] != 0.0)).collect();
+        survivors.lost = lost.map(|item| of(item[0], item[1] != 0.0)).gather();
         self.inner.recover(DocHandle(doc), survivors);
     }
 

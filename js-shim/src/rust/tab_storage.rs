@@ -1,7 +1,7 @@
 //! The tab's view of the durable store for JavaScript. What is more than a number is JSON.
 
 use broker::message::{StorageEvent, encode};
-use proxy_doc::{DocHandle, DocKey, Token, Version};
+use proxy_doc::{DocHandle, DocKey, Gather, Token, Version};
 use wasm_bindgen::prelude::*;
 
 use crate::number::count;
@@ -29,7 +29,7 @@ impl TabCore {
 
     /// The documents of the store: `[{doc: {collection, id}, v, p}]`.
     pub fn inventory(&self) -> String {
-        encode(&self.inner.inventory().collect::<Vec<_>>())
+        encode(&self.inner.inventory().gather())
     }
 
     /// Whether the store has the document, at a version at least.
@@ -48,7 +48,7 @@ impl TabCore {
     /// Those documents: `[{doc: {collection, id}, v, p}]`.
     #[wasm_bindgen(js_name = pendingStored)]
     pub fn pending_stored(&self) -> String {
-        encode(&self.inner.pending_stored().collect::<Vec<_>>())
+        encode(&self.inner.pending_stored().gather())
     }
 
     /// `[{number, doc, change, error, version}]`, oldest first: those with a higher number.
@@ -56,14 +56,14 @@ impl TabCore {
     pub fn dead_letters_after(&self, number: f64) -> String {
         let letters = self.inner.dead_letters().iter();
         let later = letters.filter(|letter| letter.number as f64 > number);
-        encode(&later.collect::<Vec<_>>())
+        encode(&later.gather())
     }
 
     /// Their numbers.
     #[wasm_bindgen(js_name = deadLetterNumbers)]
     pub fn dead_letter_numbers(&self) -> Vec<f64> {
         let letters = self.inner.dead_letters().iter();
-        letters.map(|letter| letter.number as f64).collect()
+        letters.map(|letter| letter.number as f64).gather()
     }
 
     /// See `ProxyConnection::watch_storage`.
@@ -81,7 +81,7 @@ impl TabCore {
     /// `connection.putDocs`.
     #[wasm_bindgen(js_name = putDocs)]
     pub fn put_docs(&mut self, docs: Vec<u32>, callback: f64) {
-        let docs: Vec<DocHandle> = docs.into_iter().map(DocHandle).collect();
+        let docs: Vec<DocHandle> = docs.into_iter().map(DocHandle).gather();
         self.inner.put_docs(&docs, Token(count(callback)));
     }
 
@@ -101,7 +101,7 @@ impl TabCore {
     #[wasm_bindgen(js_name = removeDeadLetters)]
     pub fn remove_dead_letters(&mut self, numbers: Vec<f64>) {
         let numbers = numbers.into_iter().map(count);
-        self.inner.remove_letters(numbers.collect());
+        self.inner.remove_letters(numbers.gather());
     }
 
     /// See `ProxyConnection::is_wiping`.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use ot_json0::Side;
-use proxy_doc::{Code, Error, ForeignType, Json, OtType, Types, json};
+use proxy_doc::{Code, Error, ForeignType, Gather, Json, OtType, Types, json};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -220,7 +220,7 @@ impl ForeignType for JsType {
         let answer = self.bridge.apply_all(owned(data.as_ref()), &texts);
         let mut answer = answer.unwrap_or_default().into_iter();
         let applied = answer.next().unwrap_or_default();
-        let applied: Vec<bool> = applied.chars().map(|applied| applied == '1').collect();
+        let applied: Vec<bool> = applied.chars().map(|applied| applied == '1').gather();
         match answer.next().map(json).transpose() {
             Ok(after) if applied.len() == ops.len() => (after, applied),
             // What cannot be written as JSON comes of one of them.

@@ -1,6 +1,6 @@
 //! What happens to a document, for the values in it.
 
-use proxy_doc::{Doc, DocKey, Error, Json, OtType};
+use proxy_doc::{Doc, DocKey, Error, Gather, Json, OtType};
 
 use super::{Channel, Pending, Presences, Sending, TabPresenceEvent, View};
 
@@ -60,7 +60,7 @@ impl Presences {
             Ok(value) => channel.show(id, value),
             Err(error) => TabPresenceEvent::Error(None, error),
         };
-        let events = current.into_iter().map(show).collect();
+        let events = current.into_iter().map(show).gather();
         self.tell_all(&name, events);
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Components, Doc, Edge, Upstream};
-use crate::{Edit, Error, Event, OpKind, Origin, PendingOp, Task, codes, transform_x};
+use crate::{Edit, Error, Event, Gather, OpKind, Origin, PendingOp, Task, codes, transform_x};
 
 impl Doc {
     /// Leaves the events that change the data and tell listeners (`_otApply`).
@@ -54,7 +54,7 @@ impl Doc {
                 let depth = self.apply_stack.get_or_insert_default().len();
                 up.push(Task::PopApplyStack(depth));
                 up.emit(Event::BatchEnd);
-                let ops = Rc::new(op.split().collect());
+                let ops = Rc::new(op.split().gather());
                 up.push(Task::Components(Components {
                     ops,
                     index: 0,
@@ -122,7 +122,7 @@ impl Doc {
         let submitted: Vec<u64> = self
             .apply_stack
             .as_ref()
-            .map(|stack| stack.iter().skip(depth).copied().collect())
+            .map(|stack| stack.iter().skip(depth).copied().gather())
             .unwrap_or_default();
         for serial in &submitted {
             if let Some(client) = self.op_mut(*serial) {

@@ -1,7 +1,7 @@
 //! Fetching and subscribing (`fetch`, `subscribe`, `ingestSnapshot`).
 
 use super::{Doc, Edge, Snapshot, SnapshotType, SubscribeRequest, Upstream, Waiter};
-use crate::{Error, Event, Later, Outcome, Task, Token, Version, codes};
+use crate::{Error, Event, Gather, Later, Outcome, Task, Token, Version, codes};
 
 impl Doc {
     /// Fetches the newest state.
@@ -57,7 +57,7 @@ impl Doc {
             last.tokens.extend(callback);
             return;
         }
-        let tokens = callback.into_iter().collect();
+        let tokens = callback.into_iter().gather();
         self.pending_subscribe.push_back(SubscribeRequest {
             want,
             resumes,
@@ -94,7 +94,7 @@ impl Doc {
 
     /// The answer to a fetch.
     pub fn handle_fetch(&mut self, up: &mut Upstream<'_>, answer: Result<Option<Snapshot>, Error>) {
-        let mut waiters: Vec<Waiter> = self.inflight_fetch.pop_front().into_iter().collect();
+        let mut waiters: Vec<Waiter> = self.inflight_fetch.pop_front().into_iter().gather();
         if let [Waiter::Nobody] = waiters[..] {
             waiters.clear();
         }
@@ -221,7 +221,7 @@ impl Doc {
         snapshot: Option<Snapshot>,
         callback: Option<Token>,
     ) {
-        let waiters = callback.map(Waiter::Token).into_iter().collect();
+        let waiters = callback.map(Waiter::Token).into_iter().gather();
         self.ingest(up, snapshot, waiters);
     }
 

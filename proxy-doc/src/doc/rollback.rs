@@ -2,8 +2,8 @@
 
 use super::{Doc, Edge, Rollback, Snapshot, SnapshotType, Upstream, Waiter, tokens};
 use crate::{
-    Error, Event, Fifo, OpId, OpKind, OtType, Outcome, PendingOp, Seq, Submission, Task, Token,
-    codes, transform_x,
+    Error, Event, Fifo, Gather, OpId, OpKind, OtType, Outcome, PendingOp, Seq, Submission, Task,
+    Token, codes, transform_x,
 };
 
 impl Doc {
@@ -95,7 +95,7 @@ impl Doc {
             .take()
             .into_iter()
             .chain(std::mem::take(&mut self.pending));
-        for op in unaccepted.collect::<Vec<_>>().into_iter().rev() {
+        for op in unaccepted.gather().into_iter().rev() {
             self.finish(up, op.submissions, Outcome::Failed(error.clone()));
         }
         self.version = snapshot.v;
@@ -116,7 +116,7 @@ impl Doc {
     pub fn hard_rollback(&mut self, up: &mut Upstream<'_>, error: Error) {
         // Only the server's rejection singles an op out; what a tab finds by itself hits all alike.
         let rejected = match self.edge {
-            Edge::Host => self.inflight.take().into_iter().collect(),
+            Edge::Host => self.inflight.take().into_iter().gather(),
             Edge::Tab => Vec::new(),
         };
         let others = self.take_ops();
@@ -147,7 +147,7 @@ impl Doc {
             .into_iter()
             .map(|(seq, submissions)| op(submissions, Some(seq)));
         self.accepted.extend(sent);
-        let others: Vec<PendingOp> = lost.into_iter().map(|of| op(vec![of], None)).collect();
+        let others: Vec<PendingOp> = lost.into_iter().map(|of| op(vec![of], None)).gather();
         let waiter = if others.is_empty() {
             Waiter::Refresh
         } else {
@@ -170,7 +170,7 @@ impl Doc {
             .into_iter()
             .chain(self.inflight.take())
             .chain(pending)
-            .collect()
+            .gather()
     }
 
     pub(super) fn start_rollback(&mut self, up: &mut Upstream<'_>, rollback: Rollback) {
@@ -184,9 +184,9 @@ impl Doc {
             .rejected
             .iter()
             .flat_map(|op| tokens(&op.submissions))
-            .collect();
+            .gather();
         let discarded = match self.edge {
-            Edge::Host => rollback.ops().cloned().collect(),
+            Edge::Host => rollback.ops().cloned().gather(),
             Edge::Tab => Vec::new(),
         };
         self.request_fetch(up, Waiter::Rollback(Box::new(rollback)), true);
@@ -212,7 +212,7 @@ impl Doc {
             Waiter::Rollback(rollback) => Some(rollback),
             Waiter::Nobody | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => None,
         });
-        rollbacks.flat_map(|rollback| rollback.outcomes()).collect()
+        rollbacks.flat_map(|rollback| rollback.outcomes()).gather()
     }
 
     pub(super) fn finish_rollback(
@@ -300,7 +300,7 @@ impl Rollback {
             let submissions = ops.iter().flat_map(|op| &op.submissions);
             submissions
                 .map(|submission| (submission.token, outcome.clone()))
-                .collect()
+                .gather()
         };
         let mut all = tell(&self.rejected, own);
         all.append(&mut tell(&self.others, others));

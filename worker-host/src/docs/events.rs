@@ -6,7 +6,8 @@ use crate::tabs::hub::Entry;
 use broker::message::{DocEvent, Ended, TabSnapshot};
 use durable_store::format::Author;
 use proxy_doc::{
-    DocHandle, Error, Event, Json, Later, OpKind, Origin, OtType, Outcome, Seq, TabId, Token, codes,
+    DocHandle, Error, Event, Gather, Json, Later, OpKind, Origin, OtType, Outcome, Seq, TabId,
+    Token, codes,
 };
 
 use crate::host::Host;
@@ -162,7 +163,7 @@ impl Host {
         let refused: Vec<Author> = rejected
             .iter()
             .filter_map(|token| self.callers.author(*token).cloned())
-            .collect();
+            .gather();
         let host_doc = &mut self.docs[handle];
         let tabs = host_doc.hub.tabs_with_state();
         host_doc.reset_history();
@@ -172,7 +173,7 @@ impl Host {
                 .iter()
                 .filter(|author| author.tab == tab)
                 .map(|author| author.seq)
-                .collect();
+                .gather();
             self.tell_rollback(handle, &tab, error.clone(), own, Vec::new());
         }
     }

@@ -9,7 +9,8 @@
 use broker::message::TabSnapshot;
 use durable_store::format::{Author, RecordedOutcome};
 use proxy_doc::{
-    Doc, DocKey, Edge, Error, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types, Version,
+    Doc, DocKey, Edge, Error, Gather, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types,
+    Version,
 };
 
 use super::refusals::Refusals;
@@ -101,7 +102,7 @@ impl HostDoc {
             return Vec::new();
         }
         let lacking = self.behind.iter().filter(|(_, at)| **at == v);
-        lacking.map(|(tab, _)| tab.clone()).collect()
+        lacking.map(|(tab, _)| tab.clone()).gather()
     }
 
     /// The confirmed data takes an op that the server committed.

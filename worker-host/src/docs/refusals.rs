@@ -15,7 +15,9 @@ use std::ops::Range;
 
 use broker::message::DocEvent;
 use durable_store::format::Entry;
-use proxy_doc::{DocHandle, Error, OpKind, Outcome, PendingOp, Submission, TabId, Token, codes};
+use proxy_doc::{
+    DocHandle, Error, Gather, OpKind, Outcome, PendingOp, Submission, TabId, Token, codes,
+};
 
 use super::host_doc::HostDoc;
 use crate::host::Host;
@@ -210,7 +212,7 @@ impl Host {
         } = &mut self.docs[handle];
         let numbered = doc.unfinished().enumerate();
         let others = numbered.filter(|(n, _)| !without.contains(n));
-        let others: Vec<&PendingOp> = others.map(|(_, op)| op).collect();
+        let others: Vec<&PendingOp> = others.map(|(_, op)| op).gather();
         let Ok((fits, ty)) = state.fitting(&others, &*types) else {
             return false;
         };
@@ -219,7 +221,7 @@ impl Host {
         let mut dropped = doc.drop_unfinished(&stay, ty);
         let before = stay[..without.start].iter().filter(|stays| !**stays);
         let first = before.count();
-        let refused: Vec<PendingOp> = dropped.drain(first..first + without.len()).collect();
+        let refused: Vec<PendingOp> = dropped.drain(first..first + without.len()).gather();
         let given_up = dropped;
         let tabs = hub.tabs_with_state();
         self.docs[handle].reset_history();
@@ -239,7 +241,7 @@ impl Host {
     fn end_dropped(&mut self, handle: DocHandle, ops: &[PendingOp], outcome: &Outcome) {
         let token = |submission: &Submission| submission.token;
         for op in ops {
-            let tokens: Vec<Token> = op.submissions.iter().map(token).collect();
+            let tokens: Vec<Token> = op.submissions.iter().map(token).gather();
             self.call_back(handle, &tokens, outcome);
         }
     }

@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use ot_json0::Value;
 use proxy_doc::{
-    CreateData, Edit, Error, Json, OpKind, OtType, PendingOp, SnapshotType, Types, Version, codes,
+    CreateData, Edit, Error, Gather, Json, OpKind, OtType, PendingOp, SnapshotType, Types, Version,
+    codes,
 };
 
 /// How many ops a tail may hold before it is applied: above this a late tab would wait for long.
@@ -123,7 +124,7 @@ impl DocState {
         types: &dyn Types,
     ) -> Result<(SnapshotType, Option<Json>), Error> {
         let mut head = self.head()?;
-        let pending: Vec<&PendingOp> = pending.collect();
+        let pending: Vec<&PendingOp> = pending.gather();
         let mut rest = pending.as_slice();
         while let [op, others @ ..] = rest {
             let run = head.run(rest.iter().copied());
@@ -247,7 +248,7 @@ impl Head {
             OpKind::Edit(edit) => Some(edit.to_text()),
             OpKind::Create { .. } | OpKind::Del | OpKind::Noop => None,
         };
-        ops.map_while(edit).collect()
+        ops.map_while(edit).gather()
     }
 
     /// Applies those that apply, of what [`Head::run`] gave.

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use broker::message::ToHost;
-use proxy_doc::{DocKey, Json, TabId};
+use proxy_doc::{DocKey, Gather, Json, TabId};
 
 use super::{Host, ReadyState};
 use crate::inbox::Sender;
@@ -170,20 +170,20 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
         id: id.clone(),
     };
     match message {
-        ToHost::Register { resume, .. } => resume.iter().map(|doc| doc.key.clone()).collect(),
+        ToHost::Register { resume, .. } => resume.iter().map(|doc| doc.key.clone()).gather(),
         ToHost::Bulk { reads } => reads
             .iter()
             .map(|read| key(&read.collection, &read.id))
-            .collect(),
+            .gather(),
         ToHost::Read(read) => vec![key(&read.collection, &read.id)],
         ToHost::SubmitOp(op) => vec![key(&op.collection, &op.id)],
         ToHost::IngestSnapshot { collection, id, .. } => vec![key(collection, id)],
         ToHost::GetBulk {
             collection, ids, ..
-        } => ids.iter().map(|id| key(collection, id)).collect(),
+        } => ids.iter().map(|id| key(collection, id)).gather(),
         ToHost::Query(request) => {
             let results = request.results.iter().flatten();
-            results.map(|id| key(&request.collection, id)).collect()
+            results.map(|id| key(&request.collection, id)).gather()
         }
         ToHost::Received { .. }
         | ToHost::Close { .. }

@@ -9,7 +9,7 @@ use durable_store::format::{
 };
 use durable_store::{Documents, Kept, Retention};
 use proxy_doc::{
-    Change, DocHandle, DocKey, DocMap, Edit, Error, Outcome, PendingOp, Seq, TabId, resolve,
+    Change, DocHandle, DocKey, DocMap, Edit, Error, Gather, Outcome, PendingOp, Seq, TabId, resolve,
 };
 
 use super::Unreadable;
@@ -58,7 +58,7 @@ impl Records<'_> {
         let HostDoc {
             doc, hub, state, ..
         } = host_doc;
-        let ops: Vec<RecordedOp> = doc.unfinished().map(|op| self.record_op(op)).collect();
+        let ops: Vec<RecordedOp> = doc.unfinished().map(|op| self.record_op(op)).gather();
         let mut outcomes = host_doc.outcomes.clone();
         for (token, outcome) in doc.foreseen() {
             if let Some(author) = self.callers.author(token).cloned() {
@@ -75,9 +75,9 @@ impl Records<'_> {
             ty: state.ty().map(|ty| ty.uri().to_owned()),
             data: state.data().cloned(),
             missing: state.missing(),
-            tail: state.tail().iter().map(Edit::to_text).collect(),
+            tail: state.tail().iter().map(Edit::to_text).gather(),
             head: hub.head(),
-            log: hub.log().map(record_revision).collect(),
+            log: hub.log().map(record_revision).gather(),
             ops,
             refusal: host_doc.unshown_refusal().cloned(),
             outcomes,
@@ -86,7 +86,7 @@ impl Records<'_> {
                     tab: tab.clone(),
                     seq: *seq,
                 })
-                .collect(),
+                .gather(),
             rest: Vec::new(),
         }))
     }
@@ -99,7 +99,7 @@ impl Records<'_> {
             change: Change::new(&op.kind, op.ty.as_ref()),
             authors: authors
                 .filter_map(|submission| self.callers.author(submission.token).cloned())
-                .collect(),
+                .gather(),
             source: op.source.clone(),
         }
     }

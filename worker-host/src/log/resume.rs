@@ -6,7 +6,7 @@
 //! What it refuses to do: guess. An op of which nobody knows the end fails with a code that says so.
 
 use broker::message::{DocEvent, Ended, Resumed};
-use proxy_doc::{DocHandle, Error, Outcome, Seq, TabId, codes};
+use proxy_doc::{DocHandle, Error, Gather, Outcome, Seq, TabId, codes};
 
 use crate::host::Host;
 
@@ -98,12 +98,12 @@ impl Host {
         let error = cause.unwrap_or_else(|| Error::new(code, message));
         let inflight = doc.inflight.into_iter();
         let rest = inflight.filter(|seq| ended.iter().all(|(of, _)| of != seq));
-        let rest: Vec<Seq> = rest.collect();
+        let rest: Vec<Seq> = rest.gather();
         let failed = |seq| (seq, Outcome::Failed(error.clone()));
         ended.extend(rest.into_iter().map(failed));
         let ended = ended.into_iter();
         let ended = ended.map(|(seq, outcome)| Ended { seq, outcome });
-        self.tell_rollback(handle, tab, error, Vec::new(), ended.collect());
+        self.tell_rollback(handle, tab, error, Vec::new(), ended.gather());
     }
 
     /// Whether the server has not answered all of the tab's ops.
@@ -124,7 +124,7 @@ impl Host {
         outcomes
             .filter(|(of, seq, _)| *of == tab && resumed.waits_for(*seq))
             .map(|(_, seq, outcome)| (seq, outcome.clone()))
-            .collect()
+            .gather()
     }
 
     /// How ops are about to end that the tab waits for.
@@ -134,7 +134,7 @@ impl Host {
             .filter_map(|(token, outcome)| Some((self.callers.author(token)?.clone(), outcome)))
             .filter(|(author, _)| author.tab == *tab && resumed.waits_for(author.seq))
             .map(|(author, outcome)| (author.seq, outcome))
-            .collect()
+            .gather()
     }
 
     /// Tells the tab how its ops ended, and of those that nobody knows that this is so.
@@ -147,7 +147,7 @@ impl Host {
             .filter_map(|submission| self.callers.author(submission.token))
             .filter(|author| author.tab == *tab)
             .map(|author| author.seq)
-            .collect();
+            .gather();
         known.extend(ended.iter().map(|(seq, _)| *seq));
         let foreseen = self.foreseen(handle, tab, resumed);
         known.extend(foreseen.iter().map(|(seq, _)| *seq));

@@ -4,7 +4,7 @@
 
 use broker::message::{DeadLetter, StorageEvent, StoredDoc, ToTab};
 use durable_store::format::Stored;
-use proxy_doc::{DocKey, TabId};
+use proxy_doc::{DocKey, Gather, TabId};
 
 use crate::host::Host;
 
@@ -42,7 +42,7 @@ impl Host {
                 error: letter.error,
                 version: letter.version,
             })
-            .collect()
+            .gather()
     }
 
     /// Tells of new dead letters, and of those that are gone.
@@ -68,7 +68,7 @@ impl Host {
         } else {
             Vec::new()
         };
-        let docs: Vec<StoredDoc> = stored.into_iter().collect();
+        let docs: Vec<StoredDoc> = stored.into_iter().gather();
         self.tell_watchers(|| StorageEvent::Inventory {
             docs: docs.clone(),
             gone: gone.clone(),
@@ -79,7 +79,7 @@ impl Host {
     /// Tells a tab the whole inventory.
     pub(crate) fn tell_whole_inventory(&mut self, tab: &TabId) {
         let inventory = self.log.store.as_ref().and_then(|store| store.inventory());
-        let Some(docs) = inventory.map(|docs| docs.map(stored_doc).collect()) else {
+        let Some(docs) = inventory.map(|docs| docs.map(stored_doc).gather()) else {
             return;
         };
         let event = StorageEvent::Inventory {
@@ -96,7 +96,7 @@ impl Host {
         keys: &[DocKey],
         event: fn(Vec<StoredDoc>) -> StorageEvent,
     ) {
-        let docs: Vec<StoredDoc> = keys.iter().filter_map(|key| self.stored_doc(key)).collect();
+        let docs: Vec<StoredDoc> = keys.iter().filter_map(|key| self.stored_doc(key)).gather();
         self.tell_watchers(|| event(docs.clone()));
     }
 

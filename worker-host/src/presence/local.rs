@@ -2,7 +2,7 @@
 //! when the document has no pending ops.
 
 use broker::message::{PresenceSubmit, PresenceUpdate, encode};
-use proxy_doc::{DocKey, Error, Json, Map, OpKind, OtType, TabId, Version, wire};
+use proxy_doc::{DocKey, Error, Gather, Json, Map, OpKind, OtType, TabId, Version, wire};
 
 use super::{Caller, Event, Presences, View};
 
@@ -41,7 +41,7 @@ impl Local {
     pub(super) fn disconnect(&mut self) {
         let unanswered = std::mem::take(&mut self.sent);
         self.unsent |= !unanswered.is_empty();
-        let callers: Vec<Caller> = unanswered.into_values().flatten().collect();
+        let callers: Vec<Caller> = unanswered.into_values().flatten().gather();
         self.callers.splice(0..0, callers);
     }
 

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use broker::message::{PresenceSubscription, QueryAction, Read, SnapshotAt, ToHost};
-use proxy_doc::{Json, TabId, write_json};
+use proxy_doc::{Gather, Json, TabId, write_json};
 
 use crate::host::Host;
 use crate::server::bulk::Action;
@@ -31,7 +31,7 @@ pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
         ToHost::Status { .. } => joined(&["connection.status"]),
         ToHost::Read(read) => of_read(read),
         ToHost::Bulk { reads } => {
-            let reads: Vec<Rc<str>> = reads.iter().map(of_read).collect();
+            let reads: Vec<Rc<str>> = reads.iter().map(of_read).gather();
             let mut parts = vec!["connection.bulk"];
             parts.extend(reads.iter().map(|read| &**read));
             joined(&parts)

@@ -1,7 +1,7 @@
 //! Refusing an input in quarantine: it changes nothing, and whoever waits for its answer gets an error.
 
 use broker::message::{ConnectionEvent, QueryEvent, ToHost, ToTab, callback_id};
-use proxy_doc::{DocHandle, Error, TabId};
+use proxy_doc::{DocHandle, Error, Gather, TabId};
 
 use super::died;
 use crate::host::Host;
@@ -39,7 +39,7 @@ impl Host {
                 });
                 let message = ToHost::Register {
                     protocol,
-                    resume: anew.collect(),
+                    resume: anew.gather(),
                     machine,
                 };
                 self.handle_tab_message(tab, message);

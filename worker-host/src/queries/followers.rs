@@ -6,7 +6,7 @@
 //! matter in which order documents and tabs come and go.
 
 use broker::message::QueryAction;
-use proxy_doc::{DocKey, TabId};
+use proxy_doc::{DocKey, Gather, TabId};
 
 use super::{Event, Queries, Query, User};
 
@@ -32,7 +32,7 @@ impl Followers {
         let each = (0..keys.len()).flat_map(|key| users.iter().map(move |user| (key, user)));
         let memberships = each.map(|(key, user)| user.membership(key, false));
         Self {
-            memberships: memberships.collect(),
+            memberships: memberships.gather(),
             keys,
         }
     }
@@ -79,7 +79,7 @@ impl Query {
     pub(super) fn followed_by(&self, users: &[User]) -> Vec<DocKey> {
         let departing = users.iter().flat_map(|user| &user.departing);
         let results = self.results.iter().flatten();
-        results.chain(departing).cloned().collect()
+        results.chain(departing).cloned().gather()
     }
 }
 

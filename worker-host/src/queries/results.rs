@@ -1,7 +1,9 @@
 //! Lists of results, and their changes, as the server writes them.
 
 use broker::message::DiffItem;
-use proxy_doc::{DocKey, Entries, Error, Json, Snapshot, SnapshotType, Version, present, wire};
+use proxy_doc::{
+    DocKey, Entries, Error, Gather, Json, Snapshot, SnapshotType, Version, present, wire,
+};
 
 use crate::server::wire::{lenient, name, unreadable, word};
 
@@ -119,7 +121,7 @@ fn read_item(
             let results = item.values.as_ref();
             let results = results.map(|values| read_list(values, collection));
             let results = results.transpose()?.unwrap_or_default();
-            let values = results.iter().map(|(key, _)| key.clone()).collect();
+            let values = results.iter().map(|(key, _)| key.clone()).gather();
             found.extend(results);
             DiffItem::Insert {
                 index: item.index.unwrap_or_default(),
@@ -144,7 +146,7 @@ pub(super) fn named_in_diff(diff: &Json, collection: &str) -> Vec<DocKey> {
     let diff: Vec<WireDiff> = diff.parse().unwrap_or_default();
     let lists = diff.iter().filter_map(|item| item.values.as_ref());
     let results = lists.flat_map(|values| read_list(values, collection).unwrap_or_default());
-    results.map(|(key, _)| key).collect()
+    results.map(|(key, _)| key).gather()
 }
 
 /// Changes a list of results. Adds the removed ones to `removed`. An index beyond the end stands for the end.
@@ -166,7 +168,7 @@ pub(super) fn apply_diff(
         }
         DiffItem::Move { from, to, how_many } => {
             let moved = results.drain(range(*from, *how_many, results.len()));
-            let moved: Vec<DocKey> = moved.collect();
+            let moved: Vec<DocKey> = moved.gather();
             let to = range(*to, 0, results.len());
             results.splice(to, moved);
         }

@@ -1,7 +1,7 @@
 //! The host's side of queries: gives the machine its inputs, and carries out its events.
 
 use broker::message::{DiffItem, QueryDoc, QueryEvent, ToTab};
-use proxy_doc::{DocHandle, DocKey, Snapshot, TabId};
+use proxy_doc::{DocHandle, DocKey, Gather, Snapshot, TabId};
 
 use super::followers::{Followers, Membership};
 use super::{Event, Queries, Versions};
@@ -50,7 +50,7 @@ impl Host {
                 items,
             } => {
                 let items = items.into_iter().map(|item| self.diff_for(item, &tab));
-                let event = QueryEvent::Diff(items.collect());
+                let event = QueryEvent::Diff(items.gather());
                 self.tell_query(&tab, query_id, event);
             }
             Event::Tell {
@@ -110,7 +110,7 @@ impl Host {
 
     /// The results as one tab needs them: with a state where the tab has none.
     fn results_for(&mut self, keys: &[DocKey], tab: &TabId) -> Vec<QueryDoc> {
-        keys.iter().map(|key| self.result_for(key, tab)).collect()
+        keys.iter().map(|key| self.result_for(key, tab)).gather()
     }
 
     fn result_for(&mut self, key: &DocKey, tab: &TabId) -> QueryDoc {

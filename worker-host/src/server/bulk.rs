@@ -1,7 +1,7 @@
 //! Reads that go to the server together (`lib/client/connection.js` `startBulk`, `_sendBulk`).
 
 use broker::message::encode;
-use proxy_doc::{DocKey, DocMap, Entries, Json, Version};
+use proxy_doc::{DocKey, DocMap, Entries, Gather, Json, Version};
 
 use crate::server::wire::ReadMessage;
 
@@ -91,9 +91,9 @@ impl Bulk {
         let ids: Vec<&str> = reads()
             .filter(|read| read.2.is_none())
             .map(|read| read.1.id.as_str())
-            .collect();
+            .gather();
         let versions = reads().filter_map(|read| Some((read.1.id.clone(), read.2?)));
-        let versions = Entries(versions.collect());
+        let versions = Entries(versions.gather());
         let message = |d, b: Option<Json>, v| {
             let a = if b.is_some() {
                 action.bulk()

@@ -1,8 +1,8 @@
 //! ShareDB's wire protocol, 1.2: what goes to the server, and what comes back (`lib/agent.js`).
 
 use proxy_doc::{
-    Change, Code, Create, Entries, Error, Json, OpId, ParseError, ReadJson, Reader, Seq, Snapshot,
-    Version, present, read_json, wire,
+    Change, Code, Create, Entries, Error, Gather, Json, OpId, ParseError, ReadJson, Reader, Seq,
+    Snapshot, Version, present, read_json, wire,
 };
 
 /// The protocol's major number.
@@ -120,10 +120,10 @@ impl Incoming {
     pub(crate) fn bulk_ids(&self) -> Option<Vec<String>> {
         let b = self.b.as_ref()?;
         if let Ok(ids) = b.parse::<Vec<Json>>() {
-            return Some(ids.iter().filter_map(Json::string).collect());
+            return Some(ids.iter().filter_map(Json::string).gather());
         }
         let Entries(versions) = b.parse::<Entries<Json>>().ok()?;
-        Some(versions.into_iter().map(|(id, _)| id).collect())
+        Some(versions.into_iter().map(|(id, _)| id).gather())
     }
 
     /// The op of an `op` message.
@@ -156,7 +156,7 @@ impl Incoming {
             op,
             ..Change::default()
         };
-        Ok(fixups.into_iter().flatten().map(change).collect())
+        Ok(fixups.into_iter().flatten().map(change).gather())
     }
 
     /// Whether the server speaks at least 1.1, and so knows the `hs` handshake (`lib/protocol.js`).

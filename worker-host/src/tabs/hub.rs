@@ -8,7 +8,7 @@
 use broker::message::DocEvent;
 use durable_store::format::Author;
 use proxy_doc::{
-    Change, Error, Fifo, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes,
+    Change, Error, Fifo, Gather, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes,
     server_transform,
 };
 
@@ -111,7 +111,7 @@ impl Hub {
 
     /// The tabs that know the document.
     pub(crate) fn tabs(&self) -> Vec<TabId> {
-        self.tabs.keys().cloned().collect()
+        self.tabs.keys().cloned().gather()
     }
 
     /// The tabs that have a state.
@@ -136,7 +136,7 @@ impl Hub {
             .iter()
             .filter(|(tab, view)| view.sent.is_some() == with_state && follows(tab, view))
             .map(|(tab, _)| tab.clone())
-            .collect()
+            .gather()
     }
 
     /// The tabs that were sent everything.
@@ -156,7 +156,7 @@ impl Hub {
             .iter()
             .filter(|(_, view)| which(view))
             .map(|(tab, _)| tab.clone())
-            .collect()
+            .gather()
     }
 
     /// The tab knows the document from now on.

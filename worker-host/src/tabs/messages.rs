@@ -5,7 +5,7 @@
 use broker::message::{
     Answer, CallbackId, DocEvent, Envelope, Status, ToHost, ToTab, callback_id, decode, encode,
 };
-use proxy_doc::{DocHandle, DocKey, Error, TabId, Version};
+use proxy_doc::{DocHandle, DocKey, Error, Gather, TabId, Version};
 
 use super::{Confirmed, Told};
 use crate::host::inputs::Input;
@@ -111,7 +111,7 @@ impl Host {
                     collection: collection.clone(),
                     id,
                 };
-                self.get_bulk(tab, ids.into_iter().map(key).collect(), callback_id);
+                self.get_bulk(tab, ids.into_iter().map(key).gather(), callback_id);
             }
             ToHost::PutDocs { docs, callback_id } => self.put_docs(tab, &docs, callback_id),
             ToHost::FlushWrites { callback_id } => self.flush_writes(tab, callback_id),
