@@ -1,7 +1,6 @@
 //! Events as JavaScript sees them. Their kinds are in `kinds.rs`.
 
 use broker::message::{DiffItem, State, encode};
-use js_sys::Array;
 use proxy_connection::{TabEvent, TabPresenceEvent, TabQueryEvent};
 use proxy_doc::{
     Code, DocHandle, DocKey, Edit, Error, Event, Gather, Json, Later, OpKind, Origin, Outcome,
@@ -9,6 +8,7 @@ use proxy_doc::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::js::{self, Array};
 use crate::kinds::{Kind, Sink};
 use crate::tab_storage::storage_event;
 use crate::types::thrown_of;
@@ -45,20 +45,20 @@ fn tokens(tokens: &[Token]) -> JsValue {
 fn code(error: &Error) -> JsValue {
     match &error.code {
         Some(Code::Text(text)) => JsValue::from_str(text),
-        Some(Code::Other(json)) => js_sys::JSON::parse(json.get()).unwrap_or_default(),
+        Some(Code::Other(json)) => js::parse(json.get()).unwrap_or_default(),
         None => JsValue::UNDEFINED,
     }
 }
 
 /// `[code, message, data, fromServer, exception]`.
 pub(crate) fn error(error: &Error) -> JsValue {
-    Array::of5(
-        &code(error),
-        &JsValue::from_str(&error.message),
-        &text(error.data.as_ref()),
-        &JsValue::from(error.from_server),
-        &thrown_of(error).map_or(JsValue::UNDEFINED, |thrown| Array::of1(&thrown).into()),
-    )
+    Array::of(&[
+        code(error),
+        JsValue::from_str(&error.message),
+        text(error.data.as_ref()),
+        JsValue::from(error.from_server),
+        thrown_of(error).map_or(JsValue::UNDEFINED, |thrown| Array::of(&[thrown]).into()),
+    ])
     .into()
 }
 
@@ -151,18 +151,14 @@ fn diff_item(item: &DiffItem<DocKey>) -> JsValue {
     let number = |number: &usize| JsValue::from(*number as u32);
     match item {
         DiffItem::Insert { index, values } => {
-            Array::of3(&"insert".into(), &number(index), &keys(values)).into()
+            Array::of(&["insert".into(), number(index), keys(values)]).into()
         }
         DiffItem::Remove { index, how_many } => {
-            Array::of3(&"remove".into(), &number(index), &number(how_many)).into()
+            Array::of(&["remove".into(), number(index), number(how_many)]).into()
         }
-        DiffItem::Move { from, to, how_many } => Array::of4(
-            &"move".into(),
-            &number(from),
-            &number(to),
-            &number(how_many),
-        )
-        .into(),
+        DiffItem::Move { from, to, how_many } => {
+            Array::of(&["move".into(), number(from), number(to), number(how_many)]).into()
+        }
     }
 }
 
@@ -268,7 +264,7 @@ pub(crate) fn pending_op(op: &PendingOp) -> JsValue {
         .iter()
         .map(|submission| submission.token)
         .gather();
-    [
+    Array::of(&[
         JsValue::from_str(kind),
         text(content.as_ref()),
         optional(ty.or(op.ty.as_ref().map(|ty| ty.uri()))),
@@ -278,9 +274,7 @@ pub(crate) fn pending_op(op: &PendingOp) -> JsValue {
         optional(op.id.src.as_deref()),
         JsValue::from(op.sent),
         tokens(&of),
-    ]
-    .iter()
-    .collect::<Array>()
+    ])
     .into()
 }
 

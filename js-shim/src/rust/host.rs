@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use durable_store::format::RecordId;
 use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions};
-use js_sys::Array;
 use proxy_doc::{Gather, Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
+use crate::js::Array;
 use crate::kinds::{HostKind, Sink};
 use crate::number::count;
 use crate::types::{JsTypes, TypesBridge};
@@ -242,7 +242,7 @@ impl HostCore {
     /// The storage did what was asked; to a read it has a text or `undefined` for each.
     #[wasm_bindgen(js_name = storageDone)]
     pub fn storage_done(&mut self, number: f64, texts: Option<Array>) {
-        let texts = texts.map(|texts| texts.iter().map(|text| text.as_string()).gather());
+        let texts = texts.map(|texts| texts.items().map(|text| text.as_string()).gather());
         self.inner
             .handle_storage(count(number), Ok(texts.unwrap_or_default()));
     }

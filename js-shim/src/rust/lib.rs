@@ -7,6 +7,7 @@
 mod convert;
 #[cfg(feature = "host")]
 mod host;
+mod js;
 mod kinds;
 mod number;
 mod places;

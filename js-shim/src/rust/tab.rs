@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
-use js_sys::Array;
 use proxy_connection::{Predecessors, ProxyConnection, Survivors};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Error, Gather, Json, OpId, Seq, Snapshot, Submission, Token, Version,
@@ -12,6 +11,7 @@ use proxy_doc::{
 use wasm_bindgen::prelude::*;
 
 use crate::convert;
+use crate::js::Array;
 use crate::kinds::Sink;
 use crate::number::count;
 use crate::types::{JsTypes, TypesBridge, error_of};

@@ -7,6 +7,8 @@ use ot_json0::Side;
 use proxy_doc::{Code, Error, ForeignType, Gather, Json, OtType, Types, json};
 use wasm_bindgen::prelude::*;
 
+use crate::js::{self, Array};
+
 #[wasm_bindgen]
 extern "C" {
     /// `types-bridge.js`: the registry.
@@ -44,7 +46,7 @@ extern "C" {
     fn apply_all(
         this: &TypeBridge,
         data: Option<String>,
-        ops: &js_sys::Array,
+        ops: &Array,
     ) -> Result<Vec<String>, JsValue>;
     #[wasm_bindgen(method, getter)]
     fn name(this: &TypeBridge) -> String;
@@ -69,7 +71,7 @@ const MAX_THROWN: usize = 1024;
 
 /// An error of a machine that stands for an exception.
 pub(crate) fn error_of(thrown: JsValue) -> Error {
-    let field = |key: &str| js_sys::Reflect::get(&thrown, &key.into()).ok();
+    let field = |key: &str| js::property(&thrown, key).ok();
     let message = field("message")
         .and_then(|message| message.as_string())
         .or_else(|| thrown.as_string())
@@ -96,7 +98,7 @@ fn code_of(code: &JsValue) -> Option<Code> {
     if let Some(text) = code.as_string() {
         return Some(Code::Text(text));
     }
-    let text = js_sys::JSON::stringify(code).ok()?.as_string()?;
+    let text = js::stringify(code).ok()??;
     Some(Code::Other(Json::trusted(&text)))
 }
 
