@@ -199,6 +199,8 @@ pub struct DurableStore {
     finishing: bool,
     inventory: Inventory,
     has_inventory: bool,
+    /// Each bucket of the inventory could be read: what it lacks the store lacks.
+    inventory_is_whole: bool,
     letters: Letters,
     state_changed: bool,
     /// The host that had written last when this one began; none where the store is new.
@@ -255,6 +257,7 @@ impl DurableStore {
             finishing: false,
             inventory: Inventory::default(),
             has_inventory: false,
+            inventory_is_whole: false,
             letters: Letters::default(),
             state_changed: false,
             found: None,

@@ -115,14 +115,33 @@ impl Asked {
 }
 
 impl DurableStore {
-    /// Reads the records of documents.
-    pub fn load(&mut self, keys: Vec<DocKey>) {
-        if self.phase != Phase::Ready {
-            let nothing = keys.into_iter().map(|key| (key, Ok(None))).gather();
-            return self.events.push_back(StoreEvent::Loaded(nothing));
+    /// Reads the records of documents. Those that the store is known to lack need no request: says whether there are
+    /// such, whose [`StoreEvent::Loaded`] is there at once.
+    pub fn load(&mut self, mut keys: Vec<DocKey>) -> bool {
+        let absent: Vec<DocKey> = keys.extract_if(.., |key| self.lacks(key)).gather();
+        if !keys.is_empty() {
+            let ids = keys.iter().map(RecordId::doc).gather();
+            self.ask(Asked::Docs(keys), Ask::Read(ids));
         }
-        let ids = keys.iter().map(RecordId::doc).gather();
-        self.ask(Asked::Docs(keys), Ask::Read(ids));
+        if absent.is_empty() {
+            return false;
+        }
+        let nothing = absent.into_iter().map(|key| (key, Ok(None))).gather();
+        self.events.push_back(StoreEvent::Loaded(nothing));
+        true
+    }
+
+    /// Whether the store has nothing of a document, or nothing can be had of it.
+    fn lacks(&self, key: &DocKey) -> bool {
+        if self.phase != Phase::Ready {
+            return true;
+        }
+        let may_change = self.closed || self.reopening;
+        let is_known = self.inventory_is_whole && !may_change;
+        is_known
+            && self.inventory.get(key).is_none()
+            && !self.dirty.is_dirty(key)
+            && !self.dirty.is_logged_since(key, self.first_written)
     }
 
     /// Reads the inventory, unless that is known or under way.

@@ -64,6 +64,7 @@ impl DurableStore {
             None => {
                 self.state_changed = true;
                 self.has_inventory = true;
+                self.inventory_is_whole = true;
             }
             Some(Ok(state)) if state.schema <= SCHEMA => {
                 self.found = Some(state.life);
@@ -228,11 +229,12 @@ impl DurableStore {
     }
 
     fn fill_inventory(&mut self, texts: &[Option<String>]) {
-        let buckets = texts.iter().map(|text| {
-            let read = text.as_deref().map(read_json::<Vec<Stored>>);
-            read.and_then(Result::ok).unwrap_or_default()
-        });
-        self.inventory.fill(buckets);
+        let read = |text: &Option<String>| text.as_deref().map(read_json::<Vec<Stored>>);
+        let buckets: Vec<_> = texts.iter().map(read).collect();
+        self.inventory_is_whole = !buckets.iter().flatten().any(Result::is_err);
+        let legible =
+            |bucket: Option<Result<_, _>>| bucket.and_then(Result::ok).unwrap_or_default();
+        self.inventory.fill(buckets.into_iter().map(legible));
     }
 
     pub(super) fn handle_wiped(&mut self, restart: bool) {
@@ -243,6 +245,7 @@ impl DurableStore {
             self.state_changed = true;
             self.found = None;
             self.has_inventory = true;
+            self.inventory_is_whole = true;
             return self.become_ready();
         }
         self.phase = Phase::Lost;

@@ -472,3 +472,41 @@ fn records_name_documents_with_any_characters() {
     });
     assert_eq!(docs.count(), ids.len() * ids.len());
 }
+
+/// Asks for these documents; how many of them are read from the storage.
+fn read_for(life: &mut Life, ids: &[&str]) -> usize {
+    life.store.load(ids.iter().copied().map(key).collect());
+    let asked = life.ask();
+    let count = match &asked {
+        Some(Ask::Read(of)) => of.len(),
+        Some(Ask::Open | Ask::Write { .. }) | Some(Ask::Wipe) | None => 0,
+    };
+    life.run();
+    let loaded = life.loaded();
+    assert!(ids.iter().all(|id| loaded.contains(&key(id))), "{loaded:?}");
+    count
+}
+
+#[test]
+fn a_document_that_the_store_lacks_is_not_read() {
+    let mut life = Life::open(Storage::default());
+    assert_eq!(read_for(&mut life, &["a", "b"]), 0, "a new store has none");
+
+    let mut life = Life::open(with_clean_docs());
+    assert_eq!(read_for(&mut life, &["z"]), 1, "nobody knows yet");
+    life.store.want_inventory();
+    life.run();
+    assert_eq!(read_for(&mut life, &["a", "y"]), 1, "one is there");
+}
+
+#[test]
+fn a_store_whose_inventory_cannot_be_read_reads_each_document() {
+    let mut storage = with_clean_docs();
+    let mut texts = storage.texts.iter_mut();
+    let bucket = texts.find(|(record, _)| record.id.starts_with("inventory/"));
+    "[{".clone_into(bucket.expect("an inventory").1);
+    let mut life = Life::open(storage);
+    life.store.want_inventory();
+    life.run();
+    assert_eq!(read_for(&mut life, &["y", "z"]), 2);
+}

@@ -119,15 +119,8 @@ impl Host {
 
     /// Reads documents from the store.
     pub(crate) fn ask_for(&mut self, keys: Vec<DocKey>) {
-        if let (Some(store), false) = (&mut self.log.store, keys.is_empty()) {
-            store.load(keys);
-        }
-        // A store that was given up answers at once.
-        if self
-            .log
-            .store
-            .as_ref()
-            .is_some_and(|store| !store.is_durable())
+        if let (Some(store), false) = (&mut self.log.store, keys.is_empty())
+            && store.load(keys)
         {
             self.handle_loads();
         }
