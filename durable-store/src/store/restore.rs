@@ -230,7 +230,7 @@ impl DurableStore {
 
     fn fill_inventory(&mut self, texts: &[Option<String>]) {
         let read = |text: &Option<String>| text.as_deref().map(read_json::<Vec<Stored>>);
-        let buckets: Vec<_> = texts.iter().map(read).collect();
+        let buckets: Vec<_> = texts.iter().map(read).gather();
         self.inventory_is_whole = !buckets.iter().flatten().any(Result::is_err);
         let legible =
             |bucket: Option<Result<_, _>>| bucket.and_then(Result::ok).unwrap_or_default();
