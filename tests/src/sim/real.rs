@@ -199,7 +199,16 @@ fn open_page(port: u64) -> Page {
         text0: false,
     };
     let tabs = (0..TABS)
-        .map(|number| Tab::open((number, 0), Rc::new(Json0), &keys, style, &mut ledger))
+        .map(|number| {
+            Tab::open(
+                (number, 0),
+                Rc::new(Json0),
+                &keys,
+                style,
+                false,
+                &mut ledger,
+            )
+        })
         .collect();
     let mut page = Page {
         tabs,
