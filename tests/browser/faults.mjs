@@ -85,7 +85,7 @@ async function garbageToTheWorker(stage) {
   await pages[0].evaluate(
     ({ url, messages }) => {
       const strangers = ['own port', 'new port', 'new port that says hello first'].map((who) => {
-        if (who === 'own port') return window.demo.connection._link._worker.port;
+        if (who === 'own port') return window.demo.connection._link._workers.shared.port;
         const options = { type: 'module', name: 'sharedb-proxy-demos' };
         const { port } = new SharedWorker(url, options);
         port.start();
@@ -115,7 +115,7 @@ async function garbageIsAnswered(stage) {
   const answer = await page.evaluate(
     () =>
       new Promise((resolve) => {
-        const { port } = window.demo.connection._link._worker;
+        const { port } = window.demo.connection._link._workers.shared;
         port.addEventListener('message', ({ data }) => data.includes('4242') && resolve(data));
         port.postMessage('{"connection.nonsense":{"callbackId":4242}}');
       }),

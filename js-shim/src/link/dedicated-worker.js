@@ -18,7 +18,7 @@ const FUNCTIONS = ['storage', 'encrypt', 'decrypt'];
 /**
  * Why a tab makes no worker of its own, or nothing.
  *
- * @param {import('./host-link.js').Wanted} wanted
+ * @param {import('./link.d.ts').Wanted} wanted
  * @param {import('../index.d.cts').DurableStoreOptions | undefined} store as `checkDurableStore` gives it
  * @returns {string | undefined}
  */
@@ -39,7 +39,7 @@ export function whyNoDedicated({ worker, dedicatedWorker }, store) {
 
 export class DedicatedWorker {
   /**
-   * @param {import('./host-link.js').Wanted['dedicatedWorker']} make the application's
+   * @param {import('./link.d.ts').Wanted['dedicatedWorker']} make the application's
    * @param {string} name
    * @param {(port: Port, data: any) => void} receive called with what the worker says
    * @param {(message?: string) => void} failed its script could not be loaded, or threw

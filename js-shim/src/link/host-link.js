@@ -1,7 +1,7 @@
 /**
  * The link of a tab to the host of its namespace, wherever that is: in the tab's SharedWorker, in that of another build,
- * in another tab, in this one's dedicated worker or page. The machine in `broker` decides; this makes workers and roads, holds the tab's lock, and
- * keeps messages while no host has taken the tab.
+ * in another tab, in this one's dedicated worker or page. The machine in `broker` decides; this makes roads, holds the tab's
+ * lock, and keeps messages while no host has taken the tab.
  */
 
 import { isDead } from '../cores/cores.js';
@@ -15,21 +15,25 @@ import {
   refuseFunctions,
 } from '../options/durable-options.js';
 import { addressOf, requireNamespace } from '../options/namespace.js';
-import { packagedWorker } from '../packaged-worker.js';
-import { hold, newSource, placeLock, tabLock, watchLock } from '../platform/locks.js';
+import { hold, newSource, tabLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 import { burialTime } from './burial.js';
-import { DedicatedWorker, whyNoDedicated } from './dedicated-worker.js';
+import { whyNoDedicated } from './dedicated-worker.js';
+import { HostEnd } from './host-end.js';
 import { PageAbsence } from './page-absence.js';
+import { OwnWorkers } from './own-workers.js';
 import { pageLink } from './page-link.js';
 import { PagePlace } from './page-place.js';
 import { ChannelPort, localPorts, namespaceChannel } from './roads.js';
 import { Quiet } from './quiet.js';
+import { WatchedPlaces } from './watched-places.js';
+import { electedTab, whereIs } from './whereabouts.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 /** @typedef {import('./roads.js').Port} Port */
 /** @typedef {import('./roads.js').Road} Road */
+/** @typedef {import('./link.d.ts').Wanted} Wanted */
 
 /** Version of what page and worker say before a host takes the tab. It is part of the worker's name. */
 const MAJOR = 2;
@@ -39,19 +43,6 @@ const INCOMPATIBLE = 'ERR_HOST_INCOMPATIBLE';
 
 /** Bound of the list of inputs that crashed hosts. */
 const MAX_TRAPPED = 16;
-
-/**
- * What the application asked of its host, wherever that lives.
- *
- * @typedef {object} Wanted
- * @property {string} [url] where it is no function
- * @property {string} [namespace]
- * @property {(name: string) => any} [worker] makes the application's own SharedWorker
- * @property {false | ((name: string) => any)} [dedicatedWorker] makes its own dedicated worker; `false` where there is to
- *   be none
- * @property {boolean | import('../index.d.cts').DurableStoreOptions} [durableStore] `true`, or the options
- * @property {boolean} [keepPendingOnReject]
- */
 
 /** @implements {Link} */
 export class HostLink {
@@ -98,13 +89,13 @@ export class HostLink {
       keepPendingOnReject: wanted.keepPendingOnReject ?? store?.keepPendingOnReject,
       parts: pageParts(store),
     };
-    const name = `sharedb-proxy ${MAJOR} ${namespace}`;
-    this._workerName = name;
-    this._makeWorker = () => checkWorker((worker ?? packagedWorker)(name));
-    /** @type {SharedWorker | undefined} */
-    this._worker = undefined;
-    /** The tab's own worker. @type {DedicatedWorker | undefined} */
-    this._dedicated = undefined;
+    this._workers = new OwnWorkers({
+      wanted,
+      name: `sharedb-proxy ${MAJOR} ${namespace}`,
+      namespace,
+      receive: (road, port, data) => this._receive(road, port, data),
+      tell: (input) => this._tell(input),
+    });
     this._pageId = newSource();
     this._page = /** @type {PagePlace} */ (/** @type {unknown} */ (undefined));
     this._served = forPage(store, worker);
@@ -130,12 +121,10 @@ export class HostLink {
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
     this._quiet = new Quiet(() => this._tell({ quiet: {} }));
-    /** The places whose end is to be noticed, with what stops that. @type {Map<string, () => void>} */
-    this._places = new Map();
+    this._places = new WatchedPlaces((place) => this._tell({ gone: { place } }));
     /** The namespace's channel, while the link is in use. @type {BroadcastChannel | undefined} */
     this._channel = undefined;
-    /** Whether everything is being deleted: then the host's end is the link's. */
-    this._isEnding = false;
+    this._end = new HostEnd();
     /** Whether this link is out of use. */
     this._left = false;
     this._absence = new PageAbsence(this._goAway, this._comeBack);
@@ -143,10 +132,6 @@ export class HostLink {
     this._isAway = false;
     /** Whether the application closed the connection. */
     this._leaves = false;
-    /** Resolves when the host that has deleted everything is gone. @type {Promise<void> | undefined} */
-    this._ended = undefined;
-    /** Callbacks of `whenEnded`. @type {(() => void)[]} */
-    this._whenEnded = [];
   }
 
   /** @param {import('../api/connection.js').Connection} connection */
@@ -260,14 +245,14 @@ export class HostLink {
     const [[name, content]] = Object.entries(output);
     switch (name) {
       case 'makeWorker':
-        return content.worker === 'shared' ? this._startWorker() : this._startDedicated();
+        return this._workers.make(content.worker);
       case 'startTimer':
         timers.stop(this._timer);
         return void (this._timer = timers.start(() => this._tell({ timer: {} }), content.delay));
       case 'announce':
         return this._channel?.postMessage(content);
       case 'watch':
-        return this._watchPlace(content.place);
+        return this._places.watch(content.place);
       case 'open':
         return this._open(content);
       case 'introduce':
@@ -295,99 +280,18 @@ export class HostLink {
     }
   }
 
-  // ---- The workers ----
-
-  /** Makes the SharedWorker, or another port of it. */
-  _startWorker() {
-    this._dropWorker();
-    let worker;
-    try {
-      worker = this._makeWorker();
-    } catch (/** @type {any} */ error) {
-      // Blocked cookies, an invalid address.
-      const reason = `the shared worker could not be made: ${error?.message ?? error}`;
-      return this._workerForbidden('shared', { reason, code: 'ERR_HOST_FAILED' });
-    }
-    this._worker = worker;
-    const { port } = worker;
-    worker.onerror = (/** @type {any} */ { message }) => this._workerFailed('shared', message);
-    port.onmessage = (/** @type {MessageEvent} */ { data }) => this._receive('port', port, data);
-    port.postMessage(this._hello());
-  }
-
-  _hello() {
-    return { hello: { namespace: this._namespace } };
-  }
-
-  /** Makes the tab's own worker, in place of the one before. */
-  _startDedicated() {
-    this._dedicated?.end();
-    this._dedicated = undefined;
-    try {
-      this._dedicated = new DedicatedWorker(
-        this._wanted.dedicatedWorker,
-        this._workerName,
-        (port, data) => this._receive('dedicated', port, data),
-        (message) => this._workerFailed('dedicated', message),
-      );
-    } catch (/** @type {any} */ error) {
-      const reason = `the dedicated worker could not be made: ${error?.message ?? error}`;
-      return this._workerForbidden('dedicated', { reason, code: 'ERR_HOST_FAILED' });
-    }
-    this._dedicated.port.postMessage(this._hello());
-  }
-
-  /**
-   * @param {'shared' | 'dedicated'} worker
-   * @param {string} [message]
-   * @param {string} [code]
-   */
-  _workerFailed(worker, message = 'its script could not be loaded', code = 'ERR_HOST_FAILED') {
-    const reason = `the ${worker} worker did not start: ${message}`;
-    this._tell({ workerFailed: { worker, why: { reason, code } } });
-  }
-
-  /**
-   * @param {'shared' | 'dedicated'} worker
-   * @param {{reason: string, code?: string}} why
-   */
-  _workerForbidden(worker, why) {
-    this._tell({ workerForbidden: { worker, why } });
-  }
+  // ---- The places ----
 
   /** @param {{place: import('./link.d.ts').PlaceKind, steal: boolean}} how */
   _stand({ place, steal }) {
     if (place === 'page') return this._page.stand(steal);
-    const worker = place === 'shared-worker' ? this._worker : this._dedicated;
-    worker?.port.postMessage({ stand: { steal } });
+    this._workers.stand(place === 'shared-worker' ? 'shared' : 'dedicated', steal);
   }
 
   /** @param {{place: import('./link.d.ts').PlaceKind, urgent: boolean}} how */
   _withdraw({ place, urgent }) {
     if (place === 'page') return this._page.withdraw(urgent);
-    const { _dedicated: worker } = this;
-    if (!urgent) return worker?.port.postMessage({ withdraw: true });
-    worker?.end();
-    this._dedicated = undefined;
-  }
-
-  _dropWorker() {
-    const { _worker: worker } = this;
-    if (!worker) return;
-    worker.onerror = null;
-    worker.port.onmessage = null;
-    worker.port.close();
-    this._worker = undefined;
-  }
-
-  /** @param {string} place its id */
-  _watchPlace(place) {
-    if (this._places.has(place)) return;
-    const gone = () => {
-      this._places.delete(place);
-      this._tell({ gone: { place } });
-    };
-    this._places.set(place, watchLock(placeLock(place), gone));
+    this._workers.withdraw(urgent);
   }
 
   // ---- The road ----
@@ -405,8 +309,7 @@ export class HostLink {
    * @returns {Port}
    */
   _makePort(kind, place) {
-    if (kind === 'port') return /** @type {SharedWorker} */ (this._worker).port;
-    if (kind === 'dedicated') return /** @type {DedicatedWorker} */ (this._dedicated).port;
+    if (kind === 'port' || kind === 'dedicated') return this._workers.portOf(workerAt(kind));
     /** @type {Port} */
     let port;
     if (kind === 'local') {
@@ -435,7 +338,7 @@ export class HostLink {
     if (road && !isOfWorker(road) && !this._waiting) road.port.postMessage({ left: true });
     this._closeRoad();
     this._quiet.stop();
-    if (this._isEnding && !this._connection._core.isWiping) return this._beEnded(road?.place);
+    if (this._end.isExpected && !this._connection._core.isWiping) return this._beEnded(road?.place);
     if (this._waiting) return;
     this._waiting = [];
     this._connection._changeHost();
@@ -454,17 +357,17 @@ export class HostLink {
     if (typeof data === 'string') {
       // What comes by a road that was left, or before the host has taken this tab, is of a host before it.
       if (isRoad && !this._waiting) this._connection._receive(data, false);
-    } else if (data?.who) port.postMessage(this._hello());
+    } else if (data?.who) port.postMessage(this._workers.hello);
     else if (data?.greeting) this._tell({ greeted: { road: kind, ...data.greeting } });
     else if (data?.taken) this._tell({ taken: { life: data.taken } });
     else if (data?.refused || data?.pong) {
       // Of the road in use only: another one is of a host before.
       if (isRoad) this._tell(data.pong ? { alive: {} } : { refused: data.refused });
     } else if (data?.unfit) {
-      this._workerForbidden(workerAt(kind), data.unfit);
+      this._workers.forbidden(workerAt(kind), data.unfit);
       this._fail(data.unfit);
     } else if (data?.warning) shared.logger.warn(data.warning);
-    else if (data?.failed) this._workerFailed(workerAt(kind), data.failed, data.code);
+    else if (data?.failed) this._workers.failed(workerAt(kind), data.failed, data.code);
     else if (data?.trapped) this._trapped = [...this._trapped, data.trapped].slice(-MAX_TRAPPED);
   }
 
@@ -576,17 +479,14 @@ export class HostLink {
 
   _beQuiet() {
     this._stopListening();
-    // It is forgotten by the place: a port says nothing of its end.
-    this._worker?.port.postMessage({ left: true });
-    this._dropWorker();
+    this._workers.leaveShared();
     if (!this._hasUnanswered()) this._releaseLock();
   }
 
   _stopListening() {
     timers.stop(this._timer);
     this._quiet.stop();
-    for (const stop of this._places.values()) stop();
-    this._places.clear();
+    this._places.stop();
     this._channel?.close();
     this._channel = undefined;
   }
@@ -599,22 +499,14 @@ export class HostLink {
     this._absence.stop();
     this._stopListening();
     // Closed in the middle of a wipe, it still says when the host has ended.
-    if (this._isEnding) this._noteEnd(this._road?.place);
+    if (this._end.isExpected) this._noteEnd(this._road?.place);
     // The tab may return by another road; until then the host sends nothing to this one.
     if (!this._waiting) this._road?.port.postMessage({ left: true });
     this._closeRoad();
-    this._dropWorker();
-    // It resigns first.
-    this._dedicated?.leave();
-    this._dedicated = undefined;
+    this._workers.leave();
     this._page.leave();
-    // While the lock is held, the host keeps the outcomes of the tab's ops, for a reconnect.
-    if (!this._mayReturn()) this._releaseLock();
-  }
-
-  /** Whether the application closed the connection with ops that have no outcome yet. */
-  _mayReturn() {
-    return this._leaves && this._hasUnanswered();
+    // While the lock is held, the host keeps the outcomes of the tab's ops. The application may reconnect.
+    if (!this._leaves || !this._hasUnanswered()) this._releaseLock();
   }
 
   /** Whether an op of this tab has no outcome yet. */
@@ -648,13 +540,12 @@ export class HostLink {
 
   /** The tab's lock stays until the host is gone: without it the host would not answer. */
   expectEnd() {
-    this._isEnding = true;
+    this._end.isExpected = true;
   }
 
   /** @param {() => void} callback */
   whenEnded(callback) {
-    this._whenEnded.push(callback);
-    void this._ended?.then(() => this._callBack());
+    this._end.wait(callback);
   }
 
   /**
@@ -669,23 +560,7 @@ export class HostLink {
 
   /** @param {string | undefined} place */
   _noteEnd(place) {
-    this._ended ??= this._buried(place);
-    void this._ended.then(() => this._callBack());
-  }
-
-  /**
-   * The application may make another worker of this name, but not too soon.
-   *
-   * @param {string | undefined} place
-   */
-  async _buried(place) {
-    if (place && this.host.kind === 'shared-worker')
-      await new Promise((resolve) => watchLock(placeLock(place), () => resolve(undefined)));
-    await new Promise((resolve) => timers.start(() => resolve(undefined), burialTime()));
-  }
-
-  _callBack() {
-    for (const callback of this._whenEnded.splice(0)) callback();
+    this._end.note(this.host.kind === 'shared-worker' ? place : undefined);
   }
 
   bind() {
@@ -710,36 +585,6 @@ export class HostLink {
     return JSON.parse(text);
   }
 }
-
-/**
- * @param {any} worker as the application made it
- * @returns {SharedWorker}
- */
-function checkWorker(worker) {
-  if (!worker?.port) throw new TypeError('options.worker gave no SharedWorker');
-  return worker;
-}
-
-/**
- * `connection.host` where one of the tabs is to have the host.
- *
- * @param {string} noWorker
- * @param {string | undefined} noDedicated
- * @returns {Link['host']}
- */
-function electedTab(noWorker, noDedicated) {
-  if (!noDedicated) return { ...whereIs('dedicated-worker'), reason: noWorker };
-  return { ...whereIs('page'), reason: `${noWorker}; ${noDedicated}` };
-}
-
-/**
- * @param {import('./link.d.ts').PlaceKind} place
- * @returns {Pick<Link['host'], 'kind' | 'place'>}
- */
-const whereIs = (place) => ({
-  kind: place === 'shared-worker' ? 'shared-worker' : 'elected-tab',
-  place,
-});
 
 /** @param {Road} road */
 const isOfWorker = ({ kind }) => kind === 'port' || kind === 'dedicated';

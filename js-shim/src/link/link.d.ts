@@ -57,3 +57,17 @@ export interface Link {
   /** The same for an error of the socket. */
   takeSocketError(text: string): any;
 }
+
+/** What the application asked of its host, wherever that lives. */
+export interface Wanted {
+  /** Where it is no function. */
+  url?: string;
+  namespace?: string;
+  /** Makes the application's own SharedWorker. */
+  worker?: (name: string) => any;
+  /** Makes its own dedicated worker; `false` where there is to be none. */
+  dedicatedWorker?: false | ((name: string) => any);
+  /** `true`, or the options. */
+  durableStore?: boolean | import('../index.d.cts').DurableStoreOptions;
+  keepPendingOnReject?: boolean;
+}

@@ -17,7 +17,7 @@ import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 /** @typedef {import('../api/connection.js').Connection} Connection */
 /** @typedef {import('../cores/host-core.js').HostCore} HostCore */
 /** @typedef {typeof import('../host/page-host.js').PageHost} PageHostClass */
-/** @typedef {import('./host-link.js').Wanted} Wanted */
+/** @typedef {import('./link.d.ts').Wanted} Wanted */
 /** @typedef {import('../host/host-driver.js').Place} Place */
 
 /**

@@ -215,11 +215,10 @@ impl Tab {
         };
         ledger.count(fails, "a tab had no url");
         ledger.count(!fails, "a tab gave a url");
-        let answer = if fails {
-            Err(Error::new(codes::ERR_URL_FAILED, "no token"))
-        } else {
-            Ok("ws://server".to_owned())
-        };
+        let failure = || Error::new(codes::ERR_URL_FAILED, "no token");
+        let answer = (!fails)
+            .then(|| "ws://server".to_owned())
+            .ok_or_else(failure);
         self.enter(ledger, |connection| connection.answer_url(round, answer));
         true
     }

@@ -1,0 +1,24 @@
+/** What `connection.host` says of the place where the host is. */
+
+/** @typedef {import('./link.d.ts').Link['host']} Host */
+
+/**
+ * @param {import('./link.d.ts').PlaceKind} place
+ * @returns {Pick<Host, 'kind' | 'place'>}
+ */
+export const whereIs = (place) => ({
+  kind: place === 'shared-worker' ? 'shared-worker' : 'elected-tab',
+  place,
+});
+
+/**
+ * Where one of the tabs is to have the host.
+ *
+ * @param {string} noWorker why no SharedWorker has it
+ * @param {string | undefined} noDedicated why no dedicated worker of the tab has it
+ * @returns {Host}
+ */
+export function electedTab(noWorker, noDedicated) {
+  if (!noDedicated) return { ...whereIs('dedicated-worker'), reason: noWorker };
+  return { ...whereIs('page'), reason: `${noWorker}; ${noDedicated}` };
+}
