@@ -116,7 +116,7 @@ fn host_at(place: &str, life: u64) -> HostAt {
         life,
         place: place.to_owned(),
         kind: PlaceKind::SharedWorker,
-        protocol: 1,
+        protocol: PROTOCOL,
     }
 }
 

@@ -38,11 +38,15 @@ async function leave(stage, page) {
 async function comeBack(page) {
   const isBack = () => page.evaluate(() => Boolean(window.demo)).catch(() => false);
   await page.evaluate(() => history.back());
-  await until('the page is back', isBack);
-  return page.evaluate(() => {
+  const why = () => {
     const [{ notRestoredReasons }] = performance.getEntriesByType('navigation');
-    return window.kept ? undefined : (notRestoredReasons?.reasons ?? ['no reason']);
-  });
+    return { reasons: window.kept ? undefined : (notRestoredReasons?.reasons ?? ['no reason']) };
+  };
+  // It may be shown as it was, and then be loaded anew.
+  return until('the page is back', async () => {
+    const isThere = await isBack();
+    return isThere && page.evaluate(why).catch(() => undefined);
+  }).then(({ reasons }) => reasons);
 }
 
 /**

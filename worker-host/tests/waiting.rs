@@ -36,10 +36,16 @@ impl Slow {
         }
     }
 
-    /// With so many tabs, named by their numbers.
+    /// With so many tabs, named by their numbers, on a store of which it does not know yet what is in it.
     fn begun(tabs: usize) -> Self {
-        let mut slow = Self::new(Life::new(Texts::new(), 2, Rc::new(Knowing)));
+        let mut first = Life::begun(Texts::new(), 2, Rc::new(Knowing));
+        first.subscribe("d");
+        first.rest();
+        let mut slow = Self::new(Life::new(first.texts, 4, Rc::new(Knowing)));
         slow.drain();
+        while !slow.reads.is_empty() {
+            slow.answer_next();
+        }
         for tab in 0..tabs {
             slow.tab(tab, value!({"tab.register": {"protocol": PROTOCOL}}));
         }
