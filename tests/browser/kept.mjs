@@ -37,7 +37,8 @@ async function leave(stage, page) {
 /** Comes back; gives why the browser has not kept the page. */
 async function comeBack(page) {
   const isBack = () => page.evaluate(() => Boolean(window.demo)).catch(() => false);
-  await page.evaluate(() => history.back());
+  // The page may be gone before it says that it goes.
+  await page.evaluate(() => history.back()).catch(() => {});
   const why = () => {
     const [{ notRestoredReasons }] = performance.getEntriesByType('navigation');
     return { reasons: window.kept ? undefined : (notRestoredReasons?.reasons ?? ['no reason']) };
