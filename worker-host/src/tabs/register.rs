@@ -27,11 +27,12 @@ impl Host {
             let output = self.to_tab(tab, ToTab::Incompatible { protocol: PROTOCOL });
             return self.say(output);
         }
-        self.tabs.register(tab);
-        self.log.add_tab(tab);
+        // Before the tab is registered: the first that it is told is its welcome.
         if self.server.is_unused() {
             self.connect();
         }
+        self.tabs.register(tab);
+        self.log.add_tab(tab);
         let connection = self.server.connection_state();
         self.tell(
             tab,
