@@ -1,8 +1,9 @@
 //! Where the host of a namespace is, and how a tab reaches it.
 //!
-//! A *place* can have a host: a SharedWorker, a tab's dedicated worker, or its page. One lock for each namespace, the *host lock*, decides
-//! which place has it; only its holder opens the store or a socket. Each place has a [`Candidate`] that queues for the
-//! lock, each tab a [`Link`] that finds the host. Both hear the [`Announcement`]s of the namespace's channel.
+//! A *place* can have a host: a SharedWorker, a tab's dedicated worker, or its page. One lock for each namespace, the
+//! *host lock*, decides which place has it; only its holder opens the store or a socket. Each place has a [`Candidate`]
+//! that queues for the lock, each tab a [`Link`] that finds the host. Both hear the [`Announcement`]s of the namespace's
+//! channel.
 //!
 //! What this module refuses to do: request a lock, post a message, make a worker. It says what is to be done.
 

@@ -27,19 +27,20 @@ impl Host {
 
     fn open_socket(&mut self) {
         let next = self.server.urls.begin();
-        self.find_url(next);
+        self.find_url(Some(next));
     }
 
-    fn find_url(&mut self, next: Next) {
+    fn find_url(&mut self, next: Option<Next>) {
         match next {
-            Next::Open => self.open_socket_to(None),
-            Next::Ask(tab, round) => {
+            None => {}
+            Some(Next::Open) => self.open_socket_to(None),
+            Some(Next::Ask(tab, round)) => {
                 self.set_state(State::Connecting, None);
                 self.tell(&tab, ToTab::Connection(ConnectionEvent::UrlWanted(round)));
                 self.outbox.push_now(Output::StartTimer(URL_MS));
             }
-            Next::Wait => self.set_state(State::Connecting, None),
-            Next::Fail => self.lack_url(Error::new(
+            Some(Next::Wait) => self.set_state(State::Connecting, None),
+            Some(Next::Fail) => self.lack_url(Error::new(
                 codes::ERR_URL_FAILED,
                 "No tab gave a url in time: the url function has not returned",
             )),
@@ -65,19 +66,19 @@ impl Host {
     /// The driver has a URL of its own from now on: see [`crate::Options::has_url`].
     pub fn have_url(&mut self) {
         let next = self.server.urls.have_own();
-        next.into_iter().for_each(|next| self.find_url(next));
+        self.find_url(next);
     }
 
     /// The tab can be asked for URLs.
     pub(crate) fn take_url_offer(&mut self, tab: &TabId, is_visible: bool) {
         let next = self.server.urls.offer(tab, is_visible);
-        next.into_iter().for_each(|next| self.find_url(next));
+        self.find_url(next);
     }
 
     /// The tab has left: it cannot be asked for URLs any more.
     pub(crate) fn drop_url_offer(&mut self, tab: &TabId) {
         let next = self.server.urls.withdraw(tab);
-        next.into_iter().for_each(|next| self.find_url(next));
+        self.find_url(next);
     }
 
     /// A tab gives the URL for the socket of this number, or says why it has none.
@@ -175,7 +176,7 @@ impl Host {
             return self.open_socket();
         }
         if let Some(next) = self.server.urls.time_over() {
-            return self.find_url(next);
+            return self.find_url(Some(next));
         }
         let verdict = self.server.liveness.time_over();
         self.judge_socket(verdict, random);

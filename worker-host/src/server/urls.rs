@@ -81,7 +81,7 @@ impl Urls {
     pub(crate) fn withdraw(&mut self, tab: &TabId) -> Option<Next> {
         self.givers.retain(|(giver, _)| giver != tab);
         match &self.want {
-            Want::Answer(asked) if asked.last() == Some(tab) => self.ask_next(),
+            Want::Answer(asked) if asked.last() == Some(tab) => self.time_over(),
             Want::Nothing | Want::Giver | Want::Answer(_) | Want::Later => None,
         }
     }
@@ -109,24 +109,18 @@ impl Urls {
         is_later
     }
 
-    /// The time for an answer is over. Gives what follows, if anything.
+    /// The time for an answer is over: one that was not asked yet is asked. Gives what follows, if anything.
     pub(crate) fn time_over(&mut self) -> Option<Next> {
-        matches!(self.want, Want::Answer(_))
-            .then(|| self.ask_next())
-            .flatten()
+        let Want::Answer(asked) = &mut self.want else {
+            return None;
+        };
+        let asked = std::mem::take(asked);
+        Some(self.ask(asked))
     }
 
     /// No socket is wanted.
     pub(crate) fn stop(&mut self) {
         self.want = Want::Nothing;
-    }
-
-    /// Asks one that was not asked yet.
-    fn ask_next(&mut self) -> Option<Next> {
-        match std::mem::take(&mut self.want) {
-            Want::Answer(asked) => Some(self.ask(asked)),
-            Want::Nothing | Want::Giver | Want::Later => None,
-        }
     }
 
     fn ask(&mut self, mut asked: Vec<TabId>) -> Next {
