@@ -26,13 +26,15 @@ const TURNS = [
 ];
 
 /**
- * The same where one of the tabs has the host. `freezeHost` is not among them: in one run of two no other tab had the host
+ * The same where one of the tabs has the host. `--freeze` adds `freezeHost`: in one run of two no other tab had the host
  * within 15 s, and why is not known.
  */
 const ELECTED_TURNS = [
   ...['crashHost', 'crashHost', 'crashTab'],
   ...['restartServer', 'cutServer', 'cutServer', 'restoreServer'],
 ];
+
+const FREEZES = ['freezeHost', 'freezeHost'];
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
 function numbers(seed) {
@@ -57,14 +59,14 @@ const says = (page) =>
 
 class Chaos {
   /** @param {import('./stage.mjs').Stage} stage */
-  constructor(stage, { seed, durable, elected }) {
+  constructor(stage, { seed, durable, elected, freeze }) {
     this.stage = stage;
     this.durable = durable;
     // Where all pages have their host in a page, so do these.
     const host = stage.host === 'in-page' ? stage.host : elected && 'elected-tab';
     this.query = `${durable ? '' : '&store=session'}${host ? `&host=${host}` : ''}`;
     const turns = host ? ELECTED_TURNS : TURNS;
-    this.turns = turns.filter((turn) => turn !== 'freezeHost' || stage.browser.canFreeze);
+    this.turns = host && freeze && stage.browser.canFreeze ? [...turns, ...FREEZES] : turns;
     /** Milliseconds without a host, by what happened to the last one. @type {Record<string, number[]>} */
     this.gaps = {};
     this.ledger = new Ledger();
@@ -313,7 +315,7 @@ const chaos = (defaults) => async (stage, options) => {
   const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31));
   const rounds = Number(options.rounds ?? defaults.rounds);
   console.log(`    seed ${seed}, ${rounds} rounds`);
-  const run = new Chaos(stage, { ...defaults, seed });
+  const run = new Chaos(stage, { ...defaults, seed, freeze: options.freeze });
   run.ledger.listen(stage);
   await run.openMissing();
   while (run.round < rounds) {

@@ -107,6 +107,22 @@ export class Wire {
   }
 }
 
+/**
+ * What makes sockets for a link that opens its own: each is open a moment later.
+ *
+ * @returns {{open: () => any, wires: Wire[]}} the wires are those that were made
+ */
+export function selfOpening(backend) {
+  const wires = [];
+  const open = () => {
+    const wire = new Wire(backend);
+    wires.push(wire);
+    process.nextTick(() => wire.open());
+    return wire.socket;
+  };
+  return { open, wires };
+}
+
 /** A connected connection of a client. */
 export async function connect(client, backend, options) {
   const wire = new Wire(backend, options);

@@ -2,20 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { PageLink } from '../../js-shim/src/link/page-link.js';
-import { Backend, Wire, call, connect, ours, settle } from './clients.mjs';
+import { Backend, Wire, call, connect, ours, selfOpening, settle } from './clients.mjs';
 
 const add = [{ p: ['n'], na: 1 }];
 
 /** A connection whose host, in the page, makes its sockets itself; and one that stays. */
 async function ownSockets() {
   const backend = new Backend({ presence: true });
-  const wires = [];
-  const open = () => {
-    const wire = new Wire(backend);
-    wires.push(wire);
-    process.nextTick(() => wire.open());
-    return wire.socket;
-  };
+  const { open, wires } = selfOpening(backend);
   const link = new PageLink(null, { open });
   const connection = new ours.Connection(null, { link });
   const { connection: other } = await connect(ours, backend);

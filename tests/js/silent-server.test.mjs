@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { PageLink } from '../../js-shim/src/link/page-link.js';
-import { Backend, Wire, call, ours, settle } from './clients.mjs';
+import { Backend, Wire, call, ours, selfOpening, settle } from './clients.mjs';
 
 const add = [{ p: ['n'], na: 1 }];
 
@@ -22,13 +22,7 @@ async function withNetworkEvents(work) {
 /** A connection that makes its sockets itself, and a document in it. */
 async function ownSockets() {
   const backend = new Backend();
-  const wires = [];
-  const open = () => {
-    const wire = new Wire(backend);
-    wires.push(wire);
-    process.nextTick(() => wire.open());
-    return wire.socket;
-  };
+  const { open, wires } = selfOpening(backend);
   const connection = new ours.Connection(null, { link: new PageLink(null, { open }) });
   const doc = connection.get('c', 'd');
   await call(doc, 'create', { n: 0 });
