@@ -523,6 +523,16 @@ fn a_dedicated_worker_that_hangs_is_ended_by_its_tab() {
 }
 
 #[test]
+fn a_dedicated_worker_that_hangs_before_its_host_begins_is_ended_too() {
+    let mut tab = Tab::with_dedicated();
+    tab.greet(RoadKind::Dedicated, OWN, None);
+    let outputs = tab.wait(17_000);
+    assert!(!outputs.contains(&MAKE_DEDICATED));
+    let outputs = tab.wait(8_000);
+    assert!(outputs.contains(&MAKE_DEDICATED));
+}
+
+#[test]
 fn a_lock_is_stolen_by_the_dedicated_worker_once_that_is_there() {
     let mut tab = Tab::having(false, false);
     tab.greet(RoadKind::Port, WORKER, Some(EARLY));

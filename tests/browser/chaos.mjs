@@ -25,10 +25,7 @@ const TURNS = [
   ...['restartServer', 'cutServer', 'cutServer', 'restoreServer'],
 ];
 
-/**
- * The same where one of the tabs has the host. `--freeze` adds `freezeHost`: in one run of two no other tab had the host
- * within 15 s, and why is not known.
- */
+/** The same where one of the tabs has the host. */
 const ELECTED_TURNS = [
   ...['crashHost', 'crashHost', 'crashTab'],
   ...['restartServer', 'cutServer', 'cutServer', 'restoreServer'],
@@ -50,6 +47,9 @@ function numbers(seed) {
 /** How long a page may take to say whether it has the host: its process may be the one that stands still. */
 const ANSWER_MS = 1_000;
 
+/** How long a host may stand still before the others have another one, where none of them asks it anything. */
+const NOTICED_MS = 30_000;
+
 /** Whether a page says that its tab has the host. */
 const says = (page) =>
   Promise.race([
@@ -59,14 +59,14 @@ const says = (page) =>
 
 class Chaos {
   /** @param {import('./stage.mjs').Stage} stage */
-  constructor(stage, { seed, durable, elected, freeze }) {
+  constructor(stage, { seed, durable, elected }) {
     this.stage = stage;
     this.durable = durable;
     // Where all pages have their host in a page, so do these.
     const host = stage.host === 'in-page' ? stage.host : elected && 'elected-tab';
     this.query = `${durable ? '' : '&store=session'}${host ? `&host=${host}` : ''}`;
     const turns = host ? ELECTED_TURNS : TURNS;
-    this.turns = host && freeze && stage.browser.canFreeze ? [...turns, ...FREEZES] : turns;
+    this.turns = host && stage.browser.canFreeze ? [...turns, ...FREEZES] : turns;
     /** Milliseconds without a host, by what happened to the last one. @type {Record<string, number[]>} */
     this.gaps = {};
     this.ledger = new Ledger();
@@ -194,10 +194,11 @@ class Chaos {
 
   /** The name of the tab that has the host, when it is none that is frozen. */
   hostTab(frozen = undefined) {
-    return until('a tab has the host', async () => {
+    const look = async () => {
       for (const [name, page] of this.tabs) if (name !== frozen && (await says(page))) return name;
       return undefined;
-    });
+    };
+    return until('a tab has the host', look, undefined, NOTICED_MS);
   }
 
   async crashHost() {
@@ -220,7 +221,8 @@ class Chaos {
 
   /**
    * The browser freezes the page, as it does with one that is hidden for long, until another one has the host: an event
-   * says so, by which the page gives the host up, and then the process stands still.
+   * says so, by which the page gives the host up, and then the process stands still. That may be faster than the end of the
+   * page's worker: the lock is then taken from it, once its silence is noticed.
    */
   async freezeHost() {
     const name = await this.hostTab();
@@ -315,7 +317,7 @@ const chaos = (defaults) => async (stage, options) => {
   const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31));
   const rounds = Number(options.rounds ?? defaults.rounds);
   console.log(`    seed ${seed}, ${rounds} rounds`);
-  const run = new Chaos(stage, { ...defaults, seed, freeze: options.freeze });
+  const run = new Chaos(stage, { ...defaults, seed });
   run.ledger.listen(stage);
   await run.openMissing();
   while (run.round < rounds) {

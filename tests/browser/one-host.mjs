@@ -9,6 +9,8 @@ import { BLOCKED, OF_SHARED } from './host-skips.mjs';
 
 const PAGE = 'lab/tab.html';
 const ID = 'd';
+/** How long a host may stand still before others notice, where none of them asks it anything. */
+const UNASKED_MS = 30_000;
 
 /** Opens the document in a new tab. */
 async function open(stage, options = {}) {
@@ -242,6 +244,30 @@ async function frozen(stage) {
 }
 
 /**
+ * The same, and the others only look on: what another user writes reaches them, although none of them has asked the host that
+ * stands still for anything.
+ */
+async function frozenUnasked(stage) {
+  const holder = await open(stage, { elected: true });
+  const watcher = await open(stage, { elected: true });
+  const user = await open(stage, { namespace: 'of another user' });
+  await append(user, 'before');
+  await stage.agreed([holder, watcher, user], ID);
+  const renderer = await stage.browser.processOf(holder);
+  process.kill(renderer, 'SIGSTOP');
+  try {
+    await append(user, 'meanwhile');
+    const sees = async () => (await list(watcher)).includes('meanwhile');
+    await until('the watcher sees it', sees, () => list(watcher), UNASKED_MS);
+  } finally {
+    process.kill(renderer, 'SIGCONT');
+  }
+  await append(holder, 'after');
+  await stage.agreed([holder, watcher, user], ID);
+  await assertOnce(stage, ['before', 'meanwhile', 'after']);
+}
+
+/**
  * The page of the tab that has the host is blocked by an `alert()`. The host is in the tab's worker, which goes on: no other
  * tab notices anything, and the host stays where it is.
  */
@@ -321,4 +347,5 @@ export const oneHostTests = [
   },
   { name: 'one host: the tab that has it ends', limitMs: 90_000, run: electedTabEnds },
   { name: 'one host: the tab that has it is frozen', limitMs: 90_000, run: frozen },
+  { name: 'one host: it is frozen, and nobody asks it', limitMs: 90_000, run: frozenUnasked },
 ];

@@ -2,7 +2,7 @@
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
  *   node tests/browser/run.mjs [--engine chromium|firefox|webkit] [--host shared-worker|elected-tab|in-page]
- *     [--grep text] [--repeat N] [--seed S] [--rounds N] [--freeze]
+ *     [--grep text] [--repeat N] [--seed S] [--rounds N]
  *
  * `--host` says where the host is to be: in a SharedWorker, in a dedicated worker of a tab, or in the page of a tab.
  *
@@ -88,7 +88,6 @@ const { values: options } = parseArgs({
     repeat: { type: 'string', default: '1' },
     seed: { type: 'string' },
     rounds: { type: 'string' },
-    freeze: { type: 'boolean' },
   },
 });
 

@@ -10,16 +10,17 @@ const LOOK_MS = 15;
  * @param {string} what the condition in words, for the failure
  * @param {() => T | Promise<T>} condition
  * @param {() => any} [seen] what to show in the failure
+ * @param {number} [limitMs] how long it may take
  * @returns {Promise<NonNullable<T>>}
  */
-export async function until(what, condition, seen = () => undefined) {
-  const end = Date.now() + LIMIT_MS;
+export async function until(what, condition, seen = () => undefined, limitMs = LIMIT_MS) {
+  const end = Date.now() + limitMs;
   for (;;) {
     const result = await condition();
     if (result) return result;
     if (Date.now() > end) {
       const last = JSON.stringify(await seen())?.slice(0, 2000) ?? '';
-      throw new Error(`waited ${LIMIT_MS / 1000} s in vain until ${what} ${last}`);
+      throw new Error(`waited ${limitMs / 1000} s in vain until ${what} ${last}`);
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

@@ -67,6 +67,8 @@ pub struct Link {
     introductions: u64,
     /// Whether the worker was asked to take the lock, and no host was heard of since.
     asked_worker: bool,
+    /// How often the dedicated worker was asked to take the lock from its holder, since a host was heard of.
+    asked_dedicated: u32,
     /// Whether a place of this tab is to have the host: the dedicated worker's, or the page's.
     stands: bool,
     /// Whether the page's place was told to stand.
@@ -112,6 +114,7 @@ impl Link {
             road: None,
             introductions: 0,
             asked_worker: false,
+            asked_dedicated: 0,
             stands: false,
             page_stands: false,
             steals: false,
@@ -343,6 +346,7 @@ impl Link {
         self.questions = 0;
         self.is_suspected = false;
         self.asked_worker = false;
+        self.asked_dedicated = 0;
         self.rival = None;
         self.host = Some(host);
         self.choose();
@@ -428,6 +432,7 @@ impl Link {
         self.host = None;
         self.rival = None;
         self.asked_worker = false;
+        self.asked_dedicated = 0;
         self.road = None;
         self.ask_at = None;
         self.pong_at = None;

@@ -393,6 +393,7 @@ export class HostLink {
   _beReady() {
     const waiting = this._waiting ?? [];
     this._waiting = null;
+    this._quiet.watch();
     this._page.trust();
     for (const text of waiting) this.post(text);
   }

@@ -97,7 +97,9 @@ pub(super) enum Task {
     Timer {
         number: u64,
     },
-    Look,
+    Look {
+        number: u64,
+    },
     ToPlace {
         way: Way,
         tab: usize,

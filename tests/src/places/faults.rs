@@ -31,23 +31,26 @@ pub(super) fn run(world: &mut World) {
     world.calm = true;
     if world.r.once_in(3) {
         world.stays_frozen = true;
-        rest(world);
+        let submits = world.r.once_in(2);
+        rest(world, submits);
         world.stays_frozen = false;
     }
     for context in 0..world.contexts.len() {
         world.thaw(context);
     }
-    rest(world);
+    rest(world, true);
 }
 
-/// Nothing fails any more, so everything is in order soon, and stays so.
-fn rest(world: &mut World) {
+/// Nothing fails any more, so everything is in order soon, and stays so; also where no tab has anything to say.
+fn rest(world: &mut World, submits: bool) {
     let start = world.now.max(world.starts.last);
     let before = world.lives;
-    submit_all(world);
-    world.run_until(start + REST / 2);
-    submit_all(world);
-    world.run_until(start + REST);
+    for part in [REST / 2, REST] {
+        if submits {
+            submit_all(world);
+        }
+        world.run_until(start + part);
+    }
     let began = world.lives - before;
     if world.problems.is_empty() && began > LIVES {
         world.wrong(0, format!("{began} hosts began at rest"));

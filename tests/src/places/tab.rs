@@ -10,8 +10,9 @@ use broker::places::{
 use super::context::{Build, Input, Task, ToPlace, ToTab, Way, context_of, place_of};
 use super::world::World;
 
-/// Milliseconds between two looks whether anything was heard.
-const LOOK: usize = 2_000;
+/// Milliseconds between two looks whether anything was heard: after an op was posted, and else.
+const ANSWER: usize = 2_000;
+const IDLE: usize = 5_000;
 
 /// An op, as its tab knows it.
 #[derive(Debug, Default)]
@@ -32,6 +33,26 @@ pub(super) struct Road {
     pub(super) ready: Option<u64>,
 }
 
+/// When a tab looks whether its host says anything.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Milliseconds between two; nothing while there is no host to be heard.
+    interval: Option<usize>,
+    /// The next one.
+    number: u64,
+    /// Whether something was posted and nothing heard since.
+    waits: bool,
+    /// Whether nothing was heard since the look before.
+    is_silent: bool,
+}
+
+impl Looks {
+    fn heard(&mut self) {
+        self.waits = false;
+        self.is_silent = false;
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Tab {
     link: Link,
@@ -47,11 +68,7 @@ pub(super) struct Tab {
     pub(super) watches: BTreeSet<String>,
     /// Between the connection's beginning and its end.
     pub(super) is_open: bool,
-    is_looking: bool,
-    /// Whether something was posted and nothing heard since.
-    waits: bool,
-    /// Whether that was so at the last look.
-    waited: bool,
+    looks: Looks,
     /// Whether the link wants the page's place to have the host.
     stands: bool,
     /// Whether it is to take the lock, as soon as it can.
@@ -89,9 +106,7 @@ impl World {
             ops: Vec::new(),
             watches: BTreeSet::new(),
             is_open: true,
-            is_looking: false,
-            waits: false,
-            waited: false,
+            looks: Looks::default(),
             stands: false,
             steals: false,
             is_away: false,
@@ -177,6 +192,7 @@ impl World {
                 self.contexts[context].hears = false;
                 let tab = self.tab(context);
                 tab.is_quiet = true;
+                tab.looks = Looks::default();
                 tab.watches.clear();
             }
             LinkOutput::HostIs { .. } | LinkOutput::Tell(_) => {}
@@ -316,6 +332,8 @@ impl World {
         if let Some(road) = road {
             road.ready = Some(life);
         }
+        tab.looks.heard();
+        self.look_after(context, IDLE);
         for seq in 0..self.tab(context).ops.len() {
             if self.tab(context).ops[seq].callbacks == 0 {
                 self.post_op(context, seq);
@@ -326,7 +344,7 @@ impl World {
     fn leave(&mut self, context: usize) {
         let tab = self.tab(context);
         tab.refused = false;
-        (tab.waits, tab.waited) = (false, false);
+        tab.looks = Looks::default();
         match tab.road.take() {
             Some(road) => self.post_to_place(context, &road, ToPlace::Left),
             None => self.wrong(context, "leaves a road that is not open".to_owned()),
@@ -367,7 +385,7 @@ impl World {
                 (Way::Channel(_), _) => RoadKind::Channel,
             };
             if by_road {
-                (tab.waits, tab.waited) = (false, false);
+                tab.looks.heard();
             }
             let (place, host) = (place.clone(), host.clone());
             let greeted = LinkInput::Greeted { road, place, host };
@@ -376,7 +394,7 @@ impl World {
         if !by_road {
             return;
         }
-        (tab.waits, tab.waited) = (false, false);
+        tab.looks.heard();
         let is_ready = tab.road.as_ref().is_some_and(|road| road.ready.is_some());
         match message {
             ToTab::Greet { .. } => {}
@@ -464,23 +482,31 @@ impl World {
         let road = self.tab(context).road.as_ref();
         let life = road.and_then(|road| road.ready).expect("it is ready");
         self.tell_place(context, ToPlace::Op { seq, life });
-        let tab = self.tab(context);
-        tab.waits = true;
-        if !std::mem::replace(&mut tab.is_looking, true) {
-            self.task(context, LOOK, Task::Look);
+        let looks = &mut self.tab(context).looks;
+        looks.waits = true;
+        if looks.interval != Some(ANSWER) {
+            self.look_after(context, ANSWER);
         }
     }
 
-    /// Looks whether anything was heard since something was posted.
-    pub(super) fn look(&mut self, context: usize) {
-        let tab = self.tab(context);
-        tab.is_looking = tab.waits;
-        if !tab.waits {
+    fn look_after(&mut self, context: usize, interval: usize) {
+        let number = self.next_number();
+        let looks = &mut self.tab(context).looks;
+        looks.interval = Some(interval);
+        looks.number = number;
+        self.task(context, interval, Task::Look { number });
+    }
+
+    /// Looks whether anything was heard since the look before.
+    pub(super) fn look(&mut self, context: usize, number: u64) {
+        let looks = &mut self.tab(context).looks;
+        if looks.number != number || looks.interval.is_none() {
             return;
         }
-        let waited = std::mem::replace(&mut tab.waited, true);
-        self.task(context, LOOK, Task::Look);
-        if waited {
+        let was_silent = std::mem::replace(&mut looks.is_silent, true);
+        let interval = if looks.waits { ANSWER } else { IDLE };
+        self.look_after(context, interval);
+        if was_silent {
             self.feed(context, Input::Link(LinkInput::Quiet {}));
         }
     }
@@ -496,6 +522,7 @@ impl World {
     fn finish(&mut self, context: usize) {
         let tab = self.tab(context);
         tab.is_open = false;
+        tab.looks = Looks::default();
         if let Some(road) = tab.road.take() {
             self.post_to_place(context, &road, ToPlace::Left);
         }

@@ -274,7 +274,7 @@ impl World {
                 self.feed(context, Input::Link(LinkInput::Gone { place }));
             }
             Task::Timer { number } => self.timer(context, number),
-            Task::Look => self.look(context),
+            Task::Look { number } => self.look(context, number),
             Task::ToPlace { way, tab, message } => self.at_place(context, way, tab, message),
             Task::ToTab { way, message } => self.at_tab(context, way, message),
             Task::Host { run, what } => self.host_task(context, run, what),

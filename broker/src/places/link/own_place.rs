@@ -39,6 +39,9 @@ impl Link {
 
     fn let_stand(&mut self, place: PlaceKind) {
         let steal = std::mem::take(&mut self.steals);
+        if steal && place == PlaceKind::DedicatedWorker {
+            self.asked_dedicated += 1;
+        }
         self.put(LinkOutput::Stand { place, steal });
     }
 
@@ -54,6 +57,7 @@ impl Link {
 
     /// Makes another dedicated worker in place of the one that is there.
     pub(super) fn make_dedicated(&mut self) {
+        self.asked_dedicated = 0;
         let step = self.dedicated.make(self.now);
         self.follow_dedicated(step);
     }

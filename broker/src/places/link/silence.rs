@@ -7,6 +7,9 @@ use crate::places::announcement::{Announcement, PlaceKind};
 
 /// Questions without an answer after which the host is taken for frozen: 6 seconds.
 const QUESTIONS: u32 = 4;
+/// How often the tab's own worker is asked to take the lock, without a host being heard of, before it is replaced: 18 seconds,
+/// more than a store may take to open.
+const FRUITLESS: u32 = 3;
 /// Milliseconds in which a place answers a ping, also where its host is busy.
 const PONG: u64 = 4_000;
 
@@ -97,8 +100,10 @@ impl Link {
         if silent == Some(&self.page) {
             return;
         }
-        // The tab's own worker hangs. Its lock is released when it is ended.
-        if silent.is_some() && self.dedicated.place() == silent {
+        // The tab's own worker hangs, perhaps since before it could say that it has the host. Its lock is released when it is
+        // ended.
+        let own = self.dedicated.place();
+        if own.is_some() && (own == silent || self.asked_dedicated >= FRUITLESS) {
             return self.make_dedicated();
         }
         match self.worker.place() {
