@@ -11,6 +11,7 @@
 //! | `meta` `letter/<n>` | a [`Letter`] |
 //! | `meta` `letter-index` | [`LetterIndex`]: which letters there are |
 //! | `meta` `letters` | a list of all [`Letter`]s: read, and written by earlier versions only |
+//! | `meta` `coordination…` | a [`Note`]: what tabs agreed on |
 //! | `docs` `<collection>/<id>` | [`DocRecord`]: a whole document, as it was after a journal record |
 
 use proxy_doc::{
@@ -48,7 +49,31 @@ impl Place {
     }
 }
 
+/// A text that is no document's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// What tabs agreed on.
+    Decisions,
+    /// The state that they share.
+    State,
+    /// What they told each other last.
+    Broadcasts,
+}
+
+impl Note {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Decisions, Self::State, Self::Broadcasts];
+}
+
 impl RecordId {
+    pub(crate) fn note(note: Note) -> Self {
+        Self::meta(match note {
+            Note::Decisions => "coordination",
+            Note::State => "coordination-state",
+            Note::Broadcasts => "coordination-broadcasts",
+        })
+    }
+
     pub(crate) fn meta(id: impl Into<String>) -> Self {
         Self {
             store: Place::Meta,

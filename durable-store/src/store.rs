@@ -15,6 +15,7 @@
 //! | `store/requests.rs` | what the storage is asked for, and where its answers go |
 //! | `store/failure.rs` | what is done when the storage fails |
 //! | `store/letters.rs` | the dead letters |
+//! | `store/notes.rs` | texts that are no document's |
 //! | `store/closing.rs` | how the storage is left to another host, or wiped |
 //!
 //! What it refuses to do: touch a storage, know what an op means, forget an op that the server has
@@ -25,6 +26,7 @@ mod closing;
 mod failure;
 mod letters;
 mod limits;
+mod notes;
 mod progress;
 mod requests;
 mod restore;
@@ -35,6 +37,7 @@ use proxy_doc::{DocKey, DocMap, Error, Fifo, Map, OpId, Seq, TabId};
 use self::changes::Queued;
 use self::letters::Letters;
 pub use self::limits::WriteLimits;
+use self::notes::Notes;
 pub use self::progress::Mark;
 use self::requests::Asked;
 pub use self::requests::{Ask, Failure, FailureKind, Request};
@@ -202,6 +205,7 @@ pub struct DurableStore {
     /// Each bucket of the inventory could be read: what it lacks the store lacks.
     inventory_is_whole: bool,
     letters: Letters,
+    notes: Notes,
     state_changed: bool,
     /// The host that had written last when this one began; none where the store is new.
     found: Option<u64>,
@@ -259,6 +263,7 @@ impl DurableStore {
             has_inventory: false,
             inventory_is_whole: false,
             letters: Letters::default(),
+            notes: Notes::default(),
             state_changed: false,
             found: None,
             claimed: false,

@@ -1,6 +1,7 @@
 //! How the storage is left: to another host, for a while or for good, or with everything deleted.
 
 use super::letters::Letters;
+use super::notes::Notes;
 use super::{Ask, Asked, DurableStore, Phase};
 use crate::dirty::DirtyDocs;
 use crate::inventory::Inventory;
@@ -99,6 +100,7 @@ impl DurableStore {
         self.unwritten.clear();
         self.dirty = DirtyDocs::default();
         self.letters = Letters::default();
+        self.notes = Notes::default();
         self.journal.clear();
         self.journal_sizes.clear();
         self.inventory = Inventory::default();

@@ -3,6 +3,7 @@
 use proxy_doc::{DocKey, Gather};
 
 use super::letters::Letters;
+use super::notes::Notes;
 use super::{Documents, DurableStore, Phase, StoreEvent, restore};
 use crate::format::RecordId;
 use crate::inventory::Inventory;
@@ -248,6 +249,7 @@ impl DurableStore {
         self.phase = Phase::ReadingState;
         let mut ids = vec![RecordId::meta("state")];
         ids.extend(Letters::first_records());
+        ids.extend(Notes::records());
         self.ask(Asked::State, Ask::Read(ids));
     }
 }

@@ -6,6 +6,7 @@
 use proxy_doc::{Error, Gather, TabId, codes, read_json, write_json};
 
 use super::changes::set_number;
+use super::notes::Notes;
 use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
 };
@@ -37,6 +38,7 @@ impl DurableStore {
         let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).gather();
         deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
         deletes.extend(self.letters.records());
+        deletes.extend(Notes::records());
         deletes.sort_unstable();
         deletes.dedup();
         self.state = self.new_state();
@@ -87,6 +89,7 @@ impl DurableStore {
         }
         self.journal_next = self.state.first;
         self.first_written = self.state.first;
+        self.notes.fill(texts.get(3..).unwrap_or_default());
         let letters = self.letters.open(text(1), text(2));
         if letters.is_empty() {
             return self.begin_journal();

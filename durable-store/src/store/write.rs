@@ -51,6 +51,7 @@ impl DurableStore {
             || !self.new_tabs.is_empty()
             || self.dirty.is_urgent()
             || self.letters.changed()
+            || self.notes.changed()
             || self.state_changed
             || ((self.flushing || self.idle) && self.has_inventory)
     }
@@ -94,6 +95,7 @@ impl DurableStore {
         self.put_inventory(&mut write);
         let (puts, deletes) = (&mut write.puts, &mut write.deletes);
         self.letters.write(place, &write.changed, puts, deletes);
+        self.notes.write(puts);
         self.put_journal(write.journal.take(), puts, deletes);
         self.begun = place;
         self.quiet &= place < self.placed;
