@@ -157,6 +157,8 @@ pub enum ToHost {
         /// The request, for its answer.
         callback_id: CallbackId,
     },
+    /// One of [`crate::coordination::messages::Ask`].
+    Coordination(Json),
     /// The tab forgets a document.
     Destroy {
         /// The collection.
@@ -204,6 +206,7 @@ wire!(enum ToHost {
     WatchStorage = "storage.watch" {},
     RemoveLetters = "storage.removeLetters" { numbers = "numbers" },
     Wipe = "storage.wipe" { callback_id = "callbackId" },
+    Coordination = "coordination" (Json),
     Destroy = "doc.destroy" { collection = "collection"; id = "id" },
 });
 
@@ -269,6 +272,8 @@ pub enum ToTab {
         /// The event.
         event: PresenceEvent,
     },
+    /// One of [`crate::coordination::messages::Say`].
+    Coordination(Json),
     /// An event of a document.
     Doc {
         /// The collection.
@@ -293,6 +298,7 @@ wire!(enum ToTab {
     Callback = "callback" { callback_id = "callbackId"; error = "error"; result = "result" },
     Query = "query.event" { query_id = "queryId"; event = "event" },
     Presence = "presence.event" { channel = "channel"; event = "event" },
+    Coordination = "coordination" (Json),
     Doc = "doc.event" { collection = "collection"; id = "id"; event = "event" },
 });
 

@@ -53,6 +53,8 @@ pub struct ProxyConnection {
     pub(crate) max_op_size: usize,
     /// Where the tab can be asked for URLs, whether its page is visible.
     pub(crate) url_offer: Option<bool>,
+    /// The tab takes part in what tabs agree on.
+    pub(crate) coordinates: bool,
     pub(crate) next_seq: Seq,
     pub(crate) docs: Map<DocHandle, ProxyDoc>,
     pub(crate) by_key: DocMap<DocHandle>,
@@ -80,6 +82,7 @@ impl ProxyConnection {
             returns: false,
             max_op_size: MAX_OP_SIZE,
             url_offer: None,
+            coordinates: false,
             next_seq: Seq(1),
             docs: Map::new(),
             by_key: DocMap::new(),
@@ -298,6 +301,20 @@ impl ProxyConnection {
             Err(error) => (None, Some(error)),
         };
         self.tell_host(&ToHost::Url { round, url, error });
+    }
+
+    /// The tab takes part in what tabs agree on: [`TabEvent::Coordination`](crate::TabEvent::Coordination) says so when a
+    /// host takes the tab, and at once where one has.
+    pub fn coordinate(&mut self) {
+        self.coordinates = true;
+        if self.session.is_welcomed() {
+            self.push_event(TabEvent::Coordination(None));
+        }
+    }
+
+    /// Says something to the host about what tabs agree on: one of `Ask`.
+    pub fn tell_coordination(&mut self, ask: Json) {
+        self.tell_host(&ToHost::Coordination(ask));
     }
 
     /// The host died. The connection goes on with the next host, at which the driver has called

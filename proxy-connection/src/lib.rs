@@ -53,6 +53,8 @@ pub enum TabEvent {
     Pong,
     /// The application's URL for a socket is wanted: see [`ProxyConnection::answer_url`].
     UrlWanted(u64),
+    /// What the host says of what tabs agree on; nothing where it has just taken this tab.
+    Coordination(Option<Json>),
     /// The answer to [`ProxyConnection::ask_status`].
     Status(Token, Status),
     /// The host sent a document: make the application's Doc, to which the next events belong.

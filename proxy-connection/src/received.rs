@@ -51,6 +51,9 @@ impl ProxyConnection {
                 self.handle_storage_event(StorageEvent::State(storage));
                 self.handle_connection_state(connection);
                 self.tell_url_offer();
+                if self.coordinates {
+                    self.push_event(TabEvent::Coordination(None));
+                }
             }
             ToTab::Storage(event) => self.handle_storage_event(event),
             ToTab::Incompatible { protocol } => self.handle_incompatible(protocol),
@@ -63,6 +66,7 @@ impl ProxyConnection {
                 self.handle_answer(callback_id, error, result);
             }
             ToTab::Presence { channel, event } => self.handle_presence_event(&channel, event),
+            ToTab::Coordination(say) => self.push_event(TabEvent::Coordination(Some(say))),
             ToTab::Query { query_id, event } => self.handle_query_event(query_id, event),
             ToTab::Doc {
                 collection,

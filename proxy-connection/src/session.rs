@@ -83,6 +83,7 @@ impl Session {
             | ToTab::Callback { .. }
             | ToTab::Query { .. }
             | ToTab::Presence { .. }
+            | ToTab::Coordination(_)
             | ToTab::Doc { .. } => self.machine > 0 && !self.welcomed,
         }
     }

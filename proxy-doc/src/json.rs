@@ -341,6 +341,18 @@ impl<T: WriteJson> WriteJson for Vec<T> {
     }
 }
 
+impl<T: ReadJson> ReadJson for Box<T> {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        T::read(reader).map(Self::new)
+    }
+}
+
+impl<T: WriteJson> WriteJson for Box<T> {
+    fn write(&self, out: &mut String) {
+        (**self).write(out);
+    }
+}
+
 /// An array of two.
 impl<A: WriteJson, B: WriteJson> WriteJson for (A, B) {
     fn write(&self, out: &mut String) {

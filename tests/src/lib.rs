@@ -1,6 +1,8 @@
 //! Simulator, reference server, golden vectors, conformance and browser tests.
 
+pub mod coordination;
 pub mod places;
 mod random;
+pub mod seeds;
 pub mod server;
 pub mod sim;

@@ -17,24 +17,9 @@ mod tab;
 mod workers;
 mod world;
 
-use std::collections::BTreeSet;
-
+use crate::seeds::{Census, Failure};
 use crate::sim::guarded;
 use world::World;
-
-/// What happened in a simulation that not every simulation has.
-pub type Census = BTreeSet<&'static str>;
-
-/// A seed that failed, and how.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// The seed.
-    pub seed: u64,
-    /// What was wrong.
-    pub problems: Vec<String>,
-    /// One line for each thing that happened.
-    pub trace: Vec<String>,
-}
 
 /// Runs the simulation of a seed. Gives what happened in it.
 ///

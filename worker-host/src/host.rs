@@ -18,6 +18,7 @@ pub const MAX_OP_SIZE: usize = 512 * 1024;
 /// up tabs that are well.
 const MAX_UNCONFIRMED: usize = 4096;
 
+use crate::coordination::Coordination;
 use crate::docs::Docs;
 use crate::docs::host_doc::HostDoc;
 use crate::inbox;
@@ -105,6 +106,8 @@ pub enum Output {
     OpenSocket(Option<String>),
     /// Call [`Host::handle_timer`] after so many milliseconds; a later one replaces it.
     StartTimer(u32),
+    /// Call [`Host::handle_alarm`] after so many milliseconds; a later one replaces it.
+    StartAlarm(u64),
     /// Read or write the storage, and answer by [`Host::handle_storage`].
     Storage(Request),
     /// Find out which of these tabs live, answer by [`Host::tabs_found`], and call [`Host::tab_gone`] when
@@ -153,6 +156,7 @@ pub struct Host {
     pub(crate) queries: Queries,
     pub(crate) past_snapshots: PastSnapshots,
     pub(crate) presences: Presences,
+    pub(crate) coordination: Coordination,
     pub(crate) outbox: Outbox,
 
     pub(crate) log: Log,
@@ -174,6 +178,7 @@ impl Host {
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
+            coordination: Coordination::new(options.epoch, options.private),
             outbox: Outbox::default(),
             log: Log::new(&options),
             ending: Ending::default(),

@@ -8,6 +8,7 @@
 //! What it refuses to do: open a socket, wait, or pick a random number. The driver does that: the
 //! JavaScript shim in browsers and Node, the feature `native` in tests and load.
 
+mod coordination;
 mod docs;
 mod host;
 mod inbox;

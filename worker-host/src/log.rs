@@ -19,7 +19,7 @@ mod takeover;
 mod watch;
 
 use broker::message::{CallbackId, StorageState};
-use durable_store::format::{DocRecord, Entry};
+use durable_store::format::{DocRecord, Entry, Note};
 use durable_store::{DurableStore, Mark, Retention};
 use proxy_doc::{DocKey, DocMap, Error, TabId};
 
@@ -185,6 +185,23 @@ impl Log {
     pub(crate) fn want_inventory(&mut self) {
         if let Some(store) = &mut self.store {
             store.want_inventory();
+        }
+    }
+
+    /// Whether what is kept goes with the host.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.mode == MEMORY
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Option<&DurableStore> {
+        self.store.as_deref()
+    }
+
+    /// Keeps a note. A host after this one has it before anybody hears of what follows.
+    pub(crate) fn keep_note(&mut self, note: Note, text: String) {
+        if let Some(store) = &mut self.store {
+            store.keep_note(note, text);
         }
     }
 

@@ -109,6 +109,9 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                 Output::Storage(_) | Output::FindTabs(_) | Output::BeginAnew => {
                     unreachable!("this driver has no storage for a host")
                 }
+                Output::StartAlarm(_) => {
+                    unreachable!("the tabs of this driver agree on nothing")
+                }
                 Output::Resigned | Output::Deposed => {
                     unreachable!("this driver has its host to the end")
                 }

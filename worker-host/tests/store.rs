@@ -73,7 +73,8 @@ impl Stage {
                 | Output::Resigned
                 | Output::Deposed
                 | Output::DropSocket
-                | Output::StartTimer(_) => {}
+                | Output::StartTimer(_)
+                | Output::StartAlarm(_) => {}
             }
         }
     }

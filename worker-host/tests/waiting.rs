@@ -74,7 +74,8 @@ impl Slow {
                 | Output::Resigned
                 | Output::Deposed
                 | Output::DropSocket
-                | Output::StartTimer(_) => {}
+                | Output::StartTimer(_)
+                | Output::StartAlarm(_) => {}
             }
         }
     }

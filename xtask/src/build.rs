@@ -16,7 +16,7 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "sharedb-proxy-js";
 /// The crate's features, each of which is built as a module of its own: a page downloads the tab's alone. Their names are
 /// those of the bindings, on which the shim's JavaScript relies.
-pub(crate) const MODULES: [&str; 2] = ["tab", "host"];
+pub(crate) const MODULES: [&str; 3] = ["tab", "host", "coordinator"];
 /// Where the bindings go.
 const PACKAGE: &str = "js-shim/pkg";
 /// The same for [`Profile::Checked`], beside a copy of the shim's JavaScript that imports them.

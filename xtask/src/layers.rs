@@ -192,10 +192,11 @@ fn fuzz() -> Result<Count> {
     counted(process::node("tests/js/run.mjs").arg("--checked"))
 }
 
-/// The simulators of documents and of places.
+/// The simulators of documents, of places, and of what tabs agree on.
 fn simulation(options: &Options) -> Result<Count> {
     let mut count = simulator("simulate", options)?;
     count += simulator("places", options)?;
+    count += simulator("coordination", options)?;
     Ok(count)
 }
 

@@ -467,6 +467,7 @@ export class Connection extends StoringConnection {
   }
 
   close() {
+    this._coordination?.leave();
     this._closed = true;
     this._page.leave();
     this._link.close();

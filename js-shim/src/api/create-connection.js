@@ -89,6 +89,23 @@ function overUrl(options) {
 }
 
 /**
+ * A connection to the host of a namespace that opens no socket: for what tabs agree on.
+ *
+ * @param {any} options
+ * @returns {Connection}
+ */
+export function connectionWithoutServer(options) {
+  checkOptions(options);
+  const storing = pick(options, STORING);
+  const wanted = { ...storing, ...pick(options, ['worker', 'dedicatedWorker']) };
+  const alone = whyAlone(options);
+  const link = alone ? pageLink(wanted, alone) : new HostLink(wanted, whyNoWorker(options));
+  const connection = new Connection(null, { ...storing, link });
+  if (alone?.code) sayAlone(connection, alone);
+  return connection;
+}
+
+/**
  * Why this tab has a host of its own, or nothing. A code says that it may do harm: other tabs do not see this one's
  * changes before the server has them.
  *

@@ -80,6 +80,12 @@ export class MachineOwner extends EventEmitter {
      * @type {string[] | null}
      */
     this._held = null;
+    /**
+     * This tab's part in what tabs agree on.
+     *
+     * @type {import('../coordinator/coordination.js').Coordination | undefined}
+     */
+    this._coordination = undefined;
     /** Documents by handle. @type {Map<number, import('./doc.js').Doc>} */
     this._docs = new Map();
     /** Calls that have not ended, by token. @type {Map<number, Call>} */

@@ -79,6 +79,7 @@ function nextMachine(connection) {
   machine.succeed(known.crashes, known.lastSeq + 1, known.lastHandle + 1, known.line);
   if (maxOpBytes) machine.limitOps(maxOpBytes);
   if (bulk) machine.startBulk();
+  if (connection._coordination) machine.coordinate();
   return machine;
 }
 

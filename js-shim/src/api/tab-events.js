@@ -33,6 +33,7 @@ const CARRY_OUT = {
   error: (connection, error) => connection.emit('error', toError(error)),
   pong: (connection) => connection.emit('pong'),
   urlWanted: (connection, round) => void connection._urls?.give(round),
+  coordination: (connection, say) => connection._coordination?.hear(say),
   status: (connection, token, status) =>
     connection._take(token)?.callback?.(null, JSON.parse(status)),
   warn: (_, message) => shared.logger.warn(message),

@@ -30,6 +30,7 @@
  * @property {(error: ErrorParts) => void} error of the connection
  * @property {() => void} pong
  * @property {(round: number) => void} urlWanted the host wants a URL for its next socket, by `answerUrl`
+ * @property {(say?: string) => void} coordination what tabs agree on; nothing where a host has just taken this tab
  * @property {(token: number, status: string) => void} status of the host
  * @property {(message: string) => void} warn
  * @property {(token: number, error?: ErrorParts, snapshot?: string) => void} snapshot
@@ -75,6 +76,7 @@
  * @property {() => void} dropSocket the socket is dead: close it, and report nothing more of it
  * @property {(url?: string) => void} openSocket to this URL that a tab gave, or to the driver's own
  * @property {(delay: number) => void} startTimer `handleTimer` in so many milliseconds; replaces the last timer
+ * @property {(delay: number) => void} startAlarm `handleAlarm` in so many milliseconds; replaces the last alarm
  * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage
  *   `open`, `wipe`, `read` with `[store, id]` of each record, or `write` with `[store, id, text]` of each and
  *   `[store, id]` of those to delete; the answer names the number
@@ -93,6 +95,7 @@ export const HOST_OUTPUTS = [
   'dropSocket',
   'openSocket',
   'startTimer',
+  'startAlarm',
   'askStorage',
   'findTabs',
   'beginAnew',

@@ -31,12 +31,15 @@ import { Quarantine, whatTrapped } from './quarantine.js';
  * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
  * @property {() => void} [ended] everything was deleted, and the tabs know
  *
- * @typedef {'startTimer' | 'askStorage' | 'resigned' | 'deposed' | 'warn'} Defaulted
+ * @typedef {'startTimer' | 'startAlarm' | 'askStorage' | 'resigned' | 'deposed' | 'warn'} Defaulted
  *
  * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
  * @typedef {Omit<HostOutputs, Defaulted> & Partial<Pick<HostOutputs, Defaulted>> & Ends} Place
  */
+
+/** Milliseconds that `setTimeout` waits at most. The machine says again what is left. */
+const LONGEST_DELAY = 2 ** 31 - 1;
 
 /** One life of a host's machine. */
 export class HostDriver {
@@ -55,6 +58,8 @@ export class HostDriver {
     this._quarantine = new Quarantine();
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
+    /** @type {import('../platform/ticks.js').Timer | undefined} */
+    this._alarm = undefined;
     /** Outputs that are not carried out yet, oldest first: the kind's number, then the arguments. @type {any[][]} */
     this._outputs = [];
     /** Whether the life has ended: the machine is not called any more. */
@@ -129,6 +134,7 @@ export class HostDriver {
     this._isOver = true;
     this._outputs = [];
     timers.stop(this._timer);
+    timers.stop(this._alarm);
   }
 
   /** Whether `resign` loses nothing now. */
@@ -179,6 +185,15 @@ export class HostDriver {
   startTimer(delay) {
     timers.stop(this._timer);
     this._timer = timers.start(() => this.run((core) => core.handleTimer(Math.random())), delay);
+  }
+
+  /** @param {number} delay in milliseconds */
+  startAlarm(delay) {
+    timers.stop(this._alarm);
+    this._alarm = timers.start(
+      () => this.run((core) => core.handleAlarm()),
+      Math.min(delay, LONGEST_DELAY),
+    );
   }
 
   /** @type {import('../cores/events.js').HostOutputs['askStorage']} */

@@ -468,6 +468,7 @@ export class HostLink {
     if (this._left || this._isAway) return;
     this._isAway = true;
     this._connection._flushAll();
+    this._connection._coordination?.goAway();
     this._tell({ away: {} });
   };
 

@@ -8,7 +8,7 @@ use proxy_doc::{Gather, Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
-use crate::js::Array;
+use crate::js::{self, Array};
 use crate::kinds::{HostKind, Sink};
 use crate::number::count;
 use crate::types::{JsTypes, TypesBridge};
@@ -122,6 +122,10 @@ impl HostCore {
         Some(true)
     }
 
+    fn tell_time(&mut self) {
+        self.inner.set_time(count(js::now()));
+    }
+
     /// Puts an output into the sink. Gives about how many bytes it takes there.
     fn put(&self, sink: &Sink, output: &Output) -> usize {
         match output {
@@ -146,6 +150,9 @@ impl HostCore {
                 HostKind::OpenSocket.put(sink, &[JsValue::from(url.as_deref())]);
             }
             Output::StartTimer(delay) => HostKind::StartTimer.put(sink, &[JsValue::from(*delay)]),
+            Output::StartAlarm(delay) => {
+                HostKind::StartAlarm.put(sink, &[JsValue::from(*delay as f64)]);
+            }
             Output::Storage(request) => return put_storage_request(sink, request),
             Output::FindTabs(tabs) => {
                 let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
@@ -201,6 +208,13 @@ impl HostCore {
         self.inner.handle_timer(random);
     }
 
+    /// The alarm is due.
+    #[wasm_bindgen(js_name = handleAlarm)]
+    pub fn handle_alarm(&mut self) {
+        self.tell_time();
+        self.inner.handle_alarm();
+    }
+
     /// The network changed, or the machine slept; `random` is in [0, 1).
     pub fn wake(&mut self, random: f64) {
         self.inner.wake(random);
@@ -209,6 +223,7 @@ impl HostCore {
     /// One message of a tab.
     #[wasm_bindgen(js_name = handleTab)]
     pub fn handle_tab(&mut self, tab: String, text: &str) {
+        self.tell_time();
         self.inner.handle_tab(&TabId(tab), text);
     }
 
@@ -230,6 +245,7 @@ impl HostCore {
     /// A tab is gone.
     #[wasm_bindgen(js_name = tabGone)]
     pub fn tab_gone(&mut self, tab: String) {
+        self.tell_time();
         self.inner.tab_gone(&TabId(tab));
     }
 

@@ -95,6 +95,17 @@ impl TabCore {
         self.inner.answer_url(count(round), answer);
     }
 
+    /// See `ProxyConnection::coordinate`.
+    pub fn coordinate(&mut self) {
+        self.inner.coordinate();
+    }
+
+    /// See `ProxyConnection::tell_coordination`; the text is not checked again.
+    #[wasm_bindgen(js_name = tellCoordination)]
+    pub fn tell_coordination(&mut self, ask: String) {
+        self.inner.tell_coordination(Json::written(ask));
+    }
+
     /// See `ProxyConnection::host_lost`.
     #[wasm_bindgen(js_name = hostLost)]
     pub fn host_lost(&mut self) {

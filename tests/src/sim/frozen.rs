@@ -159,7 +159,10 @@ impl FrozenHost {
                     return true;
                 }
                 Output::Warn(text) => self.lost |= gives_up(&text),
-                Output::ToTab { .. } | Output::DropSocket | Output::StartTimer(_) => {}
+                Output::ToTab { .. }
+                | Output::DropSocket
+                | Output::StartTimer(_)
+                | Output::StartAlarm(_) => {}
             }
         }
         false

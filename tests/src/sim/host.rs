@@ -349,6 +349,7 @@ impl HostSide {
                     | Output::CloseSocket
                     | Output::OpenSocket(_)
                     | Output::StartTimer(_)
+                    | Output::StartAlarm(_)
                     | Output::DropSocket
                     | Output::BeginAnew
                     | Output::Resigned
@@ -425,6 +426,7 @@ impl HostSide {
                 }
                 Output::OpenSocket(_) => self.wants_socket = true,
                 Output::StartTimer(_) => self.timer = true,
+                Output::StartAlarm(_) => ledger.problem("tabs here agree on nothing".to_owned()),
                 Output::Storage(request) => {
                     if self.storage.is_none() {
                         ledger.problem(format!("host {} has no storage", self.number));

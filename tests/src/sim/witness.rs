@@ -137,7 +137,8 @@ impl Witness {
             | ToTab::Connection(_)
             | ToTab::Callback { .. }
             | ToTab::Query { .. }
-            | ToTab::Presence { .. } => None,
+            | ToTab::Presence { .. }
+            | ToTab::Coordination(_) => None,
         }
     }
 

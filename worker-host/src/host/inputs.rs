@@ -202,6 +202,7 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
         | ToHost::WatchStorage {}
         | ToHost::RemoveLetters { .. }
         | ToHost::Wipe { .. }
+        | ToHost::Coordination(_)
         | ToHost::Destroy { .. } => Vec::new(),
     }
 }

@@ -25,6 +25,7 @@ impl Host {
                 self.tabs.expect(tab);
             }
         }
+        self.take_over_decisions();
         for doc in docs {
             self.restore_doc(doc);
         }

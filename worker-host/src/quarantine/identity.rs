@@ -72,6 +72,7 @@ pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
             joined(&["storage.removeLetters", &write_json(numbers)])
         }
         ToHost::Wipe { .. } => joined(&["storage.wipe"]),
+        ToHost::Coordination(ask) => joined(&["coordination", tab, ask.get()]),
         ToHost::Destroy { collection, id } => joined(&["doc.destroy", tab, collection, id]),
     }
 }

@@ -73,6 +73,7 @@ impl Host {
                     self.refuse(tab, callback_id, error);
                 }
             }
+            ToHost::Coordination(ask) => self.refuse_ask(tab, &ask, error),
             ToHost::Url { round, .. } => self.take_url(round, None, Some(error)),
             ToHost::Ping {} => {
                 self.tell(tab, ToTab::Connection(ConnectionEvent::Error(error)));

@@ -20,6 +20,7 @@ impl Host {
     pub(crate) fn lose_tab(&mut self, tab: &TabId) {
         self.leave(tab);
         self.forget_tab(tab);
+        self.coordinate(|coordination| coordination.tab_gone(tab));
     }
 
     /// The tab closed its connection, or registers again. What it has of documents, queries and presence is dropped; how
@@ -32,6 +33,7 @@ impl Host {
         self.outbox.drop_for(tab);
         self.server.forget_pings_of(tab);
         self.drop_url_offer(tab);
+        self.coordinate(|coordination| coordination.unlink(tab));
         self.with_queries(|queries, _| queries.tab_gone(tab));
         self.past_snapshots.tab_gone(tab);
         self.with_presence(|presences, view| presences.tab_gone(tab, view));

@@ -119,6 +119,7 @@ impl Host {
             ToHost::WatchStorage {} => self.watch_storage(tab),
             ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
             ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
+            ToHost::Coordination(ask) => self.take_ask(tab, &ask),
             ToHost::Destroy { collection, id } => {
                 if let Some(handle) = self.docs.find(&DocKey { collection, id }) {
                     self.leave_doc(handle, tab);

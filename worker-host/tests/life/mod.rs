@@ -127,7 +127,8 @@ impl Life {
                 | Output::Resigned
                 | Output::Deposed
                 | Output::DropSocket
-                | Output::StartTimer(_) => {}
+                | Output::StartTimer(_)
+                | Output::StartAlarm(_) => {}
             }
         }
     }

@@ -1,0 +1,405 @@
+//! The messages of coordination. They pass through [`crate::message::ToHost::Coordination`] and
+//! [`crate::message::ToTab::Coordination`] as JSON: a page that coordinates nothing does not load what reads them.
+//!
+//! A request has a number, which is unique within its tab. It is sent again to the next host until it is answered, and is
+//! never done twice.
+
+use proxy_doc::{Error, Json, wire};
+
+/// What a tab says of itself. The host makes the tab's score of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The page is visible.
+    pub visible: bool,
+    /// The page has the focus.
+    pub focused: bool,
+    /// Milliseconds since the user's last input.
+    pub idle: u64,
+    /// Percent of the battery; `None` where there is none, or it is being charged.
+    pub battery: Option<u32>,
+    /// The network is down.
+    pub offline: bool,
+    /// What the application adds to the score: 0 to 100.
+    pub weight: u32,
+    /// The tab never leads.
+    pub observer: bool,
+}
+
+wire!(struct Report {
+    visible = "visible";
+    focused = "focused";
+    idle = "idle" or 0;
+    battery = "battery";
+    offline = "offline";
+    weight = "weight" or 0;
+    observer = "observer";
+});
+
+/// The first thing that a tab says to a host.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// The tab's id, which it keeps for as long as its page lives.
+    pub id: String,
+    /// The tab had another host before this one, or left this one.
+    pub returns: bool,
+    /// What it says of itself.
+    pub report: Report,
+    /// The lowest number of a request that has no answer.
+    pub open: u64,
+    /// What it holds.
+    pub grants: Vec<Grant>,
+    /// It leads, by this token.
+    pub term: Option<u64>,
+    /// The highest token that it has heard of.
+    pub token: u64,
+    /// The last broadcast that it has, in the history of the number `line`.
+    pub seen: u64,
+    /// See [`Welcome::line`].
+    pub line: u64,
+    /// Milliseconds after which it wants the leader to change; 0 for never.
+    pub rotation: u64,
+}
+
+wire!(struct Join {
+    id = "id";
+    returns = "returns";
+    report = "report";
+    open = "open";
+    grants = "grants" or Vec::new();
+    term = "term";
+    token = "token" or 0;
+    seen = "seen" or 0;
+    line = "line" or 0;
+    rotation = "rotation" or 0;
+});
+
+/// What a tab holds of the claim that it asked for by a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The name that is claimed.
+    pub name: String,
+    /// The request.
+    pub number: u64,
+    /// The fencing token: higher than every token before.
+    pub token: u64,
+    /// Milliseconds after which it ends by itself.
+    pub expires: Option<u64>,
+}
+
+wire!(struct Grant {
+    name = "name";
+    number = "number";
+    token = "token";
+    expires = "expires";
+});
+
+/// Asks for a name that one tab holds at a time.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The request.
+    pub number: u64,
+    /// The name.
+    pub name: String,
+    /// Milliseconds that the request may wait; `None` for ever.
+    pub timeout: Option<u64>,
+    /// Milliseconds after which the grant ends by itself.
+    pub expires: Option<u64>,
+    /// The grants in which the request is made: they are not given back before it is answered.
+    pub within: Vec<u64>,
+}
+
+wire!(struct Claim {
+    number = "number";
+    name = "name";
+    timeout = "timeout";
+    expires = "expires";
+    within = "within" or Vec::new();
+});
+
+/// What a tab says to the host.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// The tab is there. Everything else follows it.
+    Join(Box<Join>),
+    /// The tab is about to go.
+    Leave {},
+    /// The page is about to be frozen.
+    Away {},
+    /// Something of the report changed.
+    Report(Report),
+    /// Tells something to all other tabs.
+    Send {
+        /// The request.
+        number: u64,
+        /// It goes before others where it was missed.
+        urgent: bool,
+        /// What is told.
+        message: Json,
+    },
+    /// Asks how the host is.
+    Ping {
+        /// The request.
+        number: u64,
+    },
+    /// Asks for a name.
+    Claim(Claim),
+    /// Who holds a name?
+    Holder {
+        /// The request.
+        number: u64,
+        /// The name.
+        name: String,
+    },
+    /// The request is not to be carried out any more. It is answered by `ERR_CANCELLED`, unless it was already.
+    Cancel {
+        /// The request.
+        number: u64,
+    },
+    /// Takes what [`Say::Offer`] offers.
+    Take {
+        /// Its token.
+        token: u64,
+    },
+    /// Gives back what was granted.
+    Release {
+        /// The request.
+        number: u64,
+        /// The grant's token.
+        token: u64,
+    },
+    /// The tab does not lead any more.
+    Resigned {
+        /// The token by which it led.
+        term: u64,
+        /// It does not want to lead for now: it asks to be passed over once.
+        willing: bool,
+    },
+}
+
+wire!(enum Ask {
+    Join = "join" (Box<Join>),
+    Leave = "leave" {},
+    Away = "away" {},
+    Report = "report" (Report),
+    Send = "send" { number = "number"; urgent = "urgent"; message = "message" },
+    Ping = "ping" { number = "number" },
+    Claim = "claim" (Claim),
+    Holder = "holder" { number = "number"; name = "name" },
+    Cancel = "cancel" { number = "number" },
+    Take = "take" { token = "token" },
+    Release = "release" { number = "number"; token = "token" },
+    Resigned = "resigned" { term = "term"; willing = "willing" },
+});
+
+impl Ask {
+    /// The number, where it is a request.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Send { number, .. }
+            | Self::Ping { number }
+            | Self::Claim(Claim { number, .. })
+            | Self::Holder { number, .. }
+            | Self::Release { number, .. } => Some(*number),
+            Self::Join(_)
+            | Self::Leave {}
+            | Self::Away {}
+            | Self::Report(_)
+            | Self::Cancel { .. }
+            | Self::Take { .. }
+            | Self::Resigned { .. } => None,
+        }
+    }
+}
+
+/// A tab, as the others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TabInfo {
+    /// Its id.
+    pub id: String,
+    /// What it says of itself.
+    pub report: Report,
+    /// What the host makes of it.
+    pub score: u64,
+    /// The page is frozen, or kept for the user's return.
+    pub frozen: bool,
+}
+
+wire!(struct TabInfo {
+    id = "id";
+    report = "report";
+    score = "score";
+    frozen = "frozen";
+});
+
+/// Who leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leading {
+    /// The leader's id.
+    pub leader: Option<String>,
+    /// The token by which it leads.
+    pub term: u64,
+    /// Who leads when the leader is gone.
+    pub backup: Option<String>,
+}
+
+wire!(struct Leading {
+    leader = "leader";
+    term = "term" or 0;
+    backup = "backup";
+});
+
+/// What happened to a tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TabEvent {
+    /// It came.
+    Join,
+    /// It said that it goes.
+    Leave,
+    /// It is gone without a word.
+    Crash,
+    /// Its page is frozen, or kept for the user's return.
+    Frozen,
+    /// It is back.
+    Resumed,
+    /// Its page is visible now.
+    Visible,
+    /// Its page is hidden now.
+    Hidden,
+    /// Its page has the focus now.
+    Focused,
+    /// Something else of its report changed.
+    Report,
+}
+
+wire!(
+    enum TabEvent {
+        Join = "join",
+        Leave = "leave",
+        Crash = "crash",
+        Frozen = "frozen",
+        Resumed = "resumed",
+        Visible = "visible",
+        Hidden = "hidden",
+        Focused = "focused",
+        Report = "report",
+    }
+);
+
+/// Something that a tab told all others.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    /// Counted up by the host.
+    pub number: u64,
+    /// The tab.
+    pub from: String,
+    /// The tab's request.
+    pub request: u64,
+    /// It goes before others where it was missed.
+    pub urgent: bool,
+    /// What was told.
+    pub message: Json,
+}
+
+wire!(struct Broadcast {
+    number = "number";
+    from = "from";
+    request = "request";
+    urgent = "urgent";
+    message = "message";
+});
+
+/// The answer to [`Ask::Join`].
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    /// All tabs, in the order in which they came.
+    pub tabs: Vec<TabInfo>,
+    /// Who leads.
+    pub leading: Leading,
+    /// The tokens of the grants that the tab still has.
+    pub held: Vec<u64>,
+    /// The highest token.
+    pub token: u64,
+    /// The last broadcast.
+    pub broadcast: u64,
+    /// The history in which broadcasts are counted. Another one begins where a host left no record.
+    pub line: u64,
+    /// What the tab missed, in order, but what is urgent first.
+    pub missed: Vec<Broadcast>,
+    /// The tab missed broadcasts that nobody has any more.
+    pub gap: bool,
+}
+
+wire!(struct Welcome {
+    tabs = "tabs";
+    leading = "leading";
+    held = "held" or Vec::new();
+    token = "token";
+    broadcast = "broadcast";
+    line = "line";
+    missed = "missed" or Vec::new();
+    gap = "gap";
+});
+
+/// What the host says to a tab.
+#[derive(Clone, Debug)]
+pub enum Say {
+    /// The tab is one of the tabs.
+    Welcome(Box<Welcome>),
+    /// The answer to a request.
+    Answer {
+        /// The request.
+        number: u64,
+        /// Why it failed.
+        error: Option<Error>,
+        /// Its result.
+        result: Option<Json>,
+    },
+    /// Something happened to a tab.
+    Tab {
+        /// What happened.
+        event: TabEvent,
+        /// The tab as it is now, or was.
+        tab: TabInfo,
+    },
+    /// Another tab leads, or takes over next.
+    Leading(Leading),
+    /// Leads from now on, if it wants to: [`Ask::Take`] is the answer.
+    Lead {
+        /// The token.
+        term: u64,
+    },
+    /// Is not to lead any more: [`Ask::Resigned`] is the answer.
+    Resign {
+        /// The token by which it leads.
+        term: u64,
+    },
+    /// The name that a request asked for is free: [`Ask::Take`] is the answer.
+    Offer(Grant),
+    /// The tab holds it now.
+    Granted {
+        /// The request.
+        number: u64,
+        /// The token.
+        token: u64,
+    },
+    /// The tab does not hold it any more, or is not offered it.
+    Lost {
+        /// The token.
+        token: u64,
+    },
+    /// Something that another tab tells.
+    Broadcast(Broadcast),
+}
+
+wire!(enum Say {
+    Welcome = "welcome" (Box<Welcome>),
+    Answer = "answer" { number = "number"; error = "error"; result = "result" },
+    Tab = "tab" { event = "event"; tab = "tab" },
+    Leading = "leading" (Leading),
+    Lead = "lead" { term = "term" },
+    Resign = "resign" { term = "term" },
+    Offer = "offer" (Grant),
+    Granted = "granted" { number = "number"; token = "token" },
+    Lost = "lost" { token = "token" },
+    Broadcast = "broadcast" (Broadcast),
+});

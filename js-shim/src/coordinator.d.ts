@@ -1,0 +1,136 @@
+/** The types of `sharedb-proxy/coordinator`. */
+import { EventEmitter } from 'events';
+
+import type { Connection, ConnectionHost, DurableStoreOptions } from './index.cjs';
+
+/** What a message is about. */
+export enum WorkerMessageType {
+  CONNECT = 'connect',
+  DISCONNECT = 'disconnect',
+  STATE_UPDATE = 'state_update',
+  SIGNALR_MESSAGE = 'signalr_message',
+  SESSION_REFRESH = 'session_refresh',
+  ERROR = 'error',
+}
+
+/** What tabs send each other. */
+export interface SharedWorkerMessage {
+  type: WorkerMessageType;
+  payload: any;
+  /** The tab that sent it. */
+  tabId: string;
+  /** Milliseconds since 1970, by the sender's clock. */
+  timestamp: number;
+  /** Names the request in errors and logs of all tabs. */
+  correlationId?: string;
+}
+
+/** The worker's state. */
+export interface WorkerState {
+  /** The tab that had the focus last, else the leader. */
+  activeTabId: string | null;
+  connectedTabs: Set<string>;
+  signalRConnection: any;
+  /** The time of the last `state_update`; 0 before the first one. */
+  lastStateUpdate: number;
+  sessionData: any;
+}
+
+/** A tab. */
+export interface TabInfo {
+  id: string;
+  /** What the host makes of it: the tab with the highest score leads. */
+  score: number;
+  visible: boolean;
+  focused: boolean;
+  /** It never leads. */
+  observer: boolean;
+  offline: boolean;
+  /** Its page is frozen, or kept for the user's return. */
+  frozen: boolean;
+}
+
+export interface TabCoordinatorOptions {
+  /** Its tabs, its host and its store. */
+  connection?: Connection;
+  /** Without a connection: which tabs belong together. Name the user in it. No socket is opened. */
+  namespace?: string;
+  /** Without a connection: what was agreed on survives the last tab. */
+  durableStore?: boolean | DurableStoreOptions;
+  /** As of `createConnection`. */
+  useSharedWorker?: boolean;
+  worker?: (name: string) => any;
+  dedicatedWorker?: false | ((name: string) => any);
+  /** An `observer` never leads. */
+  role?: 'auto' | 'observer';
+  /** 0 to 100, added to the tab's score. A tab that is visible has 40 more than one that is not. */
+  weight?: number;
+  /** Milliseconds after which another tab leads whose score is about as high. */
+  rotation?: number;
+}
+
+export interface LockOptions {
+  /** Milliseconds after which the request ends with `ERR_LOCK_TIMEOUT`. Without it the request waits. */
+  timeout?: number;
+  /** Milliseconds after which the lock is free whatever its holder does. */
+  expires?: number;
+  /** How often a request that timed out is made again, after a pause that grows. */
+  retry?: number;
+  /** Gives the request up. */
+  signal?: AbortSignal;
+}
+
+/** What a tab holds while `fn` runs. */
+export interface Held {
+  /** Higher than every token before: what is changed under the lock can refuse a lower one. */
+  readonly token: number;
+  /** Aborted when the lock is lost: it expired, or the page was frozen. */
+  readonly signal: AbortSignal;
+  /** Whether this tab holds it at this moment. */
+  isHeld(): boolean;
+  /**
+   * A lock within this one. Where two tabs would wait for each other for ever, the request that closes the circle ends with
+   * `ERR_DEADLOCK`.
+   */
+  lock<T>(name: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  lock<T>(name: string, options: LockOptions, fn: (held: Held) => T | Promise<T>): Promise<T>;
+}
+
+/**
+ * What tabs agree on: which tabs there are, who leads, who holds a lock, and what they tell each other.
+ *
+ * Events: `join`, `leave` (with `crashed`), `visible`, `hidden`, `focused`, `frozen`, `resumed`, `report` with the other
+ * tab; `leader` with `{leader, isLeader, term}`; `message` and the name of its type with a message; `catch up` with all
+ * messages that were missed, before each of them; `gap` where some are lost; `error`.
+ */
+export class TabCoordinator extends EventEmitter {
+  constructor(options: TabCoordinatorOptions);
+  readonly tabId: string;
+  readonly host: ConnectionHost;
+  /** What cannot be promised here, in words that can be shown. */
+  readonly limits: string[];
+  register(): Promise<void>;
+  sendMessage(type: WorkerMessageType, payload: any): Promise<void>;
+  handleMessage(message: SharedWorkerMessage): Promise<void>;
+  unregister(): Promise<void>;
+
+  readonly state: WorkerState;
+  readonly connectedTabs: Set<string>;
+  readonly tabs: TabInfo[];
+  configure(changes: { weight?: number; role?: 'auto' | 'observer' }): void;
+
+  readonly leader: string | undefined;
+  readonly isLeader: boolean;
+  readonly role: 'leader' | 'backup' | 'follower' | 'observer';
+  resign(): void;
+
+  lock<T>(name: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  lock<T>(name: string, options: LockOptions, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  /** Runs `fn` if no other tab is at this key; ends with `ERR_GUARDED` and its `tabId` where one is. */
+  guard<T>(key: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  whoHolds(name: string): Promise<string | undefined>;
+  whoGuards(key: string): Promise<string | undefined>;
+
+  /** Milliseconds of a message to the host and back. */
+  latency(): Promise<number>;
+}

@@ -1,0 +1,358 @@
+/** What tabs agree on: tabs in one process, with a host as in a SharedWorker, on a store that outlives it. */
+
+import assert from 'node:assert/strict';
+import { TabCoordinator, WorkerMessageType } from '../../js-shim/src/coordinator.node.js';
+import { HostDriver } from '../../js-shim/src/host/host-driver.js';
+import { Connection } from '../../js-shim/src/index.node.js';
+
+/** A host, and the next one after its death; messages take a tick. */
+class Hosts {
+  constructor() {
+    this.records = new Map();
+    this.links = new Map();
+    this.lives = 0;
+    this.warnings = [];
+    this.begin();
+  }
+
+  begin() {
+    const life = (this.life = ++this.lives);
+    const machine = {
+      epoch: life * 2 ** 21,
+      isPrivate: false,
+      opensSockets: true,
+      hasUrl: false,
+      retention: 'session',
+      src: `src${life}`,
+    };
+    const whenAlive = (act) => setImmediate(() => this.life === life && act());
+    this.driver = new HostDriver(machine, {
+      toTab: (tab, text) => whenAlive(() => this.links.get(tab)?._receive(text, false)),
+      findTabs: () => this.driver.run((core) => core.tabsFound([...this.links.keys()])),
+      askStorage: (number, ...request) => {
+        whenAlive(() => {
+          const texts = this.store(...request);
+          this.driver.run((core) => core.storageDone(number, texts));
+        });
+      },
+      startTimer() {},
+      closeSocket() {},
+      openSocket: () => assert.fail('a coordinator opens no socket'),
+      warn: (message) => this.warnings.push(message),
+      died: (error) => assert.fail(error),
+    });
+    this.driver.run((core) => core.connect());
+  }
+
+  store(what, names, deletes = []) {
+    const name = ([store, id]) => `${store} ${id}`;
+    if (what === 'wipe') this.records.clear();
+    if (what === 'write') {
+      for (const record of names) this.records.set(name(record), record[2]);
+      for (const id of deletes) this.records.delete(name(id));
+    }
+    return what === 'read' ? names.map((id) => this.records.get(name(id))) : undefined;
+  }
+
+  post(tab, text) {
+    const { life } = this;
+    setImmediate(() => {
+      if (this.life === life) this.driver.run((core) => core.handleTab(tab, text));
+    });
+  }
+
+  /** The host dies, and the next one begins. */
+  crash() {
+    this.driver.leave();
+    this.begin();
+    for (const connection of this.links.values()) connection._changeHost();
+  }
+
+  connection(tab) {
+    const link = {
+      host: { kind: 'shared-worker', place: 'shared-worker', reason: 'a test' },
+      initialState: 'connecting',
+      attach: (connection) => this.links.set(tab, connection),
+      post: (text) => this.post(tab, text),
+      close: () => {},
+      takeReason: (text) => text && JSON.parse(text),
+    };
+    return new Connection(null, { link });
+  }
+
+  async tab(name, options) {
+    const coordinator = new TabCoordinator({ connection: this.connection(name), ...options });
+    await coordinator.register();
+    return coordinator;
+  }
+
+  /** The tab is gone without a word. */
+  kill(name) {
+    this.links.delete(name);
+    this.driver.run((core) => core.tabGone(name));
+  }
+
+  end() {
+    this.life = 0;
+    this.driver.leave();
+  }
+}
+
+const event = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
+
+const until = async (holds) => {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+};
+
+describe('coordinator', () => {
+  let hosts;
+  beforeEach(() => (hosts = new Hosts()));
+  afterEach(() => hosts.end());
+
+  describe('tabs', () => {
+    it('knows all tabs, and which of them left or crashed', async () => {
+      const a = await hosts.tab('a');
+      const joined = event(a, 'join');
+      const b = await hosts.tab('b');
+      assert.equal((await joined).id, b.tabId);
+      assert.deepEqual(a.connectedTabs, new Set([a.tabId, b.tabId]));
+      assert.deepEqual(b.state.connectedTabs, a.connectedTabs);
+      const left = event(a, 'leave');
+      await b.unregister();
+      assert.equal((await left).crashed, false);
+      const c = await hosts.tab('c');
+      const crashed = event(a, 'leave');
+      hosts.kill('c');
+      assert.deepEqual([(await crashed).id, (await crashed).crashed], [c.tabId, true]);
+      assert.deepEqual(a.connectedTabs, new Set([a.tabId]));
+    });
+
+    it('sends messages to all other tabs, with the sender and the time', async () => {
+      const [a, b, c] = [await hosts.tab('a'), await hosts.tab('b'), await hosts.tab('c')];
+      a.on('message', () => assert.fail('the sender hears itself'));
+      const heard = [event(b, 'state_update'), event(c, 'message')];
+      await a.sendMessage(WorkerMessageType.STATE_UPDATE, { n: 1 });
+      for (const message of await Promise.all(heard)) {
+        assert.deepEqual(message.payload, { n: 1 });
+        assert.equal(message.tabId, a.tabId);
+        assert.equal(message.type, 'state_update');
+        assert.ok(message.timestamp > 0);
+        assert.equal(b.state.lastStateUpdate, message.timestamp);
+      }
+    });
+
+    it('says connect and disconnect for tabs that come and go', async () => {
+      const a = await hosts.tab('a');
+      const connected = event(a, 'connect');
+      const b = await hosts.tab('b');
+      assert.equal((await connected).tabId, b.tabId);
+      const gone = event(a, 'disconnect');
+      hosts.kill('b');
+      assert.equal((await gone).tabId, b.tabId);
+    });
+
+    it('refuses what is no message, and nobody else is disturbed', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await assert.rejects(a.sendMessage('nonsense', 1), { code: 'ERR_MESSAGE_TYPE_UNKNOWN' });
+      const circle = {};
+      circle.self = circle;
+      await assert.rejects(a.sendMessage('error', circle), { code: 'ERR_PAYLOAD_INVALID' });
+      await assert.rejects(a.sendMessage('error', 1n), { code: 'ERR_PAYLOAD_INVALID' });
+      await assert.rejects(a.handleMessage({ type: 'x' }), { code: 'ERR_MESSAGE_TYPE_UNKNOWN' });
+      await assert.rejects(a._coordination.ask('nonsense', {}), {
+        code: 'ERR_MESSAGE_BADLY_FORMED',
+      });
+      b.on('message', () => {
+        throw new Error('a listener of the application');
+      });
+      const heard = event(b, 'state_update');
+      await a.sendMessage('state_update', 1);
+      assert.equal((await heard).payload, 1);
+    });
+
+    it('goes on with the next host, and loses no message', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      const heard = [];
+      b.on('state_update', ({ payload }) => heard.push(payload));
+      const sent = [1, 2, 3].map((n) => a.sendMessage('state_update', n));
+      hosts.crash();
+      await Promise.all(sent);
+      await until(() => heard.length === 3);
+      assert.deepEqual(heard, [1, 2, 3]);
+      assert.deepEqual(a.connectedTabs, new Set([a.tabId, b.tabId]));
+      assert.deepEqual(hosts.warnings, []);
+    });
+
+    it('refuses a second coordinator of a connection, and unknown options', () => {
+      const connection = hosts.connection('a');
+      new TabCoordinator({ connection });
+      assert.throws(() => new TabCoordinator({ connection }), { code: 'ERR_COORDINATOR_EXISTS' });
+      assert.throws(() => new TabCoordinator({}), { code: 'ERR_NAMESPACE_REQUIRED' });
+      assert.throws(() => new TabCoordinator({ namespace: 'n', leader: true }), {
+        code: 'ERR_OPTION_UNKNOWN',
+      });
+      const options = { connection: hosts.connection('b'), weight: 101 };
+      assert.throws(() => new TabCoordinator(options), { code: 'ERR_OPTION_INVALID' });
+    });
+
+    it('works alone in Node, without a server', async () => {
+      const alone = new TabCoordinator({ namespace: 'alone' });
+      await alone.register();
+      await until(() => alone.isLeader);
+      assert.deepEqual(alone.connectedTabs, new Set([alone.tabId]));
+      assert.equal(await alone.lock('name', () => 7), 7);
+      await alone.unregister();
+      await assert.rejects(alone.sendMessage('error', 1), { code: 'ERR_COORDINATOR_CLOSED' });
+    });
+  });
+
+  describe('leader', () => {
+    it('is one tab, and the next one when that dies', async () => {
+      const tabs = { a: await hosts.tab('a'), b: await hosts.tab('b'), c: await hosts.tab('c') };
+      const leaders = () => Object.keys(tabs).filter((name) => tabs[name].isLeader);
+      for (let left = 3; left > 0; left--) {
+        await until(() => leaders().length === 1);
+        const [name] = leaders();
+        const { tabId } = tabs[name];
+        await until(() => Object.values(tabs).every(({ leader }) => leader === tabId));
+        hosts.kill(name);
+        delete tabs[name];
+      }
+    });
+
+    it('is the tab with the highest weight, but never an observer', async () => {
+      const a = await hosts.tab('a', { role: 'observer', weight: 100 });
+      const b = await hosts.tab('b');
+      await until(() => b.isLeader);
+      const c = await hosts.tab('c', { weight: 50 });
+      await until(() => c.isLeader);
+      assert.ok(!b.isLeader);
+      await until(() => b.role === 'backup');
+      assert.equal(a.role, 'observer');
+      c.configure({ role: 'observer' });
+      await until(() => b.isLeader);
+    });
+
+    it('leads on with the next host', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await until(() => a.isLeader && b.leader === a.tabId);
+      a.on('leader', () => assert.fail('nothing has changed'));
+      hosts.crash();
+      await Promise.all([a.latency(), b.latency()]);
+      assert.ok(a.isLeader && !b.isLeader);
+    });
+
+    it('resigns for another tab', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await until(() => a.isLeader);
+      a.resign();
+      assert.ok(!a.isLeader);
+      await until(() => b.isLeader);
+    });
+  });
+
+  describe('lock', () => {
+    it('lets one tab in at a time, with tokens that grow', async () => {
+      const tabs = [await hosts.tab('a'), await hosts.tab('b'), await hosts.tab('c')];
+      const tokens = [];
+      let inside = 0;
+      const work = async ({ token, isHeld }) => {
+        assert.equal(++inside, 1);
+        assert.ok(isHeld());
+        tokens.push(token);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        inside -= 1;
+      };
+      await Promise.all([...tabs, ...tabs].map((tab) => tab.lock('name', work)));
+      assert.deepEqual(
+        tokens,
+        tokens.toSorted((a, b) => a - b),
+      );
+      assert.equal(new Set(tokens).size, 6);
+    });
+
+    it('gives the result of fn, and is free after it threw', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      const failing = a.lock('name', () => Promise.reject(new Error('mine')));
+      await assert.rejects(failing, { message: 'mine' });
+      assert.equal(await b.lock('name', () => 'result'), 'result');
+    });
+
+    it('is free when its holder dies, and across hosts', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      void a.lock('name', () => new Promise(() => {}));
+      await until(() => a._coordination._held.size === 1);
+      const waiting = b.lock('name', () => 'b is in');
+      assert.equal(await b.whoHolds('name'), a.tabId);
+      hosts.crash();
+      assert.equal(await b.whoHolds('name'), a.tabId);
+      hosts.kill('a');
+      assert.equal(await waiting, 'b is in');
+    });
+
+    it('times out, is tried again, and can be given up', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      let leave;
+      void a.lock('name', () => new Promise((resolve) => (leave = resolve)));
+      await until(() => leave);
+      await assert.rejects(
+        b.lock('name', { timeout: 5 }, () => assert.fail()),
+        { code: 'ERR_LOCK_TIMEOUT', holder: a.tabId },
+      );
+      const controller = new AbortController();
+      const waiting = b.lock('name', { signal: controller.signal }, () => assert.fail());
+      controller.abort(new Error('enough'));
+      await assert.rejects(waiting, { message: 'enough' });
+      const trying = b.lock('name', { timeout: 1, retry: 100 }, () => 'in');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      leave();
+      assert.equal(await trying, 'in');
+    });
+
+    it('ends when it expires, and its holder is told', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      let signal;
+      const first = a.lock('name', { expires: 20 }, async (held) => {
+        signal = held.signal;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        assert.ok(!held.isHeld());
+      });
+      assert.equal(await b.lock('name', () => 'next'), 'next');
+      await assert.rejects(first, { code: 'ERR_LOCK_LOST' });
+      assert.equal(signal.reason.code, 'ERR_LOCK_LOST');
+    });
+
+    it('finds a deadlock', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      let meet;
+      const met = new Promise((resolve) => (meet = resolve));
+      let count = 0;
+      const both = (tab, one, other) =>
+        tab.lock(one, async (held) => {
+          if (++count === 2) meet();
+          await met;
+          return held.lock(other, () => 'both');
+        });
+      const results = await Promise.allSettled([both(a, 'x', 'y'), both(b, 'y', 'x')]);
+      const codes = results.map(({ value, reason }) => value ?? reason.code);
+      assert.deepEqual(codes.toSorted(), ['ERR_DEADLOCK', 'both']);
+    });
+
+    it('guards a key: one tab is at it, and the others know which', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      let leave;
+      const editing = a.guard('row 1', () => new Promise((resolve) => (leave = resolve)));
+      await until(() => leave);
+      await assert.rejects(
+        b.guard('row 1', () => assert.fail()),
+        { code: 'ERR_GUARDED', tabId: a.tabId },
+      );
+      assert.equal(await b.whoGuards('row 1'), a.tabId);
+      assert.equal(await b.guard('row 2', () => 2), 2);
+      leave();
+      await editing;
+      await until(() => b);
+      assert.equal(await b.guard('row 1', () => 1), 1);
+    });
+  });
+});

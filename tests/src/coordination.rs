@@ -1,0 +1,46 @@
+//! The simulator of what tabs agree on: tabs, hosts that come one after the other, and a storage, in virtual time, one seed.
+//!
+//! The subjects are [`broker::coordination::Coordinator`] and the whole of [`worker_host::Host`]. Around them are models of
+//! what the JavaScript does: a tab registers at each host, leaves it when its page is frozen, and is missed when it is dead.
+//! Tabs crash, freeze and block, hosts die between any two messages, messages take their time.
+//!
+//! What it refuses to do: look inside the machines. It believes what a tab may believe, at each moment.
+
+mod check;
+mod faults;
+mod host;
+mod tab;
+mod world;
+
+use crate::seeds::{Census, Failure};
+use crate::sim::guarded;
+use world::World;
+
+/// Runs the simulation of a seed. Gives what happened in it.
+///
+/// # Errors
+/// What was wrong, with the trace of a second run.
+pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
+    let (census, problems, _) = simulate(seed, false);
+    if problems.is_empty() {
+        return Ok(census);
+    }
+    let (_, problems, trace) = simulate(seed, true);
+    Err(Box::new(Failure {
+        seed,
+        problems,
+        trace,
+    }))
+}
+
+/// The trace of a seed, whether it fails or not.
+pub fn trace(seed: u64) -> Vec<String> {
+    simulate(seed, true).2
+}
+
+fn simulate(seed: u64, trace: bool) -> (Census, Vec<String>, Vec<String>) {
+    let mut world = World::new(seed, trace);
+    let mut problems = guarded(|_| faults::run(&mut world));
+    problems.append(&mut world.problems);
+    (world.census, problems, world.trace)
+}

@@ -1,0 +1,99 @@
+//! What has to be so: at each moment, and at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tab::{Page, Tab, tab_id};
+use super::world::World;
+
+pub(super) fn step(world: &mut World) {
+    let leaders: Vec<usize> = world
+        .tabs
+        .iter()
+        .filter(|tab| tab.leads())
+        .map(|tab| tab.index)
+        .collect();
+    if leaders.len() > 1 {
+        world.wrong(format!("tabs {leaders:?} lead at once"));
+    }
+    let mut holders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for tab in &world.tabs {
+        for (token, grant) in &tab.held {
+            if tab.holds(*token, world.now) {
+                holders
+                    .entry(grant.name.clone())
+                    .or_default()
+                    .push(tab.index);
+            }
+        }
+    }
+    for (name, tabs) in holders {
+        if tabs.len() > 1 {
+            world.wrong(format!("tabs {tabs:?} hold '{name}' at once"));
+        }
+    }
+}
+
+pub(super) fn rest(world: &mut World) {
+    let living: Vec<&Tab> = world
+        .tabs
+        .iter()
+        .filter(|tab| tab.page == Page::Runs)
+        .collect();
+    let names: BTreeSet<String> = living.iter().map(|tab| tab_id(tab.index)).collect();
+    let mut problems = Vec::new();
+    let leaders: BTreeSet<Option<String>> = living
+        .iter()
+        .map(|tab| tab.leading.leader.clone())
+        .collect();
+    if leaders.len() > 1 {
+        problems.push(format!("tabs do not agree who leads: {leaders:?}"));
+    }
+    let can_lead = living.iter().any(|tab| !tab.report.observer);
+    let leads = living.iter().any(|tab| tab.leads());
+    if can_lead != leads {
+        problems.push(format!("a tab can lead: {can_lead}; one does: {leads}"));
+    }
+    for tab in &living {
+        let index = tab.index;
+        if tab.mirror != names {
+            problems.push(format!(
+                "tab{index} knows {:?}, and there are {names:?}",
+                tab.mirror
+            ));
+        }
+        for (number, ask) in &tab.open {
+            problems.push(format!("tab{index} has no answer to {number}: {ask:?}"));
+        }
+        if !tab.held.is_empty() {
+            problems.push(format!("tab{index} still holds {:?}", tab.held));
+        }
+    }
+    problems.extend(broadcasts(&living, world));
+    for problem in problems {
+        world.wrong(problem);
+    }
+}
+
+/// A tab hears each broadcast that was made after it came by a tab that lives.
+fn broadcasts(living: &[&Tab], world: &World) -> Vec<String> {
+    let mut problems = Vec::new();
+    let made_by_dead: BTreeSet<u64> = world
+        .tabs
+        .iter()
+        .filter(|tab| tab.page == Page::Dead)
+        .flat_map(|tab| tab.heard.iter().copied())
+        .collect();
+    for tab in living {
+        if tab.has_gap {
+            continue;
+        }
+        let since = tab.since.unwrap_or(0);
+        for number in since + 1..=world.broadcasts {
+            let is_known = living.iter().any(|other| other.heard.contains(&number));
+            if is_known && !made_by_dead.contains(&number) && !tab.heard.contains(&number) {
+                problems.push(format!("tab{} did not hear broadcast {number}", tab.index));
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,471 @@
+//! A tab: its end of coordination, its link to the host, and an application.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use broker::coordination::messages::{Ask, Broadcast, Claim, Grant, Leading, Report, Say};
+use broker::coordination::{Coordinator, Input, Output};
+use broker::message::{Envelope, PROTOCOL, ToHost, ToTab, decode, encode};
+use proxy_doc::{Json, read_json, write_json};
+
+use super::world::{Event, World};
+
+/// The names that tabs ask for.
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    Runs,
+    /// It executes nothing, and what it is sent waits.
+    Blocked,
+    /// It has left its host.
+    Frozen,
+    Dead,
+}
+
+pub(super) struct Tab {
+    pub(super) index: usize,
+    pub(super) page: Page,
+    /// By which the host knows it: another one when a page is back.
+    pub(super) link: u64,
+    /// The host that has taken the tab, and which its messages are for.
+    host: Option<u64>,
+    pub(super) coordinator: Coordinator,
+    /// By how much its clock differs.
+    clock: u64,
+    waiting: VecDeque<(u64, u64, String)>,
+    next_number: u64,
+    pub(super) report: Report,
+    /// Requests without an answer: what they are.
+    pub(super) open: BTreeMap<u64, Ask>,
+    /// What the tab was told that it holds.
+    pub(super) held: BTreeMap<u64, Grant>,
+    /// The tabs that it knows of, without those that are frozen.
+    pub(super) mirror: BTreeSet<String>,
+    pub(super) leading: Leading,
+    /// Broadcasts that it heard.
+    pub(super) heard: Vec<u64>,
+    /// The broadcasts that were made before it was there.
+    pub(super) since: Option<u64>,
+    /// It was told that it missed some.
+    pub(super) has_gap: bool,
+}
+
+pub(super) fn tab_id(index: usize) -> String {
+    format!("tab{index}")
+}
+
+impl Tab {
+    /// Whether its lock is held: a host finds that it lives.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self.page, Page::Runs | Page::Blocked)
+    }
+
+    pub(super) fn host_is_gone(&mut self) {
+        self.host = None;
+    }
+
+    /// Whether the tab would say now that it holds what it was granted by this token.
+    pub(super) fn holds(&self, token: u64, now: u64) -> bool {
+        self.is_locked() && self.coordinator.holds(token, now + self.clock)
+    }
+
+    pub(super) fn leads(&self) -> bool {
+        self.page != Page::Dead && self.coordinator.is_leader()
+    }
+}
+
+impl World {
+    pub(super) fn new_tab(&mut self) {
+        let index = self.tabs.len();
+        let report = self.some_report();
+        let rotation = if self.r.once_in(3) { 5_000 } else { 0 };
+        let link = self.next_number();
+        let clock = self.r.below(1_000_000) as u64;
+        self.say(|| format!("tab{index} opens as link {link}"));
+        self.tabs.push(Tab {
+            index,
+            page: Page::Runs,
+            link,
+            host: None,
+            coordinator: Coordinator::new(tab_id(index), rotation, report.clone()),
+            clock,
+            waiting: VecDeque::new(),
+            next_number: 1,
+            report,
+            open: BTreeMap::new(),
+            held: BTreeMap::new(),
+            mirror: BTreeSet::new(),
+            leading: Leading::default(),
+            heard: Vec::new(),
+            since: None,
+            has_gap: false,
+        });
+        self.register(index);
+    }
+
+    fn some_report(&mut self) -> Report {
+        Report {
+            visible: self.r.once_in(2),
+            focused: self.r.once_in(4),
+            idle: self.r.below(100_000) as u64,
+            battery: None,
+            offline: self.r.once_in(8),
+            weight: 0,
+            observer: self.r.once_in(6),
+        }
+    }
+
+    /// The tab registers with the host that is there.
+    pub(super) fn register(&mut self, tab: usize) {
+        let Some(run) = self.host.as_ref().map(|host| host.run) else {
+            return;
+        };
+        let t = &mut self.tabs[tab];
+        if t.host == Some(run) || t.page == Page::Dead || t.page == Page::Frozen {
+            return;
+        }
+        if t.page == Page::Blocked {
+            // It notices when it goes on.
+            return;
+        }
+        t.host = Some(run);
+        let text = encode(&ToHost::Register {
+            protocol: PROTOCOL,
+            resume: Vec::new(),
+            machine: Some(0),
+        });
+        self.post(tab, text);
+    }
+
+    fn post(&mut self, tab: usize, text: String) {
+        let t = &self.tabs[tab];
+        let (link, host) = (t.link, t.host);
+        // Without a host it waits, and is not for the next one: everything is said again there.
+        if let Some(run) = host {
+            self.deliver(true, link, Event::ToHost { run, link, text });
+        }
+    }
+
+    pub(super) fn tab_hears(&mut self, tab: usize, link: u64, run: u64, text: String) {
+        let t = &mut self.tabs[tab];
+        if t.link != link {
+            return;
+        }
+        match t.page {
+            Page::Runs => self.hear(tab, run, &text),
+            Page::Blocked => t.waiting.push_back((link, run, text)),
+            Page::Frozen | Page::Dead => {}
+        }
+    }
+
+    fn hear(&mut self, tab: usize, run: u64, text: &str) {
+        self.say(|| format!("tab{tab}   <- {text}"));
+        // What comes of a host before the tab's is dropped.
+        if self.tabs[tab].host != Some(run) {
+            return;
+        }
+        let envelope: Envelope = decode(text).expect("hosts say what can be read");
+        match envelope.message {
+            ToTab::Welcome { .. } => self.feed(tab, Input::Welcomed {}),
+            ToTab::Coordination(say) => {
+                let say = say.parse::<Say>().expect("hosts say what can be read");
+                self.feed(tab, Input::Heard(say));
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the tab's machine an input, through JSON as JavaScript does, and carries out what follows.
+    pub(super) fn feed(&mut self, tab: usize, input: Input) {
+        let text = match &input {
+            Input::Heard(_) => None,
+            _ => Some(write_json(&input)),
+        };
+        if let Some(text) = text {
+            self.say(|| format!("tab{tab}   does {text}"));
+        }
+        let now = self.now;
+        let t = &mut self.tabs[tab];
+        let input = read_json(&write_json(&input)).expect("inputs can be read again");
+        for output in t.coordinator.handle(now + t.clock, input) {
+            let output = read_json(&write_json(&output)).expect("outputs can be read again");
+            match output {
+                Output::Post(ask) => {
+                    let ask = Json::written(write_json(&ask));
+                    self.post(tab, encode(&ToHost::Coordination(ask)));
+                }
+                Output::Tell(say) => self.be_told(tab, say),
+                Output::Granted(grant) => self.be_granted(tab, grant),
+            }
+        }
+    }
+
+    fn be_told(&mut self, tab: usize, say: Say) {
+        let t = &mut self.tabs[tab];
+        match say {
+            Say::Welcome(welcome) => {
+                let tabs = welcome.tabs.iter().filter(|tab| !tab.frozen);
+                t.mirror = tabs.map(|tab| tab.id.clone()).collect();
+                t.leading = welcome.leading.clone();
+                t.has_gap |= welcome.gap;
+                t.since.get_or_insert(self.broadcasts);
+                for missed in welcome.missed {
+                    self.be_broadcast(tab, &missed, true);
+                }
+            }
+            Say::Answer { number, error, .. } => {
+                if t.open.remove(&number).is_none() {
+                    return self.wrong(format!("tab{tab} hears an answer to {number} again"));
+                }
+                if let Some(error) = error {
+                    let code = error.code_text().unwrap_or_default();
+                    match code {
+                        "ERR_LOCK_TIMEOUT" => self.census.insert("a claim timed out"),
+                        "ERR_LOCK_LOST" => self.census.insert("a grant came too late"),
+                        "ERR_DEADLOCK" => self.census.insert("a deadlock"),
+                        "ERR_CANCELLED" => self.census.insert("a claim was cancelled"),
+                        _ => {
+                            self.wrong(format!("tab{tab} hears {error}"));
+                            false
+                        }
+                    };
+                }
+            }
+            Say::Tab { event, tab: info } => {
+                use broker::coordination::messages::TabEvent as E;
+                match event {
+                    E::Leave | E::Crash | E::Frozen => t.mirror.remove(&info.id),
+                    _ => t.mirror.insert(info.id),
+                };
+            }
+            Say::Leading(leading) => t.leading = leading,
+            Say::Lost { token } => {
+                if t.held.remove(&token).is_some() {
+                    self.census.insert("a grant was lost");
+                }
+            }
+            Say::Broadcast(broadcast) => self.be_broadcast(tab, &broadcast, false),
+            Say::Resign { .. } => {}
+            Say::Offer(_) | Say::Lead { .. } | Say::Granted { .. } => {
+                self.wrong(format!("tab{tab} is told of an offer"));
+            }
+        }
+    }
+
+    fn be_broadcast(&mut self, tab: usize, broadcast: &Broadcast, missed: bool) {
+        let number = broadcast
+            .message
+            .count()
+            .expect("messages are numbers here");
+        if missed {
+            self.census.insert("a missed broadcast");
+        }
+        let t = &mut self.tabs[tab];
+        if t.heard.contains(&number) {
+            return self.wrong(format!("tab{tab} hears broadcast {number} again"));
+        }
+        t.heard.push(number);
+    }
+
+    fn be_granted(&mut self, tab: usize, grant: Grant) {
+        let Grant { name, token, .. } = grant.clone();
+        self.census.insert("a grant");
+        if !self.tokens.insert(token) {
+            self.wrong(format!("token {token} is granted again, to tab{tab}"));
+        }
+        let last = self.last_tokens.entry(name.clone()).or_default();
+        let is_lower = token < *last;
+        *last = token.max(*last);
+        if is_lower {
+            self.wrong(format!(
+                "'{name}' is granted by {token}, and was by a higher token"
+            ));
+        }
+        let t = &mut self.tabs[tab];
+        if t.open.remove(&grant.number).is_none() {
+            return self.wrong(format!("tab{tab} is granted '{name}' without having asked"));
+        }
+        t.held.insert(token, grant.clone());
+        let time = self.r.below(800) as u64;
+        self.after(time, Event::GiveBack { tab, token });
+        if let Some(expires) = grant.expires {
+            self.after(expires, Event::Tick { tab });
+        }
+        if self.r.once_in(3) {
+            self.claim(tab, vec![token]);
+        }
+    }
+
+    // ---- The application ----
+
+    /// Some tab does something.
+    pub(super) fn act(&mut self) {
+        if self.calm {
+            return;
+        }
+        let delay = 1 + self.r.below(120) as u64;
+        self.after(delay, Event::Act);
+        let tab = self.r.below(self.tabs.len());
+        if self.tabs[tab].page != Page::Runs {
+            return;
+        }
+        match self.r.below(10) {
+            0..4 => self.claim(tab, Vec::new()),
+            4 | 5 => {
+                self.broadcasts += 1;
+                let message = Json::written(write_json(&self.broadcasts));
+                let urgent = self.r.once_in(4);
+                self.request(tab, |number| Ask::Send {
+                    number,
+                    urgent,
+                    message,
+                });
+                let made = self.broadcasts;
+                self.tabs[tab].heard.push(made);
+            }
+            6 | 7 => {
+                let observer = self.tabs[tab].report.observer;
+                let report = Report {
+                    observer,
+                    ..self.some_report()
+                };
+                self.tabs[tab].report = report.clone();
+                self.feed(tab, Input::Ask(Ask::Report(report)));
+            }
+            8 => {
+                let open = self.tabs[tab].open.iter();
+                let claims = open.filter(|(_, ask)| matches!(ask, Ask::Claim(_)));
+                let claims: Vec<u64> = claims.map(|(number, _)| *number).collect();
+                if !claims.is_empty() {
+                    let number = *self.r.pick(&claims);
+                    self.feed(tab, Input::Ask(Ask::Cancel { number }));
+                }
+            }
+            _ => {
+                if let Some(term) = self.tabs[tab].coordinator.term() {
+                    let willing = self.r.once_in(2);
+                    self.feed(tab, Input::Ask(Ask::Resigned { term, willing }));
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, tab: usize, make: impl FnOnce(u64) -> Ask) {
+        let t = &mut self.tabs[tab];
+        let number = t.next_number;
+        t.next_number += 1;
+        let ask = make(number);
+        t.open.insert(number, ask.clone());
+        self.feed(tab, Input::Ask(ask));
+    }
+
+    fn claim(&mut self, tab: usize, within: Vec<u64>) {
+        let name = (*self.r.pick(&NAMES)).to_owned();
+        let timeout = match self.r.below(3) {
+            0 => Some(self.r.below(1_000) as u64),
+            _ => None,
+        };
+        let expires = self.r.once_in(3).then(|| 1 + self.r.below(600) as u64);
+        self.request(tab, |number| {
+            Ask::Claim(Claim {
+                number,
+                name,
+                timeout,
+                expires,
+                within,
+            })
+        });
+    }
+
+    /// Gives back what was granted, once nothing is waited for within it.
+    pub(super) fn give_back(&mut self, tab: usize, token: u64) {
+        let t = &mut self.tabs[tab];
+        let is_within =
+            |ask: &Ask| matches!(ask, Ask::Claim(claim) if claim.within.contains(&token));
+        let waits = t.open.values().any(is_within);
+        match t.page {
+            Page::Dead => {}
+            // It does nothing now.
+            Page::Blocked | Page::Frozen => self.after(100, Event::GiveBack { tab, token }),
+            Page::Runs if waits => self.after(100, Event::GiveBack { tab, token }),
+            Page::Runs => {
+                if t.held.remove(&token).is_some() {
+                    self.request(tab, |number| Ask::Release { number, token });
+                }
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self, tab: usize) {
+        if self.tabs[tab].page == Page::Runs {
+            self.feed(tab, Input::Tick {});
+        }
+    }
+
+    // ---- The page ----
+
+    pub(super) fn kill(&mut self, tab: usize) {
+        let t = &mut self.tabs[tab];
+        let was_locked = t.is_locked();
+        t.page = Page::Dead;
+        let link = t.link;
+        self.say(|| format!("tab{tab}   dies"));
+        if was_locked {
+            self.miss(link);
+        }
+    }
+
+    /// A host notices that a tab is gone, be it this one or the next.
+    fn miss(&mut self, link: u64) {
+        for wait in [60, 300, 1_000] {
+            self.after(wait, Event::Gone { link });
+        }
+    }
+
+    /// The page is frozen: it says so, and leaves its host.
+    pub(super) fn freeze(&mut self, tab: usize) {
+        self.feed(tab, Input::Ask(Ask::Away {}));
+        let t = &mut self.tabs[tab];
+        t.page = Page::Frozen;
+        t.host = None;
+        let link = t.link;
+        self.say(|| format!("tab{tab}   is frozen"));
+        self.miss(link);
+        let time = 10 + self.r.below(3_000) as u64;
+        self.after(time, Event::Thaw { tab });
+    }
+
+    pub(super) fn thaw(&mut self, tab: usize) {
+        if self.tabs[tab].page != Page::Frozen {
+            return;
+        }
+        let link = self.next_number();
+        self.tabs[tab].link = link;
+        self.tabs[tab].page = Page::Runs;
+        self.say(|| format!("tab{tab}   is back as link {link}"));
+        let delay = self.transit();
+        self.after(delay, Event::Notice { tab });
+    }
+
+    pub(super) fn block(&mut self, tab: usize) {
+        self.tabs[tab].page = Page::Blocked;
+        self.say(|| format!("tab{tab}   is blocked"));
+        // Where nothing is stored, what a blocked page holds is not known to the next host.
+        let most = if self.stores { 5_000 } else { 1_200 };
+        let time = self.r.below(most) as u64;
+        self.after(time, Event::Unblock { tab });
+    }
+
+    pub(super) fn unblock(&mut self, tab: usize) {
+        if self.tabs[tab].page != Page::Blocked {
+            return;
+        }
+        self.tabs[tab].page = Page::Runs;
+        self.say(|| format!("tab{tab}   goes on"));
+        let waiting = std::mem::take(&mut self.tabs[tab].waiting);
+        for (_, run, text) in waiting {
+            self.hear(tab, run, &text);
+        }
+        self.register(tab);
+    }
+}

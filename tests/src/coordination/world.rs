@@ -1,0 +1,240 @@
+//! Virtual time, and how messages get from one to another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use durable_store::format::RecordId;
+
+use super::check;
+use super::host::{HostRun, Reply};
+use super::tab::Tab;
+use crate::random::Random;
+use crate::seeds::Census;
+
+/// Something that happens at a time.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A text of a tab arrives at this host.
+    ToHost {
+        run: u64,
+        link: u64,
+        text: String,
+    },
+    /// A text of this host arrives at a tab that is this one for the link.
+    ToTab {
+        tab: usize,
+        link: u64,
+        run: u64,
+        text: String,
+    },
+    /// The storage has done what this host asked.
+    Storage {
+        run: u64,
+        reply: Reply,
+    },
+    /// The host's alarm of this number.
+    Alarm {
+        run: u64,
+        number: u64,
+    },
+    /// The host notices that a tab is gone.
+    Gone {
+        link: u64,
+    },
+    /// A tab notices the host that is there.
+    Notice {
+        tab: usize,
+    },
+    /// A host begins.
+    Begin,
+    /// A page goes on that was blocked.
+    Unblock {
+        tab: usize,
+    },
+    /// A page comes back that was frozen.
+    Thaw {
+        tab: usize,
+    },
+    /// A tab gives back what it holds by this token.
+    GiveBack {
+        tab: usize,
+        token: u64,
+    },
+    /// Time has passed in a tab.
+    Tick {
+        tab: usize,
+    },
+    /// The application of some tab does something.
+    Act,
+    Fault,
+}
+
+/// Texts of one lane keep their order: those from a tab to the host, those from the host to a tab.
+type Lane = (bool, u64);
+
+pub(super) struct World {
+    pub(super) r: Random,
+    /// Milliseconds.
+    pub(super) now: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    number: u64,
+    lanes: BTreeMap<Lane, u64>,
+    pub(super) tabs: Vec<Tab>,
+    pub(super) host: Option<HostRun>,
+    /// How many hosts there were.
+    pub(super) runs: u64,
+    /// What the storage holds.
+    pub(super) texts: BTreeMap<RecordId, String>,
+    /// Whether hosts have a storage.
+    pub(super) stores: bool,
+    /// Milliseconds that a message takes at most.
+    pub(super) latency: usize,
+    /// Faults have stopped.
+    pub(super) calm: bool,
+    /// Tokens that were granted, or by which a tab was to lead.
+    pub(super) tokens: BTreeSet<u64>,
+    /// The last token of each name.
+    pub(super) last_tokens: BTreeMap<String, u64>,
+    /// How many broadcasts were made.
+    pub(super) broadcasts: u64,
+    pub(super) problems: Vec<String>,
+    pub(super) census: Census,
+    pub(super) trace: Vec<String>,
+    is_traced: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, is_traced: bool) -> Self {
+        let mut r = Random::new(seed);
+        let stores = !r.once_in(4);
+        Self {
+            stores,
+            latency: 10 + r.below(40),
+            r,
+            now: 1_000,
+            events: BTreeMap::new(),
+            number: 0,
+            lanes: BTreeMap::new(),
+            tabs: Vec::new(),
+            host: None,
+            runs: 0,
+            texts: BTreeMap::new(),
+            calm: false,
+            tokens: BTreeSet::new(),
+            last_tokens: BTreeMap::new(),
+            broadcasts: 0,
+            problems: Vec::new(),
+            census: Census::new(),
+            trace: Vec::new(),
+            is_traced,
+        }
+    }
+
+    // ---- Time ----
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    pub(super) fn after(&mut self, delay: u64, event: Event) {
+        let number = self.next_number();
+        self.events.insert((self.now + delay, number), event);
+    }
+
+    /// How long something takes.
+    pub(super) fn transit(&mut self) -> u64 {
+        let latency = if self.calm { 5 } else { self.latency };
+        let most = if self.r.once_in(4) { latency } else { 3 };
+        self.r.below(most) as u64
+    }
+
+    /// Lets a text arrive, behind those that went before it.
+    pub(super) fn deliver(&mut self, to_host: bool, link: u64, event: Event) {
+        let at = self.now + self.transit();
+        let last = self.lanes.entry((to_host, link)).or_default();
+        *last = at.max(*last);
+        let at = *last;
+        let number = self.next_number();
+        self.events.insert((at, number), event);
+    }
+
+    /// The host died: some of the texts that it sent arrive, and none of those that it was sent.
+    pub(super) fn lose_texts(&mut self, run: u64) {
+        let mut cut = BTreeSet::new();
+        let mut lost = Vec::new();
+        for (key, event) in &self.events {
+            match event {
+                Event::ToHost { run: of, .. } if *of == run => lost.push(*key),
+                Event::ToTab { run: of, tab, .. }
+                    if *of == run && (cut.contains(tab) || self.r.once_in(3)) =>
+                {
+                    cut.insert(*tab);
+                    lost.push(*key);
+                }
+                _ => {}
+            }
+        }
+        for key in lost {
+            self.events.remove(&key);
+        }
+    }
+
+    /// Runs until this time, or until something is wrong.
+    pub(super) fn run_until(&mut self, time: u64) {
+        while let Some((&key, _)) = self.events.first_key_value() {
+            if key.0 > time || !self.problems.is_empty() {
+                break;
+            }
+            self.now = self.now.max(key.0);
+            let event = self.events.remove(&key).expect("it was just there");
+            self.happen(event);
+            check::step(self);
+        }
+        self.now = self.now.max(time);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::ToHost { run, link, text } => {
+                self.say(|| format!("host   <- {link}: {text}"));
+                self.with_host(run, |host, _| host.take_text(link, &text));
+            }
+            Event::ToTab {
+                tab,
+                link,
+                run,
+                text,
+            } => self.tab_hears(tab, link, run, text),
+            Event::Storage { run, reply } => self.storage_replies(run, reply),
+            Event::Alarm { run, number } => {
+                self.with_host(run, |host, _| host.take_alarm(number));
+            }
+            Event::Gone { link } => {
+                if let Some(run) = self.host.as_ref().map(|host| host.run) {
+                    self.with_host(run, |host, _| host.tab_gone(link));
+                }
+            }
+            Event::Notice { tab } => self.register(tab),
+            Event::Begin => self.begin_host(),
+            Event::Unblock { tab } => self.unblock(tab),
+            Event::Thaw { tab } => self.thaw(tab),
+            Event::GiveBack { tab, token } => self.give_back(tab, token),
+            Event::Tick { tab } => self.tick(tab),
+            Event::Act => self.act(),
+            Event::Fault => self.fault(),
+        }
+    }
+
+    pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
+        if self.is_traced {
+            let line = format!("{:>7} {}", self.now, text());
+            self.trace.push(line);
+        }
+    }
+
+    pub(super) fn wrong(&mut self, text: String) {
+        self.say(|| format!("WRONG: {text}"));
+        let problem = format!("at {} ms: {text}", self.now);
+        self.problems.push(problem);
+    }
+}

@@ -1,0 +1,424 @@
+//! Names that one tab holds at a time.
+//!
+//! Who asks waits in line. What is free is offered to the first one; it holds it when it has taken it, so that a page
+//! that is blocked does not hold up the others. A grant ends when it is given back, when it expires, or with its tab.
+//!
+//! Who waits may hold other names, and says by which grants it does. Where it waits for one that waits for these, nobody
+//! would ever go on: the request that closes such a circle is refused.
+
+use broker::coordination::messages::{Claim, Grant, Join, Say};
+use proxy_doc::{Error, Gather, codes, json_string};
+
+use super::{Coordination, OFFER, cancelled};
+
+/// All names that are held or waited for.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    names: Vec<Name>,
+}
+
+#[derive(Debug)]
+struct Name {
+    name: String,
+    holder: Option<Holder>,
+    /// Who waits, in line.
+    line: Vec<Waiter>,
+}
+
+/// A request that waits.
+#[derive(Clone, Debug)]
+struct Waiter {
+    id: String,
+    number: u64,
+    /// When it is refused.
+    until: Option<u64>,
+    expires: Option<u64>,
+    within: Vec<u64>,
+    /// Its tab has joined again, and has not said that it still waits. It keeps its place meanwhile.
+    is_in_doubt: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    pub(super) id: String,
+    pub(super) number: u64,
+    pub(super) token: u64,
+    pub(super) expires: Option<u64>,
+    pub(super) stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// It is offered to the request, until then.
+    Offered(u64, Box<Asker>),
+    /// It is held, until then.
+    Held(Option<u64>),
+}
+
+/// The request that something is offered to.
+#[derive(Clone, Debug)]
+pub(super) struct Asker(Waiter);
+
+impl Waiter {
+    fn is_due_at(&self) -> Option<u64> {
+        self.until.filter(|_| !self.is_in_doubt)
+    }
+}
+
+impl Holder {
+    fn is_held(&self) -> bool {
+        matches!(self.stage, Stage::Held(_))
+    }
+
+    fn is_of(&self, id: &str, number: u64) -> bool {
+        self.id == id && self.number == number
+    }
+
+    /// When something is due.
+    fn until(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Offered(until, _) => Some(until),
+            Stage::Held(until) => until,
+        }
+    }
+}
+
+impl Claims {
+    fn get(&self, name: &str) -> Option<&Name> {
+        self.names.iter().find(|known| known.name == name)
+    }
+
+    fn get_mut(&mut self, name: &str) -> &mut Name {
+        let at = self.names.iter().position(|known| known.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.names.push(Name {
+                name: name.to_owned(),
+                holder: None,
+                line: Vec::new(),
+            });
+            self.names.len() - 1
+        });
+        &mut self.names[at]
+    }
+
+    fn holders_mut(&mut self) -> impl Iterator<Item = &mut Option<Holder>> {
+        self.names.iter_mut().map(|name| &mut name.holder)
+    }
+
+    fn holder_of_token(&mut self, token: u64) -> Option<&mut Option<Holder>> {
+        let mut holders = self.holders_mut();
+        holders.find(|holder| holder.as_ref().is_some_and(|held| held.token == token))
+    }
+
+    /// What is held, with its names.
+    pub(super) fn held(&self) -> impl Iterator<Item = (&str, &Holder)> {
+        self.names.iter().filter_map(|name| {
+            let holder = name.holder.as_ref().filter(|holder| holder.is_held());
+            Some((name.name.as_str(), holder?))
+        })
+    }
+
+    /// A host before this one granted it.
+    pub(super) fn restore(&mut self, name: &str, holder: Holder) {
+        self.get_mut(name).holder = Some(holder);
+    }
+
+    /// Whether the tab holds anything.
+    pub(super) fn are_held_by(&self, id: &str) -> bool {
+        self.held().any(|(_, holder)| holder.id == id)
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Option<u64> {
+        let of_name = |name: &Name| {
+            let holder = name.holder.as_ref().and_then(Holder::until);
+            let waiting = name.line.iter().filter_map(Waiter::is_due_at);
+            waiting.chain(holder).min()
+        };
+        self.names.iter().filter_map(of_name).min()
+    }
+
+    fn tidy(&mut self) {
+        let is_used = |name: &Name| name.holder.is_some() || !name.line.is_empty();
+        self.names.retain(is_used);
+    }
+
+    /// The requests that wait within this grant, and the names that they wait for.
+    fn waiting_within(&self, token: u64) -> impl Iterator<Item = (&Waiter, &Name)> {
+        let of_name = |name| {
+            let Name { line, .. }: &Name = name;
+            line.iter().map(move |waiter| (waiter, name))
+        };
+        let all = self.names.iter().flat_map(of_name);
+        all.filter(move |(waiter, _)| waiter.within.contains(&token))
+    }
+
+    /// The circle that a request for this name would close: each tab, and the name that it would wait for.
+    fn circle(&self, id: &str, claim: &Claim) -> Option<String> {
+        let mut seen = Vec::new();
+        let mut paths = vec![(
+            claim.name.clone(),
+            format!("{id} waits for '{}'", claim.name),
+        )];
+        while let Some((name, path)) = paths.pop() {
+            let held = self.get(&name).and_then(|name| name.holder.as_ref());
+            let Some(holder) = held.filter(|holder| !seen.contains(&holder.token)) else {
+                continue;
+            };
+            let path = format!("{path}, which {} holds", holder.id);
+            if claim.within.contains(&holder.token) {
+                return Some(path);
+            }
+            seen.push(holder.token);
+            for (waiter, name) in self.waiting_within(holder.token) {
+                let name = &name.name;
+                paths.push((
+                    name.clone(),
+                    format!("{path}; {} waits for '{name}'", waiter.id),
+                ));
+            }
+        }
+        None
+    }
+}
+
+impl Coordination {
+    /// A tab asks for a name.
+    pub(super) fn claim(&mut self, id: &str, claim: Claim) {
+        let known = self.claims.get_mut(&claim.name);
+        let mut line = known.line.iter_mut();
+        let again = line.find(|waiter| waiter.id == id && waiter.number == claim.number);
+        if let Some(again) = again {
+            again.is_in_doubt = false;
+            return;
+        }
+        if let Some(holder) = known.holder.clone().filter(|h| h.is_of(id, claim.number)) {
+            // The tab has not heard of it.
+            if holder.is_held() {
+                let Holder { number, token, .. } = holder;
+                self.say(id, Say::Granted { number, token });
+            }
+            return;
+        }
+        if let Some(circle) = self.claims.circle(id, &claim) {
+            let message = format!("Nobody would ever go on: {circle}");
+            let error = Error::new(codes::ERR_DEADLOCK, message);
+            self.answer(id, claim.number, Err(error));
+            return self.claims.tidy();
+        }
+        let until = claim.timeout.map(|timeout| self.now + timeout);
+        let waiter = Waiter {
+            id: id.to_owned(),
+            number: claim.number,
+            until,
+            expires: claim.expires,
+            within: claim.within,
+            is_in_doubt: false,
+        };
+        self.claims.get_mut(&claim.name).line.push(waiter);
+        self.offer();
+        if claim.timeout == Some(0) {
+            self.expire_claims();
+        }
+    }
+
+    /// Offers what is free.
+    pub(super) fn offer(&mut self) {
+        if !self.is_open() {
+            return;
+        }
+        for at in 0..self.claims.names.len() {
+            let name = &self.claims.names[at];
+            let mut line = name.line.iter();
+            let next = line.position(|waiter| !waiter.is_in_doubt && self.is_here(&waiter.id));
+            let (None, Some(next)) = (&name.holder, next) else {
+                continue;
+            };
+            let name = name.name.clone();
+            let token = self.next_token();
+            let waiter = self.claims.names[at].line.remove(next);
+            let grant = Grant {
+                name,
+                number: waiter.number,
+                token,
+                expires: waiter.expires,
+            };
+            self.say(&waiter.id, Say::Offer(grant));
+            let until = self.now + OFFER;
+            self.claims.names[at].holder = Some(Holder {
+                id: waiter.id.clone(),
+                number: waiter.number,
+                token,
+                expires: waiter.expires,
+                stage: Stage::Offered(until, Box::new(Asker(waiter))),
+            });
+        }
+        self.claims.tidy();
+    }
+
+    /// The tab takes what it was offered.
+    pub(super) fn take_offer(&mut self, id: &str, token: u64) {
+        if self.take_term(id, token) {
+            return;
+        }
+        let now = self.now;
+        let holder = self.claims.holder_of_token(token).and_then(Option::as_mut);
+        match holder.filter(|holder| holder.id == id) {
+            Some(holder) if !holder.is_held() => {
+                let until = holder.expires.map(|expires| now.saturating_add(expires));
+                holder.stage = Stage::Held(until);
+                let number = holder.number;
+                self.changed.decisions = true;
+                self.say(id, Say::Granted { number, token });
+            }
+            Some(_) => {}
+            None => self.say(id, Say::Lost { token }),
+        }
+    }
+
+    /// The tab gives back what it holds. It may have lost it before.
+    pub(super) fn release(&mut self, id: &str, number: u64, token: u64) {
+        if let Some(holder) = self.claims.holder_of_token(token)
+            && holder.as_ref().is_some_and(|held| held.id == id)
+        {
+            *holder = None;
+            self.changed.decisions = true;
+        }
+        self.answer(id, number, Ok(None));
+    }
+
+    /// The tab does not wait any more.
+    pub(super) fn cancel(&mut self, id: &str, number: u64) {
+        let mut was_known = false;
+        for name in &mut self.claims.names {
+            let before = name.line.len();
+            name.line
+                .retain(|waiter| waiter.id != id || waiter.number != number);
+            was_known |= name.line.len() < before;
+            let offered = name.holder.as_ref();
+            if offered.is_some_and(|holder| holder.is_of(id, number) && !holder.is_held()) {
+                name.holder = None;
+                was_known = true;
+            }
+        }
+        if was_known {
+            self.answer(id, number, Err(cancelled()));
+        }
+    }
+
+    /// Says who holds a name.
+    pub(super) fn tell_holder(&mut self, id: &str, number: u64, name: &str) {
+        let mut held = self.claims.held();
+        let holder = held.find(|(held, _)| *held == name);
+        let holder = holder.map(|(_, holder)| json_string(&holder.id));
+        drop(held);
+        self.answer(id, number, Ok(holder));
+    }
+
+    /// A tab joins and says what it holds: what it does not name it has given back, or never heard of. Gives the tokens of
+    /// what it has.
+    pub(super) fn confirm_grants(&mut self, join: &Join, is_first: bool) -> Vec<u64> {
+        let is_named = |holder: &Holder| {
+            let mut grants = join.grants.iter();
+            grants.any(|grant| grant.token == holder.token)
+        };
+        for name in &mut self.claims.names {
+            let is_its = |holder: &Holder| holder.id == join.id;
+            if name
+                .holder
+                .as_ref()
+                .is_some_and(|h| is_its(h) && !is_named(h))
+            {
+                name.holder = None;
+            }
+            for waiter in &mut name.line {
+                waiter.is_in_doubt |= waiter.id == join.id;
+            }
+        }
+        if is_first {
+            for grant in &join.grants {
+                self.believe(&join.id, grant);
+            }
+        }
+        let held = self.claims.held();
+        let its = held.filter(|(_, holder)| holder.id == join.id);
+        its.map(|(_, holder)| holder.token).gather()
+    }
+
+    /// A tab announces what a host has granted that left no record of it.
+    fn believe(&mut self, id: &str, grant: &Grant) {
+        let until = grant
+            .expires
+            .map(|expires| self.now.saturating_add(expires));
+        let name = self.claims.get_mut(&grant.name);
+        let known = name.holder.as_ref().map_or(0, |holder| holder.token);
+        if grant.token > known.max(self.recorded) {
+            name.holder = Some(Holder {
+                id: id.to_owned(),
+                number: grant.number,
+                token: grant.token,
+                expires: grant.expires,
+                stage: Stage::Held(until),
+            });
+        }
+        self.token = self.token.max(grant.token);
+    }
+
+    /// What the tab holds, or waits for, is nobody's.
+    pub(super) fn drop_claims_of(&mut self, id: &str) {
+        for name in &mut self.claims.names {
+            name.line.retain(|waiter| waiter.id != id);
+            if name.holder.as_ref().is_some_and(|holder| holder.id == id) {
+                name.holder = None;
+                self.changed.decisions = true;
+            }
+        }
+        self.claims.tidy();
+    }
+
+    /// The tab does not hear what it is offered.
+    pub(super) fn withdraw_offers(&mut self, id: &str) {
+        for name in &mut self.claims.names {
+            let is_its = |holder: &mut Holder| holder.id == id && !holder.is_held();
+            if let Some(holder) = name.holder.take_if(is_its)
+                && let Stage::Offered(_, asker) = holder.stage
+            {
+                name.line.insert(0, asker.0);
+            }
+        }
+    }
+
+    /// Ends what is over: grants, offers, and waiting.
+    pub(super) fn expire_claims(&mut self) {
+        let now = self.now;
+        let is_over = |until: Option<u64>| until.is_some_and(|until| now >= until);
+        let mut lost = Vec::new();
+        let mut refused = Vec::new();
+        for name in &mut self.claims.names {
+            if let Some(holder) = name.holder.take_if(|holder| is_over(holder.until())) {
+                self.changed.decisions = true;
+                if let Stage::Offered(_, asker) = holder.stage {
+                    // Behind those who answer.
+                    name.line.push(asker.0);
+                }
+                lost.push((holder.id, holder.token));
+            }
+            let holder = name.holder.as_ref().map(|holder| holder.id.clone());
+            let over = name
+                .line
+                .extract_if(.., |waiter| is_over(waiter.is_due_at()));
+            refused.extend(over.map(|waiter| (waiter, name.name.clone(), holder.clone())));
+        }
+        for (id, token) in lost {
+            self.say(&id, Say::Lost { token });
+        }
+        for (waiter, name, holder) in refused {
+            let by = holder.as_deref().unwrap_or("nobody");
+            let message = format!("'{name}' was not free in time: tab {by} holds it");
+            let mut error = Error::new(codes::ERR_LOCK_TIMEOUT, message);
+            error.data = holder.map(|holder| json_string(&holder));
+            self.answer(&waiter.id, waiter.number, Err(error));
+        }
+        self.claims.tidy();
+    }
+}

@@ -1,0 +1,207 @@
+//! What the next host is to know. It is written down before a tab hears of it.
+
+use broker::coordination::messages::{Broadcast, Grant, Report};
+use proxy_doc::{Gather, TabId, read_json, wire, write_json};
+
+use super::Coordination;
+use super::claims::{Holder, Stage};
+use super::leader::{self, Leader};
+use super::members::Member;
+
+/// What was decided.
+struct Decisions {
+    /// The epoch of the host that began the record.
+    line: u64,
+    /// The highest token that may have been given.
+    token: u64,
+    leader: Option<Term>,
+    members: Vec<Known>,
+    held: Vec<Granted>,
+    /// The number of the last broadcast.
+    broadcast: u64,
+}
+
+/// Who leads, and by which token.
+struct Term {
+    id: String,
+    token: u64,
+}
+
+/// What a tab holds.
+struct Granted {
+    id: String,
+    grant: Grant,
+}
+
+/// A tab that joined.
+struct Known {
+    id: String,
+    tab: TabId,
+    report: Report,
+    frozen: bool,
+    applied: Vec<u64>,
+}
+
+wire!(struct Decisions {
+    line = "line";
+    token = "token";
+    leader = "leader";
+    members = "members";
+    held = "held";
+    broadcast = "broadcast";
+});
+
+wire!(struct Term {
+    id = "id";
+    token = "token";
+});
+
+wire!(struct Granted {
+    id = "id";
+    grant = "grant";
+});
+
+wire!(struct Known {
+    id = "id";
+    tab = "tab";
+    report = "report";
+    frozen = "frozen";
+    applied = "applied";
+});
+
+impl Coordination {
+    /// Begins where nothing was written down.
+    pub(crate) fn begin_without_record(&mut self) {
+        self.has_begun = true;
+    }
+
+    /// Whether it has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Begins with what a host before wrote down. Tabs that are not in `living` are gone, unless they are frozen.
+    /// Says whether it could be read.
+    pub(crate) fn begin(
+        &mut self,
+        decisions: Option<&str>,
+        broadcasts: Option<&str>,
+        living: &[TabId],
+    ) -> bool {
+        self.has_begun = true;
+        let Some(text) = decisions else {
+            // There was no host that decided anything.
+            self.recorded = self.epoch.saturating_sub(1).max(1);
+            return true;
+        };
+        let Ok(decisions) = read_json::<Decisions>(text) else {
+            return false;
+        };
+        self.line = decisions.line;
+        self.token = decisions.token;
+        self.reserved = decisions.token;
+        self.recorded = decisions.token.max(1);
+        self.broadcasts.last = decisions.broadcast;
+        for known in decisions.members {
+            if known.frozen || living.contains(&known.tab) {
+                self.members.push(known.restore(self.now));
+            }
+        }
+        self.restore_leader(decisions.leader);
+        for held in decisions.held {
+            self.restore_grant(held);
+        }
+        let Some(kept) = broadcasts.map(read_json::<Vec<Broadcast>>) else {
+            return true;
+        };
+        let is_legible = kept.is_ok();
+        self.broadcasts.kept = kept.unwrap_or_default();
+        is_legible
+    }
+
+    fn restore_leader(&mut self, leader: Option<Term>) {
+        let is_here = |leader: &Term| {
+            let member = self.member(&leader.id);
+            member.is_some_and(|member| member.frozen.is_none())
+        };
+        self.leader = leader.filter(is_here).map(|leader| Leader {
+            id: leader.id,
+            term: leader.token,
+            stage: leader::Stage::Leads(self.now),
+        });
+        self.told = self.leading();
+    }
+
+    fn restore_grant(&mut self, Granted { id, grant }: Granted) {
+        if self.member(&id).is_none() {
+            return;
+        }
+        // It has begun earlier: it ends later than it would have, and never too early.
+        let until = grant
+            .expires
+            .map(|expires| self.now.saturating_add(expires));
+        let holder = Holder {
+            id,
+            number: grant.number,
+            token: grant.token,
+            expires: grant.expires,
+            stage: Stage::Held(until),
+        };
+        self.claims.restore(&grant.name, holder);
+    }
+
+    /// What was decided, as text.
+    pub(crate) fn decisions(&self) -> String {
+        let known = |member: &Member| Known {
+            id: member.id.clone(),
+            tab: member.tab.clone(),
+            report: member.report.clone(),
+            frozen: member.frozen.is_some(),
+            applied: member.applied.clone(),
+        };
+        let held = self.claims.held().map(|(name, holder)| {
+            let grant = Grant {
+                name: name.to_owned(),
+                number: holder.number,
+                token: holder.token,
+                expires: holder.expires,
+            };
+            let id = holder.id.clone();
+            Granted { id, grant }
+        });
+        let leader = self.leads().map(|leader| Term {
+            id: leader.id.clone(),
+            token: leader.term,
+        });
+        write_json(&Decisions {
+            line: self.line,
+            token: self.reserved.max(self.token),
+            leader,
+            members: self.members.iter().map(known).gather(),
+            held: held.gather(),
+            broadcast: self.broadcasts.last,
+        })
+    }
+
+    /// The last broadcasts, as text.
+    pub(crate) fn kept_broadcasts(&self) -> String {
+        write_json(&self.broadcasts.kept)
+    }
+}
+
+impl Known {
+    fn restore(self, now: u64) -> Member {
+        Member {
+            id: self.id,
+            tab: self.tab,
+            is_linked: false,
+            frozen: self.frozen.then_some(now),
+            report: self.report,
+            rotation: 0,
+            led: 0,
+            passed: 0,
+            has_come: false,
+            applied: self.applied,
+        }
+    }
+}
