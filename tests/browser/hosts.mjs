@@ -325,7 +325,7 @@ const SILENT_MS = 60_000;
 /** @type {{name: string, limitMs?: number, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
 export const hostTests = [
   { name: 'hosts: an origin that is not secure', skip: INSECURE, run: insecure },
-  { name: 'hosts: a page that does not know whether to encrypt', run: notKnowing },
+  { name: 'hosts: a page that does not know whether to encrypt', skip: MODULE, run: notKnowing },
   { name: 'hosts: a page that knows that nothing is encrypted', run: inClear },
   { name: 'hosts: page and worker have the same cipher', skip: OF_SHARED, run: inBoth },
   { name: 'hosts: page and worker do not agree', skip: MODULE, run: disagree },

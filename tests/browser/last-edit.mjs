@@ -52,7 +52,7 @@ async function besideAnother(stage, event, end) {
 
 /** The host is in the page and dies with it, its store does not: one write can be begun, and no second one behind it. */
 async function alone(stage, event, end, id) {
-  const path = lab([id], '&host=elected-tab&namespace=alone');
+  const path = lab([id], '&host=in-page&namespace=alone');
   const page = await stage.visit(path);
   await until('the document is stored', () =>
     page.evaluate((doc) => window.demo.connection.isDocInInventory('demo', doc, 1), id),
