@@ -12,6 +12,7 @@
 //! | `store/changes.rs` | what is to be remembered: changes of documents, tabs, numbers, dead letters |
 //! | `store/write.rs`, `store/limits.rs` | what is written and when, and how large one write may become |
 //! | `store/progress.rs` | how far the writing has come, and when there is time for more |
+//! | `store/loads.rs` | documents that are read for those who wait for them, in turns |
 //! | `store/requests.rs` | what the storage is asked for, and where its answers go |
 //! | `store/failure.rs` | what is done when the storage fails |
 //! | `store/letters.rs` | the dead letters |
@@ -26,6 +27,7 @@ mod closing;
 mod failure;
 mod letters;
 mod limits;
+mod loads;
 mod notes;
 mod progress;
 mod requests;
@@ -37,6 +39,7 @@ use proxy_doc::{DocKey, DocMap, Error, Fifo, Map, OpId, Seq, TabId};
 use self::changes::Queued;
 use self::letters::Letters;
 pub use self::limits::WriteLimits;
+use self::loads::Loads;
 use self::notes::Notes;
 pub use self::progress::Mark;
 use self::requests::Asked;
@@ -205,6 +208,7 @@ pub struct DurableStore {
     /// Each bucket of the inventory could be read: what it lacks the store lacks.
     inventory_is_whole: bool,
     letters: Letters,
+    loads: Loads,
     notes: Notes,
     state_changed: bool,
     /// The host that had written last when this one began; none where the store is new.
@@ -263,6 +267,7 @@ impl DurableStore {
             has_inventory: false,
             inventory_is_whole: false,
             letters: Letters::default(),
+            loads: Loads::default(),
             notes: Notes::default(),
             state_changed: false,
             found: None,

@@ -1,6 +1,7 @@
 //! How the storage is left: to another host, for a while or for good, or with everything deleted.
 
 use super::letters::Letters;
+use super::loads::Loads;
 use super::notes::Notes;
 use super::{Ask, Asked, DurableStore, Phase};
 use crate::dirty::DirtyDocs;
@@ -96,6 +97,7 @@ impl DurableStore {
         self.closed = false;
         self.starved = None;
         self.requests.clear();
+        self.loads = Loads::default();
         self.clear_queue();
         self.unwritten.clear();
         self.dirty = DirtyDocs::default();

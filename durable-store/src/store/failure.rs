@@ -4,6 +4,7 @@
 
 use proxy_doc::{DocKey, Gather, Set, next_count, read_json};
 
+use super::loads::Loads;
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::dirty::DirtyDocs;
 use crate::format::{Place, RecordId, StoreState, Stored};
@@ -60,7 +61,7 @@ impl DurableStore {
         if evictions.next().is_some() {
             return;
         }
-        let read: Set<&DocKey> = keys_being_read(questions()).collect();
+        let read = keys_being_read(questions(), &self.loads);
         self.dirty.finish_deleting(|key| read.contains(key));
     }
 
@@ -153,7 +154,7 @@ impl DurableStore {
             return self.want_inventory();
         }
         let questions = self.asked.values().chain(&self.again);
-        let read: Set<&DocKey> = keys_being_read(questions).collect();
+        let read = keys_being_read(questions, &self.loads);
         // What the journal has of a document is of no use without the record below it.
         let clean = |stored: &&Stored| {
             !read.contains(&stored.key)
@@ -227,9 +228,12 @@ impl DurableStore {
             });
         for (asked, _) in reads {
             if let Asked::Docs(keys) = asked {
-                let nothing = keys.into_iter().map(|key| (key, Ok(None))).gather();
-                self.events.push_back(StoreEvent::Loaded(nothing));
+                self.tell_absent(keys);
             }
+        }
+        let waiting = self.loads.end();
+        if !waiting.is_empty() {
+            self.tell_absent(waiting);
         }
     }
 }
@@ -237,11 +241,13 @@ impl DurableStore {
 /// Documents whose records are being read, or are to be.
 fn keys_being_read<'a>(
     questions: impl Iterator<Item = &'a (Asked, Ask)>,
-) -> impl Iterator<Item = &'a DocKey> {
-    questions.flat_map(|(asked, _)| {
+    loads: &'a Loads,
+) -> Set<&'a DocKey> {
+    let asked = questions.flat_map(|(asked, _)| {
         let Asked::Docs(keys) = asked else {
             return &[][..];
         };
         keys
-    })
+    });
+    asked.chain(loads.keys()).collect()
 }

@@ -1,10 +1,10 @@
 //! What the storage is asked for, and where its answers go.
 
-use proxy_doc::{DocKey, Gather};
+use proxy_doc::DocKey;
 
 use super::letters::Letters;
 use super::notes::Notes;
-use super::{Documents, DurableStore, Phase, StoreEvent, restore};
+use super::{Documents, DurableStore, Phase, StoreEvent};
 use crate::format::RecordId;
 use crate::inventory::Inventory;
 
@@ -116,35 +116,6 @@ impl Asked {
 }
 
 impl DurableStore {
-    /// Reads the records of documents. Those that the store is known to lack need no request: says whether there are
-    /// such, whose [`StoreEvent::Loaded`] is there at once.
-    pub fn load(&mut self, mut keys: Vec<DocKey>) -> bool {
-        let absent: Vec<DocKey> = keys.extract_if(.., |key| self.lacks(key)).gather();
-        if !keys.is_empty() {
-            let ids = keys.iter().map(RecordId::doc).gather();
-            self.ask(Asked::Docs(keys), Ask::Read(ids));
-        }
-        if absent.is_empty() {
-            return false;
-        }
-        let nothing = absent.into_iter().map(|key| (key, Ok(None))).gather();
-        self.events.push_back(StoreEvent::Loaded(nothing));
-        true
-    }
-
-    /// Whether the store has nothing of a document, or nothing can be had of it.
-    fn lacks(&self, key: &DocKey) -> bool {
-        if self.phase != Phase::Ready {
-            return true;
-        }
-        let may_change = self.closed || self.reopening;
-        let is_known = self.inventory_is_whole && !may_change;
-        is_known
-            && self.inventory.get(key).is_none()
-            && !self.dirty.is_dirty(key)
-            && !self.dirty.is_logged_since(key, self.first_written)
-    }
-
     /// Reads the inventory, unless that is known or under way.
     pub fn want_inventory(&mut self) {
         let under_way = self
@@ -217,17 +188,7 @@ impl DurableStore {
             Asked::Letters => self.handle_letters(texts),
             Asked::Journal => self.handle_journal(texts),
             Asked::JournalDocs => self.handle_journal_docs(texts),
-            Asked::Docs(keys) => {
-                let records = texts
-                    .iter()
-                    .map(|text| restore::doc_record(text.as_deref()));
-                let loaded: Vec<_> = keys.into_iter().zip(records).gather();
-                for ((key, _), text) in loaded.iter().zip(texts) {
-                    let size = text.as_ref().map_or(0, String::len);
-                    self.dirty.set_size(key, size);
-                }
-                self.events.push_back(StoreEvent::Loaded(loaded));
-            }
+            Asked::Docs(keys) => self.handle_docs(keys, texts),
             Asked::Inventory => self.handle_inventory(texts),
             Asked::Session => self.clear_session(texts),
             Asked::TrialOpen => self.try_reading(),

@@ -6,6 +6,7 @@
 mod failures;
 mod letters;
 mod life;
+mod loads;
 mod writes;
 
 use durable_store::format::{DocRecord, Entry, SCHEMA};
