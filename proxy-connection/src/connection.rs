@@ -13,6 +13,7 @@ use proxy_doc::{
 use crate::requests::Requests;
 use crate::session::Session;
 use crate::store_mirror::{self, StoreMirror};
+use crate::turns::Turns;
 use crate::{ProxyDoc, Request, TabEvent, presence};
 
 /// Bytes of JSON above which ops are not composed, unless the application chose: the host's limit.
@@ -60,6 +61,7 @@ pub struct ProxyConnection {
     pub(crate) by_key: DocMap<DocHandle>,
     pub(crate) next_handle: u32,
     pub(crate) requests: Requests,
+    pub(crate) turns: Turns,
     pub(crate) queries: Set<u64>,
     pub(crate) presences: presence::Presences,
     pub(crate) bulk: Option<Vec<Read>>,
@@ -88,6 +90,7 @@ impl ProxyConnection {
             by_key: DocMap::new(),
             next_handle: 0,
             requests: Requests::new(1),
+            turns: Turns::default(),
             queries: Set::new(),
             presences: presence::Presences::default(),
             bulk: None,
@@ -113,7 +116,7 @@ impl ProxyConnection {
     pub fn poll(&mut self, mark: usize) -> Option<TabEvent> {
         loop {
             let Some((handle, task)) = self.stack.pop(mark) else {
-                if self.send_held_request() {
+                if self.send_held_request() || self.send_next_reads() {
                     continue;
                 }
                 return None;
@@ -130,7 +133,7 @@ impl ProxyConnection {
 
     /// Whether [`ProxyConnection::poll`] may have an event above `mark`. Where not, it has none until the next call.
     pub fn may_follow(&self, mark: usize) -> bool {
-        self.stack.depth() > mark || self.has_held_request()
+        self.stack.depth() > mark || self.has_held_request() || self.turns.any_waits()
     }
 
     /// User code threw `error` in the last polled event. Returns whether a document's `try` caught it, which then rolls
@@ -334,6 +337,7 @@ impl ProxyConnection {
 
     fn change_host(&mut self, state: State) {
         self.generation = 0;
+        self.turns.clear();
         // Presence is announced to the next host with its values, and the store's requests are sent again. Documents
         // and applications repeat their own.
         let is_repeated =
@@ -456,6 +460,8 @@ impl ProxyConnection {
             return;
         }
         self.state = state;
+        // Away from the server the host answers from what it has: that must not wait for what the server was asked.
+        self.turns.forget_sent();
         self.push_owner(OwnerTask::Announce(state, reason));
         self.push_owner(OwnerTask::EndBulk);
         self.start_bulk();

@@ -286,45 +286,30 @@ impl ProxyConnection {
         Some(TabEvent::SubmitOp(encode(&message), seq, tokens))
     }
 
-    pub(crate) fn send_read(&mut self, handle: DocHandle, action: ReadAction) -> Option<TabEvent> {
-        let life = self.docs.get(&handle)?.doc.life();
-        let request = Request::Read {
-            doc: handle,
-            action,
-            life,
-        };
-        self.send_read_as(handle, action, request)
-    }
-
-    pub(crate) fn send_read_as(
+    /// A read of the document as it is now, of which `request` says what it is for. `resumes`: the tab has a state, and only
+    /// subscribes again.
+    pub(crate) fn read(
         &mut self,
         handle: DocHandle,
         action: ReadAction,
+        resumes: bool,
         request: Request,
-    ) -> Option<TabEvent> {
-        let callback_id = self.requests.open(request);
+    ) -> Option<Read> {
         let known = self.docs.get(&handle)?;
         let doc = &known.doc;
         let DocKey { collection, id } = doc.key().clone();
         // An unplaced state has a version of the server, not a revision.
         let revision = doc.version().filter(|_| !known.unplaced);
-        let read = Read {
+        Some(Read {
             action,
             collection,
             id,
             revision: revision.map(|v| proxy_doc::Revision(v.0)),
             life: doc.life(),
-            resume: self.bulk.is_some() && doc.resuming(),
+            resume: resumes,
             from: known.behind().filter(|_| action == ReadAction::Fetch),
-            callback_id,
-        };
-        match &mut self.bulk {
-            Some(reads) => {
-                reads.push(read);
-                None
-            }
-            None => Some(TabEvent::ToHost(encode(&ToHost::Read(read)))),
-        }
+            callback_id: self.requests.open(request),
+        })
     }
 }
 

@@ -18,6 +18,7 @@ mod recover;
 mod requests;
 mod session;
 mod store_mirror;
+mod turns;
 mod version;
 
 use broker::message::{State, Status, StorageEvent};

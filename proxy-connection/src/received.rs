@@ -20,12 +20,13 @@ impl ProxyConnection {
     /// Handles one message of the host.
     pub fn handle_message(&mut self, text: &str) {
         match decode::<Envelope>(text) {
-            Ok(envelope) => self.handle_envelope(envelope),
+            Ok(envelope) => self.handle_envelope(envelope, text.len()),
             Err(error) => self.push_event(TabEvent::Warn(error.message)),
         }
     }
 
-    fn handle_envelope(&mut self, envelope: Envelope) {
+    /// `length`: of the message, in bytes.
+    fn handle_envelope(&mut self, envelope: Envelope, length: usize) {
         if self.session.is_for_predecessor(&envelope.message) {
             return;
         }
@@ -63,7 +64,7 @@ impl ProxyConnection {
                 error,
                 result,
             } => {
-                self.handle_answer(callback_id, error, result);
+                self.handle_answer(callback_id, error, result, length);
             }
             ToTab::Presence { channel, event } => self.handle_presence_event(&channel, event),
             ToTab::Coordination(say) => self.push_event(TabEvent::Coordination(Some(say))),
@@ -138,12 +139,21 @@ impl ProxyConnection {
         callback_id: CallbackId,
         error: Option<Error>,
         result: Option<Answer>,
+        length: usize,
     ) {
+        let brings = matches!(
+            result,
+            Some(Answer::Read {
+                snapshot: Some(_),
+                ..
+            })
+        );
+        self.turns.end(callback_id, brings.then_some(length));
         let Some(request) = self.requests.end(callback_id) else {
             return;
         };
-        if let Request::Store(token, _) = request {
-            return self.handle_stored(token, error, result);
+        if let Request::Store(token, request) = request {
+            return self.handle_stored(token, request, error, result, length);
         }
         let answer = error.map_or(Ok(result), Err);
         match request {

@@ -6,7 +6,7 @@
 //! What it refuses to do: read or write storage, or decide what is stored.
 
 use broker::message::{
-    Answer, CallbackId, DeadLetter, StorageEvent, StorageState, StoredDoc, ToHost,
+    Answer, CallbackId, DeadLetter, QueryDoc, StorageEvent, StorageState, StoredDoc, ToHost,
 };
 use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, Set, Token, Version, codes};
 
@@ -39,7 +39,12 @@ struct HeldRequest {
 pub(crate) enum StoreRequest {
     GetBulk {
         collection: String,
+        /// What the host was asked for last.
         ids: Vec<String>,
+        /// What it is asked for next, in parts; the last document first.
+        rest: Vec<String>,
+        /// Why documents of parts before cannot be read.
+        error: Option<Error>,
     },
     PutDocs(Vec<DocKey>),
     FlushWrites,
@@ -147,7 +152,15 @@ impl ProxyConnection {
 
     /// Opens documents as the store has them, without a message to the server.
     pub fn get_bulk(&mut self, collection: String, ids: Vec<String>, token: Token) {
-        self.ask_store(token, StoreRequest::GetBulk { collection, ids });
+        let mut rest = ids;
+        rest.reverse();
+        let request = StoreRequest::GetBulk {
+            collection,
+            ids: Vec::new(),
+            rest,
+            error: None,
+        };
+        self.ask_store(token, request);
     }
 
     /// Writes documents to the store, with the ops that were submitted to them before.
@@ -229,10 +242,20 @@ impl ProxyConnection {
         let Some(HeldRequest { token, request, .. }) = ready else {
             return false;
         };
+        self.send_to_store(token, request);
+        true
+    }
+
+    /// Sends a request to the store, or its next part.
+    fn send_to_store(&mut self, token: Token, mut request: StoreRequest) {
+        if let StoreRequest::GetBulk { ids, rest, .. } = &mut request {
+            let left = rest.len().saturating_sub(self.turns.part());
+            *ids = rest.split_off(left);
+            ids.reverse();
+        }
         let message = request.message(self.requests.next_id());
         self.requests.open(Request::Store(token, request));
         self.tell_host(&message);
-        true
     }
 
     /// Whether the host has accepted all ops of the document that were submitted before `token` was given (tokens are
@@ -253,13 +276,45 @@ impl ProxyConnection {
     pub(crate) fn handle_stored(
         &mut self,
         token: Token,
+        request: StoreRequest,
         error: Option<Error>,
         answer: Option<Answer>,
+        length: usize,
     ) {
-        self.push_event(TabEvent::Stored(token, error.map_or(Ok(()), Err)));
-        let Some(Answer::Docs(docs)) = answer else {
-            return;
+        let StoreRequest::GetBulk {
+            collection,
+            rest,
+            error: earlier,
+            ..
+        } = request
+        else {
+            return self.push_event(TabEvent::Stored(token, error.map_or(Ok(()), Err)));
         };
+        let docs = match answer {
+            Some(Answer::Docs(docs)) => docs,
+            Some(_) | None => Vec::new(),
+        };
+        if let Some(bytes) = length.checked_div(docs.len()) {
+            self.turns.learn(bytes);
+        }
+        let error = earlier.or(error);
+        if rest.is_empty() {
+            self.push_event(TabEvent::Stored(token, error.map_or(Ok(()), Err)));
+            return self.adopt_all(docs);
+        }
+        self.adopt_all(docs);
+        let ids = Vec::new();
+        let next = StoreRequest::GetBulk {
+            collection,
+            ids,
+            rest,
+            error,
+        };
+        // On the stack above the documents: the host reads on while the tab takes these.
+        self.send_to_store(token, next);
+    }
+
+    fn adopt_all(&mut self, docs: Vec<QueryDoc>) {
         for doc in docs.into_iter().rev() {
             self.push_owner(OwnerTask::Adopt(Box::new(doc)));
         }
@@ -402,7 +457,9 @@ impl ProxyConnection {
 impl StoreRequest {
     fn message(&self, callback_id: CallbackId) -> ToHost {
         match self {
-            Self::GetBulk { collection, ids } => ToHost::GetBulk {
+            Self::GetBulk {
+                collection, ids, ..
+            } => ToHost::GetBulk {
                 collection: collection.clone(),
                 ids: ids.clone(),
                 callback_id,

@@ -12,7 +12,7 @@
 //!
 //! A version assigned to a document without a state is only shown, until the host says another one.
 
-use broker::message::{Answer, ReadAction};
+use broker::message::{Answer, ReadAction, ToHost};
 use proxy_doc::{Change, DocHandle, Error, Version, codes};
 
 use crate::{ProxyConnection, ProxyDoc, Request};
@@ -107,9 +107,11 @@ impl ProxyConnection {
             return;
         };
         known.asks_version = true;
-        let read = self.send_read_as(handle, ReadAction::Fetch, Request::Version(handle));
-        if let Some(event) = read {
-            self.push_event(event);
+        let read = self.read(handle, ReadAction::Fetch, false, Request::Version(handle));
+        match (read, &mut self.bulk) {
+            (Some(read), Some(reads)) => reads.push(read),
+            (Some(read), None) => self.tell_host(&ToHost::Read(read)),
+            (None, _) => {}
         }
     }
 

@@ -48,6 +48,7 @@ pub(super) fn config(seed: u64) -> Config {
         freezes: false,
         forward: false,
         urls: false,
+        short_turns: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -67,6 +68,7 @@ pub(super) fn config(seed: u64) -> Config {
     let told_of_copies = !config.own_id || weather == Weather::Fair;
     config.freezes = kept != Kept::Nothing && told_of_copies && r.once_in(3);
     config.urls = weather != Weather::Fair && r.once_in(4);
+    config.short_turns = r.once_in(2);
     config
 }
 

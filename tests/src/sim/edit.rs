@@ -13,13 +13,15 @@ const PIECES: [&str; 6] = ["a", "bc", "xyz", "é", "😀", "-"];
 /// The keys of the root that edits keep away from.
 const RESERVED: [&str; 3] = ["n", "marks", "fix"];
 
-/// How edits are made.
+/// How edits are made, and how documents are asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     /// Anywhere, also where the markers are.
     pub(super) wild: bool,
     /// Strings as text0 says.
     pub(super) text0: bool,
+    /// One document at a time is asked for.
+    pub(super) short_turns: bool,
 }
 
 /// The data of a new document that carries the marker.

@@ -197,6 +197,7 @@ fn open_page(port: u64) -> Page {
     let style = Style {
         wild: false,
         text0: false,
+        short_turns: false,
     };
     let tabs = (0..TABS)
         .map(|number| {

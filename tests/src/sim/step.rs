@@ -116,6 +116,9 @@ pub struct Config {
     /// Whether hosts ask tabs where a socket leads to.
     #[serde(default)]
     pub urls: bool,
+    /// Whether tabs ask for one document at a time.
+    #[serde(default)]
+    pub short_turns: bool,
 }
 
 impl Config {

@@ -102,6 +102,13 @@ enum Called {
     Unsubscribe,
 }
 
+/// Where a tab's turns are short, it asks for one document at a time.
+fn limit_reads(connection: &mut ProxyConnection, style: Style) {
+    if style.short_turns {
+        connection.limit_reads(1);
+    }
+}
+
 impl Tab {
     /// A tab that knows of the documents `keys`, and has just opened.
     pub(super) fn open(
@@ -113,6 +120,7 @@ impl Tab {
         ledger: &mut Ledger,
     ) -> Self {
         let mut connection = ProxyConnection::new(types, State::Connecting);
+        limit_reads(&mut connection, style);
         let doc = |key: &DocKey| TabDoc {
             key: key.clone(),
             handle: connection.get(key.clone()),
@@ -252,6 +260,7 @@ impl Tab {
         self.crashes += 1;
         let state = self.connection.state();
         let old = std::mem::replace(&mut self.connection, ProxyConnection::new(types, state));
+        limit_reads(&mut self.connection, self.style);
         self.connection.succeed(Predecessors {
             count: self.crashes,
             next_seq: self.last_seq.next(),

@@ -155,6 +155,7 @@ impl World {
         let style = Style {
             wild: self.config.weather == Weather::Wild,
             text0: self.config.text0,
+            short_turns: self.config.short_turns,
         };
         let place = (self.tabs.len(), host);
         let tab = Tab::open(
