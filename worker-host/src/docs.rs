@@ -9,6 +9,7 @@
 mod events;
 pub(crate) mod host_doc;
 pub(crate) mod refusals;
+pub(crate) mod sending;
 pub(crate) mod state;
 
 use std::ops::{Index, IndexMut};
@@ -16,10 +17,7 @@ use std::ops::{Index, IndexMut};
 use proxy_doc::{Doc, DocHandle, DocKey, DocMap, Gather, Map, Set, Stack, Task};
 
 use host_doc::HostDoc;
-
-/// Documents that have an op on its way to the server at the same time. After a long time offline there may be tens of
-/// thousands with pending ops: they are sent as the answers come in.
-const MAX_SENDING: usize = 128;
+use sending::Sending;
 
 /// All documents that are in memory.
 #[derive(Default)]
@@ -31,10 +29,8 @@ pub(crate) struct Docs {
     touched: Set<DocHandle>,
     /// Documents that were loaded for an input which may not have been carried out yet.
     fresh: Set<DocHandle>,
-    /// Documents with an op on its way to the server.
-    sending: Set<DocHandle>,
-    /// Documents with an op that waits until fewer are in `sending`.
-    held: Set<DocHandle>,
+    /// Ops on their way to the server, and those that wait.
+    pub(crate) sending: Sending,
     /// What the document machines have left to do.
     stack: Stack,
 }
@@ -166,42 +162,9 @@ impl Docs {
         touched
     }
 
-    // ---- Ops on their way to the server ----
-
-    /// Whether one more document may send an op.
-    pub(crate) fn may_send(&self) -> bool {
-        self.sending.len() < MAX_SENDING
-    }
-
-    /// The document's op is on its way to the server.
-    pub(crate) fn note_sending(&mut self, handle: DocHandle) {
-        self.sending.insert(handle);
-    }
-
-    /// Finds out which of the touched documents have an op on its way, and which have one that waits.
-    pub(crate) fn sort_touched(&mut self) {
-        for handle in self.touched.iter() {
-            let doc = self.by_handle.get(handle).map(|host_doc| &host_doc.doc);
-            let sends = doc.is_some_and(|doc| doc.inflight().is_some());
-            let waits = doc.is_some_and(|doc| !sends && doc.has_write_pending() && !doc.paused());
-            if !sends {
-                self.sending.remove(handle);
-            }
-            if waits {
-                self.held.insert(*handle);
-            } else {
-                self.held.remove(handle);
-            }
-        }
-    }
-
-    /// The next document whose op may be sent now.
-    pub(crate) fn next_to_send(&mut self) -> Option<DocHandle> {
-        if self.may_send() {
-            self.held.pop_first()
-        } else {
-            None
-        }
+    /// The documents that were touched since [`Docs::take_touched`].
+    pub(crate) fn touched(&self) -> Vec<DocHandle> {
+        self.touched.iter().copied().gather()
     }
 }
 

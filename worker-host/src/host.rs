@@ -17,10 +17,14 @@ pub const MAX_OP_SIZE: usize = 512 * 1024;
 /// Changes that a tab may leave unconfirmed. A tab confirms every 64 messages: a number below a few hundred would hold
 /// up tabs that are well.
 const MAX_UNCONFIRMED: usize = 4096;
+/// Changes of one document that a tab may leave unconfirmed: so many stand before the next change of another document,
+/// where one changes faster than the tab can follow.
+const MAX_UNCONFIRMED_OF_DOC: usize = 256;
 
 use crate::coordination::Coordination;
 use crate::docs::Docs;
 use crate::docs::host_doc::HostDoc;
+use crate::docs::sending::Sender;
 use crate::inbox;
 use crate::log::Log;
 use crate::log::barrier::Outbox;
@@ -61,6 +65,8 @@ pub struct Options {
     /// Changes that a tab may leave unconfirmed before it gets no more: it is blocked, asleep, or far behind. It
     /// gets the rest, composed, when less than half of them are left.
     pub max_unconfirmed: usize,
+    /// The same for the changes of one document: others go on.
+    pub max_unconfirmed_of_doc: usize,
     /// Where an op is refused that cannot be taken back, the others stay, as far as they still apply.
     /// ShareDB's client gives all of them up.
     pub keeps_pending: bool,
@@ -78,6 +84,7 @@ impl Default for Options {
             max_op_size: MAX_OP_SIZE,
             max_log: MAX_LOG,
             max_unconfirmed: MAX_UNCONFIRMED,
+            max_unconfirmed_of_doc: MAX_UNCONFIRMED_OF_DOC,
             keeps_pending: false,
         }
     }
@@ -174,7 +181,7 @@ impl Host {
             server: Server::new(options.src.clone(), options.opens_sockets, options.has_url),
             docs: Docs::default(),
             callers: Callers::default(),
-            tabs: Tabs::new(options.max_unconfirmed),
+            tabs: Tabs::new(options.max_unconfirmed, options.max_unconfirmed_of_doc),
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
@@ -289,7 +296,7 @@ impl Host {
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> R {
         let connected = self.connected() && !self.log.is_replaying();
-        let can_write = connected && self.docs.may_send() && !self.docs[handle].holds_sends();
+        let can_write = connected && self.may_send(handle) && !self.docs[handle].holds_sends();
         let op_ids = &mut self.server.op_ids;
         let (src, next_seq) = op_ids.src_and_seq(self.log.keeps_numbers());
         self.docs.touch(handle);
@@ -335,11 +342,38 @@ impl Host {
         self.tell_queue(false);
     }
 
+    /// Whether the document may send an op: its tab has not too many on their way.
+    fn may_send(&self, handle: DocHandle) -> bool {
+        let sending = &self.docs.sending;
+        sending.is_free() || sending.may_send(&self.sender_of(handle))
+    }
+
+    /// Who made the document's oldest op.
+    pub(crate) fn sender_of(&self, handle: DocHandle) -> Sender {
+        let doc = &self.docs.get(handle)?.doc;
+        let mut submissions = doc.unfinished().flat_map(|op| &op.submissions);
+        let author = submissions.find_map(|submission| self.callers.author(submission.token));
+        author.map(|author| author.tab.clone())
+    }
+
     /// Lets the next documents send, for those that have their answer.
     pub(crate) fn send_held(&mut self) {
-        self.docs.sort_touched();
+        for handle in self.docs.touched() {
+            let doc = self.docs.get(handle).map(|host_doc| &host_doc.doc);
+            let sends = doc.is_some_and(|doc| doc.inflight().is_some());
+            let waits = doc.is_some_and(|doc| !sends && doc.has_write_pending() && !doc.paused());
+            if !sends {
+                self.docs.sending.end(handle);
+            }
+            if waits {
+                let sender = self.sender_of(handle);
+                self.docs.sending.hold(handle, sender);
+            } else {
+                self.docs.sending.release(handle);
+            }
+        }
         while self.connected() {
-            let Some(handle) = self.docs.next_to_send() else {
+            let Some(handle) = self.docs.sending.next() else {
                 break;
             };
             self.act(handle, |doc, up| doc.flush(up));

@@ -17,7 +17,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-use proxy_doc::{DocHandle, Fifo, Map, Revision, Seq, TabId};
+use proxy_doc::{DocHandle, Fifo, Gather, Map, Revision, Seq, TabId};
 
 /// All tabs that live, as far as is known.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Tabs {
     pub(crate) met_any: bool,
     /// Changes that a tab may leave unconfirmed; see [`crate::Options::max_unconfirmed`].
     max_unconfirmed: usize,
+    /// See [`crate::Options::max_unconfirmed_of_doc`].
+    max_of_doc: usize,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,9 @@ struct Link {
     unconfirmed: Fifo<(u64, DocHandle, Told)>,
     /// The tab lags: it gets no more changes until it confirms.
     is_stalled: bool,
+    /// How many of the unconfirmed changes are of each document, and whether the tab lags there: it gets no more changes
+    /// of that document until it confirms. No count is zero.
+    of_docs: Map<DocHandle, (usize, bool)>,
 }
 
 /// What a tab was told of a document.
@@ -68,15 +73,18 @@ pub(crate) struct Confirmed {
     pub(crate) told: Vec<(DocHandle, Told)>,
     /// The tab lagged, and gets changes again.
     pub(crate) wakes: bool,
+    /// It lagged there, and gets changes of these documents again.
+    pub(crate) woken: Vec<DocHandle>,
 }
 
 impl Tabs {
-    /// No tabs; see [`crate::Options::max_unconfirmed`].
-    pub(crate) fn new(max_unconfirmed: usize) -> Self {
+    /// No tabs; see [`crate::Options::max_unconfirmed`] and [`crate::Options::max_unconfirmed_of_doc`].
+    pub(crate) fn new(max_unconfirmed: usize, max_of_doc: usize) -> Self {
         Self {
             by_id: Map::new(),
             met_any: false,
             max_unconfirmed,
+            max_of_doc,
         }
     }
 
@@ -154,16 +162,19 @@ impl Tabs {
 
     /// The message posted last told the tab this of a document.
     pub(crate) fn note_told(&mut self, tab: &TabId, handle: DocHandle, told: Told) {
-        let max = self.max_unconfirmed;
+        let (max, max_of_doc) = (self.max_unconfirmed, self.max_of_doc);
         if let Some(link) = self.link_mut(tab) {
             link.unconfirmed.push_back((link.posted, handle, told));
             link.is_stalled |= link.unconfirmed.len() >= max;
+            let (count, lags) = link.of_docs.or_default(handle);
+            *count += 1;
+            *lags |= *count >= max_of_doc;
         }
     }
 
     /// The tab has processed the first `count` messages.
     pub(crate) fn confirm(&mut self, tab: &TabId, count: u64) -> Confirmed {
-        let max = self.max_unconfirmed;
+        let (max, max_of_doc) = (self.max_unconfirmed, self.max_of_doc);
         let Some(link) = self.link_mut(tab) else {
             return Confirmed::default();
         };
@@ -172,11 +183,27 @@ impl Tabs {
             .unconfirmed
             .pop_front_if(|(posted, ..)| *posted <= count)
         {
+            if let Some((of_doc, _)) = link.of_docs.get_mut(&handle) {
+                *of_doc -= 1;
+            }
             told.push((handle, what));
         }
+        let wakes_there =
+            |(of_doc, lags): &(usize, bool)| *lags && *of_doc < max_of_doc.div_ceil(2);
+        let woken = link
+            .of_docs
+            .iter()
+            .filter(|(_, of_doc)| wakes_there(of_doc));
+        let woken: Vec<DocHandle> = woken.map(|(handle, _)| *handle).gather();
+        for handle in &woken {
+            if let Some((_, lags)) = link.of_docs.get_mut(handle) {
+                *lags = false;
+            }
+        }
+        link.of_docs.retain(|_, (of_doc, _)| *of_doc > 0);
         let wakes = link.is_stalled && link.unconfirmed.len() < max.div_ceil(2);
         link.is_stalled &= !wakes;
-        Confirmed { told, wakes }
+        Confirmed { told, wakes, woken }
     }
 
     /// One more message is posted to the tab, in front of the last `waiting` ones, but not before the first of all. Says
@@ -199,10 +226,17 @@ impl Tabs {
         self.link(tab).is_some_and(|link| !link.is_stalled)
     }
 
+    /// Whether the tab gets changes of the document.
+    pub(crate) fn gets_changes_of(&self, tab: &TabId, handle: DocHandle) -> bool {
+        let lags = |link: &Link| link.of_docs.get(&handle).is_some_and(|(_, lags)| *lags);
+        self.link(tab)
+            .is_some_and(|link| !link.is_stalled && !lags(link))
+    }
+
     /// Whether any tab lags.
     pub(crate) fn any_stalled(&self) -> bool {
         let mut links = self.by_id.values().filter_map(|known| known.link.as_ref());
-        links.any(|link| link.is_stalled)
+        links.any(|link| link.is_stalled || link.of_docs.values().any(|(_, lags)| *lags))
     }
 
     // ---- What tabs want of the store ----

@@ -544,7 +544,11 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
     };
     if let Some(limits) = config.lags {
         options.max_log = limits.log;
-        options.max_unconfirmed = limits.unconfirmed;
+        options.max_unconfirmed_of_doc = limits.unconfirmed;
+        // A tab lags in one document alone, or in all of them.
+        if config.seed.is_multiple_of(2) {
+            options.max_unconfirmed = limits.unconfirmed;
+        }
     }
     options
 }

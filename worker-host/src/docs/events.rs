@@ -101,7 +101,7 @@ impl Host {
     fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>) {
         let host_doc = &self.docs[handle];
         let mut tabs = host_doc.hub.live_tabs();
-        tabs.retain(|tab| self.tabs.gets_changes(tab));
+        tabs.retain(|tab| self.tabs.gets_changes_of(tab, handle));
         if let Some(author) = author
             && !tabs.contains(&author)
         {

@@ -37,7 +37,8 @@ impl Host {
         });
         let src = self.server.op_ids.src(self.log.keeps_numbers());
         self.docs[handle].doc.mark_sent(src);
-        self.docs.note_sending(handle);
+        let sender = self.sender_of(handle);
+        self.docs.sending.begin(handle, sender);
         self.outbox.push_op(self.log.barrier(), handle, text);
     }
 

@@ -15,6 +15,9 @@ use proxy_doc::{
 /// Entries of a history above which stretches that no tab can name are composed, by default.
 pub(crate) const MAX_LOG: usize = 512;
 
+/// Entries above which a tab that lags gets them composed, as far as they are not its own.
+const LONG_CATCH_UP: usize = 16;
+
 /// One change of the document.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -31,7 +34,7 @@ pub(crate) struct Entry {
 }
 
 /// An entry, and the revisions between which it stands: more than one apart where entries were composed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Span {
     from: Revision,
     next: Revision,
@@ -368,7 +371,7 @@ impl Hub {
         }
     }
 
-    /// What the tab lacks, in order; its own ops as accepted.
+    /// What the tab lacks, in order; its own ops as accepted. What others did is composed where it is much.
     pub(crate) fn catch_up(&mut self, tab: &TabId) -> Vec<DocEvent> {
         let Some(view) = self.tabs.get_mut(tab) else {
             return Vec::new();
@@ -376,17 +379,28 @@ impl Hub {
         let Some(sent) = view.sent else {
             return Vec::new();
         };
-        let mut events = Vec::new();
         // What is missing is at the end, mostly the last entry alone.
         let first = self.log.partition_point(|span| span.from < sent);
         for span in self.log.iter_from(first) {
             if span.entry.version.is_some() {
                 view.version = span.entry.version;
             }
-            events.push(event(tab, span));
         }
         view.sent = Some(self.head);
-        events
+        let lacks = self.log.iter_from(first);
+        if self.log.len() - first <= LONG_CATCH_UP.min(self.max_log) {
+            return lacks.map(|span| event(tab, span)).gather();
+        }
+        let is_own = |span: &Span| span.entry.author.as_ref().is_some_and(|of| of.tab == *tab);
+        let mut spans: Vec<Span> = Vec::new();
+        for span in lacks {
+            let rest = match spans.last_mut() {
+                Some(last) if !is_own(last) && !is_own(span) => join(last, span.clone()),
+                _ => Some(span.clone()),
+            };
+            spans.extend(rest);
+        }
+        spans.iter().map(|span| event(tab, span)).gather()
     }
 
     /// The tab is told the server's version; says whether that is news.

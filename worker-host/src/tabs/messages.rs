@@ -254,7 +254,11 @@ impl Host {
 
     /// The tab has processed its first `count` messages. One that lagged gets what it lacks.
     fn confirm(&mut self, tab: &TabId, count: u64) {
-        let Confirmed { told: seen, wakes } = self.tabs.confirm(tab, count);
+        let Confirmed {
+            told: seen,
+            wakes,
+            woken,
+        } = self.tabs.confirm(tab, count);
         for (handle, told) in seen {
             let Some(host_doc) = self.docs.get_mut(handle) else {
                 continue;
@@ -264,12 +268,15 @@ impl Host {
                 Told::Outcome(seqs) => host_doc.forget_outcomes(tab, &seqs),
             }
         }
-        if wakes {
-            for handle in self.docs.handles() {
-                if self.docs[handle].hub.live_tabs().contains(tab) {
-                    self.catch_up(handle, tab);
-                }
+        let woken = if wakes { self.docs.handles() } else { woken };
+        for handle in woken {
+            let host_doc = self.docs.get(handle);
+            let follows = host_doc.is_some_and(|doc| doc.hub.live_tabs().contains(tab));
+            if follows && self.tabs.gets_changes_of(tab, handle) {
+                self.catch_up(handle, tab);
             }
+        }
+        if wakes {
             self.with_presence(|presences, _| presences.refresh(tab));
         }
     }

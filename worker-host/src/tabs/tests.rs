@@ -12,7 +12,7 @@ fn told(revision: u64) -> Told {
 
 /// A tab that was told of so many changes, one a message.
 fn with_told(max_unconfirmed: usize, changes: u64) -> Tabs {
-    let mut tabs = Tabs::new(max_unconfirmed);
+    let mut tabs = Tabs::new(max_unconfirmed, usize::MAX);
     tabs.register(&tab("a"));
     for n in 0..changes {
         assert!(tabs.count_message(&tab("a")));
@@ -41,7 +41,7 @@ fn a_message_for_a_tab_that_left_is_for_nobody() {
 
 #[test]
 fn the_last_expected_tab_is_the_one_that_comes_or_goes_last() {
-    let mut tabs = Tabs::new(9);
+    let mut tabs = Tabs::new(9, 9);
     tabs.expect(&tab("a"));
     tabs.expect(&tab("b"));
     assert!(!tabs.arrive(&tab("a")));
@@ -82,7 +82,7 @@ fn an_inserted_message_moves_the_numbers_behind_it() {
 
 #[test]
 fn a_welcome_that_waits_stays_the_first_message() {
-    let mut tabs = Tabs::new(9);
+    let mut tabs = Tabs::new(9, 9);
     tabs.register(&tab("a"));
     tabs.count_message(&tab("a"));
     assert!(tabs.insert_message(&tab("a"), 1));
