@@ -1,21 +1,25 @@
 /**
- * The machine in the worker traps again and again on the same thing: who sent it is told, and everything else goes on. How it
- * is made to trap is in `lab/trapping-worker.js`.
+ * The host's machine traps again and again on the same thing: who sent it is told, and everything else goes on. That is so in
+ * each place that can have the host. How it is made to trap is in `lab/trapping.js`.
  */
 import assert from 'node:assert/strict';
+import { countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
-import { MODULE } from './host-skips.mjs';
+import { sharedOnly } from './host-skips.mjs';
 
 const PAGE = 'lab/tab.html';
 const MARK = 'TRAP';
 const CODE = 'ERR_INPUT_QUARANTINED';
 
-/** Two hosts that crash and one that refuses what they crashed on, all in the same worker. */
-/** Three lives in one worker; where tabs have workers of their own, each tab has started one. */
-const threeLives = (stage, tabs) => ({
-  worker: stage.host === 'shared-worker' ? 1 : tabs,
-  life: 3,
-});
+/** Workers that so many tabs start where the host is. */
+const WORKERS = { 'shared-worker': () => 1, 'elected-tab': (tabs) => tabs, 'in-page': () => 0 };
+
+/** Two hosts that crash and one that refuses what they crashed on, all in the same place. */
+function assertThreeLives({ worker, life }, host, tabs) {
+  assert.equal(life, 3);
+  // A tab that has no host need not have started its worker yet.
+  assert.ok(worker <= WORKERS[host](tabs), `${worker} workers`);
+}
 
 /** Numbers of causes, as `HostDoing` gives them. */
 const TAB_MESSAGE = 0;
@@ -24,11 +28,16 @@ const DOCUMENT = 2;
 
 // ---- In the page ----
 
-async function open({ ids, script, namespace }) {
+async function open({ ids, at, namespace, host }) {
   const run = { started: { worker: 0, life: 0 }, opened: {}, outcomes: {}, errors: [], docs: {} };
   window.run = run;
   new BroadcastChannel(`lab ${namespace}`).onmessage = ({ data }) => (run.started[data] += 1);
-  const options = { ids: [], namespace, worker: 'trapping-worker', script };
+  // The host may be in this page, or in a worker.
+  const channel = new BroadcastChannel(`lab ${namespace}`);
+  window.lab.installTraps(at, () => channel.postMessage('life'));
+  const { cause, mark, always } = at;
+  const script = always ? '?always' : `?cause=${cause}&mark=${encodeURIComponent(mark)}`;
+  const options = { ids: [], namespace, host, worker: 'trapping-worker', script };
   run.it = await window.lab.open(options);
   for (const id of ids) {
     const doc = (run.docs[id] = run.it.connection.get('demo', id));
@@ -70,9 +79,9 @@ const look = (id) => {
 
 // ---- The tests ----
 
-function begin(page, cause, mark, ids) {
-  const script = `?cause=${cause}&mark=${encodeURIComponent(mark)}`;
-  return page.evaluate(open, { ids, script, namespace: `traps ${cause} ${mark}` });
+function begin(page, host, cause, mark, ids) {
+  const namespace = `traps ${cause} ${mark}`;
+  return page.evaluate(open, { ids, at: { cause, mark }, namespace, host });
 }
 
 /** Waits until `condition` holds of what the page knows of the document, and gives that. */
@@ -99,17 +108,17 @@ const has =
   ({ list }) =>
     list && [...list].sort().join() === markers.sort().join();
 
-async function message(stage) {
+async function message(stage, host) {
   const pages = [await stage.visit(PAGE), await stage.visit(PAGE)];
   const [first, second] = pages;
   for (const page of pages) {
-    await begin(page, TAB_MESSAGE, MARK, ['a']);
+    await begin(page, host, TAB_MESSAGE, MARK, ['a']);
     await sees(page, 'a', 'it is open', isOpen('a'));
   }
   await first.evaluate(create, { id: 'a', marker: MARK });
   const told = await sees(first, 'a', 'the callback comes', ({ outcomes }) => outcomes[MARK]);
   assert.equal(told.outcomes[MARK], CODE);
-  assert.deepEqual(told.started, threeLives(stage, 2));
+  assertThreeLives(told.started, host, 2);
   await first.evaluate(create, { id: 'a', marker: 'after' });
   await sees(second, 'a', 'the other tab has what came after', has('after'));
   await second.evaluate(edit, { id: 'a', marker: 'beside' });
@@ -118,28 +127,30 @@ async function message(stage) {
     const { data } = await stage.snapshot('a');
     return data && has('after', 'beside')(data);
   });
-  assert.deepEqual((await first.evaluate(look, 'a')).started, threeLives(stage, 2));
+  assertThreeLives((await first.evaluate(look, 'a')).started, host, 2);
+  const counts = await countLogged(stage, ['a']);
+  assert.deepEqual(Object.fromEntries(counts), { beside: 1 });
 }
 
-async function stored(stage) {
+async function stored(stage, host) {
   const id = `${MARK}.doc`;
   const page = await stage.visit(PAGE);
-  await begin(page, DOCUMENT, id, [id]);
+  await begin(page, host, DOCUMENT, id, [id]);
   await page.evaluate(create, { id, marker: 'kept' });
   assert.equal(await page.evaluate(flush), null);
   await stage.reload(page);
 
-  await begin(page, DOCUMENT, id, ['a', id]);
+  await begin(page, host, DOCUMENT, id, ['a', id]);
   const told = await sees(page, 'a', 'both are answered', isOpen('a', id));
   assert.deepEqual(told.opened, { a: 'ok', [id]: CODE });
-  assert.deepEqual(told.started, threeLives(stage, 1));
+  assertThreeLives(told.started, host, 1);
   await page.evaluate(create, { id: 'a', marker: 'fine' });
   await sees(page, 'a', 'the other document works', ({ outcomes }) => outcomes.fine === 'ok');
 }
 
-async function fromServer(stage) {
+async function fromServer(stage, host) {
   const page = await stage.visit(PAGE);
-  await begin(page, SERVER_MESSAGE, '"op","demo","a"', ['a', 'b']);
+  await begin(page, host, SERVER_MESSAGE, '"op","demo","a"', ['a', 'b']);
   await sees(page, 'a', 'both are open', isOpen('a', 'b'));
   await page.evaluate(createElsewhere, { id: 'a', marker: 'theirs' });
   await sees(page, 'a', 'the document says so', ({ errors }) => errors.includes(CODE));
@@ -149,11 +160,11 @@ async function fromServer(stage) {
 }
 
 /** A request that is another text each time it is sent: its callback id is a new one. */
-async function presence(stage) {
+async function presence(stage, host) {
   const pages = [await stage.visit(PAGE), await stage.visit(PAGE)];
   const [first, second] = pages;
   for (const page of pages) {
-    await begin(page, TAB_MESSAGE, '"presence.subscribe"', ['a']);
+    await begin(page, host, TAB_MESSAGE, '"presence.subscribe"', ['a']);
     await sees(page, 'a', 'it is open', isOpen('a'));
   }
   await first.evaluate(subscribePresence, 'cursors');
@@ -162,25 +173,41 @@ async function presence(stage) {
   await second.evaluate(create, { id: 'a', marker: 'beside' });
   await sees(second, 'a', 'the other tab works', ({ outcomes }) => outcomes.beside === 'ok');
   const { started } = await sees(first, 'a', 'this one, too', has('beside'));
-  assert.deepEqual(started, threeLives(stage, 2));
+  assertThreeLives(started, host, 2);
 }
 
 /** Nobody is to blame, so nothing can be refused: the hosts that come after it must not keep the machine busy. */
-async function always(stage) {
+async function always(stage, host) {
   const page = await stage.visit(PAGE);
-  await page.evaluate(open, { ids: ['a'], script: '?always', namespace: 'traps always' });
+  await page.evaluate(open, { ids: ['a'], at: { always: true }, namespace: 'traps always', host });
   await until('the tab takes its time', () =>
     stage.said.some((line) => line.includes('the next one starts in')),
   );
   const { started } = await page.evaluate(look, 'a');
-  assert.equal(started.worker, 1);
+  assert.equal(started.worker, WORKERS[host](1));
   assert.ok(started.life <= 7, `${started.life} hosts were started before`);
 }
 
-export const trapTests = [
-  { name: 'traps: on a message of a tab', skip: MODULE, run: message },
-  { name: 'traps: on a request with a fresh callback id', skip: MODULE, run: presence },
-  { name: 'traps: on a document of the store', skip: MODULE, run: stored },
-  { name: 'traps: on a message of the server', skip: MODULE, run: fromServer },
-  { name: 'traps: on nothing that could be refused', skip: MODULE, run: always },
+/** What is made to trap, by name. */
+const INPUTS = {
+  'on a message of a tab': message,
+  'on a request with a fresh callback id': presence,
+  'on a document of the store': stored,
+  'on a message of the server': fromServer,
+  'on nothing that could be refused': always,
+};
+
+/** The host is where the suite has it, or, where that is a SharedWorker, also in each lesser place. */
+const PLACES = [
+  { host: undefined, where: '' },
+  { host: 'elected-tab', where: " in a tab's worker", skip: sharedOnly('the suite has it there') },
+  { host: 'in-page', where: ' in a page', skip: sharedOnly('the suite has it there, or better') },
 ];
+
+export const trapTests = PLACES.flatMap(({ host, where, skip }) =>
+  Object.entries(INPUTS).map(([input, run]) => ({
+    name: `traps${where}: ${input}`,
+    skip,
+    run: (stage) => run(stage, host ?? stage.host),
+  })),
+);

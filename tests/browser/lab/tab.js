@@ -14,6 +14,7 @@
 import otText from 'ot-text';
 import { IndexedDbStorage, createConnection, types } from 'sharedb-proxy';
 import * as mirror from './mirror.js';
+import { installTraps } from './trapping.js';
 
 const COLLECTION = 'demo';
 
@@ -153,6 +154,7 @@ function hasHost({ connection }) {
 globalThis.lab = {
   registerText,
   hasHost,
+  installTraps,
   open,
   edit,
   submit,
