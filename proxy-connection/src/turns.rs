@@ -12,10 +12,11 @@ use proxy_doc::{DocHandle, Fifo, Map};
 
 use crate::{ProxyConnection, Request, TabEvent};
 
-/// Bytes that may be on their way to a tab, about: as many as the host's store writes at once.
-const WINDOW: usize = 1024 * 1024;
+/// Bytes that may be on their way to a tab, about: half of what the host's store writes at once. A server that answers after
+/// 100 ms gives five megabytes a second then.
+const WINDOW: usize = 512 * 1024;
 /// Bytes of one answer that brings many documents, about: the tab takes it without a pause.
-const PART: usize = WINDOW / 4;
+const PART: usize = WINDOW / 2;
 /// Documents in one answer, however short they are.
 const MAX_PART: usize = 512;
 /// The length of a document's snapshot while none has come.

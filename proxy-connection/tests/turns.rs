@@ -6,15 +6,15 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use broker::message::{Read, ReadAction, State, ToHost, decode};
+use broker::message::{Read, State, ToHost, decode};
 use proxy_connection::{ProxyConnection, TabEvent};
 use proxy_doc::{DocKey, Event, OtType, Token, Types};
 
 const DOCS: usize = 2000;
 /// Bytes that may be on their way to a tab, about.
-const WINDOW: usize = 1024 * 1024;
+const WINDOW: usize = 512 * 1024;
 /// Bytes of one message to a tab, about.
-const PART: usize = WINDOW / 4;
+const PART: usize = WINDOW / 2;
 
 struct Registry;
 
@@ -151,11 +151,11 @@ fn answer_all(tab: &mut Tab, count: usize, bytes: usize) -> (usize, usize) {
 #[test]
 fn a_tab_that_subscribes_to_thousands_asks_for_a_window_of_them() {
     for in_bulk in [false, true] {
-        for (count, bytes, least) in [(DOCS, 20, 512), (200, 20_000, 32), (100, 300_000, 2)] {
+        for (count, bytes, least) in [(DOCS, 20, 256), (200, 20_000, 16), (100, 300_000, 2)] {
             let mut tab = Tab::open();
             tab.subscribe_all(count, in_bulk);
             let (docs, sum) = answer_all(&mut tab, count, bytes);
-            assert!(sum <= WINDOW + bytes, "{sum} bytes in {docs} documents");
+            assert!(sum <= WINDOW + 2 * bytes, "{sum} bytes in {docs} documents");
             assert!(docs >= least, "a far server would be slow: {docs}");
         }
     }
@@ -185,25 +185,6 @@ fn a_tab_that_stands_still_asks_for_nothing() {
     assert!(tab.reads().len() <= 32);
     tab.run();
     assert!(tab.reads().is_empty());
-}
-
-#[test]
-fn reads_of_one_document_keep_their_order() {
-    let mut tab = Tab::open();
-    tab.subscribe_all(DOCS, false);
-    let last = tab.connection.get(key(DOCS - 1));
-    tab.connection.unsubscribe(last, None);
-    tab.run();
-    let mut of_last = Vec::new();
-    let mut reads = tab.reads();
-    while let Some(read) = reads.pop_front() {
-        if read.id == key(DOCS - 1).id {
-            of_last.push(read.action);
-        }
-        tab.answer(&read, 20);
-        reads.extend(tab.reads());
-    }
-    assert_eq!(of_last, [ReadAction::Subscribe, ReadAction::Unsubscribe]);
 }
 
 /// The host answers from what it has, at once. What the server was asked before is answered when it is back.

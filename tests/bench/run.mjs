@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { printRow, printTable } from './table.mjs';
+import * as bulk from './rows/bulk.mjs';
 import * as hosts from './rows/hosts.mjs';
 import * as json0 from './rows/json0.mjs';
 import * as large from './rows/large.mjs';
@@ -32,6 +33,7 @@ const GROUPS = [
   latency,
   traffic,
   hosts,
+  bulk,
   pending,
   node,
   large,

@@ -89,15 +89,7 @@ class Tab {
     const times = [];
     for (let i = 0; i < count; i++) {
       const begin = performance.now();
-      const back = promise((done) => {
-        const listen = (op, source) => {
-          if (source || op[0].p[0] !== 'back') return;
-          doc.removeListener('op', listen);
-          done();
-        };
-        doc.on('op', listen);
-        setTimeout(() => done(new Error('no op came back')), limitMs);
-      });
+      const back = this.echoed(doc, limitMs);
       doc.submitOp([{ p: ['there'], na: 1 }]);
       await back;
       times.push((performance.now() - begin) / 2);
@@ -105,6 +97,44 @@ class Tab {
       if (this.isConnected()) await promise((done) => doc.whenNothingPending(done));
     }
     return times;
+  }
+
+  /**
+   * Submits one op after the other until `stopTyping`. Milliseconds from each to `op` in the tab that echoes, and to its
+   * callback.
+   */
+  async type(collection, id, limitMs) {
+    const doc = this.connection.get(collection, id);
+    const [passed, acknowledged] = [[], []];
+    this.types = true;
+    while (this.types) {
+      const begin = performance.now();
+      const back = this.echoed(doc, limitMs);
+      const called = promise((done) => doc.submitOp([{ p: ['there'], na: 1 }], done));
+      called.then(() => acknowledged.push(performance.now() - begin));
+      await back;
+      passed.push((performance.now() - begin) / 2);
+      await called;
+      await promise((done) => doc.whenNothingPending(done));
+    }
+    return { passed, acknowledged };
+  }
+
+  stopTyping() {
+    this.types = false;
+  }
+
+  /** Resolves when the tab that echoes has answered. */
+  echoed(doc, limitMs) {
+    return promise((done) => {
+      const listen = (op, source) => {
+        if (source || op[0].p[0] !== 'back') return;
+        doc.removeListener('op', listen);
+        done();
+      };
+      doc.on('op', listen);
+      setTimeout(() => done(new Error('no op came back')), limitMs);
+    });
   }
 
   /** Resolves once a document has reached a version. */
