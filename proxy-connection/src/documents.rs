@@ -79,6 +79,7 @@ impl ProxyConnection {
         if let Some(gone) = self.docs.remove(&handle) {
             let DocKey { collection, id } = gone.doc.key().clone();
             self.by_key.remove(gone.doc.key());
+            self.turns.forget_doc(handle);
             self.tell_host(&ToHost::Destroy { collection, id });
             self.push_presence(presences);
         }

@@ -41,8 +41,8 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Turns {
     window: usize,
-    /// What each read that is on its way is expected to bring.
-    under_way: Map<CallbackId, usize>,
+    /// The document of each read that is on its way, and what it is expected to bring.
+    under_way: Map<CallbackId, (DocHandle, usize)>,
     /// All of that.
     expected: usize,
     /// Oldest first: reads of one document keep their order.
@@ -72,16 +72,17 @@ impl Turns {
         self.under_way.is_empty() || self.expected + ANSWER <= self.window
     }
 
-    fn begin(&mut self, callback_id: CallbackId, has_state: bool) {
+    fn begin(&mut self, callback_id: CallbackId, doc: DocHandle, has_state: bool) {
         // A tab with a state gets the ops that it lacks.
         let bytes = ANSWER + if has_state { 0 } else { self.average };
         self.expected += bytes;
-        self.under_way.insert(callback_id, bytes);
+        self.under_way.insert(callback_id, (doc, bytes));
     }
 
     /// The host has answered, with a snapshot of about so many bytes or without one.
     pub(crate) fn end(&mut self, callback_id: CallbackId, snapshot: Option<usize>) {
-        self.expected -= self.under_way.remove(&callback_id).unwrap_or(0);
+        let ended = self.under_way.remove(&callback_id);
+        self.expected -= ended.map_or(0, |(_, bytes)| bytes);
         if let Some(bytes) = snapshot {
             self.learn(bytes);
         }
@@ -96,6 +97,16 @@ impl Turns {
     pub(crate) fn part(&self) -> usize {
         let part = PART.min(self.window) / (self.average + ANSWER);
         part.clamp(1, MAX_PART)
+    }
+
+    /// The tab forgets the document: the host need not answer what was asked for it.
+    pub(crate) fn forget_doc(&mut self, doc: DocHandle) {
+        let expected = &mut self.expected;
+        self.under_way.retain(|_, (of, bytes)| {
+            let stays = *of != doc;
+            *expected -= if stays { 0 } else { *bytes };
+            stays
+        });
     }
 
     /// Nothing that was asked for is waited for any more: what is asked for from now on may have its answer at once.
@@ -201,7 +212,7 @@ impl ProxyConnection {
         };
         let read = self.read(handle, action, resumes, request)?;
         let is_short = read.revision.is_some() || action == ReadAction::Unsubscribe;
-        self.turns.begin(read.callback_id, is_short);
+        self.turns.begin(read.callback_id, handle, is_short);
         Some(read)
     }
 }

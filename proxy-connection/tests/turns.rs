@@ -187,6 +187,23 @@ fn a_tab_that_stands_still_asks_for_nothing() {
     assert!(tab.reads().is_empty());
 }
 
+#[test]
+fn what_was_asked_for_documents_that_are_gone_is_not_waited_for() {
+    let mut tab = Tab::open();
+    tab.subscribe_all(DOCS, false);
+    let unanswered = tab.reads();
+    for n in 0..unanswered.len() {
+        let handle = tab.connection.get(key(n));
+        tab.connection.destroy(handle);
+        tab.run();
+    }
+    let next = tab
+        .asked
+        .iter()
+        .filter(|message| matches!(message, ToHost::Read(_)));
+    assert!(next.count() > 0);
+}
+
 /// The host answers from what it has, at once. What the server was asked before is answered when it is back.
 #[test]
 fn what_the_store_has_does_not_wait_for_a_server_that_is_away() {
