@@ -52,6 +52,11 @@ class Tab {
     await Promise.all(ids.map(open));
   }
 
+  /** Opens documents as the durable store has them. */
+  async loadStored(collection, ids) {
+    await promise((done) => this.connection.getBulk(collection, ids, done));
+  }
+
   /** Reads each document, so that whoever builds data late has to build it now. */
   readAll(collection, ids) {
     return ids.reduce(

@@ -13,9 +13,13 @@ const LIMIT_MS = 60_000;
 
 const ids = Array.from({ length: COUNT }, (_, i) => `bulk-${i}`);
 
-async function createAll(server) {
+let created;
+
+/** Once for all rows. */
+function createAll(server) {
   const text = 'A line of a long document. '.repeat(LENGTH / 27);
-  await server.create(COLLECTION, Object.fromEntries(ids.map((id) => [id, { text }])));
+  created ??= server.create(COLLECTION, Object.fromEntries(ids.map((id) => [id, { text }])));
+  return created;
 }
 
 /**
@@ -78,6 +82,28 @@ async function fromServer(bench) {
   return ours.map((figure, index) => ({ ours: figure, stock: stock[index] }));
 }
 
+/** The stock client has no store: another tab has opened all of it before, and is gone. */
+async function fromStore(bench) {
+  const server = await bench.server();
+  const browser = await bench.browser();
+  await createAll(server);
+  const rounds = [];
+  for (let round = 0; round < bench.rounds(4); round++) {
+    const id = `typed-stored-${round}`;
+    await server.create(COLLECTION, { [id]: counters() });
+    const { tabs, close } = await browser.open(server, 'ours', 4, `&durable=bulk-${round}`);
+    const [a, b, c, before] = tabs;
+    await before.evaluate(([of, list]) => globalThis.bench.openAll(of, list), [COLLECTION, ids]);
+    await before.evaluate(() => globalThis.bench.flush());
+    await before.close();
+    const load = () =>
+      c.evaluate(([of, list]) => globalThis.bench.loadStored(of, list), [COLLECTION, ids]);
+    rounds.push(await typeWhile([a, b], id, load));
+    await close();
+  }
+  return figuresOf(rounds).map((ours) => ({ ours, stock: null }));
+}
+
 export const groups = [
   {
     figures: [
@@ -94,5 +120,27 @@ export const groups = [
       { figure: '2,000 docs of 20 kB subscribed while others type (ms)', goal: delivered },
     ],
     run: fromServer,
+  },
+  {
+    figures: [
+      {
+        figure: 'A → B while C loads 40 MB of its store (ms)',
+        goal: within(16, 'at most a frame, 16 ms'),
+      },
+      {
+        figure: 'A → B while C loads 40 MB of its store, p99 (ms)',
+        goal: within(100, 'at most 100 ms'),
+      },
+      {
+        figure: 'submitOp → callback in A while C loads 40 MB of its store (ms)',
+        goal: within(100, 'at most 100 ms'),
+      },
+      {
+        figure: 'submitOp → callback in A while C loads 40 MB of its store, p99 (ms)',
+        goal: delivered,
+      },
+      { figure: '2,000 docs of 20 kB from the store while others type (ms)', goal: delivered },
+    ],
+    run: fromStore,
   },
 ];
