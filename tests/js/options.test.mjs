@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import otText from 'ot-text';
 import { checkServedStore, whyNotHere } from '../../js-shim/src/options/durable-options.js';
 import { Backend, Wire, ours, settle } from './clients.mjs';
 import { withGlobals } from './globals.mjs';
@@ -244,6 +245,14 @@ describe('a tab that has the host', () => {
       delete ours.types.map[type.name];
       delete ours.types.map[type.uri];
     }
+  });
+
+  it('has it in its page where the packaged worker does not know a subtype of json0', () => {
+    assert.equal(where({}).place, 'dedicated-worker');
+    // This process keeps it; no other test here is about the place of a host.
+    ours.types.map.json0.registerSubtype(otText.type);
+    assert.match(where({}).reason, /does not know the subtype text of json0/);
+    assert.equal(where({ dedicatedWorker: () => {} }).place, 'dedicated-worker');
   });
 });
 

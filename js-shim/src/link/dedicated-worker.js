@@ -8,7 +8,7 @@
 
 import { pick } from '../options/options.js';
 import { packagedDedicatedWorker } from '../packaged-worker.js';
-import { shared } from '../platform/shared.js';
+import { givenSubtypes, shared } from '../platform/shared.js';
 
 /** @typedef {import('./roads.js').Port} Port */
 
@@ -34,7 +34,9 @@ export function whyNoDedicated({ worker, dedicatedWorker }, store) {
   if (own) return `durableStore.${own} cannot be sent to a worker`;
   const { defaultType, map } = shared.types;
   const type = Object.values(map).find((known) => known !== defaultType);
-  return type && `the packaged worker does not know the type ${type.name ?? type.uri}`;
+  if (type) return `the packaged worker does not know the type ${type.name ?? type.uri}`;
+  const [subtype] = givenSubtypes;
+  return subtype && `the packaged worker does not know the subtype ${subtype} of json0`;
 }
 
 export class DedicatedWorker {

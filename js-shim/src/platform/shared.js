@@ -83,6 +83,18 @@ export function isNative(type) {
 }
 
 /**
+ * The names of subtypes that the json0 of this process was given beside its own. It does not say which it has.
+ *
+ * @type {Set<string>}
+ */
+export const givenSubtypes = new Set();
+const { registerSubtype: register } = /** @type {any} */ (ot.type);
+/** @type {any} */ (ot.type).registerSubtype = (/** @type {any} */ subtype) => {
+  register(subtype);
+  givenSubtypes.add(subtype.name);
+};
+
+/**
  * Gives the json0 in use a subtype.
  *
  * @param {import('../index.d.ts').Subtype} subtype
