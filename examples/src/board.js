@@ -153,12 +153,12 @@ class Board {
   }
 }
 
-/** Puts `element` before `next` in `list` and keeps the focus that it has, where the browser alone would not. */
+/** Puts `element` before `next` in `list` and keeps the focus that it has: Firefox drops it, with `moveBefore` too. */
 function place(list, element, next) {
-  if (list.moveBefore && element.isConnected) return list.moveBefore(element, next);
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
-  list.insertBefore(element, next);
-  focused?.focus({ preventScroll: true });
+  if (list.moveBefore && element.isConnected) list.moveBefore(element, next);
+  else list.insertBefore(element, next);
+  if (document.activeElement !== focused) focused?.focus({ preventScroll: true });
 }
 
 /** Makes a text area as high as its text, in browsers that do not do so by `field-sizing`. */

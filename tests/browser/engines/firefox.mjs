@@ -191,6 +191,10 @@ class Tab extends TabWithHands {
     );
   }
 
+  activate() {
+    return this.#command('browsingContext.activate', {});
+  }
+
   /** @param {any[]} actions */
   perform(actions) {
     return this.#command('input.performActions', { actions });

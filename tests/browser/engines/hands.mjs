@@ -1,6 +1,7 @@
 /**
  * A tab of an engine that speaks a W3C protocol: the pointer and the keys, whose actions WebDriver and WebDriver BiDi write alike.
- * What an engine has to bring is `evaluate(fn, argument)` and `perform(actions)`.
+ * What an engine has to bring is `evaluate(fn, argument)` and `perform(actions)`; and `activate()`, where keys that are no characters go
+ * to the window that is in front.
  */
 import { until } from '../until.mjs';
 
@@ -83,9 +84,12 @@ export class TabWithHands {
 
   /** Presses a key, or several at once: `Control+z`; where it is to be pressed has the focus, or gets it. */
   async press(keys, selector = undefined) {
+    await this.activate();
     if (selector) await this.focus(selector);
     await this.#keys(keys.split('+').map((key) => KEYS[key] ?? key));
   }
+
+  async activate() {}
 
   focus(selector) {
     return this.evaluate((wanted) => document.querySelector(wanted).focus(), selector);
