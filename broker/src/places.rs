@@ -5,6 +5,14 @@
 //! that queues for the lock, each tab a [`Link`] that finds the host. Both hear the [`Announcement`]s of the namespace's
 //! channel.
 //!
+//! | question | answered in |
+//! |---|---|
+//! | Which of two places is the better one? | `announcement.rs`, `Waiting::is_better_than` |
+//! | When does a place ask for the lock, and hand it over? | `candidate.rs` |
+//! | Which place of a tab stands for the lock? | `link/own_place.rs`, `link/own_worker.rs` |
+//! | By which road does a tab reach the host? | `link/road.rs` |
+//! | When is the lock taken from a place that says nothing? | `link/silence.rs` |
+//!
 //! What this module refuses to do: request a lock, post a message, make a worker. It says what is to be done.
 
 mod announcement;

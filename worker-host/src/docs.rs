@@ -1,6 +1,6 @@
 //! The documents of the host: each a client of the server, and a server of the tabs.
 //!
-//! `doc` is one document, `state` its confirmed data. [`Docs`] holds them all, and which of them have something left to
+//! `host_doc` is one document, `state` its confirmed data. [`Docs`] holds them all, and which of them have something left to
 //! do: an op to send, versions to tell, tasks of their machines. `events` turns what happens to a document into entries
 //! of its history and messages to the tabs.
 //!

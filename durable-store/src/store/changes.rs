@@ -147,7 +147,7 @@ impl DurableStore {
         self.letters.remove(numbers);
     }
 
-    /// What is known of a document changed. Says whether that is news.
+    /// What is known of a document may have changed.
     pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) {
         if self.is_durable() && self.inventory.put(key, version, pending) {
             self.events

@@ -1,4 +1,5 @@
-//! Op identities: the `(src, seq)` under which the server knows an op, for ever.
+//! Op identities: the `(src, seq)` under which the server knows an op, for ever. The counter is here; a `Doc` takes the
+//! next number by `Upstream::next_id`, when the op is queued where there is a log, and else when it is first sent.
 //!
 //! `src` is what the driver chose for this host, so that no two hosts name ops alike. An application that
 //! sets the connection's id names ops by that, where its numbers survive the host: the next host of the same id has to go

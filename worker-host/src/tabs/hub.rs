@@ -4,6 +4,9 @@
 //! transforms what comes late, and sends to everyone what they lack, in order. It keeps a
 //! revision for as long as some tab may still base an op on it; older stretches that no tab can
 //! name become one entry each.
+//!
+//! What comes late is a tab's op. What a tab gets late, it transforms itself, over its own ops that it has had no answer
+//! to (`proxy-doc/src/doc/from_upstream.rs`).
 
 use broker::message::DocEvent;
 use durable_store::format::Author;
