@@ -67,6 +67,31 @@ export interface TabCoordinatorOptions {
   weight?: number;
   /** Milliseconds after which another tab leads whose score is about as high. */
   rotation?: number;
+  /** Of the state that tabs share. */
+  state?: StateOptions;
+}
+
+export interface StateOptions {
+  /** `leader` (default): the leader writes. `distributed`: every tab does, and the later bundle wins. */
+  mode?: 'leader' | 'distributed';
+  /** The application's version of config and snapshot; 1 if nothing is said. */
+  schema?: number;
+  /** By schema: what makes config and snapshot of it from those of the schema before. */
+  migrations?: Record<
+    number,
+    (content: { config: any; snapshot: any }) => { config: any; snapshot: any }
+  >;
+}
+
+/** The state that tabs share. */
+export interface StateBundle {
+  version: number;
+  updatedAt: number;
+  sourceId: string;
+  schema: number;
+  metadata: { version: number; updatedAt: number; sourceId: string; schema: number };
+  config: any;
+  snapshot: any;
 }
 
 export interface LockOptions {
@@ -101,7 +126,9 @@ export interface Held {
  *
  * Events: `join`, `leave` (with `crashed`), `visible`, `hidden`, `focused`, `frozen`, `resumed`, `report` with the other
  * tab; `leader` with `{leader, isLeader, term}`; `message` and the name of its type with a message; `catch up` with all
- * messages that were missed, before each of them; `gap` where some are lost; `error`.
+ * messages that were missed, before each of them; `gap` where some are lost; `state`, `state-sync` and `config-sync` with
+ * the bundle; `session`, `session mismatch`, `logout` (with `waitUntil`), `logged out`; `idle`, `idle-warning`, `idle-timeout`,
+ * `idle-active` with `{phase, left, endsAt}`; `sleep` and `wake` with `{slept}`; `storage`; `error`.
  */
 export class TabCoordinator extends EventEmitter {
   constructor(options: TabCoordinatorOptions);
@@ -131,6 +158,34 @@ export class TabCoordinator extends EventEmitter {
   whoHolds(name: string): Promise<string | undefined>;
   whoGuards(key: string): Promise<string | undefined>;
 
+  runAsLeader(fn: (leading: { signal: AbortSignal; term: number }) => any): () => void;
+  handle(task: string, fn: (payload: any, from: string) => any): () => void;
+  /** Ends with `ERR_TAB_GONE` where the named tab is gone, or no tab can lead. */
+  delegate(task: string, payload?: any, options?: { to?: string }): Promise<any>;
+  /** One tab runs `fn`; all that ask get its result, also later. */
+  showOnce(key: string, fn: (shown: { signal: AbortSignal }) => any): Promise<any>;
+
+  readonly bundle: StateBundle | undefined;
+  /** In the leader mode the leader's alone: otherwise `ERR_NOT_LEADER`. */
+  setState(value: any | ((now: any) => any)): Promise<void>;
+  setConfig(value: any | ((now: any) => any)): Promise<void>;
+  /** Asks the leader, whose function for `reset-request` decides. */
+  requestReset(payload?: any): Promise<any>;
+
+  readonly session: { epoch: number; id: string | undefined };
+  setSession(id?: string): Promise<void>;
+  /** One refresh for all tabs that ask meanwhile. */
+  refresh<T>(
+    fn: (refresh: { signal: AbortSignal }) => T | Promise<T>,
+    options?: { attempts?: number; deadline?: number },
+  ): Promise<T>;
+  logout(): Promise<void>;
+  idle(options: { warnAfter: number; timeoutAfter: number }): Promise<void>;
+  noteActivity(): void;
+  readonly idleLeft: number | undefined;
+
+  readonly health: { lastError: any; host: ConnectionHost; limits: string[] };
+  watchStorage(options?: { thresholds?: number[]; interval?: number }): () => void;
   /** Milliseconds of a message to the host and back. */
   latency(): Promise<number>;
 }

@@ -355,4 +355,241 @@ describe('coordinator', () => {
       assert.equal(await b.guard('row 1', () => 1), 1);
     });
   });
+
+  describe('shared state', () => {
+    it('is written by the leader, and seen by all before they are registered', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await until(() => a.isLeader);
+      await assert.rejects(b.setState({ n: 1 }), { code: 'ERR_NOT_LEADER' });
+      await a.setConfig({ theme: 'dark' });
+      await a.setState({ n: 1 });
+      await a.setState(({ n }) => ({ n: n + 1 }));
+      await until(() => b.bundle?.snapshot.n === 2);
+      assert.deepEqual(b.bundle.config, { theme: 'dark' });
+      assert.deepEqual([b.bundle.version, b.bundle.sourceId], [3, a.tabId]);
+      const c = await hosts.tab('c');
+      assert.deepEqual(c.bundle.snapshot, { n: 2 });
+      assert.deepEqual(c.state.sessionData, { n: 2 });
+    });
+
+    it('is changed for followers by the leader, who decides', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await until(() => a.isLeader);
+      const synced = event(b, 'state-sync');
+      a.handle('reset-request', (payload, from) => a.setState({ payload, from }));
+      await b.requestReset(5);
+      assert.deepEqual((await synced).snapshot, { payload: 5, from: b.tabId });
+    });
+
+    it('converges where all tabs write', async () => {
+      const options = { state: { mode: 'distributed' } };
+      const tabs = [];
+      for (const name of ['a', 'b', 'c']) tabs.push(await hosts.tab(name, options));
+      const writes = tabs.flatMap((tab, at) => [tab.setState(at), tab.setState(at + 10)]);
+      hosts.crash();
+      await Promise.all(writes);
+      await Promise.all(tabs.map((tab) => tab.latency()));
+      const bundles = tabs.map((tab) => JSON.stringify(tab.bundle));
+      assert.equal(new Set(bundles).size, 1, bundles.join());
+    });
+
+    it('survives hosts, and is migrated to a later schema', async () => {
+      const a = await hosts.tab('a');
+      await until(() => a.isLeader);
+      await a.setState({ name: 'Ada Lovelace' });
+      hosts.crash();
+      const migrations = {
+        2: ({ snapshot: { name }, config }) => ({ config, snapshot: { names: name.split(' ') } }),
+      };
+      const b = await hosts.tab('b', { state: { schema: 2, migrations }, weight: 90 });
+      assert.deepEqual(b.bundle.snapshot, { names: ['Ada', 'Lovelace'] });
+      await until(() => b.isLeader);
+      const refused = event(a, 'error');
+      await b.setState(({ names }) => ({ names: [...names, 'Byron'] }));
+      assert.equal((await refused).code, 'ERR_STATE_SCHEMA');
+      a.resign();
+      await assert.rejects(a.setState({}), { code: 'ERR_STATE_SCHEMA' });
+    });
+
+    it('refuses what is no JSON', async () => {
+      const a = await hosts.tab('a');
+      await until(() => a.isLeader);
+      await assert.rejects(a.setState(1n), { code: 'ERR_PAYLOAD_INVALID' });
+      await a.setState(1);
+      assert.equal(a.bundle.snapshot, 1);
+    });
+  });
+
+  describe('one for all', () => {
+    it('refreshes once for all tabs that ask', async () => {
+      const tabs = [];
+      for (const name of ['a', 'b', 'c', 'd', 'e']) tabs.push(await hosts.tab(name));
+      let requests = 0;
+      const refresh = async () => {
+        requests += 1;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return `token ${requests}`;
+      };
+      const tokens = await Promise.all(tabs.map((tab) => tab.refresh(refresh)));
+      assert.deepEqual(tokens, Array(5).fill('token 1'));
+      assert.equal(await tabs[0].refresh(refresh), 'token 2');
+    });
+
+    it('tries a refresh again, and tells its last failure to all', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      let attempts = 0;
+      const refused = () => {
+        attempts += 1;
+        throw Object.assign(new Error(`no ${attempts}`), { code: 'ERR_MINE' });
+      };
+      const results = await Promise.allSettled([
+        a.refresh(refused, { attempts: 2 }),
+        b.refresh(refused, { attempts: 2 }),
+      ]);
+      for (const { reason } of results) assert.equal(reason.message, 'no 2');
+      assert.equal(results[1].reason.code, 'ERR_MINE');
+      const hanging = a.refresh(() => new Promise(() => {}), { deadline: 10 });
+      await assert.rejects(hanging, { code: 'ERR_REFRESH_TIMEOUT' });
+    });
+
+    it('gives nobody the token of a session that has ended', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await a.setSession('ada');
+      let end;
+      const refresh = () => new Promise((resolve) => (end = resolve));
+      const results = Promise.allSettled([a.refresh(refresh), b.refresh(refresh)]);
+      await until(() => end);
+      await b.setSession('bob');
+      end('token of ada');
+      for (const { reason } of await results) assert.equal(reason.code, 'ERR_SESSION_CHANGED');
+      assert.equal(a.session.id, 'bob');
+    });
+
+    it('shows something once, and again where the tab died that showed it', async () => {
+      const [a, b, c] = [await hosts.tab('a'), await hosts.tab('b'), await hosts.tab('c')];
+      await until(() => a.isLeader && b.leader);
+      const shown = [];
+      const ends = {};
+      const show = (name) => () => {
+        shown.push(name);
+        return new Promise((resolve) => (ends[name] = resolve));
+      };
+      void a.showOnce('terms', show('a')).catch(() => {});
+      await until(() => shown.length === 1);
+      const results = [b.showOnce('terms', show('b')), c.showOnce('terms', show('c'))];
+      hosts.crash();
+      await b.latency();
+      assert.equal(shown.length, 1);
+      hosts.kill('a');
+      await until(() => shown.length === 2);
+      ends[shown[1]]({ accepted: true });
+      assert.deepEqual(await Promise.all(results), [{ accepted: true }, { accepted: true }]);
+      const d = await hosts.tab('d');
+      assert.deepEqual(await d.showOnce('terms', show('d')), { accepted: true });
+      assert.equal(shown.length, 2);
+    });
+
+    it('runs as leader, and hears when that ends', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      const ran = [];
+      const run = (name) => (leading) => ran.push({ name, ...leading });
+      a.runAsLeader(run('a'));
+      b.runAsLeader(run('b'));
+      await until(() => ran.length === 1);
+      a.resign();
+      assert.ok(ran[0].signal.aborted);
+      await until(() => ran.length === 2);
+      assert.equal(ran[1].name, 'b');
+      assert.ok(ran[1].term > ran[0].term);
+    });
+
+    it('delegates to a tab or to the leader, and is told of failures', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await until(() => a.isLeader);
+      a.handle('add', ({ x, y }) => x + y);
+      b.handle('fail', () => Promise.reject(new Error('mine')));
+      assert.equal(await b.delegate('add', { x: 1, y: 2 }), 3);
+      await assert.rejects(a.delegate('fail', 1, { to: b.tabId }), { message: 'mine' });
+      await assert.rejects(a.delegate('none', 1, { to: b.tabId }), { code: 'ERR_TASK_UNKNOWN' });
+      await assert.rejects(a.delegate('add', 1, { to: 'nobody' }), { code: 'ERR_TAB_GONE' });
+      let begun = 0;
+      b.handle('slow', () => (begun++, new Promise(() => {})));
+      const lost = a.delegate('slow', 1, { to: b.tabId });
+      await until(() => begun);
+      hosts.crash();
+      await a.latency();
+      hosts.kill('b');
+      await assert.rejects(lost, { code: 'ERR_TAB_GONE' });
+      assert.equal(begun, 1);
+    });
+  });
+
+  describe('session', () => {
+    it('ends in all tabs, which stop before anything is deleted', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await until(() => a.isLeader);
+      await a.setState('secret');
+      await until(() => b.bundle);
+      const order = [];
+      for (const [name, tab] of Object.entries({ a, b })) {
+        tab.on('logout', ({ waitUntil }) =>
+          waitUntil(Promise.resolve().then(() => order.push(name))),
+        );
+        tab.on('logged out', () => order.push('out'));
+      }
+      await b.logout();
+      await until(() => order.length === 4);
+      assert.deepEqual(order.slice(2), ['out', 'out']);
+      assert.deepEqual([a.bundle, b.bundle], [undefined, undefined]);
+      assert.equal(a.session.epoch, 1);
+      assert.ok(![...hosts.records.values()].join().includes('secret'));
+    });
+
+    it('knows which tabs are of another session', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      await a.setSession('ada');
+      await b.setSession('ada');
+      const mismatch = event(a, 'session mismatch');
+      await b.setSession('bob');
+      assert.deepEqual((await mismatch).tabs, [a.tabId]);
+    });
+
+    it('warns and ends in all tabs at once when the user is idle', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      const events = ['idle-warning', 'idle-timeout'].map((name) => [
+        event(a, name),
+        event(b, name),
+      ]);
+      await a.idle({ warnAfter: 30, timeoutAfter: 60 });
+      await b.idle({ warnAfter: 30, timeoutAfter: 60 });
+      assert.ok(Math.abs(a.idleLeft - b.idleLeft) <= 5);
+      for (const both of events) {
+        const [ofA, ofB] = await Promise.all(both);
+        assert.deepEqual(ofA.endsAt, ofB.endsAt);
+      }
+      assert.equal(a.idleLeft, 0);
+    });
+
+    it('puts the end off where the user is active in any tab', async () => {
+      const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
+      const warned = event(a, 'idle-warning');
+      const back = event(a, 'idle-active');
+      await a.idle({ warnAfter: 20, timeoutAfter: 100_000 });
+      await warned;
+      b.noteActivity();
+      await back;
+      assert.ok(b.idleLeft > 99_000);
+    });
+
+    it('refuses times that are none', async () => {
+      const a = await hosts.tab('a');
+      await assert.rejects(a.idle({ warnAfter: 2, timeoutAfter: 1 }), {
+        code: 'ERR_OPTION_INVALID',
+      });
+      await assert.rejects(
+        a.refresh(() => 1, { attempts: 0 }),
+        { code: 'ERR_OPTION_INVALID' },
+      );
+    });
+  });
 });

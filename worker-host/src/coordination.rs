@@ -12,6 +12,9 @@
 //! | `leader.rs` | scores, and who leads |
 //! | `claims.rs` | names that one tab holds at a time |
 //! | `broadcasts.rs` | what tabs tell each other |
+//! | `state.rs` | the state that tabs share |
+//! | `session.rs` | the user's session: its end in all tabs, and the user's absence |
+//! | `tasks.rs` | what a tab has another one do |
 //! | `record.rs` | what the next host is to know |
 //! | `wiring.rs` | the machine in its host |
 //!
@@ -22,17 +25,22 @@ mod claims;
 mod leader;
 mod members;
 mod record;
+mod session;
+mod state;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod wiring;
 
-use broker::coordination::messages::{Ask, Leading, Say};
+use broker::coordination::messages::{Ask, Bundle, Idle, Leading, Say, Session};
 use proxy_doc::{Error, Json, TabId, codes};
 
 use broadcasts::Broadcasts;
 use claims::Claims;
 use leader::Leader;
 use members::Member;
+use session::Logout;
+use tasks::{Finished, Task};
 
 /// Milliseconds for which nothing is given after a start without a record: tabs of a host before have to announce first
 /// what they hold. A tab that was not blocked does so within a few messages.
@@ -51,6 +59,7 @@ const TOKENS: u64 = 256;
 pub(crate) struct Changed {
     pub(crate) decisions: bool,
     pub(crate) broadcasts: bool,
+    pub(crate) state: bool,
 }
 
 /// The machine.
@@ -84,6 +93,17 @@ pub(crate) struct Coordination {
     told: Leading,
     claims: Claims,
     broadcasts: Broadcasts,
+    state: Option<Bundle>,
+    tasks: Vec<Task>,
+    finished: Vec<Finished>,
+    session: Session,
+    ending: Option<Logout>,
+    idle: Option<Idle>,
+    /// The user's last activity, as it was written down and told.
+    noted: u64,
+    shown: u64,
+    /// The wall clock in milliseconds. Only the user's absence is measured by it: it goes on while the machine sleeps.
+    wall: u64,
     changed: Changed,
     said: Vec<(TabId, Say)>,
 }
@@ -106,6 +126,15 @@ impl Coordination {
             told: Leading::default(),
             claims: Claims::default(),
             broadcasts: Broadcasts::default(),
+            state: None,
+            tasks: Vec::new(),
+            finished: Vec::new(),
+            session: Session::default(),
+            ending: None,
+            idle: None,
+            noted: 0,
+            shown: 0,
+            wall: 0,
             changed: Changed::default(),
             said: Vec::new(),
         }
@@ -113,9 +142,10 @@ impl Coordination {
 
     // ---- Time ----
 
-    /// The time, in milliseconds by a clock that never goes back.
-    pub(crate) fn set_time(&mut self, now: u64) {
+    /// The time, in milliseconds by a clock that never goes back, and by the wall clock.
+    pub(crate) fn set_time(&mut self, now: u64, wall: u64) {
         self.now = self.now.max(now);
+        self.wall = wall;
     }
 
     /// Does what is due.
@@ -124,6 +154,7 @@ impl Coordination {
         self.expire_members();
         self.expire_leader();
         self.expire_claims();
+        self.expire_idle();
         self.go_on();
     }
 
@@ -135,6 +166,8 @@ impl Coordination {
             .chain(self.next_of_members())
             .chain(self.next_of_leader())
             .chain(self.claims.next())
+            .chain(self.next_of_session())
+            .chain(self.idle_is_due_in().map(|left| self.now + left))
             .min();
         if next == self.alarm {
             return None;
@@ -177,7 +210,40 @@ impl Coordination {
             Ask::Holder { number, name } => self.tell_holder(&id, number, &name),
             Ask::Cancel { number } => self.cancel(&id, number),
             Ask::Take { token } => self.take_offer(&id, token),
-            Ask::Release { number, token } => self.release(&id, number, token),
+            Ask::Release {
+                number,
+                token,
+                outcome,
+            } => self.release(&id, number, token, outcome),
+            Ask::Write {
+                number,
+                part,
+                base,
+                epoch,
+                bundle,
+            } => self.write(at, number, part, base, epoch, bundle),
+            Ask::Delegate {
+                number,
+                to,
+                task,
+                payload,
+            } => self.delegate(&id, number, to, task, payload),
+            Ask::Done {
+                number,
+                from,
+                of,
+                outcome,
+            } => self.finish_task(&id, number, from, of, outcome),
+            Ask::Session { number, id } => self.name_session(at, number, id),
+            Ask::Logout { number } => self.logout(&id, number),
+            Ask::Stopped {} => self.stopped(&id),
+            Ask::Wiped {} => self.wiped(&id),
+            Ask::Idle {
+                number,
+                warn,
+                timeout,
+            } => self.start_idle(&id, number, warn, timeout),
+            Ask::Active {} => self.be_active(),
             Ask::Resigned { term, willing } => self.resigned(at, term, willing),
         }
         self.go_on();
@@ -187,6 +253,8 @@ impl Coordination {
     fn go_on(&mut self) {
         self.elect();
         self.offer();
+        self.give_tasks();
+        self.go_on_with_logout();
         self.tell_leading();
     }
 

@@ -7,7 +7,9 @@
 
 use proxy_doc::{Error, Gather, codes, wire};
 
-use super::messages::{Ask, Broadcast, Grant, Join, Leading, Report, Say, TabEvent, Welcome};
+use super::messages::{
+    Ask, Broadcast, Bundle, Grant, Join, Leading, Report, Say, Session, TabEvent, Welcome,
+};
 
 /// Tabs of which the last request is known.
 const MAX_HEARD: usize = 128;
@@ -91,6 +93,11 @@ pub struct Coordinator {
     line: u64,
     /// The tabs that were heard, and the last request of each.
     heard: Vec<(String, u64)>,
+    /// The shared state, and the session that it is of.
+    bundle: Option<Bundle>,
+    session: Session,
+    /// What other tabs want done, until the host knows that it is: the tabs, and the numbers of their requests.
+    tasks: Vec<(String, u64)>,
     outputs: Vec<Output>,
 }
 
@@ -114,6 +121,9 @@ impl Coordinator {
             seen: 0,
             line: 0,
             heard: Vec::new(),
+            bundle: None,
+            session: Session::default(),
+            tasks: Vec::new(),
             outputs: Vec::new(),
         }
     }
@@ -184,6 +194,8 @@ impl Coordinator {
             seen: self.seen,
             line: self.line,
             rotation: self.rotation,
+            state: self.bundle.clone(),
+            session: self.session.clone(),
         };
         self.post(Ask::Join(Box::new(join)));
         for ask in self.open.clone() {
@@ -194,12 +206,27 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn ask(&mut self, mut ask: Ask) {
+        if let Ask::Write { epoch, .. } = &mut ask {
+            *epoch = self.session.epoch;
+        }
         if ask.number().is_some() {
             self.open.push(ask.clone());
         }
         match &ask {
             Ask::Report(report) => self.report = report.clone(),
+            // It holds here at once, and everywhere if no later one is on its way.
+            Ask::Write {
+                base: None,
+                part,
+                bundle,
+                ..
+            } => {
+                if self.take_state(bundle) {
+                    let (part, bundle) = (*part, bundle.clone());
+                    self.tell(Say::State { part, bundle });
+                }
+            }
             Ask::Away {} | Ask::Leave {} => {
                 // The page may run again before it hears of another leader.
                 if let Some(term) = self.term.take() {
@@ -225,6 +252,15 @@ impl Coordinator {
             | Ask::Ping { .. }
             | Ask::Claim(_)
             | Ask::Holder { .. }
+            | Ask::Write { base: Some(_), .. }
+            | Ask::Delegate { .. }
+            | Ask::Done { .. }
+            | Ask::Session { .. }
+            | Ask::Logout { .. }
+            | Ask::Stopped {}
+            | Ask::Wiped {}
+            | Ask::Idle { .. }
+            | Ask::Active {}
             | Ask::Take { .. }
             | Ask::Release { .. } => {}
         }
@@ -241,7 +277,12 @@ impl Coordinator {
         }
         match &mut say {
             Say::Welcome(welcome) => self.take_welcome(welcome),
-            Say::Answer { number, .. } => self.end_request(*number),
+            Say::Answer { number, .. } => {
+                // A request that was made again may be answered again.
+                if !self.end_request(*number) {
+                    return;
+                }
+            }
             Say::Offer(grant) => return self.take_offer(now, grant.clone()),
             Say::Granted { number, token } => return self.take_grant(*number, *token),
             Say::Lost { token } => {
@@ -260,6 +301,23 @@ impl Coordinator {
                 self.post(Ask::Resigned { term, willing });
             }
             Say::Leading(leading) => self.take_leading(leading),
+            Say::State { bundle, .. } => {
+                if !self.take_state(bundle) {
+                    return;
+                }
+            }
+            Say::Task { from, number, .. } => {
+                let task = (from.clone(), *number);
+                if self.tasks.contains(&task) {
+                    return;
+                }
+                self.tasks.push(task);
+            }
+            Say::LoggedOut(session) | Say::Session { session, .. } => {
+                let session = session.clone();
+                self.enter(session);
+            }
+            Say::Logout {} | Say::Wipe {} | Say::Idle(_) => {}
             Say::Broadcast(broadcast) => {
                 let is_news = self.is_news(broadcast);
                 self.note_heard(broadcast);
@@ -293,6 +351,28 @@ impl Coordinator {
             self.tell(Say::Lost { token });
         }
         self.take_leading(&welcome.leading);
+        self.enter(welcome.session.clone());
+        if let Some(state) = &welcome.state {
+            self.take_state(state);
+        }
+        welcome.state.clone_from(&self.bundle);
+    }
+
+    /// The state of another session is not that of this one.
+    fn enter(&mut self, session: Session) {
+        if self.session.epoch != session.epoch {
+            self.bundle = None;
+        }
+        self.session = session;
+    }
+
+    /// Takes the shared state, where it is no earlier one. Says whether it is.
+    fn take_state(&mut self, bundle: &Bundle) -> bool {
+        let is_earlier = self.bundle.as_ref().is_some_and(|own| own.is_after(bundle));
+        if !is_earlier {
+            self.bundle = Some(bundle.clone());
+        }
+        !is_earlier
     }
 
     /// Whether it was not heard before. A host that left no record of what it told is followed by one that tells it again.
@@ -353,8 +433,7 @@ impl Coordinator {
             self.end_request(number);
             return self.outputs.push(Output::Granted(grant));
         }
-        if self.open.iter().any(|ask| ask.number() == Some(number)) {
-            self.end_request(number);
+        if self.end_request(number) {
             let message = "The grant expired before this tab heard of it";
             self.tell(Say::Answer {
                 number,
@@ -364,15 +443,20 @@ impl Coordinator {
         }
     }
 
-    fn end_request(&mut self, number: u64) {
+    /// Says whether it had no answer.
+    fn end_request(&mut self, number: u64) -> bool {
         self.cancelled.retain(|cancelled| *cancelled != number);
         let is_it = |ask: &mut Ask| ask.number() == Some(number);
         let ended: Vec<Ask> = self.open.extract_if(.., is_it).gather();
+        let was_open = !ended.is_empty();
         for ask in ended {
             if let Ask::Release { token, .. } = ask {
                 self.held.retain(|held| held.grant.token != token);
+            } else if let Ask::Done { from, of, .. } = ask {
+                self.tasks.retain(|task| *task != (from.clone(), of));
             }
         }
+        was_open
     }
 }
 

@@ -58,6 +58,10 @@ pub struct Join {
     pub line: u64,
     /// Milliseconds after which it wants the leader to change; 0 for never.
     pub rotation: u64,
+    /// The shared state as it knows it, and the session that it is of.
+    pub state: Option<Bundle>,
+    /// See `state`.
+    pub session: Session,
 }
 
 wire!(struct Join {
@@ -71,6 +75,8 @@ wire!(struct Join {
     seen = "seen" or 0;
     line = "line" or 0;
     rotation = "rotation" or 0;
+    state = "state";
+    session = "session" or Session::default();
 });
 
 /// What a tab holds of the claim that it asked for by a request.
@@ -84,6 +90,8 @@ pub struct Grant {
     pub token: u64,
     /// Milliseconds after which it ends by itself.
     pub expires: Option<u64>,
+    /// The tab runs for all who ask.
+    pub shared: Option<Shared>,
 }
 
 wire!(struct Grant {
@@ -91,6 +99,7 @@ wire!(struct Grant {
     number = "number";
     token = "token";
     expires = "expires";
+    shared = "shared";
 });
 
 /// Asks for a name that one tab holds at a time.
@@ -106,6 +115,8 @@ pub struct Claim {
     pub expires: Option<u64>,
     /// The grants in which the request is made: they are not given back before it is answered.
     pub within: Vec<u64>,
+    /// One runs for all who ask.
+    pub shared: Option<Shared>,
 }
 
 wire!(struct Claim {
@@ -114,6 +125,144 @@ wire!(struct Claim {
     timeout = "timeout";
     expires = "expires";
     within = "within" or Vec::new();
+    shared = "shared";
+});
+
+/// What a task came to.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Why it failed.
+    pub error: Option<Error>,
+    /// Its result.
+    pub result: Option<Json>,
+}
+
+wire!(struct Outcome {
+    error = "error";
+    result = "result";
+});
+
+/// How a claim is shared. Of those who ask for the name one runs, and its outcome is the answer to all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// It is run again by who asks later.
+    Now,
+    /// As `Now`, and the outcome is void where the session changed meanwhile.
+    Session,
+    /// It is run once: who asks later gets that outcome.
+    Kept,
+}
+
+wire!(
+    enum Shared {
+        Now = "now",
+        Session = "session",
+        Kept = "kept",
+    }
+);
+
+/// The state that tabs share.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Counted up by whoever writes.
+    pub version: u64,
+    /// The writer's clock. It decides only between two writers of the same version.
+    pub updated_at: u64,
+    /// The writer. It decides where the clocks do not.
+    pub source_id: String,
+    /// The application's version of what follows.
+    pub schema: u64,
+    /// What rarely changes.
+    pub config: Json,
+    /// What changes.
+    pub snapshot: Json,
+}
+
+wire!(struct Bundle {
+    version = "version";
+    updated_at = "updatedAt";
+    source_id = "sourceId";
+    schema = "schema" or 0;
+    config = "config";
+    snapshot = "snapshot";
+});
+
+impl Bundle {
+    /// Whether it is later than another one. All tabs order bundles alike.
+    pub fn is_after(&self, other: &Self) -> bool {
+        let key = |of: &Self| (of.version, of.updated_at, of.source_id.clone());
+        key(self) > key(other)
+    }
+}
+
+/// The part of a bundle that a write is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// [`Bundle::config`].
+    Config,
+    /// [`Bundle::snapshot`].
+    Snapshot,
+}
+
+wire!(
+    enum Part {
+        Config = "config",
+        Snapshot = "snapshot",
+    }
+);
+
+/// The session of the application's user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Counted up when it changes.
+    pub epoch: u64,
+    /// As tabs named it last.
+    pub id: Option<String>,
+}
+
+wire!(struct Session {
+    epoch = "epoch" or 0;
+    id = "id";
+});
+
+/// How far the user's absence has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The user is there.
+    #[default]
+    Active,
+    /// The time is nearly over.
+    Warned,
+    /// The time is over.
+    Expired,
+}
+
+wire!(
+    enum Phase {
+        Active = "active",
+        Warned = "warned",
+        Expired = "expired",
+    }
+);
+
+/// The idle timer of all tabs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Idle {
+    /// Milliseconds without activity after which tabs are warned.
+    pub warn: u64,
+    /// Milliseconds after which the time is over.
+    pub timeout: u64,
+    /// The wall clock at the last activity. All tabs of a browser have the same one.
+    pub since: u64,
+    /// See [`Phase`].
+    pub phase: Phase,
+}
+
+wire!(struct Idle {
+    warn = "warn";
+    timeout = "timeout";
+    since = "since";
+    phase = "phase";
 });
 
 /// What a tab says to the host.
@@ -166,7 +315,71 @@ pub enum Ask {
         number: u64,
         /// The grant's token.
         token: u64,
+        /// Of a shared claim: what its run came to.
+        outcome: Option<Outcome>,
     },
+    /// Writes the shared state.
+    Write {
+        /// The request.
+        number: u64,
+        /// What is written.
+        part: Part,
+        /// The version that the write is based on: the leader writes so. `None`: any tab may write, and the later bundle wins.
+        base: Option<u64>,
+        /// The session that it is of. The tab's end knows it.
+        epoch: u64,
+        /// The state.
+        bundle: Bundle,
+    },
+    /// Has another tab do something.
+    Delegate {
+        /// The request.
+        number: u64,
+        /// The tab; `None` is the leader, whoever that is.
+        to: Option<String>,
+        /// What is to be done.
+        task: String,
+        /// With what.
+        payload: Json,
+    },
+    /// The tab has done what another one asked for.
+    Done {
+        /// The request.
+        number: u64,
+        /// The other tab.
+        from: String,
+        /// The number of its request.
+        of: u64,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// Names the session that the tab is of.
+    Session {
+        /// The request.
+        number: u64,
+        /// The application's id of it.
+        id: Option<String>,
+    },
+    /// Ends the session in all tabs.
+    Logout {
+        /// The request.
+        number: u64,
+    },
+    /// The tab has stopped for [`Say::Logout`].
+    Stopped {},
+    /// Everything is deleted, as [`Say::Wipe`] wanted.
+    Wiped {},
+    /// Starts the idle timer of all tabs, or starts it again.
+    Idle {
+        /// The request.
+        number: u64,
+        /// Milliseconds after which tabs are warned.
+        warn: u64,
+        /// Milliseconds after which the time is over.
+        timeout: u64,
+    },
+    /// The user is there.
+    Active {},
     /// The tab does not lead any more.
     Resigned {
         /// The token by which it led.
@@ -187,7 +400,16 @@ wire!(enum Ask {
     Holder = "holder" { number = "number"; name = "name" },
     Cancel = "cancel" { number = "number" },
     Take = "take" { token = "token" },
-    Release = "release" { number = "number"; token = "token" },
+    Release = "release" { number = "number"; token = "token"; outcome = "outcome" },
+    Write = "write" { number = "number"; part = "part"; base = "base"; epoch = "epoch" or 0; bundle = "bundle" },
+    Delegate = "delegate" { number = "number"; to = "to"; task = "task"; payload = "payload" },
+    Done = "done" { number = "number"; from = "from"; of = "of"; outcome = "outcome" },
+    Session = "session" { number = "number"; id = "id" },
+    Logout = "logout" { number = "number" },
+    Stopped = "stopped" {},
+    Wiped = "wiped" {},
+    Idle = "idle" { number = "number"; warn = "warn"; timeout = "timeout" },
+    Active = "active" {},
     Resigned = "resigned" { term = "term"; willing = "willing" },
 });
 
@@ -199,6 +421,12 @@ impl Ask {
             | Self::Ping { number }
             | Self::Claim(Claim { number, .. })
             | Self::Holder { number, .. }
+            | Self::Write { number, .. }
+            | Self::Delegate { number, .. }
+            | Self::Done { number, .. }
+            | Self::Session { number, .. }
+            | Self::Logout { number }
+            | Self::Idle { number, .. }
             | Self::Release { number, .. } => Some(*number),
             Self::Join(_)
             | Self::Leave {}
@@ -206,6 +434,9 @@ impl Ask {
             | Self::Report(_)
             | Self::Cancel { .. }
             | Self::Take { .. }
+            | Self::Stopped {}
+            | Self::Wiped {}
+            | Self::Active {}
             | Self::Resigned { .. } => None,
         }
     }
@@ -327,6 +558,12 @@ pub struct Welcome {
     pub missed: Vec<Broadcast>,
     /// The tab missed broadcasts that nobody has any more.
     pub gap: bool,
+    /// The shared state.
+    pub state: Option<Bundle>,
+    /// The session.
+    pub session: Session,
+    /// The idle timer, where it runs.
+    pub idle: Option<Idle>,
 }
 
 wire!(struct Welcome {
@@ -338,6 +575,9 @@ wire!(struct Welcome {
     line = "line";
     missed = "missed" or Vec::new();
     gap = "gap";
+    state = "state";
+    session = "session";
+    idle = "idle";
 });
 
 /// What the host says to a tab.
@@ -389,6 +629,39 @@ pub enum Say {
     },
     /// Something that another tab tells.
     Broadcast(Broadcast),
+    /// The shared state changed.
+    State {
+        /// What of it.
+        part: Part,
+        /// The state now.
+        bundle: Bundle,
+    },
+    /// Another tab wants something done: [`Ask::Done`] is the answer.
+    Task {
+        /// The other tab.
+        from: String,
+        /// The number of its request.
+        number: u64,
+        /// What is to be done.
+        task: String,
+        /// With what.
+        payload: Json,
+    },
+    /// The session changed. These tabs name another one.
+    Session {
+        /// The session.
+        session: Session,
+        /// The tabs' ids.
+        strangers: Vec<String>,
+    },
+    /// The session ends: the tab is to stop, and to say [`Ask::Stopped`].
+    Logout {},
+    /// All tabs have stopped: this one is to delete everything, and to say [`Ask::Wiped`].
+    Wipe {},
+    /// The session has ended, and this one begun.
+    LoggedOut(Session),
+    /// The idle timer changed.
+    Idle(Idle),
 }
 
 wire!(enum Say {
@@ -402,4 +675,11 @@ wire!(enum Say {
     Granted = "granted" { number = "number"; token = "token" },
     Lost = "lost" { token = "token" },
     Broadcast = "broadcast" (Broadcast),
+    State = "state" { part = "part"; bundle = "bundle" },
+    Task = "task" { from = "from"; number = "number"; task = "task"; payload = "payload" },
+    Session = "session" { session = "session"; strangers = "strangers" },
+    Logout = "logout" {},
+    Wipe = "wipe" {},
+    LoggedOut = "loggedOut" (Session),
+    Idle = "idle" (Idle),
 });

@@ -191,6 +191,7 @@ export class StoringConnection extends MachineOwner {
   /** Everything is being deleted, because this tab or another one wanted it. */
   _endForWipe() {
     this._wiped = true;
+    this._coordination?.end();
     this._closed = true;
     this._page.leave();
     this._letters = [];

@@ -36,8 +36,29 @@ import { timers } from '../platform/ticks.js';
  * @property {(event: string, tab: any) => void} tab
  * @property {(leading: any) => void} leading
  * @property {(broadcast: any) => void} broadcast
+ * @property {(bundle: any, part: 'config' | 'snapshot') => void} state
+ * @property {(task: {from: string, number: number, task: string, payload: any}) => void} task
+ * @property {(session: {epoch?: number, id?: string}, strangers: string[]) => void} session
+ * @property {() => void} logout the tab is to stop
+ * @property {() => void} wipe this tab is to delete everything
+ * @property {(session: {epoch?: number}) => void} loggedOut
+ * @property {(idle: any) => void} idle
+ * @property {() => void} ended the store was wiped, and the connection has ended with it
  * @property {(error: any) => void} failed
  */
+
+/** What a claim is answered by where it is granted: other answers are results. */
+export class Granted {
+  /**
+   * @param {Grant} grant
+   * @param {AbortSignal} signal aborted when it is lost
+   */
+  constructor({ name, token }, signal) {
+    this.name = name;
+    this.token = token;
+    this.signal = signal;
+  }
+}
 
 export const now = () => Math.floor(performance.now());
 
@@ -131,6 +152,20 @@ export class Coordination {
         return this._listener.broadcast(content);
       case 'lost':
         return this._lose(content.token);
+      case 'state':
+        return this._listener.state(content.bundle, content.part);
+      case 'task':
+        return this._listener.task(content);
+      case 'session':
+        return this._listener.session(content.session, content.strangers);
+      case 'logout':
+        return this._listener.logout();
+      case 'wipe':
+        return this._listener.wipe();
+      case 'loggedOut':
+        return this._listener.loggedOut(content);
+      case 'idle':
+        return this._listener.idle(content);
       // Another tab is to lead: who does is told when it has begun.
       case 'resign':
         return this._listener.leading({ term: 0 });
@@ -215,7 +250,7 @@ export class Coordination {
     }
     const call = this._calls.get(grant.number);
     this._calls.delete(grant.number);
-    call?.resolve({ ...grant, signal: lost.signal });
+    call?.resolve(new Granted(grant, lost.signal));
   }
 
   /** @param {number} token */
@@ -238,13 +273,14 @@ export class Coordination {
   }
 
   /**
-   * Gives back what was granted. Resolves when others can have it.
+   * Gives back what was granted. Resolves when others can have it, or the outcome of a shared run.
    *
    * @param {number} token
+   * @param {object} [outcome]
    */
-  async release(token) {
-    if (!this._held.delete(token)) return;
-    await this.ask('release', { token });
+  async release(token, outcome) {
+    if (!this._held.delete(token) && !outcome) return;
+    await this.ask('release', { token, outcome });
   }
 
   // ---- The page ----
@@ -252,6 +288,14 @@ export class Coordination {
   /** The page is about to be frozen. */
   goAway() {
     this.tell({ away: {} });
+  }
+
+  /** Everything was deleted, and the connection has ended. */
+  end() {
+    if (this._isOver) return;
+    const message = 'The session has ended, and everything was deleted: make another coordinator';
+    this._finish(new shared.Error('ERR_SESSION_ENDED', message));
+    this._listener.ended();
   }
 
   /** This tab is none of the tabs any more. */

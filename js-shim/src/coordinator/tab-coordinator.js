@@ -8,9 +8,11 @@ import { connectionWithoutServer } from '../api/create-connection.js';
 import { expectOption, isFunction, optionError, pick, refuseUnknown } from '../options/options.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
-import { Coordination } from './coordination.js';
+import { Coordination, Granted } from './coordination.js';
 import { WorkerMessageType, checkType, isUrgent, textOf } from './messages.js';
 import { PageReport } from './page-report.js';
+import { Activity, persevere, refreshOptions } from './session.js';
+import { SharedState, checkStateOptions } from './shared-state.js';
 
 export { WorkerMessageType };
 
@@ -29,7 +31,7 @@ const OF_CONNECTION = /** @type {const} */ ([
   'worker',
   'dedicatedWorker',
 ]);
-const OWN = ['connection', 'role', 'weight', 'rotation', ...OF_CONNECTION];
+const OWN = ['connection', 'role', 'weight', 'rotation', 'state', ...OF_CONNECTION];
 
 /** The pause before a lock is asked for again, in milliseconds: the first one and the longest. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [50, 5_000];
@@ -44,6 +46,7 @@ function checkOptions(options) {
   expectOption('options', options, 'role', isRole, "'auto' or 'observer'");
   expectOption('options', options, 'weight', isWeight, 'a whole number from 0 to 100');
   expectOption('options', options, 'rotation', isCount, 'a number of milliseconds');
+  checkStateOptions(options.state);
   if (options.connection) {
     const [name] = OF_CONNECTION.filter((name) => options[name] !== undefined);
     if (name === undefined) return;
@@ -79,9 +82,32 @@ export class TabCoordinator extends EventEmitter {
         tab: (event, tab) => this._tabChanged(event, tab),
         leading: (leading) => this._setLeading(leading),
         broadcast: (broadcast) => this._receive(broadcast),
+        state: (bundle, part) => this._shared.take(bundle, part),
+        task: (task) => void this._do(task),
+        session: (session, strangers) => this._setSession(session, strangers),
+        logout: () => void this._stop(),
+        wipe: () => this._wipe(),
+        loggedOut: (session) => this._loggedOut(session),
+        idle: (idle) => this._setIdle(idle),
+        ended: () => this._ended(),
         failed: (error) => this._fail(error),
       },
     });
+    this._shared = new SharedState(this._coordination, options.state ?? {}, (event, ...args) =>
+      event === 'error' ? this._fail(args[0]) : this._emit(event, ...args),
+    );
+    /** What other tabs can have this one do. @type {Map<string, (payload: any, from: string) => any>} */
+    this._tasks = new Map();
+    /** Functions that run while this tab leads, with what stops them. @type {Map<Function, AbortController>} */
+    this._asLeader = new Map();
+    this._session = { epoch: 0, id: /** @type {string | undefined} */ (undefined) };
+    /** @type {any} */
+    this._idle = undefined;
+    this._activity = new Activity(() => this._coordination.tell({ active: {} }));
+    /** @type {any} */
+    this._lastError = undefined;
+    this._endSleepWatch = () => {};
+    this._onWiped = () => {};
     /** The tabs as the host told them last. @type {Map<string, TabInfo>} */
     this._tabs = new Map();
     /** Who leads, as the host told it last. @type {{leader?: string, backup?: string, term: number}} */
@@ -123,6 +149,7 @@ export class TabCoordinator extends EventEmitter {
       this._registered = () => resolve();
       this._refused = reject;
       this._report.watch();
+      this._endSleepWatch = watchSleep((slept) => this._wake(slept));
       this._coordination.begin();
     });
     return this._registration;
@@ -159,7 +186,7 @@ export class TabCoordinator extends EventEmitter {
 
   /** Leaves the tabs: what this one holds is free, and another one leads. @returns {Promise<void>} */
   async unregister() {
-    this._report.stop();
+    this._quit();
     if (this._coordination._isOver) return;
     // The host has it when it has answered what was asked before.
     await this._coordination.ask('ping', {}).catch(() => {});
@@ -167,6 +194,20 @@ export class TabCoordinator extends EventEmitter {
     this._setLeading({ term: 0 });
     this._tabs.clear();
     if (this._isOwn) this._connection.close();
+  }
+
+  _quit() {
+    this._report.stop();
+    this._activity.stop();
+    this._endSleepWatch();
+    this._setLeading({ term: 0 });
+  }
+
+  /** The machine slept, and the clock went on. @param {number} slept in milliseconds */
+  _wake(slept) {
+    this._emit('sleep', { slept });
+    this._emit('wake', { slept });
+    this._tellReport();
   }
 
   // ---- The tabs ----
@@ -189,7 +230,7 @@ export class TabCoordinator extends EventEmitter {
       connectedTabs: this.connectedTabs,
       signalRConnection: null,
       lastStateUpdate: this._lastUpdate,
-      sessionData: null,
+      sessionData: this._shared.bundle?.snapshot ?? null,
     };
   }
 
@@ -208,7 +249,7 @@ export class TabCoordinator extends EventEmitter {
   }
 
   /** @param {any} welcome */
-  _welcome({ tabs, leading, missed = [], gap }) {
+  _welcome({ tabs, leading, missed = [], gap, state, session, idle }) {
     const before = this.connectedTabs;
     this._tabs = new Map(tabs.map((/** @type {any} */ tab) => [tab.id, infoOf(tab)]));
     const isFirst = before.size === 0;
@@ -221,6 +262,10 @@ export class TabCoordinator extends EventEmitter {
     for (const id of before)
       if (!this.connectedTabs.has(id)) this._emit('leave', { id, crashed: true });
     this._setLeading(leading);
+    this._setSession(session, []);
+    if (state) this._shared.take(state);
+    else this._shared.forget();
+    if (idle) this._setIdle(idle);
     this._registered();
     if (gap) this._emit('gap');
     if (missed.length) this._emit('catch up', missed.map(messageOf));
@@ -297,7 +342,280 @@ export class TabCoordinator extends EventEmitter {
     const { leader, term } = leading;
     if (before.leader === leader && before.term === term) return;
     const isLeader = this.isLeader;
+    for (const [fn, stop] of this._asLeader) {
+      if (!isLeader) stop.abort(new shared.Error('ERR_NOT_LEADER', 'Another tab leads'));
+      else if (stop.signal.aborted) this._lead(fn);
+    }
     this._emit('leader', { leader: leader ?? null, isLeader, term });
+  }
+
+  /**
+   * Runs `fn` whenever this tab leads: `fn` is given `{signal, term}`, and the signal is aborted when another tab is to
+   * lead.
+   *
+   * @param {(leading: {signal: AbortSignal, term: number}) => any} fn
+   * @returns {() => void} ends it
+   */
+  runAsLeader(fn) {
+    if (!isFunction(fn)) throw optionError('ERR_OPTION_INVALID', 'runAsLeader has nothing to run');
+    const ended = new AbortController();
+    ended.abort();
+    this._asLeader.set(fn, ended);
+    if (this.isLeader) this._lead(fn);
+    return () => {
+      this._asLeader.get(fn)?.abort();
+      this._asLeader.delete(fn);
+    };
+  }
+
+  /** @param {Function} fn */
+  async _lead(fn) {
+    const stop = new AbortController();
+    this._asLeader.set(fn, stop);
+    try {
+      await fn({ signal: stop.signal, term: this._coordination.term });
+    } catch (error) {
+      if (!stop.signal.aborted) this._fail(error);
+    }
+  }
+
+  // ---- What one tab does for others ----
+
+  /**
+   * Lets other tabs have this one do something.
+   *
+   * @param {string} task
+   * @param {(payload: any, from: string) => any} fn its result is the answer
+   * @returns {() => void} ends it
+   */
+  handle(task, fn) {
+    this._tasks.set(task, fn);
+    return () => void (this._tasks.get(task) === fn && this._tasks.delete(task));
+  }
+
+  /**
+   * Has another tab do something: the leader, if no tab is named. Ends with `ERR_TAB_GONE` where the named tab is gone.
+   *
+   * @param {string} task
+   * @param {any} [payload]
+   * @param {{to?: string}} [options]
+   * @returns {Promise<any>} what that tab's function gave
+   */
+  async delegate(task, payload = null, { to } = {}) {
+    const text = textOf(payload, 'The payload');
+    return this._coordination.ask('delegate', {
+      to,
+      task: String(task),
+      payload: JSON.parse(text),
+    });
+  }
+
+  /** @param {{from: string, number: number, task: string, payload: any}} asked */
+  async _do({ from, number, task, payload }) {
+    const outcome = await outcomeOf(() => {
+      const fn = this._tasks.get(task);
+      if (fn) return fn(payload, from);
+      throw new shared.Error('ERR_TASK_UNKNOWN', `The tab has no function for the task '${task}'`);
+    });
+    await this._coordination.ask('done', { from, of: number, outcome }).catch(() => {});
+  }
+
+  /**
+   * One tab does it for all who ask, and all get its outcome.
+   *
+   * @param {string} name
+   * @param {'now' | 'session' | 'kept'} how
+   * @param {(signal: AbortSignal) => any} run
+   * @returns {Promise<any>}
+   */
+  async _forAll(name, how, run) {
+    const { epoch } = this._session;
+    for (;;) {
+      const answer = await this._coordination.ask('claim', { name, shared: how });
+      if (!(answer instanceof Granted)) return answer;
+      const outcome = await outcomeOf(() => run(answer.signal));
+      try {
+        await this._coordination.release(answer.token, outcome);
+      } catch (/** @type {any} */ error) {
+        if (error?.code !== 'ERR_LOCK_LOST') throw error;
+        if (how === 'session' && epoch !== this._session.epoch) throw sessionChanged();
+        // This page was away, and another tab runs it: its outcome counts.
+        continue;
+      }
+      if (outcome.error) throw outcome.thrown;
+      return outcome.result;
+    }
+  }
+
+  /**
+   * Runs `fn` in one tab: a mandatory dialog, say. All tabs that ask get its result, also later. Where that tab dies before,
+   * another one runs it. A failure goes to those who wait, and is tried again by who asks later.
+   *
+   * @param {string} key
+   * @param {(shown: {signal: AbortSignal}) => any} fn
+   * @returns {Promise<any>}
+   */
+  showOnce(key, fn) {
+    return this._forAll(`once ${key}`, 'kept', (signal) => fn({ signal }));
+  }
+
+  // ---- The shared state ----
+
+  /** `{version, updatedAt, sourceId, schema, metadata, config, snapshot}`; nothing before the first write. */
+  get bundle() {
+    return this._shared.bundle;
+  }
+
+  /** Changes the snapshot: a value, or a function of what it is now. @param {any} value @returns {Promise<void>} */
+  setState(value) {
+    return this._shared.write('snapshot', value);
+  }
+
+  /** Changes the config. @param {any} value @returns {Promise<void>} */
+  setConfig(value) {
+    return this._shared.write('config', value);
+  }
+
+  /**
+   * Asks the leader to change the state: its function for the task `reset-request` decides.
+   *
+   * @param {any} [payload]
+   * @returns {Promise<any>}
+   */
+  requestReset(payload) {
+    return this.delegate('reset-request', payload);
+  }
+
+  // ---- The session ----
+
+  /** The session as tabs named it last: its id, and a count of its changes. */
+  get session() {
+    return { ...this._session };
+  }
+
+  /**
+   * Names the session of this tab. Another name than before voids what was asked for in the session before.
+   *
+   * @param {string} [id]
+   * @returns {Promise<void>}
+   */
+  async setSession(id) {
+    await this._coordination.ask('session', { id });
+  }
+
+  /**
+   * @param {{epoch?: number, id?: string}} session
+   * @param {string[]} strangers
+   */
+  _setSession({ epoch = 0, id }, strangers) {
+    const { _session: before } = this;
+    this._session = { epoch, id };
+    if (epoch !== before.epoch) this._shared.forget();
+    if (epoch !== before.epoch || id !== before.id) this._emit('session', this.session);
+    if (strangers.length)
+      this._emit('session mismatch', { session: this.session, tabs: strangers });
+  }
+
+  /**
+   * Runs `fn`, which gets a new token, say, in one tab for all that ask meanwhile. It is tried again with growing pauses;
+   * its result, or its last failure, goes to all. What comes for a session that has ended is nobody's: `ERR_SESSION_CHANGED`.
+   *
+   * @param {(refresh: {signal: AbortSignal}) => any} fn
+   * @param {{attempts?: number, deadline?: number}} [options]
+   * @returns {Promise<any>}
+   */
+  async refresh(fn, options) {
+    const how = refreshOptions(options);
+    const run = (/** @type {AbortSignal} */ signal) => fn({ signal });
+    return this._forAll('refresh', 'session', (signal) => persevere(run, { ...how, signal }));
+  }
+
+  /**
+   * Ends the session in all tabs, in two phases: each tab stops (`logout`, whose `waitUntil` takes a promise), and then
+   * what is stored is deleted. Where there is a durable store, the connections end with it.
+   *
+   * @returns {Promise<void>}
+   */
+  async logout() {
+    const wiped = new Promise((resolve) => (this._onWiped = () => resolve(undefined)));
+    await Promise.race([wiped, this._coordination.ask('logout', {})]);
+  }
+
+  async _stop() {
+    /** @type {any[]} */
+    const waits = [];
+    this._emit('logout', { waitUntil: (/** @type {any} */ wait) => void waits.push(wait) });
+    const late = new Promise((resolve) => timers.start(() => resolve(undefined), STOPPING));
+    await Promise.race([late, Promise.allSettled(waits)]);
+    this._coordination.tell({ stopped: {} });
+  }
+
+  _wipe() {
+    if (!this._connection.durableStore) return this._coordination.tell({ wiped: {} });
+    this._connection.wipe((/** @type {any} */ error) => {
+      if (error) this._fail(error);
+      else this._onWiped();
+    });
+  }
+
+  /** @param {{epoch?: number}} session */
+  _loggedOut(session) {
+    this._idle = undefined;
+    this._shared.forget();
+    this._setSession(session, []);
+    this._emit('logged out');
+  }
+
+  _ended() {
+    this._quit();
+    this._tabs.clear();
+    this._shared.forget();
+    this._onWiped();
+    this._emit('logged out');
+  }
+
+  /**
+   * Starts the idle timer of all tabs. Activity in any of them puts it back. `idle-warning`, `idle-timeout` and
+   * `idle-active` say in all of them at once how far it is.
+   *
+   * @param {{warnAfter: number, timeoutAfter: number}} options in milliseconds
+   * @returns {Promise<void>}
+   */
+  async idle({ warnAfter, timeoutAfter }) {
+    const isTime = (/** @type {any} */ value) => isCount(value) && value > 0;
+    if (!isTime(warnAfter) || !isTime(timeoutAfter) || warnAfter > timeoutAfter) {
+      const message =
+        'idle needs warnAfter and timeoutAfter in milliseconds, the first one not above the second';
+      throw optionError('ERR_OPTION_INVALID', message);
+    }
+    this._activity.watch();
+    await this._coordination.ask('idle', { warn: warnAfter, timeout: timeoutAfter });
+  }
+
+  /** The user is there, as the application knows. */
+  noteActivity() {
+    this._activity.note();
+  }
+
+  /** Milliseconds until the time is over, by the clock that all tabs of a browser share; nothing without a timer. */
+  get idleLeft() {
+    const { _idle: idle } = this;
+    if (!idle) return undefined;
+    if (idle.phase === 'expired') return 0;
+    return Math.max(0, idle.since + idle.timeout - Date.now());
+  }
+
+  /** @param {any} idle */
+  _setIdle(idle) {
+    const before = this._idle?.phase ?? 'active';
+    this._idle = idle;
+    // A tab that comes later reports activity, too.
+    this._activity.watch();
+    const content = { phase: idle.phase, endsAt: idle.since + idle.timeout, left: this.idleLeft };
+    this._emit('idle', content);
+    if (idle.phase === before) return;
+    const names = { active: 'idle-active', warned: 'idle-warning', expired: 'idle-timeout' };
+    this._emit(/** @type {any} */ (names)[idle.phase], content);
   }
 
   // ---- Locks ----
@@ -424,8 +742,42 @@ export class TabCoordinator extends EventEmitter {
     return performance.now() - begin;
   }
 
+  /** The last error, and what the host is. */
+  get health() {
+    return { lastError: this._lastError, host: this.host, limits: this.limits };
+  }
+
+  /**
+   * Watches how full the browser's storage is: `storage` says when a threshold is passed.
+   *
+   * @param {{thresholds?: number[], interval?: number}} [options] parts of the quota, and milliseconds
+   * @returns {() => void} ends it
+   */
+  watchStorage({ thresholds = [0.8, 0.95], interval = 60_000 } = {}) {
+    let passed = 0;
+    let isOver = false;
+    /** @type {import('../platform/ticks.js').Timer | undefined} */
+    let timer;
+    const look = async () => {
+      const { usage = 0, quota = 0 } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
+      if (isOver) return;
+      const ratio = quota && usage / quota;
+      const now = thresholds.filter((threshold) => ratio >= threshold).length;
+      if (now !== passed) this._emit('storage', { usage, quota, ratio, isFuller: now > passed });
+      passed = now;
+      timer = timers.start(() => void look(), interval);
+      /** @type {any} */ (timer).unref?.();
+    };
+    void look().catch((error) => this._fail(error));
+    return () => {
+      isOver = true;
+      timers.stop(timer);
+    };
+  }
+
   /** @param {any} error */
   _fail(error) {
+    this._lastError = error;
     this._refused(error);
     if (this.listenerCount('error')) this._emit('error', error);
     else shared.logger.error(error);
@@ -479,3 +831,51 @@ function infoOf({ id, report, score, frozen = false }) {
 function messageOf({ from, request, message: { type, payload, timestamp } }) {
   return { type, payload, tabId: from, timestamp, correlationId: `${from}:${request}` };
 }
+
+/** Milliseconds that listeners of `logout` have. */
+const STOPPING = 2_000;
+/** Milliseconds between two looks at the clock, and by how much one has to be late to be a sleep. */
+const [LOOK, LATE] = [2_000, 10_000];
+
+/**
+ * Notices that the machine slept: timers stand still then, and the wall clock goes on.
+ *
+ * @param {(slept: number) => void} woken
+ * @returns {() => void} ends it
+ */
+function watchSleep(woken) {
+  let last = Date.now();
+  /** @type {import('../platform/ticks.js').Timer} */
+  let timer;
+  const look = () => {
+    const late = Date.now() - last - LOOK;
+    last = Date.now();
+    timer = timers.start(look, LOOK);
+    /** @type {any} */ (timer).unref?.();
+    if (late > LATE) woken(late);
+  };
+  timer = timers.start(look, LOOK);
+  /** @type {any} */ (timer).unref?.();
+  return () => timers.stop(timer);
+}
+
+/**
+ * What a function came to, as other tabs are told.
+ *
+ * @param {() => any} run
+ * @returns {Promise<{result?: any, error?: {code?: string, message: string}, thrown?: any}>}
+ */
+async function outcomeOf(run) {
+  try {
+    const result = (await run()) ?? null;
+    return { result: JSON.parse(textOf(result, 'The result')) };
+  } catch (/** @type {any} */ thrown) {
+    const { code, message = String(thrown) } = thrown ?? {};
+    const error = { message: String(message), ...(typeof code === 'string' && { code }) };
+    // `thrown` is the caller's own: it does not become JSON.
+    return Object.defineProperty({ error }, 'thrown', { value: thrown });
+  }
+}
+
+const sessionChanged = () =>
+  new shared.Error('ERR_SESSION_CHANGED', 'The session changed while this was under way');

@@ -123,7 +123,7 @@ impl HostCore {
     }
 
     fn tell_time(&mut self) {
-        self.inner.set_time(count(js::now()));
+        self.inner.set_time(count(js::now()), count(js::wall()));
     }
 
     /// Puts an output into the sink. Gives about how many bytes it takes there.
@@ -217,6 +217,7 @@ impl HostCore {
 
     /// The network changed, or the machine slept; `random` is in [0, 1).
     pub fn wake(&mut self, random: f64) {
+        self.tell_time();
         self.inner.wake(random);
     }
 

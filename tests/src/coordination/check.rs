@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use broker::coordination::messages::{Idle, Phase, Shared};
+
 use super::tab::{Page, Tab, tab_id};
 use super::world::World;
 
@@ -18,7 +20,9 @@ pub(super) fn step(world: &mut World) {
     let mut holders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for tab in &world.tabs {
         for (token, grant) in &tab.held {
-            if tab.holds(*token, world.now) {
+            // One of the session before is void, and told so.
+            let may_end = grant.shared == Some(Shared::Session);
+            if !may_end && tab.holds(*token, world.now) {
                 holders
                     .entry(grant.name.clone())
                     .or_default()
@@ -67,6 +71,22 @@ pub(super) fn rest(world: &mut World) {
         if !tab.held.is_empty() {
             problems.push(format!("tab{index} still holds {:?}", tab.held));
         }
+    }
+    let states = living.iter().map(|tab| {
+        let state = tab.state.as_ref()?;
+        Some((state.version, state.source_id.clone(), state.updated_at))
+    });
+    let states: BTreeSet<_> = states.collect();
+    if states.len() > 1 {
+        problems.push(format!("tabs do not have the same state: {states:?}"));
+    }
+    let is_over = |idle: &Idle| idle.phase == Phase::Expired;
+    let idle: BTreeSet<Option<bool>> = living
+        .iter()
+        .map(|tab| tab.idle.as_ref().map(is_over))
+        .collect();
+    if idle.len() > 1 || idle.contains(&Some(false)) {
+        problems.push(format!("the user is away, and tabs say so: {idle:?}"));
     }
     problems.extend(broadcasts(&living, world));
     for problem in problems {

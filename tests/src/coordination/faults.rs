@@ -49,6 +49,10 @@ impl World {
             .copied()
             .filter(|tab| self.tabs[*tab].page == Page::Runs)
             .collect();
+        if self.r.once_in(4) {
+            // The wall clock is set, or the machine slept.
+            self.wall += self.r.below(3_000) as u64;
+        }
         match self.r.below(6) {
             0 | 1 => self.kill_host(),
             2 if living.len() > 1 => {

@@ -120,7 +120,7 @@ impl World {
             return;
         };
         let now = self.now + host.clock;
-        host.host.set_time(now);
+        host.host.set_time(now, self.now + self.wall);
         call(host, now);
         while let Some(output) = self.host.as_mut().and_then(|host| host.host.poll()) {
             self.carry_out(run, output);
@@ -208,7 +208,10 @@ impl World {
                     self.texts.remove(&id);
                 }
             }
-            Ask::Wipe => self.texts.clear(),
+            Ask::Wipe => {
+                self.forgot = true;
+                self.texts.clear();
+            }
         }
         self.with_host(run, |host, _| {
             host.asked.remove(&number);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use broker::coordination::messages::{Ask, Broadcast, Claim, Grant, Leading, Report, Say};
+use broker::coordination::messages::{
+    Ask, Broadcast, Bundle, Claim, Grant, Idle, Leading, Outcome, Part, Report, Say, Shared,
+};
 use broker::coordination::{Coordinator, Input, Output};
 use broker::message::{Envelope, PROTOCOL, ToHost, ToTab, decode, encode};
 use proxy_doc::{Json, read_json, write_json};
@@ -46,6 +48,10 @@ pub(super) struct Tab {
     pub(super) heard: Vec<u64>,
     /// The broadcasts that were made before it was there.
     pub(super) since: Option<u64>,
+    /// The shared state, as it was told.
+    pub(super) state: Option<Bundle>,
+    epoch: u64,
+    pub(super) idle: Option<Idle>,
     /// It was told that it missed some.
     pub(super) has_gap: bool,
 }
@@ -98,6 +104,9 @@ impl World {
             leading: Leading::default(),
             heard: Vec::new(),
             since: None,
+            state: None,
+            epoch: 0,
+            idle: None,
             has_gap: false,
         });
         self.register(index);
@@ -207,29 +216,63 @@ impl World {
                 let tabs = welcome.tabs.iter().filter(|tab| !tab.frozen);
                 t.mirror = tabs.map(|tab| tab.id.clone()).collect();
                 t.leading = welcome.leading.clone();
+                t.epoch = welcome.session.epoch;
+                t.state = welcome.state.clone();
+                t.idle = welcome.idle.clone();
                 t.has_gap |= welcome.gap;
                 t.since.get_or_insert(self.broadcasts);
                 for missed in welcome.missed {
                     self.be_broadcast(tab, &missed, true);
                 }
             }
-            Say::Answer { number, error, .. } => {
-                if t.open.remove(&number).is_none() {
+            Say::Answer {
+                number,
+                error,
+                result,
+            } => {
+                let Some(ask) = t.open.remove(&number) else {
                     return self.wrong(format!("tab{tab} hears an answer to {number} again"));
+                };
+                match error {
+                    Some(error) => {
+                        self.be_refused(tab, &ask, error.code_text().unwrap_or_default())
+                    }
+                    None => self.be_answered(tab, ask, result),
                 }
-                if let Some(error) = error {
-                    let code = error.code_text().unwrap_or_default();
-                    match code {
-                        "ERR_LOCK_TIMEOUT" => self.census.insert("a claim timed out"),
-                        "ERR_LOCK_LOST" => self.census.insert("a grant came too late"),
-                        "ERR_DEADLOCK" => self.census.insert("a deadlock"),
-                        "ERR_CANCELLED" => self.census.insert("a claim was cancelled"),
-                        _ => {
-                            self.wrong(format!("tab{tab} hears {error}"));
-                            false
-                        }
-                    };
+            }
+            Say::State { bundle, .. } => t.state = Some(bundle),
+            Say::Task { from, number, .. } => {
+                let delay = self.r.below(300) as u64;
+                if !self.begun.insert((from.clone(), number, tab)) && self.remembers() {
+                    return self.wrong(format!("tab{tab} is to do {number} of {from} again"));
                 }
+                self.census.insert("a task");
+                self.after(
+                    delay,
+                    Event::Finish {
+                        tab,
+                        from,
+                        of: number,
+                    },
+                );
+            }
+            Say::Logout {} => self.feed(tab, Input::Ask(Ask::Stopped {})),
+            Say::Wipe {} => {
+                self.census.insert("a logout");
+                let delay = self.r.below(100) as u64;
+                self.after(delay, Event::Wiped { tab });
+            }
+            Say::LoggedOut(session) => {
+                t.epoch = session.epoch;
+                t.state = None;
+                t.idle = None;
+            }
+            Say::Idle(idle) => t.idle = Some(idle),
+            Say::Session { session, .. } => {
+                if t.epoch != session.epoch {
+                    t.state = None;
+                }
+                t.epoch = session.epoch;
             }
             Say::Tab { event, tab: info } => {
                 use broker::coordination::messages::TabEvent as E;
@@ -249,6 +292,54 @@ impl World {
             Say::Offer(_) | Say::Lead { .. } | Say::Granted { .. } => {
                 self.wrong(format!("tab{tab} is told of an offer"));
             }
+        }
+    }
+
+    fn be_refused(&mut self, tab: usize, ask: &Ask, code: &str) {
+        let known = match code {
+            "ERR_LOCK_TIMEOUT" => "a claim timed out",
+            "ERR_LOCK_LOST" => "a grant came too late",
+            "ERR_DEADLOCK" => "a deadlock",
+            "ERR_CANCELLED" => "a claim was cancelled",
+            "ERR_SESSION_CHANGED" => "a result was void",
+            "ERR_TAB_GONE" => "a task was lost",
+            "ERR_NOT_LEADER" => "a tab wrote that did not lead",
+            "ERR_STATE_CONFLICT" => "a conflict",
+            _ => return self.wrong(format!("tab{tab} hears {code} to {ask:?}")),
+        };
+        self.census.insert(known);
+    }
+
+    fn be_answered(&mut self, tab: usize, ask: Ask, result: Option<Json>) {
+        match ask {
+            Ask::Write {
+                base: Some(base), ..
+            } => {
+                self.census.insert("the leader wrote");
+                if !self.versions.insert(base + 1) && self.remembers() {
+                    self.wrong(format!(
+                        "tab{tab} wrote version {} over another one",
+                        base + 1
+                    ));
+                }
+            }
+            Ask::Claim(Claim {
+                name,
+                shared: Some(Shared::Kept),
+                ..
+            }) => {
+                let result = result.and_then(|result| result.count());
+                let known = self.done.get(&name).copied();
+                // One who died before it heard that it had done it may have been the one.
+                let is_other = known.is_some_and(|known| Some(known) != result);
+                if result.is_none() || (is_other && self.remembers()) {
+                    self.wrong(format!(
+                        "tab{tab} hears {result:?} of '{name}', not {known:?}"
+                    ));
+                }
+                self.done.insert(name, result.unwrap_or_default());
+            }
+            _ => {}
         }
     }
 
@@ -281,6 +372,10 @@ impl World {
                 "'{name}' is granted by {token}, and was by a higher token"
             ));
         }
+        let is_done = self.remembers() && self.done.contains_key(&name);
+        if grant.shared == Some(Shared::Kept) && is_done {
+            self.wrong(format!("tab{tab} is to do '{name}' again"));
+        }
         let t = &mut self.tabs[tab];
         if t.open.remove(&grant.number).is_none() {
             return self.wrong(format!("tab{tab} is granted '{name}' without having asked"));
@@ -291,7 +386,7 @@ impl World {
         if let Some(expires) = grant.expires {
             self.after(expires, Event::Tick { tab });
         }
-        if self.r.once_in(3) {
+        if grant.shared.is_none() && self.r.once_in(3) {
             self.claim(tab, vec![token]);
         }
     }
@@ -309,7 +404,11 @@ impl World {
         if self.tabs[tab].page != Page::Runs {
             return;
         }
-        match self.r.below(10) {
+        match self.r.below(16) {
+            10 | 11 => self.claim_shared(tab),
+            12 => self.write(tab),
+            13 => self.delegate(tab),
+            14 | 15 => self.act_in_session(tab),
             0..4 => self.claim(tab, Vec::new()),
             4 | 5 => {
                 self.broadcasts += 1;
@@ -373,8 +472,108 @@ impl World {
                 timeout,
                 expires,
                 within,
+                shared: None,
             })
         });
+    }
+
+    /// Asks for something that one tab does for all.
+    fn claim_shared(&mut self, tab: usize) {
+        let shared = *self.r.pick(&[Shared::Kept, Shared::Session, Shared::Now]);
+        let name = match shared {
+            Shared::Kept => "show",
+            Shared::Session => "refresh",
+            Shared::Now => "run",
+        };
+        self.request(tab, |number| {
+            Ask::Claim(Claim {
+                number,
+                name: name.to_owned(),
+                timeout: None,
+                expires: None,
+                within: Vec::new(),
+                shared: Some(shared),
+            })
+        });
+    }
+
+    fn write(&mut self, tab: usize) {
+        let t = &self.tabs[tab];
+        let version = t.state.as_ref().map_or(0, |state| state.version);
+        let skew = self.r.below(100_000) as u64;
+        let bundle = Bundle {
+            version: version + 1,
+            updated_at: self.now + skew,
+            source_id: tab_id(tab),
+            schema: 1,
+            config: Json::null(),
+            snapshot: Json::written(write_json(&self.now)),
+        };
+        let leads = self.tabs[tab].coordinator.is_leader();
+        let is_distributed = self.is_distributed;
+        if leads || is_distributed {
+            self.request(tab, |number| Ask::Write {
+                number,
+                part: Part::Snapshot,
+                base: (!is_distributed).then_some(version),
+                epoch: 0,
+                bundle,
+            });
+        }
+    }
+
+    fn delegate(&mut self, tab: usize) {
+        let count = self.tabs.len();
+        let other = self.r.below(count);
+        let to = (!self.r.once_in(2)).then(|| tab_id(other));
+        self.request(tab, |number| Ask::Delegate {
+            number,
+            to,
+            task: "task".to_owned(),
+            payload: Json::null(),
+        });
+    }
+
+    pub(super) fn finish(&mut self, tab: usize, from: String, of: u64) {
+        match self.tabs[tab].page {
+            Page::Dead => {}
+            Page::Blocked | Page::Frozen => self.after(100, Event::Finish { tab, from, of }),
+            Page::Runs => self.request(tab, |number| Ask::Done {
+                number,
+                from,
+                of,
+                outcome: Outcome::default(),
+            }),
+        }
+    }
+
+    pub(super) fn wiped(&mut self, tab: usize) {
+        match self.tabs[tab].page {
+            Page::Dead => {}
+            Page::Blocked | Page::Frozen => self.after(100, Event::Wiped { tab }),
+            Page::Runs => self.feed(tab, Input::Ask(Ask::Wiped {})),
+        }
+    }
+
+    /// Whether nothing that was decided is forgotten.
+    fn remembers(&self) -> bool {
+        self.stores && !self.logs_out && !self.forgot
+    }
+
+    fn act_in_session(&mut self, tab: usize) {
+        match self.r.below(8) {
+            0 if self.logs_out => self.request(tab, |number| Ask::Logout { number }),
+            1 | 2 if self.logs_out => {
+                let id = Some((*self.r.pick(&["ada", "bob"])).to_owned());
+                self.request(tab, |number| Ask::Session { number, id });
+            }
+            3 => self.request(tab, |number| Ask::Idle {
+                number,
+                warn: 2_000,
+                timeout: 4_000,
+            }),
+            _ => self.feed(tab, Input::Ask(Ask::Active {})),
+        }
     }
 
     /// Gives back what was granted, once nothing is waited for within it.
@@ -389,9 +588,18 @@ impl World {
             Page::Blocked | Page::Frozen => self.after(100, Event::GiveBack { tab, token }),
             Page::Runs if waits => self.after(100, Event::GiveBack { tab, token }),
             Page::Runs => {
-                if t.held.remove(&token).is_some() {
-                    self.request(tab, |number| Ask::Release { number, token });
-                }
+                let Some(grant) = t.held.remove(&token) else {
+                    return;
+                };
+                let outcome = grant.shared.map(|_| Outcome {
+                    error: None,
+                    result: Some(Json::written(write_json(&token))),
+                });
+                self.request(tab, |number| Ask::Release {
+                    number,
+                    token,
+                    outcome,
+                });
             }
         }
     }

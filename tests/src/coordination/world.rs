@@ -59,6 +59,16 @@ pub(super) enum Event {
         tab: usize,
         token: u64,
     },
+    /// A tab has done what another one asked for.
+    Finish {
+        tab: usize,
+        from: String,
+        of: u64,
+    },
+    /// A tab has deleted everything.
+    Wiped {
+        tab: usize,
+    },
     /// Time has passed in a tab.
     Tick {
         tab: usize,
@@ -94,6 +104,20 @@ pub(super) struct World {
     pub(super) tokens: BTreeSet<u64>,
     /// The last token of each name.
     pub(super) last_tokens: BTreeMap<String, u64>,
+    /// By how much the wall clock is ahead.
+    pub(super) wall: u64,
+    /// Any tab writes the state, and not only the leader.
+    pub(super) is_distributed: bool,
+    /// Tabs end the session now and then.
+    pub(super) logs_out: bool,
+    /// All tabs were frozen, and the storage was emptied: nobody was left whom it concerned.
+    pub(super) forgot: bool,
+    /// Versions of the state that the leader wrote.
+    pub(super) versions: BTreeSet<u64>,
+    /// What was to be done once, and is done: what it came to.
+    pub(super) done: BTreeMap<String, u64>,
+    /// Tasks that tabs began: the asker, its request, and who does it.
+    pub(super) begun: BTreeSet<(String, u64, usize)>,
     /// How many broadcasts were made.
     pub(super) broadcasts: u64,
     pub(super) problems: Vec<String>,
@@ -109,6 +133,13 @@ impl World {
         Self {
             stores,
             latency: 10 + r.below(40),
+            wall: 1_000_000_000,
+            is_distributed: r.once_in(2),
+            logs_out: r.once_in(3),
+            forgot: false,
+            versions: BTreeSet::new(),
+            done: BTreeMap::new(),
+            begun: BTreeSet::new(),
             r,
             now: 1_000,
             events: BTreeMap::new(),
@@ -219,6 +250,8 @@ impl World {
             Event::Unblock { tab } => self.unblock(tab),
             Event::Thaw { tab } => self.thaw(tab),
             Event::GiveBack { tab, token } => self.give_back(tab, token),
+            Event::Finish { tab, from, of } => self.finish(tab, from, of),
+            Event::Wiped { tab } => self.wiped(tab),
             Event::Tick { tab } => self.tick(tab),
             Event::Act => self.act(),
             Event::Fault => self.fault(),

@@ -6,8 +6,8 @@
 //! Who waits may hold other names, and says by which grants it does. Where it waits for one that waits for these, nobody
 //! would ever go on: the request that closes such a circle is refused.
 
-use broker::coordination::messages::{Claim, Grant, Join, Say};
-use proxy_doc::{Error, Gather, codes, json_string};
+use broker::coordination::messages::{Claim, Grant, Join, Outcome, Say, Shared};
+use proxy_doc::{Error, Gather, Json, codes, json_string};
 
 use super::{Coordination, OFFER, cancelled};
 
@@ -15,12 +15,34 @@ use super::{Coordination, OFFER, cancelled};
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     names: Vec<Name>,
+    /// What shared claims came to, the last run of each name.
+    pub(super) ran: Vec<Ran>,
+}
+
+/// What a shared claim came to.
+#[derive(Clone, Debug)]
+pub(super) struct Ran {
+    pub(super) name: String,
+    /// It is the answer also to those who ask later.
+    pub(super) is_kept: bool,
+    pub(super) outcome: Outcome,
+    /// The requests that it was the answer to, and whose tabs may not have heard it.
+    pub(super) answered: Vec<Answered>,
+}
+
+/// A request of a tab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) id: String,
+    pub(super) number: u64,
 }
 
 #[derive(Debug)]
 struct Name {
     name: String,
     holder: Option<Holder>,
+    /// The token of the last holder.
+    last_token: u64,
     /// Who waits, in line.
     line: Vec<Waiter>,
 }
@@ -34,6 +56,7 @@ struct Waiter {
     until: Option<u64>,
     expires: Option<u64>,
     within: Vec<u64>,
+    shared: Option<Shared>,
     /// Its tab has joined again, and has not said that it still waits. It keeps its place meanwhile.
     is_in_doubt: bool,
 }
@@ -44,6 +67,9 @@ pub(super) struct Holder {
     pub(super) number: u64,
     pub(super) token: u64,
     pub(super) expires: Option<u64>,
+    /// It runs for all who ask, in the session of this epoch.
+    pub(super) shared: Option<Shared>,
+    pub(super) epoch: u64,
     pub(super) stage: Stage,
 }
 
@@ -94,6 +120,7 @@ impl Claims {
             self.names.push(Name {
                 name: name.to_owned(),
                 holder: None,
+                last_token: 0,
                 line: Vec::new(),
             });
             self.names.len() - 1
@@ -120,7 +147,9 @@ impl Claims {
 
     /// A host before this one granted it.
     pub(super) fn restore(&mut self, name: &str, holder: Holder) {
-        self.get_mut(name).holder = Some(holder);
+        let name = self.get_mut(name);
+        name.last_token = holder.token;
+        name.holder = Some(holder);
     }
 
     /// Whether the tab holds anything.
@@ -136,6 +165,24 @@ impl Claims {
             waiting.chain(holder).min()
         };
         self.names.iter().filter_map(of_name).min()
+    }
+
+    /// What the request is answered by, where it need not run.
+    fn outcome_for(&self, id: &str, claim: &Claim) -> Option<Outcome> {
+        let ran = self.ran.iter().find(|ran| ran.name == claim.name)?;
+        let is_answer = ran.is_kept || self.is_answered(id, claim.number);
+        is_answer.then(|| ran.outcome.clone())
+    }
+
+    /// Whether the outcome of a run was the answer to this request.
+    fn is_answered(&self, id: &str, number: u64) -> bool {
+        let mut answered = self.ran.iter().flat_map(|ran| &ran.answered);
+        answered.any(|request| request.id == id && request.number == number)
+    }
+
+    /// Nobody is told any more what runs came to.
+    pub(super) fn forget_results(&mut self) {
+        self.ran.clear();
     }
 
     fn tidy(&mut self) {
@@ -200,6 +247,10 @@ impl Coordination {
             }
             return;
         }
+        if let Some(outcome) = self.claims.outcome_for(id, &claim) {
+            self.answer_outcome(id, claim.number, &outcome);
+            return self.claims.tidy();
+        }
         if let Some(circle) = self.claims.circle(id, &claim) {
             let message = format!("Nobody would ever go on: {circle}");
             let error = Error::new(codes::ERR_DEADLOCK, message);
@@ -213,6 +264,7 @@ impl Coordination {
             until,
             expires: claim.expires,
             within: claim.within,
+            shared: claim.shared,
             is_in_doubt: false,
         };
         self.claims.get_mut(&claim.name).line.push(waiter);
@@ -229,8 +281,7 @@ impl Coordination {
         }
         for at in 0..self.claims.names.len() {
             let name = &self.claims.names[at];
-            let mut line = name.line.iter();
-            let next = line.position(|waiter| !waiter.is_in_doubt && self.is_here(&waiter.id));
+            let next = self.next_in_line(name);
             let (None, Some(next)) = (&name.holder, next) else {
                 continue;
             };
@@ -242,18 +293,32 @@ impl Coordination {
                 number: waiter.number,
                 token,
                 expires: waiter.expires,
+                shared: waiter.shared,
             };
             self.say(&waiter.id, Say::Offer(grant));
             let until = self.now + OFFER;
+            self.claims.names[at].last_token = token;
             self.claims.names[at].holder = Some(Holder {
                 id: waiter.id.clone(),
                 number: waiter.number,
                 token,
                 expires: waiter.expires,
+                shared: waiter.shared,
+                epoch: self.session.epoch,
                 stage: Stage::Offered(until, Box::new(Asker(waiter))),
             });
         }
         self.claims.tidy();
+    }
+
+    /// Who is next. What is done for all is done by the leader, where it asks for it, too.
+    fn next_in_line(&self, name: &Name) -> Option<usize> {
+        let may = |waiter: &Waiter| !waiter.is_in_doubt && self.is_here(&waiter.id);
+        let leader = self.leads().map(|leader| leader.id.as_str());
+        let leads = |waiter: &Waiter| waiter.shared.is_some() && Some(waiter.id.as_str()) == leader;
+        let mut line = name.line.iter();
+        let by_leader = line.position(|waiter| may(waiter) && leads(waiter));
+        by_leader.or_else(|| name.line.iter().position(may))
     }
 
     /// The tab takes what it was offered.
@@ -277,14 +342,92 @@ impl Coordination {
     }
 
     /// The tab gives back what it holds. It may have lost it before.
-    pub(super) fn release(&mut self, id: &str, number: u64, token: u64) {
-        if let Some(holder) = self.claims.holder_of_token(token)
-            && holder.as_ref().is_some_and(|held| held.id == id)
-        {
-            *holder = None;
-            self.changed.decisions = true;
+    pub(super) fn release(&mut self, id: &str, number: u64, token: u64, outcome: Option<Outcome>) {
+        let its = self.claims.holder_of_token(token);
+        let holder = its.and_then(|holder| holder.take_if(|held| held.id == id));
+        self.changed.decisions |= holder.is_some();
+        let Some(outcome) = outcome else {
+            return self.answer(id, number, Ok(None));
+        };
+        let shared = holder.and_then(|holder| Some((holder.shared?, holder)));
+        let result = match shared {
+            Some((shared, holder)) => self.end_shared(id, number, shared, &holder, outcome),
+            None if self.claims.is_answered(id, number) => Ok(None),
+            // Another tab runs it, or has.
+            None => {
+                let message = "The run was lost: another tab runs it";
+                Err(Error::new(codes::ERR_LOCK_LOST, message))
+            }
+        };
+        self.answer(id, number, result);
+    }
+
+    /// A shared claim has run: its outcome is the answer to all who wait.
+    fn end_shared(
+        &mut self,
+        id: &str,
+        number: u64,
+        shared: Shared,
+        holder: &Holder,
+        outcome: Outcome,
+    ) -> Result<Option<Json>, Error> {
+        if shared == Shared::Session && holder.epoch != self.session.epoch {
+            return Err(session_changed());
         }
-        self.answer(id, number, Ok(None));
+        let mut names = self.claims.names.iter_mut();
+        let Some(name) = names.find(|name| name.last_token == holder.token) else {
+            return Ok(None);
+        };
+        let waiting = std::mem::take(&mut name.line);
+        let name = name.name.clone();
+        let mut answered = vec![Answered {
+            id: id.to_owned(),
+            number,
+        }];
+        for waiter in waiting {
+            self.answer_outcome(&waiter.id, waiter.number, &outcome);
+            let Waiter { id, number, .. } = waiter;
+            answered.push(Answered { id, number });
+        }
+        self.claims.ran.retain(|ran| ran.name != name);
+        // A failure is told to those who wait, and tried again by who asks later.
+        let is_kept = shared == Shared::Kept && outcome.error.is_none();
+        self.claims.ran.push(Ran {
+            name,
+            is_kept,
+            outcome,
+            answered,
+        });
+        self.changed.decisions = true;
+        self.claims.tidy();
+        Ok(None)
+    }
+
+    /// The session changed: nobody is to get what was asked for in the one before.
+    pub(super) fn void_session_claims(&mut self) {
+        let mut refused = Vec::new();
+        let mut lost = Vec::new();
+        let is_of_session = |shared: Option<Shared>| shared == Some(Shared::Session);
+        for name in &mut self.claims.names {
+            let over = name
+                .line
+                .extract_if(.., |waiter| is_of_session(waiter.shared));
+            refused.extend(over.map(|waiter| (waiter.id, waiter.number)));
+            if let Some(holder) = name.holder.take_if(|holder| is_of_session(holder.shared)) {
+                if let Stage::Offered(_, asker) = holder.stage {
+                    refused.push((asker.0.id, asker.0.number));
+                }
+                lost.push((holder.id, holder.token));
+            }
+        }
+        for (id, token) in lost {
+            self.say(&id, Say::Lost { token });
+        }
+        for (id, number) in refused {
+            self.answer(&id, number, Err(session_changed()));
+        }
+        self.changed.decisions = true;
+        self.claims.tidy();
     }
 
     /// The tab does not wait any more.
@@ -353,11 +496,14 @@ impl Coordination {
         let name = self.claims.get_mut(&grant.name);
         let known = name.holder.as_ref().map_or(0, |holder| holder.token);
         if grant.token > known.max(self.recorded) {
+            name.last_token = grant.token;
             name.holder = Some(Holder {
                 id: id.to_owned(),
                 number: grant.number,
                 token: grant.token,
                 expires: grant.expires,
+                shared: grant.shared,
+                epoch: self.session.epoch,
                 stage: Stage::Held(until),
             });
         }
@@ -421,4 +567,9 @@ impl Coordination {
         }
         self.claims.tidy();
     }
+}
+
+pub(super) fn session_changed() -> Error {
+    let message = "The session changed meanwhile: what was asked for is of the one before";
+    Error::new(codes::ERR_SESSION_CHANGED, message)
 }

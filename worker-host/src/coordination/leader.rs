@@ -123,7 +123,7 @@ impl Coordination {
     }
 
     /// The tab that would lead. Of equals the one that led longest ago, and of those the oldest one.
-    fn best(&self, besides: Option<&str>) -> Option<&Member> {
+    pub(super) fn best(&self, besides: Option<&str>) -> Option<&Member> {
         let members = self.members.iter().rev();
         let candidates = members.filter(|member| member.may_lead());
         let candidates = candidates.filter(|member| Some(member.id.as_str()) != besides);

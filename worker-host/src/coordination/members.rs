@@ -26,6 +26,8 @@ pub(super) struct Member {
     pub(super) led: u64,
     /// It is passed over as a leader until then.
     pub(super) passed: u64,
+    /// The session that it names.
+    pub(super) session: Option<String>,
     /// It has joined at this host.
     pub(super) has_come: bool,
     /// Requests that were carried out, and whose answers it may not have.
@@ -76,6 +78,11 @@ impl Coordination {
         self.token = self.token.max(join.token);
         self.confirm_leader(&join, is_first);
         let held = self.confirm_grants(&join, is_first);
+        if is_first {
+            self.believe_state(&join);
+        }
+        self.forget_finished(&join.id, join.open);
+        self.tell_tasks_again(&join.id);
         let missed = self.missed(&join);
         let tabs = self.members.iter().map(Member::info).gather();
         let welcome = Welcome {
@@ -87,6 +94,9 @@ impl Coordination {
             missed,
             line: self.line,
             gap: self.has_gap(&join),
+            state: self.state.clone(),
+            session: self.session.clone(),
+            idle: self.idle.clone(),
         };
         self.say(&join.id, Say::Welcome(Box::new(welcome)));
         if let Some(event) = event {
@@ -111,6 +121,7 @@ impl Coordination {
             rotation: 0,
             led: 0,
             passed: 0,
+            session: None,
             has_come: false,
             applied: Vec::new(),
         });
@@ -148,6 +159,7 @@ impl Coordination {
         let id = self.members[at].id.clone();
         self.end_leading(&id);
         self.withdraw_offers(&id);
+        self.stopped(&id);
     }
 
     /// The tab goes, and has said so.
@@ -181,6 +193,8 @@ impl Coordination {
         self.changed.decisions = true;
         self.end_leading(&member.id);
         self.drop_claims_of(&member.id);
+        self.drop_tasks_of(&member.id);
+        self.stopped(&member.id);
     }
 
     /// Forgets pages that were frozen for long, and frees what they hold.
@@ -202,13 +216,14 @@ impl Coordination {
         let frozen: Vec<String> = frozen.map(|member| member.id.clone()).gather();
         for id in frozen {
             self.drop_claims_of(&id);
+            self.drop_tasks_to(&id);
         }
     }
 
     pub(super) fn next_of_members(&self) -> Option<u64> {
         let frozen = self.members.iter().filter_map(|member| {
             let since = member.frozen?;
-            let holds = self.claims.are_held_by(&member.id);
+            let holds = self.claims.are_held_by(&member.id) || self.has_tasks_to(&member.id);
             Some(since + if holds { FROZEN_HOLD } else { FROZEN })
         });
         frozen.min()

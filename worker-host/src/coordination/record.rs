@@ -1,12 +1,13 @@
 //! What the next host is to know. It is written down before a tab hears of it.
 
-use broker::coordination::messages::{Broadcast, Grant, Report};
+use broker::coordination::messages::{Broadcast, Bundle, Grant, Idle, Report, Session};
 use proxy_doc::{Gather, TabId, read_json, wire, write_json};
 
 use super::Coordination;
-use super::claims::{Holder, Stage};
+use super::claims::{Answered, Holder, Ran, Stage};
 use super::leader::{self, Leader};
 use super::members::Member;
+use super::tasks::Finished;
 
 /// What was decided.
 struct Decisions {
@@ -19,6 +20,11 @@ struct Decisions {
     held: Vec<Granted>,
     /// The number of the last broadcast.
     broadcast: u64,
+    /// What shared claims came to.
+    ran: Vec<Ran>,
+    finished: Vec<Finished>,
+    session: Session,
+    idle: Option<Idle>,
 }
 
 /// Who leads, and by which token.
@@ -31,6 +37,8 @@ struct Term {
 struct Granted {
     id: String,
     grant: Grant,
+    /// The session in which it runs for all who ask.
+    epoch: u64,
 }
 
 /// A tab that joined.
@@ -49,6 +57,28 @@ wire!(struct Decisions {
     members = "members";
     held = "held";
     broadcast = "broadcast";
+    ran = "ran" or Vec::new();
+    finished = "finished" or Vec::new();
+    session = "session" or Session::default();
+    idle = "idle";
+});
+
+wire!(struct Ran {
+    name = "name";
+    is_kept = "kept";
+    outcome = "outcome";
+    answered = "answered" or Vec::new();
+});
+
+wire!(struct Answered {
+    id = "id";
+    number = "number";
+});
+
+wire!(struct Finished {
+    from = "from";
+    number = "number";
+    outcome = "outcome";
 });
 
 wire!(struct Term {
@@ -59,6 +89,7 @@ wire!(struct Term {
 wire!(struct Granted {
     id = "id";
     grant = "grant";
+    epoch = "epoch" or 0;
 });
 
 wire!(struct Known {
@@ -86,6 +117,7 @@ impl Coordination {
         &mut self,
         decisions: Option<&str>,
         broadcasts: Option<&str>,
+        state: Option<&str>,
         living: &[TabId],
     ) -> bool {
         self.has_begun = true;
@@ -108,14 +140,17 @@ impl Coordination {
             }
         }
         self.restore_leader(decisions.leader);
+        self.claims.ran = decisions.ran;
+        self.finished = decisions.finished;
+        self.restore_session(decisions.session, decisions.idle);
         for held in decisions.held {
             self.restore_grant(held);
         }
-        let Some(kept) = broadcasts.map(read_json::<Vec<Broadcast>>) else {
-            return true;
-        };
-        let is_legible = kept.is_ok();
+        let kept = broadcasts.map_or_else(|| Ok(Vec::new()), read_json::<Vec<Broadcast>>);
+        let state = state.map_or(Ok(None), read_json::<Option<Bundle>>);
+        let is_legible = kept.is_ok() && state.is_ok();
         self.broadcasts.kept = kept.unwrap_or_default();
+        self.state = state.unwrap_or_default();
         is_legible
     }
 
@@ -132,7 +167,8 @@ impl Coordination {
         self.told = self.leading();
     }
 
-    fn restore_grant(&mut self, Granted { id, grant }: Granted) {
+    fn restore_grant(&mut self, granted: Granted) {
+        let Granted { id, grant, epoch } = granted;
         if self.member(&id).is_none() {
             return;
         }
@@ -145,6 +181,8 @@ impl Coordination {
             number: grant.number,
             token: grant.token,
             expires: grant.expires,
+            shared: grant.shared,
+            epoch,
             stage: Stage::Held(until),
         };
         self.claims.restore(&grant.name, holder);
@@ -165,9 +203,11 @@ impl Coordination {
                 number: holder.number,
                 token: holder.token,
                 expires: holder.expires,
+                shared: holder.shared,
             };
             let id = holder.id.clone();
-            Granted { id, grant }
+            let epoch = holder.epoch;
+            Granted { id, grant, epoch }
         });
         let leader = self.leads().map(|leader| Term {
             id: leader.id.clone(),
@@ -180,7 +220,16 @@ impl Coordination {
             members: self.members.iter().map(known).gather(),
             held: held.gather(),
             broadcast: self.broadcasts.last,
+            ran: self.claims.ran.clone(),
+            finished: self.finished.clone(),
+            session: self.session.clone(),
+            idle: self.idle.clone(),
         })
+    }
+
+    /// The state that tabs share, as text.
+    pub(crate) fn state_text(&self) -> String {
+        write_json(&self.state)
     }
 
     /// The last broadcasts, as text.
@@ -200,6 +249,7 @@ impl Known {
             rotation: 0,
             led: 0,
             passed: 0,
+            session: None,
             has_come: false,
             applied: self.applied,
         }

@@ -9,9 +9,10 @@ use super::Coordination;
 use crate::host::{Host, Output};
 
 impl Host {
-    /// The time, in milliseconds by a clock that never goes back. To be told before an input that tabs send.
-    pub fn set_time(&mut self, now: u64) {
-        self.coordination.set_time(now);
+    /// The time, in milliseconds: by a clock that never goes back, and by the wall clock. To be told before an input that
+    /// tabs send.
+    pub fn set_time(&mut self, now: u64, wall: u64) {
+        self.coordination.set_time(now, wall);
     }
 
     /// The time of [`Output::StartAlarm`] is over.
@@ -53,9 +54,12 @@ impl Host {
             return self.coordination.begin_without_record();
         }
         let text = |note| store.note_text(note);
-        let is_legible =
-            self.coordination
-                .begin(text(Note::Decisions), text(Note::Broadcasts), store.tabs());
+        let is_legible = self.coordination.begin(
+            text(Note::Decisions),
+            text(Note::Broadcasts),
+            text(Note::State),
+            store.tabs(),
+        );
         if !is_legible {
             self.warn(
                 "What tabs agreed on cannot be read from the store, and is forgotten".to_owned(),
@@ -70,6 +74,10 @@ impl Host {
         if changed.broadcasts {
             let text = self.coordination.kept_broadcasts();
             self.log.keep_note(Note::Broadcasts, text);
+        }
+        if changed.state {
+            let text = self.coordination.state_text();
+            self.log.keep_note(Note::State, text);
         }
         if changed.decisions {
             let text = self.coordination.decisions();

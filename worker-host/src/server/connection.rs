@@ -185,6 +185,7 @@ impl Host {
     /// The network changed, or the machine slept: a socket that is waited for is opened now, and the one that is there
     /// is doubted. `random` is in [0, 1).
     pub fn wake(&mut self, random: f64) {
+        self.handle_alarm();
         if self.is_ending() || !self.server.opens_next_socket() {
             return;
         }

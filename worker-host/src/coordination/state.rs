@@ -1,0 +1,102 @@
+//! The state that tabs share: the last bundle counts.
+//!
+//! The leader writes on the version that it knows, so that no update is lost to one that did not know of it. In the
+//! distributed mode any tab writes, and all order the bundles alike.
+
+use broker::coordination::messages::{Bundle, Join, Part, Say};
+use proxy_doc::{Error, codes};
+
+use super::Coordination;
+use super::claims::session_changed;
+
+impl Coordination {
+    /// A tab writes the state.
+    pub(super) fn write(
+        &mut self,
+        at: usize,
+        number: u64,
+        part: Part,
+        base: Option<u64>,
+        epoch: u64,
+        mut bundle: Bundle,
+    ) {
+        let id = self.members[at].id.clone();
+        if self.members[at].applied.contains(&number) {
+            return self.answer(&id, number, Ok(None));
+        }
+        if epoch != self.session.epoch {
+            return self.answer(&id, number, Err(session_changed()));
+        }
+        if let Err(error) = self.check_write(&id, base, &bundle) {
+            return self.answer(&id, number, Err(error));
+        }
+        if let Some(base) = base {
+            bundle.version = base + 1;
+            bundle.source_id.clone_from(&id);
+        }
+        if let Some(later) = self.state.clone().filter(|known| !bundle.is_after(known)) {
+            let part = Part::Snapshot;
+            self.say(
+                &id,
+                Say::State {
+                    part,
+                    bundle: later,
+                },
+            );
+        } else {
+            self.state = Some(bundle.clone());
+            self.changed.state = true;
+            self.members[at].applied.push(number);
+            self.changed.decisions = true;
+            self.say_to_others("", &Say::State { part, bundle });
+        }
+        self.answer(&id, number, Ok(None));
+    }
+
+    fn check_write(&self, id: &str, base: Option<u64>, bundle: &Bundle) -> Result<(), Error> {
+        let known = self.state.as_ref();
+        let schema = known.map_or(0, |known| known.schema);
+        if bundle.schema < schema {
+            let message = format!(
+                "The shared state has schema {schema}, this tab knows {}: reload it",
+                bundle.schema
+            );
+            return Err(Error::new(codes::ERR_STATE_SCHEMA, message));
+        }
+        let Some(base) = base else {
+            return Ok(());
+        };
+        if self.leads().is_none_or(|leader| leader.id != id) {
+            let message = "Only the leader writes the shared state: ask it to";
+            return Err(Error::new(codes::ERR_NOT_LEADER, message));
+        }
+        if known.map_or(0, |known| known.version) != base {
+            let message = "The shared state is a later one than that which was changed";
+            return Err(Error::new(codes::ERR_STATE_CONFLICT, message));
+        }
+        Ok(())
+    }
+
+    /// A tab comes with a state: where it is a later one than that here, no host has left a record of it.
+    pub(super) fn believe_state(&mut self, join: &Join) {
+        if join.session.epoch > self.session.epoch {
+            self.session = join.session.clone();
+            self.state = None;
+            self.tell_session();
+        }
+        let state = join.state.as_ref();
+        let Some(state) = state.filter(|_| join.session.epoch == self.session.epoch) else {
+            return;
+        };
+        if self
+            .state
+            .as_ref()
+            .is_none_or(|known| state.is_after(known))
+        {
+            self.state = Some(state.clone());
+            self.changed.state = true;
+            let (part, bundle) = (Part::Snapshot, state.clone());
+            self.say_to_others("", &Say::State { part, bundle });
+        }
+    }
+}
