@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 const SCRIPTS = [
-  ...['tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
+  ...['coordinator.js', 'tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
   ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
   ...['dying-worker.js', 'hanging-worker.js', 'slow-worker.js'],
 ];
@@ -31,7 +31,11 @@ async function buildOne(root, of) {
   await mkdir(`${root}/pkg`, { recursive: true });
   // The shim finds its modules beside the directory of its own file.
   for (const name of MODULES) await cp(path(`${of}/${name}`), `${root}/${name}`);
-  await cp(path('lab/tab.html'), `${root}/tab.html`);
+  for (const page of ['tab', 'coordinator'])
+    await cp(path(`lab/${page}.html`), `${root}/${page}.html`);
+  // There is one build of it: it speaks no protocol.
+  const own = 'pkg/coordinator_bg.wasm';
+  await cp(path(`../../js-shim/${own}`), `${root}/${own}`);
   await build({
     entryPoints: SCRIPTS.map((name) => path(`lab/${name}`)),
     outdir: `${root}/src`,

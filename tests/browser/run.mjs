@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { chaosTests } from './chaos.mjs';
+import { coordinatorTests } from './coordinator.mjs';
 import { demoTests } from './demos.mjs';
 import { depthTests } from './depth.mjs';
 import { durableTests } from './durable.mjs';
@@ -75,6 +76,7 @@ const TESTS = [
   ...trapTests,
   ...urlTests,
   ...watchingTests,
+  ...coordinatorTests,
   ...chaosTests,
 ];
 

@@ -1,0 +1,39 @@
+/**
+ * A page that coordinates with others, and opens no document.
+ *
+ *   coordinator.html?host=shared-worker[&store=durable]
+ */
+
+import { TabCoordinator } from 'sharedb-proxy/coordinator';
+
+const query = new URLSearchParams(location.search);
+const host = query.get('host') ?? 'shared-worker';
+const module = new URL('./worker.js', import.meta.url);
+
+const coordinator = new TabCoordinator({
+  namespace: 'coordinator lab',
+  durableStore: query.get('store') === 'durable' && { encrypt: false },
+  useSharedWorker: host === 'shared-worker',
+  worker: (name) => new SharedWorker(module, { type: 'module', name }),
+  dedicatedWorker: host !== 'in-page' && ((name) => new Worker(module, { type: 'module', name })),
+});
+
+const heard = [];
+coordinator.on('logged out', () => heard.push('logged out'));
+coordinator.on('idle-warning', () => heard.push('idle-warning'));
+coordinator.on('idle-timeout', () => heard.push('idle-timeout'));
+
+/** Asks for a token in the name of all tabs, as an application asks its server. */
+const refresh = () =>
+  coordinator.refresh(async () => {
+    await fetch('/admin/status');
+    globalThis.requests = (globalThis.requests ?? 0) + 1;
+    return `token of ${coordinator.tabId}`;
+  });
+
+globalThis.lab = { coordinator, heard, refresh };
+
+await coordinator.register();
+/** What the page shows first: the session's state is there. */
+globalThis.firstPaint = coordinator.bundle?.snapshot ?? null;
+document.body.dataset.ready = '';
