@@ -1,7 +1,5 @@
 /** The types of `sharedb-proxy/coordinator`. */
-import { EventEmitter } from 'events';
-
-import type { Connection, ConnectionHost, DurableStoreOptions } from './index.cjs';
+import type { Connection, ConnectionHost, DurableStoreOptions, TypedEmitter } from './index.cjs';
 
 /** What a message is about. */
 export enum WorkerMessageType {
@@ -121,16 +119,66 @@ export interface Held {
   lock<T>(name: string, options: LockOptions, fn: (held: Held) => T | Promise<T>): Promise<T>;
 }
 
-/**
- * What tabs agree on: which tabs there are, who leads, who holds a lock, and what they tell each other.
- *
- * Events: `join`, `leave` (with `crashed`), `visible`, `hidden`, `focused`, `frozen`, `resumed`, `report` with the other
- * tab; `leader` with `{leader, isLeader, term}`; `message` and the name of its type with a message; `catch up` with all
- * messages that were missed, before each of them; `gap` where some are lost; `state`, `state-sync` and `config-sync` with
- * the bundle; `session`, `session mismatch`, `logout` (with `waitUntil`), `logged out`; `idle`, `idle-warning`, `idle-timeout`,
- * `idle-active` with `{phase, left, endsAt}`; `sleep` and `wake` with `{slept}`; `storage`; `error`.
- */
-export class TabCoordinator extends EventEmitter {
+/** How far the idle timer is. */
+export interface IdleEvent {
+  phase: 'active' | 'warned' | 'expired';
+  /** Milliseconds until the time is over. */
+  left: number;
+  /** When it is over, in milliseconds since 1970. */
+  endsAt: number;
+}
+
+export interface TabCoordinatorEventMap {
+  /** Another tab came. */
+  join(tab: TabInfo): void;
+  /** Another tab left, or is gone without a word. */
+  leave(tab: { id: string; crashed: boolean }): void;
+  visible(tab: TabInfo): void;
+  hidden(tab: TabInfo): void;
+  focused(tab: TabInfo): void;
+  /** A page is frozen, or kept for the user's return. */
+  frozen(tab: TabInfo): void;
+  resumed(tab: TabInfo): void;
+  /** Something else of what a tab says of itself changed. */
+  report(tab: TabInfo): void;
+  leader(leading: { leader: string | null; isLeader: boolean; term: number }): void;
+  message(message: SharedWorkerMessage): void;
+  connect(message: SharedWorkerMessage): void;
+  disconnect(message: SharedWorkerMessage): void;
+  state_update(message: SharedWorkerMessage): void;
+  signalr_message(message: SharedWorkerMessage): void;
+  session_refresh(message: SharedWorkerMessage): void;
+  /** All messages that were missed, the urgent ones first: before each of them comes as a message. */
+  'catch up'(messages: SharedWorkerMessage[]): void;
+  /** Messages were missed that nobody has any more. */
+  gap(): void;
+  /** The shared state; nothing where the session changed. */
+  state(bundle: StateBundle | undefined): void;
+  'state-sync'(bundle: StateBundle): void;
+  'config-sync'(bundle: StateBundle): void;
+  session(session: { epoch: number; id: string | undefined }): void;
+  /** These tabs name another session. */
+  'session mismatch'(mismatch: {
+    session: { epoch: number; id: string | undefined };
+    tabs: string[];
+  }): void;
+  /** The session ends: what `waitUntil` is given is waited for, 2 seconds at most. */
+  logout(end: { waitUntil(wait: Promise<any>): void }): void;
+  'logged out'(): void;
+  idle(idle: IdleEvent): void;
+  'idle-active'(idle: IdleEvent): void;
+  'idle-warning'(idle: IdleEvent): void;
+  'idle-timeout'(idle: IdleEvent): void;
+  /** The machine slept for so many milliseconds. */
+  sleep(sleep: { slept: number }): void;
+  wake(sleep: { slept: number }): void;
+  storage(storage: { usage: number; quota: number; ratio: number; isFuller: boolean }): void;
+  error(error: Error & { code?: string }): void;
+}
+
+/** What tabs agree on: which tabs there are, who leads, who holds a lock, and what they tell each other. */
+export interface TabCoordinator extends TypedEmitter<TabCoordinatorEventMap> {}
+export class TabCoordinator {
   constructor(options: TabCoordinatorOptions);
   readonly tabId: string;
   readonly host: ConnectionHost;

@@ -135,6 +135,23 @@ async function beIdle(stage) {
   }
 }
 
+async function sleepIdle(stage) {
+  const pages = await open(stage);
+  const times = { warnAfter: 2_000, timeoutAfter: 4_000 };
+  await pages[0].evaluate((times) => globalThis.lab.coordinator.idle(times), times);
+  const goOn = await stage.browser.pause();
+  // How long the machine sleeps: longer than the user may be away.
+  await new Promise((resolve) => setTimeout(resolve, times.timeoutAfter + 1_000));
+  goOn();
+  await until('all pages hear that the time is over', async () =>
+    (await all(pages, () => globalThis.lab.heard.includes('idle-timeout'))).every(Boolean),
+  );
+  assert.deepEqual(
+    await all(pages, () => globalThis.lab.coordinator.idleLeft),
+    Array(TABS).fill(0),
+  );
+}
+
 async function showOnce(stage) {
   const pages = await open(stage);
   const ids = await all(pages, tabId);
@@ -177,5 +194,13 @@ export const coordinatorTests = [
   { name: 'coordinator: a refresh asked by five pages makes one request', run: refreshOnce },
   { name: 'coordinator: a logout empties all pages and the store', run: logOut },
   { name: 'coordinator: the idle countdown agrees in all pages', run: beIdle, limitMs: 60_000 },
+  {
+    name: 'coordinator: the idle timer is right where the browser stood still',
+    run: sleepIdle,
+    skip: {
+      firefox: 'only Chromium names its processes',
+      webkit: 'only Chromium names its processes',
+    },
+  },
   { name: 'coordinator: a dialog is on one page, and moves when that dies', run: showOnce },
 ];

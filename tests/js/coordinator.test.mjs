@@ -195,6 +195,15 @@ describe('coordinator', () => {
       assert.throws(() => new TabCoordinator(options), { code: 'ERR_OPTION_INVALID' });
     });
 
+    it('hears the errors of a connection of its own', async () => {
+      const alone = new TabCoordinator({ namespace: 'alone' });
+      const failed = event(alone, 'error');
+      alone._connection.emit('error', new Error('of the host'));
+      assert.equal((await failed).message, 'of the host');
+      assert.equal(alone.health.lastError.message, 'of the host');
+      await alone.unregister();
+    });
+
     it('works alone in Node, without a server', async () => {
       const alone = new TabCoordinator({ namespace: 'alone' });
       await alone.register();

@@ -108,6 +108,8 @@ export class TabCoordinator extends EventEmitter {
     this._lastError = undefined;
     this._endSleepWatch = () => {};
     this._onWiped = () => {};
+    // Nobody else hears the errors of a connection that only this has.
+    if (this._isOwn) this._connection.on('error', (/** @type {any} */ error) => this._fail(error));
     /** The tabs as the host told them last. @type {Map<string, TabInfo>} */
     this._tabs = new Map();
     /** Who leads, as the host told it last. @type {{leader?: string, backup?: string, term: number}} */
@@ -188,8 +190,11 @@ export class TabCoordinator extends EventEmitter {
   async unregister() {
     this._quit();
     if (this._coordination._isOver) return;
-    // The host has it when it has answered what was asked before.
-    await this._coordination.ask('ping', {}).catch(() => {});
+    // The host has what was asked before when it has answered. There may be no host just now: nobody waits for the next one.
+    if (this._tabs.size) {
+      const late = new Promise((resolve) => timers.start(() => resolve(undefined), LEAVING));
+      await Promise.race([late, this._coordination.ask('ping', {}).catch(() => {})]);
+    }
     this._coordination.leave();
     this._setLeading({ term: 0 });
     this._tabs.clear();
@@ -832,6 +837,8 @@ function messageOf({ from, request, message: { type, payload, timestamp } }) {
   return { type, payload, tabId: from, timestamp, correlationId: `${from}:${request}` };
 }
 
+/** Milliseconds that a host has to answer a tab that leaves. */
+const LEAVING = 1_000;
 /** Milliseconds that listeners of `logout` have. */
 const STOPPING = 2_000;
 /** Milliseconds between two looks at the clock, and by how much one has to be late to be a sleep. */

@@ -64,6 +64,19 @@ export class Chromium {
     await closed;
   }
 
+  /**
+   * Stops all processes, as a machine that sleeps does.
+   *
+   * @returns {Promise<() => void>} lets them go on
+   */
+  async pause() {
+    const session = await this.context.browser().newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    const ids = processInfo.map(({ id }) => id);
+    for (const id of ids) process.kill(id, 'SIGSTOP');
+    return () => ids.forEach((id) => process.kill(id, 'SIGCONT'));
+  }
+
   /** The id of the process that has a page: the one that works when the page does. */
   async processOf(tab) {
     const session = await this.context.browser().newBrowserCDPSession();
