@@ -56,10 +56,8 @@ function spent() {
 
 const call = (target, method, ...args) => promisify(target[method]).apply(target, args);
 
-/** A connection on a storage and a backend of its own, connected. */
-async function open(options) {
-  const backend = new Backend();
-  const storage = new Storage();
+/** A connection on a storage and a backend, new ones where none are given, connected. */
+async function open({ backend = new Backend(), storage = new Storage(), ...options } = {}) {
   const connection = createConnection(backend, { ...options, durableStore: { storage } });
   if (connection.state !== 'connected') await once(connection, 'connected');
   return { backend, storage, connection };
@@ -114,8 +112,14 @@ async function letterBytes(count) {
  * Processor time for each from the storage's answer to the tab's, and the most documents in one write.
  */
 async function letGo(count) {
-  const { backend, storage, connection } = await open();
+  const { backend, storage, connection: before } = await open();
   const writer = backend.connect();
+  await call(writer.get(COLLECTION, 'slow'), 'create', { text: 'slow' });
+  // What the store is known to lack is not read.
+  await call(before.get(COLLECTION, 'slow'), 'fetch');
+  await call(before, 'flushWrites');
+  before.close();
+  const { connection } = await open({ backend, storage });
   const ids = Array.from({ length: count }, (_, i) => `doc-${i}`);
   for (const id of ids) await call(writer.get(COLLECTION, id), 'create', { text: id });
   const docs = ids.map((id) => connection.get(COLLECTION, id));
