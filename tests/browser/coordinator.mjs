@@ -1,5 +1,6 @@
 /** What tabs agree on, in real pages: who leads, who holds a lock, one refresh for all, and the end of the session. */
 import assert from 'node:assert/strict';
+import { chromiumOnly } from './engines/skips.mjs';
 import { stored } from './stored.mjs';
 import { until } from './stage.mjs';
 
@@ -152,6 +153,49 @@ async function sleepIdle(stage) {
   );
 }
 
+/** The leader's page is kept for the user's return: another one leads, and the page hears what it missed. */
+async function keepLeader(stage) {
+  const pages = await open(stage, 3);
+  const at = await leaderOf(pages);
+  const [kept] = pages.splice(at, 1);
+  const id = await kept.evaluate(tabId);
+  await kept.evaluate(() => {
+    globalThis.kept = true;
+    globalThis.missed = [];
+    globalThis.lab.coordinator.on('state_update', ({ payload }) => globalThis.missed.push(payload));
+  });
+  await kept.goto(`${stage.server.url}/lab/src/worker.js`);
+  await leaderOf(pages);
+  const states = await all(
+    pages,
+    (id) => {
+      const { coordinator } = globalThis.lab;
+      return {
+        tab: coordinator.tabs.find((tab) => tab.id === id),
+        size: coordinator.connectedTabs.size,
+      };
+    },
+    id,
+  );
+  for (const { tab, size } of states) assert.deepEqual([tab?.frozen, size], [true, 2]);
+  for (const n of [1, 2]) {
+    await pages[0].evaluate((n) => globalThis.lab.coordinator.sendMessage('state_update', n), n);
+  }
+  await kept.evaluate(() => history.back()).catch(() => {});
+  await until('the page is back as it was', () =>
+    kept.evaluate(() => globalThis.kept === true).catch(() => false),
+  );
+  await until('the page has heard what it missed', () =>
+    kept.evaluate(() => globalThis.missed.join() === '1,2'),
+  );
+  await until('all know three tabs', async () =>
+    (await all([...pages, kept], () => globalThis.lab.coordinator.connectedTabs.size)).every(
+      (size) => size === 3,
+    ),
+  );
+  await leaderOf([...pages, kept]);
+}
+
 async function showOnce(stage) {
   const pages = await open(stage);
   const ids = await all(pages, tabId);
@@ -195,12 +239,17 @@ export const coordinatorTests = [
   { name: 'coordinator: a logout empties all pages and the store', run: logOut },
   { name: 'coordinator: the idle countdown agrees in all pages', run: beIdle, limitMs: 60_000 },
   {
+    name: 'coordinator: the page of the leader is kept for the user, and comes back',
+    run: keepLeader,
+    skip: {
+      ...chromiumOnly('only Chromium says whether a page was kept'),
+      'elected-tab': 'sockets of the tests in a tab’s worker keep the page from being kept',
+    },
+  },
+  {
     name: 'coordinator: the idle timer is right where the browser stood still',
     run: sleepIdle,
-    skip: {
-      firefox: 'only Chromium names its processes',
-      webkit: 'only Chromium names its processes',
-    },
+    skip: chromiumOnly('only Chromium names its processes'),
   },
   { name: 'coordinator: a dialog is on one page, and moves when that dies', run: showOnce },
 ];
