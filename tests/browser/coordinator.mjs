@@ -243,6 +243,8 @@ export const coordinatorTests = [
     run: keepLeader,
     skip: {
       ...chromiumOnly('only Chromium says whether a page was kept'),
+      'in-page':
+        'the host goes with the page before it hears that: the others take the tab for gone',
       'elected-tab': 'sockets of the tests in a tab’s worker keep the page from being kept',
     },
   },

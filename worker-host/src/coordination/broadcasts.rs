@@ -6,9 +6,9 @@ use proxy_doc::{Gather, Json};
 use super::Coordination;
 
 /// Broadcasts that are kept.
-const KEPT: usize = 128;
-/// Bytes of those.
-const KEPT_BYTES: usize = 128 * 1024;
+const KEPT: usize = 64;
+/// Bytes of those: they are written with each of them.
+const KEPT_BYTES: usize = 32 * 1024;
 
 /// The last broadcasts.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Coordination {
         // Of a tab that seemed to be gone no other memory is left.
         let is_kept = kept.any(|one| one.from == id && one.request == number);
         if !is_kept && !member.applied.contains(&number) {
-            member.applied.push(number);
+            member.note_applied(number);
             self.broadcasts.last += 1;
             let broadcast = Broadcast {
                 number: self.broadcasts.last,

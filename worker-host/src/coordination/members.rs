@@ -34,7 +34,18 @@ pub(super) struct Member {
     pub(super) applied: Vec<u64>,
 }
 
+/// Requests of a tab that are remembered as carried out: more than a tab has without an answer.
+const MAX_APPLIED: usize = 128;
+
 impl Member {
+    /// A request was carried out. It may come again, for a host that did not answer it.
+    pub(super) fn note_applied(&mut self, number: u64) {
+        self.applied.push(number);
+        if self.applied.len() > MAX_APPLIED {
+            self.applied.remove(0);
+        }
+    }
+
     fn info(&self) -> TabInfo {
         TabInfo {
             id: self.id.clone(),

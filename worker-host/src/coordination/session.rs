@@ -140,7 +140,7 @@ impl Coordination {
         for (id, number) in logout.by {
             let mut members = self.members.iter_mut();
             if let Some(member) = members.find(|member| member.id == id) {
-                member.applied.push(number);
+                member.note_applied(number);
             }
             self.answer(&id, number, Ok(None));
         }

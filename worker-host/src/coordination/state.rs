@@ -46,7 +46,7 @@ impl Coordination {
         } else {
             self.state = Some(bundle.clone());
             self.changed.state = true;
-            self.members[at].applied.push(number);
+            self.members[at].note_applied(number);
             self.changed.decisions = true;
             self.say_to_others("", &Say::State { part, bundle });
         }

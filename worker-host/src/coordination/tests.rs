@@ -559,3 +559,27 @@ fn the_idle_timer_is_right_across_hosts_and_sleep() {
     next.hear("a", Ask::Active {});
     assert_eq!(phase(&next), Some(Phase::Expired), "the end stays");
 }
+
+#[test]
+fn what_is_written_down_does_not_grow_with_what_a_tab_says() {
+    let mut machine = begun();
+    machine.add("a");
+    let say = |machine: &mut Coordination, numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let message = Json::trusted("1");
+            let urgent = false;
+            machine.hear(
+                "a",
+                Ask::Send {
+                    number,
+                    urgent,
+                    message,
+                },
+            );
+        }
+        machine.decisions().len() + machine.kept_broadcasts().len()
+    };
+    let before = say(&mut machine, 1_000..2_000);
+    // Numbers may have a digit more.
+    assert!(say(&mut machine, 2_000..9_000) < before + 200);
+}
