@@ -37,6 +37,7 @@ import { lifeTests } from './life.mjs';
 import { moduleTests } from './modules.mjs';
 import { oneHostTests } from './one-host.mjs';
 import { richTests } from './rich.mjs';
+import { sessionTests } from './session.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
 import { subtypeTests } from './subtypes.mjs';
@@ -77,6 +78,7 @@ const TESTS = [
   ...urlTests,
   ...watchingTests,
   ...coordinatorTests,
+  ...sessionTests,
   ...chaosTests,
 ];
 

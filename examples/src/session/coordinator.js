@@ -1,0 +1,23 @@
+/**
+ * The coordinator of this tab. It needs no ShareDB server and opens no socket: its namespace says which tabs belong together.
+ *
+ * `?host=elected-tab` has the host in a worker of one of the tabs, `?host=in-page` in the page of one.
+ */
+import { TabCoordinator } from 'sharedb-proxy/coordinator';
+
+const host = new URLSearchParams(location.search).get('host') ?? 'shared-worker';
+
+const worker = (name) =>
+  new SharedWorker(new URL('../session-worker.js', import.meta.url), { type: 'module', name });
+
+/** The same for where one of the tabs has the host. */
+const dedicatedWorker = (name) =>
+  new Worker(new URL('../session-worker.js', import.meta.url), { type: 'module', name });
+
+export const tabs = new TabCoordinator({
+  // An application names its user here.
+  namespace: 'sharedb-proxy-demos session',
+  useSharedWorker: host === 'shared-worker',
+  worker,
+  dedicatedWorker: host !== 'in-page' && dedicatedWorker,
+});
