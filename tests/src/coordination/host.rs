@@ -209,7 +209,7 @@ impl World {
                 }
             }
             Ask::Wipe => {
-                self.forgot = true;
+                self.forgot |= !self.texts.is_empty();
                 self.texts.clear();
             }
         }
