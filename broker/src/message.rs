@@ -21,7 +21,7 @@ pub use doc::{
 };
 pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate};
 pub use query::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest};
-pub use storage::{DeadLetter, Resumed, StorageEvent, StorageState, StoredDoc};
+pub use storage::{Resumed, StorageEvent, StorageState};
 
 /// The version of the protocol between tab and host. A host serves its own version and the one before.
 pub const PROTOCOL: u32 = 1 + cfg!(feature = "next-protocol") as u32;
@@ -149,7 +149,7 @@ pub enum ToHost {
     WatchStorage {},
     /// Removes dead letters that the application has dealt with.
     RemoveLetters {
-        /// The letters' [`DeadLetter::number`]s.
+        /// The letters' [`proxy_doc::DeadLetter::number`]s.
         numbers: Vec<u64>,
     },
     /// Stops all tabs and deletes everything that is stored.

@@ -7,10 +7,10 @@
 //! |---|---|
 //! | `meta` `state` | [`StoreState`]: where the journal begins, and what no document owns |
 //! | `meta` `journal/<n>` | [`JournalRecord`]: what one commit changed, in order |
-//! | `meta` `inventory/<n>` | a list of [`Stored`]: the documents of one bucket, their versions, who has pending ops |
-//! | `meta` `letter/<n>` | a [`Letter`] |
+//! | `meta` `inventory/<n>` | a list of [`StoredDoc`]: the documents of one bucket, their versions, who has pending ops |
+//! | `meta` `letter/<n>` | a [`DeadLetter`] |
 //! | `meta` `letter-index` | [`LetterIndex`]: which letters there are |
-//! | `meta` `letters` | a list of all [`Letter`]s: read, and written by earlier versions only |
+//! | `meta` `letters` | a list of all [`DeadLetter`]s: read, and written by earlier versions only |
 //! | `meta` `coordination…` | a [`Note`]: what tabs agreed on |
 //! | `docs` `<collection>/<id>` | [`DocRecord`]: a whole document, as it was after a journal record |
 
@@ -346,46 +346,6 @@ pub struct RecordedOutcome {
 wire!(struct RecordedOutcome {
     author = "author";
     outcome = "outcome";
-});
-
-/// A document that the store has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The document's key.
-    pub key: DocKey,
-    /// The server's version.
-    pub version: Option<Version>,
-    /// Whether it has ops that the server has not acknowledged.
-    pub pending: bool,
-}
-
-wire!(struct Stored {
-    key = "doc";
-    version = "v";
-    pending = "p";
-});
-
-/// An op that was refused or given up, kept for people to look at.
-#[derive(Clone, Debug)]
-pub struct Letter {
-    /// Counts the letters of a store from 1; no two have the same.
-    pub number: u64,
-    /// The document.
-    pub key: DocKey,
-    /// What the op did.
-    pub change: Change,
-    /// Why it was given up.
-    pub error: Error,
-    /// The server's version that it stood on, where that is known.
-    pub version: Option<Version>,
-}
-
-wire!(struct Letter {
-    number = "number";
-    key = "doc";
-    change = "change";
-    error = "error";
-    version = "version";
 });
 
 /// Which letters there are.

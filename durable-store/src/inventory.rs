@@ -3,9 +3,9 @@
 //! Kept in buckets, so that a change of one document rewrites a small record however many there are,
 //! and so that any storage will do that can read a record by its name.
 
-use proxy_doc::{DocKey, Gather, Version, write_json};
+use proxy_doc::{DocKey, Gather, StoredDoc, Version, write_json};
 
-use crate::format::{RecordId, Stored};
+use crate::format::RecordId;
 
 /// Buckets: with ten thousand documents a bucket has forty.
 const BUCKETS: usize = 256;
@@ -13,7 +13,7 @@ const BUCKETS: usize = 256;
 /// All documents of the store.
 #[derive(Debug)]
 pub(crate) struct Inventory {
-    buckets: Vec<Vec<Stored>>,
+    buckets: Vec<Vec<StoredDoc>>,
 }
 
 impl Default for Inventory {
@@ -31,7 +31,7 @@ impl Inventory {
     }
 
     /// Fills the buckets, in the order of [`Inventory::records`].
-    pub(crate) fn fill(&mut self, buckets: impl Iterator<Item = Vec<Stored>>) {
+    pub(crate) fn fill(&mut self, buckets: impl Iterator<Item = Vec<StoredDoc>>) {
         for (bucket, read) in self.buckets.iter_mut().zip(buckets) {
             // What was put in meanwhile is newer.
             for stored in read {
@@ -42,11 +42,11 @@ impl Inventory {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Stored> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &StoredDoc> {
         self.buckets.iter().flatten()
     }
 
-    pub(crate) fn get(&self, key: &DocKey) -> Option<&Stored> {
+    pub(crate) fn get(&self, key: &DocKey) -> Option<&StoredDoc> {
         self.buckets[bucket_of(key)]
             .iter()
             .find(|stored| stored.key == *key)
@@ -55,7 +55,7 @@ impl Inventory {
     /// Notes what is known of a document. Says whether that is news.
     pub(crate) fn put(&mut self, key: &DocKey, version: Option<Version>, pending: bool) -> bool {
         let bucket = &mut self.buckets[bucket_of(key)];
-        let stored = Stored {
+        let stored = StoredDoc {
             key: key.clone(),
             version,
             pending,
@@ -98,11 +98,11 @@ impl Inventory {
         for (id, text) in puts {
             let bucket = (0..BUCKETS).find(|bucket| record(*bucket) == *id);
             if let Some(bucket) = bucket {
-                let stored = self.buckets[bucket].iter().map(|stored| Stored {
+                let stored = self.buckets[bucket].iter().map(|stored| StoredDoc {
                     pending: stored.pending || is_unsettled(&stored.key),
                     ..stored.clone()
                 });
-                *text = write_json(&stored.collect::<Vec<Stored>>());
+                *text = write_json(&stored.collect::<Vec<StoredDoc>>());
             }
         }
     }

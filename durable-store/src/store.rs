@@ -34,7 +34,7 @@ mod requests;
 mod restore;
 mod write;
 
-use proxy_doc::{DocKey, DocMap, Error, Fifo, Map, OpId, Seq, TabId};
+use proxy_doc::{DeadLetter, DocKey, DocMap, Error, Fifo, Map, OpId, Seq, StoredDoc, TabId};
 
 use self::changes::Queued;
 use self::letters::Letters;
@@ -45,7 +45,7 @@ pub use self::progress::Mark;
 use self::requests::Asked;
 pub use self::requests::{Ask, Failure, FailureKind, Request};
 use crate::dirty::DirtyDocs;
-use crate::format::{Author, DocRecord, Entry, Letter, SCHEMA, StoreState, Stored};
+use crate::format::{Author, DocRecord, Entry, SCHEMA, StoreState};
 use crate::inventory::Inventory;
 
 /// For how long the store is to remember.
@@ -329,22 +329,22 @@ impl DurableStore {
     }
 
     /// The documents of the store, once they are known.
-    pub fn inventory(&self) -> Option<impl Iterator<Item = &Stored>> {
+    pub fn inventory(&self) -> Option<impl Iterator<Item = &StoredDoc>> {
         self.has_inventory.then(|| self.inventory.iter())
     }
 
     /// A document of the store, as far as is known.
-    pub fn stored(&self, key: &DocKey) -> Option<&Stored> {
+    pub fn stored(&self, key: &DocKey) -> Option<&StoredDoc> {
         self.inventory.get(key)
     }
 
     /// Ops that were given up, oldest first.
-    pub fn letters(&self) -> impl Iterator<Item = &Letter> {
+    pub fn letters(&self) -> impl Iterator<Item = &DeadLetter> {
         self.letters.iter()
     }
 
     /// Those of [`DurableStore::letters`] that have this number or a higher one.
-    pub fn letters_since(&self, number: u64) -> impl Iterator<Item = &Letter> {
+    pub fn letters_since(&self, number: u64) -> impl Iterator<Item = &DeadLetter> {
         self.letters.since(number)
     }
 

@@ -5,10 +5,10 @@
 //!
 //! What it refuses to do: read or write storage, or decide what is stored.
 
-use broker::message::{
-    Answer, CallbackId, DeadLetter, QueryDoc, StorageEvent, StorageState, StoredDoc, ToHost,
+use broker::message::{Answer, CallbackId, QueryDoc, StorageEvent, StorageState, ToHost};
+use proxy_doc::{
+    DeadLetter, DocHandle, DocKey, DocMap, Error, Gather, Set, StoredDoc, Token, Version, codes,
 };
-use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, Set, Token, Version, codes};
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 

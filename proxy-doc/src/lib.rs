@@ -23,6 +23,7 @@ mod map;
 mod op;
 mod ot_type;
 mod stack;
+mod stored;
 
 pub use change::{Change, Create, resolve};
 pub use doc::{Doc, Edge, Naming, Snapshot, SnapshotType, Upstream};
@@ -41,3 +42,4 @@ pub use op::{
 pub use ot_json0::{ParseError, Reader};
 pub use ot_type::{ForeignType, OtType, Types, apply_each};
 pub use stack::{Event, Later, Origin, Outcome, Stack, Task, Thrown};
+pub use stored::{DeadLetter, StoredDoc};

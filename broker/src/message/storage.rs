@@ -1,6 +1,6 @@
 //! The durable store: a tab's documents at a takeover, and the events of the store.
 
-use proxy_doc::{Change, DocKey, Error, Revision, Seq, Version, wire};
+use proxy_doc::{DeadLetter, DocKey, Error, Revision, Seq, StoredDoc, wire};
 
 /// A document that a tab holds when it registers at another host.
 #[derive(Debug)]
@@ -110,44 +110,4 @@ wire!(struct StorageState {
     durable = "durable";
     kept = "kept";
     reason = "reason";
-});
-
-/// A document in the store.
-#[derive(Clone, Debug)]
-pub struct StoredDoc {
-    /// The document's key.
-    pub key: DocKey,
-    /// The server's version of the stored state.
-    pub version: Option<Version>,
-    /// Whether it has ops that the server has not acknowledged.
-    pub pending: bool,
-}
-
-wire!(struct StoredDoc {
-    key = "doc";
-    version = "v";
-    pending = "p";
-});
-
-/// An op that the server rejected, or that was given up with one.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// The letter's number, unique in the store.
-    pub number: u64,
-    /// The document.
-    pub key: DocKey,
-    /// The op.
-    pub change: Change,
-    /// Why the op was rejected or given up.
-    pub error: Error,
-    /// The server's version that the op was based on, where that is known.
-    pub version: Option<Version>,
-}
-
-wire!(struct DeadLetter {
-    number = "number";
-    key = "doc";
-    change = "change";
-    error = "error";
-    version = "version";
 });

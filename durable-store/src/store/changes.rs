@@ -2,10 +2,10 @@
 //!
 //! Each change gets a place in the order in which they came; outputs that have to wait for it raise the barrier.
 
-use proxy_doc::{DocKey, OpId, Seq, TabId, Version, write_json};
+use proxy_doc::{Change, DeadLetter, DocKey, Error, OpId, Seq, TabId, Version, write_json};
 
 use super::{DurableStore, Phase, StoreEvent, write};
-use crate::format::{Author, Entry, Letter, Logged};
+use crate::format::{Author, Entry, Logged};
 
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
 const MAX_NUMBERS: usize = 100;
@@ -133,9 +133,22 @@ impl DurableStore {
     }
 
     /// An op was given up. Gives the number of the letter that is forgotten for it, if any.
-    pub fn add_letter(&mut self, letter: Letter) -> Option<u64> {
+    pub fn add_letter(
+        &mut self,
+        key: DocKey,
+        change: Change,
+        error: Error,
+        version: Option<Version>,
+    ) -> Option<u64> {
         let place = self.next_place();
         self.block(true);
+        let letter = DeadLetter {
+            number: self.letters.next(),
+            key,
+            change,
+            error,
+            version,
+        };
         let gone = self.letters.add(letter, place)?;
         let text = format!("Forgetting the oldest dead letter, of {}", gone.key);
         self.events.push_back(StoreEvent::Warn(text));

@@ -2,12 +2,12 @@
 //!
 //! What was asked is asked again, on a new handle; never on the old one.
 
-use proxy_doc::{DocKey, Gather, Set, next_count, read_json};
+use proxy_doc::{DocKey, Gather, Set, StoredDoc, next_count, read_json};
 
 use super::loads::Loads;
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::dirty::DirtyDocs;
-use crate::format::{Place, RecordId, StoreState, Stored};
+use crate::format::{Place, RecordId, StoreState};
 
 /// Failures in a row after which the storage is given up.
 const MAX_FAILURES: u32 = 3;
@@ -156,7 +156,7 @@ impl DurableStore {
         let questions = self.asked.values().chain(&self.again);
         let read = keys_being_read(questions, &self.loads);
         // What the journal has of a document is of no use without the record below it.
-        let clean = |stored: &&Stored| {
+        let clean = |stored: &&StoredDoc| {
             !read.contains(&stored.key)
                 && !stored.pending
                 && !self.is_dirty(&stored.key)

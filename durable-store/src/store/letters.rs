@@ -6,9 +6,9 @@
 //! A store of an earlier version has all letters in one record, `letters`. They are taken over with the next change of
 //! the letters, and that record goes in the same write.
 
-use proxy_doc::{DocKey, Gather, Map, Set, next_count, read_json, write_json};
+use proxy_doc::{DeadLetter, DocKey, Gather, Map, Set, next_count, read_json, write_json};
 
-use crate::format::{Letter, LetterIndex, LetterRun, RecordId};
+use crate::format::{LetterIndex, LetterRun, RecordId};
 
 /// Letters that are kept; older ones go, and a warning says so.
 pub(super) const MAX_LETTERS: usize = 1000;
@@ -22,7 +22,7 @@ const ALL_IN_ONE: &str = "letters";
 /// All letters, and which of them the storage does not have yet.
 #[derive(Debug)]
 pub(super) struct Letters {
-    known: Map<u64, Letter>,
+    known: Map<u64, DeadLetter>,
     /// Letters of the storage that cannot be read here. They stay.
     illegible: Set<u64>,
     /// No two letters of a store have the same number, also where the first was removed.
@@ -66,7 +66,7 @@ impl Letters {
         // What cannot be read is not touched.
         let indexed = runs.iter().flat_map(|run| run.first..=run.last);
         self.illegible = indexed.take(MAX_INDEXED).collect();
-        let all_in_one = all_in_one.and_then(|text| read_json::<Vec<Letter>>(text).ok());
+        let all_in_one = all_in_one.and_then(|text| read_json::<Vec<DeadLetter>>(text).ok());
         self.has_all_in_one = all_in_one.is_some();
         let is_first = self.next == 1;
         for letter in all_in_one.into_iter().flatten() {
@@ -74,7 +74,8 @@ impl Letters {
             if is_first {
                 self.next = self.next.max(letter.number);
             }
-            self.push(letter, 0);
+            let number = self.next;
+            self.push(DeadLetter { number, ..letter }, 0);
         }
         self.illegible.iter().copied().map(letter_record).gather()
     }
@@ -83,7 +84,7 @@ impl Letters {
     pub(super) fn fill(&mut self, texts: &[Option<String>]) {
         let numbers = std::mem::take(&mut self.illegible);
         for (number, text) in numbers.into_values().zip(texts) {
-            match text.as_deref().map(read_json::<Letter>) {
+            match text.as_deref().map(read_json::<DeadLetter>) {
                 Some(Ok(letter)) => {
                     self.known.insert(number, letter);
                 }
@@ -103,12 +104,12 @@ impl Letters {
 
     // ---- What is so ----
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Letter> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &DeadLetter> {
         self.known.values()
     }
 
     /// Letters with this number or a higher one.
-    pub(super) fn since(&self, number: u64) -> impl Iterator<Item = &Letter> {
+    pub(super) fn since(&self, number: u64) -> impl Iterator<Item = &DeadLetter> {
         self.known.iter_from(number).map(|(_, letter)| letter)
     }
 
@@ -134,8 +135,8 @@ impl Letters {
 
     // ---- Changing ----
 
-    /// Adds a letter, which is written in its place. Gives the oldest one, where it is one too many.
-    pub(super) fn add(&mut self, letter: Letter, place: u64) -> Option<Letter> {
+    /// Adds a letter that has the [`Letters::next`] number, and is written in its place. Gives the oldest one, where it is one too many.
+    pub(super) fn add(&mut self, letter: DeadLetter, place: u64) -> Option<DeadLetter> {
         self.push(letter, place);
         self.changed = true;
         if self.known.len() <= MAX_LETTERS {
@@ -146,11 +147,10 @@ impl Letters {
         Some(oldest)
     }
 
-    fn push(&mut self, mut letter: Letter, place: u64) {
-        letter.number = self.next;
+    fn push(&mut self, letter: DeadLetter, place: u64) {
+        self.next = next_count(letter.number);
         self.unwritten.insert(letter.number, place);
         self.known.insert(letter.number, letter);
-        self.next = next_count(self.next);
     }
 
     /// Removes these letters, as far as there are such.

@@ -3,7 +3,7 @@
 //! First the state, then the whole journal, then who of the tabs lives, then the records of the documents that the
 //! journal has something of. What else there is comes later, or when somebody asks for it.
 
-use proxy_doc::{Error, Gather, TabId, codes, read_json, write_json};
+use proxy_doc::{Error, Gather, StoredDoc, TabId, codes, read_json, write_json};
 
 use super::changes::set_number;
 use super::notes::Notes;
@@ -11,7 +11,7 @@ use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
 };
 use crate::format::{
-    DocRecord, Entry, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState, Stored,
+    DocRecord, Entry, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState,
 };
 use crate::inventory::Inventory;
 
@@ -232,7 +232,7 @@ impl DurableStore {
     }
 
     fn fill_inventory(&mut self, texts: &[Option<String>]) {
-        let read = |text: &Option<String>| text.as_deref().map(read_json::<Vec<Stored>>);
+        let read = |text: &Option<String>| text.as_deref().map(read_json::<Vec<StoredDoc>>);
         let buckets: Vec<_> = texts.iter().map(read).gather();
         self.inventory_is_whole = !buckets.iter().flatten().any(Result::is_err);
         let legible =

@@ -1,18 +1,30 @@
 //! Dead letters: what they cost, and that those of an earlier version are kept.
 
-use durable_store::format::{Letter, Place, RecordId};
-use proxy_doc::{Change, Error, Version, write_json};
+use durable_store::format::{Place, RecordId};
+use proxy_doc::{Change, DeadLetter, Error, Version, write_json};
 
 use crate::life::{Life, Storage, bytes, key};
 
-fn letter(number: u64) -> Letter {
-    Letter {
+fn letter(number: u64) -> DeadLetter {
+    DeadLetter {
         number,
         key: key("a"),
         change: Change::default(),
         error: Error::new("ERR_TEST", format!("refusal {number}")),
         version: Some(Version(1)),
     }
+}
+
+/// Adds the letter of the refusal with this number.
+fn add(life: &mut Life, number: u64) -> Option<u64> {
+    let DeadLetter {
+        key,
+        change,
+        error,
+        version,
+        ..
+    } = letter(number);
+    life.store.add_letter(key, change, error, version)
 }
 
 fn meta(id: &str) -> RecordId {
@@ -43,7 +55,7 @@ fn cost_of_letter(count: u64) -> usize {
     let mut cost = 0;
     for number in 1..=count {
         let before = life.storage.put_bytes;
-        life.store.add_letter(letter(number));
+        add(&mut life, number);
         life.run();
         cost = life.storage.put_bytes - before;
     }
@@ -64,14 +76,14 @@ fn letters_outlive_their_host_but_for_those_removed_and_the_oldest() {
     let mut life = Life::open(Storage::default());
     let mut forgotten = Vec::new();
     for number in 1..=1002 {
-        forgotten.extend(life.store.add_letter(letter(number)));
+        forgotten.extend(add(&mut life, number));
         life.run();
     }
     assert_eq!(forgotten, [1, 2]);
     life.store.remove_letters(&[5, 700, 701, 5, 9999]);
     life.run();
     // Added and removed before it was written.
-    life.store.add_letter(letter(1003));
+    add(&mut life, 1003);
     life.store.remove_letters(&[1003]);
     life.run();
     let kept: Vec<u64> = (3..=1002).filter(|n| ![5, 700, 701].contains(n)).collect();
@@ -110,7 +122,7 @@ fn letters_of_an_earlier_version_are_read_and_become_records_of_their_own() {
         life.storage.names().contains(&"letters"),
         "nothing has changed yet"
     );
-    life.store.add_letter(letter(5));
+    add(&mut life, 5);
     life.run();
     let names = life.storage.names();
     let of_letters: Vec<&&str> = names.iter().filter(|id| id.starts_with("letter")).collect();
@@ -127,7 +139,7 @@ fn letters_of_an_earlier_version_are_read_and_become_records_of_their_own() {
 #[test]
 fn letters_that_an_earlier_version_wrote_in_between_come_last() {
     let mut life = Life::open(Storage::default());
-    life.store.add_letter(letter(1));
+    add(&mut life, 1);
     life.run();
     // That version did not see them, and counted from the beginning.
     let text = write_json(&vec![letter(1), letter(2)]);
@@ -144,7 +156,7 @@ fn letters_that_an_earlier_version_wrote_in_between_come_last() {
 fn a_letter_that_cannot_be_read_stays() {
     let mut life = Life::open(Storage::default());
     for number in 1..=3 {
-        life.store.add_letter(letter(number));
+        add(&mut life, number);
     }
     life.run();
     let illegible = r#"{"error":{"message":"no key"}}"#.to_owned();

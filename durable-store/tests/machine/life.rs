@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use durable_store::format::{DocRecord, Entry, RecordId, RecordedOp, Stored};
+use durable_store::format::{DocRecord, Entry, RecordId, RecordedOp};
 use durable_store::{
     Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
     StoreOptions, WriteLimits,
 };
-use proxy_doc::{Change, DocKey, OpId, Seq, TabId, Version, json};
+use proxy_doc::{Change, DocKey, OpId, Seq, StoredDoc, TabId, Version, json};
 
 /// The documents of a host: what their records hold.
 #[derive(Default)]
@@ -197,7 +197,7 @@ impl Life {
         self.docs.used.remove(&key(id));
     }
 
-    pub(crate) fn stored(&self) -> Vec<&Stored> {
+    pub(crate) fn stored(&self) -> Vec<&StoredDoc> {
         self.store.inventory().expect("it is known").collect()
     }
 

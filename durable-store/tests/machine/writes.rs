@@ -1,6 +1,6 @@
 //! How much one write takes, what stays together in it, and who waits for which.
 
-use durable_store::format::{DocRecord, Letter};
+use durable_store::format::DocRecord;
 use durable_store::{Ask, FailureKind, StoreEvent, WriteLimits};
 use proxy_doc::{Change, Error, Json, Seq, TabId, Version, json};
 
@@ -143,17 +143,14 @@ fn an_op_becomes_a_letter_in_one_write() {
     load(&mut life, "a", 10);
     load(&mut life, "b", 10);
     load(&mut life, "c", 10);
-    let letter = |id: &str| Letter {
-        number: 0,
-        key: key(id),
-        change: Change::default(),
-        error: Error::new("ERR_TEST", "refused"),
-        version: None,
+    let refuse = |life: &mut Life, id: &str| {
+        let error = Error::new("ERR_TEST", "refused");
+        let change = Change::default();
+        life.store.rewrite(&key(id), true);
+        life.store.add_letter(key(id), change, error, None);
     };
-    life.store.rewrite(&key("a"), true);
-    life.store.add_letter(letter("a"));
-    life.store.rewrite(&key("c"), true);
-    life.store.add_letter(letter("c"));
+    refuse(&mut life, "a");
+    refuse(&mut life, "c");
     let letters = |life: &Life| -> Vec<String> {
         let next = Life::open(life.storage.clone());
         let letters = next.store.letters().map(|letter| letter.key.id.clone());

@@ -5,7 +5,7 @@
 //! What it refuses to do: decide when a record is written; the store does.
 
 use durable_store::format::{
-    Author, DocRecord, Entry, Letter, RecordedOp, RecordedOutcome, RecordedRevision,
+    Author, DocRecord, Entry, RecordedOp, RecordedOutcome, RecordedRevision,
 };
 use durable_store::{Documents, Kept, Retention};
 use proxy_doc::{
@@ -140,13 +140,12 @@ impl Host {
         let first = store.next_letter();
         let mut gone = Vec::new();
         for op in ops {
-            gone.extend(store.add_letter(Letter {
-                number: 0,
-                key: host_doc.doc.key().clone(),
-                change: Change::new(&op.kind, op.ty.as_ref()),
-                error: error.clone(),
-                version: host_doc.doc.version(),
-            }));
+            gone.extend(store.add_letter(
+                host_doc.doc.key().clone(),
+                Change::new(&op.kind, op.ty.as_ref()),
+                error.clone(),
+                host_doc.doc.version(),
+            ));
         }
         self.tell_letters(&self.letters_since(first), &gone);
     }

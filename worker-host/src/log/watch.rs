@@ -2,9 +2,8 @@
 //!
 //! What it refuses to do: tell a tab that did not ask.
 
-use broker::message::{DeadLetter, StorageEvent, StoredDoc, ToTab};
-use durable_store::format::Stored;
-use proxy_doc::{DocKey, Gather, TabId};
+use broker::message::{StorageEvent, ToTab};
+use proxy_doc::{DeadLetter, DocKey, Gather, StoredDoc, TabId};
 
 use crate::host::Host;
 
@@ -35,13 +34,6 @@ impl Host {
         letters
             .flat_map(|store| store.letters_since(number))
             .cloned()
-            .map(|letter| DeadLetter {
-                number: letter.number,
-                key: letter.key,
-                change: letter.change,
-                error: letter.error,
-                version: letter.version,
-            })
             .gather()
     }
 
@@ -56,8 +48,7 @@ impl Host {
 
     /// What the inventory says of a document.
     fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
-        let stored = self.log.store.as_ref()?.stored(key)?;
-        Some(stored_doc(stored))
+        self.log.store.as_ref()?.stored(key).cloned()
     }
 
     /// Tells what the inventory says of a document now.
@@ -79,7 +70,7 @@ impl Host {
     /// Tells a tab the whole inventory.
     pub(crate) fn tell_whole_inventory(&mut self, tab: &TabId) {
         let inventory = self.log.store.as_ref().and_then(|store| store.inventory());
-        let Some(docs) = inventory.map(|docs| docs.map(stored_doc).gather()) else {
+        let Some(docs) = inventory.map(|docs| docs.cloned().gather()) else {
             return;
         };
         let event = StorageEvent::Inventory {
@@ -111,13 +102,5 @@ impl Host {
         }
         self.log.told_queue = size;
         self.tell_watchers(|| StorageEvent::Queue { size, auto_flush });
-    }
-}
-
-fn stored_doc(stored: &Stored) -> StoredDoc {
-    StoredDoc {
-        key: stored.key.clone(),
-        version: stored.version,
-        pending: stored.pending,
     }
 }
