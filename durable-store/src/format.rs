@@ -138,13 +138,13 @@ wire!(struct JournalRecord {
     entries = "entries";
 });
 
-/// An entry, and its document.
+/// A journal entry, and its document.
 #[derive(Debug)]
 pub struct Logged {
     /// The document.
     pub key: DocKey,
     /// What happened to it.
-    pub entry: Entry,
+    pub entry: JournalEntry,
 }
 
 wire!(struct Logged {
@@ -154,7 +154,7 @@ wire!(struct Logged {
 
 /// What happens to a document again and again. Everything else is rare, and rewrites its record.
 #[derive(Clone, Debug)]
-pub enum Entry {
+pub enum JournalEntry {
     /// A tab submitted an op.
     Local {
         /// The tab.
@@ -200,7 +200,7 @@ pub enum Entry {
     Forgotten {},
 }
 
-wire!(enum Entry {
+wire!(enum JournalEntry {
     Local = "local" { tab = "tab"; seq = "seq"; id = "id"; change = "change"; source = "source" },
     Remote = "remote" { v = "v"; src = "src"; change = "change" },
     Ack = "ack" { id = "id"; v = "v"; fixups = "fixups" or Vec::new() },
@@ -226,7 +226,7 @@ pub struct DocRecord {
     /// The newest revision.
     pub head: Revision,
     /// The revisions that a tab may still stand at.
-    pub log: Vec<RecordedRevision>,
+    pub log: Vec<RecordedSpan>,
     /// Ops that the server has not acknowledged.
     pub ops: Vec<RecordedOp>,
     /// The last refusal of an op that [`DocRecord::log`] still shows to tabs; none where it shows no refused op.
@@ -236,13 +236,13 @@ pub struct DocRecord {
     /// The last op of each tab.
     pub seen: Vec<Author>,
     /// What happened since, and could not be applied here: its type was not known, say.
-    pub rest: Vec<Entry>,
+    pub rest: Vec<JournalEntry>,
 }
 
 impl DocRecord {
     /// Whether it holds ops that the server has not acknowledged, be it some that could not be applied.
     pub(crate) fn has_pending_ops(&self) -> bool {
-        let is_local = |entry: &Entry| matches!(entry, Entry::Local { .. });
+        let is_local = |entry: &JournalEntry| matches!(entry, JournalEntry::Local { .. });
         !self.ops.is_empty() || self.rest.iter().any(is_local)
     }
 }
@@ -288,9 +288,9 @@ wire!(struct Author {
     seq = "seq";
 });
 
-/// A change that tabs were shown.
+/// A change that tabs were shown, and the revisions between which it stands.
 #[derive(Clone, Debug)]
-pub struct RecordedRevision {
+pub struct RecordedSpan {
     /// The revision before.
     pub from: Revision,
     /// The revision after.
@@ -305,7 +305,7 @@ pub struct RecordedRevision {
     pub src: Option<String>,
 }
 
-wire!(struct RecordedRevision {
+wire!(struct RecordedSpan {
     from = "from";
     next = "next";
     change = "change";

@@ -45,7 +45,7 @@ pub use self::progress::Mark;
 use self::requests::Asked;
 pub use self::requests::{Ask, Failure, FailureKind, Request};
 use crate::dirty::DirtyDocs;
-use crate::format::{Author, DocRecord, Entry, SCHEMA, StoreState};
+use crate::format::{Author, DocRecord, JournalEntry, SCHEMA, StoreState};
 use crate::inventory::Inventory;
 
 /// For how long the store is to remember.
@@ -114,7 +114,7 @@ pub struct Restored {
     /// Its record; none where only the journal has it, an error where the record cannot be read.
     pub record: Result<Option<DocRecord>, Error>,
     /// The journal's entries that the record does not contain, oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<JournalEntry>,
 }
 
 /// What is to become of a document's record.
@@ -218,7 +218,7 @@ pub struct DurableStore {
     full: bool,
 
     // While it is being restored.
-    journal: DocMap<Vec<(u64, Entry)>>,
+    journal: DocMap<Vec<(u64, JournalEntry)>>,
     restoring: Vec<DocKey>,
 }
 

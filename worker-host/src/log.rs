@@ -19,7 +19,7 @@ mod takeover;
 mod watch;
 
 use broker::message::{CallbackId, StorageState};
-use durable_store::format::{DocRecord, Entry, Note};
+use durable_store::format::{DocRecord, JournalEntry, Note};
 use durable_store::{DurableStore, Mark, Retention};
 use proxy_doc::{DocKey, DocMap, Error, TabId};
 
@@ -70,7 +70,7 @@ struct Unreadable {
     /// `None`: not even its record can be read.
     record: Option<DocRecord>,
     /// The journal's entries after the record.
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
     /// Why it cannot be read.
     error: Error,
 }

@@ -5,7 +5,7 @@
 use proxy_doc::{Change, DeadLetter, DocKey, Error, OpId, Seq, TabId, Version, write_json};
 
 use super::{DurableStore, Phase, StoreEvent, write};
-use crate::format::{Author, Entry, Logged};
+use crate::format::{Author, JournalEntry, Logged};
 
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
 const MAX_NUMBERS: usize = 100;
@@ -21,7 +21,7 @@ pub(super) struct Queued {
 
 impl DurableStore {
     /// Something happened to a document. `blocking`: outputs have to wait for it.
-    pub fn log(&mut self, key: &DocKey, entry: Entry, blocking: bool) {
+    pub fn log(&mut self, key: &DocKey, entry: JournalEntry, blocking: bool) {
         if self.phase != Phase::Ready {
             return;
         }
@@ -34,7 +34,7 @@ impl DurableStore {
         self.dirty.enqueue(key, blocking);
         let place = self.next_place();
         match &entry {
-            Entry::Local { tab, seq, .. } => {
+            JournalEntry::Local { tab, seq, .. } => {
                 let author = Author {
                     tab: tab.clone(),
                     seq: *seq,
@@ -42,8 +42,9 @@ impl DurableStore {
                 self.unwritten.push_back((place, key.clone(), Some(author)));
             }
             // A later life that does not know of it would go on with the refused op.
-            Entry::Refused { .. } => self.unwritten.push_back((place, key.clone(), None)),
-            Entry::Remote { .. } | Entry::Ack { .. } | Entry::Forgotten {} => {}
+            JournalEntry::Refused { .. } => self.unwritten.push_back((place, key.clone(), None)),
+            JournalEntry::Remote { .. } | JournalEntry::Ack { .. } | JournalEntry::Forgotten {} => {
+            }
         }
         let logged = Logged {
             key: key.clone(),
@@ -101,7 +102,7 @@ impl DurableStore {
         let is_logged = self.dirty.is_logged_since(key, self.first_written);
         is_logged.then(|| Logged {
             key: key.clone(),
-            entry: Entry::Forgotten {},
+            entry: JournalEntry::Forgotten {},
         })
     }
 

@@ -11,7 +11,7 @@ use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
 };
 use crate::format::{
-    DocRecord, Entry, Illegible, JournalRecord, Logged, RecordId, SCHEMA, StoreState,
+    DocRecord, Illegible, JournalEntry, JournalRecord, Logged, RecordId, SCHEMA, StoreState,
 };
 use crate::inventory::Inventory;
 
@@ -142,7 +142,7 @@ impl DurableStore {
         let at = self.journal_next;
         let each = bytes / record.entries.len().max(1);
         for Logged { key, entry } in record.entries {
-            if let Entry::Forgotten {} = entry {
+            if let JournalEntry::Forgotten {} = entry {
                 self.dirty.clear(&key);
                 self.journal.remove(&key);
                 continue;

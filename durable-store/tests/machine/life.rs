@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use durable_store::format::{DocRecord, Entry, RecordId, RecordedOp};
+use durable_store::format::{DocRecord, JournalEntry, RecordId, RecordedOp};
 use durable_store::{
     Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
     StoreOptions, WriteLimits,
@@ -170,7 +170,7 @@ impl Life {
     /// As [`Life::edit`], of so many bytes.
     pub(crate) fn edit_of(&mut self, id: &str, seq: u64, bytes: usize) {
         let mut entry = local(seq);
-        if let Entry::Local { source, .. } = &mut entry {
+        if let JournalEntry::Local { source, .. } = &mut entry {
             let text = format!("\"{}\"", "x".repeat(bytes));
             *source = (bytes > 0).then(|| json(text).expect("valid JSON"));
         }
@@ -252,8 +252,8 @@ pub(crate) fn op_id(seq: u64) -> OpId {
 }
 
 /// A tab submitted an op.
-pub(crate) fn local(seq: u64) -> Entry {
-    Entry::Local {
+pub(crate) fn local(seq: u64) -> JournalEntry {
+    JournalEntry::Local {
         tab: TabId("tab".to_owned()),
         seq: Seq(seq),
         id: Some(op_id(seq)),

@@ -9,7 +9,7 @@ mod life;
 mod loads;
 mod writes;
 
-use durable_store::format::{DocRecord, Entry, SCHEMA};
+use durable_store::format::{DocRecord, JournalEntry, SCHEMA};
 use durable_store::{Ask, FailureKind};
 use proxy_doc::{DocKey, Seq, TabId, Version, write_json};
 
@@ -157,7 +157,7 @@ fn what_is_pending_in_the_storage_is_not_said_to_be_clean_before_that_is_written
     life.store.flush();
     life.run();
     // The server has it now, and that is in no write yet.
-    let entry = Entry::Ack {
+    let entry = JournalEntry::Ack {
         id: op_id(1),
         v: Version(0),
         fixups: Vec::new(),

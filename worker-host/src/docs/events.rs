@@ -1,8 +1,8 @@
-//! Events of a document's machine: each becomes an entry of the history, a message to tabs, or a message to the server.
+//! Events of a document's machine: each becomes a change in the history, a message to tabs, or a message to the server.
 //!
 //! What it refuses to do: decide what happens to a document.
 
-use crate::tabs::hub::Entry;
+use crate::tabs::hub::Revised;
 use broker::message::{DocEvent, Ended, TabSnapshot};
 use durable_store::format::Author;
 use proxy_doc::{
@@ -79,7 +79,7 @@ impl Host {
         let moved_by = author.as_ref().map(|author| &author.tab);
         self.presences
             .move_locals(host_doc.key(), &kind, ty.as_ref(), moved_by);
-        host_doc.hub.push(Entry {
+        host_doc.hub.push(Revised {
             kind,
             ty,
             author: author.clone(),

@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use broker::message::DocEvent;
-use durable_store::format::Entry;
+use durable_store::format::JournalEntry;
 use proxy_doc::{
     DocHandle, Error, Gather, OpKind, Outcome, PendingOp, Submission, TabId, Token, codes,
 };
@@ -94,7 +94,7 @@ impl Host {
         matches!(refused.kind, OpKind::Edit(_)) && !is_due
     }
 
-    /// The oldest op ends, and tabs see it for a while yet. `follows`: as in [`Entry::Refused`].
+    /// The oldest op ends, and tabs see it for a while yet. `follows`: as in [`JournalEntry::Refused`].
     pub(crate) fn put_off_refusal(
         &mut self,
         handle: DocHandle,
@@ -102,7 +102,7 @@ impl Host {
         error: Error,
         follows: bool,
     ) {
-        self.log(handle, true, || Entry::Refused {
+        self.log(handle, true, || JournalEntry::Refused {
             id: op.id.clone(),
             error: error.clone(),
             follows,

@@ -5,7 +5,7 @@
 //! What it refuses to do: decide when a record is written; the store does.
 
 use durable_store::format::{
-    Author, DocRecord, Entry, RecordedOp, RecordedOutcome, RecordedRevision,
+    Author, DocRecord, JournalEntry, RecordedOp, RecordedOutcome, RecordedSpan,
 };
 use durable_store::{Documents, Kept, Retention};
 use proxy_doc::{
@@ -77,7 +77,7 @@ impl Records<'_> {
             missing: state.missing(),
             tail: state.tail().iter().map(Edit::to_text).gather(),
             head: hub.head(),
-            log: hub.log().map(record_revision).gather(),
+            log: hub.log().map(record_span).gather(),
             ops,
             refusal: host_doc.unshown_refusal().cloned(),
             outcomes,
@@ -107,7 +107,12 @@ impl Records<'_> {
 
 impl Host {
     /// Something happened to the document that the store has to know. `blocking`: before anybody else.
-    pub(crate) fn log(&mut self, handle: DocHandle, blocking: bool, entry: impl FnOnce() -> Entry) {
+    pub(crate) fn log(
+        &mut self,
+        handle: DocHandle,
+        blocking: bool,
+        entry: impl FnOnce() -> JournalEntry,
+    ) {
         if self.log.is_replaying {
             return;
         }
@@ -213,32 +218,32 @@ impl Host {
     }
 }
 
-fn record_revision(
-    (from, next, entry): (proxy_doc::Revision, proxy_doc::Revision, &hub::Entry),
-) -> RecordedRevision {
-    RecordedRevision {
+fn record_span(
+    (from, next, revised): (proxy_doc::Revision, proxy_doc::Revision, &hub::Revised),
+) -> RecordedSpan {
+    RecordedSpan {
         from,
         next,
-        change: Change::new(&entry.kind, entry.ty.as_ref()),
-        author: entry.author.clone(),
-        version: entry.version,
-        src: entry.src.clone(),
+        change: Change::new(&revised.kind, revised.ty.as_ref()),
+        author: revised.author.clone(),
+        version: revised.version,
+        src: revised.src.clone(),
     }
 }
 
-pub(super) fn read_revision(
-    revision: &RecordedRevision,
+pub(super) fn read_span(
+    span: &RecordedSpan,
     types: &dyn proxy_doc::Types,
-) -> Result<hub::Entry, Error> {
-    let change = revision.change.clone();
+) -> Result<hub::Revised, Error> {
+    let change = span.change.clone();
     let named = change.create.as_ref().map(|create| create.ty.clone());
     let ty = change.ty.clone().or(named);
     let ty = ty.map(|name| resolve(types, &name)).transpose()?;
-    Ok(hub::Entry {
+    Ok(hub::Revised {
         kind: change.read(ty.as_ref(), types)?,
         ty,
-        author: revision.author.clone(),
-        version: revision.version,
-        src: revision.src.clone(),
+        author: span.author.clone(),
+        version: span.version,
+        src: span.src.clone(),
     })
 }

@@ -27,7 +27,7 @@ impl Host {
         }
     }
 
-    /// Whether the op that the tab waits for may be in the history, composed into an entry of which nobody knows the
+    /// Whether the op that the tab waits for may be in the history, composed into a span of which nobody knows the
     /// authors: while the tab was away nobody was owed it. The tab would get it as somebody else's, and send it again.
     fn may_hide_inflight(
         &self,

@@ -6,13 +6,13 @@
 //! What it refuses to do: send, tell or write anything while it replays.
 
 use durable_store::Restored;
-use durable_store::format::{Author, DocRecord, Entry};
+use durable_store::format::{Author, DocRecord, JournalEntry};
 use proxy_doc::{
     DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, codes, resolve,
 };
 
 use super::Unreadable;
-use super::records::read_revision;
+use super::records::read_span;
 use crate::docs::refusals::Refusals;
 use crate::host::Host;
 
@@ -130,7 +130,7 @@ impl Host {
         &mut self,
         handle: DocHandle,
         record: &DocRecord,
-        entries: &[Entry],
+        entries: &[JournalEntry],
     ) -> Result<(), Error> {
         self.read_record(handle, record)?;
         for entry in entries {
@@ -168,12 +168,8 @@ impl Host {
             ops.push(pending);
         }
         let mut log = Vec::new();
-        for revision in &record.log {
-            log.push((
-                revision.from,
-                revision.next,
-                read_revision(revision, &*types)?,
-            ));
+        for span in &record.log {
+            log.push((span.from, span.next, read_span(span, &*types)?));
         }
         let tail: Result<Vec<Edit>, Error> = match &ty {
             Some(ty) => record.tail.iter().map(|op| ty.parse(op)).collect(),
@@ -195,12 +191,12 @@ impl Host {
     }
 
     /// Does again what an earlier host did, by the same machines.
-    fn replay(&mut self, handle: DocHandle, entry: &Entry) -> Result<(), Error> {
+    fn replay(&mut self, handle: DocHandle, entry: &JournalEntry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
         let host_doc = &self.docs[handle];
         let ty = host_doc.doc.ty().cloned();
         match entry {
-            Entry::Local {
+            JournalEntry::Local {
                 tab,
                 seq,
                 id,
@@ -219,17 +215,17 @@ impl Host {
                     doc.submit_as(up, kind, source.clone(), naming, submission)
                 });
             }
-            Entry::Remote { v, src, change } => {
+            JournalEntry::Remote { v, src, change } => {
                 let kind = change.clone().read(ty.as_ref(), &*types)?;
                 self.commit_remote(handle, *v, src.clone(), kind);
             }
-            Entry::Refused { id, error, follows } => {
+            JournalEntry::Refused { id, error, follows } => {
                 self.act(handle, |doc, up| doc.take_up(up, id));
                 self.end_refused(handle, error, *follows);
             }
             // The store leaves out what was forgotten.
-            Entry::Forgotten {} => {}
-            Entry::Ack { id, v, fixups } => {
+            JournalEntry::Forgotten {} => {}
+            JournalEntry::Ack { id, v, fixups } => {
                 self.act(handle, |doc, up| doc.take_up(up, id));
                 let ty = self.type_of_ack(handle).or(ty);
                 let fixups: Result<Vec<OpKind>, Error> = fixups

@@ -7,7 +7,7 @@ use super::{Event, Place, Presences, View};
 use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 use crate::server::wire::Incoming;
-use crate::tabs::hub::Entry;
+use crate::tabs::hub::Revised;
 
 impl Host {
     /// Gives presence an input, and carries out what comes of it.
@@ -182,11 +182,11 @@ impl HostDoc {
             let code = codes::ERR_TYPE_DOES_NOT_SUPPORT_PRESENCE;
             return Err(Error::new(code, message));
         }
-        let Some(entries) = self.hub.since(base) else {
+        let Some(changes) = self.hub.since(base) else {
             return Ok(None);
         };
         let mut value = submit.value.clone();
-        for Entry { kind, author, .. } in entries {
+        for Revised { kind, author, .. } in changes {
             let is_own = author.as_ref().is_some_and(|author| author.tab == *tab);
             value = kind.move_presence(Some(ty), &value, is_own)?;
         }

@@ -7,7 +7,7 @@ use std::iter;
 use broker::message::{DocEvent, ToTab, encode};
 use proxy_doc::{Change, DocHandle, Error, OpId, OpKind, OtType, PendingOp, Seq, Version, codes};
 
-use durable_store::format::Entry;
+use durable_store::format::JournalEntry;
 
 use crate::host::Host;
 use crate::server::wire::{Extra, Incoming, OpMessage};
@@ -101,7 +101,7 @@ impl Host {
         };
         if let (Some(change), true) = (logged, self.docs[handle].is_next(v)) {
             let src = src.clone();
-            self.log(handle, true, || Entry::Remote { v, src, change });
+            self.log(handle, true, || JournalEntry::Remote { v, src, change });
         }
         self.commit_remote(handle, v, src, kind);
     }
@@ -308,7 +308,7 @@ impl Host {
             // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
             // would create it again. And what the server added is a revision, to be kept first.
             let blocking = created || !changes.is_empty();
-            self.log(handle, blocking, || Entry::Ack {
+            self.log(handle, blocking, || JournalEntry::Ack {
                 id,
                 v,
                 fixups: changes,

@@ -3,7 +3,7 @@
 //! The hub is to the tabs what a ShareDB server is to its clients: it has one linear history,
 //! transforms what comes late, and sends to everyone what they lack, in order. It keeps a
 //! revision for as long as some tab may still base an op on it; older stretches that no tab can
-//! name become one entry each.
+//! name become one span each.
 //!
 //! What comes late is a tab's op. What a tab gets late, it transforms itself, over its own ops that it has had no answer
 //! to (`proxy-doc/src/doc/from_upstream.rs`).
@@ -15,15 +15,15 @@ use proxy_doc::{
     server_transform,
 };
 
-/// Entries of a history above which stretches that no tab can name are composed, by default.
+/// Spans of a history above which stretches that no tab can name are composed, by default.
 pub(crate) const MAX_LOG: usize = 512;
 
-/// Entries above which a tab that lags gets them composed, as far as they are not its own.
+/// Spans above which a tab that lags gets them composed, as far as they are not its own.
 const LONG_CATCH_UP: usize = 16;
 
-/// One change of the document.
+/// One change of the document, by which it came to a new revision.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct Revised {
     /// What it does.
     pub(crate) kind: OpKind,
     /// The type that it is of, or that it creates.
@@ -36,12 +36,12 @@ pub(crate) struct Entry {
     pub(crate) src: Option<String>,
 }
 
-/// An entry, and the revisions between which it stands: more than one apart where entries were composed.
+/// A change, and the revisions between which it stands: more than one apart where changes were composed.
 #[derive(Clone, Debug)]
-struct Span {
+struct RevisedSpan {
     from: Revision,
     next: Revision,
-    entry: Entry,
+    revised: Revised,
 }
 
 /// How far a tab is.
@@ -64,10 +64,10 @@ struct View {
 /// The history of one document.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Entries above which stretches that no tab can name are composed.
+    /// Spans above which stretches that no tab can name are composed.
     max_log: usize,
     head: Revision,
-    log: Fifo<Span>,
+    log: Fifo<RevisedSpan>,
     tabs: Map<TabId, View>,
     /// For each tab its subscribed queries that have the document, by the tab's numbers of them. They outlive
     /// the tab's view: a tab that destroys the document and opens it again still has it in its query.
@@ -77,7 +77,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// The history of a document to which nothing has happened. Above `max_log` entries ([`MAX_LOG`] by default),
+    /// The history of a document to which nothing has happened. Above `max_log` spans ([`MAX_LOG`] by default),
     /// stretches that no tab can name are composed.
     pub(crate) fn new(max_log: usize) -> Self {
         Self {
@@ -250,10 +250,14 @@ impl Hub {
     pub(crate) fn restore(
         &mut self,
         head: Revision,
-        log: impl IntoIterator<Item = (Revision, Revision, Entry)>,
+        log: impl IntoIterator<Item = (Revision, Revision, Revised)>,
     ) {
         self.head = head;
-        let span = |(from, next, entry)| Span { from, next, entry };
+        let span = |(from, next, revised)| RevisedSpan {
+            from,
+            next,
+            revised,
+        };
         self.log = log.into_iter().map(span).collect();
         self.kept = Some(Revision(u64::MAX));
     }
@@ -270,10 +274,10 @@ impl Hub {
     }
 
     /// The revisions that are kept: where each begins and ends, and what it did.
-    pub(crate) fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Entry)> {
+    pub(crate) fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Revised)> {
         self.log
             .iter()
-            .map(|span| (span.from, span.next, &span.entry))
+            .map(|span| (span.from, span.next, &span.revised))
     }
 
     /// A tab comes from an earlier host, its state standing at `base`; or it has none, and
@@ -284,8 +288,8 @@ impl Hub {
         base: Option<Revision>,
         created: Option<Seq>,
     ) -> bool {
-        let made = |span: &Span| {
-            let author = span.entry.author.as_ref();
+        let made = |span: &RevisedSpan| {
+            let author = span.revised.author.as_ref();
             author.is_some_and(|author| author.tab == *tab && Some(author.seq) == created)
         };
         let base = base.or_else(|| {
@@ -305,12 +309,12 @@ impl Hub {
         kept
     }
 
-    /// Whether an op of the tab that is not in sight since `base` may be part of an entry that was composed: the
-    /// author of such an entry is not known any more.
+    /// Whether an op of the tab that is not in sight since `base` may be part of a span that was composed: the
+    /// author of such a span is not known any more.
     pub(crate) fn may_hide(&self, tab: &TabId, base: Revision, seq: Seq) -> bool {
         let since = || self.log.iter().filter(|span| span.from >= base);
-        let is_own = |span: &Span| {
-            let author = span.entry.author.as_ref();
+        let is_own = |span: &RevisedSpan| {
+            let author = span.revised.author.as_ref();
             author.is_some_and(|author| author.tab == *tab && author.seq == seq)
         };
         !since().any(is_own) && since().any(|span| span.next > span.from.next())
@@ -338,26 +342,26 @@ impl Hub {
             return Err(Error::new(codes::ERR_REVISION_NOT_KEPT, message));
         }
         for span in self.log.iter().filter(|span| span.from >= base) {
-            server_transform(kind, &span.entry.kind, ty)?;
+            server_transform(kind, &span.revised.kind, ty)?;
         }
         Ok(())
     }
 
     /// The changes since `base`; `None` where the history does not reach back that far.
-    pub(crate) fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Entry>> {
+    pub(crate) fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Revised>> {
         let kept = base == self.head || self.log.iter().any(|span| span.from == base);
         let first = self.log.partition_point(|span| span.from < base);
-        kept.then(|| self.log.iter_from(first).map(|span| &span.entry))
+        kept.then(|| self.log.iter_from(first).map(|span| &span.revised))
     }
 
     /// Appends a change.
-    pub(crate) fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, revised: Revised) {
         let from = self.head;
         self.head = from.next();
-        self.log.push_back(Span {
+        self.log.push_back(RevisedSpan {
             from,
             next: self.head,
-            entry,
+            revised,
         });
         if self.log.len() > self.max_log {
             self.trim();
@@ -382,11 +386,11 @@ impl Hub {
         let Some(sent) = view.sent else {
             return Vec::new();
         };
-        // What is missing is at the end, mostly the last entry alone.
+        // What is missing is at the end, mostly the last span alone.
         let first = self.log.partition_point(|span| span.from < sent);
         for span in self.log.iter_from(first) {
-            if span.entry.version.is_some() {
-                view.version = span.entry.version;
+            if span.revised.version.is_some() {
+                view.version = span.revised.version;
             }
         }
         view.sent = Some(self.head);
@@ -394,8 +398,13 @@ impl Hub {
         if self.log.len() - first <= LONG_CATCH_UP.min(self.max_log) {
             return lacks.map(|span| event(tab, span)).gather();
         }
-        let is_own = |span: &Span| span.entry.author.as_ref().is_some_and(|of| of.tab == *tab);
-        let mut spans: Vec<Span> = Vec::new();
+        let is_own = |span: &RevisedSpan| {
+            span.revised
+                .author
+                .as_ref()
+                .is_some_and(|of| of.tab == *tab)
+        };
+        let mut spans: Vec<RevisedSpan> = Vec::new();
         for span in lacks {
             let rest = match spans.last_mut() {
                 Some(last) if !is_own(last) && !is_own(span) => join(last, span.clone()),
@@ -435,7 +444,7 @@ impl Hub {
 
     /// Composes neighbours between which no tab stands or can stand, and which nobody has to be told one by one.
     fn compose_unnamed(&mut self) {
-        let mut kept: Fifo<Span> = Fifo::new();
+        let mut kept: Fifo<RevisedSpan> = Fifo::new();
         for span in std::mem::take(&mut self.log) {
             let stays = self.is_named(span.from) || self.is_owed(&span);
             let rest = match kept.back_mut() {
@@ -447,11 +456,11 @@ impl Hub {
         self.log = kept;
     }
 
-    /// Whether the author has not been sent its own op. Composed into another entry the op would come to its author
+    /// Whether the author has not been sent its own op. Composed into another span the op would come to its author
     /// as somebody else's: applied a second time, and never accepted. There is one such op for each tab at most: a tab
     /// sends the next one when this one is accepted.
-    fn is_owed(&self, span: &Span) -> bool {
-        let author = span.entry.author.as_ref();
+    fn is_owed(&self, span: &RevisedSpan) -> bool {
+        let author = span.revised.author.as_ref();
         let view = author.and_then(|author| self.tabs.get(&author.tab));
         let sent = view.and_then(|view| view.sent);
         sent.is_some_and(|sent| sent < span.next)
@@ -468,26 +477,27 @@ impl Hub {
 }
 
 /// Composes `next` into `last`; gives it back where they do not compose.
-fn join(last: &mut Span, next: Span) -> Option<Span> {
-    let ty = match (&last.entry.ty, &next.entry.ty) {
+fn join(last: &mut RevisedSpan, next: RevisedSpan) -> Option<RevisedSpan> {
+    let ty = match (&last.revised.ty, &next.revised.ty) {
         (Some(a), Some(b)) if a.uri() == b.uri() && a.can_compose() => a.clone(),
         _ => return Some(next),
     };
-    let (OpKind::Edit(into), OpKind::Edit(edit)) = (&mut last.entry.kind, &next.entry.kind) else {
+    let (OpKind::Edit(into), OpKind::Edit(edit)) = (&mut last.revised.kind, &next.revised.kind)
+    else {
         return Some(next);
     };
     if ty.compose_into(into, edit.clone()).is_err() {
         return Some(next);
     }
     last.next = next.next;
-    last.entry.author = None;
-    last.entry.src = None;
-    last.entry.version = next.entry.version.or(last.entry.version);
+    last.revised.author = None;
+    last.revised.src = None;
+    last.revised.version = next.revised.version.or(last.revised.version);
     None
 }
 
-fn event(tab: &TabId, span: &Span) -> DocEvent {
-    match &span.entry.author {
+fn event(tab: &TabId, span: &RevisedSpan) -> DocEvent {
+    match &span.revised.author {
         Some(author) if author.tab == *tab => DocEvent::Accepted {
             seq: author.seq,
             revision: span.from,
@@ -495,10 +505,14 @@ fn event(tab: &TabId, span: &Span) -> DocEvent {
         _ => DocEvent::Op {
             revision: span.from,
             next: span.next,
-            version: span.entry.version,
-            src: span.entry.src.clone(),
-            tab: span.entry.author.as_ref().map(|author| author.tab.clone()),
-            change: Change::new(&span.entry.kind, span.entry.ty.as_ref()),
+            version: span.revised.version,
+            src: span.revised.src.clone(),
+            tab: span
+                .revised
+                .author
+                .as_ref()
+                .map(|author| author.tab.clone()),
+            change: Change::new(&span.revised.kind, span.revised.ty.as_ref()),
         },
     }
 }

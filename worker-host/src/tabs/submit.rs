@@ -5,7 +5,7 @@
 //! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
 
 use broker::message::{DocEvent, SubmitOp};
-use durable_store::format::{Author, Entry};
+use durable_store::format::{Author, JournalEntry};
 use proxy_doc::{Change, DocHandle, DocKey, Error, Naming, OpKind, TabId, codes, resolve};
 
 use crate::host::Host;
@@ -64,7 +64,7 @@ impl Host {
         });
         self.note_seen(handle, tab, seq);
         self.keep_own_seq();
-        self.log(handle, true, || Entry::Local {
+        self.log(handle, true, || JournalEntry::Local {
             tab: tab.clone(),
             seq,
             id,

@@ -30,7 +30,7 @@ fn insert(item: u64) -> OpKind {
 }
 
 fn push(hub: &mut Hub, author: Option<&str>, item: u64) {
-    hub.push(Entry {
+    hub.push(Revised {
         kind: insert(item),
         ty: Some(json0()),
         author: author.map(|name| Author {
@@ -106,7 +106,7 @@ fn a_revision_is_kept_until_no_tab_can_base_an_op_on_it() {
 }
 
 #[test]
-fn a_long_stretch_that_no_tab_can_name_becomes_one_entry() {
+fn a_long_stretch_that_no_tab_can_name_becomes_one_span() {
     let mut hub = hub(2, &["late", "author"]);
     for item in 1..=4 {
         push(&mut hub, Some("author"), item);
@@ -132,7 +132,7 @@ fn an_op_that_its_author_was_not_sent_is_not_composed() {
 #[test]
 fn a_tab_of_an_earlier_host_goes_on_at_its_revision_or_at_what_it_created() {
     let mut hub = hub(MAX_LOG, &[]);
-    let created = Entry {
+    let created = Revised {
         kind: insert(1),
         ty: Some(json0()),
         author: Some(Author {
