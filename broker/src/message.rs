@@ -12,7 +12,8 @@ mod query;
 mod storage;
 
 use proxy_doc::{
-    DocKey, Entries, Error, Json, ReadJson, Revision, Snapshot, Version, WriteJson, read_json, wire,
+    DocKey, Entries, Epoch, Error, Json, ReadJson, Revision, Snapshot, Version, WriteJson,
+    read_json, wire,
 };
 
 pub use connection::{ConnectionEvent, ConnectionState, State, Status};
@@ -215,7 +216,7 @@ wire!(enum ToHost {
 pub struct Envelope {
     /// The life of the host. A message with another epoch than that of the [`ToTab::Welcome`] is dropped: its host
     /// knows nothing of this tab.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// The message itself.
     pub message: ToTab,
 }

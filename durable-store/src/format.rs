@@ -15,7 +15,8 @@
 //! | `docs` `<collection>/<id>` | [`DocRecord`]: a whole document, as it was after a journal record |
 
 use proxy_doc::{
-    Change, DocKey, Error, Json, OpId, Outcome, Revision, Seq, TabId, Version, present, wire,
+    Change, DocKey, Epoch, Error, Json, Line, OpId, Outcome, Revision, Seq, TabId, Version,
+    present, wire,
 };
 
 /// The schema of these records. A store of a newer schema is not touched.
@@ -100,10 +101,10 @@ impl RecordId {
 pub struct StoreState {
     /// The [`SCHEMA`] of all records.
     pub schema: u32,
-    /// The host that wrote last: [`crate::StoreOptions::line`] of that life.
-    pub life: u64,
+    /// The host that wrote last.
+    pub epoch: Epoch,
     /// The history in which this store's revisions can be compared.
-    pub line: u64,
+    pub line: Line,
     /// The oldest journal record.
     pub first: u64,
     /// Tabs that may still hold a document.
@@ -114,7 +115,7 @@ pub struct StoreState {
 
 wire!(struct StoreState {
     schema = "schema";
-    life = "life" or 0;
+    epoch = "life" or Epoch(0);
     line = "line";
     first = "first";
     tabs = "tabs" or Vec::new();

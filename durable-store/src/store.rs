@@ -34,7 +34,9 @@ mod requests;
 mod restore;
 mod write;
 
-use proxy_doc::{DeadLetter, DocKey, DocMap, Error, Fifo, Map, OpId, Seq, StoredDoc, TabId};
+use proxy_doc::{
+    DeadLetter, DocKey, DocMap, Epoch, Error, Fifo, Line, Map, OpId, Seq, StoredDoc, TabId,
+};
 
 use self::changes::Queued;
 use self::letters::Letters;
@@ -63,9 +65,6 @@ pub enum Retention {
 pub struct StoreOptions {
     /// For how long it remembers.
     pub retention: Retention,
-    /// Names the history of a new store, and this life of it; the number after it that of a store that was
-    /// given up. No two lives and no two histories may share one.
-    pub line: u64,
     /// How large a write may become.
     pub limits: WriteLimits,
     /// Whether another life can begin in the place of this one: see [`StoreEvent::Answers`].
@@ -153,6 +152,8 @@ enum Phase {
 /// The store.
 #[derive(Debug)]
 pub struct DurableStore {
+    /// The host that the store is of.
+    epoch: Epoch,
     options: StoreOptions,
     phase: Phase,
     state: StoreState,
@@ -212,7 +213,7 @@ pub struct DurableStore {
     notes: Notes,
     state_changed: bool,
     /// The host that had written last when this one began; none where the store is new.
-    found: Option<u64>,
+    found: Option<Epoch>,
     /// Everybody can see that this host writes now.
     claimed: bool,
     full: bool,
@@ -223,16 +224,17 @@ pub struct DurableStore {
 }
 
 impl DurableStore {
-    /// A store that is about to be opened.
-    pub fn new(options: StoreOptions) -> Self {
+    /// The store of the host `epoch`, about to be opened. A new store has the line that this host begins.
+    pub fn new(epoch: Epoch, options: StoreOptions) -> Self {
         let state = StoreState {
             schema: SCHEMA,
-            life: options.line,
-            line: options.line,
+            epoch,
+            line: Line::begun_by(epoch),
             first: 1,
             ..StoreState::default()
         };
         let mut store = Self {
+            epoch,
             options,
             phase: Phase::Opening,
             state,
@@ -324,7 +326,7 @@ impl DurableStore {
     }
 
     /// The history that revisions belong to.
-    pub fn line(&self) -> u64 {
+    pub fn line(&self) -> Line {
         self.state.line
     }
 

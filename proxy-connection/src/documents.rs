@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use broker::message::{Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, OpId, Seq, Snapshot, Submission,
-    Token, Version, codes,
+    Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, Line, OpId, Seq, Snapshot,
+    Submission, Token, Version, codes,
 };
 
 use crate::{ProxyConnection, Request, TabEvent};
@@ -27,9 +27,9 @@ pub(crate) struct ProxyDoc {
     /// The ingested snapshot is not the host's state, which is being fetched in its place.
     pub(crate) replaced: bool,
     /// The line that the state belongs to.
-    pub(crate) line: Option<u64>,
+    pub(crate) line: Option<Line>,
     /// The last op that was sent, and the line that it was sent for. A resend names the same line.
-    pub(crate) sent: Option<(Seq, u64)>,
+    pub(crate) sent: Option<(Seq, Line)>,
     /// The op that is on its way to the server: the oldest one, while connected. See [`TabEvent::Sent`].
     pub(crate) on_its_way: Option<Seq>,
 }
@@ -316,7 +316,7 @@ impl ProxyConnection {
 
 impl ProxyDoc {
     /// The document as a takeover needs it; `None` where there is nothing to resume. `line`: the connection's.
-    pub(crate) fn resumed(&self, line: Option<u64>) -> Option<Resumed> {
+    pub(crate) fn resumed(&self, line: Option<Line>) -> Option<Resumed> {
         let doc = &self.doc;
         let inflight = doc.inflight().and_then(|op| op.id.seq);
         let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).gather();

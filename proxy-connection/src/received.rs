@@ -10,8 +10,8 @@ use broker::message::{
     State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
 };
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Error, Event, Gather, OpKind, Seq, Snapshot, SnapshotType,
-    Task, Version, codes,
+    Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Seq, Snapshot,
+    SnapshotType, Task, Version, codes,
 };
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
@@ -82,7 +82,7 @@ impl ProxyConnection {
     }
 
     /// The host has answered the registration: what waited for that can be sent.
-    fn handle_welcome(&mut self, epoch: u64) {
+    fn handle_welcome(&mut self, epoch: Epoch) {
         let is_another = self.session.welcome(epoch);
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {

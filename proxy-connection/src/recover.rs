@@ -5,7 +5,7 @@
 //!
 //! What it refuses to do: read the memory of the machine that crashed.
 
-use proxy_doc::{DocHandle, Error, Seq, Submission, codes};
+use proxy_doc::{DocHandle, Error, Line, Seq, Submission, codes};
 
 use crate::ProxyConnection;
 use crate::requests::Requests;
@@ -23,7 +23,7 @@ pub struct Predecessors {
     /// A handle above those of all documents.
     pub next_handle: u32,
     /// The line that the host named last.
-    pub line: Option<u64>,
+    pub line: Option<Line>,
 }
 
 /// The submissions of a document that had no outcome when its machine crashed.

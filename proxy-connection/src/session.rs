@@ -3,6 +3,7 @@
 //! What it refuses to do: know any document.
 
 use broker::message::ToTab;
+use proxy_doc::{Epoch, Line};
 
 /// Messages after which the tab confirms what it received, so that the host can forget.
 const CONFIRM_EVERY: u64 = 64;
@@ -11,15 +12,15 @@ const CONFIRM_EVERY: u64 = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     /// The host's epoch; `None` before the first host.
-    epoch: Option<u64>,
+    epoch: Option<Epoch>,
     /// The line (history) that the revisions of this tab belong to.
-    pub(crate) line: Option<u64>,
+    pub(crate) line: Option<Line>,
     /// The host has answered the registration, and so named its line. Nothing that belongs to a line is sent before.
     welcomed: bool,
     /// How many machines of this tab have crashed.
     machine: u32,
     /// The line of the last of those.
-    pub(crate) line_before: Option<u64>,
+    pub(crate) line_before: Option<Line>,
     /// Messages since the welcome.
     received: u64,
     /// How many of them the tab has confirmed.
@@ -28,7 +29,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// This machine takes the place of `count` others that crashed, the last of which stood on `line`.
-    pub(crate) fn succeed(&mut self, count: u32, line: Option<u64>) {
+    pub(crate) fn succeed(&mut self, count: u32, line: Option<Line>) {
         self.machine = count;
         self.line_before = line;
     }
@@ -59,7 +60,7 @@ impl Session {
     }
 
     /// Begins with a host's welcome. Says whether the tab had another host before.
-    pub(crate) fn welcome(&mut self, epoch: u64) -> bool {
+    pub(crate) fn welcome(&mut self, epoch: Epoch) -> bool {
         let is_another = !self.is_first() && !self.is_with(epoch);
         self.epoch = Some(epoch);
         self.welcomed = true;
@@ -68,7 +69,7 @@ impl Session {
     }
 
     /// Whether the host of this `epoch` is the tab's, or the tab has had none.
-    pub(crate) fn is_with(&self, epoch: u64) -> bool {
+    pub(crate) fn is_with(&self, epoch: Epoch) -> bool {
         self.epoch.is_none_or(|own| own == epoch)
     }
 

@@ -7,7 +7,8 @@
 
 use broker::message::{Answer, CallbackId, QueryDoc, StorageEvent, StorageState, ToHost};
 use proxy_doc::{
-    DeadLetter, DocHandle, DocKey, DocMap, Error, Gather, Set, StoredDoc, Token, Version, codes,
+    DeadLetter, DocHandle, DocKey, DocMap, Error, Gather, Line, Set, StoredDoc, Token, Version,
+    codes,
 };
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
@@ -360,7 +361,7 @@ impl ProxyConnection {
     }
 
     /// The host has begun another line. It did not accept ops that were sent for the old one.
-    fn enter_line(&mut self, line: u64) {
+    fn enter_line(&mut self, line: Line) {
         let before = self.session.line.replace(line);
         if before == Some(line) {
             return;

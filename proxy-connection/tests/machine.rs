@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use broker::message::{QueryAction, QueryRequest, State};
 use proxy_connection::{Predecessors, ProxyConnection, Survivors, TabEvent};
-use proxy_doc::{DocHandle, DocKey, Error, Event, OtType, Seq, Submission, Token, Types, Version};
+use proxy_doc::{
+    DocHandle, DocKey, Error, Event, Line, OtType, Seq, Submission, Token, Types, Version,
+};
 
 const JSON0: OtType = OtType::Json0(None);
 
@@ -132,7 +134,7 @@ fn second_machine() -> (ProxyConnection, DocHandle, Vec<TabEvent>) {
         count: 1,
         next_seq: Seq(8),
         next_handle: 5,
-        line: Some(1),
+        line: Some(Line(1)),
     });
     let handle = tab.get(DocKey {
         collection: "c".to_owned(),

@@ -45,6 +45,24 @@ count!(
     Token
 );
 
+count!(
+    /// The number of one host. No other host that a tab or a storage can meet has it, or the number after it, which the
+    /// host's second [`Line`] takes.
+    Epoch
+);
+count!(
+    /// The number of a history within which revisions can be compared. A host begins two lines at most: that of
+    /// [`Line::begun_by`], and the next one where it loses its store.
+    Line
+);
+
+impl Line {
+    /// The line of a host that continues no other one.
+    pub fn begun_by(epoch: Epoch) -> Self {
+        Self(epoch.0)
+    }
+}
+
 /// The name of a tab, unique among all tabs of all browsers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TabId(pub String);

@@ -30,7 +30,7 @@ pub use doc::{Doc, Edge, Naming, Snapshot, SnapshotType, Upstream};
 pub use doc_map::DocMap;
 pub use error::{Code, Error, codes};
 pub use fifo::Fifo;
-pub use ids::{DocHandle, DocKey, Revision, Seq, TabId, Token, Version};
+pub use ids::{DocHandle, DocKey, Epoch, Line, Revision, Seq, TabId, Token, Version};
 pub use json::{
     Entries, Json, MAX_COUNT, ReadJson, WriteJson, json, json_string, next_count, parts, present,
     read_json, write_json,

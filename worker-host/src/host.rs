@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use broker::message::State;
 use durable_store::{Request, StoreOptions};
-use proxy_doc::{Doc, DocHandle, DocKey, Seq, TabId, Types, Upstream};
+use proxy_doc::{Doc, DocHandle, DocKey, Epoch, Seq, TabId, Types, Upstream};
 
 /// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
 /// a message, with what is around an op.
@@ -43,7 +43,7 @@ use crate::tabs::hub::MAX_LOG;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The number of this host; no two hosts that a tab can meet may share one.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// One tab owns the connection: its `close()` closes the socket. Otherwise it leaves, and the
     /// others keep the socket.
     pub private: bool,
@@ -75,7 +75,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            epoch: 0,
+            epoch: Epoch(0),
             private: false,
             opens_sockets: false,
             has_url: true,
@@ -185,7 +185,7 @@ impl Host {
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
             presences: Presences::default(),
-            coordination: Coordination::new(options.epoch, options.private),
+            coordination: Coordination::new(options.epoch.0, options.private),
             outbox: Outbox::default(),
             log: Log::new(&options),
             ending: Ending::default(),

@@ -21,7 +21,7 @@ mod watch;
 use broker::message::{CallbackId, StorageState};
 use durable_store::format::{DocRecord, JournalEntry, Note};
 use durable_store::{DurableStore, Mark, Retention};
-use proxy_doc::{DocKey, DocMap, Error, TabId};
+use proxy_doc::{DocKey, DocMap, Error, Line, TabId};
 
 use crate::host::Options;
 use backlog::Backlog;
@@ -35,7 +35,7 @@ pub(crate) struct Log {
     store: Option<Box<DurableStore>>,
     /// The history in which revisions can be compared: the epoch of the host that began it. Another one begins where
     /// durability is lost, since a host after this one then knows other revisions by the same numbers.
-    line: u64,
+    line: Line,
     /// Where the driver keeps things: `none`, `memory`, or its name of a storage.
     mode: String,
     /// Why the store cannot be used, or is no better one.
@@ -78,9 +78,11 @@ struct Unreadable {
 impl Log {
     /// A log whose store is not open yet, or none.
     pub(crate) fn new(options: &Options) -> Self {
+        let store = options.store.clone();
+        let store = store.map(|store| DurableStore::new(options.epoch, store));
         Self {
-            store: options.store.clone().map(DurableStore::new).map(Box::new),
-            line: options.epoch,
+            store: store.map(Box::new),
+            line: Line::begun_by(options.epoch),
             mode: "none".to_owned(),
             error: None,
             answers: false,
@@ -110,7 +112,7 @@ impl Log {
     }
 
     /// The history in which revisions can be compared.
-    pub(crate) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> Line {
         self.line
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use broker::message::{Answer, CallbackId, Envelope, PROTOCOL, ToTab, decode};
 use durable_store::format::{Place, RecordId, SCHEMA};
 use durable_store::{Ask, Request, Retention, StoreOptions};
-use proxy_doc::{OtType, TabId, Types};
+use proxy_doc::{Epoch, OtType, TabId, Types};
 use serde_json::{Value, json as value};
 use worker_host::{Host, Options, Output};
 
@@ -37,12 +37,11 @@ impl Stage {
     /// On what another host left.
     fn on(texts: BTreeMap<RecordId, String>) -> Self {
         let options = Options {
-            epoch: 2,
+            epoch: Epoch(2),
             src: Some("life".to_owned()),
             opens_sockets: true,
             store: Some(StoreOptions {
                 retention: Retention::Durable,
-                line: 2,
                 ..StoreOptions::default()
             }),
             ..Options::default()

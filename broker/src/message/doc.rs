@@ -1,6 +1,8 @@
 //! Documents: a tab's reads and ops, and the host's events of a document.
 
-use proxy_doc::{Change, Error, Json, OpId, Outcome, Revision, Seq, TabId, Version, present, wire};
+use proxy_doc::{
+    Change, Error, Json, Line, OpId, Outcome, Revision, Seq, TabId, Version, present, wire,
+};
 
 use super::CallbackId;
 
@@ -103,7 +105,7 @@ pub struct SubmitOp {
     pub life: u32,
     /// The line (history) that the tab believes to be the host's. A host that has begun another line does not accept
     /// the op before the tab knows: the tab would tell the next host that the op belongs to the old line.
-    pub line: Option<u64>,
+    pub line: Option<Line>,
     /// The tab's number of the op. A resend has the same number.
     pub seq: Seq,
     /// The op.

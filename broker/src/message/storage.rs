@@ -1,6 +1,6 @@
 //! The durable store: a tab's documents at a takeover, and the events of the store.
 
-use proxy_doc::{DeadLetter, DocKey, Error, Revision, Seq, StoredDoc, wire};
+use proxy_doc::{DeadLetter, DocKey, Error, Line, Revision, Seq, StoredDoc, wire};
 
 /// A document that a tab holds when it registers at another host.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub struct Resumed {
     /// The revision of the tab's state; `None` where the tab has ops but no state.
     pub revision: Option<Revision>,
     /// The line (history) that the revision belongs to, or the inflight op where there is no revision.
-    pub line: Option<u64>,
+    pub line: Option<Line>,
     /// How often the tab has given up its state.
     pub life: u32,
     /// The tab is subscribed to the document.
@@ -93,7 +93,7 @@ wire!(enum StorageEvent {
 #[derive(Clone, Debug)]
 pub struct StorageState {
     /// The line: the history within which revisions can be compared.
-    pub line: u64,
+    pub line: Line,
     /// The kind of storage: `indexeddb`, `custom`, `memory` or `none`.
     pub mode: String,
     /// Whether accepted ops survive the host.

@@ -2,7 +2,7 @@
 //!
 //! What was asked is asked again, on a new handle; never on the old one.
 
-use proxy_doc::{DocKey, Gather, Set, StoredDoc, next_count, read_json};
+use proxy_doc::{DocKey, Gather, Line, Set, StoredDoc, read_json};
 
 use super::loads::Loads;
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
@@ -44,14 +44,14 @@ impl DurableStore {
     /// first one of this life, though it was said to have failed.
     fn is_own(&self, state: Option<&str>) -> bool {
         let begins = self.phase == Phase::ReadingState;
-        let life = match state.map(read_json::<StoreState>) {
-            Some(Ok(state)) => Some(state.life),
+        let epoch = match state.map(read_json::<StoreState>) {
+            Some(Ok(state)) => Some(state.epoch),
             Some(Err(_)) => return begins,
             None => None,
         };
-        let deletes = life.is_none() && self.phase == Phase::Wiping;
-        let is_as_found = !self.claimed && (life == self.found || deletes);
-        begins || is_as_found || life == Some(self.options.line)
+        let deletes = epoch.is_none() && self.phase == Phase::Wiping;
+        let is_as_found = !self.claimed && (epoch == self.found || deletes);
+        begins || is_as_found || epoch == Some(self.epoch)
     }
 
     pub(super) fn finish_deleting(&mut self) {
@@ -200,7 +200,7 @@ impl DurableStore {
     pub(super) fn lose(&mut self, failure: Failure) {
         self.phase = Phase::Lost;
         // Also where this life began the store: it stays behind, and a later life goes on with it.
-        self.state.line = next_count(self.options.line);
+        self.state.line = Line::begun_by(self.epoch).next();
         let mut reads = std::mem::take(&mut self.again);
         for request in std::mem::take(&mut self.requests) {
             reads.extend(self.asked.remove(&request.number));

@@ -3,7 +3,7 @@
 //! First the state, then the whole journal, then who of the tabs lives, then the records of the documents that the
 //! journal has something of. What else there is comes later, or when somebody asks for it.
 
-use proxy_doc::{Error, Gather, StoredDoc, TabId, codes, read_json, write_json};
+use proxy_doc::{Error, Gather, Line, StoredDoc, TabId, codes, read_json, write_json};
 
 use super::changes::set_number;
 use super::notes::Notes;
@@ -51,8 +51,8 @@ impl DurableStore {
     fn new_state(&self) -> StoreState {
         StoreState {
             schema: SCHEMA,
-            life: self.options.line,
-            line: self.options.line,
+            epoch: self.epoch,
+            line: Line::begun_by(self.epoch),
             first: 1,
             numbers: self.state.numbers.clone(),
             ..StoreState::default()
@@ -69,9 +69,9 @@ impl DurableStore {
                 self.inventory_is_whole = true;
             }
             Some(Ok(state)) if state.schema <= SCHEMA => {
-                self.found = Some(state.life);
+                self.found = Some(state.epoch);
                 self.state = StoreState {
-                    life: self.options.line,
+                    epoch: self.epoch,
                     ..state
                 };
             }

@@ -7,7 +7,7 @@ use durable_store::{
     Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
     StoreOptions, WriteLimits,
 };
-use proxy_doc::{Change, DocKey, OpId, Seq, StoredDoc, TabId, Version, json};
+use proxy_doc::{Change, DocKey, Epoch, OpId, Seq, StoredDoc, TabId, Version, json};
 
 /// The documents of a host: what their records hold.
 #[derive(Default)]
@@ -119,12 +119,11 @@ impl Life {
         storage.lives += 1;
         let options = StoreOptions {
             retention: Retention::Durable,
-            line: 2 * storage.lives,
             limits,
             comes_back: true,
         };
         Self {
-            store: DurableStore::new(options),
+            store: DurableStore::new(Epoch(2 * storage.lives), options),
             storage,
             docs: Docs::default(),
             requests: VecDeque::new(),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use durable_store::format::RecordId;
 use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions};
-use proxy_doc::{Gather, Json, Seq, TabId, json, json_string};
+use proxy_doc::{Epoch, Gather, Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
@@ -70,14 +70,13 @@ impl HostCore {
         src: Option<String>,
         has_url: Option<bool>,
     ) -> Self {
-        let epoch = count(epoch);
+        let epoch = Epoch(count(epoch));
         let store = store.map(|retention| StoreOptions {
             retention: if retention == "durable" {
                 Retention::Durable
             } else {
                 Retention::Session
             },
-            line: epoch,
             comes_back: true,
             ..StoreOptions::default()
         });

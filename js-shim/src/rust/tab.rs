@@ -5,8 +5,8 @@ use std::rc::Rc;
 use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
 use proxy_connection::{Predecessors, ProxyConnection, Survivors};
 use proxy_doc::{
-    Doc, DocHandle, DocKey, Error, Gather, Json, OpId, Seq, Snapshot, Submission, Token, Version,
-    codes, json, read_json,
+    Doc, DocHandle, DocKey, Error, Gather, Json, Line, OpId, Seq, Snapshot, Submission, Token,
+    Version, codes, json, read_json,
 };
 use wasm_bindgen::prelude::*;
 
@@ -133,7 +133,7 @@ impl TabCore {
             count: predecessors,
             next_seq: Seq(count(next_seq)),
             next_handle: next_doc,
-            line: line.map(count),
+            line: line.map(|line| Line(count(line))),
         });
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use durable_store::{Ask, Failure, FailureKind, Request, Retention, StoreOptions};
-use proxy_doc::{OtType, TabId, Types};
+use proxy_doc::{Epoch, OtType, TabId, Types};
 use worker_host::{Host, Options, Output};
 
 use super::world::{Event, World};
@@ -68,10 +68,9 @@ impl World {
             return;
         }
         self.runs += 1;
-        let epoch = self.runs * EPOCHS;
+        let epoch = Epoch(self.runs * EPOCHS);
         let store = self.stores.then(|| StoreOptions {
             retention: Retention::Session,
-            line: epoch,
             ..StoreOptions::default()
         });
         let options = Options {

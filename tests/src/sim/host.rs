@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use durable_store::{Ask, FailureKind, Request, Retention, StoreOptions, WriteLimits};
-use proxy_doc::{TabId, Types};
+use proxy_doc::{Epoch, TabId, Types};
 use worker_host::{Host, Options, Output};
 
 use super::frozen::FrozenHost;
@@ -513,8 +513,8 @@ const SMALL_WRITES: WriteLimits = WriteLimits {
 };
 
 fn options(number: usize, lives: u64, config: &Config) -> Options {
-    // A line takes two numbers.
-    let epoch = 2 * (1 + number as u64 + lives * config.hosts as u64);
+    // A host may begin two lines.
+    let epoch = Epoch(2 * (1 + number as u64 + lives * config.hosts as u64));
     let retention = match config.kept {
         Kept::Nothing => None,
         Kept::Session => Some(Retention::Session),
@@ -524,7 +524,6 @@ fn options(number: usize, lives: u64, config: &Config) -> Options {
         .filter(|_| number == 0)
         .map(|retention| StoreOptions {
             retention,
-            line: epoch,
             comes_back: true,
             limits: if config.small_writes {
                 SMALL_WRITES

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ot_json0::Value;
-use proxy_doc::{DocKey, TabId};
+use proxy_doc::{DocKey, Epoch, TabId};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -175,7 +175,7 @@ fn open_page(port: u64) -> Page {
     let (to_host, inputs) = unbounded_channel();
     let (post, from_host) = unbounded_channel();
     let options = Options {
-        epoch: 1,
+        epoch: Epoch(1),
         private: false,
         opens_sockets: true,
         ..Options::default()

@@ -11,8 +11,8 @@ use broker::message::{DocEvent, Envelope, State, Status, ToHost, ToTab, decode, 
 use ot_json0::{Op, Value};
 use proxy_connection::{Predecessors, ProxyConnection, Survivors, TabEvent};
 use proxy_doc::{
-    CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Seq, Snapshot, SnapshotType,
-    Submission, TabId, Token, Types, Version, codes, json,
+    CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Line, Seq, Snapshot,
+    SnapshotType, Submission, TabId, Token, Types, Version, codes, json,
 };
 
 use super::edit::Style;
@@ -57,7 +57,7 @@ pub(super) struct Tab {
     /// Its thread is blocked.
     pub(super) blocked: bool,
     /// The line that the host named last, in what is on its way.
-    pub(super) line: Option<u64>,
+    pub(super) line: Option<Line>,
     pub(super) connection: ProxyConnection,
     pub(super) docs: Vec<TabDoc>,
     pub(super) to_host: VecDeque<String>,

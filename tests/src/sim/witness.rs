@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker::message::{DocEvent, Envelope, Resumed, StorageEvent, ToTab, decode};
 use ot_json0::Value;
-use proxy_doc::{DocKey, TabId, write_json};
+use proxy_doc::{DocKey, Line, TabId, write_json};
 
 use super::storage::{Storage, marks, pairs};
 
 /// A revision of a document: the line, the collection and id, from where to where.
-type RevisionKey = (u64, String, String, u64, u64);
+type RevisionKey = (Line, String, String, u64, u64);
 
 /// What is known of a revision.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub(super) struct Witness {
     strict: bool,
     revisions: BTreeMap<RevisionKey, Shown>,
     /// The tabs that were shown a document, and have not left it.
-    holders: BTreeMap<(u64, String, String), BTreeSet<String>>,
+    holders: BTreeMap<(Line, String, String), BTreeSet<String>>,
     sent: BTreeMap<(String, u64), Sent>,
     /// Which machine of each tab a host has taken last.
     machines: BTreeMap<String, u32>,
@@ -101,7 +101,7 @@ impl Witness {
     pub(super) fn posted(
         &mut self,
         tab: &str,
-        line: &mut Option<u64>,
+        line: &mut Option<Line>,
         text: &str,
         storage: Option<&Storage>,
     ) -> Option<String> {
@@ -180,7 +180,7 @@ impl Witness {
     fn shown(
         &mut self,
         to: &str,
-        line: u64,
+        line: Line,
         (collection, id): (String, String),
         event: DocEvent,
         storage: Option<&Storage>,

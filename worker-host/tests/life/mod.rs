@@ -8,7 +8,7 @@ use std::rc::Rc;
 use broker::message::{DocEvent, Envelope, PROTOCOL, ToTab, decode};
 use durable_store::format::RecordId;
 use durable_store::{Ask, Retention, StoreOptions};
-use proxy_doc::{OtType, TabId, Types};
+use proxy_doc::{Epoch, OtType, TabId, Types};
 use serde_json::{Value, json as value};
 use worker_host::{Host, Options, Output, ReadyState};
 
@@ -41,7 +41,7 @@ pub(crate) type Texts = BTreeMap<RecordId, String>;
 /// A host, its storage, and whom it speaks to.
 pub(crate) struct Life {
     pub(crate) host: Host,
-    pub(crate) epoch: u64,
+    pub(crate) epoch: Epoch,
     pub(crate) texts: Texts,
     /// What [`tab`] was told.
     pub(crate) told: Vec<ToTab>,
@@ -194,11 +194,10 @@ impl Life {
 pub(crate) fn options(epoch: u64) -> Options {
     let store = StoreOptions {
         retention: Retention::Durable,
-        line: epoch,
         ..StoreOptions::default()
     };
     Options {
-        epoch,
+        epoch: Epoch(epoch),
         src: Some(format!("life{epoch}")),
         store: Some(store),
         ..Options::default()
