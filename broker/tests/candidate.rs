@@ -4,8 +4,9 @@ use broker::places::{
     Announcement, Candidate, CandidateInput as Input, CandidateOutput as Output, HostAt, PlaceKind,
     Waiting,
 };
+use proxy_doc::Epoch;
 
-const LIFE: u64 = 7;
+const EPOCH: Epoch = Epoch(7);
 const PROTOCOL: u32 = 3;
 
 fn page() -> Candidate {
@@ -21,13 +22,13 @@ fn hosting() -> Candidate {
     let mut page = page();
     page.handle(Input::Stand { steal: false });
     page.handle(Input::Granted {});
-    page.handle(Input::Life { life: LIFE });
+    page.handle(Input::Began { epoch: EPOCH });
     page
 }
 
-fn host_at(life: u64) -> HostAt {
+fn host_at(epoch: Epoch) -> HostAt {
     HostAt {
-        life,
+        epoch,
         place: "page".to_owned(),
         kind: PlaceKind::Page,
         protocol: PROTOCOL,
@@ -59,9 +60,9 @@ fn a_host_begins_only_when_the_lock_is_held() {
     );
     assert_eq!(page.handle(Input::Granted {}), [Output::Begin {}]);
     assert_eq!(page.host(), None, "a host has no epoch before it began");
-    let outputs = page.handle(Input::Life { life: LIFE });
-    assert_eq!(outputs, [said(Announcement::Host(host_at(LIFE)))]);
-    assert_eq!(page.host(), Some(host_at(LIFE)));
+    let outputs = page.handle(Input::Began { epoch: EPOCH });
+    assert_eq!(outputs, [said(Announcement::Host(host_at(EPOCH)))]);
+    assert_eq!(page.host(), Some(host_at(EPOCH)));
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn a_page_hands_over_to_a_worker_and_keeps_the_lock_until_it_has_resigned() {
     assert_eq!(outputs, [Output::Resign { urgent: false }]);
     assert_eq!(
         page.host(),
-        Some(host_at(LIFE)),
+        Some(host_at(EPOCH)),
         "it goes on until it has resigned"
     );
     let outputs = page.handle(Input::Resigned {});
@@ -88,7 +89,7 @@ fn a_page_hands_over_to_a_worker_and_keeps_the_lock_until_it_has_resigned() {
     assert_eq!(
         outputs,
         [
-            said(Announcement::Over { life: LIFE }),
+            said(Announcement::Over { epoch: EPOCH }),
             Output::ReleaseLock {},
             Output::RequestLock { steal: false },
             said(waiting(PlaceKind::Page, PROTOCOL)),
@@ -103,7 +104,7 @@ fn a_host_that_has_no_epoch_yet_hands_over_too() {
     page.handle(Input::Granted {});
     let outputs = page.handle(hears(waiting(PlaceKind::SharedWorker, PROTOCOL)));
     assert_eq!(outputs, [Output::Resign { urgent: false }]);
-    assert_eq!(page.handle(Input::Life { life: LIFE }), []);
+    assert_eq!(page.handle(Input::Began { epoch: EPOCH }), []);
     assert_eq!(page.host(), None);
 }
 
@@ -126,7 +127,7 @@ fn places_of_one_kind_do_not_hand_over_to_each_other() {
 fn a_queued_worker_answers_a_host_in_a_page() {
     let mut worker = worker();
     worker.handle(Input::Stand { steal: false });
-    let outputs = worker.handle(hears(Announcement::Host(host_at(LIFE))));
+    let outputs = worker.handle(hears(Announcement::Host(host_at(EPOCH))));
     assert_eq!(outputs, [said(waiting(PlaceKind::SharedWorker, PROTOCOL))]);
 }
 
@@ -159,7 +160,7 @@ fn a_host_that_lost_its_lock_while_it_resigned_ends_too() {
         [
             Output::End {},
             Output::ReleaseLock {},
-            said(Announcement::Over { life: LIFE })
+            said(Announcement::Over { epoch: EPOCH })
         ]
     );
     assert_eq!(page.handle(Input::Resigned {}), []);
@@ -168,12 +169,14 @@ fn a_host_that_lost_its_lock_while_it_resigned_ends_too() {
 #[test]
 fn the_host_after_a_crash_is_announced_behind_the_end_of_the_one_before() {
     let mut page = hosting();
-    let outputs = page.handle(Input::Life { life: LIFE + 1 });
+    let outputs = page.handle(Input::Began {
+        epoch: EPOCH.next(),
+    });
     assert_eq!(
         outputs,
         [
-            said(Announcement::Over { life: LIFE }),
-            said(Announcement::Host(host_at(LIFE + 1)))
+            said(Announcement::Over { epoch: EPOCH }),
+            said(Announcement::Host(host_at(EPOCH.next())))
         ]
     );
 }
@@ -188,7 +191,7 @@ fn a_page_that_goes_away_hurries_a_host_that_resigns_already() {
     assert_eq!(
         outputs,
         [
-            said(Announcement::Over { life: LIFE }),
+            said(Announcement::Over { epoch: EPOCH }),
             Output::ReleaseLock {}
         ]
     );
@@ -220,7 +223,7 @@ fn a_place_stands_no_more_after_a_wipe() {
     assert_eq!(
         outputs,
         [
-            said(Announcement::Over { life: LIFE }),
+            said(Announcement::Over { epoch: EPOCH }),
             Output::ReleaseLock {}
         ]
     );

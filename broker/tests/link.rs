@@ -5,13 +5,14 @@ use broker::places::{
     Announcement, HostAt, Link, LinkInput as Input, LinkOptions, LinkOutput as Output, PlaceKind,
     RoadKind, Why, WorkerKind,
 };
+use proxy_doc::Epoch;
 
 const WORKER: &str = "worker";
 const OTHER: &str = "other";
 const PAGE: &str = "page";
 const OWN: &str = "own";
-const EARLY: u64 = 100;
-const LATE: u64 = 200;
+const EARLY: Epoch = Epoch(100);
+const LATE: Epoch = Epoch(200);
 
 /// A link and its clock.
 struct Tab {
@@ -60,7 +61,7 @@ impl Tab {
     fn taken_by_worker() -> Self {
         let mut tab = Self::with_worker();
         tab.greet(RoadKind::Port, WORKER, Some(EARLY));
-        tab.give(Input::Taken { life: EARLY });
+        tab.give(Input::Taken { epoch: EARLY });
         tab
     }
 
@@ -69,7 +70,7 @@ impl Tab {
         let mut tab = Self::new(true);
         tab.hear(OTHER, LATE);
         tab.greet(RoadKind::Channel, OTHER, Some(LATE));
-        tab.give(Input::Taken { life: LATE });
+        tab.give(Input::Taken { epoch: LATE });
         tab
     }
 
@@ -80,16 +81,16 @@ impl Tab {
         outputs.into_iter().filter(|o| !is_timer(o)).collect()
     }
 
-    fn greet(&mut self, road: RoadKind, place: &str, life: Option<u64>) -> Vec<Output> {
+    fn greet(&mut self, road: RoadKind, place: &str, epoch: Option<Epoch>) -> Vec<Output> {
         self.give(Input::Greeted {
             road,
             place: place.to_owned(),
-            host: life.map(|life| host_at(place, life)),
+            host: epoch.map(|epoch| host_at(place, epoch)),
         })
     }
 
-    fn hear(&mut self, place: &str, life: u64) -> Vec<Output> {
-        self.give(Input::Heard(Announcement::Host(host_at(place, life))))
+    fn hear(&mut self, place: &str, epoch: Epoch) -> Vec<Output> {
+        self.give(Input::Heard(Announcement::Host(host_at(place, epoch))))
     }
 
     /// What it does until so many milliseconds have passed, looking every 100.
@@ -111,9 +112,9 @@ fn why(code: Option<&str>) -> Why {
     }
 }
 
-fn host_at(place: &str, life: u64) -> HostAt {
+fn host_at(place: &str, epoch: Epoch) -> HostAt {
     HostAt {
-        life,
+        epoch,
         place: place.to_owned(),
         kind: PlaceKind::SharedWorker,
         protocol: PROTOCOL,
@@ -159,9 +160,9 @@ fn open(road: RoadKind, place: &str) -> Output {
     Output::Open { road, place }
 }
 
-fn introductions(outputs: &[Output]) -> Vec<(u64, u64)> {
+fn introductions(outputs: &[Output]) -> Vec<(Epoch, u64)> {
     let introduction = |output: &Output| match output {
-        Output::Introduce { life, number, .. } => Some((*life, *number)),
+        Output::Introduce { epoch, number, .. } => Some((*epoch, *number)),
         _ => None,
     };
     outputs.iter().filter_map(introduction).collect()
@@ -184,7 +185,7 @@ fn a_tab_introduces_itself_by_the_port_at_once() {
     let outputs = tab.greet(RoadKind::Port, WORKER, Some(EARLY));
     assert_eq!(road(&outputs), [open(RoadKind::Port, WORKER)]);
     assert_eq!(introductions(&outputs), [(EARLY, 1)]);
-    let outputs = tab.give(Input::Taken { life: EARLY });
+    let outputs = tab.give(Input::Taken { epoch: EARLY });
     assert_eq!(outputs, [Output::Ready {}]);
 }
 
@@ -202,7 +203,7 @@ fn a_tab_introduces_itself_by_a_channel_when_the_place_has_greeted() {
 fn an_answer_of_another_host_does_not_make_the_road_ready() {
     let mut tab = Tab::with_worker();
     tab.greet(RoadKind::Port, WORKER, Some(LATE));
-    assert_eq!(tab.give(Input::Taken { life: EARLY }), []);
+    assert_eq!(tab.give(Input::Taken { epoch: EARLY }), []);
 }
 
 #[test]
@@ -218,18 +219,18 @@ fn a_later_host_is_followed_and_the_old_road_is_left_first() {
 #[test]
 fn the_host_after_a_crash_in_the_same_place_is_introduced_to_anew() {
     let mut tab = Tab::taken_by_worker();
-    let outputs = tab.greet(RoadKind::Port, WORKER, Some(EARLY + 1));
+    let outputs = tab.greet(RoadKind::Port, WORKER, Some(EARLY.next()));
     assert_eq!(
         road(&outputs),
         [Output::Leave {}, open(RoadKind::Port, WORKER)]
     );
-    assert_eq!(introductions(&outputs), [(EARLY + 1, 2)]);
+    assert_eq!(introductions(&outputs), [(EARLY.next(), 2)]);
 }
 
 #[test]
 fn a_channel_is_opened_anew_for_the_host_after_a_crash() {
     let mut tab = Tab::taken_by_other();
-    let outputs = tab.greet(RoadKind::Channel, OTHER, Some(LATE + 1));
+    let outputs = tab.greet(RoadKind::Channel, OTHER, Some(LATE.next()));
     assert_eq!(
         road(&outputs),
         [Output::Leave {}, open(RoadKind::Channel, OTHER)]
@@ -247,12 +248,12 @@ fn an_older_host_is_not_believed_while_the_later_one_answers() {
 #[test]
 fn a_host_that_has_ended_is_not_believed_again() {
     let mut tab = Tab::taken_by_other();
-    tab.give(Input::Heard(Announcement::Over { life: LATE }));
+    tab.give(Input::Heard(Announcement::Over { epoch: LATE }));
     assert_eq!(tab.hear(OTHER, LATE), []);
     let place = OTHER.to_owned();
-    tab.hear(OTHER, LATE + 1);
+    tab.hear(OTHER, LATE.next());
     tab.give(Input::Gone { place });
-    assert_eq!(tab.hear(OTHER, LATE + 1), []);
+    assert_eq!(tab.hear(OTHER, LATE.next()), []);
 }
 
 #[test]
@@ -273,8 +274,8 @@ fn an_older_host_that_answers_is_followed_where_the_later_one_does_not() {
 #[test]
 fn a_place_knows_its_own_hosts_better_than_the_clock() {
     let mut tab = Tab::taken_by_worker();
-    let outputs = tab.greet(RoadKind::Port, WORKER, Some(EARLY - 1));
-    assert_eq!(introductions(&outputs), [(EARLY - 1, 2)]);
+    let outputs = tab.greet(RoadKind::Port, WORKER, Some(Epoch(EARLY.0 - 1)));
+    assert_eq!(introductions(&outputs), [(Epoch(EARLY.0 - 1), 2)]);
 }
 
 #[test]
@@ -351,7 +352,7 @@ fn the_worker_takes_the_lock_and_the_page_where_the_worker_is_frozen_too() {
     assert!(outputs.contains(&STEAL));
     tab.hear(OTHER, LATE);
     tab.greet(RoadKind::Channel, OTHER, Some(LATE));
-    let outputs = tab.give(Input::Taken { life: LATE });
+    let outputs = tab.give(Input::Taken { epoch: LATE });
     assert_eq!(outputs, [WITHDRAW, Output::Ready {}]);
 }
 
@@ -370,8 +371,8 @@ fn a_host_that_answers_on_the_namespaces_channel_only_is_reached_by_a_new_road()
 #[test]
 fn a_refused_tab_goes_to_any_other_host() {
     let mut tab = Tab::taken_by_other();
-    tab.hear(OTHER, LATE + 1);
-    tab.greet(RoadKind::Channel, OTHER, Some(LATE + 1));
+    tab.hear(OTHER, LATE.next());
+    tab.greet(RoadKind::Channel, OTHER, Some(LATE.next()));
     let refusal = why(Some("ERR_HOST_INCOMPATIBLE"));
     let outputs = tab.give(Input::Refused(refusal.clone()));
     assert_eq!(outputs, [Output::Tell(refusal)]);
@@ -398,7 +399,7 @@ fn a_refusal_that_no_other_host_would_take_back_ends_the_link() {
     let refusal = why(Some("ERR_HOST_MISMATCH"));
     let outputs = tab.give(Input::Refused(refusal.clone()));
     assert!(outputs.contains(&Output::GiveUp(refusal)));
-    assert_eq!(tab.hear(WORKER, LATE + 1), []);
+    assert_eq!(tab.hear(WORKER, LATE.next()), []);
 }
 
 #[test]
@@ -414,7 +415,7 @@ fn a_tab_that_is_closed_waits_for_the_host_that_takes_its_messages() {
     let mut tab = Tab::with_worker();
     assert_eq!(tab.give(Input::Close {}), []);
     tab.greet(RoadKind::Port, WORKER, Some(EARLY));
-    let outputs = tab.give(Input::Taken { life: EARLY });
+    let outputs = tab.give(Input::Taken { epoch: EARLY });
     assert_eq!(outputs, [Output::Ready {}, Output::Finish {}]);
     assert_eq!(tab.hear(OTHER, LATE), []);
 }
@@ -441,7 +442,7 @@ fn a_tab_without_a_shared_worker_stands_in_a_worker_of_its_own() {
     let outputs = tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
     assert_eq!(road(&outputs), [open(RoadKind::Dedicated, OWN)]);
     assert_eq!(introductions(&outputs), [(EARLY, 1)]);
-    assert_eq!(tab.give(Input::Taken { life: EARLY }), [Output::Ready {}]);
+    assert_eq!(tab.give(Input::Taken { epoch: EARLY }), [Output::Ready {}]);
 }
 
 #[test]
@@ -487,12 +488,12 @@ fn a_shared_worker_that_comes_late_is_the_better_place_than_the_tabs_own() {
     assert!(tab.wait(3_000).contains(&MAKE_DEDICATED));
     tab.greet(RoadKind::Dedicated, OWN, None);
     tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
-    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Taken { epoch: EARLY });
     let outputs = tab.greet(RoadKind::Port, WORKER, None);
     assert_eq!(outputs.last(), Some(&own_withdraws(false)));
     assert_eq!(road(&outputs), [], "it is reached until it has resigned");
     let place = OWN.to_owned();
-    tab.give(Input::Heard(Announcement::Over { life: EARLY }));
+    tab.give(Input::Heard(Announcement::Over { epoch: EARLY }));
     let outputs = tab.give(Input::Gone { place });
     assert!(!outputs.contains(&MAKE_DEDICATED));
 }
@@ -502,7 +503,7 @@ fn a_dedicated_worker_that_dies_is_followed_by_another_one() {
     let mut tab = Tab::with_dedicated();
     tab.greet(RoadKind::Dedicated, OWN, None);
     tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
-    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Taken { epoch: EARLY });
     let place = OWN.to_owned();
     let mut outputs = tab.give(Input::Gone { place });
     assert_eq!(road(&outputs), [Output::Leave {}]);
@@ -516,7 +517,7 @@ fn a_dedicated_worker_that_hangs_is_ended_by_its_tab() {
     let mut tab = Tab::with_dedicated();
     tab.greet(RoadKind::Dedicated, OWN, None);
     tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
-    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Taken { epoch: EARLY });
     tab.give(Input::Quiet {});
     let outputs = tab.wait(6_000);
     assert!(outputs.contains(&MAKE_DEDICATED));
@@ -536,7 +537,7 @@ fn a_dedicated_worker_that_hangs_before_its_host_begins_is_ended_too() {
 fn a_lock_is_stolen_by_the_dedicated_worker_once_that_is_there() {
     let mut tab = Tab::having(false, false);
     tab.greet(RoadKind::Port, WORKER, Some(EARLY));
-    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Taken { epoch: EARLY });
     tab.give(Input::Quiet {});
     let outputs = tab.wait(6_000);
     assert!(outputs.contains(&MAKE_DEDICATED));
@@ -550,7 +551,7 @@ fn a_page_that_is_about_to_be_frozen_leaves_its_host_and_ends_its_own_place() {
     let mut tab = Tab::with_dedicated();
     tab.greet(RoadKind::Dedicated, OWN, None);
     tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
-    tab.give(Input::Taken { life: EARLY });
+    tab.give(Input::Taken { epoch: EARLY });
     let outputs = tab.give(Input::Away {});
     let expected = [Output::Leave {}, own_withdraws(true), Output::BeQuiet {}];
     assert_eq!(outputs, expected);
@@ -570,6 +571,6 @@ fn a_tab_that_is_closed_while_it_is_away_finishes_when_a_host_has_taken_it() {
     tab.give(Input::Back {});
     tab.hear(OTHER, LATE);
     tab.greet(RoadKind::Channel, OTHER, Some(LATE));
-    let outputs = tab.give(Input::Taken { life: LATE });
+    let outputs = tab.give(Input::Taken { epoch: LATE });
     assert!(outputs.contains(&Output::Finish {}));
 }

@@ -1,7 +1,7 @@
 //! What places and tabs of a namespace tell each other on its channel. A channel promises nothing: a message may be
 //! heard by nobody, so each of these is said again when it is asked for.
 
-use proxy_doc::wire;
+use proxy_doc::{Epoch, wire};
 
 /// The kinds of places, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ wire!(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostAt {
     /// The host's epoch. A later host has a higher one, as far as the machine's clock is right.
-    pub life: u64,
+    pub epoch: Epoch,
     /// The place's id. The place holds a lock of this name for as long as it exists.
     pub place: String,
     /// What kind of place that is.
@@ -36,7 +36,7 @@ pub struct HostAt {
 }
 
 wire!(struct HostAt {
-    life = "life";
+    epoch = "life";
     place = "place";
     kind = "kind";
     protocol = "protocol";
@@ -73,7 +73,7 @@ pub enum Announcement {
     /// A host has ended.
     Over {
         /// Its epoch.
-        life: u64,
+        epoch: Epoch,
     },
     /// A place waits for the host lock.
     Waiting(Waiting),
@@ -89,7 +89,7 @@ pub enum Announcement {
 wire!(enum Announcement {
     Ask = "ask" {},
     Host = "host" (HostAt),
-    Over = "over" { life = "life" },
+    Over = "over" { epoch = "life" },
     Waiting = "waiting" (Waiting),
     Knock = "knock" { place = "place"; tab = "tab" },
 });

@@ -12,7 +12,7 @@
 use super::announcement::{Announcement, HostAt, PlaceKind, Waiting};
 use super::link::{INCOMPATIBLE, Why};
 use crate::message::{PROTOCOL, serves};
-use proxy_doc::wire;
+use proxy_doc::{Epoch, wire};
 
 /// What happens to a place.
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ pub enum CandidateInput {
     /// The lock was stolen, or the storage is another host's.
     Lost {},
     /// A host has begun here, the first one with this lock or the next one after a crash.
-    Life {
+    Began {
         /// Its epoch.
-        life: u64,
+        epoch: Epoch,
     },
     /// The host has written everything and left its storage.
     Resigned {},
@@ -49,7 +49,7 @@ wire!(read enum CandidateInput {
     Withdraw = "withdraw" { urgent = "urgent" },
     Granted = "granted" {},
     Lost = "lost" {},
-    Life = "life" { life = "life" },
+    Began = "life" { epoch = "life" },
     Resigned = "resigned" {},
     Over = "over" {},
     Heard = "heard" (Announcement),
@@ -65,7 +65,7 @@ pub enum CandidateOutput {
     },
     /// Release the host lock, or give up the request.
     ReleaseLock {},
-    /// Begin a host; [`CandidateInput::Life`] says which.
+    /// Begin a host; [`CandidateInput::Began`] says which.
     Begin {},
     /// Have the host resign.
     Resign {
@@ -92,8 +92,8 @@ enum State {
     Idle,
     Queued,
     /// With the epoch of the host, once that has begun.
-    Hosting(Option<u64>),
-    Resigning(Option<u64>),
+    Hosting(Option<Epoch>),
+    Resigning(Option<Epoch>),
 }
 
 /// A place that can have the host.
@@ -140,7 +140,7 @@ impl Candidate {
             CandidateInput::Withdraw { urgent } => self.withdraw(urgent),
             CandidateInput::Granted {} => self.granted(),
             CandidateInput::Lost {} => self.lost(),
-            CandidateInput::Life { life } => self.began(life),
+            CandidateInput::Began { epoch } => self.began(epoch),
             CandidateInput::Resigned {} => self.resigned(),
             CandidateInput::Over {} => self.over(),
             CandidateInput::Heard(announcement) => self.hear(&announcement),
@@ -150,11 +150,11 @@ impl Candidate {
 
     /// The host that is here, for who asks the place. One that resigns goes on until that loses nothing.
     pub fn host(&self) -> Option<HostAt> {
-        let (State::Hosting(Some(life)) | State::Resigning(Some(life))) = self.state else {
+        let (State::Hosting(Some(epoch)) | State::Resigning(Some(epoch))) = self.state else {
             return None;
         };
         Some(HostAt {
-            life,
+            epoch,
             place: self.place.clone(),
             kind: self.me.kind,
             protocol: self.me.protocol,
@@ -195,40 +195,40 @@ impl Candidate {
     }
 
     fn lost(&mut self) {
-        let (State::Hosting(life) | State::Resigning(life)) = self.state else {
+        let (State::Hosting(epoch) | State::Resigning(epoch)) = self.state else {
             return;
         };
         self.outputs.push(CandidateOutput::End {});
         self.let_go();
-        self.say_over(life);
+        self.say_over(epoch);
         self.queue_again();
     }
 
-    fn began(&mut self, life: u64) {
+    fn began(&mut self, epoch: Epoch) {
         let State::Hosting(before) = self.state else {
             return;
         };
-        self.say_over(before.filter(|before| *before != life));
-        self.state = State::Hosting(Some(life));
+        self.say_over(before.filter(|before| *before != epoch));
+        self.state = State::Hosting(Some(epoch));
         self.say_host();
     }
 
     fn resigned(&mut self) {
-        let State::Resigning(life) = self.state else {
+        let State::Resigning(epoch) = self.state else {
             return;
         };
         // Told before the lock is free: the next host's announcement comes after it.
-        self.say_over(life);
+        self.say_over(epoch);
         self.let_go();
         self.queue_again();
     }
 
     fn over(&mut self) {
-        let (State::Hosting(life) | State::Resigning(life)) = self.state else {
+        let (State::Hosting(epoch) | State::Resigning(epoch)) = self.state else {
             return;
         };
         self.stands = false;
-        self.say_over(life);
+        self.say_over(epoch);
         self.let_go();
     }
 
@@ -288,10 +288,10 @@ impl Candidate {
     }
 
     fn resign(&mut self, urgent: bool) {
-        let (State::Hosting(life) | State::Resigning(life)) = self.state else {
+        let (State::Hosting(epoch) | State::Resigning(epoch)) = self.state else {
             return;
         };
-        self.state = State::Resigning(life);
+        self.state = State::Resigning(epoch);
         self.outputs.push(CandidateOutput::Resign { urgent });
     }
 
@@ -301,9 +301,9 @@ impl Candidate {
         }
     }
 
-    fn say_over(&mut self, life: Option<u64>) {
-        if let Some(life) = life {
-            self.announce(Announcement::Over { life });
+    fn say_over(&mut self, epoch: Option<Epoch>) {
+        if let Some(epoch) = epoch {
+            self.announce(Announcement::Over { epoch });
         }
     }
 

@@ -11,6 +11,8 @@ mod road;
 mod silence;
 
 pub use self::messages::{LinkInput, LinkOptions, LinkOutput, RoadKind, Why, WorkerKind};
+use proxy_doc::Epoch;
+
 use self::own_worker::{OwnWorker, Step};
 use super::announcement::{Announcement, HostAt};
 use crate::message::PROTOCOL;
@@ -43,7 +45,7 @@ enum Progress {
 struct Road {
     kind: RoadKind,
     place: String,
-    life: u64,
+    epoch: Epoch,
     progress: Progress,
 }
 
@@ -61,7 +63,7 @@ pub struct Link {
     /// A host heard of since the last question that seems to be older than `host`. The clock may have been set back.
     rival: Option<HostAt>,
     /// Hosts that have ended, oldest first.
-    over: Vec<u64>,
+    over: Vec<Epoch>,
     road: Option<Road>,
     /// How often this tab has introduced itself.
     introductions: u64,
@@ -144,7 +146,7 @@ impl Link {
             LinkInput::WorkerFailed { worker, why } => self.worker_failed(worker, why),
             LinkInput::WorkerForbidden { worker, why } => self.worker_forbidden(worker, why),
             LinkInput::Greeted { road, place, host } => self.greeted(road, &place, host),
-            LinkInput::Taken { life } => self.taken(life),
+            LinkInput::Taken { epoch } => self.taken(epoch),
             LinkInput::Refused(why) => self.refused(why),
             LinkInput::Gone { place } => self.gone(&place),
             LinkInput::Heard(announcement) => self.hear(announcement),
@@ -249,7 +251,7 @@ impl Link {
             RoadKind::Dedicated => self.greeted_by_dedicated(place),
             RoadKind::Local | RoadKind::Channel => {}
         }
-        let waiting = self.road_to(kind, place).map(|road| road.life);
+        let waiting = self.road_to(kind, place).map(|road| road.epoch);
         if waiting.is_some() {
             self.alive();
         }
@@ -260,8 +262,8 @@ impl Link {
             None if waiting.is_some() => {
                 // A port may bring what was said before its road was opened; any other road is as new as its opening.
                 let is_port = matches!(kind, RoadKind::Port | RoadKind::Dedicated);
-                if let (Some(life), false) = (waiting, is_port) {
-                    self.remember_over(life);
+                if let (Some(epoch), false) = (waiting, is_port) {
+                    self.remember_over(epoch);
                 }
                 self.lose_host();
             }
@@ -269,7 +271,7 @@ impl Link {
         }
         self.choose();
         // A road that was opened just now greets by itself.
-        let road = self.road_to(kind, place).map(|road| road.life);
+        let road = self.road_to(kind, place).map(|road| road.epoch);
         if road.is_some() && road == waiting {
             self.introduce();
         }
@@ -277,8 +279,8 @@ impl Link {
 
     /// A place says which host it has. It knows better than any clock which of its hosts is the later one.
     fn learn_from(&mut self, place: &str, host: HostAt) {
-        let is_other = |known: &HostAt| known.place == place && known.life != host.life;
-        if self.host.as_ref().is_some_and(is_other) && !self.over.contains(&host.life) {
+        let is_other = |known: &HostAt| known.place == place && known.epoch != host.epoch;
+        if self.host.as_ref().is_some_and(is_other) && !self.over.contains(&host.epoch) {
             self.follow_host(host);
         } else {
             self.learn(host);
@@ -295,12 +297,12 @@ impl Link {
                     self.learn(host);
                 }
             }
-            Announcement::Over { life } => {
-                self.remember_over(life);
-                if self.rival.as_ref().is_some_and(|host| host.life == life) {
+            Announcement::Over { epoch } => {
+                self.remember_over(epoch);
+                if self.rival.as_ref().is_some_and(|host| host.epoch == epoch) {
                     self.rival = None;
                 }
-                if self.host.as_ref().is_some_and(|host| host.life == life) {
+                if self.host.as_ref().is_some_and(|host| host.epoch == epoch) {
                     self.lose_host();
                 }
             }
@@ -328,13 +330,13 @@ impl Link {
     }
 
     fn learn(&mut self, host: HostAt) {
-        if self.over.contains(&host.life) {
+        if self.over.contains(&host.epoch) {
             return;
         }
         match &self.host {
             Some(known) if *known == host => {}
             // A host that refuses this tab is left for any other one.
-            Some(known) if !is_later(host.life, known.life) && !self.is_refused() => {
+            Some(known) if !is_later(host.epoch, known.epoch) && !self.is_refused() => {
                 self.rival = Some(host);
             }
             Some(_) | None => self.follow_host(host),
@@ -361,8 +363,8 @@ impl Link {
         let took = self.is_taken_by(RoadKind::Port);
         let took_dedicated = self.is_taken_by(RoadKind::Dedicated);
         let gone = self.host.as_ref().filter(|host| host.place == place);
-        if let Some(life) = gone.map(|host| host.life) {
-            self.remember_over(life);
+        if let Some(epoch) = gone.map(|host| host.epoch) {
+            self.remember_over(epoch);
             self.lose_host();
         }
         if self.worker.place() == Some(place) {
@@ -381,14 +383,14 @@ impl Link {
         self.ask();
     }
 
-    fn remember_over(&mut self, life: u64) {
-        if self.over.contains(&life) {
+    fn remember_over(&mut self, epoch: Epoch) {
+        if self.over.contains(&epoch) {
             return;
         }
         if self.over.len() == MAX_OVER {
             self.over.remove(0);
         }
-        self.over.push(life);
+        self.over.push(epoch);
     }
 
     // ---- The end ----
@@ -466,7 +468,7 @@ impl Link {
 }
 
 /// Whether a host of this epoch began later.
-fn is_later(life: u64, than: u64) -> bool {
-    let distance = life.wrapping_sub(than) % EPOCHS;
+fn is_later(epoch: Epoch, than: Epoch) -> bool {
+    let distance = epoch.0.wrapping_sub(than.0) % EPOCHS;
     distance != 0 && distance < EPOCHS / 2
 }

@@ -128,7 +128,7 @@ fn taken(world: &mut World, context: usize, host: &HostAt) {
         return;
     }
     let road = tab.road.as_ref();
-    if road.is_none_or(|road| road.ready != Some(host.life) || road.place != host.place) {
+    if road.is_none_or(|road| road.ready != Some(host.epoch) || road.place != host.place) {
         let text = format!("was not taken by {host:?}, but has {road:?}");
         world.wrong(context, text);
     }

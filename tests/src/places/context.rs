@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use broker::places::{Announcement, CandidateInput, HostAt, LinkInput, PlaceKind, Why};
+use proxy_doc::Epoch;
 
 use super::host::HostTask;
 use super::place::Place;
@@ -31,7 +32,7 @@ pub(super) enum Way {
 #[derive(Clone, Debug)]
 pub(super) enum ToPlace {
     Introduce {
-        life: u64,
+        epoch: Epoch,
         protocol: u32,
         number: u64,
     },
@@ -46,7 +47,7 @@ pub(super) enum ToPlace {
     /// An op, and the host that the tab sends it to.
     Op {
         seq: usize,
-        life: u64,
+        epoch: Epoch,
     },
 }
 
@@ -55,11 +56,11 @@ pub(super) enum ToPlace {
 pub(super) enum ToTab {
     Greet { place: String, host: Option<HostAt> },
     Pong,
-    Taken { life: u64 },
+    Taken { epoch: Epoch },
     Refused(Why),
-    Accepted { life: u64, seq: usize },
-    Outcome { life: u64, seq: usize },
-    Wiped { life: u64 },
+    Accepted { epoch: Epoch, seq: usize },
+    Outcome { epoch: Epoch, seq: usize },
+    Wiped { epoch: Epoch },
 }
 
 /// Something that happens in a context.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use broker::places::CandidateInput;
+use proxy_doc::Epoch;
 
 use super::context::{Input, Task, ToTab, Way};
 use super::server::Op;
@@ -23,7 +24,7 @@ pub(super) enum Phase {
 pub(super) struct Host {
     /// Which host of the whole simulation.
     pub(super) run: u64,
-    pub(super) life: u64,
+    pub(super) epoch: Epoch,
     pub(super) phase: Phase,
     /// The tabs that it has taken, and how it reaches them.
     taken: BTreeMap<usize, Way>,
@@ -66,7 +67,7 @@ pub(super) enum HostTask {
 pub(super) struct Claim {
     by: usize,
     run: u64,
-    life: u64,
+    epoch: Epoch,
 }
 
 /// A write on its way to the store.
@@ -74,7 +75,7 @@ pub(super) struct Claim {
 pub(super) struct Write {
     by: usize,
     run: u64,
-    life: u64,
+    epoch: Epoch,
     what: Written,
 }
 
@@ -88,10 +89,10 @@ enum Written {
 }
 
 impl Host {
-    fn new(run: u64, life: u64, phase: Phase) -> Self {
+    fn new(run: u64, epoch: Epoch, phase: Phase) -> Self {
         Self {
             run,
-            life,
+            epoch,
             phase,
             taken: BTreeMap::new(),
             met: Vec::new(),
@@ -128,7 +129,7 @@ impl World {
             return self.wrong(context, "begins a second host".to_owned());
         }
         let run = self.next_number();
-        self.contexts[context].place.host = Some(Host::new(run, 0, Phase::Beginning));
+        self.contexts[context].place.host = Some(Host::new(run, Epoch(0), Phase::Beginning));
         let most = if !self.calm && self.r.once_in(20) {
             8_000
         } else {
@@ -140,9 +141,9 @@ impl World {
     }
 
     /// An epoch by the machine's clock.
-    fn epoch(&mut self) -> u64 {
+    fn new_epoch(&mut self) -> Epoch {
         let clock = (self.clock + self.now as i64).rem_euclid(1 << 31) as u64;
-        (clock << 21) + self.r.next() % (1 << 21)
+        Epoch((clock << 21) + self.r.next() % (1 << 21))
     }
 
     pub(super) fn host_task(&mut self, context: usize, run: u64, what: HostTask) {
@@ -152,8 +153,8 @@ impl World {
         match what {
             HostTask::Began => {
                 if host.phase == Phase::Beginning {
-                    let life = self.epoch();
-                    self.live(context, life);
+                    let epoch = self.new_epoch();
+                    self.live(context, epoch);
                 }
             }
             HostTask::Claimed(ops) => self.claimed(context, ops),
@@ -182,10 +183,10 @@ impl World {
     }
 
     /// A life begins: the first one of a host, or the next one after a crash.
-    fn live(&mut self, context: usize, life: u64) {
+    fn live(&mut self, context: usize, epoch: Epoch) {
         self.lives += 1;
         let host = self.host(context).expect("it begins");
-        host.life = life;
+        host.epoch = epoch;
         host.phase = Phase::Opening;
         host.is_claiming = true;
         let run = host.run;
@@ -196,8 +197,8 @@ impl World {
             300
         };
         let delay = self.between(2, most);
-        self.after(delay, Event::Claim(Claim { by, run, life }));
-        self.feed(context, Input::Candidate(CandidateInput::Life { life }));
+        self.after(delay, Event::Claim(Claim { by, run, epoch }));
+        self.feed(context, Input::Candidate(CandidateInput::Began { epoch }));
     }
 
     /// The machine in the host traps. The next life begins in the same place.
@@ -209,11 +210,11 @@ impl World {
         if !matches!(host.phase, Phase::Opening | Phase::Up) {
             return;
         }
-        let life = host.life + 1;
-        *host = Host::new(run, life, Phase::Opening);
+        let epoch = host.epoch.next();
+        *host = Host::new(run, epoch, Phase::Opening);
         self.say(context, || "the host crashes".to_owned());
         self.census.insert("a host crashed");
-        self.live(context, life);
+        self.live(context, epoch);
     }
 
     /// Whether what a host asked of the store is still done.
@@ -222,10 +223,10 @@ impl World {
         is_alive || self.r.once_in(2)
     }
 
-    pub(super) fn claim(&mut self, Claim { by, run, life }: Claim) {
+    pub(super) fn claim(&mut self, Claim { by, run, epoch }: Claim) {
         if self.is_done(by, run) {
-            self.say(by, || format!("{life} claims the store"));
-            let what = HostTask::Claimed(self.store.claim(life));
+            self.say(by, || format!("{epoch} claims the store"));
+            let what = HostTask::Claimed(self.store.claim(epoch));
             let delay = self.r.below(5);
             self.task(by, delay, Task::Host { run, what });
         }
@@ -256,7 +257,7 @@ impl World {
         let Some(host) = self.host(context) else {
             return self.wrong(context, "greets with a host that is not there".to_owned());
         };
-        let life = host.life;
+        let epoch = host.epoch;
         match host.phase {
             Phase::Beginning | Phase::Resigning => {}
             Phase::Opening => host.met.push((tab, way, protocol)),
@@ -267,22 +268,29 @@ impl World {
                 }
                 None => {
                     host.taken.insert(tab, way);
-                    self.tell_tab(context, tab, way, ToTab::Taken { life });
+                    self.tell_tab(context, tab, way, ToTab::Taken { epoch });
                 }
             },
         }
     }
 
-    pub(super) fn take_op(&mut self, context: usize, tab: usize, way: Way, seq: usize, life: u64) {
+    pub(super) fn take_op(
+        &mut self,
+        context: usize,
+        tab: usize,
+        way: Way,
+        seq: usize,
+        epoch: Epoch,
+    ) {
         let Some(host) = self.host(context) else {
             return;
         };
         if host.phase != Phase::Up || host.taken.get(&tab) != Some(&way) {
             return;
         }
-        let (op, own) = ((tab, seq), host.life);
-        if own != life {
-            let text = format!("{own} takes an op that was sent to {life}");
+        let (op, own) = ((tab, seq), host.epoch);
+        if own != epoch {
+            let text = format!("{own} takes an op that was sent to {epoch}");
             return self.wrong(context, text);
         }
         match host.stored.get(&op) {
@@ -302,14 +310,14 @@ impl World {
         let Some(host) = self.host(context) else {
             return;
         };
-        let life = host.life;
+        let epoch = host.epoch;
         let Some(way) = host.taken.get(&tab).copied() else {
             return;
         };
         let message = if is_acknowledged {
-            ToTab::Outcome { life, seq }
+            ToTab::Outcome { epoch, seq }
         } else {
-            ToTab::Accepted { life, seq }
+            ToTab::Accepted { epoch, seq }
         };
         if self.contexts[context].place.candidate.host().is_none() {
             self.wrong(context, format!("answers without a host: {message:?}"));
@@ -346,12 +354,12 @@ impl World {
             Written::Nothing => Vec::new(),
         };
         host.writing = Some(ops);
-        let (run, life, by) = (host.run, host.life, context);
+        let (run, epoch, by) = (host.run, host.epoch, context);
         let delay = self.between(1, 50);
         let write = Write {
             by,
             run,
-            life,
+            epoch,
             what,
         };
         self.after(delay, Event::Write(write));
@@ -362,7 +370,7 @@ impl World {
         let Write {
             by,
             run,
-            life,
+            epoch,
             what,
         } = write;
         if !self.is_done(by, run) {
@@ -373,10 +381,10 @@ impl World {
                 fresh,
                 acknowledged,
             } => {
-                let fresh = self.store.write(life, fresh, false);
-                fresh.and_then(|()| self.store.write(life, acknowledged, true))
+                let fresh = self.store.write(epoch, fresh, false);
+                fresh.and_then(|()| self.store.write(epoch, acknowledged, true))
             }
-            Written::Nothing => self.store.wipe(life),
+            Written::Nothing => self.store.wipe(epoch),
         };
         let what = match (result, what) {
             (Err(_), _) => HostTask::Fenced,
@@ -395,7 +403,7 @@ impl World {
                 HostTask::Wiped
             }
         };
-        self.say(by, || format!("{life} writes: {what:?}"));
+        self.say(by, || format!("{epoch} writes: {what:?}"));
         let delay = self.r.below(5);
         self.task(by, delay, Task::Host { run, what });
     }
@@ -429,11 +437,11 @@ impl World {
     fn over(&mut self, context: usize) {
         let host = self.contexts[context].place.host.take().expect("it wiped");
         self.census.insert("a wipe");
-        let life = host.life;
+        let epoch = host.epoch;
         // At the end of the task, and what the page's own tab hears comes after it.
         self.feed(context, Input::Candidate(CandidateInput::Over {}));
         for (tab, way) in host.taken {
-            self.tell_tab(context, tab, way, ToTab::Wiped { life });
+            self.tell_tab(context, tab, way, ToTab::Wiped { epoch });
         }
     }
 

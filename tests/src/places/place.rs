@@ -171,7 +171,7 @@ impl World {
                 }
             }
             ToPlace::Introduce {
-                life,
+                epoch,
                 protocol,
                 number,
             } => {
@@ -181,13 +181,13 @@ impl World {
                     return;
                 }
                 *last = number;
-                if place.told.as_ref().is_some_and(|host| host.life == life) {
+                if place.told.as_ref().is_some_and(|host| host.epoch == epoch) {
                     self.meet(context, tab, way, protocol);
                 } else {
                     self.greet(context, tab, way);
                 }
             }
-            ToPlace::Op { seq, life } => self.take_op(context, tab, way, seq, life),
+            ToPlace::Op { seq, epoch } => self.take_op(context, tab, way, seq, epoch),
         }
     }
 }

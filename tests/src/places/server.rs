@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proxy_doc::Epoch;
+
 /// A tab's op: the tab's context, and its number there.
 pub(super) type Op = (usize, usize);
 
@@ -9,7 +11,7 @@ pub(super) type Op = (usize, usize);
 #[derive(Debug, Default)]
 pub(super) struct Store {
     /// The epoch of the host that claimed it last.
-    claim: Option<u64>,
+    claim: Option<Epoch>,
     /// The ops that were accepted, and whether the server has acknowledged them.
     ops: BTreeMap<Op, bool>,
 }
@@ -20,18 +22,18 @@ pub(super) struct Fenced;
 
 impl Store {
     /// A host takes the store, and reads it.
-    pub(super) fn claim(&mut self, life: u64) -> BTreeMap<Op, bool> {
-        self.claim = Some(life);
+    pub(super) fn claim(&mut self, epoch: Epoch) -> BTreeMap<Op, bool> {
+        self.claim = Some(epoch);
         self.ops.clone()
     }
 
     pub(super) fn write(
         &mut self,
-        life: u64,
+        epoch: Epoch,
         ops: &[Op],
         acknowledged: bool,
     ) -> Result<(), Fenced> {
-        if self.claim != Some(life) {
+        if self.claim != Some(epoch) {
             return Err(Fenced);
         }
         for op in ops {
@@ -41,8 +43,8 @@ impl Store {
     }
 
     /// Everything is deleted.
-    pub(super) fn wipe(&mut self, life: u64) -> Result<(), Fenced> {
-        if self.claim != Some(life) {
+    pub(super) fn wipe(&mut self, epoch: Epoch) -> Result<(), Fenced> {
+        if self.claim != Some(epoch) {
             return Err(Fenced);
         }
         self.ops.clear();

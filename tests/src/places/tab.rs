@@ -6,6 +6,7 @@ use broker::places::{
     Announcement, CandidateInput, Link, LinkInput, LinkOptions, LinkOutput, PlaceKind, RoadKind,
     Why, WorkerKind,
 };
+use proxy_doc::Epoch;
 
 use super::context::{Build, Input, Task, ToPlace, ToTab, Way, context_of, place_of};
 use super::world::World;
@@ -28,9 +29,9 @@ pub(super) struct Road {
     pub(super) place: String,
     way: Way,
     /// The host to which the tab introduced itself.
-    introduced: Option<u64>,
+    introduced: Option<Epoch>,
     /// The host that has taken the tab.
-    pub(super) ready: Option<u64>,
+    pub(super) ready: Option<Epoch>,
 }
 
 /// When a tab looks whether its host says anything.
@@ -161,10 +162,10 @@ impl World {
             LinkOutput::Watch { place } => self.watch(context, place),
             LinkOutput::Open { road, place } => self.open(context, road, place),
             LinkOutput::Introduce {
-                life,
+                epoch,
                 number,
                 protocol,
-            } => self.introduce(context, life, number, protocol),
+            } => self.introduce(context, epoch, number, protocol),
             LinkOutput::Ready {} => self.ready(context),
             LinkOutput::Leave {} => self.leave(context),
             LinkOutput::Ping {} => self.tell_place(context, ToPlace::Ping),
@@ -307,15 +308,15 @@ impl World {
         }
     }
 
-    fn introduce(&mut self, context: usize, life: u64, number: u64, protocol: u32) {
+    fn introduce(&mut self, context: usize, epoch: Epoch, number: u64, protocol: u32) {
         let Some(road) = &mut self.tab(context).road else {
             return self.wrong(context, "introduces itself without a road".to_owned());
         };
-        road.introduced = Some(life);
+        road.introduced = Some(epoch);
         self.tell_place(
             context,
             ToPlace::Introduce {
-                life,
+                epoch,
                 protocol,
                 number,
             },
@@ -326,11 +327,11 @@ impl World {
         let tab = self.tab(context);
         tab.refused = false;
         let road = tab.road.as_mut();
-        let Some(life) = road.as_ref().and_then(|road| road.introduced) else {
+        let Some(epoch) = road.as_ref().and_then(|road| road.introduced) else {
             return self.wrong(context, "is ready without an introduction".to_owned());
         };
         if let Some(road) = road {
-            road.ready = Some(life);
+            road.ready = Some(epoch);
         }
         tab.looks.heard();
         self.look_after(context, IDLE);
@@ -399,8 +400,8 @@ impl World {
         match message {
             ToTab::Greet { .. } => {}
             ToTab::Pong => self.feed(context, Input::Link(LinkInput::Alive {})),
-            ToTab::Taken { life } => {
-                self.feed(context, Input::Link(LinkInput::Taken { life }));
+            ToTab::Taken { epoch } => {
+                self.feed(context, Input::Link(LinkInput::Taken { epoch }));
             }
             ToTab::Refused(why) => {
                 tab.refused = true;
@@ -408,33 +409,33 @@ impl World {
             }
             // A port stays when its road is left: what an earlier host said by it comes before the next one takes the tab.
             ToTab::Accepted { .. } | ToTab::Outcome { .. } if !is_ready => {}
-            ToTab::Accepted { life, seq } => self.told(context, life, seq, false),
-            ToTab::Outcome { life, seq } => self.told(context, life, seq, true),
-            ToTab::Wiped { life } => {
-                if self.is_ready(context, life) {
+            ToTab::Accepted { epoch, seq } => self.told(context, epoch, seq, false),
+            ToTab::Outcome { epoch, seq } => self.told(context, epoch, seq, true),
+            ToTab::Wiped { epoch } => {
+                if self.is_ready(context, epoch) {
                     self.hear_of_wipe(context);
                 }
             }
         }
     }
 
-    fn is_ready(&mut self, context: usize, life: u64) -> bool {
+    fn is_ready(&mut self, context: usize, epoch: Epoch) -> bool {
         let road = self.tab(context).road.as_ref();
-        road.is_some_and(|road| road.ready == Some(life))
+        road.is_some_and(|road| road.ready == Some(epoch))
     }
 
     // ---- The client ----
 
     /// The host has accepted an op, or knows its outcome.
-    fn told(&mut self, context: usize, life: u64, seq: usize, is_outcome: bool) {
+    fn told(&mut self, context: usize, epoch: Epoch, seq: usize, is_outcome: bool) {
         self.say(context, || {
-            format!("hears of op {seq} from {life}, outcome: {is_outcome}")
+            format!("hears of op {seq} from {epoch}, outcome: {is_outcome}")
         });
         let op = (context, seq);
-        if !self.is_ready(context, life) {
+        if !self.is_ready(context, epoch) {
             return self.wrong(
                 context,
-                format!("takes a message of {life}, which is not its host"),
+                format!("takes a message of {epoch}, which is not its host"),
             );
         }
         if is_outcome && !self.server.has(op) {
@@ -480,8 +481,8 @@ impl World {
 
     fn post_op(&mut self, context: usize, seq: usize) {
         let road = self.tab(context).road.as_ref();
-        let life = road.and_then(|road| road.ready).expect("it is ready");
-        self.tell_place(context, ToPlace::Op { seq, life });
+        let epoch = road.and_then(|road| road.ready).expect("it is ready");
+        self.tell_place(context, ToPlace::Op { seq, epoch });
         let looks = &mut self.tab(context).looks;
         looks.waits = true;
         if looks.interval != Some(ANSWER) {

@@ -1,6 +1,6 @@
 //! What a tab's link is told, and what it has done.
 
-use proxy_doc::wire;
+use proxy_doc::{Epoch, wire};
 
 use crate::places::announcement::{Announcement, HostAt, PlaceKind};
 
@@ -117,7 +117,7 @@ pub enum LinkInput {
     /// The host has taken this tab.
     Taken {
         /// The host's epoch.
-        life: u64,
+        epoch: Epoch,
     },
     /// The host refuses this tab, and no other host would be different.
     Refused(Why),
@@ -149,7 +149,7 @@ wire!(read enum LinkInput {
     WorkerFailed = "workerFailed" { worker = "worker"; why = "why" },
     WorkerForbidden = "workerForbidden" { worker = "worker"; why = "why" },
     Greeted = "greeted" { road = "road"; place = "place"; host = "host" },
-    Taken = "taken" { life = "life" },
+    Taken = "taken" { epoch = "life" },
     Refused = "refused" (Why),
     Gone = "gone" { place = "place" },
     Heard = "heard" (Announcement),
@@ -193,7 +193,7 @@ pub enum LinkOutput {
     /// Ask the host at the end of the road to take this tab.
     Introduce {
         /// The host's epoch.
-        life: u64,
+        epoch: Epoch,
         /// Higher than that of each introduction before. Two roads to a place are not in order: it drops an
         /// introduction that is older than the last one of this tab.
         number: u64,
@@ -244,7 +244,7 @@ wire!(write enum LinkOutput {
     Watch = "watch" { place = "place" },
     Open = "open" { road = "road"; place = "place" },
     Introduce = "introduce" {
-        life = "life";
+        epoch = "life";
         number = "number";
         protocol = "protocol";
     },

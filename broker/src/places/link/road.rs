@@ -1,5 +1,7 @@
 //! The road from a tab to its host: which one is taken, and what becomes of it.
 
+use proxy_doc::Epoch;
+
 use super::messages::{LinkOutput, RoadKind, Why};
 use super::{ASK_AGAIN, ASK_AGAIN_REFUSED, INCOMPATIBLE, Link, Progress, Road};
 use crate::places::announcement::PlaceKind;
@@ -19,8 +21,8 @@ impl Link {
         } else {
             RoadKind::Channel
         };
-        let (life, place) = (host.life, host.place.clone());
-        let is_open = |road: &Road| road.life == life;
+        let (epoch, place) = (host.epoch, host.place.clone());
+        let is_open = |road: &Road| road.epoch == epoch;
         if self.road_to(kind, &place).is_some_and(is_open) {
             return;
         }
@@ -38,7 +40,7 @@ impl Link {
         self.road = Some(Road {
             kind,
             place,
-            life,
+            epoch,
             progress: Progress::Opened,
         });
         self.tell_where();
@@ -60,12 +62,12 @@ impl Link {
         };
         if road.progress == Progress::Opened {
             road.progress = Progress::Introduced;
-            let life = road.life;
+            let epoch = road.epoch;
             self.introductions += 1;
             let number = self.introductions;
             let protocol = self.protocol;
             self.put(LinkOutput::Introduce {
-                life,
+                epoch,
                 number,
                 protocol,
             });
@@ -79,11 +81,11 @@ impl Link {
         }
     }
 
-    pub(super) fn taken(&mut self, life: u64) {
+    pub(super) fn taken(&mut self, epoch: Epoch) {
         let Some(road) = &mut self.road else {
             return;
         };
-        if road.life != life || road.progress != Progress::Introduced {
+        if road.epoch != epoch || road.progress != Progress::Introduced {
             return;
         }
         road.progress = Progress::Taken;
