@@ -8,6 +8,8 @@
 
 use proxy_doc::{DocHandle, DocKey, DocMap, Fifo, Gather};
 
+use crate::Blocking;
+
 /// Entries out of date that are kept with few others.
 const MANY_OUT_OF_DATE: usize = 64;
 /// Documents that are tracked before it is looked for those that need not be.
@@ -218,20 +220,20 @@ impl DirtyDocs {
     }
 
     /// A change of the document waits to be written, and perhaps somebody for that.
-    pub(crate) fn enqueue(&mut self, key: &DocKey, blocking: bool) {
+    pub(crate) fn enqueue(&mut self, key: &DocKey, blocking: Blocking) {
         let doc = self.track(key);
         self.change(doc, |tracked| {
             tracked.queued += 1;
-            tracked.unwritten += usize::from(blocking);
+            tracked.unwritten += usize::from(blocking == Blocking::Outputs);
         });
     }
 
     /// That change is about to be written. Says whether it has to be: its document's record may contain it.
-    pub(crate) fn dequeue(&mut self, key: &DocKey, place: u64, blocking: bool) -> bool {
+    pub(crate) fn dequeue(&mut self, key: &DocKey, place: u64, blocking: Blocking) -> bool {
         let doc = self.track(key);
         self.change(doc, |tracked| {
             tracked.queued -= 1;
-            tracked.unwritten -= usize::from(blocking);
+            tracked.unwritten -= usize::from(blocking == Blocking::Outputs);
         });
         self.docs[doc.0 as usize].contained < place
     }

@@ -13,6 +13,6 @@ mod inventory;
 mod store;
 
 pub use store::{
-    Ask, Documents, DurableStore, Failure, FailureKind, Kept, Mark, Request, Restored, Retention,
-    StoreEvent, StoreOptions, WriteLimits,
+    Ask, Blocking, Documents, DurableStore, Failure, FailureKind, Kept, Mark, Request, Restored,
+    Retention, StoreEvent, StoreOptions, WriteLimits,
 };

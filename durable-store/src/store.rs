@@ -60,6 +60,15 @@ pub enum Retention {
     Durable,
 }
 
+/// What waits until a change is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocking {
+    /// Every output that comes after the change.
+    Outputs,
+    /// Nothing: the change is written when there is time, or with a later one.
+    Nothing,
+}
+
 /// How a store is to be.
 #[derive(Clone, Debug, Default)]
 pub struct StoreOptions {
@@ -149,6 +158,17 @@ enum Phase {
     Lost,
 }
 
+/// How much of the inventory was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InventoryRead {
+    /// Nothing.
+    NotYet,
+    /// All but buckets that are damaged: what it lacks the store may have.
+    InPart,
+    /// Each bucket: what it lacks the store lacks.
+    Whole,
+}
+
 /// The store.
 #[derive(Debug)]
 pub struct DurableStore {
@@ -205,9 +225,7 @@ pub struct DurableStore {
     /// This life ends when everything is written.
     finishing: bool,
     inventory: Inventory,
-    has_inventory: bool,
-    /// Each bucket of the inventory could be read: what it lacks the store lacks.
-    inventory_is_whole: bool,
+    inventory_read: InventoryRead,
     letters: Letters,
     loads: Loads,
     notes: Notes,
@@ -266,8 +284,7 @@ impl DurableStore {
             quiet: false,
             finishing: false,
             inventory: Inventory::default(),
-            has_inventory: false,
-            inventory_is_whole: false,
+            inventory_read: InventoryRead::NotYet,
             letters: Letters::default(),
             loads: Loads::default(),
             notes: Notes::default(),
@@ -332,7 +349,12 @@ impl DurableStore {
 
     /// The documents of the store, once they are known.
     pub fn inventory(&self) -> Option<impl Iterator<Item = &StoredDoc>> {
-        self.has_inventory.then(|| self.inventory.iter())
+        self.has_inventory().then(|| self.inventory.iter())
+    }
+
+    /// Whether the inventory was read.
+    fn has_inventory(&self) -> bool {
+        self.inventory_read != InventoryRead::NotYet
     }
 
     /// A document of the store, as far as is known.

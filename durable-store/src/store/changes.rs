@@ -4,7 +4,7 @@
 
 use proxy_doc::{Change, DeadLetter, DocKey, Error, OpId, Seq, TabId, Version, write_json};
 
-use super::{DurableStore, Phase, StoreEvent, write};
+use super::{Blocking, DurableStore, Phase, StoreEvent, write};
 use crate::format::{Author, JournalEntry, Logged};
 
 /// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
@@ -16,12 +16,12 @@ pub(super) struct Queued {
     pub(super) place: u64,
     pub(super) logged: Logged,
     pub(super) bytes: usize,
-    pub(super) blocking: bool,
+    pub(super) blocking: Blocking,
 }
 
 impl DurableStore {
-    /// Something happened to a document. `blocking`: outputs have to wait for it.
-    pub fn log(&mut self, key: &DocKey, entry: JournalEntry, blocking: bool) {
+    /// Something happened to a document.
+    pub fn log(&mut self, key: &DocKey, entry: JournalEntry, blocking: Blocking) {
         if self.phase != Phase::Ready {
             return;
         }
@@ -56,24 +56,27 @@ impl DurableStore {
             bytes,
             blocking,
         });
-        self.block(blocking);
+        if blocking == Blocking::Outputs {
+            self.block();
+        }
     }
 
     /// The document's record is to be rewritten, in its turn where somebody waits for that.
-    pub fn rewrite(&mut self, key: &DocKey, blocking: bool) {
+    pub fn rewrite(&mut self, key: &DocKey, blocking: Blocking) {
         if self.phase != Phase::Ready {
             return;
         }
         let place = self.force(key, blocking);
-        if blocking {
+        if blocking == Blocking::Outputs {
             self.unwritten.push_back((place, key.clone(), None));
+            self.block();
         }
-        self.block(blocking);
     }
 
-    fn force(&mut self, key: &DocKey, awaited: bool) -> u64 {
+    fn force(&mut self, key: &DocKey, blocking: Blocking) -> u64 {
         let place = self.next_place();
-        self.dirty.force(key, awaited.then_some(place));
+        let awaited = (blocking == Blocking::Outputs).then_some(place);
+        self.dirty.force(key, awaited);
         place
     }
 
@@ -113,7 +116,7 @@ impl DurableStore {
             self.state.tabs.push(tab.clone());
             self.new_tabs.push(tab.clone());
             self.next_place();
-            self.block(true);
+            self.block();
         }
     }
 
@@ -142,7 +145,7 @@ impl DurableStore {
         version: Option<Version>,
     ) -> Option<u64> {
         let place = self.next_place();
-        self.block(true);
+        self.block();
         let letter = DeadLetter {
             number: self.letters.next(),
             key,
@@ -180,8 +183,9 @@ impl DurableStore {
         self.placed
     }
 
-    pub(super) fn block(&mut self, blocking: bool) {
-        if blocking && self.phase == Phase::Ready {
+    /// Outputs wait for all changes so far.
+    pub(super) fn block(&mut self) {
+        if self.phase == Phase::Ready {
             self.barrier = self.placed;
         }
     }

@@ -149,7 +149,7 @@ impl DurableStore {
 
     /// There is no space: documents that nobody uses and the server has whole are the first to go.
     fn make_room(&mut self, asked: Asked, ask: Ask, failure: Failure, documents: &dyn Documents) {
-        if !self.has_inventory {
+        if !self.has_inventory() {
             self.starved = Some((asked, ask));
             return self.want_inventory();
         }

@@ -6,7 +6,7 @@
 
 use proxy_doc::{DocKey, Fifo, Gather};
 
-use super::{Ask, Asked, DurableStore, Phase, StoreEvent, WriteLimits, restore};
+use super::{Ask, Asked, DurableStore, InventoryRead, Phase, StoreEvent, WriteLimits, restore};
 use crate::format::RecordId;
 
 /// The length of a record for the first turn: nothing is known of this store yet.
@@ -98,7 +98,7 @@ impl DurableStore {
             return true;
         }
         let may_change = self.closed || self.reopening;
-        let is_known = self.inventory_is_whole && !may_change;
+        let is_known = self.inventory_read == InventoryRead::Whole && !may_change;
         is_known
             && self.inventory.get(key).is_none()
             && !self.dirty.is_dirty(key)

@@ -55,7 +55,7 @@ impl DurableStore {
         self.notes.texts[at] = Some(text);
         self.notes.changed[at] = true;
         self.next_place();
-        self.block(true);
+        self.block();
     }
 
     /// What a note says.

@@ -107,7 +107,7 @@ impl DurableStore {
     pub fn wants_idle(&self) -> bool {
         let dirty = self.auto_flush && !self.dirty.oldest(1, write::is_worth).is_empty();
         let rest = self.has_work() && !self.is_due();
-        self.phase == Phase::Ready && !self.closed && (dirty || rest || !self.has_inventory)
+        self.phase == Phase::Ready && !self.closed && (dirty || rest || !self.has_inventory())
     }
 
     /// There is time.

@@ -123,7 +123,7 @@ impl DurableStore {
             .values()
             .chain(&self.again)
             .any(|(asked, _)| matches!(asked, Asked::Inventory));
-        if self.phase == Phase::Ready && !self.has_inventory && !under_way {
+        if self.phase == Phase::Ready && !self.has_inventory() && !under_way {
             self.ask(Asked::Inventory, Ask::Read(Inventory::records()));
         }
     }

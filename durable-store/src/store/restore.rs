@@ -8,7 +8,8 @@ use proxy_doc::{Error, Gather, Line, StoredDoc, TabId, codes, read_json, write_j
 use super::changes::set_number;
 use super::notes::Notes;
 use super::{
-    Ask, Asked, DurableStore, Failure, FailureKind, Phase, Restored, Retention, StoreEvent,
+    Ask, Asked, DurableStore, Failure, FailureKind, InventoryRead, Phase, Restored, Retention,
+    StoreEvent,
 };
 use crate::format::{
     DocRecord, Illegible, JournalEntry, JournalRecord, Logged, RecordId, SCHEMA, StoreState,
@@ -65,8 +66,7 @@ impl DurableStore {
             // A new store.
             None => {
                 self.state_changed = true;
-                self.has_inventory = true;
-                self.inventory_is_whole = true;
+                self.inventory_read = InventoryRead::Whole;
             }
             Some(Ok(state)) if state.schema <= SCHEMA => {
                 self.found = Some(state.epoch);
@@ -217,14 +217,15 @@ impl DurableStore {
         self.phase = Phase::Ready;
         // The line of a new store has to be there before a tab hears of it.
         self.next_place();
-        self.block(self.state_changed);
+        if self.state_changed {
+            self.block();
+        }
         // The inventory is as long as the store is large, and nobody waits for it yet.
         self.events.push_back(StoreEvent::Restored(Vec::new()));
     }
 
     pub(super) fn handle_inventory(&mut self, texts: &[Option<String>]) {
         self.fill_inventory(texts);
-        self.has_inventory = true;
         self.events.push_back(StoreEvent::Inventory);
         if let Some((asked, ask)) = self.starved.take() {
             self.ask(asked, ask);
@@ -234,7 +235,12 @@ impl DurableStore {
     fn fill_inventory(&mut self, texts: &[Option<String>]) {
         let read = |text: &Option<String>| text.as_deref().map(read_json::<Vec<StoredDoc>>);
         let buckets: Vec<_> = texts.iter().map(read).gather();
-        self.inventory_is_whole = !buckets.iter().flatten().any(Result::is_err);
+        let is_damaged = buckets.iter().flatten().any(Result::is_err);
+        self.inventory_read = if is_damaged {
+            InventoryRead::InPart
+        } else {
+            InventoryRead::Whole
+        };
         let legible =
             |bucket: Option<Result<_, _>>| bucket.and_then(Result::ok).unwrap_or_default();
         self.inventory.fill(buckets.into_iter().map(legible));
@@ -247,8 +253,7 @@ impl DurableStore {
             self.first_written = 1;
             self.state_changed = true;
             self.found = None;
-            self.has_inventory = true;
-            self.inventory_is_whole = true;
+            self.inventory_read = InventoryRead::Whole;
             return self.become_ready();
         }
         self.phase = Phase::Lost;

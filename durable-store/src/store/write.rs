@@ -53,7 +53,7 @@ impl DurableStore {
             || self.letters.changed()
             || self.notes.changed()
             || self.state_changed
-            || ((self.flushing || self.idle) && self.has_inventory)
+            || ((self.flushing || self.idle) && self.has_inventory())
     }
 
     /// Whether something waits for a write, or there is time for what does not: that an op was
@@ -74,7 +74,7 @@ impl DurableStore {
         self.dirty
             .tidy_docs(self.first_written, |key| documents.holds(key));
         self.dirty.tidy_forced();
-        if !self.has_inventory && self.dirty.is_urgent() {
+        if !self.has_inventory() && self.dirty.is_urgent() {
             return self.want_inventory();
         }
         // `begun` grows with each write, also with one of which nothing has a place: one is under way where it is
@@ -211,7 +211,7 @@ impl DurableStore {
         documents: &dyn Documents,
         write: &mut Writing,
     ) -> Result<(), Failure> {
-        if !self.has_inventory {
+        if !self.has_inventory() {
             return Ok(());
         }
         let limits = self.options.limits;

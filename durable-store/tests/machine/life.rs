@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use durable_store::format::{DocRecord, JournalEntry, RecordId, RecordedOp};
 use durable_store::{
-    Ask, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention, StoreEvent,
-    StoreOptions, WriteLimits,
+    Ask, Blocking, Documents, DurableStore, Failure, FailureKind, Kept, Request, Retention,
+    StoreEvent, StoreOptions, WriteLimits,
 };
 use proxy_doc::{Change, DocKey, Epoch, OpId, Seq, StoredDoc, TabId, Version, json};
 
@@ -181,7 +181,7 @@ impl Life {
             source: None,
         });
         self.docs.used.insert(key(id));
-        self.store.log(&key(id), entry, true);
+        self.store.log(&key(id), entry, Blocking::Outputs);
     }
 
     /// A document as the server has it, written whole.
@@ -191,7 +191,7 @@ impl Life {
             ..DocRecord::default()
         };
         self.docs.records.insert(key(id), record);
-        self.store.rewrite(&key(id), true);
+        self.store.rewrite(&key(id), Blocking::Outputs);
         self.run();
         self.docs.used.remove(&key(id));
     }

@@ -1,7 +1,7 @@
 //! What a write, and a load of one document, wait for while many documents are read.
 
 use durable_store::format::DocRecord;
-use durable_store::{Ask, FailureKind};
+use durable_store::{Ask, Blocking, FailureKind};
 use proxy_doc::{DocKey, Version, json};
 
 use crate::life::{Life, Storage, failure, key};
@@ -24,7 +24,7 @@ fn filled(count: usize, bytes: usize) -> Life {
             ..DocRecord::default()
         };
         life.docs.records.insert(key.clone(), record);
-        life.store.rewrite(&key, true);
+        life.store.rewrite(&key, Blocking::Outputs);
     }
     life.run();
     Life::open(life.storage)

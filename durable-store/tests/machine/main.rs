@@ -10,7 +10,7 @@ mod loads;
 mod writes;
 
 use durable_store::format::{DocRecord, JournalEntry, SCHEMA};
-use durable_store::{Ask, FailureKind};
+use durable_store::{Ask, Blocking, FailureKind};
 use proxy_doc::{DocKey, Seq, TabId, Version, write_json};
 
 use life::{Life, Storage, bytes, failure, key, local, op_id};
@@ -108,7 +108,7 @@ fn an_op_that_could_not_be_applied_is_pending_all_the_same() {
         ..DocRecord::default()
     };
     life.docs.records.insert(key("a"), record);
-    life.store.rewrite(&key("a"), true);
+    life.store.rewrite(&key("a"), Blocking::Outputs);
     life.run();
     let mut next = Life::open(life.storage);
     next.store.want_inventory();
@@ -162,7 +162,7 @@ fn what_is_pending_in_the_storage_is_not_said_to_be_clean_before_that_is_written
         v: Version(0),
         fixups: Vec::new(),
     };
-    life.store.log(&key(other), entry, false);
+    life.store.log(&key(other), entry, Blocking::Nothing);
     life.store.note(&key(other), Some(Version(1)), false);
     life.edit("z", 2);
     life.ask();
@@ -302,14 +302,14 @@ fn what_became_nothing_is_not_applied_again() {
     let mut life = with_long_journal();
     life.edit("a", 3);
     life.docs.gone.insert(key("a"));
-    life.store.rewrite(&key("a"), true);
+    life.store.rewrite(&key("a"), Blocking::Outputs);
     life.run();
     assert_eq!(left_of(life, "a"), 0);
 
     // With nothing else to write.
     let mut life = with_long_journal();
     life.docs.gone.insert(key("a"));
-    life.store.rewrite(&key("a"), true);
+    life.store.rewrite(&key("a"), Blocking::Outputs);
     life.run();
     assert_eq!(left_of(life, "a"), 0);
 }
@@ -320,7 +320,12 @@ fn records_that_nobody_waits_for_come_in_parts() {
     for n in 0..200 {
         let id = format!("d{n}");
         life.docs.records.insert(key(&id), DocRecord::default());
-        life.store.rewrite(&key(&id), n >= 120);
+        let blocking = if n < 120 {
+            Blocking::Nothing
+        } else {
+            Blocking::Outputs
+        };
+        life.store.rewrite(&key(&id), blocking);
     }
     let mark = life.store.mark();
     let (mut before, mut parts) = (0, Vec::new());
@@ -366,13 +371,13 @@ fn documents_that_stay_as_they_are_do_not_stand_in_the_way() {
 fn what_somebody_waits_for_and_nobody_can_write_is_not_said_to_be_written() {
     let mut life = Life::open(Storage::default());
     life.run();
-    life.store.rewrite(&key("a"), true);
+    life.store.rewrite(&key("a"), Blocking::Outputs);
     life.run();
     assert!(life.lost().is_some());
     assert!(!life.store.is_durable());
     // It stays an affair of that document where nobody waits.
     let mut life = Life::open(Storage::default());
-    life.store.rewrite(&key("a"), false);
+    life.store.rewrite(&key("a"), Blocking::Nothing);
     life.run();
     assert!(life.lost().is_none());
 }
@@ -458,7 +463,7 @@ fn records_name_documents_with_any_characters() {
                 ..DocRecord::default()
             };
             life.docs.records.insert(key.clone(), record);
-            life.store.rewrite(&key, true);
+            life.store.rewrite(&key, Blocking::Outputs);
         }
     }
     life.run();

@@ -1,7 +1,7 @@
 //! How much one write takes, what stays together in it, and who waits for which.
 
 use durable_store::format::DocRecord;
-use durable_store::{Ask, FailureKind, StoreEvent, WriteLimits};
+use durable_store::{Ask, Blocking, FailureKind, StoreEvent, WriteLimits};
 use proxy_doc::{Change, Error, Json, Seq, TabId, Version, json};
 
 use crate::life::{Life, Storage, failure, key};
@@ -25,7 +25,7 @@ fn load(life: &mut Life, id: &str, bytes: usize) -> u64 {
     };
     life.docs.records.insert(key(id), record);
     life.docs.used.insert(key(id));
-    life.store.rewrite(&key(id), true);
+    life.store.rewrite(&key(id), Blocking::Outputs);
     life.store.barrier()
 }
 
@@ -146,7 +146,7 @@ fn an_op_becomes_a_letter_in_one_write() {
     let refuse = |life: &mut Life, id: &str| {
         let error = Error::new("ERR_TEST", "refused");
         let change = Change::default();
-        life.store.rewrite(&key(id), true);
+        life.store.rewrite(&key(id), Blocking::Outputs);
         life.store.add_letter(key(id), change, error, None);
     };
     refuse(&mut life, "a");

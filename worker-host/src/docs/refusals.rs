@@ -14,6 +14,7 @@
 use std::ops::Range;
 
 use broker::message::DocEvent;
+use durable_store::Blocking;
 use durable_store::format::JournalEntry;
 use proxy_doc::{
     DocHandle, Error, Gather, OpKind, Outcome, PendingOp, Submission, TabId, Token, codes,
@@ -102,7 +103,7 @@ impl Host {
         error: Error,
         follows: bool,
     ) {
-        self.log(handle, true, || JournalEntry::Refused {
+        self.log(handle, Blocking::Outputs, || JournalEntry::Refused {
             id: op.id.clone(),
             error: error.clone(),
             follows,

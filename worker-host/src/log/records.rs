@@ -7,7 +7,7 @@
 use durable_store::format::{
     Author, DocRecord, JournalEntry, RecordedOp, RecordedOutcome, RecordedSpan,
 };
-use durable_store::{Documents, Kept, Retention};
+use durable_store::{Blocking, Documents, Kept, Retention};
 use proxy_doc::{
     Change, DocHandle, DocKey, DocMap, Edit, Error, Gather, Outcome, PendingOp, Seq, TabId, resolve,
 };
@@ -106,11 +106,11 @@ impl Records<'_> {
 }
 
 impl Host {
-    /// Something happened to the document that the store has to know. `blocking`: before anybody else.
+    /// Something happened to the document that the store has to know.
     pub(crate) fn log(
         &mut self,
         handle: DocHandle,
-        blocking: bool,
+        blocking: Blocking,
         entry: impl FnOnce() -> JournalEntry,
     ) {
         if self.log.is_replaying {
@@ -127,7 +127,7 @@ impl Host {
             return;
         }
         if let Some(store) = &mut self.log.store {
-            store.rewrite(self.docs[handle].key(), true);
+            store.rewrite(self.docs[handle].key(), Blocking::Outputs);
         }
     }
 
@@ -209,7 +209,7 @@ impl Host {
             Retention::Session if self.tabs.expects_any() => return false,
             Retention::Session => store.delete(key),
             Retention::Durable if store.is_dirty(key) => {
-                store.rewrite(key, false);
+                store.rewrite(key, Blocking::Nothing);
                 return false;
             }
             Retention::Durable => {}

@@ -3,7 +3,7 @@
 //! What it refuses to do: delete what another host may still need, before every tab has stopped.
 
 use broker::message::{Answer, CallbackId, QueryDoc, StorageEvent, ToTab};
-use durable_store::{Failure, Retention};
+use durable_store::{Blocking, Failure, Retention};
 use proxy_doc::{DocKey, Error, TabId, codes};
 
 use super::events::storage_error;
@@ -62,7 +62,7 @@ impl Host {
                 continue;
             };
             if store.auto_flush() {
-                store.rewrite(key, false);
+                store.rewrite(key, Blocking::Nothing);
             } else {
                 store.put_later(key);
             }

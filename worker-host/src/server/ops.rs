@@ -7,6 +7,7 @@ use std::iter;
 use broker::message::{DocEvent, ToTab, encode};
 use proxy_doc::{Change, DocHandle, Error, OpId, OpKind, OtType, PendingOp, Seq, Version, codes};
 
+use durable_store::Blocking;
 use durable_store::format::JournalEntry;
 
 use crate::host::Host;
@@ -101,7 +102,11 @@ impl Host {
         };
         if let (Some(change), true) = (logged, self.docs[handle].is_next(v)) {
             let src = src.clone();
-            self.log(handle, true, || JournalEntry::Remote { v, src, change });
+            self.log(handle, Blocking::Outputs, || JournalEntry::Remote {
+                v,
+                src,
+                change,
+            });
         }
         self.commit_remote(handle, v, src, kind);
     }
@@ -307,7 +312,11 @@ impl Host {
         if let (true, Some(id), Ok(changes)) = (is_next, id, changes) {
             // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
             // would create it again. And what the server added is a revision, to be kept first.
-            let blocking = created || !changes.is_empty();
+            let blocking = if created || !changes.is_empty() {
+                Blocking::Outputs
+            } else {
+                Blocking::Nothing
+            };
             self.log(handle, blocking, || JournalEntry::Ack {
                 id,
                 v,

@@ -5,6 +5,7 @@
 //! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
 
 use broker::message::{DocEvent, SubmitOp};
+use durable_store::Blocking;
 use durable_store::format::{Author, JournalEntry};
 use proxy_doc::{Change, DocHandle, DocKey, Error, Naming, OpKind, TabId, codes, resolve};
 
@@ -64,7 +65,7 @@ impl Host {
         });
         self.note_seen(handle, tab, seq);
         self.keep_own_seq();
-        self.log(handle, true, || JournalEntry::Local {
+        self.log(handle, Blocking::Outputs, || JournalEntry::Local {
             tab: tab.clone(),
             seq,
             id,
