@@ -1,13 +1,12 @@
 /** The session demo: which tabs there are, which of them leads, who holds a lock, and what all of them share. */
 import { hearAbout, tellAbout } from './session/about.js';
 import { runChecks, takePart } from './session/checks.js';
-import { tabs } from './session/coordinator.js';
+import { IDLE, tabs } from './session/coordinator.js';
 import { log, report, short } from './session/log.js';
 import { TROUBLES, takeTrouble } from './session/troubles.js';
 import { draw } from './session/view.js';
 
 const USER = 'ada';
-const IDLE = { warnAfter: 20_000, timeoutAfter: 30_000 };
 /** How often the countdown is shown, in milliseconds. */
 const DRAW_MS = 200;
 

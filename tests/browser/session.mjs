@@ -4,6 +4,8 @@ import { until } from './stage.mjs';
 
 const PAGE = 'session.html';
 const CHECKS = 6;
+/** How long the checks may take where tabs do not agree: they are asked again and again. In milliseconds. */
+const CHECKING_MS = 40_000;
 
 async function open(stage, count = 3) {
   const pages = [];
@@ -24,14 +26,20 @@ const results = (page) =>
     })),
   );
 
-async function runChecks(page) {
+/** Presses the button, and waits until the verdict is there. */
+async function check(page) {
   await page.click('#check');
   await until(
     'all checks have run',
     async () => !(await page.text('#verdict')).startsWith('running'),
     () => results(page),
+    CHECKING_MS,
   );
-  const list = await results(page);
+  return results(page);
+}
+
+async function runChecks(page) {
+  const list = await check(page);
   assert.equal(await page.text('#verdict'), 'All passed', JSON.stringify(list));
   assert.equal(list.length, CHECKS);
 }
@@ -57,6 +65,84 @@ async function checksPass(stage) {
   await oneLeader(pages);
   await runChecks(pages[1]);
   assert.equal(await stage.sockets(), 0, 'no socket is opened');
+}
+
+/** In a page: a tab that does as it likes. */
+function disagree() {
+  const { tabs } = globalThis.demo;
+  tabs.refresh = (fn) => fn({});
+  tabs.showOnce = (_, fn) => fn({});
+  tabs.lock = (_, fn) => fn({ token: 1 });
+  Object.defineProperties(tabs, {
+    isLeader: { value: true },
+    bundle: { value: { snapshot: 'mine' } },
+    idleLeft: { value: 1 },
+  });
+}
+
+async function checksFail(stage) {
+  const pages = await open(stage);
+  await oneLeader(pages);
+  const isLeader = await Promise.all(
+    pages.map((page) => page.evaluate(() => globalThis.demo.tabs.isLeader)),
+  );
+  const followers = pages.filter((_, i) => !isLeader[i]);
+  await followers[0].evaluate(disagree);
+  const list = await check(followers[1]);
+  assert.deepEqual(
+    list.map(({ className }) => className),
+    Array(CHECKS).fill('failed'),
+    JSON.stringify(list),
+  );
+}
+
+/** A tab is closed by its own button, and another one resigns: there is one leader each time. */
+async function loseLeaders(stage) {
+  const pages = await open(stage);
+  const leaderAt = async () => {
+    await oneLeader(pages);
+    const leading = await Promise.all(
+      pages.map((page) => page.evaluate(() => globalThis.demo.tabs.isLeader)),
+    );
+    return leading.indexOf(true);
+  };
+  const before = await leaderAt();
+  await pages[before].click('#resign');
+  await until('another tab leads', async () => (await leaderAt()) !== before);
+  const at = await leaderAt();
+  const [gone] = pages.splice(at, 1);
+  await gone.click('#close');
+  await until('the others know that it is gone', async () => {
+    const known = await Promise.all(pages.map((page) => page.count('#tabs tr')));
+    return known.every((rows) => rows === pages.length);
+  });
+  await leaderAt();
+  await runChecks(pages[0]);
+}
+
+/** The locks as a page shows them. */
+const locksOn = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('#locks tr')].map(({ cells }) =>
+      [...cells].map(({ textContent }) => textContent),
+    ),
+  );
+
+async function holdAndWait(stage) {
+  const pages = await open(stage);
+  const ids = await Promise.all(pages.map((page) => page.text('[data-cell="id"]')));
+  await pages[0].click('#hold');
+  await pages[1].click('#hold');
+  let shown;
+  await until(
+    'all pages show the holder and the queue',
+    async () => {
+      shown = await Promise.all(pages.map(locksOn));
+      const isRight = ([lock]) => lock[1] === ids[0] && Number(lock[2]) > 0 && lock[3] === ids[1];
+      return shown.every(isRight);
+    },
+    () => shown,
+  );
 }
 
 async function killTheWorker(stage) {
@@ -130,6 +216,13 @@ async function logOutAndIn(stage) {
 
 export const sessionTests = [
   { name: 'session: all checks pass in three tabs, and one leads', run: checksPass },
+  {
+    name: 'session: the checks find a tab that does as it likes',
+    run: checksFail,
+    limitMs: 90_000,
+  },
+  { name: 'session: a leader resigns, and the next one closes its tab', run: loseLeaders },
+  { name: 'session: all pages show who holds a lock and who waits', run: holdAndWait },
   {
     name: 'session: the worker is killed, and the tabs go on from what it wrote',
     run: killTheWorker,

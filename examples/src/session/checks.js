@@ -2,7 +2,7 @@
  * What can be checked among the open tabs. The tab whose button was pressed has all tabs do something at once, by tasks that
  * it delegates to each of them, and compares what they answer.
  */
-import { tabs } from './coordinator.js';
+import { IDLE, tabs } from './coordinator.js';
 
 /** How often tabs are asked again that do not agree yet, and the pause between, in milliseconds. */
 const [TRIES, PAUSE] = [20, 250];
@@ -170,6 +170,7 @@ const CHECKS = {
       const ends = looks.map(({ endsAt }) => endsAt);
       return Math.max(...ends) - Math.min(...ends);
     };
+    await tabs.idle(IDLE);
     // What the user does is told at most once a second.
     const looks = await agreed(
       (looks) => spread(looks) <= IDLE_TOLERANCE,

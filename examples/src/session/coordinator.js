@@ -5,6 +5,9 @@
  */
 import { TabCoordinator } from 'sharedb-proxy/coordinator';
 
+/** When all tabs are warned, and when the time is over, in milliseconds without the user. */
+export const IDLE = { warnAfter: 20_000, timeoutAfter: 30_000 };
+
 const host = new URLSearchParams(location.search).get('host') ?? 'shared-worker';
 
 const worker = (name) =>
