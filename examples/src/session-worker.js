@@ -2,7 +2,9 @@
  * The worker of the session demo. Any page can end it, as a crash would: all that it knew is gone, and no tab is told.
  */
 import { serve } from 'sharedb-proxy/worker';
-import { KILL_CHANNEL } from './session/kill-channel.js';
+import { BEGUN, END, workerChannel } from './session/worker-channel.js';
 
 serve();
-new BroadcastChannel(KILL_CHANNEL).addEventListener('message', () => self.close());
+const channel = workerChannel();
+channel.addEventListener('message', ({ data }) => data === END && self.close());
+channel.postMessage(BEGUN);

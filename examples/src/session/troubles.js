@@ -2,21 +2,21 @@
 import { openly } from './about.js';
 import { together } from './checks.js';
 import { tabs } from './coordinator.js';
-import { KILL_CHANNEL } from './kill-channel.js';
 import { log } from './log.js';
+import { BEGUN, END, workerChannel } from './worker-channel.js';
 
 const BLOCKED_MS = 5_000;
 const HELD_MS = 10_000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const workers = workerChannel();
+
 /** By the ids of their buttons. */
 export const TROUBLES = {
   /** Wherever the host is, it is gone: the next one goes on from what was written down. */
   kill() {
-    const channel = new BroadcastChannel(KILL_CHANNEL);
-    channel.postMessage('end');
-    channel.close();
+    workers.postMessage(END);
     log('this tab', 'killed the worker');
   },
 
@@ -70,6 +70,7 @@ export const TROUBLES = {
 
 /** What other tabs may have this one do. */
 export function takeTrouble() {
+  workers.addEventListener('message', ({ data }) => data === BEGUN && log('a worker', 'began'));
   // It answers when it holds its first lock: from then on the two tabs stand in each other's way.
   tabs.handle(
     'cross',
