@@ -99,9 +99,8 @@ pub(crate) struct Coordination {
     session: Session,
     ending: Option<Logout>,
     idle: Option<Idle>,
-    /// The user's last activity, as it was written down and told.
+    /// The user's last activity that was written down.
     noted: u64,
-    shown: u64,
     /// The wall clock in milliseconds. Only the user's absence is measured by it: it goes on while the machine sleeps.
     wall: u64,
     changed: Changed,
@@ -133,7 +132,6 @@ impl Coordination {
             ending: None,
             idle: None,
             noted: 0,
-            shown: 0,
             wall: 0,
             changed: Changed::default(),
             said: Vec::new(),

@@ -52,7 +52,7 @@ const TIME_AND_CHANCE: [&str; 9] = [
 ];
 
 /// The rooms at the top; anything more needs a reason in the README.
-const TOP_LEVEL: [&str; 18] = [
+const TOP_LEVEL: [&str; 19] = [
     "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
@@ -61,6 +61,7 @@ const TOP_LEVEL: [&str; 18] = [
     "LICENSE-MIT",
     "README.md",
     "broker",
+    "docs",
     "durable-store",
     "examples",
     "js-shim",

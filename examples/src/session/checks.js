@@ -102,9 +102,8 @@ export async function together(act) {
 }
 
 /** Asks all tabs how things are, again and again until `isFine` says so. */
-async function agreed(isFine, before = () => {}) {
+async function agreed(isFine) {
   for (let left = TRIES; ; left -= 1) {
-    before();
     const looks = await ask([...tabs.connectedTabs], 'look');
     if (isFine(looks)) return looks;
     expect(left > 0, `they did not agree: ${JSON.stringify(looks)}`);
@@ -171,11 +170,7 @@ const CHECKS = {
       return Math.max(...ends) - Math.min(...ends);
     };
     await tabs.idle(IDLE);
-    // What the user does is told at most once a second.
-    const looks = await agreed(
-      (looks) => spread(looks) <= IDLE_TOLERANCE,
-      () => tabs.noteActivity(),
-    );
+    const looks = await agreed((looks) => spread(looks) <= IDLE_TOLERANCE);
     return `they differ by ${spread(looks)} ms`;
   },
 };

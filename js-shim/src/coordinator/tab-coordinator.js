@@ -9,10 +9,12 @@ import { expectOption, isFunction, optionError, pick, refuseUnknown } from '../o
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 import { Coordination, Granted } from './coordination.js';
+import { Locks, guardOf, isCount } from './locks.js';
 import { WorkerMessageType, checkType, isUrgent, textOf } from './messages.js';
 import { PageReport } from './page-report.js';
 import { Activity, persevere, refreshOptions } from './session.js';
 import { SharedState, checkStateOptions } from './shared-state.js';
+import { watchSleep, watchStorage } from './watches.js';
 
 export { WorkerMessageType };
 
@@ -33,10 +35,6 @@ const OF_CONNECTION = /** @type {const} */ ([
 ]);
 const OWN = ['connection', 'role', 'weight', 'rotation', 'state', ...OF_CONNECTION];
 
-/** The pause before a lock is asked for again, in milliseconds: the first one and the longest. */
-const [FIRST_PAUSE, LONGEST_PAUSE] = [50, 5_000];
-
-const isCount = (/** @type {any} */ value) => Number.isSafeInteger(value) && value >= 0;
 const isWeight = (/** @type {any} */ value) => isCount(value) && value <= 100;
 const isRole = (/** @type {any} */ value) => value === 'auto' || value === 'observer';
 
@@ -96,6 +94,7 @@ export class TabCoordinator extends EventEmitter {
     this._shared = new SharedState(this._coordination, options.state ?? {}, (event, ...args) =>
       event === 'error' ? this._fail(args[0]) : this._emit(event, ...args),
     );
+    this._locks = new Locks(this._coordination);
     /** What other tabs can have this one do. @type {Map<string, (payload: any, from: string) => any>} */
     this._tasks = new Map();
     /** Functions that run while this tab leads, with what stops them. @type {Map<Function, AbortController>} */
@@ -637,64 +636,7 @@ export class TabCoordinator extends EventEmitter {
    * @returns {Promise<T>}
    */
   lock(name, options, fn) {
-    return isFunction(options)
-      ? this._lock(name, {}, /** @type {any} */ (options), [])
-      : this._lock(name, /** @type {LockOptions} */ (options), /** @type {any} */ (fn), []);
-  }
-
-  /**
-   * @param {string} name
-   * @param {LockOptions} options
-   * @param {(held: Held) => any} fn
-   * @param {number[]} within
-   */
-  async _lock(name, options, fn, within) {
-    checkLock(name, options, fn);
-    const grant = await this._claim(`lock ${name}`, options, within);
-    const { token, signal } = grant;
-    const tokens = [...within, token];
-    const held = {
-      token,
-      signal,
-      isHeld: () => this._coordination.holds(token),
-      /** @type {any} */
-      lock: (/** @type {string} */ inner, /** @type {any} */ given, /** @type {any} */ run) =>
-        isFunction(given)
-          ? this._lock(inner, {}, given, tokens)
-          : this._lock(inner, given, run, tokens),
-    };
-    try {
-      const result = await fn(held);
-      if (signal.aborted) throw signal.reason;
-      return result;
-    } finally {
-      // Where the host is gone it is told when the next one is there. Nobody has to wait for that.
-      void this._coordination.release(token).catch(() => {});
-    }
-  }
-
-  /**
-   * Asks for a name, again and again where that is wanted.
-   *
-   * @param {string} name
-   * @param {LockOptions} options
-   * @param {number[]} within
-   */
-  async _claim(name, { timeout, expires, retry = 0, signal }, within) {
-    for (
-      let pause = FIRST_PAUSE, left = retry;
-      ;
-      left--, pause = Math.min(2 * pause, LONGEST_PAUSE)
-    ) {
-      try {
-        return await this._coordination.ask('claim', { name, timeout, expires, within }, signal);
-      } catch (/** @type {any} */ error) {
-        if (signal?.aborted) throw signal.reason;
-        if (error?.code !== 'ERR_LOCK_TIMEOUT' || left <= 0) throw error;
-        const wait = pause * (0.5 + Math.random());
-        await new Promise((resolve) => timers.start(() => resolve(undefined), wait));
-      }
-    }
+    return this._locks.lock(name, options, fn);
   }
 
   /**
@@ -706,16 +648,8 @@ export class TabCoordinator extends EventEmitter {
    * @param {(held: Held) => T | Promise<T>} fn
    * @returns {Promise<T>}
    */
-  async guard(key, fn) {
-    const name = `guard ${key}`;
-    try {
-      return await this._lock(name, { timeout: 0 }, fn, []);
-    } catch (/** @type {any} */ error) {
-      if (error?.code !== 'ERR_LOCK_TIMEOUT' || !error.message.includes(`'lock ${name}'`))
-        throw error;
-      const message = `'${key}' is being changed by tab ${error.holder}`;
-      throw Object.assign(new shared.Error('ERR_GUARDED', message), { tabId: error.holder });
-    }
+  guard(key, fn) {
+    return this._locks.guard(key, fn);
   }
 
   /**
@@ -725,7 +659,7 @@ export class TabCoordinator extends EventEmitter {
    * @returns {Promise<string | undefined>}
    */
   whoHolds(name) {
-    return this._coordination.ask('holder', { name: `lock ${name}` });
+    return this._locks.holder(name);
   }
 
   /**
@@ -735,7 +669,7 @@ export class TabCoordinator extends EventEmitter {
    * @returns {Promise<string | undefined>}
    */
   whoGuards(key) {
-    return this.whoHolds(`guard ${key}`);
+    return this._locks.holder(guardOf(key));
   }
 
   // ---- Health ----
@@ -758,26 +692,9 @@ export class TabCoordinator extends EventEmitter {
    * @param {{thresholds?: number[], interval?: number}} [options] parts of the quota, and milliseconds
    * @returns {() => void} ends it
    */
-  watchStorage({ thresholds = [0.8, 0.95], interval = 60_000 } = {}) {
-    let passed = 0;
-    let isOver = false;
-    /** @type {import('../platform/ticks.js').Timer | undefined} */
-    let timer;
-    const look = async () => {
-      const { usage = 0, quota = 0 } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
-      if (isOver) return;
-      const ratio = quota && usage / quota;
-      const now = thresholds.filter((threshold) => ratio >= threshold).length;
-      if (now !== passed) this._emit('storage', { usage, quota, ratio, isFuller: now > passed });
-      passed = now;
-      timer = timers.start(() => void look(), interval);
-      /** @type {any} */ (timer).unref?.();
-    };
-    void look().catch((error) => this._fail(error));
-    return () => {
-      isOver = true;
-      timers.stop(timer);
-    };
+  watchStorage(options) {
+    const changed = (/** @type {any} */ storage) => this._emit('storage', storage);
+    return watchStorage(options, changed, (error) => this._fail(error));
   }
 
   /** @param {any} error */
@@ -806,21 +723,6 @@ export class TabCoordinator extends EventEmitter {
 }
 
 /**
- * @param {any} name
- * @param {any} options
- * @param {any} fn
- */
-function checkLock(name, options, fn) {
-  if (typeof name !== 'string' || !name)
-    throw optionError('ERR_OPTION_INVALID', 'The name of a lock is a text with something in it');
-  refuseUnknown('lock', options, ['timeout', 'expires', 'retry', 'signal']);
-  for (const option of ['timeout', 'expires', 'retry'])
-    expectOption('lock', options, option, isCount, 'a whole number, 0 or more');
-  if (!isFunction(fn))
-    throw optionError('ERR_OPTION_INVALID', `The lock '${name}' has nothing to run`);
-}
-
-/**
  * @param {any} tab as the host tells it
  * @returns {TabInfo}
  */
@@ -841,31 +743,6 @@ function messageOf({ from, request, message: { type, payload, timestamp } }) {
 const LEAVING = 1_000;
 /** Milliseconds that listeners of `logout` have. */
 const STOPPING = 2_000;
-/** Milliseconds between two looks at the clock, and by how much one has to be late to be a sleep. */
-const [LOOK, LATE] = [2_000, 10_000];
-
-/**
- * Notices that the machine slept: timers stand still then, and the wall clock goes on.
- *
- * @param {(slept: number) => void} woken
- * @returns {() => void} ends it
- */
-function watchSleep(woken) {
-  let last = Date.now();
-  /** @type {import('../platform/ticks.js').Timer} */
-  let timer;
-  const look = () => {
-    const late = Date.now() - last - LOOK;
-    last = Date.now();
-    timer = timers.start(look, LOOK);
-    /** @type {any} */ (timer).unref?.();
-    if (late > LATE) woken(late);
-  };
-  timer = timers.start(look, LOOK);
-  /** @type {any} */ (timer).unref?.();
-  return () => timers.stop(timer);
-}
-
 /**
  * What a function came to, as other tabs are told.
  *

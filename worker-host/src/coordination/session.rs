@@ -11,8 +11,9 @@ use super::Coordination;
 const STOPPING: u64 = 3_000;
 /// Milliseconds of activity that are written down at once: the next host takes the user for absent by so much longer.
 const NOTED: u64 = 10_000;
-/// Milliseconds by which activity has to move the end before tabs are told.
-const TOLD: u64 = 1_000;
+/// Milliseconds since the activity that counted last, before which more does not count. So each that counts is told, and all
+/// tabs show the same time, also one that has just come.
+const COUNTED: u64 = 1_000;
 
 /// The end of a session.
 #[derive(Clone, Debug)]
@@ -173,7 +174,7 @@ impl Coordination {
             since,
             phase,
         };
-        (self.noted, self.shown) = (since, since);
+        self.noted = since;
         self.idle = Some(idle.clone());
         self.changed.decisions = true;
         self.say_to_others("", &Say::Idle(idle));
@@ -189,6 +190,9 @@ impl Coordination {
             return;
         }
         let was_warned = idle.phase == Phase::Warned;
+        if !was_warned && self.wall < idle.since + COUNTED {
+            return;
+        }
         idle.phase = Phase::Active;
         idle.since = idle.since.max(self.wall);
         let idle = idle.clone();
@@ -196,10 +200,7 @@ impl Coordination {
             self.noted = idle.since;
             self.changed.decisions = true;
         }
-        if was_warned || idle.since >= self.shown + TOLD {
-            self.shown = idle.since;
-            self.say_to_others("", &Say::Idle(idle));
-        }
+        self.say_to_others("", &Say::Idle(idle));
     }
 
     /// Says that the time is nearly over, or over. A machine that slept comes back late, and is told the same.
@@ -236,7 +237,7 @@ impl Coordination {
     /// The session as a host before left it.
     pub(super) fn restore_session(&mut self, session: Session, idle: Option<Idle>) {
         let since = idle.as_ref().map_or(0, |idle| idle.since);
-        (self.noted, self.shown) = (since, since);
+        self.noted = since;
         (self.session, self.idle) = (session, idle);
     }
 }

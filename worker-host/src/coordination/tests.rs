@@ -561,6 +561,34 @@ fn the_idle_timer_is_right_across_hosts_and_sleep() {
 }
 
 #[test]
+fn a_tab_that_comes_later_counts_from_the_same_activity() {
+    let since = |told: &Told, to: &str| {
+        let mut told = told.iter().filter(|(name, _)| name == to);
+        told.find_map(|(_, say)| match say {
+            Say::Idle(idle) => Some(idle.since),
+            Say::Welcome(welcome) => welcome.idle.as_ref().map(|idle| idle.since),
+            _ => None,
+        })
+    };
+    let mut machine = begun();
+    machine.add("a");
+    let idle = Ask::Idle {
+        number: 1,
+        warn: 60_000,
+        timeout: 120_000,
+    };
+    machine.hear("a", idle);
+    machine.wait(1_200);
+    let told = machine.hear("a", Ask::Active {});
+    let counted = since(&told, "a");
+    assert!(counted.is_some());
+    machine.wait(700);
+    let told = machine.hear("a", Ask::Active {});
+    assert_eq!(since(&told, "a"), None, "it is too soon to count");
+    assert_eq!(since(&machine.add("b"), "b"), counted);
+}
+
+#[test]
 fn what_is_written_down_does_not_grow_with_what_a_tab_says() {
     let mut machine = begun();
     machine.add("a");
