@@ -33,8 +33,10 @@ enum Wait {
     Opening,
     /// Something was sent, and no ping behind it.
     Sent,
-    /// A pong.
+    /// Pongs.
     Pong {
+        /// How many: each doubt sends a ping, and the pong of one before it says nothing of what was sent since.
+        pings: u32,
         /// Something else came since.
         heard: bool,
         /// Something was sent behind the ping.
@@ -44,10 +46,17 @@ enum Wait {
 
 impl Wait {
     /// A ping goes out now.
-    const PONG: Self = Self::Pong {
-        heard: false,
-        sent: false,
-    };
+    fn pinged(&mut self) {
+        let before = match self {
+            Self::Pong { pings, .. } => *pings,
+            Self::Nothing | Self::Opening | Self::Sent => 0,
+        };
+        *self = Self::Pong {
+            pings: before + 1,
+            heard: false,
+            sent: false,
+        };
+    }
 }
 
 /// What follows when the time is over.
@@ -103,9 +112,14 @@ impl Liveness {
     /// The server answered a ping. Gives the milliseconds until `time_over`, where that has to be waited for.
     pub(crate) fn answered(&mut self) -> Option<u32> {
         self.given_up = 0;
-        let Wait::Pong { sent, .. } = self.wait else {
+        let Wait::Pong { pings, sent, .. } = &mut self.wait else {
             return None;
         };
+        *pings -= 1;
+        if *pings > 0 {
+            return None;
+        }
+        let sent = *sent;
         self.wait = if sent { Wait::Sent } else { Wait::Nothing };
         sent.then_some(QUIET_MS)
     }
@@ -115,24 +129,24 @@ impl Liveness {
         if !is_connected {
             return Verdict::Fine;
         }
-        self.wait = Wait::PONG;
+        self.wait.pinged();
         Verdict::Ping(WOKEN_ANSWER_MS << self.given_up)
     }
 
     /// The time that was named last is over.
     pub(crate) fn time_over(&mut self) -> Verdict {
         let patience = ANSWER_MS << self.given_up;
-        match self.wait {
+        match &mut self.wait {
             Wait::Nothing => Verdict::Fine,
             Wait::Sent => {
-                self.wait = Wait::PONG;
+                self.wait.pinged();
                 Verdict::Ping(patience)
             }
-            Wait::Pong { heard: true, sent } => {
-                self.wait = Wait::Pong { heard: false, sent };
+            Wait::Pong { heard, .. } if *heard => {
+                *heard = false;
                 Verdict::Wait(patience)
             }
-            Wait::Pong { heard: false, .. } => {
+            Wait::Pong { .. } => {
                 self.given_up = (self.given_up + 1).min(MAX_DOUBLINGS);
                 self.give_up()
             }
@@ -229,6 +243,18 @@ mod tests {
         let mut liveness = Liveness::default();
         assert_eq!(liveness.opening(), OPENING_MS);
         assert_eq!(liveness.sent(), None, "the handshake");
+        assert_eq!(liveness.time_over(), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn the_pong_of_an_earlier_ping_says_nothing_of_what_was_sent_since() {
+        let mut liveness = sent();
+        liveness.time_over();
+        liveness.sent();
+        assert_eq!(liveness.doubt(true), Verdict::Ping(WOKEN_ANSWER_MS));
+        assert_eq!(liveness.answered(), None);
+        liveness.heard();
+        assert_eq!(liveness.time_over(), Verdict::Wait(ANSWER_MS));
         assert_eq!(liveness.time_over(), Verdict::GiveUp);
     }
 
