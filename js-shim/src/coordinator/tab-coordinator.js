@@ -8,13 +8,14 @@ import { connectionWithoutServer } from '../api/create-connection.js';
 import { expectOption, isFunction, optionError, pick, refuseUnknown } from '../options/options.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
+import { watchSleep } from '../platform/waking.js';
 import { Coordination, Granted } from './coordination.js';
 import { Locks, guardOf, isCount } from './locks.js';
 import { WorkerMessageType, checkType, isUrgent, textOf } from './messages.js';
 import { PageReport } from './page-report.js';
 import { Activity, persevere, refreshOptions } from './session.js';
 import { SharedState, checkStateOptions } from './shared-state.js';
-import { watchSleep, watchStorage } from './watches.js';
+import { watchStorage } from './storage-watch.js';
 
 export { WorkerMessageType };
 
@@ -150,7 +151,7 @@ export class TabCoordinator extends EventEmitter {
       this._registered = () => resolve();
       this._refused = reject;
       this._report.watch();
-      this._endSleepWatch = watchSleep((slept) => this._wake(slept));
+      this._endSleepWatch = watchSleep(LOOK, (slept) => this._wake(slept));
       this._coordination.begin();
     });
     return this._registration;
@@ -741,6 +742,8 @@ function messageOf({ from, request, message: { type, payload, timestamp } }) {
 
 /** Milliseconds that a host has to answer a tab that leaves. */
 const LEAVING = 1_000;
+/** Milliseconds between two looks whether the machine slept. */
+const LOOK = 2_000;
 /** Milliseconds that listeners of `logout` have. */
 const STOPPING = 2_000;
 /**

@@ -1,36 +1,57 @@
 /**
- * When a socket has to be doubted: the network came or went, or the machine slept. A sleeping machine runs no timers and
- * its clock goes on.
+ * Whether the machine slept: it runs no timers then, and its clock goes on. And when a socket has to be doubted: then, and where
+ * the network came or went.
  */
 
 import { timers } from './ticks.js';
 
-/** Milliseconds between two looks at the clock. */
-const LOOK = 5_000;
-/** Milliseconds that a look may be late in a busy thread. */
+/** Milliseconds by which a look at the clock may be late in a busy thread. */
 const LATE = 10_000;
+/** Milliseconds between two looks for a socket. */
+const LOOK = 5_000;
+
+/**
+ * Calls `look` after each pause. In Node this alone keeps no process running.
+ *
+ * @param {number} pause in milliseconds
+ * @param {() => void} look
+ * @returns {() => void} ends it
+ */
+export function every(pause, look) {
+  /** @type {import('./ticks.js').Timer} */
+  let timer;
+  const wait = () => {
+    timer = timers.start(() => (wait(), look()), pause);
+    /** @type {any} */ (timer).unref?.();
+  };
+  wait();
+  return () => timers.stop(timer);
+}
+
+/**
+ * @param {number} pause milliseconds between two looks at the clock
+ * @param {(slept: number) => void} woken called with milliseconds
+ * @returns {() => void} ends it
+ */
+export function watchSleep(pause, woken) {
+  let last = Date.now();
+  return every(pause, () => {
+    const late = Date.now() - last - pause;
+    last = Date.now();
+    if (late > LATE) woken(late);
+  });
+}
 
 /**
  * @param {() => void} woken
  * @returns {() => void} ends it
  */
 export function watchWaking(woken) {
-  let last = Date.now();
-  /** @type {import('./ticks.js').Timer} */
-  let timer;
-  const look = () => {
-    const now = Date.now();
-    const slept = now - last > LOOK + LATE;
-    last = now;
-    timer = timers.start(look, LOOK);
-    // In Node this alone keeps no process running.
-    /** @type {any} */ (timer).unref?.();
-    if (slept) woken();
-  };
-  look();
-  for (const event of ['online', 'offline']) globalThis.addEventListener?.(event, woken);
+  const wakeUp = () => woken();
+  const end = watchSleep(LOOK, wakeUp);
+  for (const event of ['online', 'offline']) globalThis.addEventListener?.(event, wakeUp);
   return () => {
-    timers.stop(timer);
-    for (const event of ['online', 'offline']) globalThis.removeEventListener?.(event, woken);
+    end();
+    for (const event of ['online', 'offline']) globalThis.removeEventListener?.(event, wakeUp);
   };
 }
