@@ -157,6 +157,11 @@ impl ProxyConnection {
             return None;
         }
         let read = self.begin_read(handle, action, in_bulk && resumes)?;
+        self.say_read(read)
+    }
+
+    /// The message that asks for a read; none where it is collected for a bulk.
+    pub(crate) fn say_read(&mut self, read: Read) -> Option<TabEvent> {
         match &mut self.bulk {
             Some(reads) => {
                 reads.push(read);

@@ -12,7 +12,7 @@
 //!
 //! A version assigned to a document without a state is only shown, until the host says another one.
 
-use broker::message::{Answer, ReadAction, ToHost};
+use broker::message::{Answer, ReadAction};
 use proxy_doc::{Change, DocHandle, Error, Version, codes};
 
 use crate::{ProxyConnection, ProxyDoc, Request};
@@ -108,10 +108,8 @@ impl ProxyConnection {
         };
         known.asks_version = true;
         let read = self.read(handle, ReadAction::Fetch, false, Request::Version(handle));
-        match (read, &mut self.bulk) {
-            (Some(read), Some(reads)) => reads.push(read),
-            (Some(read), None) => self.tell_host(&ToHost::Read(read)),
-            (None, _) => {}
+        if let Some(event) = read.and_then(|read| self.say_read(read)) {
+            self.push_event(event);
         }
     }
 
