@@ -12,35 +12,18 @@ mod host;
 mod tab;
 mod world;
 
-use crate::seeds::{Census, Failure};
+use crate::seeds::Run;
 use crate::sim::guarded;
 use world::World;
 
-/// Runs the simulation of a seed. Gives what happened in it.
-///
-/// # Errors
-/// What was wrong, with the trace of a second run.
-pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
-    let (census, problems, _) = simulate(seed, false);
-    if problems.is_empty() {
-        return Ok(census);
-    }
-    let (_, problems, trace) = simulate(seed, true);
-    Err(Box::new(Failure {
-        seed,
-        problems,
-        trace,
-    }))
-}
-
-/// The trace of a seed, whether it fails or not.
-pub fn trace(seed: u64) -> Vec<String> {
-    simulate(seed, true).2
-}
-
-fn simulate(seed: u64, trace: bool) -> (Census, Vec<String>, Vec<String>) {
+/// Runs the simulation of a seed. `trace`: says all that happens.
+pub fn run(seed: u64, trace: bool) -> Run {
     let mut world = World::new(seed, trace);
     let mut problems = guarded(|_| faults::run(&mut world));
     problems.append(&mut world.problems);
-    (world.census, problems, world.trace)
+    Run {
+        census: world.census,
+        problems,
+        trace: world.trace,
+    }
 }

@@ -3,26 +3,29 @@
 //! Seeds are `S`, `S + 1` and so on. A seed that fails prints its problems and the end of its trace; one seed alone prints
 //! all of it. `--census` says in how many seeds something happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use crate::sim::catch_panics;
+use crate::sim::{Census, catch_panics};
 
-/// What happened in a simulation that not every simulation has.
-pub type Census = BTreeSet<&'static str>;
-
-/// A seed that failed, and how.
+/// How the simulation of a seed went.
 #[derive(Clone, Debug)]
-pub struct Failure {
-    /// The seed.
-    pub seed: u64,
+pub struct Run {
+    /// What happened in it.
+    pub census: Census,
     /// What was wrong.
     pub problems: Vec<String>,
-    /// One line for each thing that happened.
+    /// One line for each thing that happened, where that was asked for.
     pub trace: Vec<String>,
+}
+
+/// A seed that failed, and how, with its trace.
+struct Failure {
+    seed: u64,
+    run: Run,
 }
 
 /// A simulator.
@@ -30,10 +33,69 @@ pub struct Failure {
 pub struct Simulator {
     /// Its name on the command line.
     pub name: &'static str,
-    /// Runs a seed. Gives what happened in it, or what was wrong.
-    pub run: fn(u64) -> Result<Census, Box<Failure>>,
-    /// The trace of a seed, whether it fails or not.
-    pub trace: fn(u64) -> Vec<String>,
+    /// Runs a seed, with a trace or without.
+    pub run: fn(u64, bool) -> Run,
+}
+
+impl Simulator {
+    /// Gives what happened in a seed, or what was wrong. Only a seed that fails is run with a trace, again.
+    fn run(self, seed: u64) -> Result<Census, Box<Failure>> {
+        let run = (self.run)(seed, false);
+        if run.problems.is_empty() {
+            return Ok(run.census);
+        }
+        let run = (self.run)(seed, true);
+        Err(Box::new(Failure { seed, run }))
+    }
+}
+
+/// In how many seeds something happened.
+#[derive(Default)]
+pub struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    /// One more seed in which this happened.
+    pub fn add(&mut self, census: Census) {
+        for what in census {
+            *self.0.entry(what).or_insert(0) += 1;
+        }
+    }
+
+    /// Prints a line for each thing.
+    pub fn print(&self) {
+        for (what, seeds) in &self.0 {
+            println!("{seeds:>8} {what}");
+        }
+    }
+}
+
+/// Runs so many seeds on all cores, beginning with `first`, and has their results watched as they come.
+pub fn each_seed<R: Send, T>(
+    seeds: u64,
+    first: u64,
+    run: impl Fn(u64) -> R + Sync,
+    watch: impl FnOnce(&mpsc::Receiver<R>) -> T,
+) -> T {
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (report, results) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (report, next, run) = (report.clone(), &next, &run);
+            scope.spawn(move || {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= seeds {
+                        return;
+                    }
+                    // Nobody listens any more only when the program ends.
+                    let _ = report.send(run(first.wrapping_add(n)));
+                }
+            });
+        }
+        drop(report);
+        watch(&results)
+    })
 }
 
 /// Failures that are shown, if nothing else is said; of more the number is enough.
@@ -63,11 +125,14 @@ pub fn main(simulator: Simulator) -> ExitCode {
     };
     catch_panics();
     if options.trace {
-        for line in (simulator.trace)(options.seed) {
+        for line in (simulator.run)(options.seed, true).trace {
             println!("{line}");
         }
     }
-    let failed = simulate(simulator, &options);
+    let run = |seed| simulator.run(seed);
+    let failed = each_seed(options.seeds, options.seed, run, |results| {
+        watch(&options, results)
+    });
     println!("{} passed, {failed} failed", options.seeds - failed);
     if failed == 0 {
         ExitCode::SUCCESS
@@ -101,40 +166,13 @@ fn options() -> Result<Options, String> {
 }
 
 /// Gives how many seeds failed.
-fn simulate(simulator: Simulator, options: &Options) -> u64 {
-    let next = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (report, results) = mpsc::channel::<Result<Census, Box<Failure>>>();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (report, next) = (report.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= options.seeds {
-                        return;
-                    }
-                    // Nobody listens any more only when the program ends.
-                    let _ = report.send((simulator.run)(options.seed.wrapping_add(n)));
-                }
-            });
-        }
-        drop(report);
-        watch(options, &results)
-    })
-}
-
 fn watch(options: &Options, results: &mpsc::Receiver<Result<Census, Box<Failure>>>) -> u64 {
     let start = Instant::now();
     let mut failed = 0;
-    let mut counts = BTreeMap::new();
+    let mut counts = Counts::default();
     for result in results {
         match result {
-            Ok(census) => {
-                for what in census {
-                    *counts.entry(what).or_insert(0_u64) += 1;
-                }
-            }
+            Ok(census) => counts.add(census),
             Err(failure) => {
                 failed += 1;
                 if failed <= options.shown {
@@ -149,28 +187,26 @@ fn watch(options: &Options, results: &mpsc::Receiver<Result<Census, Box<Failure>
         seeds as f64 / seconds
     );
     if options.census {
-        for (what, seeds) in counts {
-            println!("{seeds:>8} {what}");
-        }
+        counts.print();
     }
     failed
 }
 
-fn show(options: &Options, failure: &Failure) {
-    println!("seed {} failed:", failure.seed);
+fn show(options: &Options, Failure { seed, run }: &Failure) {
+    println!("seed {seed} failed:");
     let lines = if options.seeds == 1 {
-        failure.trace.len()
+        run.trace.len()
     } else {
         LINES
     };
-    let from = failure.trace.len().saturating_sub(lines);
+    let from = run.trace.len().saturating_sub(lines);
     // With `--trace` it has been printed already.
     if !options.trace {
-        for line in &failure.trace[from..] {
+        for line in &run.trace[from..] {
             println!("{line}");
         }
     }
-    for problem in &failure.problems {
+    for problem in &run.problems {
         println!("  {problem}");
     }
 }

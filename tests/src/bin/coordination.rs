@@ -8,6 +8,5 @@ fn main() -> ExitCode {
     seeds::main(seeds::Simulator {
         name: "coordination",
         run: coordination::run,
-        trace: coordination::trace,
     })
 }

@@ -8,6 +8,5 @@ fn main() -> ExitCode {
     seeds::main(seeds::Simulator {
         name: "places",
         run: places::run,
-        trace: places::trace,
     })
 }

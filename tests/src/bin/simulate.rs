@@ -5,13 +5,12 @@
 //! Seeds are `S`, `S + 1` and so on. A seed that fails leaves its plan, shortened, in `tests/plans`, or in the
 //! folder that `--plans` names.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use sharedb_proxy_tests::seeds::{self, Counts};
 use sharedb_proxy_tests::sim::{self, Census, Failure, Plan};
 
 /// How often progress is shown.
@@ -99,48 +98,23 @@ fn summary(passed: u64, failed: u64) -> ExitCode {
 }
 
 fn simulate(options: &Options) -> ExitCode {
-    let next = AtomicU64::new(0);
-    let done = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (report, results) = mpsc::channel::<Result<Census, Box<Failure>>>();
-    let mut failed = 0;
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (report, next, done) = (report.clone(), &next, &done);
-            scope.spawn(move || {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= options.seeds {
-                        return;
-                    }
-                    // Nobody listens any more only when the program ends.
-                    let _ = report.send(sim::run(options.seed.wrapping_add(n)));
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        drop(report);
-        failed = watch(options, &results, &done);
+    let failed = seeds::each_seed(options.seeds, options.seed, sim::run, |results| {
+        watch(options, results)
     });
     summary(options.seeds - failed, failed)
 }
 
 /// Shows progress and failures until all threads are done. Gives how many seeds failed.
-fn watch(
-    options: &Options,
-    results: &mpsc::Receiver<Result<Census, Box<Failure>>>,
-    done: &AtomicU64,
-) -> u64 {
+fn watch(options: &Options, results: &mpsc::Receiver<Result<Census, Box<Failure>>>) -> u64 {
     let start = Instant::now();
     let mut shown = start;
-    let mut failed = 0;
-    let mut counts = BTreeMap::new();
+    let (mut passed, mut failed) = (0, 0);
+    let mut counts = Counts::default();
     loop {
         match results.recv_timeout(PROGRESS) {
             Ok(Ok(census)) => {
-                for what in census {
-                    *counts.entry(what).or_insert(0_u64) += 1;
-                }
+                passed += 1;
+                counts.add(census);
             }
             Ok(Err(failure)) => {
                 failed += 1;
@@ -153,7 +127,7 @@ fn watch(
         }
         if shown.elapsed() >= PROGRESS {
             shown = Instant::now();
-            let done = done.load(Ordering::Relaxed);
+            let done: u64 = passed + failed;
             let rate = done as f64 / start.elapsed().as_secs_f64();
             println!(
                 "{done} of {} seeds, {failed} failed, {rate:.0} seeds/s",
@@ -168,9 +142,7 @@ fn watch(
         start.elapsed().as_secs_f64()
     );
     if options.census {
-        for (what, seeds) in counts {
-            println!("{seeds:>8} {what}");
-        }
+        counts.print();
     }
     failed
 }

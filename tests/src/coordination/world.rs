@@ -8,7 +8,7 @@ use super::check;
 use super::host::{HostRun, Reply};
 use super::tab::Tab;
 use crate::random::Random;
-use crate::seeds::Census;
+use crate::sim::Census;
 
 /// Something that happens at a time.
 #[derive(Debug)]

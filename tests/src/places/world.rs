@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use broker::places::{Announcement, Candidate, CandidateInput, LinkInput, PlaceKind};
 
+use super::check;
 use super::context::{Build, Context, Input, Task, Way, context_of, place_of};
 use super::host::{Claim, HostTask, Write};
 use super::locks::{Change, HostLock};
 use super::place::Place;
 use super::server::{Op, Server, Store};
 use super::workers::Starts;
-use super::{Census, check};
 use crate::random::Random;
+use crate::sim::Census;
 
 /// Something that happens at a time.
 #[derive(Debug)]
