@@ -23,4 +23,5 @@ mod snapshots;
 mod tabs;
 
 pub use host::{Cause, Doing, Host, MAX_OP_SIZE, Options, Output, ReadyState};
+pub use server::liveness::IDLE_MS;
 pub use server::reconnect::{FIRST_DELAY_MS, MAX_DELAY_MS};

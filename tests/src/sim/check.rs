@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ot_json0::{Object, Value};
 use proxy_doc::{Token, codes};
+use worker_host::IDLE_MS;
 
 use super::kept;
 use super::ledger::{Call, End, What};
@@ -108,13 +109,20 @@ pub(super) fn settle(world: &mut World) -> bool {
         }
         // What is on its way comes before a host's patience ends.
         for host in 0..world.hosts.len() {
-            busy |= !busy && world.take(&Step::Timer { host });
+            busy |= !busy && !only_looks(world, host) && world.take(&Step::Timer { host });
         }
         if !busy {
             return true;
         }
     }
     false
+}
+
+/// Whether the host waits for nothing but its next look at a socket on which things come and go. It looks for ever.
+fn only_looks(world: &World, host: usize) -> bool {
+    let side = &world.hosts[host];
+    let is_sound = |number: usize| !world.sockets[number].silent;
+    side.timer == Some(IDLE_MS) && side.socket.is_some_and(is_sound)
 }
 
 /// A fresh tab at each host, then everyone subscribes to everything and fetches it.

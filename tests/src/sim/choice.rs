@@ -319,7 +319,7 @@ fn delivery(world: &World, r: &mut Random) -> Step {
 /// A host that waits for the server is rarely slower than that one.
 fn times_out(world: &World, host: usize, r: &mut Random) -> bool {
     let side = &world.hosts[host];
-    side.timer && r.once_in(if side.socket.is_some() { 8 } else { 2 })
+    side.timer.is_some() && r.once_in(if side.socket.is_some() { 8 } else { 2 })
 }
 
 fn edit(world: &World, r: &mut Random) -> Step {

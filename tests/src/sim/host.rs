@@ -29,7 +29,8 @@ pub(super) struct HostSide {
     /// The socket that it is bound to.
     pub(super) socket: Option<usize>,
     pub(super) wants_socket: bool,
-    pub(super) timer: bool,
+    /// The milliseconds of the timer that runs.
+    pub(super) timer: Option<u32>,
     /// The server cannot be reached.
     pub(super) away: bool,
     pub(super) storage: Option<Storage>,
@@ -68,7 +69,7 @@ impl HostSide {
             lives: 0,
             socket: None,
             wants_socket: false,
-            timer: false,
+            timer: None,
             away: false,
             storage: keeps.then(|| Storage::new(config.seed.is_multiple_of(2))),
             tenure: tenure(0),
@@ -145,7 +146,7 @@ impl HostSide {
             host: Host::new(options, Rc::clone(&self.types)),
             socket: None,
             wants_socket: false,
-            timer: false,
+            timer: None,
             requests: VecDeque::new(),
             finding: None,
             watched: BTreeSet::new(),
@@ -425,7 +426,7 @@ impl HostSide {
                     self.wants_socket = false;
                 }
                 Output::OpenSocket(_) => self.wants_socket = true,
-                Output::StartTimer(_) => self.timer = true,
+                Output::StartTimer(delay) => self.timer = Some(delay),
                 Output::StartAlarm(_) => ledger.problem("tabs here agree on nothing".to_owned()),
                 Output::Storage(request) => {
                     if self.storage.is_none() {

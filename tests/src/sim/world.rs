@@ -240,7 +240,7 @@ impl World {
             Step::Swallow { host } => self.swallow(host),
             Step::Restart { down } => self.restart(down),
             Step::Timer { host } => self.with_host(host, |side| {
-                let due = std::mem::take(&mut side.timer);
+                let due = side.timer.take().is_some();
                 if due {
                     side.host.handle_timer(0.5);
                 }

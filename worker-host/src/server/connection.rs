@@ -308,7 +308,10 @@ impl Host {
         };
         self.server.op_ids.set_connection_id(id);
         self.server.reconnect.succeeded();
-        self.server.liveness.opened();
+        let delay = self.server.liveness.opened();
+        if self.server.opens_next_socket() {
+            self.start_timer(Some(delay));
+        }
         self.set_state(State::Connected, None);
     }
 

@@ -1,12 +1,15 @@
 //! Notices a connection that ended without a word: a proxy swallows what is sent, a cable was pulled, a machine slept.
 //!
 //! A ShareDB server answers every message. Some time after something was sent the server is pinged; a socket on which
-//! nothing comes until the ping's deadline is given up. While nothing is sent nothing is asked.
+//! nothing comes until the ping's deadline is given up. A server that is sent nothing is pinged when it has been quiet for
+//! some time, since it may have changes for us: who only reads has to notice a dead socket, too.
 
 /// Milliseconds in which a socket has to open, and the server to answer the handshake.
 const OPENING_MS: u32 = 30_000;
 /// Milliseconds after something was sent until the server is pinged.
 const QUIET_MS: u32 = 10_000;
+/// Milliseconds between two looks at a socket that owes nothing: if nothing came in between, the server is pinged.
+pub const IDLE_MS: u32 = 25_000;
 /// Milliseconds in which something has to come after a ping. A pong may wait behind a large snapshot on a slow line, so
 /// this doubles with each socket in a row that was given up, at most [`MAX_DOUBLINGS`] times.
 const ANSWER_MS: u32 = 10_000;
@@ -26,9 +29,14 @@ pub(crate) struct Liveness {
 /// What the socket owes us.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Wait {
-    /// Nothing, or there is no socket.
+    /// There is no socket, or nobody opens another one.
     #[default]
-    Nothing,
+    NoSocket,
+    /// Nothing.
+    Nothing {
+        /// Something came since the last look.
+        heard: bool,
+    },
     /// To open, and the answer to the handshake.
     Opening,
     /// Something was sent, and no ping behind it.
@@ -49,7 +57,7 @@ impl Wait {
     fn pinged(&mut self) {
         let before = match self {
             Self::Pong { pings, .. } => *pings,
-            Self::Nothing | Self::Opening | Self::Sent => 0,
+            Self::NoSocket | Self::Nothing { .. } | Self::Opening | Self::Sent => 0,
         };
         *self = Self::Pong {
             pings: before + 1,
@@ -79,32 +87,33 @@ impl Liveness {
         OPENING_MS
     }
 
-    /// The handshake is done.
-    pub(crate) fn opened(&mut self) {
-        self.wait = Wait::Nothing;
+    /// The handshake is done. Gives the milliseconds until `time_over`.
+    pub(crate) fn opened(&mut self) -> u32 {
+        self.wait = Wait::Nothing { heard: false };
+        IDLE_MS
     }
 
     /// The socket is gone.
     pub(crate) fn closed(&mut self) {
-        self.wait = Wait::Nothing;
+        self.wait = Wait::NoSocket;
     }
 
     /// Something was sent. Gives the milliseconds until `time_over`, where that has to be waited for.
     pub(crate) fn sent(&mut self) -> Option<u32> {
         match &mut self.wait {
-            Wait::Nothing => {
+            Wait::Nothing { .. } => {
                 self.wait = Wait::Sent;
                 return Some(QUIET_MS);
             }
             Wait::Pong { sent, .. } => *sent = true,
-            Wait::Opening | Wait::Sent => {}
+            Wait::NoSocket | Wait::Opening | Wait::Sent => {}
         }
         None
     }
 
     /// The server said something.
     pub(crate) fn heard(&mut self) {
-        if let Wait::Pong { heard, .. } = &mut self.wait {
+        if let Wait::Pong { heard, .. } | Wait::Nothing { heard } = &mut self.wait {
             *heard = true;
         }
     }
@@ -119,9 +128,12 @@ impl Liveness {
         if *pings > 0 {
             return None;
         }
-        let sent = *sent;
-        self.wait = if sent { Wait::Sent } else { Wait::Nothing };
-        sent.then_some(QUIET_MS)
+        let (wait, delay) = match sent {
+            true => (Wait::Sent, QUIET_MS),
+            false => (Wait::Nothing { heard: false }, IDLE_MS),
+        };
+        self.wait = wait;
+        Some(delay)
     }
 
     /// There is a reason to doubt the socket, if there is one. `is_connected`: the handshake is done.
@@ -137,8 +149,12 @@ impl Liveness {
     pub(crate) fn time_over(&mut self) -> Verdict {
         let patience = ANSWER_MS << self.given_up;
         match &mut self.wait {
-            Wait::Nothing => Verdict::Fine,
-            Wait::Sent => {
+            Wait::NoSocket => Verdict::Fine,
+            Wait::Nothing { heard } if *heard => {
+                *heard = false;
+                Verdict::Wait(IDLE_MS)
+            }
+            Wait::Nothing { .. } | Wait::Sent => {
                 self.wait.pinged();
                 Verdict::Ping(patience)
             }
@@ -155,7 +171,7 @@ impl Liveness {
     }
 
     fn give_up(&mut self) -> Verdict {
-        self.wait = Wait::Nothing;
+        self.wait = Wait::NoSocket;
         Verdict::GiveUp
     }
 }
@@ -174,11 +190,28 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_while_nothing_is_sent() {
+    fn a_server_that_says_nothing_by_itself_is_pinged() {
+        let mut liveness = Liveness::default();
+        liveness.opening();
+        assert_eq!(liveness.opened(), IDLE_MS);
+        assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
+        assert_eq!(liveness.answered(), Some(IDLE_MS));
+        assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
+        assert_eq!(liveness.time_over(), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_server_that_says_something_by_itself_is_not_pinged() {
         let mut liveness = Liveness::default();
         liveness.opening();
         liveness.opened();
-        assert_eq!(liveness.time_over(), Verdict::Fine);
+        liveness.heard();
+        assert_eq!(liveness.time_over(), Verdict::Wait(IDLE_MS));
+        assert_eq!(
+            liveness.time_over(),
+            Verdict::Ping(ANSWER_MS),
+            "quiet since"
+        );
     }
 
     #[test]
@@ -186,8 +219,7 @@ mod tests {
         let mut liveness = sent();
         assert_eq!(liveness.sent(), None, "the wait has begun");
         assert_eq!(liveness.time_over(), Verdict::Ping(ANSWER_MS));
-        assert_eq!(liveness.answered(), None);
-        assert_eq!(liveness.time_over(), Verdict::Fine);
+        assert_eq!(liveness.answered(), Some(IDLE_MS));
         assert_eq!(liveness.sent(), Some(QUIET_MS), "the next round");
     }
 
