@@ -169,5 +169,6 @@ function growWithText(field) {
     field.style.height = `${field.scrollHeight}px`;
   };
   for (const event of ['input', 'remotechange']) field.addEventListener(event, grow);
-  new ResizeObserver(grow).observe(field.parentElement);
+  // It changes the height of what is observed, which a browser reports as an error within the same frame.
+  new ResizeObserver(() => requestAnimationFrame(grow)).observe(field.parentElement);
 }
