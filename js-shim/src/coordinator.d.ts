@@ -81,6 +81,16 @@ export interface StateOptions {
   >;
 }
 
+/** `AbortSignal`, where the program has a library that declares it. */
+type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } }
+  ? S
+  : {
+      readonly aborted: boolean;
+      readonly reason: any;
+      addEventListener(type: 'abort', listener: () => void): void;
+      removeEventListener(type: 'abort', listener: () => void): void;
+    };
+
 /** The state that tabs share. */
 export interface StateBundle {
   version: number;
@@ -100,7 +110,7 @@ export interface LockOptions {
   /** How often a request that timed out is made again, after a pause that grows. */
   retry?: number;
   /** Gives the request up. */
-  signal?: AbortSignal;
+  signal?: Signal;
 }
 
 /** What a tab holds while `fn` runs. */
@@ -108,7 +118,7 @@ export interface Held {
   /** Higher than every token before: what is changed under the lock can refuse a lower one. */
   readonly token: number;
   /** Aborted when the lock is lost: it expired, or the page was frozen. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   /** Whether this tab holds it at this moment. */
   isHeld(): boolean;
   /**
@@ -206,12 +216,12 @@ export class TabCoordinator {
   whoHolds(name: string): Promise<string | undefined>;
   whoGuards(key: string): Promise<string | undefined>;
 
-  runAsLeader(fn: (leading: { signal: AbortSignal; term: number }) => any): () => void;
+  runAsLeader(fn: (leading: { signal: Signal; term: number }) => any): () => void;
   handle(task: string, fn: (payload: any, from: string) => any): () => void;
   /** Ends with `ERR_TAB_GONE` where the named tab is gone, or no tab can lead. */
   delegate(task: string, payload?: any, options?: { to?: string }): Promise<any>;
   /** One tab runs `fn`; all that ask get its result, also later. */
-  showOnce(key: string, fn: (shown: { signal: AbortSignal }) => any): Promise<any>;
+  showOnce(key: string, fn: (shown: { signal: Signal }) => any): Promise<any>;
 
   readonly bundle: StateBundle | undefined;
   /** In the leader mode the leader's alone: otherwise `ERR_NOT_LEADER`. */
@@ -224,7 +234,7 @@ export class TabCoordinator {
   setSession(id?: string): Promise<void>;
   /** One refresh for all tabs that ask meanwhile. */
   refresh<T>(
-    fn: (refresh: { signal: AbortSignal }) => T | Promise<T>,
+    fn: (refresh: { signal: Signal }) => T | Promise<T>,
     options?: { attempts?: number; deadline?: number },
   ): Promise<T>;
   logout(): Promise<void>;

@@ -14,6 +14,15 @@ async function subscribed(connection, log, id = 'doc') {
 const ACTIONS = new Set(['hs', 'op', 's', 'f', 'u', 'bs', 'pp']);
 
 describe('a connection, as the stock client', () => {
+  it('counts its snapshot requests', () =>
+    sameAsStock(async (client, log, backend) => {
+      const { connection } = await connect(client, backend);
+      log.add(connection.nextSnapshotRequestId);
+      await call(connection, 'fetchSnapshot', 'c', 'doc');
+      await call(connection, 'fetchSnapshotByTimestamp', 'c', 'doc', null);
+      log.add(connection.nextSnapshotRequestId);
+    }));
+
   it('goes through its states, each with its reason', () =>
     sameAsStock(async (client, log, backend) => {
       const wire = new Wire(backend);

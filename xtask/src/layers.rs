@@ -34,6 +34,15 @@ const ORACLES: [&str; 2] = [
     "tests/oracle/record-conversations.mjs",
 ];
 
+/// Programs that use the package's types: our users', some without the types of a browser; one that has ours where
+/// `@types/sharedb` is expected; and one that is written against `@types/sharedb`, with those types and with ours.
+const USERS: [&str; 4] = [
+    "tests/js/types",
+    "tests/js/types/no-dom",
+    "tests/js/types/stock",
+    "tests/js/types/stock/tsconfig.ours.json",
+];
+
 /// Runs the named layers, or all, and prints the sum as the last line.
 ///
 /// # Errors
@@ -170,8 +179,10 @@ fn js(options: &Options) -> Result<Count> {
         "examples",
     ]);
     count += step("prettier", &mut prettier);
-    let mut users = process::npm_tool("tsc");
-    count += step("tsc for users", users.args(["--project", "tests/js/types"]));
+    for project in USERS {
+        let mut tsc = process::npm_tool("tsc");
+        count += step(&format!("tsc {project}"), tsc.args(["--project", project]));
+    }
     for oracle in ORACLES {
         count += step(oracle, process::node(oracle).arg("--check"));
     }

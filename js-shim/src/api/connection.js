@@ -57,6 +57,7 @@ export class Connection extends StoringConnection {
     /** @type {Record<number, Query>} */
     this.queries = Object.create(null);
     this.nextQueryId = 1;
+    this.nextSnapshotRequestId = 1;
     /** By channel. @type {Record<string, Presence>} */
     this._presences = Object.create(null);
     /** Whether documents have presence to move along. */
@@ -376,6 +377,7 @@ export class Connection extends StoringConnection {
    * @param {Callback} [callback]
    */
   _fetchSnapshot(collection, id, what, at, callback) {
+    this.nextSnapshotRequestId++;
     if (typeof callback !== 'function') {
       throw new Error('Callback is required for SnapshotRequest');
     }
