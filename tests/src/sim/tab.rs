@@ -3,18 +3,20 @@
 //! The data is built from events alone: there is nowhere else to take it from.
 
 mod acts;
+mod crash;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use broker::message::{DocEvent, Envelope, State, Status, ToHost, ToTab, decode, encode};
 use ot_json0::{Op, Value};
-use proxy_connection::{Predecessors, ProxyConnection, Survivors, TabEvent};
+use proxy_connection::{ProxyConnection, TabEvent};
 use proxy_doc::{
     CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Line, Seq, Snapshot,
-    SnapshotType, Submission, TabId, Token, Types, Version, codes, json,
+    SnapshotType, TabId, Types, Version, codes, json,
 };
 
+use self::crash::{Called, Remembered};
 use super::edit::Style;
 use super::ledger::Ledger;
 use super::step::{Act, On};
@@ -83,23 +85,6 @@ pub(super) struct Tab {
     last_seq: Seq,
     /// What the server has, for [`Act::Ingest`].
     pub(super) served: Vec<Option<Snapshot>>,
-}
-
-/// A call without an end.
-#[derive(Clone, Copy, Debug)]
-struct Remembered {
-    token: Token,
-    doc: DocHandle,
-    what: Called,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Called {
-    /// Ops: whether there is a callback, and the number under which it was sent.
-    Op(bool, Option<Seq>),
-    Fetch,
-    Subscribe,
-    Unsubscribe,
 }
 
 /// Where a tab's turns are short, it asks for one document at a time.
@@ -253,116 +238,6 @@ impl Tab {
         self.url_wanted = None;
         self.enter(ledger, |connection| connection.register());
         self.enter(ledger, |connection| connection.host_lost());
-    }
-
-    /// The machine crashed. The next one is told what is known without it, as the shim tells it.
-    pub(super) fn crash(&mut self, ledger: &mut Ledger, types: Rc<dyn Types>) {
-        self.crashes += 1;
-        let state = self.connection.state();
-        let old = std::mem::replace(&mut self.connection, ProxyConnection::new(types, state));
-        limit_reads(&mut self.connection, self.style);
-        self.connection.succeed(Predecessors {
-            count: self.crashes,
-            next_seq: self.last_seq.next(),
-            next_handle: 1 + self.docs.iter().map(|doc| doc.handle.0).max().unwrap_or(0),
-            line: self.line,
-        });
-        self.later.clear();
-        self.url_wanted = None;
-        self.offer_urls(ledger);
-        self.is_met = false;
-        (self.received, self.confirmed) = (0, 0);
-        for number in 0..self.docs.len() {
-            self.recover(ledger, &old, number);
-        }
-        self.enter(ledger, |connection| connection.register());
-        self.enter(ledger, |connection| connection.host_lost());
-        ledger.count(true, "a machine of a tab crashed");
-    }
-
-    fn recover(&mut self, ledger: &mut Ledger, old: &ProxyConnection, number: usize) {
-        let TabDoc {
-            key,
-            handle: before,
-            exists,
-            ..
-        } = &self.docs[number];
-        let (key, before, exists) = (key.clone(), *before, *exists);
-        let handle = self.connection.get(key.clone());
-        let mut survivors = Survivors::default();
-        let mut reads = Vec::new();
-        for call in self.calls.iter_mut().filter(|call| call.doc == before) {
-            call.doc = handle;
-            match call.what {
-                Called::Op(callback, seq) => {
-                    let token = call.token;
-                    let submission = Submission { token, callback };
-                    match (seq, survivors.sent.last_mut()) {
-                        (Some(seq), Some((last, of))) if *last == seq => of.push(submission),
-                        (Some(seq), _) => survivors.sent.push((seq, vec![submission])),
-                        (None, _) => survivors.lost.push(submission),
-                    }
-                    let known = if seq.is_some() {
-                        &mut ledger.recovered
-                    } else {
-                        &mut ledger.crashed
-                    };
-                    known.insert(token);
-                }
-                what => reads.push((what, Some(call.token))),
-            }
-        }
-        ledger.count(
-            !survivors.sent.is_empty(),
-            "a machine crashed with an op on its way",
-        );
-        ledger.count(
-            !survivors.lost.is_empty(),
-            "a machine crashed with an op that was not sent",
-        );
-        ledger.destroyed.push((self.id.clone(), key));
-        let doc = &mut self.docs[number];
-        doc.handle = handle;
-        doc.set(false, Value::Null);
-        doc.version = None;
-        doc.batches.clear();
-        if exists || !survivors.sent.is_empty() || !survivors.lost.is_empty() {
-            self.enter(ledger, |connection| connection.recover(handle, survivors));
-        }
-        if let (Some(old), Some(new)) = (old.doc(before), self.connection.doc_mut(handle)) {
-            new.prevent_compose = old.prevent_compose;
-            new.submit_source = old.submit_source;
-            if old.paused() {
-                new.pause();
-            }
-            if old.want_subscribe() {
-                reads.insert(0, (Called::Subscribe, None));
-            }
-        }
-        for (what, token) in reads {
-            self.enter(ledger, |connection| match what {
-                Called::Fetch => connection.fetch(handle, token),
-                Called::Subscribe => connection.subscribe(handle, token),
-                Called::Unsubscribe => connection.unsubscribe(handle, token),
-                Called::Op(..) => {}
-            });
-        }
-    }
-
-    fn remember(&mut self, doc: DocHandle, token: Option<Token>, what: Called) {
-        self.calls
-            .extend(token.map(|token| Remembered { token, doc, what }));
-    }
-
-    fn remember_op(&mut self, doc: DocHandle, Submission { token, callback }: Submission) {
-        self.remember(doc, Some(token), Called::Op(callback, None));
-    }
-
-    fn ended(&mut self, ledger: &mut Ledger, tokens: &[Token], outcome: &proxy_doc::Outcome) {
-        self.calls.retain(|call| !tokens.contains(&call.token));
-        tokens
-            .iter()
-            .for_each(|token| ledger.answered(*token, outcome));
     }
 
     /// It is gone.
