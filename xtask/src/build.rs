@@ -124,6 +124,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     }
     bundle_for_node()?;
     bundle_worker()?;
+    bundle_promises()?;
     for (format, file) in [("esm", "inline.js"), ("cjs", "inline.cjs")] {
         bundle_inline(format, file)?;
     }
@@ -424,6 +425,19 @@ fn bundle_inline(format: &str, file: &str) -> Result<()> {
     process::run(esbuild.arg("--log-level=warning"))
 }
 
+/// Bundles the promises for `require`.
+fn bundle_promises() -> Result<()> {
+    let mut esbuild = process::npm_tool("esbuild");
+    esbuild.args([
+        "js-shim/src/promises.js",
+        "--outfile=js-shim/dist/promises.cjs",
+        "--format=cjs",
+        "--platform=node",
+        "--target=node20",
+    ]);
+    process::run(esbuild.arg("--log-level=warning"))
+}
+
 /// Bundles the packaged worker with what it imports. Its path to the wasm module stays right, as
 /// above.
 fn bundle_worker() -> Result<()> {
@@ -450,7 +464,11 @@ pub(crate) fn bundle_demos() -> Result<()> {
     process::run(vite.args(["build", "examples", "--logLevel=error"]))
 }
 
-fn target_directory() -> Result<PathBuf> {
+/// Where cargo builds.
+///
+/// # Errors
+/// When cargo does not say.
+pub(crate) fn target_directory() -> Result<PathBuf> {
     let mut cargo = process::cargo();
     cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
     let metadata: serde_json::Value = serde_json::from_str(&process::output(&mut cargo)?)?;

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask build`, `test`, `demo`, `bench`.
+//! Developer commands: `cargo xtask build`, `test`, `demo`, `package`, `bench`.
 //!
 //! Each command does its own set-up on a fresh machine with Rust and Node. Nothing here is part
 //! of the product; what a user of the npm package needs must not live here.
@@ -10,6 +10,7 @@ mod count;
 mod layers;
 mod layout;
 mod options;
+mod package;
 mod process;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ usage: cargo xtask <command>
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G
   demo [--port P]        build, then serve the multi-tab demos and a real ShareDB server
+  package                build, pack the npm package and the crate ot-json0, and check both in fresh projects
   bench                  build, then measure against the stock client
       --quick            fewer rounds
       --only TEXT        only the figures whose name contains TEXT";
@@ -55,6 +57,7 @@ fn run() -> Result<ExitCode> {
         "build" => build::build(options.profile()).map(|()| ExitCode::SUCCESS),
         "test" => layers::test(&options),
         "demo" => demo(&options).map(|()| ExitCode::SUCCESS),
+        "package" => package::package().map(|()| ExitCode::SUCCESS),
         "bench" => bench::bench(&options.bench).map(|()| ExitCode::SUCCESS),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
