@@ -27,6 +27,7 @@ import { faultTests } from './faults.mjs';
 import { dyingTests } from './dying.mjs';
 import { ENGINES, missing } from './engines/engines.mjs';
 import { Wire } from './engines/wire.mjs';
+import { guideTests } from './guides.mjs';
 import { hangingTests } from './hanging.mjs';
 import { hostTests } from './hosts.mjs';
 import { buildLab } from './lab.mjs';
@@ -79,6 +80,7 @@ const TESTS = [
   ...watchingTests,
   ...coordinatorTests,
   ...sessionTests,
+  ...guideTests,
   ...chaosTests,
 ];
 
