@@ -10,6 +10,7 @@ use proxy_doc::{
     Token, Types, Upstream, codes, next_count,
 };
 
+use crate::quarantine::Quarantine;
 use crate::requests::Requests;
 use crate::session::Session;
 use crate::store_mirror::{self, StoreMirror};
@@ -60,6 +61,7 @@ pub struct ProxyConnection {
     pub(crate) docs: Map<DocHandle, ProxyDoc>,
     pub(crate) by_key: DocMap<DocHandle>,
     pub(crate) next_handle: u32,
+    pub(crate) quarantine: Quarantine,
     pub(crate) requests: Requests,
     pub(crate) turns: Turns,
     pub(crate) queries: Set<u64>,
@@ -89,6 +91,7 @@ impl ProxyConnection {
             docs: Map::new(),
             by_key: DocMap::new(),
             next_handle: 0,
+            quarantine: Quarantine::default(),
             requests: Requests::new(1),
             turns: Turns::default(),
             queries: Set::new(),
@@ -211,6 +214,9 @@ impl ProxyConnection {
         handle: DocHandle,
         action: impl FnOnce(&mut Doc, &mut Upstream<'_>) -> R,
     ) -> Option<R> {
+        if self.quarantine.touch(handle) {
+            return None;
+        }
         let connected = self.connected();
         let welcomed = self.session.is_welcomed();
         let ProxyDoc {

@@ -12,6 +12,7 @@
 mod connection;
 mod documents;
 mod presence;
+mod quarantine;
 mod queries;
 mod received;
 mod recover;
@@ -30,6 +31,7 @@ use requests::Request;
 
 pub use connection::ProxyConnection;
 pub use presence::TabPresenceEvent;
+pub use quarantine::Touched;
 pub use queries::TabQueryEvent;
 pub use recover::{Predecessors, Survivors};
 

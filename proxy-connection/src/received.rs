@@ -19,6 +19,7 @@ use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 impl ProxyConnection {
     /// Handles one message of the host.
     pub fn handle_message(&mut self, text: &str) {
+        self.quarantine.touch_none();
         match decode::<Envelope>(text) {
             Ok(envelope) => self.handle_envelope(envelope, text.len()),
             Err(error) => self.push_event(TabEvent::Warn(error.message)),
@@ -189,6 +190,9 @@ impl ProxyConnection {
         life: u32,
         answer: Result<Option<Answer>, Error>,
     ) {
+        if self.quarantine.touch(handle) {
+            return;
+        }
         if let Ok(Some(Answer::Offline)) = answer {
             return self.handle_read_offline(handle, action);
         }
@@ -331,6 +335,9 @@ impl ProxyConnection {
     }
 
     fn handle_doc_event(&mut self, handle: DocHandle, event: DocEvent) {
+        if self.quarantine.touch(handle) {
+            return;
+        }
         if self.has_doc_presence(handle) {
             self.push_owner(OwnerTask::SettlePresence(handle));
         }

@@ -15,6 +15,8 @@ async function blockedTab(stage) {
   const pages = await stage.tabs(3, 'counter', 'blocked');
   const [, blocked, other] = pages;
   await stage.agreed(pages, 'blocked');
+  // A tab would notice the silence at last, too: this is why it need not.
+  assert.deepEqual(await other.evaluate(modesOfWatches), ['shared']);
   const shown = blocked.dialog();
   // It ends with the dialog; where the test fails before, with the browser.
   blocked.evaluate(() => window.alert('nobody looks at this')).catch(() => {});
@@ -85,6 +87,13 @@ async function count() {
     }
   }
   return counts;
+}
+
+/** In the page: the modes in which the host's place is waited for. */
+async function modesOfWatches() {
+  const { pending } = await navigator.locks.query();
+  const watches = pending.filter(({ name }) => name.split(' ')[1] === 'place');
+  return [...new Set(watches.map(({ mode }) => mode))];
 }
 
 export const watchingTests = [

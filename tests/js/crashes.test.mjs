@@ -111,6 +111,8 @@ async function whileTrapping(method, test) {
   Object.defineProperty(TabCore.prototype, method, {
     ...before,
     value() {
+      // It traps before it comes to a document.
+      if (method === 'handleMessage') before.value.call(this, 'null');
       get.call(this, 'c', TRAP);
     },
   });
@@ -350,6 +352,40 @@ describe("a tab's machine that traps", () => {
       await call(docs[1], 'submitOp', add);
       assert.deepEqual([state, other.state], ['connected', 'connected']);
     });
+
+  it('again and again on one document leaves that alone, and the others go on', async () => {
+    const { one, other, docs } = await twoTabs();
+    await call(other.get('c', 'poison'), 'create', {});
+    const poison = one.get('c', 'poison');
+    const { resolve } = typesBridge;
+    let crashes = 0;
+    // An exception of a type's registry goes through the machine as a trap does.
+    typesBridge.resolve = (name) => {
+      if (!one._busy || one._touched.look() !== poison._handle) return resolve(name);
+      crashes += 1;
+      throw new WebAssembly.RuntimeError('unreachable');
+    };
+    const [errors, end] = [[], counted()];
+    poison.on('error', (error) => errors.push(error.code));
+    try {
+      poison.subscribe(end);
+      await until('it has an end', () => end.ends.length);
+      await settle();
+    } finally {
+      typesBridge.resolve = resolve;
+    }
+    const CODE = 'ERR_INPUT_QUARANTINED';
+    assert.deepEqual([end.ends, errors, crashes], [[CODE], [CODE], 2]);
+    for (const ask of ['fetch', 'subscribe', 'del'])
+      await assert.rejects(call(poison, ask), { code: CODE });
+    await call(docs[0], 'submitOp', add);
+    await settle();
+    for (const doc of docs) assert.deepEqual(doc.data, { n: 1 });
+    // Other tabs have it, and this one can leave it.
+    await call(other.get('c', 'poison'), 'submitOp', [{ p: ['a'], oi: 1 }]);
+    await call(poison, 'destroy');
+    assert.equal(one.state, 'connected');
+  });
 
   it('by the end of the stack in a recursion of the application tells it, and is replaced', async () => {
     const { one, docs } = await twoTabs();

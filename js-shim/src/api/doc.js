@@ -44,6 +44,10 @@ export class Doc extends DocData {
     this._wishes = { subscribe: false, paused: false, preventCompose: false, submitSource: false };
     /** What was submitted and given up then. @type {import('../index.d.cts').Discarded[]} */
     this._discarded = [];
+    /** Machines that crashed on what the host said of it. */
+    this._crashes = 0;
+    /** Why it was given up, where machines crashed on it more than once. @type {any} */
+    this._quarantined = undefined;
     this._wantsDestroy = false;
     /** Whether it was in `connection.collections`. */
     this._wasSeen = false;
@@ -205,6 +209,7 @@ export class Doc extends DocData {
    * @param {(token: number, source: string | undefined) => void} call
    */
   _submit(submission, content, call) {
+    if (this._quarantined) return this._callbackOrEmit(this._quarantined, submission.callback);
     this._attach();
     submission.doc = this;
     submission.content = content;
@@ -238,6 +243,7 @@ export class Doc extends DocData {
    * @param {Callback} [callback]
    */
   _read(read, callback) {
+    if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
     this._attach();
     const { connection } = this;
     const token = callback && connection._keep({ callback, doc: this, read });
@@ -292,6 +298,7 @@ export class Doc extends DocData {
    */
   ingestSnapshot(snapshot, callback) {
     if (!snapshot) return callback?.();
+    if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
     const { v, data, type } = snapshot;
     const isVersion = Number.isSafeInteger(v) && v >= 0;
     this._ingesting = { data };

@@ -15,6 +15,7 @@ import { isOverflow, startAgain } from './restart.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { endOfListener, nextTick } from '../platform/ticks.js';
+import { whatTrapped } from '../platform/traps.js';
 import { LastEvent } from './tab-events.js';
 
 /**
@@ -51,6 +52,8 @@ export class MachineOwner extends EventEmitter {
     this._link = link;
     this._machine = new TabCore(typesBridge, link.initialState);
     noteOwner(this._machine, this);
+    /** What the machine touched last. It can be read when the machine has trapped. */
+    this._touched = this._machine.touched();
     this._event = new LastEvent();
     /** State for the next machine: a machine that crashed cannot be asked. */
     this._known = {
@@ -222,12 +225,27 @@ export class MachineOwner extends EventEmitter {
   _readInbox() {
     while (!this._busy && this._inbox.length) {
       const text = /** @type {string} */ (this._inbox.shift());
+      const { _core: core, _touched: touched } = this;
       try {
-        this._run(() => this._core.handleMessage(text));
+        this._run(() => core.handleMessage(text));
       } catch (error) {
         nextTick(() => this.emit('error', error));
       }
+      if (isDead(core)) this._blame(core, touched);
     }
+  }
+
+  /**
+   * The machine crashed on a message of the host. That is counted for the document it was at: `restart.js` gives that up
+   * where it comes to this again.
+   *
+   * @param {TabCore} core
+   * @param {import('../../pkg/tab.js').TabTouched} touched
+   */
+  _blame(core, touched) {
+    if (isOverflow(causeOfDeath(core))) return;
+    const doc = this._docs.get(whatTrapped(touched) ?? -1);
+    if (doc) doc._crashes += 1;
   }
 
   /**

@@ -7,6 +7,7 @@
  * - Ops that were not sent are given up with `ERR_CLIENT_CRASHED`: the machine alone knew them as they had become. The
  *   error has them as they were submitted.
  * - Documents load anew; reads, queries, snapshots and presence are asked for again.
+ * - A document on which machines crashed more than once is given up with `ERR_INPUT_QUARANTINED`: it, and its calls.
  * - Other calls get `ERR_CLIENT_CRASHED`: whether the host has done them is not known.
  *
  * The document machine decides the outcome of ops; this hands it the list.
@@ -18,6 +19,7 @@ import { TabCore, tabModule } from '../cores/tab-core.js';
 import { typesBridge } from '../cores/types-bridge.js';
 import { shared } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
+import { TRAPS } from '../platform/traps.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./doc.js').Doc} Doc */
@@ -76,6 +78,7 @@ function nextMachine(connection) {
   const machine = new TabCore(typesBridge, closed ? 'closed' : known.state);
   tabModule.separate();
   noteOwner(machine, connection);
+  connection._touched = machine.touched();
   machine.succeed(known.crashes, known.lastSeq + 1, known.lastHandle + 1, known.line);
   if (maxOpBytes) machine.limitOps(maxOpBytes);
   if (bulk) machine.startBulk();
@@ -187,6 +190,7 @@ class Restart {
   _recover(doc) {
     const { _machine: machine } = this._connection;
     const calls = this._ofDocs.get(doc) ?? [];
+    if (doc._crashes >= TRAPS) return this._giveUp(doc, calls);
     const ops = calls.filter(([, { read }]) => !read);
     const hears = (/** @type {Call} */ { callback }) => (callback ? 1 : 0);
     const sent = ops.filter(([, { seq }]) => seq !== undefined);
@@ -215,6 +219,25 @@ class Restart {
     // An unsubscribe is needed only to revoke a subscribe that was asked for.
     if (asked ? asked !== wish : subscribe)
       this._attempt(() => machine[wish](doc._handle, undefined));
+  }
+
+  /**
+   * @param {Doc} doc
+   * @param {[token: number, call: Call][]} calls
+   */
+  _giveUp(doc, calls) {
+    const { _machine: machine, _submissions: submissions } = this._connection;
+    machine.quarantine(doc._handle);
+    const isNew = !doc._quarantined;
+    doc._quarantined ??= quarantined(doc);
+    doc._batch = doc._ingesting = null;
+    doc._clear();
+    for (const [token, { callback, content }] of calls) {
+      submissions.delete(token);
+      const discarded = content ? [content()] : [];
+      if (callback) nextTick(() => callback(Object.assign(quarantined(doc), { discarded })));
+    }
+    if (isNew) nextTick(() => doc.emit('error', doc._quarantined));
   }
 
   // ---- The host ----
@@ -252,6 +275,12 @@ class Restart {
         this._attempt(() => machine.submitPresence(channel, presenceId, text, token));
     }
   }
+}
+
+/** @param {Doc} doc */
+function quarantined({ collection, id }) {
+  const message = `The client crashed on the document ${collection}.${id}, more than once: it is left alone until the page is loaded again`;
+  return new shared.Error('ERR_INPUT_QUARANTINED', message);
 }
 
 /** @param {Connection} connection */

@@ -10,7 +10,8 @@ import { typesBridge } from '../cores/types-bridge.js';
 import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
-import { Quarantine, whatTrapped } from './quarantine.js';
+import { whatTrapped } from '../platform/traps.js';
+import { Quarantine } from './quarantine.js';
 
 /**
  * @typedef {import('../cores/events.js').HostOutputs} HostOutputs
@@ -176,7 +177,7 @@ export class HostDriver {
       shared.logger.error('The host crashed while it resigned', error);
       return void this._abandonStorage();
     }
-    this._place.died(error, whatTrapped(this._doing));
+    this._place.died(error, /** @type {any} */ (whatTrapped(this._doing)));
   }
 
   // ---- Outputs with a default ----

@@ -3,10 +3,10 @@
  * machine identifies inputs; this counts the crashes of each.
  */
 
+import { TRAPS } from '../platform/traps.js';
+
 /** @typedef {[cause: number, text: string]} Trapped what a machine was at, as `HostDoing.look` gives it */
 
-/** Crashes after which an input is refused. */
-const TRAPS = 2;
 /** Bound of the list of remembered crashes. */
 const MAX_TRAPPED = 16;
 
@@ -17,21 +17,6 @@ const MAX_TRAPPED = 16;
  */
 export const remember = (trapped, last) =>
   last ? [...trapped, last].slice(-MAX_TRAPPED) : trapped;
-
-/**
- * The input that a dead machine was at; `undefined` where it was at none, or cannot be asked.
- *
- * @param {import('../../pkg/host.js').HostDoing} doing
- * @returns {Trapped | undefined}
- */
-export function whatTrapped(doing) {
-  try {
-    return /** @type {any} */ (doing.look());
-  } catch {
-    // The instance cannot even be read: a crash without a known input.
-    return undefined;
-  }
-}
 
 /** The quarantine of one machine. */
 export class Quarantine {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use broker::message::{QueryAction, QueryRequest, SnapshotAt, decode};
-use proxy_connection::{Predecessors, ProxyConnection, Survivors};
+use proxy_connection::{Predecessors, ProxyConnection, Survivors, Touched};
 use proxy_doc::{
     Doc, DocHandle, DocKey, Error, Gather, Json, Line, OpId, Seq, Snapshot, Submission, Token,
     Version, codes, json, read_json,
@@ -20,6 +20,20 @@ use crate::types::{JsTypes, TypesBridge, error_of};
 #[wasm_bindgen]
 pub struct TabCore {
     pub(crate) inner: ProxyConnection,
+}
+
+/// The document that a tab's machine touched last. It is read when the machine has trapped.
+#[wasm_bindgen]
+pub struct TabTouched {
+    inner: Rc<Touched>,
+}
+
+#[wasm_bindgen]
+impl TabTouched {
+    /// Its number; `undefined` where no document is to blame.
+    pub fn look(&self) -> Option<u32> {
+        self.inner.look().map(|handle| handle.0)
+    }
 }
 
 pub(crate) fn token(token: Option<f64>) -> Option<Token> {
@@ -75,6 +89,18 @@ impl TabCore {
         let mark = self.inner.depth();
         self.inner.handle_message(text);
         self.inner.may_follow(mark)
+    }
+
+    /// See `ProxyConnection::touched`.
+    pub fn touched(&self) -> TabTouched {
+        TabTouched {
+            inner: self.inner.touched(),
+        }
+    }
+
+    /// See `ProxyConnection::quarantine`.
+    pub fn quarantine(&mut self, doc: u32) {
+        self.inner.quarantine(DocHandle(doc));
     }
 
     /// See `ProxyConnection::register`.
