@@ -23,12 +23,17 @@ const PORT = '8080';
 const BUTTON = 'button:first-of-type';
 const MIME = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
-/** The files of a guide: blocks whose first lines name them. */
+/** The files of a guide: its blocks, whose first lines name them. */
 async function filesOf(guide) {
   const text = await readFile(new URL(`docs/${guide}.md`, ROOT), 'utf8');
-  const blocks = [...text.matchAll(/^```\w+\n(.*?)^```$/gms)].map(([, code]) => code);
-  const named = blocks.map((code) => [code.match(/^(?:\/\/|<!--) ([\w-]+\.\w+)/m)?.[1], code]);
-  return new Map(named.filter(([name]) => name));
+  const blocks = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter(([, kind]) => kind !== 'sh');
+  const files = new Map();
+  for (const [, , code] of blocks) {
+    const [, name] = code.match(/^(?:\/\/|<!--) ([\w-]+\.\w+)/m) ?? [];
+    assert.ok(name && !files.has(name), `a block of ${guide} names its file: ${code}`);
+    files.set(name, code);
+  }
+  return files;
 }
 
 /** What the plugins of Vue and Svelte do, as far as the guides need it. */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { WebSocket, WebSocketServer } from 'ws';
 import * as client from 'sharedb-proxy';
@@ -20,6 +21,13 @@ const GUIDES = [
   'docs/security.md',
   'docs/errors.md',
 ];
+/** Pages that other tests run: in browsers, with two tabs' coordinators, in fresh projects. */
+const ELSEWHERE = [
+  ...['docs/getting-started.md', 'docs/react.md', 'docs/vue.md', 'docs/svelte.md'],
+  ...['docs/coordination.md', 'docs/bundlers.md', 'docs/api.md'],
+];
+const ROOT = new URL('../../', import.meta.url);
+const ON_GITHUB = 'https://github.com/sharedb-proxy/sharedb-proxy/blob/main/';
 const PAGES = [...GUIDES, 'README.md', 'js-shim/README.md'];
 
 /** What a block is there for, by page, heading and place; others have to run without an error. */
@@ -190,14 +198,12 @@ describe('the code of', () => {
         const { modules, calls, scope } = app;
         const declared = await runBlock(code, modules, scope, address);
         await PROMISES[`${page}: ${name}`]?.({ modules, calls, declared });
-        // What it began goes on as it should.
-        await app.scope.connection.host;
         assert.deepEqual(calls.report ?? [], []);
       });
     }
   }
 
-  it('pages that promise something is there', () => {
+  it('every promise is there to be kept', () => {
     const names = PAGES.flatMap((page) =>
       blocksOf(read(page)).map(({ name }) => `${page}: ${name}`),
     );
@@ -208,3 +214,41 @@ describe('the code of', () => {
     assert.equal(new Set(names).size, names.length);
   });
 });
+
+describe('the pages of docs', () => {
+  const pages = readdirSync(new URL('docs/', ROOT)).map((name) => `docs/${name}`);
+  const all = [...pages, 'README.md', 'js-shim/README.md', 'ot-json0/README.md'];
+
+  it('have no code that no test runs', () => {
+    const isRun = (page) => PAGES.includes(page) || ELSEWHERE.includes(page);
+    const hasCode = (page) => /^```(js|jsx|ts|vue|svelte|html)$/m.test(read(page));
+    assert.deepEqual(
+      pages.filter((page) => hasCode(page) && !isRun(page)),
+      [],
+    );
+  });
+
+  it('have no link that leads nowhere', () => {
+    for (const page of all) {
+      for (const [, link] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+        const [path, anchor] = link.replace(ON_GITHUB, '/').split('#');
+        if (/^https?:/.test(path)) continue;
+        const base = new URL(path.startsWith('/') ? ROOT : page, ROOT);
+        const target = path ? new URL(path.replace(/^\//, ''), base) : new URL(page, ROOT);
+        assert.ok(existsSync(target), `${page} links to ${link}`);
+        if (anchor) assert.ok(anchorsOf(target).has(anchor), `${page} links to ${link}`);
+      }
+    }
+  });
+});
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(target) {
+  const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm)];
+  const anchor = ([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-');
+  return new Set(headings.map(anchor));
+}
