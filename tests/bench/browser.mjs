@@ -39,6 +39,11 @@ export class Browser {
     return { context, tabs, close: () => context.close() };
   }
 
+  /** More tabs in a profile that is open. */
+  more(context, server, client, count) {
+    return openTabs(context, server.pageUrl(client), count);
+  }
+
   /** Forces garbage collection in the tabs and in the shared workers, several times over. */
   async collectGarbage(context, tabs) {
     for (const tab of tabs) {

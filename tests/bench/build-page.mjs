@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
+const MODULES = ['tab', 'host', 'coordinator'].map((name) => `pkg/${name}_bg.wasm`);
 
 /** @returns {Promise<string>} the directory of the page */
 export async function buildPage() {
@@ -19,7 +19,9 @@ export async function buildPage() {
   for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
   await cp(path('page/index.html'), `${root}/index.html`);
   await build({
-    entryPoints: ['ours.js', 'stock.js', 'worker.js'].map((name) => path(`page/${name}`)),
+    entryPoints: ['ours.js', 'stock.js', 'coordinator.js', 'worker.js'].map((name) =>
+      path(`page/${name}`),
+    ),
     outdir: `${root}/src`,
     bundle: true,
     format: 'esm',

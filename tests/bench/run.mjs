@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { printRow, printTable } from './table.mjs';
 import * as bulk from './rows/bulk.mjs';
+import * as coordination from './rows/coordination.mjs';
 import * as hosts from './rows/hosts.mjs';
 import * as json0 from './rows/json0.mjs';
 import * as large from './rows/large.mjs';
@@ -33,6 +34,7 @@ const GROUPS = [
   latency,
   traffic,
   hosts,
+  coordination,
   bulk,
   pending,
   node,

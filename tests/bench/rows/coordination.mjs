@@ -1,0 +1,57 @@
+/** What tabs know of each other; in Chromium. The stock client has nothing of it. */
+
+import { delivered, within } from '../table.mjs';
+
+const TABS = 5;
+const KILLS = 20;
+
+/** From the death of a tab's process until `connectedTabs` of each other tab is right, in milliseconds. */
+async function crashes(bench) {
+  const server = await bench.server();
+  const browser = await bench.browser();
+  const { context, tabs, close } = await browser.open(server, 'coordinator', TABS);
+  const times = [];
+  try {
+    for (let round = 0; round < bench.rounds(KILLS); round++) {
+      await knowEachOther(tabs);
+      const [dead] = tabs.splice(round % tabs.length, 1);
+      const id = await dead.evaluate(() => globalThis.bench.id);
+      const session = await context.newCDPSession(dead);
+      const crashed = dead.waitForEvent('crash');
+      const at = Date.now();
+      session.send('Page.crash').catch(() => {});
+      await crashed;
+      for (const tab of tabs) {
+        await tab.waitForFunction((id) => globalThis.bench.gone[id] !== undefined, id);
+        times.push((await tab.evaluate((id) => globalThis.bench.gone[id], id)) - at);
+      }
+      await dead.close();
+      tabs.push(...(await browser.more(context, server, 'coordinator', 1)));
+    }
+  } finally {
+    await close();
+  }
+  const sorted = times.toSorted((a, b) => a - b);
+  const quantile = (part) => ({ ours: sorted[Math.ceil(part * sorted.length) - 1], stock: null });
+  return [quantile(0.5), quantile(1)];
+}
+
+const knowEachOther = (tabs) =>
+  Promise.all(
+    tabs.map((tab) =>
+      tab.waitForFunction((count) => globalThis.bench.count() === count, tabs.length),
+    ),
+  );
+
+export const groups = [
+  {
+    figures: [
+      { figure: "a tab's crash → connectedTabs of the others, 5 tabs, p50 (ms)", goal: delivered },
+      {
+        figure: "a tab's crash → connectedTabs of the others, 5 tabs, max (ms)",
+        goal: within(100, 'at most 100 ms'),
+      },
+    ],
+    run: crashes,
+  },
+];
