@@ -6,6 +6,9 @@
  *   GET  /admin/received          {action: count of the messages that clients sent since the start}
  *   GET  /admin/snapshot?c=&d=    {v, type, data}
  *   GET  /admin/ops?c=&d=         [{v, src, seq, op | create | del}]
+ *   GET  /admin/hub               {clients, tokens} of the SignalR hub at /hub
+ *   POST /admin/hub-close         close the hub's connections, as a server does that is shut down
+ *   POST /admin/hub-say           call the method `news` of all its clients with the request's body
  *   POST /admin/cut?ms=N          drop every socket, refuse new ones for N ms (without ms: until restored)
  *   POST /admin/restore           accept sockets again
  *   POST /admin/restart           a new backend over the same database; every socket is dropped
@@ -23,10 +26,13 @@ import richText from 'rich-text';
 import Backend from 'sharedb';
 import { WebSocketServer } from 'ws';
 import { COLLECTION, SEEDS, TYPES } from './seeds.mjs';
+import { SignalRServer } from './signalr-server.mjs';
 import { WebSocketStream } from './ws-stream.mjs';
 
 const HOST = '127.0.0.1';
 const SOCKET_PATH = '/sharedb';
+const HUB_PATH = '/hub';
+const TICK_MS = 1_000;
 const DEFAULT_PORT = 8080;
 const BUILT_PAGES = fileURLToPath(new URL('./dist/', import.meta.url));
 
@@ -158,6 +164,28 @@ class DemoBackend {
   }
 }
 
+/** The SignalR hub of the session demo: it ticks, takes each token once, and adds. */
+class DemoHub extends SignalRServer {
+  #ticks = 0;
+  #timer = setInterval(() => this.invoke('tick', ++this.#ticks), TICK_MS);
+
+  constructor() {
+    super({
+      methods: { add: (a, b) => a + b, say: (text) => this.invoke('news', text) },
+      isAllowed: (token) => token !== null && !this.tokens.includes(token),
+    });
+  }
+
+  status() {
+    return { clients: this.clients.size, tokens: this.tokens };
+  }
+
+  end() {
+    clearInterval(this.#timer);
+    super.end();
+  }
+}
+
 /** Longest body that /admin takes, in bytes. */
 const LONGEST_BODY = 2 ** 20;
 
@@ -187,7 +215,7 @@ const milliseconds = (query) => {
   return Number.isSafeInteger(ms) && ms >= 0 && ms < 2 ** 31 ? ms : undefined;
 };
 
-async function answerAdmin(demo, request, response, url) {
+async function answerAdmin({ demo, hub }, request, response, url) {
   const { origin, host } = request.headers;
   // A page of another site may send requests here, but may not switch anything.
   if (request.method === 'POST' && origin && new URL(origin).host !== host) {
@@ -207,6 +235,14 @@ async function answerAdmin(demo, request, response, url) {
       return sendJson(response, 200, await demo.snapshot(collection, id));
     case 'GET /admin/ops':
       return sendJson(response, 200, await demo.ops(collection, id));
+    case 'GET /admin/hub':
+      return sendJson(response, 200, hub.status());
+    case 'POST /admin/hub-close':
+      hub.close();
+      return sendJson(response, 200, hub.status());
+    case 'POST /admin/hub-say':
+      hub.invoke('news', String(await bodyOf(request)));
+      return sendJson(response, 200, hub.status());
     case 'POST /admin/cut':
       if (ms === undefined)
         return sendJson(response, 400, { error: 'ms is not a number of milliseconds' });
@@ -266,10 +302,10 @@ async function answerFile(root, request, response, url) {
     .pipe(response);
 }
 
-async function answer(demo, root, request, response) {
+async function answer(servers, root, request, response) {
   try {
     const url = new URL(request.url, `http://${HOST}`);
-    if (url.pathname.startsWith('/admin/')) await answerAdmin(demo, request, response, url);
+    if (url.pathname.startsWith('/admin/')) await answerAdmin(servers, request, response, url);
     else await answerFile(root, request, response, url);
   } catch (error) {
     if (response.headersSent) return response.destroy();
@@ -287,10 +323,12 @@ async function answer(demo, root, request, response) {
 export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = {}) {
   const demo = new DemoBackend();
   await demo.seed();
-  const http = createServer((request, response) => answer(demo, root, request, response));
+  const hub = new DemoHub();
+  const http = createServer((request, response) => answer({ demo, hub }, root, request, response));
   http.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
-    demo.upgrade(request, socket, head);
+    if (request.url.split('?')[0] === HUB_PATH) hub.upgrade(request, socket, head);
+    else demo.upgrade(request, socket, head);
   });
   await new Promise((resolve, reject) => {
     http.once('error', reject);
@@ -299,6 +337,7 @@ export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = 
   const bound = http.address().port;
   const close = async () => {
     demo.close();
+    hub.end();
     http.closeAllConnections();
     await new Promise((resolve) => http.close(resolve));
   };

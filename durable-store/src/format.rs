@@ -59,11 +59,13 @@ pub enum Note {
     State,
     /// What they told each other last.
     Broadcasts,
+    /// That a session has ended. It outlives the tabs: one that was away may come back to a store of others.
+    Ended,
 }
 
 impl Note {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Decisions, Self::State, Self::Broadcasts];
+    pub const ALL: [Self; 4] = [Self::Decisions, Self::State, Self::Broadcasts, Self::Ended];
 }
 
 impl RecordId {
@@ -72,6 +74,7 @@ impl RecordId {
             Note::Decisions => "coordination",
             Note::State => "coordination-state",
             Note::Broadcasts => "coordination-broadcasts",
+            Note::Ended => "coordination-ended",
         })
     }
 

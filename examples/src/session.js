@@ -11,7 +11,7 @@ const USER = 'ada';
 const DRAW_MS = 200;
 
 /** What only events tell. */
-const seen = { term: 0, phase: undefined };
+const seen = { term: 0, phase: undefined, tick: undefined };
 // For a look from the browser's console, and for the browser tests.
 window.demo = { tabs };
 
@@ -38,6 +38,14 @@ function listen() {
     if (phase !== (seen.phase ?? 'active')) log('idle timer', phase);
     seen.phase = phase;
   });
+  tabs.on('signalr', ({ state, lastError }) =>
+    log('stream', lastError ? `${state}: ${lastError.message}` : state),
+  );
+  tabs.on('signalr_message', ({ payload: { target, arguments: words } }) => {
+    if (target === 'tick') seen.tick = words[0];
+    else log('stream', `says “${words[0]}”`);
+  });
+  tabs.on('gap', ({ signalR }) => signalR && log('stream', 'this tab missed some of it'));
   tabs.on('wake', ({ slept }) => log('this machine', `slept for ${Math.round(slept / 1000)} s`));
 }
 
@@ -83,6 +91,7 @@ const BUTTONS = {
   idle: () => tabs.idle(IDLE),
   add: () => tabs.requestReset({ add: 1 }),
   reset: () => tabs.requestReset({}),
+  say: () => tabs.sendSignalR({ target: 'say', arguments: [`Hello from ${short(tabs.tabId)}`] }),
 };
 
 function wire() {

@@ -41,6 +41,49 @@ export interface StoringOptions {
    * apply. ShareDB's client gives them up.
    */
   keepPendingOnReject?: boolean;
+  /**
+   * A second realtime connection, of which all tabs with a `TabCoordinator` have one. This is for a host in this page; a
+   * worker of the application's own is given it by `serve({connections})`.
+   */
+  connections?: Connections;
+}
+
+/** The connections that all tabs share, by their names. */
+export interface Connections {
+  /** Its messages reach all tabs as `signalr_message`. */
+  signalr: OpenConnection;
+}
+
+/** `AbortSignal`, where the program has a library that declares it. */
+export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } }
+  ? S
+  : {
+      readonly aborted: boolean;
+      readonly reason: any;
+      addEventListener(type: 'abort', listener: () => void): void;
+      removeEventListener(type: 'abort', listener: () => void): void;
+    };
+
+/**
+ * Makes a connection. It is there when what this gives has resolved; where it cannot be made, this throws. It is called again
+ * after each end, with a pause that grows.
+ */
+export type OpenConnection = (of: {
+  /** What the last `refresh` of the tabs gave, if anything did. */
+  token: any;
+  /** Tells all tabs a message: JSON. */
+  receive(message: any): void;
+  /** The connection is in another state. One that is `disconnected` is closed, and made anew. */
+  stateChanged(state: 'connecting' | 'connected' | 'disconnected', error?: any): void;
+  /** Aborted when the connection is not wanted any more, also while it is made. */
+  signal: Signal;
+}) => RealtimeConnection | Promise<RealtimeConnection>;
+
+/** A connection that is there. */
+export interface RealtimeConnection {
+  /** Sends what a tab gave. What it resolves with is the tab's answer: JSON. */
+  send(payload: any): any;
+  close(): any;
 }
 
 /** `URL`, where the program has a library that declares it. */

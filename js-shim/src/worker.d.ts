@@ -1,5 +1,7 @@
 /** The types of `sharedb-proxy/worker`. */
-import type { Subtype, Type, WorkerStoreOptions } from './index.cjs';
+import type { Connections, Subtype, Type, WorkerStoreOptions } from './index.cjs';
+
+export type { Connections, OpenConnection, RealtimeConnection } from './index.cjs';
 
 /**
  * Serves the tabs of this worker: a SharedWorker, or a tab's dedicated one. Call it while the module is evaluated: a tab may
@@ -19,4 +21,6 @@ export function serve(options?: {
    * has to agree with this. What cannot be used is told to the pages, whose hosts are then their own.
    */
   durableStore?: WorkerStoreOptions;
+  /** A second realtime connection, of which all tabs with a `TabCoordinator` have one. */
+  connections?: Connections;
 }): void;

@@ -7,6 +7,7 @@
 
 import { hostModule } from './cores/host-core.js';
 import { Place } from './host/place.js';
+import { checkConnections } from './options/connections.js';
 import { checkServedStore } from './options/durable-options.js';
 import { expectOption, isFunction, refuseUnknown } from './options/options.js';
 import { registerSubtype, shared } from './platform/shared.js';
@@ -38,7 +39,8 @@ const areSubtypes = (value) =>
  * the tabs are told why.
  *
  * @param {ServeOptions} [options] the OT types that documents may have, beside
- *   json0; the subtypes that json0 has, beside text0; and what of the durable store cannot come from a page
+ *   json0; the subtypes that json0 has, beside text0; what of the durable store cannot come from a page; and a second
+ *   connection for what tabs agree on
  */
 export function serve(options = {}) {
   const scope = /** @type {any} */ (globalThis);
@@ -134,9 +136,10 @@ class Worker {
  * @returns {Promise<Served>}
  */
 async function prepare(options) {
-  refuseUnknown('serve', options, ['types', 'subtypes', 'durableStore']);
+  refuseUnknown('serve', options, ['types', 'subtypes', 'durableStore', 'connections']);
   expectOption('serve', options, 'subtypes', areSubtypes, SUBTYPES);
-  const served = checkServedStore(options.durableStore);
+  checkConnections('serve', options.connections);
+  const served = { ...checkServedStore(options.durableStore), connections: options.connections };
   for (const type of options.types ?? []) shared.types.register(type);
   for (const subtype of options.subtypes ?? []) registerSubtype(subtype);
   await hostModule.load(new URL('../pkg/host_bg.wasm', import.meta.url));

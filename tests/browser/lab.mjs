@@ -12,7 +12,7 @@ const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 const SCRIPTS = [
   ...['coordinator.js', 'tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
   ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
-  ...['dying-worker.js', 'hanging-worker.js', 'slow-worker.js'],
+  ...['signalr-worker.js', 'dying-worker.js', 'hanging-worker.js', 'slow-worker.js'],
 ];
 
 /**

@@ -39,6 +39,7 @@ import { moduleTests } from './modules.mjs';
 import { oneHostTests } from './one-host.mjs';
 import { richTests } from './rich.mjs';
 import { sessionTests } from './session.mjs';
+import { signalrTests } from './signalr.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
 import { subtypeTests } from './subtypes.mjs';
@@ -79,6 +80,7 @@ const TESTS = [
   ...urlTests,
   ...watchingTests,
   ...coordinatorTests,
+  ...signalrTests,
   ...sessionTests,
   ...guideTests,
   ...chaosTests,

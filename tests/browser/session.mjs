@@ -205,6 +205,25 @@ async function askOnce(stage) {
   });
 }
 
+async function breakTheStream(stage) {
+  const pages = await open(stage);
+  const flows = (since) =>
+    until('all pages show ticks', async () => {
+      const ticks = await Promise.all(pages.map((page) => page.text('#tick')));
+      return ticks.every((tick) => Number(tick) > since);
+    });
+  await flows(0);
+  await pages[1].click('#say');
+  await until('all pages hear it', async () => {
+    const logs = await Promise.all(pages.map(logOf));
+    return logs.every((lines) => lines.some((line) => line.startsWith('says “Hello from')));
+  });
+  assert.equal((await stage.admin('hub')).clients, 1);
+  await pages[0].click('#cut');
+  await until('it is made again', async () => (await stage.admin('hub')).tokens.length > 1);
+  await flows(Number(await pages[0].text('#tick')));
+}
+
 async function logOutAndIn(stage) {
   const pages = await open(stage, 2);
   const users = (user) =>
@@ -238,5 +257,6 @@ export const sessionTests = [
   },
   { name: 'session: a deadlock is found, and one tab gives way', run: deadlock },
   { name: 'session: a question is on one page, and all have the answer', run: askOnce },
+  { name: 'session: the stream breaks, and goes on in all pages', run: breakTheStream },
   { name: 'session: all tabs are logged out, and in again', run: logOutAndIn },
 ];

@@ -7,7 +7,9 @@ import { Connection } from '../../js-shim/src/index.node.js';
 
 /** A host, and the next one after its death; messages take a tick. */
 export class Hosts {
-  constructor() {
+  /** @param {{connections?: object, retention?: 'session' | 'durable'}} [options] connections as `serve` takes them */
+  constructor({ connections, retention = 'session' } = {}) {
+    Object.assign(this, { connections, retention });
     this.records = new Map();
     this.links = new Map();
     this.lives = 0;
@@ -22,8 +24,9 @@ export class Hosts {
       isPrivate: false,
       opensSockets: true,
       hasUrl: false,
-      retention: 'session',
+      retention: this.retention,
       src: `src${life}`,
+      connections: this.connections,
     };
     const whenAlive = (act) => setImmediate(() => this.life === life && act());
     this.driver = new HostDriver(machine, {
@@ -68,7 +71,7 @@ export class Hosts {
     for (const connection of this.links.values()) connection._changeHost();
   }
 
-  connection(tab) {
+  connection(tab, options) {
     const link = {
       host: { kind: 'shared-worker', place: 'shared-worker', reason: 'a test' },
       initialState: 'connecting',
@@ -77,11 +80,12 @@ export class Hosts {
       close: () => {},
       takeReason: (text) => text && JSON.parse(text),
     };
-    return new Connection(null, { link });
+    return new Connection(null, { ...options, link });
   }
 
-  async tab(name, options) {
-    const coordinator = new TabCoordinator({ connection: this.connection(name), ...options });
+  async tab(name, options, ofConnection) {
+    const connection = this.connection(name, ofConnection);
+    const coordinator = new TabCoordinator({ connection, ...options });
     await coordinator.register();
     return coordinator;
   }

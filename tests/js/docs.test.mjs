@@ -58,10 +58,19 @@ class App {
       fetchToken: note('fetchToken', 'a token'),
       askForConsent: note('askForConsent', 'yes'),
       loadPrices: note('loadPrices', [1, 2]),
+      isWanted: note('isWanted', true),
     };
     for (const called of [
       ...['report', 'useToken', 'useAnswer', 'usePrices', 'saveDrafts', 'showLogin', 'showBusy'],
-      ...['showCountdown', 'hideCountdown', 'pollOnce', 'applySettings', 'book', 'editInvoice'],
+      ...[
+        'reloadWhenSaved',
+        'showCountdown',
+        'hideCountdown',
+        'pollOnce',
+        'applySettings',
+        'book',
+        'editInvoice',
+      ],
     ])
       this.scope[called] = note(called);
   }
@@ -119,6 +128,12 @@ const PROMISES = {
     (apps) => {
       assert.equal(sum(apps, 'loadPrices'), 2);
       for (const app of apps) assert.deepEqual(app.calls.at(-1), ['usePrices', [1, 2]]);
+    },
+  ],
+  'A new build in all tabs': [
+    async (apps) => {
+      await until(() => apps.every((app) => app.count('reloadWhenSaved')));
+      assert.ok(sum(apps, 'isWanted'));
     },
   ],
   'Settings that all tabs share': [
@@ -200,7 +215,7 @@ describe('the guide to coordination', () => {
   });
 
   it('names every event', () => {
-    const types = read('js-shim/src/coordinator.d.ts');
+    const types = read('js-shim/src/coordinator.d.cts');
     const [, map] = types.match(/interface TabCoordinatorEventMap \{(.*?)^\}/ms);
     const events = [...map.matchAll(/^ {2}'?([\w -]+?)'?\(/gm)].map(([, event]) => event);
     // Messages have the names of their types.

@@ -6,10 +6,13 @@
 //!
 //! What it refuses to do: look inside the machines. It believes what a tab may believe, at each moment.
 
+mod application;
 mod check;
 mod faults;
 mod host;
+mod realtime;
 mod tab;
+mod told;
 mod world;
 
 use crate::seeds::Run;

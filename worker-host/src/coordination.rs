@@ -15,6 +15,7 @@
 //! | `state.rs` | the state that tabs share |
 //! | `session.rs` | the user's session: its end in all tabs, and the user's absence |
 //! | `tasks.rs` | what a tab has another one do |
+//! | `realtime.rs` | the second realtime connection, which all tabs share |
 //! | `record.rs` | what the next host is to know |
 //! | `wiring.rs` | the machine in its host |
 //!
@@ -24,6 +25,7 @@ mod broadcasts;
 mod claims;
 mod leader;
 mod members;
+mod realtime;
 mod record;
 mod session;
 mod state;
@@ -39,6 +41,7 @@ use broadcasts::Broadcasts;
 use claims::Claims;
 use leader::Leader;
 use members::Member;
+use realtime::Connection;
 use session::Logout;
 use tasks::{Finished, Task};
 
@@ -60,6 +63,7 @@ pub(crate) struct Changed {
     pub(crate) decisions: bool,
     pub(crate) broadcasts: bool,
     pub(crate) state: bool,
+    pub(crate) ended: bool,
 }
 
 /// The machine.
@@ -99,6 +103,8 @@ pub(crate) struct Coordination {
     session: Session,
     ending: Option<Logout>,
     idle: Option<Idle>,
+    /// The second connection.
+    realtime: Connection,
     /// The user's last activity that was written down.
     noted: u64,
     /// The wall clock in milliseconds. Only the user's absence is measured by it: it goes on while the machine sleeps.
@@ -131,6 +137,7 @@ impl Coordination {
             session: Session::default(),
             ending: None,
             idle: None,
+            realtime: Connection::default(),
             noted: 0,
             wall: 0,
             changed: Changed::default(),
@@ -153,6 +160,8 @@ impl Coordination {
         self.expire_leader();
         self.expire_claims();
         self.expire_idle();
+        self.expire_logout();
+        self.expire_realtime();
         self.go_on();
     }
 
@@ -165,6 +174,7 @@ impl Coordination {
             .chain(self.next_of_leader())
             .chain(self.claims.next())
             .chain(self.next_of_session())
+            .chain(self.realtime.next())
             .chain(self.idle_is_due_in().map(|left| self.now + left))
             .min();
         if next == self.alarm {
@@ -232,9 +242,14 @@ impl Coordination {
                 of,
                 outcome,
             } => self.finish_task(&id, number, from, of, outcome),
-            Ask::Session { number, id } => self.name_session(at, number, id),
+            Ask::Session {
+                number,
+                id,
+                logouts,
+            } => self.name_session(at, number, id, logouts),
             Ask::Logout { number } => self.logout(&id, number),
             Ask::Stopped {} => self.stopped(&id),
+            Ask::TakeWipe {} => self.take_wipe(&id),
             Ask::Wiped {} => self.wiped(&id),
             Ask::Idle {
                 number,
@@ -242,6 +257,8 @@ impl Coordination {
                 timeout,
             } => self.start_idle(&id, number, warn, timeout),
             Ask::Active {} => self.be_active(),
+            Ask::Relay { number, payload } => self.relay(&id, number, payload),
+            Ask::Token { round, error } => self.token_asked(round, error),
             Ask::Resigned { term, willing } => self.resigned(at, term, willing),
         }
         self.go_on();
@@ -253,7 +270,9 @@ impl Coordination {
         self.offer();
         self.give_tasks();
         self.go_on_with_logout();
+        self.go_on_with_realtime();
         self.tell_leading();
+        self.tell_realtime();
     }
 
     // ---- What tabs are told ----

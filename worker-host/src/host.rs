@@ -115,6 +115,8 @@ pub enum Output {
     StartTimer(u32),
     /// Call [`Host::handle_alarm`] after so many milliseconds; a later one replaces it.
     StartAlarm(u64),
+    /// Do this to the second connection, and report by [`Host::handle_realtime`]. JSON.
+    Realtime(String),
     /// Read or write the storage, and answer by [`Host::handle_storage`].
     Storage(Request),
     /// Find out which of these tabs live, answer by [`Host::tabs_found`], and call [`Host::tab_gone`] when

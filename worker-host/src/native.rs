@@ -109,7 +109,7 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                 Output::Storage(_) | Output::FindTabs(_) | Output::BeginAnew => {
                     unreachable!("this driver has no storage for a host")
                 }
-                Output::StartAlarm(_) => {
+                Output::StartAlarm(_) | Output::Realtime(_) => {
                     unreachable!("the tabs of this driver agree on nothing")
                 }
                 Output::Resigned | Output::Deposed => {

@@ -73,7 +73,8 @@ impl Stage {
                 | Output::Deposed
                 | Output::DropSocket
                 | Output::StartTimer(_)
-                | Output::StartAlarm(_) => {}
+                | Output::StartAlarm(_)
+                | Output::Realtime(_) => {}
             }
         }
     }

@@ -75,7 +75,8 @@ impl Slow {
                 | Output::Deposed
                 | Output::DropSocket
                 | Output::StartTimer(_)
-                | Output::StartAlarm(_) => {}
+                | Output::StartAlarm(_)
+                | Output::Realtime(_) => {}
             }
         }
     }

@@ -122,7 +122,8 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
             &process::root().join(CHECKED).join("src"),
         );
     }
-    bundle_for_node()?;
+    bundle_for_node("index")?;
+    bundle_for_node("coordinator")?;
     bundle_worker()?;
     bundle_promises()?;
     for (format, file) in [("esm", "inline.js"), ("cjs", "inline.cjs")] {
@@ -379,15 +380,14 @@ fn copy_into(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Bundles the entry for Node's `require`. The source and the bundle lie equally deep in the
+/// Bundles an entry for Node's `require`. The source and the bundle lie equally deep in the
 /// package, so a path relative to `import.meta.url` (the wasm module's) means the same in both;
 /// CommonJS has no `import.meta`, so the bundle gets its own.
-fn bundle_for_node() -> Result<()> {
+fn bundle_for_node(name: &str) -> Result<()> {
     let mut esbuild = process::npm_tool("esbuild");
-    esbuild.args([
-        "js-shim/src/index.node.js",
-        "--outfile=js-shim/dist/index.cjs",
-    ]);
+    esbuild
+        .arg(format!("js-shim/src/{name}.node.js"))
+        .arg(format!("--outfile=js-shim/dist/{name}.cjs"));
     esbuild.args([
         "--bundle",
         "--format=cjs",

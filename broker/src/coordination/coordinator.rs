@@ -8,7 +8,7 @@
 use proxy_doc::{Error, Gather, codes, wire};
 
 use super::messages::{
-    Ask, Broadcast, Bundle, Grant, Join, Leading, Report, Say, Session, TabEvent, Welcome,
+    Ask, Broadcast, Bundle, Grant, Join, Leading, Report, Say, Session, Stream, TabEvent, Welcome,
 };
 
 /// Tabs of which the last request is known.
@@ -96,8 +96,14 @@ pub struct Coordinator {
     /// The shared state, and the session that it is of.
     bundle: Option<Bundle>,
     session: Session,
+    /// A host has told the tab the session.
+    knows_session: bool,
     /// What other tabs want done, until the host knows that it is: the tabs, and the numbers of their requests.
     tasks: Vec<(String, u64)>,
+    /// Requests for the second connection that a host was told.
+    relayed: Vec<u64>,
+    /// What has come by that connection.
+    stream: Stream,
     outputs: Vec<Output>,
 }
 
@@ -123,7 +129,10 @@ impl Coordinator {
             heard: Vec::new(),
             bundle: None,
             session: Session::default(),
+            knows_session: false,
             tasks: Vec::new(),
+            relayed: Vec::new(),
+            stream: Stream::default(),
             outputs: Vec::new(),
         }
     }
@@ -182,6 +191,7 @@ impl Coordinator {
         self.is_away = false;
         self.held.retain(|held| held.is_granted);
         self.offered_term = None;
+        self.give_up_relayed();
         let open = self.open.iter().filter_map(Ask::number);
         let join = Join {
             id: self.id.clone(),
@@ -196,9 +206,11 @@ impl Coordinator {
             rotation: self.rotation,
             state: self.bundle.clone(),
             session: self.session.clone(),
+            stream: self.stream,
         };
         self.post(Ask::Join(Box::new(join)));
         for ask in self.open.clone() {
+            self.note_relayed(&ask);
             self.post(ask);
         }
         for number in self.cancelled.clone() {
@@ -206,9 +218,33 @@ impl Coordinator {
         }
     }
 
+    /// A host before was told these requests. What became of them nobody knows, and they are not made twice.
+    fn give_up_relayed(&mut self) {
+        for number in std::mem::take(&mut self.relayed) {
+            if self.end_request(number) {
+                let message = "The host was left, or is gone: whether it was sent is not known";
+                self.tell(Say::Answer {
+                    number,
+                    error: Some(Error::new(codes::ERR_REALTIME_LOST, message)),
+                    result: None,
+                });
+            }
+        }
+    }
+
+    fn note_relayed(&mut self, ask: &Ask) {
+        if let Ask::Relay { number, .. } = ask {
+            self.relayed.push(*number);
+        }
+    }
+
     fn ask(&mut self, mut ask: Ask) {
-        if let Ask::Write { epoch, .. } = &mut ask {
-            *epoch = self.session.epoch;
+        match &mut ask {
+            Ask::Write { epoch, .. } => *epoch = self.session.epoch,
+            Ask::Session { logouts, .. } => {
+                *logouts = self.knows_session.then_some(self.session.logouts);
+            }
+            _ => {}
         }
         if ask.number().is_some() {
             self.open.push(ask.clone());
@@ -258,13 +294,17 @@ impl Coordinator {
             | Ask::Session { .. }
             | Ask::Logout { .. }
             | Ask::Stopped {}
+            | Ask::TakeWipe {}
             | Ask::Wiped {}
             | Ask::Idle { .. }
             | Ask::Active {}
+            | Ask::Relay { .. }
+            | Ask::Token { .. }
             | Ask::Take { .. }
             | Ask::Release { .. } => {}
         }
         if self.is_joined {
+            self.note_relayed(&ask);
             self.post(ask);
         }
         self.is_joined &= !self.is_away;
@@ -283,6 +323,7 @@ impl Coordinator {
                     return;
                 }
             }
+            Say::OfferWipe {} => return self.post(Ask::TakeWipe {}),
             Say::Offer(grant) => return self.take_offer(now, grant.clone()),
             Say::Granted { number, token } => return self.take_grant(*number, *token),
             Say::Lost { token } => {
@@ -317,7 +358,12 @@ impl Coordinator {
                 let session = session.clone();
                 self.enter(session);
             }
-            Say::Logout {} | Say::Wipe {} | Say::Idle(_) => {}
+            Say::Logout {}
+            | Say::Wipe {}
+            | Say::Idle(_)
+            | Say::Realtime(_)
+            | Say::TokenWanted { .. } => {}
+            Say::Received { number, .. } => self.stream.number = *number,
             Say::Broadcast(broadcast) => {
                 let is_news = self.is_news(broadcast);
                 self.note_heard(broadcast);
@@ -351,7 +397,16 @@ impl Coordinator {
             self.tell(Say::Lost { token });
         }
         self.take_leading(&welcome.leading);
+        let was_away = std::mem::replace(&mut self.knows_session, true);
+        let has_ended = welcome.session.logouts > self.session.logouts;
         self.enter(welcome.session.clone());
+        if was_away && has_ended {
+            self.tell(Say::LoggedOut(welcome.session.clone()));
+        }
+        self.stream = welcome
+            .realtime
+            .as_ref()
+            .map_or(self.stream, |it| it.stream);
         if let Some(state) = &welcome.state {
             self.take_state(state);
         }
@@ -446,6 +501,7 @@ impl Coordinator {
     /// Says whether it had no answer.
     fn end_request(&mut self, number: u64) -> bool {
         self.cancelled.retain(|cancelled| *cancelled != number);
+        self.relayed.retain(|relayed| *relayed != number);
         let is_it = |ask: &mut Ask| ask.number() == Some(number);
         let ended: Vec<Ask> = self.open.extract_if(.., is_it).gather();
         let was_open = !ended.is_empty();

@@ -4,10 +4,12 @@
 //! A request has a number, which is unique within its tab. It is sent again to the next host until it is answered, and is
 //! never done twice.
 
+mod realtime;
 mod say;
 
 use proxy_doc::{Error, Json, wire};
 
+pub use realtime::{Realtime, RealtimeState, Stream};
 pub use say::{Broadcast, Leading, Say, TabEvent, TabInfo, Welcome};
 
 /// What a tab says of itself. The host makes the tab's score of it.
@@ -27,6 +29,8 @@ pub struct Report {
     pub weight: u32,
     /// The tab never leads.
     pub observer: bool,
+    /// The application has given a function that gets a new token.
+    pub refreshes: bool,
 }
 
 wire!(struct Report {
@@ -37,6 +41,7 @@ wire!(struct Report {
     offline = "offline";
     weight = "weight" or 0;
     observer = "observer";
+    refreshes = "refreshes" or false;
 });
 
 /// The first thing that a tab says to a host.
@@ -66,6 +71,8 @@ pub struct Join {
     pub state: Option<Bundle>,
     /// See `state`.
     pub session: Session,
+    /// What it has heard of the second connection.
+    pub stream: Stream,
 }
 
 wire!(struct Join {
@@ -81,6 +88,7 @@ wire!(struct Join {
     rotation = "rotation" or 0;
     state = "state";
     session = "session" or Session::default();
+    stream = "stream" or Stream::default();
 });
 
 /// What a tab holds of the claim that it asked for by a request.
@@ -222,11 +230,14 @@ pub struct Session {
     pub epoch: u64,
     /// As tabs named it last.
     pub id: Option<String>,
+    /// Counted up by each logout: a tab that was away hears by it that there was one.
+    pub logouts: u64,
 }
 
 wire!(struct Session {
     epoch = "epoch" or 0;
     id = "id";
+    logouts = "logouts" or 0;
 });
 
 /// How far the user's absence has come.
@@ -363,6 +374,8 @@ pub enum Ask {
         number: u64,
         /// The application's id of it.
         id: Option<String>,
+        /// [`Session::logouts`] where the tab knows them, which its end does: nobody logs in to a session that has ended.
+        logouts: Option<u64>,
     },
     /// Ends the session in all tabs.
     Logout {
@@ -371,6 +384,8 @@ pub enum Ask {
     },
     /// The tab has stopped for [`Say::Logout`].
     Stopped {},
+    /// The tab takes it on itself to delete everything, as [`Say::OfferWipe`] asks. Its end says it at once.
+    TakeWipe {},
     /// Everything is deleted, as [`Say::Wipe`] wanted.
     Wiped {},
     /// Starts the idle timer of all tabs, or starts it again.
@@ -384,6 +399,21 @@ pub enum Ask {
     },
     /// The user is there.
     Active {},
+    /// Sends something through the second connection. It is said to one host only: whether it was sent is not known where
+    /// that host is gone.
+    Relay {
+        /// The request.
+        number: u64,
+        /// What is sent.
+        payload: Json,
+    },
+    /// The tab has carried out [`Say::TokenWanted`]. The token itself came as the outcome of a claim.
+    Token {
+        /// The number of the host's question.
+        round: u64,
+        /// Why there is none.
+        error: Option<Error>,
+    },
     /// The tab does not lead any more.
     Resigned {
         /// The token by which it led.
@@ -408,12 +438,15 @@ wire!(enum Ask {
     Write = "write" { number = "number"; part = "part"; base = "base"; epoch = "epoch" or 0; bundle = "bundle" },
     Delegate = "delegate" { number = "number"; to = "to"; task = "task"; payload = "payload" },
     Done = "done" { number = "number"; from = "from"; of = "of"; outcome = "outcome" },
-    Session = "session" { number = "number"; id = "id" },
+    Session = "session" { number = "number"; id = "id"; logouts = "logouts" },
     Logout = "logout" { number = "number" },
     Stopped = "stopped" {},
+    TakeWipe = "takeWipe" {},
     Wiped = "wiped" {},
     Idle = "idle" { number = "number"; warn = "warn"; timeout = "timeout" },
     Active = "active" {},
+    Relay = "relay" { number = "number"; payload = "payload" },
+    Token = "token" { round = "round"; error = "error" },
     Resigned = "resigned" { term = "term"; willing = "willing" },
 });
 
@@ -431,6 +464,7 @@ impl Ask {
             | Self::Session { number, .. }
             | Self::Logout { number }
             | Self::Idle { number, .. }
+            | Self::Relay { number, .. }
             | Self::Release { number, .. } => Some(*number),
             Self::Join(_)
             | Self::Leave {}
@@ -439,8 +473,10 @@ impl Ask {
             | Self::Cancel { .. }
             | Self::Take { .. }
             | Self::Stopped {}
+            | Self::TakeWipe {}
             | Self::Wiped {}
             | Self::Active {}
+            | Self::Token { .. }
             | Self::Resigned { .. } => None,
         }
     }

@@ -2,7 +2,6 @@
 
 use super::letters::Letters;
 use super::loads::Loads;
-use super::notes::Notes;
 use super::{Ask, Asked, DurableStore, Phase};
 use crate::dirty::DirtyDocs;
 use crate::inventory::Inventory;
@@ -102,7 +101,7 @@ impl DurableStore {
         self.unwritten.clear();
         self.dirty = DirtyDocs::default();
         self.letters = Letters::default();
-        self.notes = Notes::default();
+        self.notes.forget();
         self.journal.clear();
         self.journal_sizes.clear();
         self.inventory = Inventory::default();

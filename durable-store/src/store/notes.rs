@@ -21,6 +21,20 @@ impl Notes {
         Note::ALL.into_iter().map(RecordId::note).gather()
     }
 
+    /// Those that go with the tabs whom they concerned.
+    pub(super) fn records_of_tabs() -> Vec<RecordId> {
+        let of_tabs = Note::ALL.into_iter().filter(|note| *note != Note::Ended);
+        of_tabs.map(RecordId::note).gather()
+    }
+
+    /// Forgets what goes with the tabs. What stays is written again: the storage may be emptied.
+    pub(super) fn forget(&mut self) {
+        let ended = self.texts[Note::Ended as usize].take();
+        *self = Self::default();
+        self.changed[Note::Ended as usize] = ended.is_some();
+        self.texts[Note::Ended as usize] = ended;
+    }
+
     /// What the storage has of them.
     pub(super) fn fill(&mut self, texts: &[Option<String>]) {
         for (known, text) in self.texts.iter_mut().zip(texts) {

@@ -39,7 +39,7 @@ impl DurableStore {
         let mut deletes: Vec<RecordId> = docs.chain(Inventory::records()).gather();
         deletes.extend((self.state.first..self.journal_next).map(RecordId::journal));
         deletes.extend(self.letters.records());
-        deletes.extend(Notes::records());
+        deletes.extend(Notes::records_of_tabs());
         deletes.sort_unstable();
         deletes.dedup();
         self.state = self.new_state();

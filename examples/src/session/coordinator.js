@@ -4,6 +4,7 @@
  * `?host=elected-tab` has the host in a worker of one of the tabs, `?host=in-page` in the page of one.
  */
 import { TabCoordinator } from 'sharedb-proxy/coordinator';
+import { connections, newToken } from './stream.js';
 
 /** When all tabs are warned, and when the time is over, in milliseconds without the user. */
 export const IDLE = { warnAfter: 20_000, timeoutAfter: 30_000 };
@@ -23,4 +24,7 @@ export const tabs = new TabCoordinator({
   useSharedWorker: host === 'shared-worker',
   worker,
   dedicatedWorker: host !== 'in-page' && dedicatedWorker,
+  // The worker has them, too: this is for a host in the page.
+  connections,
+  refresh: newToken,
 });

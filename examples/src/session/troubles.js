@@ -60,6 +60,11 @@ export const TROUBLES = {
     log('all tabs', `${answers.length} asked for a token: ${requests} request`);
   },
 
+  /** The server ends the one connection that all tabs have. It is made again by another token. */
+  async cut() {
+    await fetch('/admin/hub-close', { method: 'POST' });
+  },
+
   /** All tabs ask, one of them shows the dialog, and all get the answer. */
   async ask() {
     const key = `terms ${crypto.randomUUID()}`;

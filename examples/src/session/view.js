@@ -15,8 +15,8 @@ const PHASES = {
   expired: 'all tabs timed out',
 };
 
-/** @param {{term: number, phase: string | undefined}} seen what only events tell */
-export function draw({ term, phase }) {
+/** @param {{term: number, phase: string | undefined, tick: number | undefined}} seen what only events tell */
+export function draw({ term, phase, tick }) {
   const { host, session, bundle, idleLeft } = tabs;
   fill('host', HOST_NAMES[host?.kind] ?? 'starting');
   fill('reason', [host?.reason, ...tabs.limits].join(' '));
@@ -33,6 +33,11 @@ export function draw({ term, phase }) {
   text('#count', bundle?.snapshot?.count ?? 0);
   text('#greeting', bundle?.config?.greeting ?? '–');
   text('#version', bundle?.version ?? '–');
+
+  const { state, lastError } = tabs.state.signalRConnection ?? { state: 'starting' };
+  text('#stream', lastError ? `${state}: ${lastError.message}` : state);
+  text('#tick', tick ?? '–');
+  enable('#say', state !== 'disconnected');
 
   rows('#tabs', tabs.tabs.map(tabRow));
   rows('#locks', locks().map(lockRow), 'Nobody holds a lock.');

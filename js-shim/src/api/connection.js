@@ -53,6 +53,8 @@ export class Connection extends StoringConnection {
     const { link = new PageLink(socket, checkOptions(options)) } = options;
     const durableStore = checkDurableStore(options.durableStore);
     super(link, durableStore);
+    /** Of the store, where the application named one. */
+    this._namespace = options.namespace;
     this._collections = new Collections((docs) => this._noteRemoved(docs));
     /** @type {Record<number, Query>} */
     this.queries = Object.create(null);

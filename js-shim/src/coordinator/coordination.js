@@ -43,6 +43,9 @@ import { timers } from '../platform/ticks.js';
  * @property {() => void} wipe this tab is to delete everything
  * @property {(session: {epoch?: number}) => void} loggedOut
  * @property {(idle: any) => void} idle
+ * @property {(told: any) => void} realtime how far the second connection is
+ * @property {(received: {number: number, message: any}) => void} received it brought something
+ * @property {(round: number) => void} tokenWanted the host needs another token for it
  * @property {() => void} ended the store was wiped, and the connection has ended with it
  * @property {(error: any) => void} failed
  */
@@ -166,6 +169,12 @@ export class Coordination {
         return this._listener.loggedOut(content);
       case 'idle':
         return this._listener.idle(content);
+      case 'realtime':
+        return this._listener.realtime(content);
+      case 'received':
+        return this._listener.received(content);
+      case 'tokenWanted':
+        return this._listener.tokenWanted(content.round);
       // Another tab is to lead: who does is told when it has begun.
       case 'resign':
         return this._listener.leading({ term: 0 });

@@ -32,21 +32,9 @@ export function checkType(type) {
 }
 
 /**
- * The text of a value.
- *
- * @param {any} value
- * @param {string} what for the message
- * @returns {string}
- * @throws where it is not JSON
+ * @param {any} broadcast
+ * @returns {import('../coordinator.d.ts').SharedWorkerMessage}
  */
-export function textOf(value, what) {
-  let text;
-  let reason = 'it has no JSON';
-  try {
-    text = JSON.stringify(value);
-  } catch (/** @type {any} */ error) {
-    reason = error?.message ?? String(error);
-  }
-  if (text !== undefined) return text;
-  throw new shared.Error('ERR_PAYLOAD_INVALID', `${what} cannot be sent to other tabs: ${reason}`);
+export function messageOf({ from, request, message: { type, payload, timestamp } }) {
+  return { type, payload, tabId: from, timestamp, correlationId: `${from}:${request}` };
 }

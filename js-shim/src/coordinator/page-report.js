@@ -12,6 +12,7 @@
  * @property {boolean} offline
  * @property {number} weight
  * @property {boolean} observer
+ * @property {boolean} refreshes
  */
 
 /** Milliseconds between two inputs of which the second one is news. */
@@ -19,7 +20,7 @@ const IDLE = 60_000;
 
 export class PageReport {
   /**
-   * @param {{weight: number, observer: boolean}} own what the application adds
+   * @param {{weight: number, observer: boolean, refreshes: boolean}} own what the application adds
    * @param {() => void} changed
    */
   constructor(own, changed) {

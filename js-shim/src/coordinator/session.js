@@ -1,97 +1,90 @@
-/**
- * The user's session: one refresh for all tabs, the end in all of them, and the user's absence.
- */
+/** The session of the application's user: which one it is, and its end in all tabs. */
 
-import { optionError } from '../options/options.js';
-import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 
-/** Milliseconds between two reports of activity. */
-const ACTIVE = 1_000;
-/** Milliseconds after which a refresh is taken for hanging, if nothing else is said. */
-const DEADLINE = 30_000;
-/** The pause after a refresh that failed, in milliseconds: the first one and the longest. */
-const [FIRST_PAUSE, LONGEST_PAUSE] = [200, 10_000];
+/** Milliseconds that listeners of `logout` have. */
+const STOPPING = 2_000;
 
-const ACTIVITY = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'scroll'];
-
-/**
- * Runs a function until it succeeds, with growing pauses.
- *
- * @param {(signal: AbortSignal) => any} fn
- * @param {{attempts: number, deadline: number, signal: AbortSignal}} how
- */
-export async function persevere(fn, { attempts, deadline, signal }) {
-  const late = new AbortController();
-  const stop = () => late.abort(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  const message = `The refresh did not end within ${deadline} ms`;
-  const timer = timers.start(
-    () => late.abort(new shared.Error('ERR_REFRESH_TIMEOUT', message)),
-    deadline,
-  );
-  /** @type {Promise<never>} */
-  const ended = new Promise((_, reject) => {
-    late.signal.addEventListener('abort', () => reject(late.signal.reason), { once: true });
-  });
-  ended.catch(() => {});
-  try {
-    for (let left = attempts, pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      try {
-        return await Promise.race([ended, (async () => fn(late.signal))()]);
-      } catch (error) {
-        left -= 1;
-        if (left <= 0 || late.signal.aborted) throw error;
-      }
-      const wait = pause * (0.5 + Math.random());
-      await Promise.race([
-        ended,
-        new Promise((resolve) => timers.start(() => resolve(undefined), wait)),
-      ]);
-    }
-  } finally {
-    timers.stop(timer);
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-/** @param {any} options of `refresh` */
-export function refreshOptions({ attempts = 3, deadline = DEADLINE } = {}) {
-  const isCount = (/** @type {any} */ value) => Number.isSafeInteger(value) && value > 0;
-  if (!isCount(attempts) || !isCount(deadline))
-    throw optionError(
-      'ERR_OPTION_INVALID',
-      'attempts and deadline of refresh are whole numbers, 1 or more',
-    );
-  return { attempts, deadline };
-}
-
-/** Reports the user's activity in this page. */
-export class Activity {
-  /** @param {() => void} active */
-  constructor(active) {
-    this._active = active;
-    this._last = 0;
-    this._isWatched = false;
+export class Session {
+  /**
+   * @param {import('./coordination.js').Coordination} coordination
+   * @param {import('../api/connection.js').Connection} connection
+   * @param {object} listener
+   * @param {(event: 'session' | 'session mismatch' | 'logout' | 'logged out', content?: any) => void} listener.emit
+   * @param {() => void} listener.voided what was of the session before is void
+   * @param {() => void} listener.ended
+   * @param {() => void} listener.deleted what is stored was deleted
+   * @param {(error: any) => void} listener.failed
+   */
+  constructor(coordination, connection, listener) {
+    this._coordination = coordination;
+    this._connection = connection;
+    this._listener = listener;
+    this.current = { epoch: 0, id: /** @type {string | undefined} */ (undefined) };
+    this._onWiped = () => {};
+    /** Whether this tab takes part in a logout: one that was away hears only that there was one. */
+    this._isEnding = false;
   }
 
-  watch() {
-    if (this._isWatched) return;
-    this._isWatched = true;
-    for (const event of ACTIVITY)
-      globalThis.addEventListener?.(event, this.note, { capture: true, passive: true });
+  /** @param {string} [id] */
+  async name(id) {
+    await this._coordination.ask('session', { id });
   }
 
-  stop() {
-    this._isWatched = false;
-    for (const event of ACTIVITY)
-      globalThis.removeEventListener?.(event, this.note, { capture: true });
+  /**
+   * @param {{epoch?: number, id?: string}} session
+   * @param {string[]} strangers
+   */
+  take({ epoch = 0, id }, strangers) {
+    const { current: before } = this;
+    this.current = { epoch, id };
+    if (epoch !== before.epoch) this._listener.voided();
+    if (epoch !== before.epoch || id !== before.id) this._listener.emit('session', { epoch, id });
+    if (strangers.length)
+      this._listener.emit('session mismatch', { session: { epoch, id }, tabs: strangers });
   }
 
-  note = () => {
-    const now = Date.now();
-    if (Math.abs(now - this._last) < ACTIVE) return;
-    this._last = now;
-    this._active();
-  };
+  async logout() {
+    const wiped = new Promise((resolve) => (this._onWiped = () => resolve(undefined)));
+    await Promise.race([wiped, this._coordination.ask('logout', {})]);
+  }
+
+  /** The session ends: what the application waits for is waited for. */
+  async stop() {
+    this._isEnding = true;
+    /** @type {any[]} */
+    const waits = [];
+    const waitUntil = (/** @type {any} */ wait) => void waits.push(wait);
+    this._listener.emit('logout', { waitUntil });
+    const late = new Promise((resolve) => timers.start(() => resolve(undefined), STOPPING));
+    await Promise.race([late, Promise.allSettled(waits)]);
+    this._coordination.tell({ stopped: {} });
+  }
+
+  /** This tab is to delete everything. */
+  wipe() {
+    if (!this._connection.durableStore) return this._coordination.tell({ wiped: {} });
+    this._connection.wipe((/** @type {any} */ error) => {
+      if (error) this._listener.failed(error);
+      else this._onWiped();
+    });
+  }
+
+  /** @param {{epoch?: number, id?: string}} session that has begun */
+  loggedOut(session) {
+    if (this._isEnding) this._listener.deleted();
+    this._isEnding = false;
+    this._listener.ended();
+    this._listener.voided();
+    this.take(session, []);
+    this._listener.emit('logged out');
+  }
+
+  /** Everything was deleted, and the connection with it. */
+  end() {
+    this._listener.deleted();
+    this._listener.voided();
+    this._onWiped();
+    this._listener.emit('logged out');
+  }
 }

@@ -4,8 +4,8 @@
  */
 
 import { optionError } from '../options/options.js';
+import { textOf } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
-import { textOf } from './messages.js';
 
 /** @typedef {import('../coordinator.d.ts').StateBundle} StateBundle */
 

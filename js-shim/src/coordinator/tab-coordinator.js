@@ -5,17 +5,26 @@
 import { EventEmitter } from 'events';
 
 import { connectionWithoutServer } from '../api/create-connection.js';
-import { expectOption, isFunction, optionError, pick, refuseUnknown } from '../options/options.js';
+import { expectOption, isFunction, optionError, pick } from '../options/options.js';
+import { textOf } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 import { watchSleep } from '../platform/waking.js';
-import { Coordination, Granted } from './coordination.js';
-import { Locks, guardOf, isCount } from './locks.js';
-import { WorkerMessageType, checkType, isUrgent, textOf } from './messages.js';
+import { Coordination } from './coordination.js';
+import { IdleTimer } from './idle-timer.js';
+import { Leadership } from './leadership.js';
+import { Locks, guardOf } from './locks.js';
+import { WorkerMessageType, checkType, isUrgent, messageOf } from './messages.js';
+import { OF_CONNECTION, checkOptions, isRole, isWeight } from './options.js';
 import { PageReport } from './page-report.js';
-import { Activity, persevere, refreshOptions } from './session.js';
-import { SharedState, checkStateOptions } from './shared-state.js';
-import { watchStorage } from './storage-watch.js';
+import { Realtime } from './realtime.js';
+import { persevere, refreshOptions } from './refresh.js';
+import { Reload, isReload } from './reload.js';
+import { Session } from './session.js';
+import { SharedState } from './shared-state.js';
+import { StorageWatches } from './storage-watch.js';
+import { TabList } from './tab-list.js';
+import { Errands, Tasks } from './tasks.js';
 
 export { WorkerMessageType };
 
@@ -26,68 +35,38 @@ export { WorkerMessageType };
  * @typedef {import('../coordinator.d.ts').Held} Held
  */
 
-/** What the coordinator hands to a connection of its own. */
-const OF_CONNECTION = /** @type {const} */ ([
-  'namespace',
-  'durableStore',
-  'useSharedWorker',
-  'worker',
-  'dedicatedWorker',
-]);
-const OWN = ['connection', 'role', 'weight', 'rotation', 'state', ...OF_CONNECTION];
-
-const isWeight = (/** @type {any} */ value) => isCount(value) && value <= 100;
-const isRole = (/** @type {any} */ value) => value === 'auto' || value === 'observer';
-
-/** @param {any} options */
-function checkOptions(options) {
-  refuseUnknown('new TabCoordinator', options, OWN);
-  expectOption('options', options, 'role', isRole, "'auto' or 'observer'");
-  expectOption('options', options, 'weight', isWeight, 'a whole number from 0 to 100');
-  expectOption('options', options, 'rotation', isCount, 'a number of milliseconds');
-  checkStateOptions(options.state);
-  if (options.connection) {
-    const [name] = OF_CONNECTION.filter((name) => options[name] !== undefined);
-    if (name === undefined) return;
-    const message = `new TabCoordinator with a connection has no option ${name}: it is the connection's`;
-    throw optionError('ERR_OPTION_UNKNOWN', message);
-  }
-  if (options.namespace === undefined) {
-    const message =
-      'new TabCoordinator needs a connection, or the namespace of the tabs: name the user in it, such as user.id';
-    throw optionError('ERR_NAMESPACE_REQUIRED', message);
-  }
-}
-
 export class TabCoordinator extends EventEmitter {
   /** @param {import('../coordinator.d.ts').TabCoordinatorOptions} options */
   constructor(options) {
     super();
     checkOptions(options);
-    const { role, weight = 0, rotation = 0 } = options;
+    const { role, weight = 0, rotation = 0, refresh } = options;
     this._isOwn = !options.connection;
     /** @type {import('../api/connection.js').Connection} */
     this._connection = /** @type {any} */ (
       options.connection ?? connectionWithoutServer(pick(options, OF_CONNECTION))
     );
-    this._report = new PageReport({ weight, observer: role === 'observer' }, () =>
-      this._tellReport(),
-    );
+    const own = { weight, observer: role === 'observer', refreshes: Boolean(refresh) };
+    this._report = new PageReport(own, () => this._tellReport());
+    this._refresh = refresh;
     this._coordination = new Coordination(this._connection, {
       rotation,
       report: this._report.current,
       listener: {
         welcome: (welcome) => this._welcome(welcome),
-        tab: (event, tab) => this._tabChanged(event, tab),
-        leading: (leading) => this._setLeading(leading),
+        tab: (event, tab) => this._tabs.change(event, tab),
+        leading: (leading) => this._leadership.take(leading),
         broadcast: (broadcast) => this._receive(broadcast),
         state: (bundle, part) => this._shared.take(bundle, part),
-        task: (task) => void this._do(task),
-        session: (session, strangers) => this._setSession(session, strangers),
-        logout: () => void this._stop(),
-        wipe: () => this._wipe(),
-        loggedOut: (session) => this._loggedOut(session),
-        idle: (idle) => this._setIdle(idle),
+        task: (task) => void this._tasks.carryOut(task),
+        session: (session, strangers) => this._session.take(session, strangers),
+        logout: () => void this._session.stop(),
+        wipe: () => this._session.wipe(),
+        loggedOut: (session) => this._session.loggedOut(session),
+        idle: (idle) => this._idle.take(idle),
+        realtime: (told) => this._realtime.take(told),
+        received: (received) => void this.handleMessage(this._realtime.messageOf(received)),
+        tokenWanted: (round) => void this._realtime.refresh(round, () => this.refresh()),
         ended: () => this._ended(),
         failed: (error) => this._fail(error),
       },
@@ -96,26 +75,40 @@ export class TabCoordinator extends EventEmitter {
       event === 'error' ? this._fail(args[0]) : this._emit(event, ...args),
     );
     this._locks = new Locks(this._coordination);
-    /** What other tabs can have this one do. @type {Map<string, (payload: any, from: string) => any>} */
-    this._tasks = new Map();
-    /** Functions that run while this tab leads, with what stops them. @type {Map<Function, AbortController>} */
-    this._asLeader = new Map();
-    this._session = { epoch: 0, id: /** @type {string | undefined} */ (undefined) };
-    /** @type {any} */
-    this._idle = undefined;
-    this._activity = new Activity(() => this._coordination.tell({ active: {} }));
+    this._leadership = new Leadership(this._coordination, {
+      changed: (leading) => this._emit('leader', leading),
+      backupChanged: (backup) => this._emit('backup', backup),
+      failed: (error) => this._fail(error),
+    });
+    this._tasks = new Tasks(this._coordination);
+    this._reload = new Reload(this._coordination, this._tasks, (reload) =>
+      this._emit('reload', reload),
+    );
+    this._storage = new StorageWatches(this._connection, () => this._line, {
+      changed: (storage) => this._emit('storage', storage),
+      failed: (error) => this._fail(error),
+    });
+    /** The epoch of the host that began what is kept of coordination. @type {number | undefined} */
+    this._line = undefined;
+    this._idle = new IdleTimer(this._coordination, (event, content) => this._emit(event, content));
+    this._realtime = new Realtime(this._coordination, (state) => this._emit('signalr', state));
+    this._session = new Session(this._coordination, this._connection, {
+      emit: (event, content) => this._emit(event, content),
+      voided: () => this._shared.forget(),
+      ended: () => this._idle.forget(),
+      deleted: () => this._storage.forget(),
+      failed: (error) => this._fail(error),
+    });
+    this._errands = new Errands(this._coordination, () => this._session.current.epoch);
     /** @type {any} */
     this._lastError = undefined;
     this._endSleepWatch = () => {};
-    this._onWiped = () => {};
     // Nobody else hears the errors of a connection that only this has.
     if (this._isOwn) this._connection.on('error', (/** @type {any} */ error) => this._fail(error));
-    /** The tabs as the host told them last. @type {Map<string, TabInfo>} */
-    this._tabs = new Map();
-    /** Who leads, as the host told it last. @type {{leader?: string, backup?: string, term: number}} */
-    this._leading = { term: 0 };
-    /** The tab that had the focus last. @type {string | undefined} */
-    this._active = undefined;
+    this._tabs = new TabList(
+      (event, tab) => this._emit(event, tab),
+      (type, tabId, payload) => this._synthesise(type, tabId, payload),
+    );
     this._lastUpdate = 0;
     /** @type {Promise<void> | undefined} */
     this._registration = undefined;
@@ -191,21 +184,23 @@ export class TabCoordinator extends EventEmitter {
     this._quit();
     if (this._coordination._isOver) return;
     // The host has what was asked before when it has answered. There may be no host just now: nobody waits for the next one.
-    if (this._tabs.size) {
+    if (this.tabs.length) {
       const late = new Promise((resolve) => timers.start(() => resolve(undefined), LEAVING));
       await Promise.race([late, this._coordination.ask('ping', {}).catch(() => {})]);
     }
     this._coordination.leave();
-    this._setLeading({ term: 0 });
+    this._leadership.take({ term: 0 });
     this._tabs.clear();
     if (this._isOwn) this._connection.close();
   }
 
   _quit() {
+    this._storage.end();
     this._report.stop();
-    this._activity.stop();
+    this._idle.stop();
     this._endSleepWatch();
-    this._setLeading({ term: 0 });
+    this._leadership.take({ term: 0 });
+    this._realtime.take(undefined);
   }
 
   /** The machine slept, and the clock went on. @param {number} slept in milliseconds */
@@ -219,21 +214,20 @@ export class TabCoordinator extends EventEmitter {
 
   /** The ids of the tabs that are there: a frozen one is not. */
   get connectedTabs() {
-    const tabs = [...this._tabs.values()].filter(({ frozen }) => !frozen);
-    return new Set(tabs.map(({ id }) => id));
+    return this._tabs.connected;
   }
 
   /** All tabs, the frozen ones too, with what they say of themselves. */
   get tabs() {
-    return [...this._tabs.values()];
+    return this._tabs.all;
   }
 
   /** The worker's state, as this tab was told it last. */
   get state() {
     return {
-      activeTabId: this._active ?? this.leader ?? null,
+      activeTabId: this._tabs.active ?? this.leader ?? null,
       connectedTabs: this.connectedTabs,
-      signalRConnection: null,
+      signalRConnection: this._realtime.state,
       lastStateUpdate: this._lastUpdate,
       sessionData: this._shared.bundle?.snapshot ?? null,
     };
@@ -254,46 +248,22 @@ export class TabCoordinator extends EventEmitter {
   }
 
   /** @param {any} welcome */
-  _welcome({ tabs, leading, missed = [], gap, state, session, idle }) {
-    const before = this.connectedTabs;
-    this._tabs = new Map(tabs.map((/** @type {any} */ tab) => [tab.id, infoOf(tab)]));
-    const isFirst = before.size === 0;
-    this._active ??= tabs.find((/** @type {any} */ tab) => tab.report.focused)?.id;
-    // What happened while this tab had no host, or was away.
-    for (const id of this.connectedTabs) {
-      if (!before.has(id) && !isFirst)
-        this._emit('join', /** @type {TabInfo} */ (this._tabs.get(id)));
-    }
-    for (const id of before)
-      if (!this.connectedTabs.has(id)) this._emit('leave', { id, crashed: true });
-    this._setLeading(leading);
-    this._setSession(session, []);
+  _welcome(welcome) {
+    const { tabs, leading, missed = [], gap, streamGap, state, session, idle, realtime } = welcome;
+    this._line = welcome.line;
+    this._tabs.welcome(tabs);
+    this._leadership.take(leading);
+    this._session.take(session, []);
     if (state) this._shared.take(state);
     else this._shared.forget();
-    if (idle) this._setIdle(idle);
+    if (idle) this._idle.take(idle);
+    this._realtime.take(realtime);
     this._registered();
-    if (gap) this._emit('gap');
-    if (missed.length) this._emit('catch up', missed.map(messageOf));
+    if (gap || streamGap)
+      this._emit('gap', { messages: Boolean(gap), signalR: Boolean(streamGap) });
+    const messages = missed.filter((/** @type {any} */ one) => !isReload(one));
+    if (messages.length) this._emit('catch up', messages.map(messageOf));
     for (const broadcast of missed) this._receive(broadcast);
-  }
-
-  /**
-   * @param {string} event
-   * @param {any} tab
-   */
-  _tabChanged(event, tab) {
-    const info = infoOf(tab);
-    if (event === 'focused') this._active = tab.id;
-    if (event === 'leave' || event === 'crash') {
-      this._tabs.delete(tab.id);
-      if (this._active === tab.id) this._active = undefined;
-      this._emit('leave', { ...info, crashed: event === 'crash' });
-      return this._synthesise('disconnect', tab.id, { crashed: event === 'crash' });
-    }
-    this._tabs.set(tab.id, info);
-    this._emit(event, info);
-    if (event === 'join') this._synthesise('connect', tab.id, info);
-    return undefined;
   }
 
   /**
@@ -310,6 +280,7 @@ export class TabCoordinator extends EventEmitter {
 
   /** @param {any} broadcast */
   _receive(broadcast) {
+    if (isReload(broadcast)) return this._reload.take(broadcast);
     void this.handleMessage(messageOf(broadcast)).catch((error) => this._fail(error));
   }
 
@@ -317,41 +288,24 @@ export class TabCoordinator extends EventEmitter {
 
   /** The id of the tab that leads, as far as this one knows. */
   get leader() {
-    return this._leading.leader;
+    return this._leadership.leader;
   }
 
   /** Whether this tab leads, now. No other tab does then. */
   get isLeader() {
-    return this._coordination.term !== undefined;
+    return this._leadership.isLeader;
   }
 
   /** `leader`, `backup` (it leads next), `follower`, or `observer` (it never leads). */
   get role() {
     if (this.isLeader) return 'leader';
     if (this._report.current.observer) return 'observer';
-    return this._leading.backup === this.tabId ? 'backup' : 'follower';
+    return this._leadership.backup === this.tabId ? 'backup' : 'follower';
   }
 
   /** Another tab is to lead, if there is one. */
   resign() {
-    const { term } = this._coordination;
-    if (term === undefined) return;
-    this._coordination.tell({ resigned: { term, willing: false } });
-    this._setLeading({ term: 0 });
-  }
-
-  /** @param {any} leading */
-  _setLeading(leading) {
-    const { _leading: before } = this;
-    this._leading = leading;
-    const { leader, term } = leading;
-    if (before.leader === leader && before.term === term) return;
-    const isLeader = this.isLeader;
-    for (const [fn, stop] of this._asLeader) {
-      if (!isLeader) stop.abort(new shared.Error('ERR_NOT_LEADER', 'Another tab leads'));
-      else if (stop.signal.aborted) this._lead(fn);
-    }
-    this._emit('leader', { leader: leader ?? null, isLeader, term });
+    this._leadership.resign();
   }
 
   /**
@@ -362,26 +316,7 @@ export class TabCoordinator extends EventEmitter {
    * @returns {() => void} ends it
    */
   runAsLeader(fn) {
-    if (!isFunction(fn)) throw optionError('ERR_OPTION_INVALID', 'runAsLeader has nothing to run');
-    const ended = new AbortController();
-    ended.abort();
-    this._asLeader.set(fn, ended);
-    if (this.isLeader) this._lead(fn);
-    return () => {
-      this._asLeader.get(fn)?.abort();
-      this._asLeader.delete(fn);
-    };
-  }
-
-  /** @param {Function} fn */
-  async _lead(fn) {
-    const stop = new AbortController();
-    this._asLeader.set(fn, stop);
-    try {
-      await fn({ signal: stop.signal, term: this._coordination.term });
-    } catch (error) {
-      if (!stop.signal.aborted) this._fail(error);
-    }
+    return this._leadership.run(fn);
   }
 
   // ---- What one tab does for others ----
@@ -394,8 +329,7 @@ export class TabCoordinator extends EventEmitter {
    * @returns {() => void} ends it
    */
   handle(task, fn) {
-    this._tasks.set(task, fn);
-    return () => void (this._tasks.get(task) === fn && this._tasks.delete(task));
+    return this._tasks.handle(task, fn);
   }
 
   /**
@@ -406,50 +340,8 @@ export class TabCoordinator extends EventEmitter {
    * @param {{to?: string}} [options]
    * @returns {Promise<any>} what that tab's function gave
    */
-  async delegate(task, payload = null, { to } = {}) {
-    const text = textOf(payload, 'The payload');
-    return this._coordination.ask('delegate', {
-      to,
-      task: String(task),
-      payload: JSON.parse(text),
-    });
-  }
-
-  /** @param {{from: string, number: number, task: string, payload: any}} asked */
-  async _do({ from, number, task, payload }) {
-    const outcome = await outcomeOf(() => {
-      const fn = this._tasks.get(task);
-      if (fn) return fn(payload, from);
-      throw new shared.Error('ERR_TASK_UNKNOWN', `The tab has no function for the task '${task}'`);
-    });
-    await this._coordination.ask('done', { from, of: number, outcome }).catch(() => {});
-  }
-
-  /**
-   * One tab does it for all who ask, and all get its outcome.
-   *
-   * @param {string} name
-   * @param {'now' | 'session' | 'kept'} how
-   * @param {(signal: AbortSignal) => any} run
-   * @returns {Promise<any>}
-   */
-  async _forAll(name, how, run) {
-    const { epoch } = this._session;
-    for (;;) {
-      const answer = await this._coordination.ask('claim', { name, shared: how });
-      if (!(answer instanceof Granted)) return answer;
-      const outcome = await outcomeOf(() => run(answer.signal));
-      try {
-        await this._coordination.release(answer.token, outcome);
-      } catch (/** @type {any} */ error) {
-        if (error?.code !== 'ERR_LOCK_LOST') throw error;
-        if (how === 'session' && epoch !== this._session.epoch) throw sessionChanged();
-        // This page was away, and another tab runs it: its outcome counts.
-        continue;
-      }
-      if (outcome.error) throw outcome.thrown;
-      return outcome.result;
-    }
+  delegate(task, payload = null, { to } = {}) {
+    return this._tasks.delegate(task, payload, to);
   }
 
   /**
@@ -461,7 +353,18 @@ export class TabCoordinator extends EventEmitter {
    * @returns {Promise<any>}
    */
   showOnce(key, fn) {
-    return this._forAll(`once ${key}`, 'kept', (signal) => fn({ signal }));
+    return this._errands.forAll(`once ${key}`, 'kept', (signal) => fn({ signal }));
+  }
+
+  /**
+   * Asks for all pages to be loaded anew, with the new build of the application, say. The leader decides, by its function for
+   * the task `reload-request` if there is one; then all tabs get one `reload` event, also those that are away now.
+   *
+   * @param {any} [payload]
+   * @returns {Promise<boolean>} whether it is so
+   */
+  reload(payload = null) {
+    return this._reload.ask(payload);
   }
 
   // ---- The shared state ----
@@ -495,7 +398,7 @@ export class TabCoordinator extends EventEmitter {
 
   /** The session as tabs named it last: its id, and a count of its changes. */
   get session() {
-    return { ...this._session };
+    return { ...this._session.current };
   }
 
   /**
@@ -505,34 +408,24 @@ export class TabCoordinator extends EventEmitter {
    * @returns {Promise<void>}
    */
   async setSession(id) {
-    await this._coordination.ask('session', { id });
-  }
-
-  /**
-   * @param {{epoch?: number, id?: string}} session
-   * @param {string[]} strangers
-   */
-  _setSession({ epoch = 0, id }, strangers) {
-    const { _session: before } = this;
-    this._session = { epoch, id };
-    if (epoch !== before.epoch) this._shared.forget();
-    if (epoch !== before.epoch || id !== before.id) this._emit('session', this.session);
-    if (strangers.length)
-      this._emit('session mismatch', { session: this.session, tabs: strangers });
+    await this._session.name(id);
   }
 
   /**
    * Runs `fn`, which gets a new token, say, in one tab for all that ask meanwhile. It is tried again with growing pauses;
    * its result, or its last failure, goes to all. What comes for a session that has ended is nobody's: `ERR_SESSION_CHANGED`.
    *
-   * @param {(refresh: {signal: AbortSignal}) => any} fn
+   * @param {(refresh: {signal: AbortSignal}) => any} [fn] the option `refresh`, if nothing else is said
    * @param {{attempts?: number, deadline?: number}} [options]
    * @returns {Promise<any>}
    */
-  async refresh(fn, options) {
+  async refresh(fn = this._refresh, options) {
     const how = refreshOptions(options);
-    const run = (/** @type {AbortSignal} */ signal) => fn({ signal });
-    return this._forAll('refresh', 'session', (signal) => persevere(run, { ...how, signal }));
+    if (!isFunction(fn)) throw optionError('ERR_OPTION_INVALID', 'refresh has nothing to run');
+    const run = (/** @type {AbortSignal} */ signal) => /** @type {Function} */ (fn)({ signal });
+    return this._errands.forAll('refresh', 'session', (signal) =>
+      persevere(run, { ...how, signal }),
+    );
   }
 
   /**
@@ -542,41 +435,13 @@ export class TabCoordinator extends EventEmitter {
    * @returns {Promise<void>}
    */
   async logout() {
-    const wiped = new Promise((resolve) => (this._onWiped = () => resolve(undefined)));
-    await Promise.race([wiped, this._coordination.ask('logout', {})]);
-  }
-
-  async _stop() {
-    /** @type {any[]} */
-    const waits = [];
-    this._emit('logout', { waitUntil: (/** @type {any} */ wait) => void waits.push(wait) });
-    const late = new Promise((resolve) => timers.start(() => resolve(undefined), STOPPING));
-    await Promise.race([late, Promise.allSettled(waits)]);
-    this._coordination.tell({ stopped: {} });
-  }
-
-  _wipe() {
-    if (!this._connection.durableStore) return this._coordination.tell({ wiped: {} });
-    this._connection.wipe((/** @type {any} */ error) => {
-      if (error) this._fail(error);
-      else this._onWiped();
-    });
-  }
-
-  /** @param {{epoch?: number}} session */
-  _loggedOut(session) {
-    this._idle = undefined;
-    this._shared.forget();
-    this._setSession(session, []);
-    this._emit('logged out');
+    await this._session.logout();
   }
 
   _ended() {
     this._quit();
     this._tabs.clear();
-    this._shared.forget();
-    this._onWiped();
-    this._emit('logged out');
+    this._session.end();
   }
 
   /**
@@ -586,41 +451,33 @@ export class TabCoordinator extends EventEmitter {
    * @param {{warnAfter: number, timeoutAfter: number}} options in milliseconds
    * @returns {Promise<void>}
    */
-  async idle({ warnAfter, timeoutAfter }) {
-    const isTime = (/** @type {any} */ value) => isCount(value) && value > 0;
-    if (!isTime(warnAfter) || !isTime(timeoutAfter) || warnAfter > timeoutAfter) {
-      const message =
-        'idle needs warnAfter and timeoutAfter in milliseconds, the first one not above the second';
-      throw optionError('ERR_OPTION_INVALID', message);
-    }
-    this._activity.watch();
-    await this._coordination.ask('idle', { warn: warnAfter, timeout: timeoutAfter });
+  async idle(options) {
+    await this._idle.start(options);
   }
 
   /** The user is there, as the application knows. */
   noteActivity() {
-    this._activity.note();
+    this._idle.note();
   }
 
   /** Milliseconds until the time is over, by the clock that all tabs of a browser share; nothing without a timer. */
   get idleLeft() {
-    const { _idle: idle } = this;
-    if (!idle) return undefined;
-    if (idle.phase === 'expired') return 0;
-    return Math.max(0, idle.since + idle.timeout - Date.now());
+    return this._idle.left;
   }
 
-  /** @param {any} idle */
-  _setIdle(idle) {
-    const before = this._idle?.phase ?? 'active';
-    this._idle = idle;
-    // A tab that comes later reports activity, too.
-    this._activity.watch();
-    const content = { phase: idle.phase, endsAt: idle.since + idle.timeout, left: this.idleLeft };
-    this._emit('idle', content);
-    if (idle.phase === before) return;
-    const names = { active: 'idle-active', warned: 'idle-warning', expired: 'idle-timeout' };
-    this._emit(/** @type {any} */ (names)[idle.phase], content);
+  // ---- The second connection ----
+
+  /**
+   * Sends something through the second connection, which the host has for all tabs. Resolves with the answer. It waits for a
+   * connection that is on its way, and ends with `ERR_REALTIME_DISCONNECTED` where there is none. It is never sent twice: where
+   * connection or host end before the answer it is `ERR_REALTIME_LOST`.
+   *
+   * @param {any} payload
+   * @param {{signal?: AbortSignal}} [options] gives it up
+   * @returns {Promise<any>}
+   */
+  sendSignalR(payload, { signal } = {}) {
+    return this._realtime.send(payload, signal);
   }
 
   // ---- Locks ----
@@ -688,14 +545,13 @@ export class TabCoordinator extends EventEmitter {
   }
 
   /**
-   * Watches how full the browser's storage is: `storage` says when a threshold is passed.
+   * Watches how full the browser's storage is: `storage` says when a threshold is passed, and when the store was `evicted`.
    *
    * @param {{thresholds?: number[], interval?: number}} [options] parts of the quota, and milliseconds
    * @returns {() => void} ends it
    */
   watchStorage(options) {
-    const changed = (/** @type {any} */ storage) => this._emit('storage', storage);
-    return watchStorage(options, changed, (error) => this._fail(error));
+    return this._storage.watch(options);
   }
 
   /** @param {any} error */
@@ -723,46 +579,7 @@ export class TabCoordinator extends EventEmitter {
   }
 }
 
-/**
- * @param {any} tab as the host tells it
- * @returns {TabInfo}
- */
-function infoOf({ id, report, score, frozen = false }) {
-  const { visible = false, focused = false, observer = false, offline = false } = report;
-  return { id, score, visible, focused, observer, offline, frozen };
-}
-
-/**
- * @param {any} broadcast
- * @returns {SharedWorkerMessage}
- */
-function messageOf({ from, request, message: { type, payload, timestamp } }) {
-  return { type, payload, tabId: from, timestamp, correlationId: `${from}:${request}` };
-}
-
 /** Milliseconds that a host has to answer a tab that leaves. */
 const LEAVING = 1_000;
 /** Milliseconds between two looks whether the machine slept. */
 const LOOK = 2_000;
-/** Milliseconds that listeners of `logout` have. */
-const STOPPING = 2_000;
-/**
- * What a function came to, as other tabs are told.
- *
- * @param {() => any} run
- * @returns {Promise<{result?: any, error?: {code?: string, message: string}, thrown?: any}>}
- */
-async function outcomeOf(run) {
-  try {
-    const result = (await run()) ?? null;
-    return { result: JSON.parse(textOf(result, 'The result')) };
-  } catch (/** @type {any} */ thrown) {
-    const { code, message = String(thrown) } = thrown ?? {};
-    const error = { message: String(message), ...(typeof code === 'string' && { code }) };
-    // `thrown` is the caller's own: it does not become JSON.
-    return Object.defineProperty({ error }, 'thrown', { value: thrown });
-  }
-}
-
-const sessionChanged = () =>
-  new shared.Error('ERR_SESSION_CHANGED', 'The session changed while this was under way');

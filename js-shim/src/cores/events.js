@@ -77,6 +77,7 @@
  * @property {(url?: string) => void} openSocket to this URL that a tab gave, or to the driver's own
  * @property {(delay: number) => void} startTimer `handleTimer` in so many milliseconds; replaces the last timer
  * @property {(delay: number) => void} startAlarm `handleAlarm` in so many milliseconds; replaces the last alarm
+ * @property {(act: string) => void} realtime something to do to the second connection, as JSON
  * @property {(number: number, request: string, records?: any[], deletes?: any[]) => void} askStorage
  *   `open`, `wipe`, `read` with `[store, id]` of each record, or `write` with `[store, id, text]` of each and
  *   `[store, id]` of those to delete; the answer names the number
@@ -96,6 +97,7 @@ export const HOST_OUTPUTS = [
   'openSocket',
   'startTimer',
   'startAlarm',
+  'realtime',
   'askStorage',
   'findTabs',
   'beginAnew',

@@ -12,6 +12,7 @@ import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 import { whatTrapped } from '../platform/traps.js';
 import { Quarantine } from './quarantine.js';
+import { SecondConnection } from './second-connection.js';
 
 /**
  * @typedef {import('../cores/events.js').HostOutputs} HostOutputs
@@ -26,13 +27,14 @@ import { Quarantine } from './quarantine.js';
  * @property {'durable' | 'session'} [retention] how long ops are logged; without it nothing is stored
  * @property {HostStorage} [storage]
  * @property {string} [src] the client id to begin with, where the storage has none; unlike any other
+ * @property {import('../index.d.cts').Connections} [connections] that tabs share
  * @property {any} [types] the registry of OT types, where it is not that of this process
  *
  * @typedef {object} Ends
  * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
  * @property {() => void} [ended] everything was deleted, and the tabs know
  *
- * @typedef {'startTimer' | 'startAlarm' | 'askStorage' | 'resigned' | 'deposed' | 'warn'} Defaulted
+ * @typedef {'startTimer' | 'startAlarm' | 'realtime' | 'askStorage' | 'resigned' | 'deposed' | 'warn'} Defaulted
  *
  * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
@@ -57,6 +59,8 @@ export class HostDriver {
     /** What the machine began last. It can be read when the machine has trapped. */
     this._doing = this.core.doing();
     this._quarantine = new Quarantine();
+    /** @type {SecondConnection | undefined} */
+    this._second = undefined;
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;
     /** @type {import('../platform/ticks.js').Timer | undefined} */
@@ -68,6 +72,12 @@ export class HostDriver {
     /** Resolves when this host has resigned and others can have its storage. @type {Promise<void> | undefined} */
     this._resignation = undefined;
     storage?.attach(this.core, (call) => this.run(call));
+    const signalr = options.connections?.signalr;
+    if (!signalr) return;
+    this._second = new SecondConnection(signalr, (report) =>
+      this.run((core) => core.handleRealtime(JSON.stringify(report))),
+    );
+    this.core.serveRealtime();
   }
 
   /**
@@ -136,6 +146,7 @@ export class HostDriver {
     this._outputs = [];
     timers.stop(this._timer);
     timers.stop(this._alarm);
+    this._second?.close();
   }
 
   /** Whether `resign` loses nothing now. */
@@ -152,6 +163,7 @@ export class HostDriver {
   resign() {
     if (this._resignation) return this._resignation;
     if (this._isOver) return Promise.resolve();
+    this._second?.close();
     this._resignation = new Promise((resolve) => (this._released = resolve));
     this.run((core) => core.resign());
     return this._resignation;
@@ -195,6 +207,11 @@ export class HostDriver {
       () => this.run((core) => core.handleAlarm()),
       Math.min(delay, LONGEST_DELAY),
     );
+  }
+
+  /** @param {string} act */
+  realtime(act) {
+    this._second?.act(JSON.parse(act));
   }
 
   /** @type {import('../cores/events.js').HostOutputs['askStorage']} */

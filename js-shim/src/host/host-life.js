@@ -45,12 +45,14 @@ export class HostLife {
    * @param {Introduction} wanted
    * @param {import('../storage/host-storage.js').HostStorage} storage
    * @param {Worker} worker
+   * @param {import('../index.d.cts').Connections} [connections]
    */
-  constructor(epoch, wanted, storage, worker) {
+  constructor(epoch, wanted, storage, worker, connections) {
     this._epoch = epoch;
     this._wanted = wanted;
     this._storage = storage;
     this._worker = worker;
+    this._connections = connections;
     /** Drives the machine, from `begin` on. @type {HostDriver | undefined} */
     this.host = undefined;
     /** @type {WebSocket | null} */
@@ -68,6 +70,7 @@ export class HostLife {
       hasUrl: this._wanted.url !== undefined,
       retention: durableStore ? 'durable' : 'session',
       storage: this._storage,
+      connections: this._connections,
     };
     try {
       this.host = new HostDriver(machine, this);

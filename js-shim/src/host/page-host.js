@@ -19,11 +19,13 @@ export class PageHost extends HostDriver {
    *   is stored
    * @param {string} [options.namespace] of the store
    * @param {string} [options.inMemory] why the store is to be in memory only
+   * @param {import('../index.d.cts').Connections} [options.connections] that tabs share
    * @param {boolean} [options.keepsPending] pending ops stay where one is refused that cannot be taken back
    * @param {import('./host-driver.js').Place} place the link of the page's tab
    * @param {HostStorage} [storage] that of the host before, which crashed and was detached
    */
-  constructor({ opensSockets, hasUrl, store, namespace, inMemory, keepsPending }, place, storage) {
+  constructor(options, place, storage) {
+    const { opensSockets, hasUrl, store, namespace, inMemory, keepsPending } = options;
     /** @type {import('./host-driver.js').MachineOptions} */
     const machine = {
       epoch: epoch(),
@@ -31,6 +33,7 @@ export class PageHost extends HostDriver {
       opensSockets,
       hasUrl,
       retention: store && 'durable',
+      connections: options.connections,
       storage: storage ?? (store && new HostStorage({ ...store, namespace, inMemory })),
     };
     super(machine, place);

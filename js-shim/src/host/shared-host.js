@@ -18,9 +18,10 @@ import { remember } from './quarantine.js';
  * @typedef {import('./host-life.js').Trapped} Trapped
  * @typedef {import('../link/roads.js').Port} Port
  *
- * What a place has for the store: what a worker's own module says of it, or what of a page's options cannot be sent.
+ * What a place has for the store and for tabs: what a worker's own module says, or what of a page's options cannot be sent.
  *
- * @typedef {import('../index.d.cts').WorkerStoreOptions & {inMemory?: string}} Served
+ * @typedef {import('../index.d.cts').WorkerStoreOptions & {inMemory?: string,
+ *   connections?: import('../index.d.cts').Connections}} Served
  *
  * What a host needs of its place.
  *
@@ -132,7 +133,8 @@ export class SharedHost {
     this._storage ??= this._makeStorage(this._wanted);
     if (this._life) return this._life.quarantine(connect.trapped ?? []);
     this._lives.began();
-    this._life = new HostLife(this._epoch, this._wanted, this._storage, {
+    /** @type {import('./host-life.js').Worker} */
+    const worker = {
       toTab: (tab, text) => this._ports.get(tab)?.postMessage(text),
       watch: (tabs) => tabs.forEach((tab) => this._watch(tab)),
       died: (error, trapped) => this._startAgain(error, trapped),
@@ -143,7 +145,9 @@ export class SharedHost {
         this._leave();
         this._place.ended();
       },
-    });
+    };
+    const { connections } = this._served;
+    this._life = new HostLife(this._epoch, this._wanted, this._storage, worker, connections);
     this._life.begin(this._trapped);
     this._life?.quarantine(connect.trapped ?? []);
   }
@@ -186,7 +190,7 @@ export class SharedHost {
   /** @param {Introduction} wanted */
   _makeStorage({ namespace, durableStore }) {
     const kept = Boolean(durableStore);
-    const { storage, ...served } = this._served;
+    const { storage, connections: _, ...served } = this._served;
     return new HostStorage({
       ...forWorker(durableStore),
       ...served,

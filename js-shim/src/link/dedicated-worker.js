@@ -22,7 +22,7 @@ const FUNCTIONS = ['storage', 'encrypt', 'decrypt'];
  * @param {import('../index.d.cts').DurableStoreOptions | undefined} store as `checkDurableStore` gives it
  * @returns {string | undefined}
  */
-export function whyNoDedicated({ worker, dedicatedWorker }, store) {
+export function whyNoDedicated({ worker, dedicatedWorker, connections }, store) {
   if (dedicatedWorker === false) return 'dedicatedWorker is false';
   if (typeof globalThis.Worker === 'undefined') return 'there is no Worker here';
   if (dedicatedWorker) return undefined;
@@ -32,6 +32,7 @@ export function whyNoDedicated({ worker, dedicatedWorker }, store) {
     (name) => /** @type {any} */ (store)[name],
   );
   if (own) return `durableStore.${own} cannot be sent to a worker`;
+  if (connections) return 'connections cannot be sent to a worker';
   const { defaultType, map } = shared.types;
   const type = Object.values(map).find((known) => known !== defaultType);
   if (type) return `the packaged worker does not know the type ${type.name ?? type.uri}`;

@@ -7,6 +7,7 @@
 import { isDead } from '../cores/cores.js';
 import { LinkCore } from '../cores/link-core.js';
 import { tabModule } from '../cores/tab-core.js';
+import { refuseConnections } from '../options/connections.js';
 import {
   checkDurableStore,
   forPage,
@@ -53,7 +54,10 @@ export class HostLink {
   constructor(wanted, noWorker) {
     const { url, worker } = wanted;
     const store = checkDurableStore(wanted.durableStore);
-    if (!worker && !noWorker) refuseFunctions(store);
+    if (!worker && !noWorker) {
+      refuseFunctions(store);
+      refuseConnections(wanted.connections);
+    }
     // Also where the storage is the application's: the namespace decides which tabs share the host.
     if (store) requireNamespace(wanted.namespace);
     const { namespace = addressOf(/** @type {string} */ (url)) } = wanted;
@@ -98,7 +102,7 @@ export class HostLink {
     });
     this._pageId = newSource();
     this._page = /** @type {PagePlace} */ (/** @type {unknown} */ (undefined));
-    this._served = forPage(store, worker);
+    this._served = { ...forPage(store, worker), connections: wanted.connections };
     this._options = JSON.stringify({
       ...(noWorker && { noWorker: { reason: noWorker } }),
       ...(noDedicated && { noDedicated: { reason: noDedicated } }),

@@ -70,4 +70,6 @@ export interface Wanted {
   /** `true`, or the options. */
   durableStore?: boolean | import('../index.d.cts').DurableStoreOptions;
   keepPendingOnReject?: boolean;
+  /** For a host in this page. */
+  connections?: import('../index.d.cts').Connections;
 }

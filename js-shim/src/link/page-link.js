@@ -47,7 +47,8 @@ const OWN_SOCKET = 'the application brought its own socket';
  * @param {{reason: string, code?: string, tab?: string}} why the reason for `connection.host`, and this tab's id as an
  *   earlier host knew it
  */
-export function pageLink({ url, namespace, worker, durableStore, keepPendingOnReject }, why) {
+export function pageLink(wanted, why) {
+  const { url, namespace, worker, durableStore, keepPendingOnReject, connections } = wanted;
   const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
   const open = (/** @type {string | undefined} */ given) =>
     new WebSocket(/** @type {string} */ (given ?? url));
@@ -58,6 +59,7 @@ export function pageLink({ url, namespace, worker, durableStore, keepPendingOnRe
     namespace,
     durableStore,
     keepPendingOnReject,
+    connections,
     inMemory,
   });
 }
@@ -74,6 +76,7 @@ export class PageLink {
    * @param {boolean | import('../index.d.cts').DurableStoreOptions} [options.durableStore] `true`, or what the store is
    *   to be
    * @param {boolean} [options.keepPendingOnReject]
+   * @param {import('../index.d.cts').Connections} [options.connections] that tabs share
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {string} [options.code] of the reason
    * @param {string} [options.tab] as another host knew this tab
@@ -97,6 +100,7 @@ export class PageLink {
       namespace,
       inMemory,
       keepsPending,
+      connections: options.connections,
     };
     /** The host; while the phase is `down` the one that died. @type {InstanceType<PageHostClass> | undefined} */
     this._host = undefined;

@@ -2,11 +2,14 @@
  * The options that every connection has, and hints for names that other clients use.
  */
 
+import { checkConnections } from './connections.js';
 import { OF_OTHER_STORES } from './durable-options.js';
 import { expectOption, isBoolean, refuseUnknown } from './options.js';
 
 /** What a connection may have, wherever its host is. */
-export const STORING = /** @type {const} */ (['namespace', 'durableStore', 'keepPendingOnReject']);
+export const STORING = /** @type {const} */ ([
+  ...['namespace', 'durableStore', 'keepPendingOnReject', 'connections'],
+]);
 
 /** Options of other factories and classes with these names. */
 const INSTEAD = {
@@ -31,6 +34,7 @@ export function checkConnectionOptions(whose, options, others = [], instead = {}
   refuseUnknown(whose, options, [...STORING, ...others], { ...INSTEAD, ...instead });
   expectOption('options', options, 'namespace', isName, 'a text with something in it');
   expectOption('options', options, 'keepPendingOnReject', isBoolean, 'true or false');
+  checkConnections('options', options.connections);
 }
 
 const isName = (/** @type {any} */ value) => typeof value === 'string' && value !== '';

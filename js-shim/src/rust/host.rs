@@ -152,6 +152,10 @@ impl HostCore {
             Output::StartAlarm(delay) => {
                 HostKind::StartAlarm.put(sink, &[JsValue::from(*delay as f64)]);
             }
+            Output::Realtime(act) => {
+                HostKind::Realtime.put(sink, &[JsValue::from_str(act)]);
+                return act.len();
+            }
             Output::Storage(request) => return put_storage_request(sink, request),
             Output::FindTabs(tabs) => {
                 let tabs: Array = tabs.iter().map(|tab| JsValue::from_str(&tab.0)).collect();
@@ -212,6 +216,19 @@ impl HostCore {
     pub fn handle_alarm(&mut self) {
         self.tell_time();
         self.inner.handle_alarm();
+    }
+
+    /// See `Host::serve_realtime`.
+    #[wasm_bindgen(js_name = serveRealtime)]
+    pub fn serve_realtime(&mut self) {
+        self.inner.serve_realtime();
+    }
+
+    /// What happens to the second connection, as JSON.
+    #[wasm_bindgen(js_name = handleRealtime)]
+    pub fn handle_realtime(&mut self, report: &str) {
+        self.tell_time();
+        self.inner.handle_realtime(report);
     }
 
     /// The network changed, or the machine slept; `random` is in [0, 1).

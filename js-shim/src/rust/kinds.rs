@@ -99,6 +99,7 @@ kinds! {
         OpenSocket(url),
         StartTimer(delay),
         StartAlarm(delay),
+        Realtime(act),
         AskStorage(number, request, records, deletes),
         FindTabs(tabs),
         BeginAnew(),

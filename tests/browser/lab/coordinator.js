@@ -1,24 +1,29 @@
 /**
  * A page that coordinates with others, and opens no document.
  *
- *   coordinator.html?host=shared-worker[&store=durable]
+ *   coordinator.html?host=shared-worker[&store=durable][&signalr]
  */
 
 import { TabCoordinator } from 'sharedb-proxy/coordinator';
+import { connections } from './hub.js';
 
 const query = new URLSearchParams(location.search);
 const host = query.get('host') ?? 'shared-worker';
-const module = new URL('./worker.js', import.meta.url);
+const hasHub = query.has('signalr');
+const module = new URL(hasHub ? './signalr-worker.js' : './worker.js', import.meta.url);
 
 const coordinator = new TabCoordinator({
-  namespace: 'coordinator lab',
+  namespace: hasHub ? 'hub lab' : 'coordinator lab',
   durableStore: query.get('store') === 'durable' && { encrypt: false },
   useSharedWorker: host === 'shared-worker',
   worker: (name) => new SharedWorker(module, { type: 'module', name }),
+  ...(hasHub && { connections, refresh: () => `token ${crypto.randomUUID()}` }),
   dedicatedWorker: host !== 'in-page' && ((name) => new Worker(module, { type: 'module', name })),
 });
 
 const heard = [];
+const news = [];
+coordinator.on('signalr_message', ({ payload }) => news.push(payload.arguments[0]));
 coordinator.on('logged out', () => heard.push('logged out'));
 coordinator.on('idle-warning', () => heard.push('idle-warning'));
 coordinator.on('idle-timeout', () => heard.push('idle-timeout'));
@@ -31,7 +36,7 @@ const refresh = () =>
     return `token of ${coordinator.tabId}`;
   });
 
-globalThis.lab = { coordinator, heard, refresh };
+globalThis.lab = { coordinator, heard, news, refresh };
 
 await coordinator.register();
 /** What the page shows first: the session's state is there. */

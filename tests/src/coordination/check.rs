@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker::coordination::messages::{Idle, Phase, Shared};
+use broker::coordination::messages::{Idle, Phase, RealtimeState, Shared};
 
 use super::tab::{Page, Tab, tab_id};
 use super::world::World;
@@ -79,6 +79,19 @@ pub(super) fn rest(world: &mut World) {
     let states: BTreeSet<_> = states.collect();
     if states.len() > 1 {
         problems.push(format!("tabs do not have the same state: {states:?}"));
+    }
+    let logouts: BTreeSet<u64> = living.iter().map(|tab| tab.logouts).collect();
+    if logouts.len() > 1 || living.iter().any(|tab| tab.is_to_hear) {
+        problems.push(format!(
+            "not all tabs have heard of the logouts: {logouts:?}"
+        ));
+    }
+    let connections: BTreeSet<RealtimeState> = living.iter().map(|tab| tab.realtime).collect();
+    // After a logout there is none, until somebody logs in.
+    let is_right = connections.len() <= 1
+        && (world.logs_out || connections.iter().all(|it| *it == RealtimeState::Connected));
+    if !is_right {
+        problems.push(format!("the second connection is {connections:?}"));
     }
     let is_over = |idle: &Idle| idle.phase == Phase::Expired;
     let idle: BTreeSet<Option<bool>> = living

@@ -29,6 +29,10 @@ pub(super) fn run(world: &mut World) {
         // The leader changes just now.
         world.run_until(world.now + 500);
     }
+    // Not all tabs have heard yet who leads now.
+    while world.has_texts() && world.problems.is_empty() {
+        world.run_until(world.now + 1);
+    }
     if world.problems.is_empty() {
         check::rest(world);
     }
@@ -52,6 +56,9 @@ impl World {
         if self.r.once_in(4) {
             // The wall clock is set, or the machine slept.
             self.wall += self.r.below(3_000) as u64;
+        }
+        if self.r.once_in(3) {
+            self.end_connection();
         }
         match self.r.below(6) {
             0 | 1 => self.kill_host(),

@@ -12,6 +12,9 @@ use super::world::{Event, World};
 /// By how much the epochs of two hosts differ.
 const EPOCHS: u64 = 1 << 21;
 
+/// Failures in a row after which a host gives its storage up. What follows from that is simulated elsewhere.
+const FAILURES: u32 = 3;
+
 struct Json0;
 
 impl Types for Json0 {
@@ -55,6 +58,10 @@ impl HostRun {
         self.host.tab_gone(&link_id(link));
     }
 
+    pub(super) fn take_report(&mut self, report: &str) {
+        self.host.handle_realtime(report);
+    }
+
     pub(super) fn take_alarm(&mut self, number: u64) {
         if number == self.alarm {
             self.host.handle_alarm();
@@ -70,7 +77,11 @@ impl World {
         self.runs += 1;
         let epoch = Epoch(self.runs * EPOCHS);
         let store = self.stores.then(|| StoreOptions {
-            retention: Retention::Session,
+            retention: if self.is_durable {
+                Retention::Durable
+            } else {
+                Retention::Session
+            },
             ..StoreOptions::default()
         });
         let options = Options {
@@ -84,9 +95,11 @@ impl World {
         let clock = self.r.below(1_000_000) as u64;
         let run = self.runs;
         self.say(|| format!("host   {run} begins"));
+        let mut host = Host::new(options, Rc::new(Json0));
+        host.serve_realtime();
         self.host = Some(HostRun {
             run,
-            host: Host::new(options, Rc::new(Json0)),
+            host,
             alarm: 0,
             asked: BTreeSet::new(),
             clock,
@@ -106,6 +119,7 @@ impl World {
         let run = host.run;
         self.say(|| format!("host   {run} dies"));
         self.lose_texts(run);
+        self.connection = None;
         for tab in &mut self.tabs {
             tab.host_is_gone();
         }
@@ -163,6 +177,7 @@ impl World {
                     host.host.tabs_found(&living);
                 }
             }
+            Output::Realtime(act) => self.be_asked(run, &act),
             Output::Warn(text) => self.wrong(format!("the host warns: {text}")),
             Output::OpenSocket(_) | Output::Send(_) => {
                 self.wrong("the host speaks to a server".to_owned());
@@ -190,8 +205,11 @@ impl World {
         if !lives && (self.host.is_some() || self.r.once_in(2)) {
             return;
         }
-        let fails = lives && !self.calm && matches!(what, Ask::Write { .. }) && self.r.once_in(60);
+        let may_fail = lives && !self.calm && self.failures < FAILURES;
+        let fails = may_fail && matches!(what, Ask::Write { .. }) && self.r.once_in(60);
+        self.failures = if fails { self.failures + 1 } else { 0 };
         if fails {
+            self.say(|| format!("host   {run} cannot write"));
             let failure = Failure::new(FailureKind::Other, "a simulated failure");
             return self.with_host(run, |host, _| {
                 host.host.handle_storage(number, Err(failure))

@@ -6,6 +6,7 @@ use durable_store::format::RecordId;
 
 use super::check;
 use super::host::{HostRun, Reply};
+use super::realtime::Act;
 use super::tab::Tab;
 use crate::random::Random;
 use crate::sim::Census;
@@ -65,6 +66,17 @@ pub(super) enum Event {
         from: String,
         of: u64,
     },
+    /// A tab's application has done what the second connection needs a token for.
+    Refreshed {
+        tab: usize,
+        round: u64,
+    },
+    /// The server of the second connection does something, for this attempt of this host.
+    Server {
+        run: u64,
+        attempt: u64,
+        what: Act,
+    },
     /// A tab has deleted everything.
     Wiped {
         tab: usize,
@@ -118,6 +130,23 @@ pub(super) struct World {
     pub(super) done: BTreeMap<String, u64>,
     /// Tasks that tabs began: the asker, its request, and who does it.
     pub(super) begun: BTreeSet<(String, u64, usize)>,
+    /// What is stored outlives the tabs, and is deleted by a logout.
+    pub(super) is_durable: bool,
+    /// The last logout that a tab heard of.
+    pub(super) logouts: u64,
+    /// Sessions that tabs have named, and those that have ended.
+    pub(super) names: BTreeSet<String>,
+    pub(super) dead_names: BTreeSet<String>,
+    /// The second connection: the host that has it, and the attempt.
+    pub(super) connection: Option<(u64, u64)>,
+    /// What was sent through it, or is to be.
+    pub(super) relayed: u64,
+    /// What reached its server.
+    pub(super) arrived: BTreeSet<u64>,
+    /// How many messages came by it.
+    pub(super) received: u64,
+    /// Failures of the storage in a row.
+    pub(super) failures: u32,
     /// How many broadcasts were made.
     pub(super) broadcasts: u64,
     pub(super) problems: Vec<String>,
@@ -130,6 +159,7 @@ impl World {
     pub(super) fn new(seed: u64, is_traced: bool) -> Self {
         let mut r = Random::new(seed);
         let stores = !r.once_in(4);
+        let is_durable = stores && r.once_in(4);
         Self {
             stores,
             latency: 10 + r.below(40),
@@ -152,6 +182,15 @@ impl World {
             calm: false,
             tokens: BTreeSet::new(),
             last_tokens: BTreeMap::new(),
+            is_durable,
+            logouts: 0,
+            names: BTreeSet::new(),
+            dead_names: BTreeSet::new(),
+            connection: None,
+            relayed: 0,
+            arrived: BTreeSet::new(),
+            received: 0,
+            failures: 0,
             broadcasts: 0,
             problems: Vec::new(),
             census: Census::new(),
@@ -210,6 +249,12 @@ impl World {
         }
     }
 
+    /// The host deleted everything: nothing of it is written later.
+    pub(super) fn drop_writes(&mut self) {
+        self.events
+            .retain(|_, event| !matches!(event, Event::Storage { .. }));
+    }
+
     /// Runs until this time, or until something is wrong.
     pub(super) fn run_until(&mut self, time: u64) {
         while let Some((&key, _)) = self.events.first_key_value() {
@@ -222,6 +267,12 @@ impl World {
             check::step(self);
         }
         self.now = self.now.max(time);
+    }
+
+    /// Whether a text is on its way.
+    pub(super) fn has_texts(&self) -> bool {
+        let mut events = self.events.values();
+        events.any(|event| matches!(event, Event::ToHost { .. } | Event::ToTab { .. }))
     }
 
     fn happen(&mut self, event: Event) {
@@ -252,6 +303,8 @@ impl World {
             Event::GiveBack { tab, token } => self.give_back(tab, token),
             Event::Finish { tab, from, of } => self.finish(tab, from, of),
             Event::Wiped { tab } => self.wiped(tab),
+            Event::Refreshed { tab, round } => self.refreshed(tab, round),
+            Event::Server { run, attempt, what } => self.server_acts(run, attempt, what),
             Event::Tick { tab } => self.tick(tab),
             Event::Act => self.act(),
             Event::Fault => self.fault(),

@@ -162,7 +162,8 @@ impl FrozenHost {
                 Output::ToTab { .. }
                 | Output::DropSocket
                 | Output::StartTimer(_)
-                | Output::StartAlarm(_) => {}
+                | Output::StartAlarm(_)
+                | Output::Realtime(_) => {}
             }
         }
         false

@@ -351,6 +351,7 @@ impl HostSide {
                     | Output::OpenSocket(_)
                     | Output::StartTimer(_)
                     | Output::StartAlarm(_)
+                    | Output::Realtime(_)
                     | Output::DropSocket
                     | Output::BeginAnew
                     | Output::Resigned
@@ -427,7 +428,9 @@ impl HostSide {
                 }
                 Output::OpenSocket(_) => self.wants_socket = true,
                 Output::StartTimer(delay) => self.timer = Some(delay),
-                Output::StartAlarm(_) => ledger.problem("tabs here agree on nothing".to_owned()),
+                Output::StartAlarm(_) | Output::Realtime(_) => {
+                    ledger.problem("tabs here agree on nothing".to_owned())
+                }
                 Output::Storage(request) => {
                     if self.storage.is_none() {
                         ledger.problem(format!("host {} has no storage", self.number));

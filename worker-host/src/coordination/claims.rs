@@ -11,6 +11,11 @@ use proxy_doc::{Error, Gather, Json, codes, json_string};
 
 use super::{Coordination, OFFER, cancelled};
 
+/// Results of shared claims that are kept.
+const MAX_RESULTS: usize = 128;
+/// Bytes of those.
+const MAX_RESULT_BYTES: usize = 64 * 1024;
+
 /// All names that are held or waited for.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -183,6 +188,19 @@ impl Claims {
     /// Nobody is told any more what runs came to.
     pub(super) fn forget_results(&mut self) {
         self.ran.clear();
+    }
+
+    /// The oldest results go: all of them are written with each decision.
+    fn bound_results(&mut self) {
+        let bytes = |ran: &[Ran]| -> usize {
+            let results = ran.iter().filter_map(|ran| ran.outcome.result.as_ref());
+            results.map(|result| result.get().len()).sum()
+        };
+        while self.ran.len() > MAX_RESULTS
+            || (self.ran.len() > 1 && bytes(&self.ran) > MAX_RESULT_BYTES)
+        {
+            self.ran.remove(0);
+        }
     }
 
     fn tidy(&mut self) {
@@ -392,12 +410,16 @@ impl Coordination {
         self.claims.ran.retain(|ran| ran.name != name);
         // A failure is told to those who wait, and tried again by who asks later.
         let is_kept = shared == Shared::Kept && outcome.error.is_none();
+        if shared == Shared::Session && outcome.error.is_none() {
+            self.take_token(&name, outcome.result.clone());
+        }
         self.claims.ran.push(Ran {
             name,
             is_kept,
             outcome,
             answered,
         });
+        self.claims.bound_results();
         self.changed.decisions = true;
         self.claims.tidy();
         Ok(None)
@@ -432,7 +454,7 @@ impl Coordination {
 
     /// The tab does not wait any more.
     pub(super) fn cancel(&mut self, id: &str, number: u64) {
-        let mut was_known = false;
+        let mut was_known = self.realtime.cancel(id, number);
         for name in &mut self.claims.names {
             let before = name.line.len();
             name.line

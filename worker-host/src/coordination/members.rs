@@ -93,6 +93,7 @@ impl Coordination {
             self.believe_state(&join);
         }
         self.forget_finished(&join.id, join.open);
+        self.realtime.drop_requests_of(&join.id);
         self.tell_tasks_again(&join.id);
         let missed = self.missed(&join);
         let tabs = self.members.iter().map(Member::info).gather();
@@ -108,6 +109,8 @@ impl Coordination {
             state: self.state.clone(),
             session: self.session.clone(),
             idle: self.idle.clone(),
+            realtime: self.realtime.told(self.epoch),
+            stream_gap: self.realtime.has_gap(self.epoch, &join),
         };
         self.say(&join.id, Say::Welcome(Box::new(welcome)));
         if let Some(event) = event {
@@ -170,6 +173,7 @@ impl Coordination {
         let id = self.members[at].id.clone();
         self.end_leading(&id);
         self.withdraw_offers(&id);
+        self.realtime.drop_requests_of(&id);
         self.stopped(&id);
     }
 
@@ -205,6 +209,7 @@ impl Coordination {
         self.end_leading(&member.id);
         self.drop_claims_of(&member.id);
         self.drop_tasks_of(&member.id);
+        self.realtime.drop_requests_of(&member.id);
         self.stopped(&member.id);
     }
 

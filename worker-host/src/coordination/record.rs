@@ -1,7 +1,7 @@
 //! What the next host is to know. It is written down before a tab hears of it.
 
 use broker::coordination::messages::{Broadcast, Bundle, Grant, Idle, Report, Session};
-use proxy_doc::{Gather, TabId, read_json, wire, write_json};
+use proxy_doc::{Gather, Json, TabId, read_json, wire, write_json};
 
 use super::Coordination;
 use super::claims::{Answered, Holder, Ran, Stage};
@@ -25,6 +25,10 @@ struct Decisions {
     finished: Vec<Finished>,
     session: Session,
     idle: Option<Idle>,
+    /// The last token of the session, where the second connection needs one.
+    bearer: Option<Json>,
+    /// The second connection is not to be opened before somebody logs in.
+    halted: bool,
 }
 
 /// Who leads, and by which token.
@@ -61,6 +65,8 @@ wire!(struct Decisions {
     finished = "finished" or Vec::new();
     session = "session" or Session::default();
     idle = "idle";
+    bearer = "bearer";
+    halted = "halted" or false;
 });
 
 wire!(struct Ran {
@@ -118,9 +124,13 @@ impl Coordination {
         decisions: Option<&str>,
         broadcasts: Option<&str>,
         state: Option<&str>,
+        ended: Option<&str>,
         living: &[TabId],
     ) -> bool {
         self.has_begun = true;
+        if let Some(Ok(ended)) = ended.map(read_json::<Session>) {
+            self.session = ended;
+        }
         let Some(text) = decisions else {
             // There was no host that decided anything.
             self.recorded = self.epoch.saturating_sub(1).max(1);
@@ -143,6 +153,7 @@ impl Coordination {
         self.claims.ran = decisions.ran;
         self.finished = decisions.finished;
         self.restore_session(decisions.session, decisions.idle);
+        self.realtime.restore(decisions.bearer, decisions.halted);
         for held in decisions.held {
             self.restore_grant(held);
         }
@@ -224,6 +235,24 @@ impl Coordination {
             finished: self.finished.clone(),
             session: self.session.clone(),
             idle: self.idle.clone(),
+            bearer: self.realtime.bearer(),
+            halted: self.realtime.is_halted(),
+        })
+    }
+
+    /// Everything was deleted, or nothing was ever kept, where it is kept for good: what tabs of before bring is of a session
+    /// that has ended.
+    pub(crate) fn begin_after_wipe(&mut self) {
+        // No session before had this number, nor so many ends.
+        (self.session.epoch, self.session.logouts) = (self.epoch, self.epoch);
+        self.changed.decisions = true;
+    }
+
+    /// That a session has ended, as text: it names nobody.
+    pub(crate) fn ended_text(&self) -> String {
+        write_json(&Session {
+            id: None,
+            ..self.session.clone()
         })
     }
 

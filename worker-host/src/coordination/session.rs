@@ -3,12 +3,15 @@
 //! A session ends in two phases: all tabs stop, and then one of them deletes what is stored.
 
 use broker::coordination::messages::{Idle, Phase, Say, Session};
-use proxy_doc::Gather;
+use proxy_doc::{Error, Gather, Json, codes};
 
-use super::Coordination;
+use super::claims::session_changed;
+use super::{Coordination, OFFER};
 
 /// Milliseconds in which tabs have to stop.
 const STOPPING: u64 = 3_000;
+/// Milliseconds in which a tab that has taken it has to delete everything.
+const WIPING: u64 = 10_000;
 /// Milliseconds of activity that are written down at once: the next host takes the user for absent by so much longer.
 const NOTED: u64 = 10_000;
 /// Milliseconds since the activity that counted last, before which more does not count. So each that counts is told, and all
@@ -22,15 +25,35 @@ pub(super) struct Logout {
     by: Vec<(String, u64)>,
     /// Tabs that have not stopped.
     waiting: Vec<String>,
+    /// When something is due: tabs have stopped, one has taken the wipe, or it is done.
     until: u64,
-    /// The tab that deletes everything.
-    wiper: Option<String>,
+    wipe: Wipe,
+}
+
+/// How far the second phase is.
+#[derive(Clone, Debug)]
+enum Wipe {
+    /// The first phase is not over.
+    Later,
+    /// It is offered to these tabs, the last one last. A page that is blocked does not take it.
+    Offered(Vec<String>),
+    /// This tab deletes everything.
+    Taken(String),
 }
 
 impl Coordination {
     /// A tab names its session.
-    pub(super) fn name_session(&mut self, at: usize, number: u64, name: Option<String>) {
+    pub(super) fn name_session(
+        &mut self,
+        at: usize,
+        number: u64,
+        name: Option<String>,
+        logouts: Option<u64>,
+    ) {
         let id = self.members[at].id.clone();
+        if logouts.is_some_and(|logouts| logouts != self.session.logouts) {
+            return self.answer(&id, number, Err(session_changed()));
+        }
         self.members[at].session.clone_from(&name);
         if name.is_some() && name != self.session.id {
             let is_change = self.session.id.is_some();
@@ -39,6 +62,7 @@ impl Coordination {
                 self.change_session();
             }
             self.changed.decisions = true;
+            self.resume_realtime();
         }
         self.tell_session();
         self.answer(&id, number, Ok(None));
@@ -62,6 +86,7 @@ impl Coordination {
         self.state = None;
         (self.changed.decisions, self.changed.state) = (true, true);
         self.void_session_claims();
+        self.void_realtime();
     }
 
     // ---- Its end ----
@@ -86,7 +111,7 @@ impl Coordination {
             by: vec![(id.to_owned(), number)],
             waiting: linked.map(|member| member.id.clone()).gather(),
             until: self.now + STOPPING,
-            wiper: None,
+            wipe: Wipe::Later,
         });
         self.void_session_claims();
         self.say_to_others("", &Say::Logout {});
@@ -96,7 +121,9 @@ impl Coordination {
     pub(super) fn stopped(&mut self, id: &str) {
         if let Some(logout) = &mut self.ending {
             logout.waiting.retain(|waiting| waiting != id);
-            logout.wiper.take_if(|wiper| wiper == id);
+            if matches!(&logout.wipe, Wipe::Taken(wiper) if wiper == id) {
+                logout.wipe = Wipe::Later;
+            }
         }
     }
 
@@ -106,29 +133,90 @@ impl Coordination {
             return;
         };
         let is_time = logout.waiting.is_empty() || self.now >= logout.until;
-        if logout.wiper.is_some() || !is_time {
-            return;
+        match &logout.wipe {
+            Wipe::Later if is_time => self.offer_wipe(Vec::new()),
+            Wipe::Offered(to) if !to.last().is_some_and(|last| self.is_here(last)) => {
+                self.offer_wipe(to.clone());
+            }
+            Wipe::Later | Wipe::Offered(_) | Wipe::Taken(_) => {}
         }
-        let mut by = logout.by.iter().map(|by| by.0.clone());
-        let by = by.find(|by| self.is_here(by));
-        let any = self.members.iter().find(|member| member.is_linked);
-        let wiper = by.or_else(|| any.map(|member| member.id.clone()));
-        if let Some(wiper) = wiper {
-            self.say(&wiper, Say::Wipe {});
-            if let Some(logout) = &mut self.ending {
-                logout.wiper = Some(wiper);
+    }
+
+    /// Asks a tab that was not asked before: one that wants to log out, if it can be. Where all were asked they are again.
+    fn offer_wipe(&mut self, mut to: Vec<String>) {
+        let Some(logout) = &self.ending else {
+            return;
+        };
+        let here = self
+            .members
+            .iter()
+            .filter(|member| self.is_here(&member.id));
+        let here: Vec<String> = here.map(|member| member.id.clone()).gather();
+        if here.iter().all(|id| to.contains(id)) {
+            to.clear();
+        }
+        let by = logout.by.iter().map(|by| &by.0);
+        let mut candidates = by.filter(|by| here.contains(by)).chain(&here);
+        let Some(next) = candidates.find(|id| !to.contains(id)).cloned() else {
+            return;
+        };
+        self.halt_realtime();
+        self.say(&next, Say::OfferWipe {});
+        to.push(next);
+        if let Some(logout) = &mut self.ending {
+            logout.wipe = Wipe::Offered(to);
+            logout.until = self.now + OFFER;
+        }
+    }
+
+    /// The first tab that takes it deletes everything.
+    pub(super) fn take_wipe(&mut self, id: &str) {
+        let Some(logout) = &mut self.ending else {
+            return;
+        };
+        if matches!(&logout.wipe, Wipe::Offered(to) if to.iter().any(|asked| asked == id)) {
+            logout.wipe = Wipe::Taken(id.to_owned());
+            logout.until = self.now + WIPING;
+            self.say(id, Say::Wipe {});
+        }
+    }
+
+    /// A tab that does not take the wipe is passed over. One that does not end it is not waited for: the session has ended all
+    /// the same, and who asked is told.
+    pub(super) fn expire_logout(&mut self) {
+        let Some(logout) = self.ending.as_ref().filter(|it| self.now >= it.until) else {
+            return;
+        };
+        match &logout.wipe {
+            Wipe::Later => {}
+            Wipe::Offered(to) => self.offer_wipe(to.clone()),
+            Wipe::Taken(wiper) => {
+                let message = format!(
+                    "All tabs are logged out, but tab {wiper} did not delete what is stored within {WIPING} ms"
+                );
+                let error = Error::new(codes::ERR_LOGOUT_TIMEOUT, message);
+                self.end_session(Err(error));
             }
         }
     }
 
     /// Everything is deleted that outlives the tabs: what they shared is, too.
     pub(super) fn wiped(&mut self, id: &str) {
-        let is_wiper = |logout: &mut Logout| logout.wiper.as_deref() == Some(id);
-        let Some(logout) = self.ending.take_if(is_wiper) else {
+        let logout = self.ending.as_ref();
+        let is_wiper = logout.is_some_and(|it| matches!(&it.wipe, Wipe::Taken(by) if by == id));
+        if is_wiper {
+            self.end_session(Ok(None));
+        }
+    }
+
+    fn end_session(&mut self, result: Result<Option<Json>, Error>) {
+        let Some(logout) = self.ending.take() else {
             return;
         };
         self.change_session();
         self.session.id = None;
+        self.session.logouts += 1;
+        self.changed.ended = true;
         for member in &mut self.members {
             member.session = None;
         }
@@ -143,13 +231,13 @@ impl Coordination {
             if let Some(member) = members.find(|member| member.id == id) {
                 member.note_applied(number);
             }
-            self.answer(&id, number, Ok(None));
+            self.answer(&id, number, result.clone());
         }
     }
 
     pub(super) fn next_of_session(&self) -> Option<u64> {
         let logout = self.ending.as_ref()?;
-        (logout.wiper.is_none() && logout.until > self.now).then_some(logout.until)
+        (logout.until > self.now).then_some(logout.until)
     }
 
     // ---- The user's absence ----

@@ -3,7 +3,7 @@
 //! The leader writes on the version that it knows, so that no update is lost to one that did not know of it. In the
 //! distributed mode any tab writes, and all order the bundles alike.
 
-use broker::coordination::messages::{Bundle, Join, Part, Say};
+use broker::coordination::messages::{Bundle, Join, Part, Say, Session};
 use proxy_doc::{Error, codes};
 
 use super::Coordination;
@@ -79,13 +79,19 @@ impl Coordination {
 
     /// A tab comes with a state: where it is a later one than that here, no host has left a record of it.
     pub(super) fn believe_state(&mut self, join: &Join) {
-        if join.session.epoch > self.session.epoch {
+        let order = |session: &Session| (session.logouts, session.epoch);
+        if order(&join.session) > order(&self.session) {
+            let has_ended = join.session.logouts > self.session.logouts;
             self.session = join.session.clone();
             self.state = None;
+            if has_ended {
+                self.say_to_others("", &Say::LoggedOut(join.session.clone()));
+            }
             self.tell_session();
         }
         let state = join.state.as_ref();
-        let Some(state) = state.filter(|_| join.session.epoch == self.session.epoch) else {
+        let is_same = order(&join.session) == order(&self.session);
+        let Some(state) = state.filter(|_| is_same) else {
             return;
         };
         if self

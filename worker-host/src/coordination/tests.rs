@@ -1,11 +1,14 @@
 //! The machine by itself: who leads, who holds a name, and what the next host knows.
 
 use broker::coordination::messages::{
-    Ask, Bundle, Claim, Grant, Join, Outcome, Part, Phase, Report, Say, Session, Shared, TabEvent,
+    Ask, Claim, Grant, Join, Report, Say, Session, Stream, TabEvent,
 };
 use proxy_doc::{Error, Json, TabId};
 
 use super::*;
+
+mod realtime;
+mod session;
 
 /// What tabs were told, with their names.
 type Told = Vec<(String, Say)>;
@@ -16,7 +19,7 @@ fn tab(name: &str) -> TabId {
 
 fn begun() -> Coordination {
     let mut machine = Coordination::new(100, false);
-    assert!(machine.begin(None, None, None, &[]));
+    assert!(machine.begin(None, None, None, None, &[]));
     machine
 }
 
@@ -37,6 +40,7 @@ fn join_as(name: &str) -> Join {
         rotation: 0,
         state: None,
         session: Session::default(),
+        stream: Stream::default(),
     }
 }
 
@@ -70,9 +74,19 @@ impl Coordination {
             Some(&self.decisions()),
             Some(&self.kept_broadcasts()),
             Some(&self.state_text()),
+            None,
             &living
         ));
         next
+    }
+}
+
+fn named(number: u64, id: Option<String>) -> Ask {
+    let logouts = None;
+    Ask::Session {
+        number,
+        id,
+        logouts,
     }
 }
 
@@ -379,213 +393,8 @@ fn what_was_missed_comes_in_order_but_urgent_first_and_once() {
 #[test]
 fn a_record_that_cannot_be_read_is_no_record() {
     let mut machine = Coordination::new(100, false);
-    assert!(!machine.begin(Some("nonsense"), None, None, &[]));
+    assert!(!machine.begin(Some("nonsense"), None, None, None, &[]));
     assert!(machine.has_begun());
-}
-
-fn shared_claim(number: u64, shared: Shared) -> Claim {
-    Claim {
-        shared: Some(shared),
-        ..claim(number, "shared")
-    }
-}
-
-fn run_of(machine: &mut Coordination, who: &str, number: u64, shared: Shared) -> u64 {
-    let told = machine.hear(who, Ask::Claim(shared_claim(number, shared)));
-    let token = offered(&told, who).map_or(0, |grant| grant.token);
-    machine.hear(who, Ask::Take { token });
-    token
-}
-
-fn outcome(text: &str) -> Option<Outcome> {
-    Some(Outcome {
-        error: None,
-        result: Some(Json::trusted(text)),
-    })
-}
-
-fn results(told: &Told) -> Vec<(String, String)> {
-    let result = |(to, say): &(String, Say)| match say {
-        Say::Answer {
-            result: Some(result),
-            ..
-        } => Some((to.clone(), result.get().to_owned())),
-        _ => None,
-    };
-    told.iter().filter_map(result).collect()
-}
-
-#[test]
-fn one_runs_for_all_and_the_next_host_still_knows_what_came_of_it() {
-    let mut machine = begun();
-    for name in ["a", "b"] {
-        machine.add(name);
-    }
-    let token = run_of(&mut machine, "a", 1, Shared::Kept);
-    let told = machine.hear("b", Ask::Claim(shared_claim(1, Shared::Kept)));
-    assert_eq!(offered(&told, "b"), None);
-    let release = Ask::Release {
-        number: 2,
-        token,
-        outcome: outcome("7"),
-    };
-    let told = machine.hear("a", release);
-    assert_eq!(results(&told), [("b".to_owned(), "7".to_owned())]);
-    let mut next = machine.next(&["a", "b"]);
-    next.add("b");
-    let told = next.hear("b", Ask::Claim(shared_claim(9, Shared::Kept)));
-    assert_eq!(results(&told), [("b".to_owned(), "7".to_owned())]);
-}
-
-#[test]
-fn what_came_of_a_session_is_void_in_the_next_one() {
-    let mut machine = begun();
-    for name in ["a", "b"] {
-        machine.add(name);
-    }
-    let id = Some("ada".to_owned());
-    machine.hear("a", Ask::Session { number: 1, id });
-    let token = run_of(&mut machine, "a", 2, Shared::Session);
-    machine.hear("b", Ask::Claim(shared_claim(1, Shared::Session)));
-    let id = Some("bob".to_owned());
-    let told = machine.hear("b", Ask::Session { number: 2, id });
-    let refused = error(&told, "b").unwrap_or_default();
-    assert!(refused.is(codes::ERR_SESSION_CHANGED));
-    let release = Ask::Release {
-        number: 3,
-        token,
-        outcome: outcome("1"),
-    };
-    let told = machine.hear("a", release);
-    assert!(error(&told, "a").is_some_and(|error| error.is(codes::ERR_LOCK_LOST)));
-    assert!(results(&told).is_empty());
-}
-
-fn bundle(version: u64, by: &str, at: u64) -> Bundle {
-    Bundle {
-        version,
-        updated_at: at,
-        source_id: by.to_owned(),
-        schema: 1,
-        config: Json::null(),
-        snapshot: Json::null(),
-    }
-}
-
-fn write(number: u64, base: Option<u64>, bundle: Bundle) -> Ask {
-    Ask::Write {
-        number,
-        part: Part::Snapshot,
-        base,
-        epoch: 0,
-        bundle,
-    }
-}
-
-#[test]
-fn only_the_leader_writes_and_only_on_the_state_that_is() {
-    let mut machine = led_by("a");
-    machine.add("b");
-    let told = machine.hear("b", write(1, Some(0), bundle(1, "b", 1)));
-    assert!(error(&told, "b").is_some_and(|error| error.is(codes::ERR_NOT_LEADER)));
-    machine.hear("a", write(1, Some(0), bundle(1, "a", 1)));
-    let told = machine.hear("a", write(2, Some(0), bundle(1, "a", 1)));
-    assert!(error(&told, "a").is_some_and(|error| error.is(codes::ERR_STATE_CONFLICT)));
-    // The same request again, for a host that did not answer it.
-    let told = machine
-        .next(&["a", "b"])
-        .hear("a", write(1, Some(0), bundle(1, "a", 1)));
-    assert!(error(&told, "a").is_none());
-}
-
-#[test]
-fn bundles_are_ordered_by_version_before_any_clock() {
-    let mut machine = begun();
-    for name in ["a", "b"] {
-        machine.add(name);
-    }
-    machine.hear("a", write(1, None, bundle(2, "a", 5)));
-    let told = machine.hear("b", write(1, None, bundle(1, "b", 99)));
-    let later = |say: &Say| matches!(say, Say::State { bundle, .. } if bundle.version == 2);
-    assert!(told.iter().any(|(to, say)| to == "b" && later(say)));
-    assert_eq!(machine.state.as_ref().map(|state| state.version), Some(2));
-}
-
-#[test]
-fn a_session_ends_when_all_have_stopped_and_the_dead_are_not_waited_for() {
-    let mut machine = begun();
-    for name in ["a", "b", "c"] {
-        machine.add(name);
-    }
-    machine.hear("a", Ask::Logout { number: 1 });
-    machine.hear("a", Ask::Stopped {});
-    let wipes = |told: &Told| told.iter().any(|(_, say)| matches!(say, Say::Wipe {}));
-    assert!(!wipes(&machine.hear("b", Ask::Stopped {})));
-    machine.tab_gone(&tab("c"));
-    assert!(wipes(&machine.told_now()));
-    machine.tab_gone(&tab("a"));
-    let told = machine.told_now();
-    assert!(
-        told.iter()
-            .any(|(to, say)| to == "b" && matches!(say, Say::Wipe {}))
-    );
-    let told = machine.hear("b", Ask::Wiped {});
-    assert!(told.iter().any(|(_, say)| matches!(say, Say::LoggedOut(_))));
-}
-
-#[test]
-fn the_idle_timer_is_right_across_hosts_and_sleep() {
-    let mut machine = begun();
-    machine.add("a");
-    let idle = Ask::Idle {
-        number: 1,
-        warn: 60_000,
-        timeout: 120_000,
-    };
-    machine.hear("a", idle);
-    machine.wait(30_000);
-    machine.hear("a", Ask::Active {});
-    machine.wait(59_999);
-    let phase = |machine: &Coordination| machine.idle.as_ref().map(|idle| idle.phase);
-    assert_eq!(phase(&machine), Some(Phase::Active));
-    let mut next = machine.next(&["a"]);
-    // Its own clock begins anew, and stood still in sleep: the wall clock did not.
-    next.set_time(1, machine.wall + 1);
-    next.handle_alarm();
-    assert_eq!(phase(&next), Some(Phase::Warned));
-    next.set_time(2, machine.wall + 500_000);
-    next.handle_alarm();
-    assert_eq!(phase(&next), Some(Phase::Expired));
-    next.hear("a", Ask::Active {});
-    assert_eq!(phase(&next), Some(Phase::Expired), "the end stays");
-}
-
-#[test]
-fn a_tab_that_comes_later_counts_from_the_same_activity() {
-    let since = |told: &Told, to: &str| {
-        let mut told = told.iter().filter(|(name, _)| name == to);
-        told.find_map(|(_, say)| match say {
-            Say::Idle(idle) => Some(idle.since),
-            Say::Welcome(welcome) => welcome.idle.as_ref().map(|idle| idle.since),
-            _ => None,
-        })
-    };
-    let mut machine = begun();
-    machine.add("a");
-    let idle = Ask::Idle {
-        number: 1,
-        warn: 60_000,
-        timeout: 120_000,
-    };
-    machine.hear("a", idle);
-    machine.wait(1_200);
-    let told = machine.hear("a", Ask::Active {});
-    let counted = since(&told, "a");
-    assert!(counted.is_some());
-    machine.wait(700);
-    let told = machine.hear("a", Ask::Active {});
-    assert_eq!(since(&told, "a"), None, "it is too soon to count");
-    assert_eq!(since(&machine.add("b"), "b"), counted);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use broker::coordination::messages::Ask;
 use broker::message::ToTab;
+use durable_store::Retention;
 use durable_store::format::Note;
-use proxy_doc::{Entries, Error, Json, TabId, write_json};
+use proxy_doc::{Entries, Error, Json, TabId, read_json, write_json};
 
 use super::Coordination;
+use super::realtime::Report;
 use crate::host::{Host, Output};
 
 impl Host {
@@ -20,6 +22,23 @@ impl Host {
         if !self.is_ending() {
             self.begin_other();
             self.coordinate(Coordination::handle_alarm);
+        }
+    }
+
+    /// The driver has a second connection for the tabs, and carries out [`Output::Realtime`]. To be said before anything else.
+    pub fn serve_realtime(&mut self) {
+        self.coordination.serve_realtime();
+    }
+
+    /// The driver reports what happens to the second connection, as JSON.
+    pub fn handle_realtime(&mut self, report: &str) {
+        match read_json::<Report>(report) {
+            Ok(report) if !self.is_ending() => {
+                self.begin_other();
+                self.coordinate(|coordination| coordination.take_report(report));
+            }
+            Ok(_) => {}
+            Err(error) => self.warn(format!("Invalid report of the second connection: {error}")),
         }
     }
 
@@ -58,8 +77,13 @@ impl Host {
             text(Note::Decisions),
             text(Note::Broadcasts),
             text(Note::State),
+            text(Note::Ended),
             store.tabs(),
         );
+        let is_kept = store.retention() == Retention::Durable;
+        if is_kept && text(Note::Decisions).is_none() {
+            self.coordination.begin_after_wipe();
+        }
         if !is_legible {
             self.warn(
                 "What tabs agreed on cannot be read from the store, and is forgotten".to_owned(),
@@ -79,6 +103,10 @@ impl Host {
             let text = self.coordination.state_text();
             self.log.keep_note(Note::State, text);
         }
+        if changed.ended {
+            let text = self.coordination.ended_text();
+            self.log.keep_note(Note::Ended, text);
+        }
         if changed.decisions {
             let text = self.coordination.decisions();
             self.log.keep_note(Note::Decisions, text);
@@ -86,6 +114,9 @@ impl Host {
         for (tab, say) in self.coordination.take_said() {
             let say = Json::written(write_json(&say));
             self.tell(&tab, ToTab::Coordination(say));
+        }
+        for act in self.coordination.take_realtime() {
+            self.outbox.push_now(Output::Realtime(write_json(&act)));
         }
         if let Some(delay) = self.coordination.next_alarm() {
             self.outbox.push_now(Output::StartAlarm(delay));

@@ -128,7 +128,8 @@ impl Life {
                 | Output::Deposed
                 | Output::DropSocket
                 | Output::StartTimer(_)
-                | Output::StartAlarm(_) => {}
+                | Output::StartAlarm(_)
+                | Output::Realtime(_) => {}
             }
         }
     }

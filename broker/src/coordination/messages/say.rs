@@ -2,7 +2,7 @@
 
 use proxy_doc::{Error, Json, wire};
 
-use super::{Bundle, Grant, Idle, Part, Report, Session};
+use super::{Bundle, Grant, Idle, Part, Realtime, Report, Session};
 
 /// A tab, as the others see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +126,10 @@ pub struct Welcome {
     pub session: Session,
     /// The idle timer, where it runs.
     pub idle: Option<Idle>,
+    /// The second connection, where the host has one.
+    pub realtime: Option<Realtime>,
+    /// The tab missed messages of it, which nobody has any more.
+    pub stream_gap: bool,
 }
 
 wire!(struct Welcome {
@@ -140,6 +144,8 @@ wire!(struct Welcome {
     state = "state";
     session = "session";
     idle = "idle";
+    realtime = "realtime";
+    stream_gap = "streamGap" or false;
 });
 
 /// What the host says to a tab.
@@ -218,12 +224,28 @@ pub enum Say {
     },
     /// The session ends: the tab is to stop, and to say [`super::Ask::Stopped`].
     Logout {},
-    /// All tabs have stopped: this one is to delete everything, and to say [`super::Ask::Wiped`].
+    /// All tabs have stopped: one is to delete everything. [`super::Ask::TakeWipe`] is the answer of a tab that is not blocked.
+    OfferWipe {},
+    /// The tab is the one: it is to delete everything, and to say [`super::Ask::Wiped`].
     Wipe {},
     /// The session has ended, and this one begun.
     LoggedOut(Session),
     /// The idle timer changed.
     Idle(Idle),
+    /// The second connection is in another state.
+    Realtime(Realtime),
+    /// Something came by the second connection.
+    Received {
+        /// Counted up by the host.
+        number: u64,
+        /// What came.
+        message: Json,
+    },
+    /// The host wants a new token for the second connection: the tab is to refresh it, and to say [`super::Ask::Token`].
+    TokenWanted {
+        /// The number of the question.
+        round: u64,
+    },
 }
 
 wire!(enum Say {
@@ -241,7 +263,11 @@ wire!(enum Say {
     Task = "task" { from = "from"; number = "number"; task = "task"; payload = "payload" },
     Session = "session" { session = "session"; strangers = "strangers" },
     Logout = "logout" {},
+    OfferWipe = "offerWipe" {},
     Wipe = "wipe" {},
     LoggedOut = "loggedOut" (Session),
     Idle = "idle" (Idle),
+    Realtime = "realtime" (Realtime),
+    Received = "received" { number = "number"; message = "message" },
+    TokenWanted = "tokenWanted" { round = "round" },
 });

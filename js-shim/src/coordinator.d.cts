@@ -1,0 +1,285 @@
+/** The types of `sharedb-proxy/coordinator`. */
+import type {
+  Connection,
+  ConnectionHost,
+  Connections,
+  DurableStoreOptions,
+  Signal,
+  TypedEmitter,
+} from './index.cjs';
+
+/** What a message is about. */
+export enum WorkerMessageType {
+  CONNECT = 'connect',
+  DISCONNECT = 'disconnect',
+  STATE_UPDATE = 'state_update',
+  SIGNALR_MESSAGE = 'signalr_message',
+  SESSION_REFRESH = 'session_refresh',
+  ERROR = 'error',
+}
+
+/** What tabs send each other. */
+export interface SharedWorkerMessage {
+  type: WorkerMessageType;
+  payload: any;
+  /** The tab that sent it. */
+  tabId: string;
+  /** Milliseconds since 1970, by the sender's clock. */
+  timestamp: number;
+  /** Names the request in errors and logs of all tabs. */
+  correlationId?: string;
+}
+
+/** The worker's state. */
+export interface WorkerState {
+  /** The tab that had the focus last, else the leader. */
+  activeTabId: string | null;
+  connectedTabs: Set<string>;
+  /** The second connection; `null` where the host has none. */
+  signalRConnection: RealtimeStatus | null;
+  /** The time of the last `state_update`; 0 before the first one. */
+  lastStateUpdate: number;
+  sessionData: any;
+}
+
+/** How far the second connection is. */
+export interface RealtimeStatus {
+  state: 'connecting' | 'connected' | 'disconnected';
+  /** Why it is not connected, or the last failure. */
+  lastError: (Error & { code?: string }) | null;
+}
+
+/** A tab. */
+export interface TabInfo {
+  id: string;
+  /** What the host makes of it: the tab with the highest score leads. */
+  score: number;
+  visible: boolean;
+  focused: boolean;
+  /** It never leads. */
+  observer: boolean;
+  offline: boolean;
+  /** Its page is frozen, or kept for the user's return. */
+  frozen: boolean;
+}
+
+export interface TabCoordinatorOptions {
+  /** Its tabs, its host and its store. */
+  connection?: Connection;
+  /** Without a connection: which tabs belong together. Name the user in it. No socket is opened. */
+  namespace?: string;
+  /** Without a connection: what was agreed on survives the last tab. */
+  durableStore?: boolean | DurableStoreOptions;
+  /** As of `createConnection`. */
+  useSharedWorker?: boolean;
+  worker?: (name: string) => any;
+  dedicatedWorker?: false | ((name: string) => any);
+  /** An `observer` never leads. */
+  role?: 'auto' | 'observer';
+  /** 0 to 100, added to the tab's score. A tab that is visible has 40 more than one that is not. */
+  weight?: number;
+  /** Milliseconds after which another tab leads whose score is about as high. */
+  rotation?: number;
+  /** Without a connection: a second connection for a host in this page, as `createConnection` takes it. */
+  connections?: Connections;
+  /**
+   * How this tab gets a new token: what `refresh()` runs, and what the host has run before it opens the second connection.
+   */
+  refresh?: (refresh: { signal: Signal }) => any;
+  /** Of the state that tabs share. */
+  state?: StateOptions;
+}
+
+export interface StateOptions {
+  /** `leader` (default): the leader writes. `distributed`: every tab does, and the later bundle wins. */
+  mode?: 'leader' | 'distributed';
+  /** The application's version of config and snapshot; 1 if nothing is said. */
+  schema?: number;
+  /** By schema: what makes config and snapshot of it from those of the schema before. */
+  migrations?: Record<
+    number,
+    (content: { config: any; snapshot: any }) => { config: any; snapshot: any }
+  >;
+}
+
+/** The state that tabs share. */
+export interface StateBundle {
+  version: number;
+  updatedAt: number;
+  sourceId: string;
+  schema: number;
+  metadata: { version: number; updatedAt: number; sourceId: string; schema: number };
+  config: any;
+  snapshot: any;
+}
+
+export interface LockOptions {
+  /** Milliseconds after which the request ends with `ERR_LOCK_TIMEOUT`. Without it the request waits. */
+  timeout?: number;
+  /** Milliseconds after which the lock is free whatever its holder does. */
+  expires?: number;
+  /** How often a request that timed out is made again, after a pause that grows. */
+  retry?: number;
+  /** Gives the request up. */
+  signal?: Signal;
+}
+
+/** What a tab holds while `fn` runs. */
+export interface Held {
+  /** Higher than every token before: what is changed under the lock can refuse a lower one. */
+  readonly token: number;
+  /** Aborted when the lock is lost: it expired, or the page was frozen. */
+  readonly signal: Signal;
+  /** Whether this tab holds it at this moment. */
+  isHeld(): boolean;
+  /**
+   * A lock within this one. Where two tabs would wait for each other for ever, the request that closes the circle ends with
+   * `ERR_DEADLOCK`.
+   */
+  lock<T>(name: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  lock<T>(name: string, options: LockOptions, fn: (held: Held) => T | Promise<T>): Promise<T>;
+}
+
+/** How full the browser's storage is, and whether something is gone. */
+export interface StorageEvent {
+  usage: number;
+  quota: number;
+  ratio: number;
+  isFuller: boolean;
+  /** The durable store that was there is gone, or was emptied, and no tab has done that. */
+  evicted: boolean;
+}
+
+/** How far the idle timer is. */
+export interface IdleEvent {
+  phase: 'active' | 'warned' | 'expired';
+  /** Milliseconds until the time is over. */
+  left: number;
+  /** When it is over, in milliseconds since 1970. */
+  endsAt: number;
+}
+
+export interface TabCoordinatorEventMap {
+  /** Another tab came. */
+  join(tab: TabInfo): void;
+  /** Another tab left, or is gone without a word. */
+  leave(tab: { id: string; crashed: boolean }): void;
+  visible(tab: TabInfo): void;
+  hidden(tab: TabInfo): void;
+  focused(tab: TabInfo): void;
+  /** A page is frozen, or kept for the user's return. */
+  frozen(tab: TabInfo): void;
+  resumed(tab: TabInfo): void;
+  /** Something else of what a tab says of itself changed. */
+  report(tab: TabInfo): void;
+  leader(leading: { leader: string | null; isLeader: boolean; term: number }): void;
+  /** Another tab would lead next. */
+  backup(backup: { backup: string | null; isBackup: boolean }): void;
+  /** The second connection is in another state, or has failed again. */
+  signalr(state: RealtimeStatus): void;
+  message(message: SharedWorkerMessage): void;
+  connect(message: SharedWorkerMessage): void;
+  disconnect(message: SharedWorkerMessage): void;
+  state_update(message: SharedWorkerMessage): void;
+  signalr_message(message: SharedWorkerMessage): void;
+  session_refresh(message: SharedWorkerMessage): void;
+  /** All messages that were missed, the urgent ones first: before each of them comes as a message. */
+  'catch up'(messages: SharedWorkerMessage[]): void;
+  /** Messages were missed that nobody has any more: of tabs, or of the second connection. */
+  gap(missed: { messages: boolean; signalR: boolean }): void;
+  /** The shared state; nothing where the session changed. */
+  state(bundle: StateBundle | undefined): void;
+  'state-sync'(bundle: StateBundle): void;
+  'config-sync'(bundle: StateBundle): void;
+  session(session: { epoch: number; id: string | undefined }): void;
+  /** These tabs name another session. */
+  'session mismatch'(mismatch: {
+    session: { epoch: number; id: string | undefined };
+    tabs: string[];
+  }): void;
+  /** The session ends: what `waitUntil` is given is waited for, 2 seconds at most. */
+  logout(end: { waitUntil(wait: Promise<any>): void }): void;
+  'logged out'(): void;
+  idle(idle: IdleEvent): void;
+  'idle-active'(idle: IdleEvent): void;
+  'idle-warning'(idle: IdleEvent): void;
+  'idle-timeout'(idle: IdleEvent): void;
+  /** The machine slept for so many milliseconds. */
+  sleep(sleep: { slept: number }): void;
+  wake(sleep: { slept: number }): void;
+  /** A threshold of the quota was passed, or the store was evicted. */
+  storage(storage: StorageEvent): void;
+  /** All pages are to be loaded anew: the leader has decided it. */
+  reload(reload: { payload: any; tabId: string }): void;
+  error(error: Error & { code?: string }): void;
+}
+
+/** What tabs agree on: which tabs there are, who leads, who holds a lock, and what they tell each other. */
+export interface TabCoordinator extends TypedEmitter<TabCoordinatorEventMap> {}
+export class TabCoordinator {
+  constructor(options: TabCoordinatorOptions);
+  readonly tabId: string;
+  readonly host: ConnectionHost;
+  /** What cannot be promised here, in words that can be shown. */
+  readonly limits: string[];
+  register(): Promise<void>;
+  sendMessage(type: WorkerMessageType, payload: any): Promise<void>;
+  handleMessage(message: SharedWorkerMessage): Promise<void>;
+  unregister(): Promise<void>;
+
+  readonly state: WorkerState;
+  readonly connectedTabs: Set<string>;
+  readonly tabs: TabInfo[];
+  configure(changes: { weight?: number; role?: 'auto' | 'observer' }): void;
+
+  readonly leader: string | undefined;
+  readonly isLeader: boolean;
+  readonly role: 'leader' | 'backup' | 'follower' | 'observer';
+  resign(): void;
+
+  lock<T>(name: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  lock<T>(name: string, options: LockOptions, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  /** Runs `fn` if no other tab is at this key; ends with `ERR_GUARDED` and its `tabId` where one is. */
+  guard<T>(key: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  whoHolds(name: string): Promise<string | undefined>;
+  whoGuards(key: string): Promise<string | undefined>;
+
+  runAsLeader(fn: (leading: { signal: Signal; term: number }) => any): () => void;
+  handle(task: string, fn: (payload: any, from: string) => any): () => void;
+  /** Ends with `ERR_TAB_GONE` where the named tab is gone, or no tab can lead. */
+  delegate(task: string, payload?: any, options?: { to?: string }): Promise<any>;
+  /** One tab runs `fn`; all that ask get its result, also later. */
+  showOnce(key: string, fn: (shown: { signal: Signal }) => any): Promise<any>;
+  /** Asks the leader for all pages to be loaded anew; all tabs get one `reload` event where it wants to. */
+  reload(payload?: any): Promise<boolean>;
+
+  readonly bundle: StateBundle | undefined;
+  /** In the leader mode the leader's alone: otherwise `ERR_NOT_LEADER`. */
+  setState(value: any | ((now: any) => any)): Promise<void>;
+  setConfig(value: any | ((now: any) => any)): Promise<void>;
+  /** Asks the leader, whose function for `reset-request` decides. */
+  requestReset(payload?: any): Promise<any>;
+
+  readonly session: { epoch: number; id: string | undefined };
+  setSession(id?: string): Promise<void>;
+  /** One refresh for all tabs that ask meanwhile. */
+  refresh<T>(
+    fn?: (refresh: { signal: Signal }) => T | Promise<T>,
+    options?: { attempts?: number; deadline?: number },
+  ): Promise<T>;
+  logout(): Promise<void>;
+  idle(options: { warnAfter: number; timeoutAfter: number }): Promise<void>;
+  noteActivity(): void;
+  readonly idleLeft: number | undefined;
+
+  /**
+   * Sends something through the second connection, and gives its answer. It ends with `ERR_REALTIME_DISCONNECTED` where there is
+   * none, and with `ERR_REALTIME_LOST` where connection or host ended before the answer: it is never sent twice.
+   */
+  sendSignalR(payload: any, options?: { signal?: Signal }): Promise<any>;
+
+  readonly health: { lastError: any; host: ConnectionHost; limits: string[] };
+  watchStorage(options?: { thresholds?: number[]; interval?: number }): () => void;
+  /** Milliseconds of a message to the host and back. */
+  latency(): Promise<number>;
+}
