@@ -26,9 +26,10 @@ const ENTRIES = [
       ['Names of messages', 'types/wire.d.cts'],
     ],
   },
-  { entry: 'sharedb-proxy/coordinator', sections: [['', 'coordinator.d.ts']] },
+  { entry: 'sharedb-proxy/coordinator', sections: [['', 'coordinator.d.cts']] },
   { entry: 'sharedb-proxy/promises', sections: [['', 'promises.d.cts']] },
   { entry: 'sharedb-proxy/worker', sections: [['', 'worker.d.ts']] },
+  { entry: 'sharedb-proxy/signalr', sections: [['', 'signalr.d.ts']] },
 ];
 
 const HEAD = `# API
@@ -66,7 +67,7 @@ function declarationsOf(text, file) {
       const end = lines.findIndex((one, place) => place >= at && one.includes('*/'));
       comment = plain(lines.slice(at, end + 1));
       at = end;
-    } else if (/^(import|export \*|export type \*|export \{)/.test(line)) {
+    } else if (/^(import|export \*|export type \*|export (type )?\{)/.test(line)) {
       at = endOf(lines, at);
       comment = '';
     } else if (/^(export )?(declare )?(class|interface|type|function|const|enum) /.test(line)) {
