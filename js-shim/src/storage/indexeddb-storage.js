@@ -8,8 +8,9 @@
 
 import { deleteDB, openDB } from 'idb';
 
+import { isLastMoment, watchLastMoment } from '../platform/last-moment.js';
 import { timers } from '../platform/ticks.js';
-import { isFragile } from './fragile.js';
+import { commitsFailures, isFragile } from './engines.js';
 import { StorageError, fencedError } from './storage-error.js';
 import { storeLock } from './store-lock.js';
 
@@ -67,6 +68,8 @@ export class IndexedDbStorage {
     /** @type {Set<{abort: () => void}>} */
     this._running = new Set();
     this._isFragile = isFragile();
+    this._commitsFailures = commitsFailures();
+    if (this._commitsFailures) watchLastMoment();
     /** The end of the last transaction on this handle, where they go one after the other. @type {Promise<unknown>} */
     this._last = Promise.resolve();
   }
@@ -345,6 +348,14 @@ export class IndexedDbStorage {
   }
 
   /**
+   * Whether a transaction is told to commit. It does so by itself, but not where the page ends first. Where that takes
+   * away the fence it is done in the page's last moment only.
+   */
+  _mayCommit() {
+    return !this._isFragile && (!this._commitsFailures || isLastMoment());
+  }
+
+  /**
    * All requests are made at once: a transaction that has none left ends.
    *
    * @param {StoreName[]} names
@@ -359,7 +370,7 @@ export class IndexedDbStorage {
     const committed = end(transaction);
     this._running.add(transaction);
     try {
-      const requests = request(transaction, work, mode === 'readwrite' && !this._isFragile);
+      const requests = request(transaction, work, mode === 'readwrite' && this._mayCommit());
       await committed;
       return await Promise.all(requests);
     } catch (/** @type {any} */ error) {

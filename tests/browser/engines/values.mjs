@@ -1,8 +1,9 @@
 /** Values on their way between a test and a page: JSON, with `undefined` where JavaScript has it. */
 
-/** In the page as well: `undefined` is an object that nothing else looks like. */
+/** In the page as well: `undefined` is an object that nothing else looks like, and so is what cannot leave the page. */
 export function encode(value) {
-  return JSON.stringify(value, (_, part) => (part === undefined ? { '\0': 'undefined' } : part));
+  const leaves = (part) => !['undefined', 'function', 'symbol'].includes(typeof part);
+  return JSON.stringify(value, (_, part) => (leaves(part) ? part : { '\0': 'undefined' }));
 }
 
 /** In the page as well. */
