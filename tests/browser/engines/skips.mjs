@@ -21,6 +21,7 @@ export const LAST_WRITE = onWebKit(
   'the engine drops every transaction of IndexedDB that begins while its page goes away',
 );
 export const LAST_WORD = {
-  firefox: 'the engine drops some messages and transactions of a page that is closed in that moment',
+  firefox:
+    'the engine drops some messages and transactions of a page that is closed in that moment',
 };
 export const DIALOG = onWebKit('a dialog of one page holds up the driver for all');
