@@ -89,6 +89,16 @@ pub enum ToHost {
     Read(Read),
     /// Asks for the host's [`Status`].
     Status {
+        /// With [`Status::details`].
+        details: bool,
+        /// The request, for its answer.
+        callback_id: CallbackId,
+    },
+    /// Asks the driver of the host for something that the machine knows nothing of: the trace of what went through the
+    /// machine, or a fault to look at what follows.
+    Debug {
+        /// The driver's to read.
+        request: Json,
         /// The request, for its answer.
         callback_id: CallbackId,
     },
@@ -182,7 +192,8 @@ wire!(enum ToHost {
     Url = "connection.url" { round = "round"; url = "url"; error = "error" },
     Bulk = "connection.bulk" { reads = "reads" },
     Read = "connection.read" (Read),
-    Status = "connection.status" { callback_id = "callbackId" },
+    Status = "connection.status" { details = "details" or false; callback_id = "callbackId" },
+    Debug = "host.debug" { request = "request"; callback_id = "callbackId" },
     SubmitOp = "doc.submitOp" (SubmitOp),
     IngestSnapshot = "doc.ingestSnapshot" {
         collection = "collection";
@@ -322,6 +333,8 @@ pub enum Answer {
     },
     /// The result of [`ToHost::Status`].
     Status(Status),
+    /// The result of [`ToHost::Debug`], as the driver wrote it.
+    Debug(Json),
     /// The result of [`ToHost::FetchSnapshot`]: the server's message.
     Snapshot(Json),
     /// The result of [`ToHost::GetBulk`].
@@ -333,6 +346,7 @@ wire!(enum Answer {
     Offline = "offline",
     Ingested = "ingested" { revision = "revision" },
     Status = "status" (Status),
+    Debug = "debug" (Json),
     Snapshot = "snapshot" (Json),
     Docs = "docs" (Vec<QueryDoc>),
 });

@@ -349,8 +349,20 @@ impl ProxyConnection {
         let is_repeated =
             |request: &Request| matches!(request, Request::Presence(_) | Request::Store(..));
         for request in self.requests.end_where(|request| !is_repeated(request)) {
-            if let Request::Status(token) = request {
-                self.ask_status(token);
+            match request {
+                Request::Status(token, details) => self.ask_status(token, details),
+                // The host that was asked about is gone, with what it had noted.
+                Request::Debug(token) => {
+                    let message = "The host went away before it answered";
+                    let error = Error::new(codes::ERR_HOST_LOST, message);
+                    self.push_event(TabEvent::Stored(token, Err(error)));
+                }
+                Request::Read { .. }
+                | Request::Ingest { .. }
+                | Request::Version(_)
+                | Request::Snapshot(_)
+                | Request::Presence(_)
+                | Request::Store(..) => {}
             }
         }
         self.forget_asked_versions();
@@ -433,13 +445,29 @@ impl ProxyConnection {
         Ok(())
     }
 
-    /// Asks for the host's status; the answer is [`TabEvent::Status`].
-    pub fn ask_status(&mut self, token: Token) {
+    /// Asks for the host's status, with details or without; the answer is [`TabEvent::Status`].
+    pub fn ask_status(&mut self, token: Token, details: bool) {
         if self.left {
             return self.push_event(TabEvent::Stored(token, Err(store_mirror::closed())));
         }
-        let callback_id = self.requests.open(Request::Status(token));
-        self.tell_host(&ToHost::Status { callback_id });
+        let callback_id = self.requests.open(Request::Status(token, details));
+        self.tell_host(&ToHost::Status {
+            details,
+            callback_id,
+        });
+    }
+
+    /// Asks the host's driver for something; the answer is [`TabEvent::Debug`], or `ERR_HOST_LOST` by
+    /// [`TabEvent::Stored`].
+    pub fn ask_driver(&mut self, token: Token, request: Json) {
+        if self.left {
+            return self.push_event(TabEvent::Stored(token, Err(store_mirror::closed())));
+        }
+        let callback_id = self.requests.open(Request::Debug(token));
+        self.tell_host(&ToHost::Debug {
+            request,
+            callback_id,
+        });
     }
 
     /// Collects reads until [`ProxyConnection::end_bulk`].

@@ -60,6 +60,8 @@ pub enum TabEvent {
     Coordination(Option<Json>),
     /// The answer to [`ProxyConnection::ask_status`].
     Status(Token, Status),
+    /// The answer to [`ProxyConnection::ask_driver`].
+    Debug(Token, Json),
     /// The host sent a document: make the application's Doc, to which the next events belong.
     OpenDoc(DocHandle, DocKey),
     /// An event of the query of this number.

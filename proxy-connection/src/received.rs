@@ -11,7 +11,7 @@ use broker::message::{
 };
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Seq, Snapshot,
-    SnapshotType, Task, Version, codes,
+    SnapshotType, Task, Token, Version, codes,
 };
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
@@ -174,13 +174,26 @@ impl ProxyConnection {
                 };
                 self.push_event(TabEvent::Snapshot(token, snapshot));
             }
-            Request::Status(token) => {
-                if let Ok(Some(Answer::Status(status))) = answer {
+            Request::Status(token, _) => match answer {
+                Ok(Some(Answer::Status(status))) => {
                     self.push_event(TabEvent::Status(token, status));
                 }
-            }
+                answer => self.refuse_question(token, answer.err()),
+            },
+            Request::Debug(token) => match answer {
+                Ok(Some(Answer::Debug(answer))) => {
+                    self.push_event(TabEvent::Debug(token, answer));
+                }
+                answer => self.refuse_question(token, answer.err()),
+            },
             Request::Store(..) => {}
         }
+    }
+
+    /// A question about the host has no answer: the message trapped, say, or the host is older than the question.
+    fn refuse_question(&mut self, token: Token, error: Option<Error>) {
+        let error = error.unwrap_or_else(|| Error::badly_formed("The host sent no answer"));
+        self.push_event(TabEvent::Stored(token, Err(error)));
     }
 
     fn handle_read_answer(
@@ -211,6 +224,7 @@ impl ProxyConnection {
                     Answer::Offline
                     | Answer::Ingested { .. }
                     | Answer::Status(_)
+                    | Answer::Debug(_)
                     | Answer::Snapshot(_)
                     | Answer::Docs(_),
                 )

@@ -21,8 +21,10 @@ pub(crate) enum Request {
     Ingest { doc: DocHandle, life: u32 },
     /// The server's version, for a document whose version the application assigned; see `version.rs`.
     Version(DocHandle),
-    /// The host's status.
-    Status(Token),
+    /// The host's status; with details where that is `true`.
+    Status(Token, bool),
+    /// Something of the host's driver.
+    Debug(Token),
     /// A snapshot of the past.
     Snapshot(Token),
     /// A presence subscription or value.
@@ -87,7 +89,8 @@ impl Requests {
                 Request::Read { .. }
                 | Request::Ingest { .. }
                 | Request::Version(_)
-                | Request::Status(_)
+                | Request::Status(..)
+                | Request::Debug(_)
                 | Request::Snapshot(_)
                 | Request::Presence(_) => None,
             })

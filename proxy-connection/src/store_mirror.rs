@@ -408,7 +408,7 @@ impl ProxyConnection {
     pub(crate) fn refuse_stored(&mut self, error: &Error) {
         let is_refused = |request: &Request| match request {
             Request::Store(_, StoreRequest::Wipe) => false,
-            Request::Store(..) | Request::Status(_) => true,
+            Request::Store(..) | Request::Status(..) | Request::Debug(_) => true,
             Request::Read { .. }
             | Request::Ingest { .. }
             | Request::Version(_)
@@ -417,7 +417,9 @@ impl ProxyConnection {
         };
         let mut refused: Vec<Token> = Vec::new();
         for request in self.requests.end_where(is_refused) {
-            if let Request::Store(token, _) | Request::Status(token) = request {
+            if let Request::Store(token, _) | Request::Status(token, _) | Request::Debug(token) =
+                request
+            {
                 refused.push(token);
             }
         }

@@ -130,6 +130,17 @@ pub enum Output {
     /// Another host has taken the storage: close the socket, release what is left, and let the tabs find that host. It is
     /// the last output.
     Deposed,
+    /// Post to the tab what a debug console asked for: the text `before`, the answer as JSON, the text `after`.
+    Debug {
+        /// The tab.
+        tab: TabId,
+        /// What was asked, as JSON.
+        request: String,
+        /// The message up to the answer.
+        before: String,
+        /// The rest of the message.
+        after: String,
+    },
     /// Write to the log.
     Warn(String),
 }

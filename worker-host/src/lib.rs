@@ -20,6 +20,7 @@ mod quarantine;
 mod queries;
 mod server;
 mod snapshots;
+mod status;
 mod tabs;
 
 pub use host::{Cause, Doing, Host, MAX_OP_SIZE, Options, Output, ReadyState};

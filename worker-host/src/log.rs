@@ -24,6 +24,7 @@ use durable_store::{DurableStore, Mark, Retention};
 use proxy_doc::{DocKey, DocMap, Error, Line, TabId};
 
 use crate::host::Options;
+use crate::status::StoreStatus;
 use backlog::Backlog;
 
 /// [`Log::mode`] where what is kept goes with the host.
@@ -198,6 +199,19 @@ impl Log {
     /// The store.
     pub(crate) fn store(&self) -> Option<&DurableStore> {
         self.store.as_deref()
+    }
+
+    /// The store, as a debug console sees it.
+    pub(crate) fn status(&self) -> Option<StoreStatus> {
+        let store = self.store()?;
+        let (journal, journal_bytes) = store.journal_size();
+        Some(StoreStatus {
+            mode: self.mode.clone(),
+            records: store.inventory().map(Iterator::count),
+            journal,
+            journal_bytes,
+            queue: store.queue_size(),
+        })
     }
 
     /// Keeps a note. A host after this one has it before anybody hears of what follows.

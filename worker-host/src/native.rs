@@ -106,6 +106,9 @@ impl<F: FnMut(TabId, String)> Driver<F> {
                     let delay = Duration::from_millis(u64::from(milliseconds));
                     self.timer = Some(Instant::now() + delay);
                 }
+                Output::Debug {
+                    tab, before, after, ..
+                } => (self.post)(tab, format!("{before}null{after}")),
                 Output::Storage(_) | Output::FindTabs(_) | Output::BeginAnew => {
                     unreachable!("this driver has no storage for a host")
                 }

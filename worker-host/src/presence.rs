@@ -21,11 +21,12 @@ mod tests;
 mod wiring;
 
 use broker::message::{CallbackId, PresenceSubscription, PresenceUpdate, encode};
-use proxy_doc::{DocKey, Error, Map, OtType, Set, TabId, Types, Version, wire};
+use proxy_doc::{DocKey, Error, Gather, Map, OtType, Set, TabId, Types, Version, wire};
 
 use self::local::Local;
 use self::remote::Remote;
 use crate::server::wire::Incoming;
+use crate::status::ChannelStatus;
 
 /// A tab's request that waits for its answer.
 type Caller = (TabId, CallbackId);
@@ -147,6 +148,18 @@ wire!(write struct RequestMessage<'_> {
 });
 
 impl Presences {
+    /// The channels, as a debug console sees them.
+    pub(crate) fn statuses(&self) -> Vec<ChannelStatus> {
+        let channels = self.channels.iter().map(|(name, channel)| ChannelStatus {
+            channel: name.clone(),
+            subscribed: channel.subscribed,
+            tabs: channel.tabs.iter().cloned().gather(),
+            local: channel.locals.len(),
+            remote: channel.remotes.len(),
+        });
+        channels.gather()
+    }
+
     /// Takes what the inputs so far ask for, in order.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)

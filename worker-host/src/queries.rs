@@ -18,11 +18,12 @@ mod wiring;
 
 use broker::message::{DiffItem, QueryAction, QueryEvent, QueryRequest, encode};
 use ot_json0::Value;
-use proxy_doc::{DocKey, Error, Json, Map, Snapshot, TabId, Version, wire};
+use proxy_doc::{DocKey, Error, Gather, Json, Map, Snapshot, TabId, Version, wire};
 
 use self::followers::Followers;
 use self::results::{apply_diff, named_in_diff, read_diff, read_results};
 use crate::server::wire::Incoming;
+use crate::status::QueryStatus;
 
 /// Gives the host's version of a document.
 pub(crate) type Versions<'a> = &'a dyn Fn(&DocKey) -> Option<Version>;
@@ -140,6 +141,19 @@ impl Queries {
     /// Takes what the inputs so far ask for, in order.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+
+    /// The queries on the wire, as a debug console sees them.
+    pub(crate) fn statuses(&self) -> Vec<QueryStatus> {
+        let status = |query: &Query| QueryStatus {
+            action: query.action,
+            collection: query.collection.clone(),
+            query: query.query.clone(),
+            results: query.results.as_ref().map(Vec::len),
+            ready: query.ready,
+            tabs: query.users.iter().map(|user| user.tab.clone()).gather(),
+        };
+        self.queries.values().map(status).gather()
     }
 
     /// Whether a query has the document among its results.

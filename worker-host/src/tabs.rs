@@ -19,6 +19,8 @@ mod tests;
 
 use proxy_doc::{DocHandle, Fifo, Gather, Map, Revision, Seq, TabId};
 
+use crate::status::TabStatus;
+
 /// All tabs that live, as far as is known.
 #[derive(Debug)]
 pub(crate) struct Tabs {
@@ -268,6 +270,18 @@ impl Tabs {
     /// Whether any tab says itself when records are written.
     pub(crate) fn any_flushes_itself(&self) -> bool {
         self.by_id.values().any(|known| known.flushes_itself)
+    }
+
+    /// The registered tabs, as a debug console sees them.
+    pub(crate) fn statuses(&self) -> Vec<TabStatus> {
+        let registered = self.by_id.iter().filter_map(|(tab, known)| {
+            known.link.as_ref().map(|link| TabStatus {
+                id: tab.clone(),
+                unconfirmed: link.unconfirmed.len(),
+                stalled: link.is_stalled,
+            })
+        });
+        registered.gather()
     }
 
     fn select(&self, which: impl Fn(&Tab) -> bool) -> Vec<TabId> {

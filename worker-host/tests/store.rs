@@ -69,6 +69,7 @@ impl Stage {
                 | Output::CloseSocket
                 | Output::OpenSocket(_)
                 | Output::BeginAnew
+                | Output::Debug { .. }
                 | Output::Resigned
                 | Output::Deposed
                 | Output::DropSocket

@@ -71,6 +71,7 @@ impl Slow {
                 | Output::CloseSocket
                 | Output::OpenSocket(_)
                 | Output::BeginAnew
+                | Output::Debug { .. }
                 | Output::Resigned
                 | Output::Deposed
                 | Output::DropSocket

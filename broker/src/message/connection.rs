@@ -96,6 +96,9 @@ pub struct Status {
     pub docs: usize,
     /// Ops that the server has not acknowledged, of all documents.
     pub pending_ops: usize,
+    /// On request: its tabs, documents, queries and presence one by one, and its store. For people to read: what is in it
+    /// may change with any version.
+    pub details: Option<Json>,
 }
 
 wire!(struct Status {
@@ -103,4 +106,5 @@ wire!(struct Status {
     sockets = "sockets";
     docs = "docs";
     pending_ops = "pendingOps";
+    details = "details";
 });

@@ -74,6 +74,12 @@ impl DurableStore {
         self.dirty.is_dirty(key)
     }
 
+    /// Records of the journal, and their bytes.
+    pub fn journal_size(&self) -> (usize, usize) {
+        let bytes = self.journal_sizes.iter().sum();
+        (self.journal_sizes.len(), bytes)
+    }
+
     /// Documents that wait to be written. What is in the journal does not, unless somebody else decides when
     /// records are written.
     pub fn queue_size(&self) -> usize {

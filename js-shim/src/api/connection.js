@@ -535,11 +535,42 @@ export class Connection extends StoringConnection {
    * Asks what the host has: `{tabs, sockets, docs, pendingOps}`.
    *
    * @param {(error: any, status: any) => void} callback
+   * @param {{details?: boolean}} [options]
    */
-  hostStatus(callback) {
+  hostStatus(callback, { details = false } = {}) {
     if (this._closed) return this._refuse(callback);
     const token = this._keep({ callback });
-    this._run(() => this._core.askStatus(token));
+    this._run(() => this._core.askStatus(token, details));
+  }
+
+  /**
+   * What went into the host and came out of it, as JSON; see `docs/debugging.md`.
+   *
+   * @param {{redact?: boolean}} [options]
+   * @returns {Promise<string>}
+   */
+  exportTrace({ redact = false } = {}) {
+    return this._askDriver({ trace: { redact } });
+  }
+
+  /**
+   * Asks the host's driver for something, see `host/debug.js`.
+   *
+   * @param {object} request
+   * @returns {Promise<string>} the answer, as JSON
+   */
+  _askDriver(request) {
+    return new Promise((resolve, reject) => {
+      const callback = (/** @type {any} */ error, /** @type {string} */ answer) => {
+        if (error) return reject(error);
+        if (!answer.startsWith('{"failed"')) return resolve(answer);
+        const { code, message } = JSON.parse(answer).failed;
+        reject(new shared.Error(code, message));
+      };
+      if (this._closed) return this._refuse(callback);
+      const token = this._keep({ callback });
+      this._run(() => this._core.askDriver(token, JSON.stringify(request)));
+    });
   }
 
   /**

@@ -36,6 +36,7 @@ const CARRY_OUT = {
   coordination: (connection, say) => connection._coordination?.hear(say),
   status: (connection, token, status) =>
     connection._take(token)?.callback?.(null, JSON.parse(status)),
+  debug: (connection, token, answer) => connection._take(token)?.callback?.(null, answer),
   warn: (_, message) => shared.logger.warn(message),
   snapshot: (connection, token, error, snapshot) =>
     connection._snapshots.answer(token, error, snapshot),

@@ -32,6 +32,7 @@
  * @property {(round: number) => void} urlWanted the host wants a URL for its next socket, by `answerUrl`
  * @property {(say?: string) => void} coordination what tabs agree on; nothing where a host has just taken this tab
  * @property {(token: number, status: string) => void} status of the host
+ * @property {(token: number, answer: string) => void} debug of the host's driver
  * @property {(message: string) => void} warn
  * @property {(token: number, error?: ErrorParts, snapshot?: string) => void} snapshot
  * @property {(token: number, error?: ErrorParts) => void} stored a call of the durable store ended
@@ -85,6 +86,8 @@
  * @property {() => void} beginAnew another host can go on with a storage that this one had to do without
  * @property {() => void} resigned the last output of a host that resigned: its place and its storage are another one's
  * @property {() => void} deposed the last output of a host whose storage another one has taken
+ * @property {(tab: string | undefined, request: string, before: string, after: string) => void} debug the tab is to be
+ *   posted `before`, the answer to the request, and `after`
  * @property {(message: string) => void} warn
  */
 
@@ -103,5 +106,6 @@ export const HOST_OUTPUTS = [
   'beginAnew',
   'resigned',
   'deposed',
+  'debug',
   'warn',
 ];

@@ -4,7 +4,11 @@
 
 import { isNative, shared } from '../platform/shared.js';
 
-/** @typedef {import('../index.d.ts').Type} Type */
+/**
+ * @typedef {import('../index.d.ts').Type} Type
+ * @typedef {ReturnType<typeof bridge>} TypeBridge
+ * @typedef {ReturnType<typeof bridgeTo>} TypesBridge
+ */
 
 /** @param {string | undefined} text */
 const parse = (text) => (text === undefined ? undefined : JSON.parse(text));

@@ -5,13 +5,14 @@
 
 import { isDead } from '../cores/cores.js';
 import { HOST_OUTPUTS } from '../cores/events.js';
-import { HostCore } from '../cores/host-core.js';
 import { typesBridge } from '../cores/types-bridge.js';
 import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
-import { timers } from '../platform/ticks.js';
+import { nextTick, timers } from '../platform/ticks.js';
 import { whatTrapped } from '../platform/traps.js';
+import { answerDebug } from './debug.js';
 import { Quarantine } from './quarantine.js';
+import { RecordedCore, Recorder } from './recorder.js';
 import { SecondConnection } from './second-connection.js';
 
 /**
@@ -28,13 +29,15 @@ import { SecondConnection } from './second-connection.js';
  * @property {HostStorage} [storage]
  * @property {string} [src] the client id to begin with, where the storage has none; unlike any other
  * @property {import('../index.d.cts').Connections} [connections] that tabs share
+ * @property {Recorder} [earlier] of the life before, which crashed
  * @property {any} [types] the registry of OT types, where it is not that of this process
  *
  * @typedef {object} Ends
  * @property {(error: any, trapped?: Trapped) => void} died the machine crashed, and was at this
  * @property {() => void} [ended] everything was deleted, and the tabs know
  *
- * @typedef {'startTimer' | 'startAlarm' | 'realtime' | 'askStorage' | 'resigned' | 'deposed' | 'warn'} Defaulted
+ * @typedef {'startTimer' | 'startAlarm' | 'realtime' | 'askStorage' | 'resigned' | 'deposed' | 'debug' | 'warn'} Defaulted
+ * @typedef {import('./recorder.js').TimedCore} HostCore
  *
  * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
@@ -53,7 +56,10 @@ export class HostDriver {
   constructor(options, place) {
     const { epoch, isPrivate, opensSockets, hasUrl, retention, storage } = options;
     const { types = typesBridge, src = retention && newSource() } = options;
-    this.core = new HostCore(types, epoch, isPrivate, opensSockets, retention, src, hasUrl);
+    this.recorder = new Recorder(options.earlier);
+    const made = /** @type {const} */ ([epoch, isPrivate, opensSockets, retention, src, hasUrl]);
+    /** @type {HostCore} */
+    this.core = /** @type {any} */ (new RecordedCore(this.recorder, types, ...made));
     this.storage = storage;
     this._place = place;
     /** What the machine began last. It can be read when the machine has trapped. */
@@ -120,6 +126,7 @@ export class HostDriver {
    */
   put(...output) {
     this._outputs.push(output);
+    this.recorder.output(output);
   }
 
   /** @param {any[]} output */
@@ -184,6 +191,7 @@ export class HostDriver {
   _die(error) {
     // A nested call may have noticed the death first.
     if (this._isOver) return;
+    this.recorder.end(error);
     this.leave();
     if (this._resignation) {
       shared.logger.error('The host crashed while it resigned', error);
@@ -229,6 +237,27 @@ export class HostDriver {
     this.leave();
     void this._releaseStorage();
     this._place.died(new Error('another host has taken the storage'));
+  }
+
+  /** @type {import('../cores/events.js').HostOutputs['debug']} */
+  debug(tab, request, before, after) {
+    const { answer, then } = answerDebug(this, request);
+    this._place.toTab(tab, before + answer + after, false);
+    // In a page the tab reads the answer when the call has ended that it asked by.
+    if (then) nextTick(() => this._isOver || then());
+  }
+
+  /** A debug console cuts the socket: the machine hears that it has closed. */
+  cutSocket() {
+    this._place.closeSocket();
+  }
+
+  /** A debug console ends this life, as a crash does. */
+  kill() {
+    const error = new Error('A debug console ended the host');
+    this.recorder.end(error);
+    this.leave();
+    this._place.died(error);
   }
 
   /** @param {string} message */

@@ -46,13 +46,15 @@ export class HostLife {
    * @param {import('../storage/host-storage.js').HostStorage} storage
    * @param {Worker} worker
    * @param {import('../index.d.cts').Connections} [connections]
+   * @param {import('./recorder.js').Recorder} [earlier] of the life before, which crashed
    */
-  constructor(epoch, wanted, storage, worker, connections) {
+  constructor(epoch, wanted, storage, worker, connections, earlier) {
     this._epoch = epoch;
     this._wanted = wanted;
     this._storage = storage;
     this._worker = worker;
     this._connections = connections;
+    this._earlier = earlier;
     /** Drives the machine, from `begin` on. @type {HostDriver | undefined} */
     this.host = undefined;
     /** @type {WebSocket | null} */
@@ -71,6 +73,7 @@ export class HostLife {
       retention: durableStore ? 'durable' : 'session',
       storage: this._storage,
       connections: this._connections,
+      earlier: this._earlier,
     };
     try {
       this.host = new HostDriver(machine, this);

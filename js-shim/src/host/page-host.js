@@ -23,8 +23,9 @@ export class PageHost extends HostDriver {
    * @param {boolean} [options.keepsPending] pending ops stay where one is refused that cannot be taken back
    * @param {import('./host-driver.js').Place} place the link of the page's tab
    * @param {HostStorage} [storage] that of the host before, which crashed and was detached
+   * @param {import('./recorder.js').Recorder} [earlier] that host's
    */
-  constructor(options, place, storage) {
+  constructor(options, place, storage, earlier) {
     const { opensSockets, hasUrl, store, namespace, inMemory, keepsPending } = options;
     /** @type {import('./host-driver.js').MachineOptions} */
     const machine = {
@@ -34,6 +35,7 @@ export class PageHost extends HostDriver {
       hasUrl,
       retention: store && 'durable',
       connections: options.connections,
+      earlier,
       storage: storage ?? (store && new HostStorage({ ...store, namespace, inMemory })),
     };
     super(machine, place);

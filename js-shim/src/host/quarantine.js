@@ -26,7 +26,7 @@ export class Quarantine {
   }
 
   /**
-   * @param {import('../cores/host-core.js').HostCore} core
+   * @param {import('./recorder.js').TimedCore} core
    * @param {Trapped[]} trapped what machines before this one died on
    */
   apply(core, trapped) {

@@ -78,6 +78,8 @@ export class SharedHost {
     /** The inputs on which machines of this host crashed. @type {Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
+    /** The recording of the last life. @type {import('./recorder.js').Recorder | undefined} */
+    this._earlier = undefined;
   }
 
   /** A life begins, the first one or the one after a crash: it can be met from now on. */
@@ -147,7 +149,9 @@ export class SharedHost {
       },
     };
     const { connections } = this._served;
-    this._life = new HostLife(this._epoch, this._wanted, this._storage, worker, connections);
+    const given = /** @type {const} */ ([this._wanted, this._storage, worker, connections]);
+    this._life = new HostLife(this._epoch, ...given, this._earlier);
+    this._earlier = undefined;
     this._life.begin(this._trapped);
     this._life?.quarantine(connect.trapped ?? []);
   }
@@ -309,6 +313,7 @@ export class SharedHost {
    */
   async _changeLife(trapped, pause = 0) {
     if (this._isOver) return;
+    this._earlier = this._life?.host?.recorder;
     this._life = null;
     this._isPausing = true;
     // What tabs said to the dead host is not for the next one.

@@ -15,7 +15,7 @@ import { watchWaking } from '../platform/waking.js';
 import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 
 /** @typedef {import('../api/connection.js').Connection} Connection */
-/** @typedef {import('../cores/host-core.js').HostCore} HostCore */
+/** @typedef {import('../host/recorder.js').TimedCore} HostCore */
 /** @typedef {typeof import('../host/page-host.js').PageHost} PageHostClass */
 /** @typedef {import('./link.d.ts').Wanted} Wanted */
 /** @typedef {import('../host/host-driver.js').Place} Place */
@@ -335,8 +335,8 @@ export class PageLink {
    * @param {PageHostClass} PageHost
    */
   _begin(PageHost) {
-    const { storage } = this._host ?? {};
-    this._host = new PageHost(this._options, this._place(PageHost), storage);
+    const { storage, recorder } = this._host ?? {};
+    this._host = new PageHost(this._options, this._place(PageHost), storage, recorder);
     this._lives.began();
   }
 

@@ -95,6 +95,9 @@ pub(crate) fn put_event(sink: &Sink, event: &TabEvent) {
             let text = JsValue::from_str(&encode(status));
             Kind::Status.put(sink, &[JsValue::from(token.0 as f64), text])
         }
+        TabEvent::Debug(token, answer) => {
+            Kind::Debug.put(sink, &[JsValue::from(token.0 as f64), text(Some(answer))])
+        }
         TabEvent::Coordination(say) => Kind::Coordination.put(sink, &[text(say.as_ref())]),
         TabEvent::Warn(text) => Kind::Warn.put(sink, &[JsValue::from_str(text)]),
         TabEvent::OpenDoc(DocHandle(handle), DocKey { collection, id }) => {

@@ -8,7 +8,7 @@ use proxy_doc::{Epoch, Gather, Json, Seq, TabId, json, json_string};
 use wasm_bindgen::prelude::*;
 use worker_host::{Cause, Doing, Host, Options, Output, ReadyState};
 
-use crate::js::{self, Array};
+use crate::js::Array;
 use crate::kinds::{HostKind, Sink};
 use crate::number::count;
 use crate::types::{JsTypes, TypesBridge};
@@ -121,20 +121,17 @@ impl HostCore {
         Some(true)
     }
 
-    fn tell_time(&mut self) {
-        self.inner.set_time(count(js::now()), count(js::wall()));
+    /// The time, in milliseconds: by a clock that never goes back, and since 1970. There is no other clock here, so the
+    /// inputs alone decide what the machine does.
+    fn set_time(&mut self, now: f64, wall: f64) {
+        self.inner.set_time(count(now), count(wall));
     }
 
     /// Puts an output into the sink. Gives about how many bytes it takes there.
     fn put(&self, sink: &Sink, output: &Output) -> usize {
         match output {
             Output::ToTab { tab, text, urgent } => {
-                // The only tab of a private host need not be named.
-                let tab = if self.private {
-                    JsValue::UNDEFINED
-                } else {
-                    JsValue::from_str(&tab.0)
-                };
+                let tab = self.name(tab);
                 let arguments = [tab, JsValue::from_str(text), JsValue::from(*urgent)];
                 HostKind::ToTab.put(sink, &arguments);
                 return text.len();
@@ -164,9 +161,28 @@ impl HostCore {
             Output::BeginAnew => HostKind::BeginAnew.put(sink, &[]),
             Output::Resigned => HostKind::Resigned.put(sink, &[]),
             Output::Deposed => HostKind::Deposed.put(sink, &[]),
+            Output::Debug {
+                tab,
+                request,
+                before,
+                after,
+            } => {
+                let texts = [request, before, after].map(|text| JsValue::from_str(text));
+                let [request, before, after] = texts;
+                HostKind::Debug.put(sink, &[self.name(tab), request, before, after]);
+            }
             Output::Warn(text) => HostKind::Warn.put(sink, &[JsValue::from_str(text)]),
         }
         0
+    }
+
+    /// The only tab of a private host need not be named.
+    fn name(&self, tab: &TabId) -> JsValue {
+        if self.private {
+            JsValue::UNDEFINED
+        } else {
+            JsValue::from_str(&tab.0)
+        }
     }
 
     /// See `Host::connect`.
@@ -211,10 +227,10 @@ impl HostCore {
         self.inner.handle_timer(random);
     }
 
-    /// The alarm is due.
+    /// The alarm is due. `now` and `wall`: the time by a clock that never goes back, and since 1970.
     #[wasm_bindgen(js_name = handleAlarm)]
-    pub fn handle_alarm(&mut self) {
-        self.tell_time();
+    pub fn handle_alarm(&mut self, now: f64, wall: f64) {
+        self.set_time(now, wall);
         self.inner.handle_alarm();
     }
 
@@ -224,23 +240,23 @@ impl HostCore {
         self.inner.serve_realtime();
     }
 
-    /// What happens to the second connection, as JSON.
+    /// What happens to the second connection, as JSON. The time: as for the alarm.
     #[wasm_bindgen(js_name = handleRealtime)]
-    pub fn handle_realtime(&mut self, report: &str) {
-        self.tell_time();
+    pub fn handle_realtime(&mut self, report: &str, now: f64, wall: f64) {
+        self.set_time(now, wall);
         self.inner.handle_realtime(report);
     }
 
-    /// The network changed, or the machine slept; `random` is in [0, 1).
-    pub fn wake(&mut self, random: f64) {
-        self.tell_time();
+    /// The network changed, or the machine slept; `random` is in [0, 1). The time: as for the alarm.
+    pub fn wake(&mut self, random: f64, now: f64, wall: f64) {
+        self.set_time(now, wall);
         self.inner.wake(random);
     }
 
-    /// One message of a tab.
+    /// One message of a tab. The time: as for the alarm.
     #[wasm_bindgen(js_name = handleTab)]
-    pub fn handle_tab(&mut self, tab: String, text: &str) {
-        self.tell_time();
+    pub fn handle_tab(&mut self, tab: String, text: &str, now: f64, wall: f64) {
+        self.set_time(now, wall);
         self.inner.handle_tab(&TabId(tab), text);
     }
 
@@ -259,10 +275,10 @@ impl HostCore {
         }
     }
 
-    /// A tab is gone.
+    /// A tab is gone. The time: as for the alarm.
     #[wasm_bindgen(js_name = tabGone)]
-    pub fn tab_gone(&mut self, tab: String) {
-        self.tell_time();
+    pub fn tab_gone(&mut self, tab: String, now: f64, wall: f64) {
+        self.set_time(now, wall);
         self.inner.tab_gone(&TabId(tab));
     }
 

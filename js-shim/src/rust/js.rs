@@ -20,15 +20,6 @@ extern "C" {
     #[wasm_bindgen(method, indexing_getter)]
     fn get(this: &Array, at: u32) -> JsValue;
 
-    /// Milliseconds of a clock that never goes back.
-    #[wasm_bindgen(js_namespace = performance)]
-    #[cfg(feature = "host")]
-    pub(crate) fn now() -> f64;
-    /// Milliseconds since 1970.
-    #[wasm_bindgen(js_namespace = Date, js_name = now)]
-    #[cfg(feature = "host")]
-    pub(crate) fn wall() -> f64;
-
     #[wasm_bindgen(catch, js_namespace = Reflect, js_name = get)]
     pub(crate) fn property(of: &JsValue, name: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_namespace = JSON)]

@@ -54,6 +54,7 @@ kinds! {
         UrlWanted(round),
         Coordination(say),
         Status(token, status),
+        Debug(token, answer),
         Warn(message),
         Snapshot(token, error, snapshot),
         Stored(token, error),
@@ -105,6 +106,7 @@ kinds! {
         BeginAnew(),
         Resigned(),
         Deposed(),
+        Debug(tab, request, before, after),
         Warn(message),
     }
 }

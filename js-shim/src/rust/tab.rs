@@ -198,8 +198,15 @@ impl TabCore {
 
     /// Asks the host for its status.
     #[wasm_bindgen(js_name = askStatus)]
-    pub fn ask_status(&mut self, callback: f64) {
-        self.inner.ask_status(Token(count(callback)));
+    pub fn ask_status(&mut self, callback: f64, details: bool) {
+        self.inner.ask_status(Token(count(callback)), details);
+    }
+
+    /// Asks the host's driver for something, in JSON.
+    #[wasm_bindgen(js_name = askDriver)]
+    pub fn ask_driver(&mut self, callback: f64, request: &str) {
+        self.inner
+            .ask_driver(Token(count(callback)), Json::trusted(request));
     }
 
     /// `connection.startBulk()`.

@@ -12,7 +12,7 @@ import { asStorageError } from './storage-error.js';
 const QUIET = 300;
 
 /**
- * @typedef {import('../cores/host-core.js').HostCore} HostCore
+ * @typedef {import('../host/recorder.js').TimedCore} HostCore
  * @typedef {(call: () => void) => void} Run calls the machine, and carries out what follows
  */
 

@@ -76,6 +76,8 @@ export interface HostStatus {
   sockets: number;
   docs: number;
   pendingOps: number;
+  /** On request, for people to read: what is in it may change with any version. */
+  details?: any;
 }
 
 interface ConnectionCallbacks<T = any, E = ClientError | null> {
@@ -146,7 +148,13 @@ export class Connection {
   startBulk(): void;
   endBulk(): void;
   /** Asks the host what it has. */
-  hostStatus(callback: ConnectionCallbacks['status']): void;
+  hostStatus(callback: ConnectionCallbacks['status'], options?: { details?: boolean }): void;
+  /**
+   * What went into the host and came out of it lately, as JSON, to read and to replay (`docs/debugging.md`). `redact`:
+   * contents are replaced by their type and length; such a trace can only be read. Rejects with `ERR_HOST_LOST` where the
+   * host ended meanwhile, `ERR_CONNECTION_CLOSED`, or `ERR_TRACE_FAILED`.
+   */
+  exportTrace(options?: { redact?: boolean }): Promise<string>;
 
   /** Asks once. */
   createFetchQuery<T = any>(

@@ -41,12 +41,12 @@ export function installTraps({ cause, mark = 'nothing has this mark', always = f
     return resolve(name);
   };
 
-  HostCore.prototype.handleTab = function handlingTab(tab, text) {
+  HostCore.prototype.handleTab = function handlingTab(tab, text, ...time) {
     hasTab = true;
     const op = JSON.parse(text)['doc.submitOp'];
     if (op && text.includes(mark))
       markedOp = JSON.stringify(['doc.submitOp', tab, op.collection, op.id, String(op.seq)]);
-    return handleTab.call(this, tab, text);
+    return handleTab.call(this, tab, text, ...time);
   };
 
   HostCore.prototype.poll = function polling(...args) {

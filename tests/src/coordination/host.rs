@@ -183,7 +183,7 @@ impl World {
                 self.wrong("the host speaks to a server".to_owned());
             }
             Output::StartTimer(_) | Output::CloseSocket | Output::DropSocket => {}
-            Output::BeginAnew | Output::Resigned | Output::Deposed => {
+            Output::BeginAnew | Output::Resigned | Output::Deposed | Output::Debug { .. } => {
                 self.wrong(format!("an unexpected output: {output:?}"));
             }
         }

@@ -410,7 +410,7 @@ fn check_forgotten(world: &mut World) {
         world.open_tab(host);
         let tab = world.tabs.len() - 1;
         world.with_tab(tab, |tab, ledger| {
-            tab.enter(ledger, |connection| connection.ask_status(Token(0)));
+            tab.enter(ledger, |connection| connection.ask_status(Token(0), false));
             true
         });
     }

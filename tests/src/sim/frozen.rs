@@ -151,7 +151,7 @@ impl FrozenHost {
                 Output::OpenSocket(_) => self.wants_socket = true,
                 Output::Storage(request) => self.requests.push_back(request),
                 Output::FindTabs(tabs) => self.finding = Some(tabs),
-                Output::Deposed | Output::Resigned | Output::BeginAnew => {
+                Output::Deposed | Output::Resigned | Output::BeginAnew | Output::Debug { .. } => {
                     if let Some(output) = self.host.poll() {
                         let text = format!("a host has ended, and says {output:?}");
                         around.ledger.problem(text);

@@ -354,6 +354,7 @@ impl HostSide {
                     | Output::Realtime(_)
                     | Output::DropSocket
                     | Output::BeginAnew
+                    | Output::Debug { .. }
                     | Output::Resigned
                     | Output::Deposed
                     | Output::Warn(_) => {}
@@ -439,6 +440,7 @@ impl HostSide {
                 }
                 Output::FindTabs(tabs) => self.finding = Some(tabs),
                 Output::BeginAnew => self.is_over = true,
+                Output::Debug { .. } => ledger.problem("nobody debugs here".to_owned()),
                 Output::Resigned => self.leave(ledger),
                 Output::Deposed => ledger.problem(format!("host {} is deposed", self.number)),
                 Output::Warn(text) => self.warned(text, ledger),

@@ -313,7 +313,10 @@ impl Tab {
             TabEvent::State(..) | TabEvent::Pong | TabEvent::ConnectionError(_) => {}
             TabEvent::Error(error) => ledger.error(|| format!("connection: {error}")),
             TabEvent::Status(_, status) => self.status = Some(status),
-            TabEvent::Sent(..) | TabEvent::Storage(_) | TabEvent::Coordination(_) => {}
+            TabEvent::Sent(..)
+            | TabEvent::Storage(_)
+            | TabEvent::Coordination(_)
+            | TabEvent::Debug(..) => {}
             TabEvent::OpenDoc(..)
             | TabEvent::Stored(..)
             | TabEvent::Query(..)

@@ -191,6 +191,7 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
         | ToHost::OfferUrls { .. }
         | ToHost::Url { .. }
         | ToHost::Status { .. }
+        | ToHost::Debug { .. }
         | ToHost::DestroyQuery { .. }
         | ToHost::FetchSnapshot(_)
         | ToHost::PresenceSubscribe(_)

@@ -29,6 +29,7 @@ pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
         ToHost::OfferUrls { .. } => joined(&["connection.offerUrls", tab]),
         ToHost::Url { .. } => joined(&["connection.url", tab]),
         ToHost::Status { .. } => joined(&["connection.status"]),
+        ToHost::Debug { .. } => joined(&["host.debug"]),
         ToHost::Read(read) => of_read(read),
         ToHost::Bulk { reads } => {
             let reads: Vec<Rc<str>> = reads.iter().map(of_read).gather();

@@ -60,6 +60,7 @@ impl Host {
             ToHost::SubmitOp(_)
             | ToHost::Read(_)
             | ToHost::Status { .. }
+            | ToHost::Debug { .. }
             | ToHost::IngestSnapshot { .. }
             | ToHost::FetchSnapshot(_)
             | ToHost::PresenceSubscribe(_)

@@ -15,6 +15,8 @@ use proxy_doc::{
     server_transform,
 };
 
+use crate::status::FollowerStatus;
+
 /// Spans of a history above which stretches that no tab can name are composed, by default.
 pub(crate) const MAX_LOG: usize = 512;
 
@@ -123,6 +125,16 @@ impl Hub {
     /// The tabs that have a state.
     pub(crate) fn tabs_with_state(&self) -> Vec<TabId> {
         self.select(|view| view.sent.is_some())
+    }
+
+    /// The tabs that know the document, as a debug console sees them.
+    pub(crate) fn statuses(&self) -> Vec<FollowerStatus> {
+        let followers = self.tabs.iter().map(|(tab, view)| FollowerStatus {
+            id: tab.clone(),
+            revision: view.sent,
+            live: view.live,
+        });
+        followers.gather()
     }
 
     /// The tabs that get every change and have a state.

@@ -3,9 +3,9 @@
 //! What it refuses to do: answer a message of a tab that is not registered.
 
 use broker::message::{
-    Answer, CallbackId, DocEvent, Envelope, Status, ToHost, ToTab, callback_id, decode, encode,
+    Answer, CallbackId, DocEvent, Envelope, ToHost, ToTab, callback_id, decode, encode,
 };
-use proxy_doc::{DocHandle, DocKey, Error, Gather, TabId, Version};
+use proxy_doc::{DocHandle, DocKey, Error, Gather, Json, TabId, Version};
 
 use super::{Confirmed, Told};
 use crate::host::inputs::Input;
@@ -75,10 +75,17 @@ impl Host {
                 self.end_bulk();
             }
             ToHost::Read(read) => self.read(tab, read),
-            ToHost::Status { callback_id } => {
-                let result = Some(Answer::Status(self.status()));
+            ToHost::Status {
+                details,
+                callback_id,
+            } => {
+                let result = Some(Answer::Status(self.status(details)));
                 self.answer(tab, callback_id, result);
             }
+            ToHost::Debug {
+                request,
+                callback_id,
+            } => self.ask_driver(tab, &request, callback_id),
             ToHost::SubmitOp(op) => self.submit(tab, op, None),
             ToHost::IngestSnapshot {
                 collection,
@@ -128,20 +135,6 @@ impl Host {
         }
     }
 
-    /// What `connection.status` says.
-    fn status(&self) -> Status {
-        let pending = self
-            .docs
-            .iter()
-            .map(|host_doc| host_doc.doc.unfinished().count());
-        Status {
-            tabs: self.tabs.registered().len(),
-            sockets: usize::from(self.connected()),
-            docs: self.docs.len(),
-            pending_ops: pending.sum(),
-        }
-    }
-
     /// Posts a message to the tab, if it is registered, behind the barrier.
     pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
         if self.tabs.count_message(tab) {
@@ -162,6 +155,32 @@ impl Host {
             text,
             urgent,
         }
+    }
+
+    /// Has the driver answer a request of the tab, at its place among what the tab is told.
+    fn ask_driver(&mut self, tab: &TabId, request: &Json, callback_id: CallbackId) {
+        if !self.tabs.count_message(tab) {
+            return;
+        }
+        let result = Some(Answer::Debug(Json::null()));
+        let message = encode(&Envelope {
+            epoch: self.options.epoch,
+            message: ToTab::Callback {
+                callback_id,
+                error: None,
+                result,
+            },
+        });
+        // The rest of the message is numbers and names.
+        let Some((before, after)) = message.rsplit_once(Json::null().get()) else {
+            return;
+        };
+        self.say(Output::Debug {
+            tab: tab.clone(),
+            request: request.get().to_owned(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+        });
     }
 
     /// Posts a message to every registered tab.

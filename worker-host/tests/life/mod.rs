@@ -124,6 +124,7 @@ impl Life {
                 | Output::CloseSocket
                 | Output::OpenSocket(_)
                 | Output::BeginAnew
+                | Output::Debug { .. }
                 | Output::Resigned
                 | Output::Deposed
                 | Output::DropSocket
