@@ -20,6 +20,7 @@ const GUIDES = [
   'docs/tabs.md',
   'docs/security.md',
   'docs/errors.md',
+  'docs/debugging.md',
 ];
 /** Pages that other tests run: in browsers, with two tabs' coordinators, in fresh projects. */
 const ELSEWHERE = [

@@ -3,6 +3,7 @@
 pub mod coordination;
 pub mod places;
 mod random;
+pub mod replay;
 pub mod seeds;
 pub mod server;
 pub mod sim;

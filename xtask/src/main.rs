@@ -35,6 +35,7 @@ usage: cargo xtask <command>
       --grep G           conformance: only the tests whose title matches G
   demo [--port P]        build, then serve the multi-tab demos and a real ShareDB server
   package                build, pack the npm package and the crate ot-json0, and check both in fresh projects
+  replay FILE            replay a trace of connection.exportTrace() in a native host
   bench                  build, then measure against the stock client
       --quick            fewer rounds
       --only TEXT        only the figures whose name contains TEXT";
@@ -58,6 +59,7 @@ fn run() -> Result<ExitCode> {
         "test" => layers::test(&options),
         "demo" => demo(&options).map(|()| ExitCode::SUCCESS),
         "package" => package::package().map(|()| ExitCode::SUCCESS),
+        "replay" => replay(&options),
         "bench" => bench::bench(&options.bench).map(|()| ExitCode::SUCCESS),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -66,6 +68,19 @@ fn run() -> Result<ExitCode> {
         "" => bail!("no command\n{USAGE}"),
         other => bail!("unknown command `{other}`\n{USAGE}"),
     }
+}
+
+/// Replays a trace. Its file is named as it is from where the command was started.
+fn replay(options: &Options) -> Result<ExitCode> {
+    let [file] = options.layers.as_slice() else {
+        bail!("replay needs one file");
+    };
+    let file = std::path::absolute(file)?;
+    let mut cargo = process::cargo();
+    cargo.args(["run", "--quiet", "--package", "sharedb-proxy-tests"]);
+    cargo.args(["--bin", "replay", "--"]).arg(file);
+    let status = cargo.status()?;
+    Ok(ExitCode::from(u8::from(!status.success())))
 }
 
 /// Serves the demos until Ctrl-C, which reaches the server as well as this process. The server

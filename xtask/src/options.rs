@@ -8,7 +8,7 @@ use crate::build::Profile;
 /// which option belongs to which layer is in the usage text.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// Layers to test, in the order given; empty means all.
+    /// Layers to test, in the order given; empty means all. For `replay`, the file.
     pub(crate) layers: Vec<String>,
     /// Build quickly rather than small.
     pub(crate) dev: bool,
