@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sharedb_proxy_tests::replay::{Problem, replay};
 
+/// A trace is of the version that wrote it.
+const RECORD_AGAIN: &str =
+    "where hosts are to say something else now: node tests/oracle/record-trace.mjs";
+
 fn traces() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
     let files = std::fs::read_dir(folder).unwrap();
@@ -40,7 +44,9 @@ fn position(entries: &[Value], kind: &str, name: &str) -> usize {
 fn a_trace_replays_to_the_same_outputs_each_time() {
     for file in traces() {
         let text = read(&file);
-        let first = replay(&text).unwrap_or_else(|problem| panic!("{file:?}: {problem:?}"));
+        let first = replay(&text).unwrap_or_else(|problem| {
+            panic!("{file:?}: {problem:?}\n{RECORD_AGAIN}");
+        });
         assert!(first.inputs > 10 && first.outputs > 10, "{first:?}");
         assert_eq!(replay(&text), Ok(first));
     }
