@@ -16,7 +16,7 @@ export * from './types/doc.cjs';
 export * from './types/ot.cjs';
 export * from './types/shared.cjs';
 export * from './types/store.cjs';
-export type * from './types/wire.cjs';
+export * from './types/wire.cjs';
 
 /** A `Backend` of `sharedb` in this process. */
 export interface BackendLike {

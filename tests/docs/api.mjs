@@ -151,7 +151,9 @@ function joined(declarations) {
 
 function declarationText({ name, head, members, comment }) {
   const what = members.length ? `\`${head}\`\n` : `\`\`\`ts\n${uncommented(head)}\n\`\`\`\n`;
-  const rows = members.map(({ code, comment: of }) => `- \`${code}\`${of && `<br>${of}`}`);
+  const rows = members.map(
+    ({ code, comment: of }) => `- \`${code}\`${of && `<br>${of.replaceAll('\n\n', '<br>')}`}`,
+  );
   const list = rows.length ? `${rows.join('\n')}\n` : '';
   return [`#### ${name}\n`, comment && `${comment}\n`, what, list].filter(Boolean).join('\n');
 }
@@ -169,16 +171,12 @@ function oneLine(lines) {
 
 /** The text of a comment. */
 function plain(lines) {
-  const words = lines.map((line) =>
-    line
-      .replace(/^\s*\/?\*\*?\/?/, '')
-      .replace(/\*\/$/, '')
-      .trim(),
-  );
-  return words
+  const inner = lines.map((line) => line.replace(/^\s*\/?\*\*?\/?/, '').replace(/\*\/$/, ''));
+  const paragraphs = inner
+    .map((line) => line.trim() || '\n\n')
     .join(' ')
-    .trim()
-    .replace(/\{@link (\w+)(\.\w+)?\}/g, '`$1$2`');
+    .trim();
+  return paragraphs.replace(/\s*\n\s*/g, '\n\n').replace(/\{@link (\w+)(\.\w+)?\}/g, '`$1$2`');
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {

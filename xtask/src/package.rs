@@ -23,6 +23,8 @@ const CRATE: &str = "ot-json0";
 const CRATE_RUST: &str = "1.88.0";
 /// A package without its licence is nobody's to use. Each has copies of the root's.
 const LICENSES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
+/// The oldest TypeScript that reads the declarations, beside that of the workspace: the first with `moduleResolution: node16`.
+const OLDEST_TYPESCRIPT: &str = "4.7";
 /// What runs in the fresh projects.
 const CHECKS: &str = "tests/published";
 
@@ -97,7 +99,21 @@ fn install(made: &Path, tarball: &Path, version: Option<&str>) -> Result<()> {
     let mut check = process::node("check.mjs");
     process::run(check.current_dir(&project).args(version))?;
     let mut tsc = process::npm_tool("tsc");
-    process::run(tsc.arg("--project").arg(&project))
+    process::run(tsc.arg("--project").arg(&project))?;
+    if version.is_none() {
+        return compile_with_oldest(&project);
+    }
+    Ok(())
+}
+
+/// Compiles the programs of a project with [`OLDEST_TYPESCRIPT`].
+fn compile_with_oldest(project: &Path) -> Result<()> {
+    let mut npm = npm();
+    npm.current_dir(project)
+        .args(["install", "--no-audit", "--no-fund", "--silent"]);
+    process::run(npm.arg(format!("typescript@{OLDEST_TYPESCRIPT}")))?;
+    let mut tsc = process::node("node_modules/typescript/bin/tsc");
+    process::run(tsc.current_dir(project).args(["--project", "."]))
 }
 
 /// Packs the crate, which compiles what was packed; runs its example from there, also with the oldest Rust.
