@@ -67,7 +67,7 @@ function declarationsOf(text, file) {
       const end = lines.findIndex((one, place) => place >= at && one.includes('*/'));
       comment = plain(lines.slice(at, end + 1));
       at = end;
-    } else if (/^(import|export \*|export type \*|export (type )?\{)/.test(line)) {
+    } else if (/^(import|export \*|export (type )?\{)/.test(line)) {
       at = endOf(lines, at);
       comment = '';
     } else if (/^(export )?(declare )?(class|interface|type|function|const|enum) /.test(line)) {
@@ -103,9 +103,11 @@ function endOf(lines, at) {
 
 function declaration(lines) {
   const [first] = lines;
-  const [, kind, name] = first.match(
+  const parts = first.match(
     /^(?:export )?(?:declare )?(class|interface|type|function|const|enum) (\w+)/,
   );
+  if (!parts) throw new Error(`no declaration: ${first}`);
+  const [, kind, name] = parts;
   const text = lines.join('\n').replace(/^(export )?(declare )?/, '');
   const hasMembers = ['class', 'interface', 'enum'].includes(kind);
   const members = hasMembers ? membersOf(lines.slice(1, -1)) : [];

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import * as client from 'sharedb-proxy';
-import { TabCoordinator } from 'sharedb-proxy/coordinator';
+import * as coordinator from 'sharedb-proxy/coordinator';
 import * as inline from 'sharedb-proxy/inline';
 import * as promises from 'sharedb-proxy/promises';
 
@@ -17,13 +17,15 @@ const required = require('sharedb-proxy');
 for (const name of Object.keys(client)) assert.ok(required[name], `require gives ${name}`);
 for (const name of Object.keys(client)) assert.ok(inline[name], `the inline entry gives ${name}`);
 assert.deepEqual(Object.keys(require('sharedb-proxy/promises')), Object.keys(promises));
+const requiredTabs = require('sharedb-proxy/coordinator');
+assert.deepEqual(Object.keys(requiredTabs).sort(), Object.keys(coordinator).sort());
 
-if (version) await besideServer(client, 'import');
-if (version) await besideServer(required, 'require');
+if (version) await besideServer(client, coordinator, 'import');
+if (version) await besideServer(required, requiredTabs, 'require');
 console.log(`ok beside ${version ? `sharedb ${version}` : 'no sharedb'}`);
 
 /** Ours and the stock client of this `sharedb`, on its server. */
-async function besideServer({ createConnection, types }, id) {
+async function besideServer({ createConnection, types }, { TabCoordinator }, id) {
   const Backend = require('sharedb');
   assert.equal(require('sharedb/package.json').version.split('.')[0], version);
   assert.equal(types, Backend.types, 'one registry of types');
@@ -53,12 +55,10 @@ async function besideServer({ createConnection, types }, id) {
   });
   assert.deepEqual(await seen, ['them', { at: 3 }]);
 
-  if (id === 'import') {
-    const tabs = new TabCoordinator({ connection: ours });
-    await tabs.register();
-    assert.ok(await tabs.lock('invoice', ({ token }) => token));
-    await tabs.unregister();
-  }
+  const tabs = new TabCoordinator({ connection: ours });
+  await tabs.register();
+  assert.ok(await tabs.lock('invoice', ({ token }) => token));
+  await tabs.unregister();
   ours.close();
   stock.close();
 }
