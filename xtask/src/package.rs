@@ -95,6 +95,7 @@ fn install(made: &Path, tarball: &Path, version: Option<&str>) -> Result<()> {
         npm.arg(format!("sharedb@{version}"));
     }
     process::run(&mut npm)?;
+    expect_licenses(&project.join("node_modules/sharedb-proxy"))?;
     let mut check = process::node("check.mjs");
     process::run(check.current_dir(&project).args(version))?;
     let mut tsc = process::npm_tool("tsc");
@@ -127,12 +128,7 @@ fn crate_package(made: &Path) -> Result<()> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.is_dir())
         .context("cargo packed nothing")?;
-    for license in LICENSES {
-        ensure!(
-            unpacked.join(license).exists(),
-            "the crate has no {license}"
-        );
-    }
+    expect_licenses(&unpacked)?;
 
     let project = made.join("user");
     fs::create_dir_all(project.join("src"))?;
@@ -165,6 +161,15 @@ fn oldest(project: &Path) -> Result<()> {
         .env_remove("RUSTC")
         .env_remove("RUSTUP_TOOLCHAIN");
     process::run(check.args(["run", CRATE_RUST, "cargo", "run", "--quiet"]))
+}
+
+/// A package has its licences.
+fn expect_licenses(folder: &Path) -> Result<()> {
+    for license in LICENSES {
+        let path = folder.join(license);
+        ensure!(path.exists(), "there is no {}", path.display());
+    }
+    Ok(())
 }
 
 fn npm() -> Command {
