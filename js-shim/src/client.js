@@ -1,5 +1,5 @@
 /**
- * The exports that all entries share. Using them needs the tab's WebAssembly module, which each entry loads in its own
+ * The exports that all entries share. Using them needs the tab's WebAssembly module, which each entry provides in its own
  * way.
  */
 

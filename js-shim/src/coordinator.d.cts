@@ -74,6 +74,7 @@ export interface TabCoordinatorOptions {
   useSharedWorker?: boolean;
   worker?: (name: string) => any;
   dedicatedWorker?: false | ((name: string) => any);
+  workerUrl?: import('./index.cjs').ConnectionOptions['workerUrl'];
   /** An `observer` never leads. */
   role?: 'auto' | 'observer';
   /** 0 to 100, added to the tab's score. A tab that is visible has 40 more than one that is not. */

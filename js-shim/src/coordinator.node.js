@@ -1,11 +1,10 @@
-/** The entry of coordination for Node. It loads synchronously. */
+/** The entry of coordination for Node. */
 
 import './index.node.js';
 
-import { readFileSync } from 'node:fs';
-
+import coordinatorBytes from '../pkg/coordinator_node.cjs';
 import { coordinatorModule } from './cores/coordinator-core.js';
 
 export { TabCoordinator, WorkerMessageType } from './coordinator/tab-coordinator.js';
 
-coordinatorModule.use(readFileSync(new URL('../pkg/coordinator_node.wasm', import.meta.url)));
+coordinatorModule.provide(coordinatorBytes);

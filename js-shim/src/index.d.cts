@@ -118,6 +118,11 @@ export interface ConnectionOptions extends StoringOptions {
    */
   dedicatedWorker?: false | ((name: string) => any);
   /**
+   * Where the packaged worker's script is served, which is the package's `dist/sharedb-proxy-worker.js` in one file: needed where no bundler
+   * copies it. Of another origin it can only be a dedicated worker, so that a tab has the host.
+   */
+  workerUrl?: string | Url;
+  /**
    * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the
    * URL without credentials, query and fragment.
    */

@@ -1,21 +1,18 @@
 /**
- * The entry for bundles that cannot wait at the top level, such as those of CommonJS packages that
- * require ShareDB's client: the WebAssembly is in the script, and ready at once. Built into one file.
+ * The entry for bundles of one file: the page's host is in it, too, and there at once. What CommonJS packages require in a
+ * browser is made of it.
  */
 
-import hostBytes from '../pkg/host_bg.wasm';
-import tabBytes from '../pkg/tab_bg.wasm';
-import { hostModule } from './cores/host-core.js';
+import { tabBytes } from '../pkg/tab_bytes.js';
 import { tabModule } from './cores/tab-core.js';
-import { PageHost, Place } from './host/page-host.js';
+import { PageHost, Place } from './host/browser-page-host.js';
 import { providePageHosts } from './link/page-host-loader.js';
 import { shared } from './platform/shared.js';
 
 export * from './client.js';
 
-tabModule.use(/** @type {any} */ (tabBytes));
-hostModule.use(/** @type {any} */ (hostBytes));
+tabModule.provide(tabBytes);
 providePageHosts({ PageHost, Place });
 
-const { types, logger, Error } = shared;
-export { Error, logger, types };
+const { types, logger, Error: ShareDBError } = shared;
+export { ShareDBError as Error, logger, types };

@@ -1,33 +1,24 @@
 /**
- * The entry for browsers and bundlers. The tab's WebAssembly is ready when the import resolves; the host's is loaded by
- * the worker, and here only when the host comes to live in the page.
+ * The entry for browsers and bundlers. The tab's WebAssembly is in a script and compiled when it is first needed, so that an
+ * import waits for nothing and never fails. The host's is loaded by the worker, and here only when the host comes to live in
+ * the page.
  */
 
+import { tabBytes } from '../pkg/tab_bytes.js';
 import { tabModule } from './cores/tab-core.js';
+import { importElsewhere } from './link/import-elsewhere.js';
 import { loadPageHostsBy } from './link/page-host-loader.js';
-import { builtin } from './platform/node-builtins.js';
 import { shared } from './platform/shared.js';
 
 export * from './client.js';
 
-const { types, logger, Error } = shared;
-export { Error, logger, types };
+const { types, logger, Error: ShareDBError } = shared;
+export { ShareDBError as Error, logger, types };
 
-const hostUrl = new URL('../pkg/host_bg.wasm', import.meta.url);
+tabModule.provide(tabBytes);
 loadPageHostsBy(async () => {
-  const { PageHost, Place, hostModule } = await import('./host/page-host.js');
-  await hostModule.load(sourceAt(hostUrl));
+  const loading = import('./host/browser-page-host.js');
+  const { PageHost, Place, hostModule } = await loading.catch(importElsewhere);
+  await hostModule.load();
   return { PageHost, Place };
 });
-
-await tabModule.load(sourceAt(new URL('../pkg/tab_bg.wasm', import.meta.url)));
-
-/**
- * The address, or the file there where this runs in Node: `fetch` reads no `file:` address.
- *
- * @param {URL} url
- */
-function sourceAt(url) {
-  if (url.protocol !== 'file:') return url;
-  return builtin('node:fs')?.readFileSync(builtin('node:url').fileURLToPath(url.href)) ?? url;
-}

@@ -1,10 +1,12 @@
 /**
- * The entry for Node, as a module and (bundled) for `require`. It loads synchronously.
+ * The entry for Node, as a module and (bundled) for `require`. It reads no file, so that a server's bundler may move it, and
+ * compiles nothing before a connection is made.
  */
 
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
+import hostBytes from '../pkg/host_node.cjs';
+import tabBytes from '../pkg/tab_node.cjs';
 import { hostModule } from './cores/host-core.js';
 import { tabModule } from './cores/tab-core.js';
 import { PageHost, Place } from './host/page-host.js';
@@ -13,8 +15,8 @@ import { adopt, shared } from './platform/shared.js';
 
 export * from './client.js';
 
-tabModule.use(readFileSync(new URL('../pkg/tab_node.wasm', import.meta.url)));
-hostModule.use(readFileSync(new URL('../pkg/host_node.wasm', import.meta.url)));
+tabModule.provide(tabBytes);
+hostModule.provide(hostBytes);
 providePageHosts({ PageHost, Place });
 
 const require = createRequire(import.meta.url);
@@ -29,5 +31,5 @@ try {
   if (/** @type {any} */ (error).code !== 'MODULE_NOT_FOUND') throw error;
 }
 
-const { types, logger, Error } = shared;
-export { Error, logger, types };
+const { types, logger, Error: ShareDBError } = shared;
+export { ShareDBError as Error, logger, types };

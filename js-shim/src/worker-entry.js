@@ -1,5 +1,5 @@
 /**
- * The packaged SharedWorker, for applications whose documents are all json0.
+ * The packaged worker, for applications whose documents are all json0.
  */
 
 import { serve } from './worker.js';

@@ -5,6 +5,7 @@
  * Nothing here is awaited at the top: the first `connect` may come at once.
  */
 
+import { hostBytes } from '../pkg/host_bytes.js';
 import { hostModule } from './cores/host-core.js';
 import { Place } from './host/place.js';
 import { checkConnections } from './options/connections.js';
@@ -142,9 +143,11 @@ async function prepare(options) {
   const served = { ...checkServedStore(options.durableStore), connections: options.connections };
   for (const type of options.types ?? []) shared.types.register(type);
   for (const subtype of options.subtypes ?? []) registerSubtype(subtype);
-  await hostModule.load(new URL('../pkg/host_bg.wasm', import.meta.url));
+  await hostModule.load();
   return served;
 }
+
+hostModule.provide(hostBytes);
 
 /** The ports of tabs that were told. @type {WeakSet<import('./link/roads.js').Port>} */
 const refused = new WeakSet();

@@ -8,15 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const MODULES = ['tab', 'host', 'coordinator'].map((name) => `pkg/${name}_bg.wasm`);
 
 /** @returns {Promise<string>} the directory of the page */
 export async function buildPage() {
   const root = path('../../target/bench/page');
   await rm(root, { recursive: true, force: true });
-  await mkdir(`${root}/pkg`, { recursive: true });
-  // The shim finds its modules beside the directory of its own file.
-  for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
+  await mkdir(root, { recursive: true });
   await cp(path('page/index.html'), `${root}/index.html`);
   await build({
     entryPoints: ['ours.js', 'stock.js', 'coordinator.js', 'worker.js'].map((name) =>
@@ -24,6 +21,7 @@ export async function buildPage() {
     ),
     outdir: `${root}/src`,
     bundle: true,
+    splitting: true,
     format: 'esm',
     minify: true,
     keepNames: true,

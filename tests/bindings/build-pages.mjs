@@ -5,23 +5,20 @@
  * connection of their own. Both are replaced here, for both clients: the connection is the page's.
  */
 
-import { copyFile, cp, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const require = createRequire(import.meta.url);
-const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 
 /** The editors, by the names of their pages. */
 export const EDITORS = ['ace', 'monaco', 'codemirror'];
 
 /** @param {string} root where the pages go */
 export async function buildPages(root) {
-  await mkdir(`${root}/pkg`, { recursive: true });
-  // The shim finds its modules beside the directory of its own file.
-  for (const name of MODULES) await cp(path(`../../js-shim/${name}`), `${root}/${name}`);
+  await mkdir(root, { recursive: true });
   for (const name of EDITORS) await copyFile(path('pages/editor.html'), `${root}/${name}.html`);
   for (const client of ['ours', 'stock']) await bundle(root, client);
 }
@@ -35,6 +32,7 @@ async function bundle(root, client) {
     },
     outdir: `${root}/${client}`,
     bundle: true,
+    splitting: true,
     format: 'esm',
     target: 'es2022',
     define: { 'process.env.NODE_ENV': '"production"' },

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const MODULES = ['pkg/tab_bg.wasm', 'pkg/host_bg.wasm'];
 const SCRIPTS = [
   ...['coordinator.js', 'tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
   ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
@@ -22,26 +21,36 @@ const SCRIPTS = [
  * @param {string} pages the directory of the built pages; each gets one of its own there
  */
 export async function buildLab(pages) {
-  await buildOne(`${pages}/lab`, '../../js-shim');
-  const later = '../../js-shim/later';
-  if (existsSync(path(`${later}/${MODULES[0]}`))) await buildOne(`${pages}/later`, later);
+  await buildOne(`${pages}/lab`);
+  const later = path('../../js-shim/later/pkg');
+  if (existsSync(later)) await buildOne(`${pages}/later`, [modulesOf(later)]);
 }
 
-async function buildOne(root, of) {
-  await mkdir(`${root}/pkg`, { recursive: true });
-  // The shim finds its modules beside the directory of its own file.
-  for (const name of MODULES) await cp(path(`${of}/${name}`), `${root}/${name}`);
+async function buildOne(root, plugins = []) {
+  await mkdir(root, { recursive: true });
   for (const page of ['tab', 'coordinator'])
     await cp(path(`lab/${page}.html`), `${root}/${page}.html`);
-  // There is one build of it: it speaks no protocol.
-  const own = 'pkg/coordinator_bg.wasm';
-  await cp(path(`../../js-shim/${own}`), `${root}/${own}`);
   await build({
     entryPoints: SCRIPTS.map((name) => path(`lab/${name}`)),
     outdir: `${root}/src`,
     bundle: true,
+    // A page is to load the host's code when it has the host.
+    splitting: true,
+    plugins,
     format: 'esm',
     target: 'es2022',
     logLevel: 'warning',
   });
+}
+
+/** The modules of tab and host are those of another build. That of coordination speaks no protocol. */
+function modulesOf(folder) {
+  return {
+    name: 'modules',
+    setup({ onResolve }) {
+      onResolve({ filter: /\/(tab|host)_bytes\.js$/ }, ({ path: asked }) => ({
+        path: `${folder}/${asked.split('/').at(-1)}`,
+      }));
+    },
+  };
 }

@@ -236,7 +236,7 @@ const packagedWorker = async (stage) => {
   assert.equal(await stage.sockets(), 1);
   await stage.hasOneHost(pages[0]);
   if (stage.host === 'shared-worker')
-    assert.match((await stage.workers.urls()).join(), /worker-entry/);
+    assert.match((await stage.workers.urls()).join(), /sharedb-proxy-worker/);
 };
 
 /** @type {{name: string, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */

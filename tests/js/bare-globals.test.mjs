@@ -68,7 +68,7 @@ describe('without TextDecoder, TextEncoder and fetch', () => {
     });
   }
 
-  for (const entry of ['src/index.js', 'src/index.node.js', 'dist/inline.js']) {
+  for (const entry of ['src/index.js', 'src/index.node.js', 'src/index.inline.js']) {
     it(`${entry} is imported, and texts arrive unharmed`, async () => {
       const { href } = new URL(entry, PACKAGE);
       const script = IMPORTING.replace('ENTRY', JSON.stringify(href));

@@ -63,7 +63,7 @@ describe('options', () => {
       ['forceDirect', true, /say useSharedWorker: false/],
       ['forceProxy', true, /connection\.host says/],
       ['channelName', 'letters', /say namespace/],
-      ['sharedWorkerPath', '/worker.js', /say worker: \(name\) =>/],
+      ['sharedWorkerPath', '/worker.js', /say workerUrl/],
       ['maxBatchSize', 10, /one commit/],
       ['extVersionDecoder', (data) => data.v, /server's versions/],
       ['debug', true, /set connection\.debug/],

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::{layout, process};
+use crate::{layout, process, scripted};
 
 /// What the shim is compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -126,9 +126,8 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     bundle_for_node("coordinator")?;
     bundle_worker()?;
     bundle_promises()?;
-    for (format, file) in [("esm", "inline.js"), ("cjs", "inline.cjs")] {
-        bundle_inline(format, file)?;
-    }
+    bundle_for_require()?;
+    bundle_for_pages()?;
     // A dev build is too large to say anything, and takes minutes to pack.
     if profile == Profile::Dev {
         return Ok(());
@@ -207,12 +206,8 @@ fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
     for stale in [&stamp, &package.join(format!(".{name}_node.stamp"))] {
         let _ = fs::remove_file(stale);
     }
+    scripted::write(&made, name)?;
     copy_into(&made, &package)?;
-    let node = fs::copy(
-        made.join(format!("{name}_bg.wasm")),
-        package.join(format!("{name}_node.wasm")),
-    );
-    node.context("copying the module for Node")?;
     fs::write(stamp, wanted)?;
     Ok(())
 }
@@ -234,9 +229,10 @@ fn bind_fast(module: &Path, name: &str) -> Result<()> {
         bail!("the bindings of {name}'s module differ between the profiles, so Node needs its own");
     }
     let _ = fs::remove_file(&stamp);
+    scripted::write_for_node(&made, name)?;
     fs::copy(
-        made.join(format!("{name}_bg.wasm")),
-        package.join(format!("{name}_node.wasm")),
+        made.join(scripted::for_node(name)),
+        package.join(scripted::for_node(name)),
     )?;
     fs::write(stamp, wanted)?;
     Ok(())
@@ -296,13 +292,24 @@ fn repeatable_script(script: &str) -> Result<(String, Vec<String>)> {
     if body.contains("\nexport ") {
         bail!("the bindings export something else than classes");
     }
+    let body = without_download(&body)?;
     let names = classes.join(", ");
     let script = format!(
         "{BINDINGS_HEAD}export function makeBindings() {{\n{body}\n\
-         return {{\n{names}, initSync, init: __wbg_init,\n\
-         module: () => wasmModule, memory: () => wasm.memory }};\n}}\n"
+         return {{\n{names}, initSync, memory: () => wasm.memory }};\n}}\n"
     );
     Ok((script, classes))
+}
+
+/// The bindings without the functions that download a module: its bytes are in a script.
+fn without_download(body: &str) -> Result<String> {
+    let parts = (|| {
+        let (head, rest) = body.split_once("\nasync function __wbg_load(")?;
+        let (_, rest) = rest.split_once("\nfunction initSync(")?;
+        let (sync, _) = rest.split_once("\nlet __wbg_init_promise;")?;
+        Some(format!("{head}\nfunction initSync({sync}"))
+    })();
+    parts.context("the bindings do not load their module as wasm-bindgen loaded it before")
 }
 
 fn repeatable_declarations(declarations: &str, classes: &[String]) -> String {
@@ -317,9 +324,8 @@ fn repeatable_declarations(declarations: &str, classes: &[String]) -> String {
         .collect();
     format!(
         "{own}\nexport type {{ {names} }};\n\n\
-         /** Bindings without an instance yet: `init` or `initSync` makes it. */\n\
+         /** Bindings without an instance yet: `initSync` makes it. */\n\
          export function makeBindings(): {{\n{members}    initSync: typeof initSync;\n    \
-         init: typeof __wbg_init;\n    module: () => WebAssembly.Module;\n    \
          memory: () => WebAssembly.Memory;\n}};\n"
     )
 }
@@ -357,6 +363,7 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
     // So may what is done to the bindings, and to the module.
     include_str!("build.rs").hash(&mut hasher);
     include_str!("layout.rs").hash(&mut hasher);
+    include_str!("scripted.rs").hash(&mut hasher);
     // The tools may change while the module stays: both are pinned in the lock files.
     for lock in ["Cargo.lock", "package-lock.json"] {
         fs::read(process::root().join(lock))
@@ -380,9 +387,8 @@ fn copy_into(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Bundles an entry for Node's `require`. The source and the bundle lie equally deep in the
-/// package, so a path relative to `import.meta.url` (the wasm module's) means the same in both;
-/// CommonJS has no `import.meta`, so the bundle gets its own.
+/// Bundles an entry for Node's `require`. CommonJS has no `import.meta`, so the bundle gets its own; the modules' scripts stay
+/// files, which the entry for `import` has, too: the bundle lies as deep as its source.
 fn bundle_for_node(name: &str) -> Result<()> {
     let mut esbuild = process::npm_tool("esbuild");
     esbuild
@@ -398,6 +404,7 @@ fn bundle_for_node(name: &str) -> Result<()> {
         "--external:ot-json0",
         "--external:events",
         "--external:sharedb",
+        "--external:../pkg/*",
     ]);
     esbuild.arg("--define:import.meta.url=moduleUrl");
     esbuild
@@ -405,20 +412,18 @@ fn bundle_for_node(name: &str) -> Result<()> {
     process::run(esbuild.arg("--log-level=warning"))
 }
 
-/// Bundles the entry that brings its WebAssembly along. In CommonJS there is no `import.meta`, so no address of the
-/// packaged worker: the host is in the page there, or in a worker of the application's own.
-fn bundle_inline(format: &str, file: &str) -> Result<()> {
+/// Bundles the entry for `require` in a browser. There is no `import.meta`, so no address of the packaged worker.
+fn bundle_for_require() -> Result<()> {
     let mut esbuild = process::npm_tool("esbuild");
     esbuild
         .arg("js-shim/src/index.inline.js")
-        .arg(format!("--outfile=js-shim/dist/{file}"))
-        .arg(format!("--format={format}"))
+        .arg("--outfile=js-shim/dist/inline.cjs")
+        .arg("--format=cjs")
         .arg("--log-override:empty-import-meta=silent");
     esbuild.args([
         "--bundle",
         "--platform=browser",
         "--target=es2022",
-        "--loader:.wasm=binary",
         "--external:ot-json0",
         "--external:events",
     ]);
@@ -438,16 +443,55 @@ fn bundle_promises() -> Result<()> {
     process::run(esbuild.arg("--log-level=warning"))
 }
 
-/// Bundles the packaged worker with what it imports. Its path to the wasm module stays right, as
-/// above.
+/// Bundles the packaged worker into one script that needs no other file, so that every bundler and every server can have it
+/// at any address. A classic script: it can be run by `importScripts`, too.
 fn bundle_worker() -> Result<()> {
     let mut esbuild = process::npm_tool("esbuild");
     esbuild.args([
         "js-shim/src/worker-entry.js",
-        "--outfile=js-shim/dist/worker-entry.js",
+        "--outfile=js-shim/dist/sharedb-proxy-worker.js",
     ]);
     esbuild.args([
         "--bundle",
+        "--minify",
+        "--format=iife",
+        "--platform=browser",
+        "--target=es2022",
+    ]);
+    process::run(esbuild.arg("--log-level=warning"))
+}
+
+/// The entries for pages without a bundler, by their names in `dist`. They share their parts.
+const FOR_PAGES: [(&str, &str); 4] = [
+    ("browser", "index.js"),
+    ("browser-coordinator", "coordinator.js"),
+    ("browser-promises", "promises.js"),
+    ("browser-worker", "worker.js"),
+];
+
+/// Bundles the entries with all that they import, for import maps. They lie as deep as their sources.
+fn bundle_for_pages() -> Result<()> {
+    let dist = process::root().join("js-shim/dist");
+    // Shared parts are named after what is in them.
+    for entry in fs::read_dir(&dist)? {
+        let path = entry?.path();
+        if path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"browser"))
+        {
+            fs::remove_file(path)?;
+        }
+    }
+    let mut esbuild = process::npm_tool("esbuild");
+    for (name, source) in FOR_PAGES {
+        esbuild.arg(format!("{name}=js-shim/src/{source}"));
+    }
+    esbuild.args([
+        "--outdir=js-shim/dist",
+        "--chunk-names=browser-[name]-[hash]",
+        "--bundle",
+        "--minify",
+        "--splitting",
         "--format=esm",
         "--platform=browser",
         "--target=es2022",

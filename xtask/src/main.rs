@@ -12,6 +12,7 @@ mod layout;
 mod options;
 mod package;
 mod process;
+mod scripted;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
  * that.
  */
 
+import { reach } from '../link/no-link.js';
 import { PageLink } from '../link/page-link.js';
 import { checkConnectionOptions } from '../options/connection-options.js';
 import { checkDurableStore } from '../options/durable-options.js';
@@ -27,6 +28,7 @@ const OF_CREATE_CONNECTION = {
   useSharedWorker: WITHOUT_SOCKET,
   worker: WITHOUT_SOCKET,
   dedicatedWorker: WITHOUT_SOCKET,
+  workerUrl: WITHOUT_SOCKET,
 };
 
 /** @param {any} options those of an application */
@@ -50,7 +52,7 @@ export class Connection extends StoringConnection {
    * @param {() => any} [options.giveUrl] the application's function that gives the URL for each socket
    */
   constructor(socket, options = {}) {
-    const { link = new PageLink(socket, checkOptions(options)) } = options;
+    const { link = reach(() => new PageLink(socket, checkOptions(options))) } = options;
     const durableStore = checkDurableStore(options.durableStore);
     super(link, durableStore);
     /** Of the store, where the application named one. */
@@ -329,7 +331,7 @@ export class Connection extends StoringConnection {
     const id = this.nextQueryId++;
     const query = new Query(action, this, id, collection, q, options, callback);
     this.queries[id] = query;
-    if (this._wiped) nextTick(() => query._giveUp(closed()));
+    if (this._failure || this._wiped) nextTick(() => query._giveUp(this._failure ?? closed()));
     else query.send();
     return query;
   }
@@ -386,7 +388,7 @@ export class Connection extends StoringConnection {
     if (at !== null && !(Number.isInteger(at) && at >= 0)) {
       throw new Error(`Snapshot ${what} must be a positive integer or null`);
     }
-    if (this._wiped) return this._refuse(callback);
+    if (this._failure || this._wiped) return this._refuse(callback);
     this._snapshots.fetch(collection, id, what, at, callback);
   }
 
@@ -457,6 +459,7 @@ export class Connection extends StoringConnection {
   }
 
   _refuseWiped() {
+    if (this._failure) throw this._failure;
     if (!this._wiped) return;
     const message = 'The store was wiped: make another connection';
     throw new shared.Error('ERR_CONNECTION_CLOSED', message);
@@ -496,6 +499,7 @@ export class Connection extends StoringConnection {
   }
 
   ping() {
+    if (this._failure) throw this._failure;
     try {
       this._run(() => this._core.ping());
     } catch (error) {

@@ -3,6 +3,7 @@
  */
 
 import { HostLink } from '../link/host-link.js';
+import { reach } from '../link/no-link.js';
 import { PageLink, pageLink } from '../link/page-link.js';
 import { STORING, checkConnectionOptions } from '../options/connection-options.js';
 import { whyNoTabs } from '../platform/locks.js';
@@ -16,6 +17,9 @@ const URL_NAMES_NOBODY =
   'a url function needs a namespace that names the user, such as namespace: user.id: tabs with the same one share a ' +
   'host, and the address is not known beforehand';
 
+/** Options about the workers. */
+const OF_WORKERS = /** @type {const} */ (['worker', 'dedicatedWorker', 'workerUrl']);
+
 /** A socket that never was open, for a backend to replace. @type {any} */
 const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
 
@@ -23,7 +27,7 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  * A connection to a ShareDB server.
  *
  * @param {any} target a URL or a function that gives it, a socket, a backend with `connect()`, or the options
- * @param {any} [options] `{url, useSharedWorker, worker, dedicatedWorker, namespace, durableStore,
+ * @param {any} [options] `{url, useSharedWorker, worker, dedicatedWorker, workerUrl, namespace, durableStore,
  *   keepPendingOnReject}`
  */
 export function createConnection(target, options) {
@@ -45,13 +49,15 @@ export function createConnection(target, options) {
 
 /** @param {any} options */
 function checkOptions(options) {
-  const names = ['url', 'useSharedWorker', 'worker', 'dedicatedWorker'];
+  const names = ['url', 'useSharedWorker', ...OF_WORKERS];
   checkConnectionOptions('createConnection', options, names);
   expectOption('options', options, 'useSharedWorker', isBoolean, 'true or false');
   expectOption('options', options, 'worker', isFunction, 'a function that makes a SharedWorker');
   const isDedicated = (/** @type {any} */ value) => value === false || isFunction(value);
   const what = 'a function that makes a Worker, or false';
   expectOption('options', options, 'dedicatedWorker', isDedicated, what);
+  const isUrl = (/** @type {any} */ value) => typeof value === 'string' || value instanceof URL;
+  expectOption('options', options, 'workerUrl', isUrl, 'a text or a URL');
 }
 
 /**
@@ -62,9 +68,9 @@ function overBackend(backend, options) {
   const reason = 'the backend is in this process';
   const socket = { ...CLOSED_SOCKET };
   const storing = pick(options, STORING);
-  const link = new PageLink(socket, { reason, ...storing });
+  const link = reach(() => new PageLink(socket, { reason, ...storing }));
   const connection = new Connection(null, { ...storing, link });
-  backend.connect(connection);
+  if (!link.failure) backend.connect(connection);
   return connection;
 }
 
@@ -75,16 +81,16 @@ function overUrl(options) {
     throw optionError('ERR_NAMESPACE_REQUIRED', URL_NAMES_NOBODY);
   const url = giveUrl ? undefined : socketUrl(options.url);
   const storing = pick(options, STORING);
-  const wanted = { ...storing, ...pick(options, ['worker', 'dedicatedWorker']), url };
+  const wanted = { ...storing, ...pick(options, OF_WORKERS), url };
   const noWorker = whyNoWorker(options);
   const alone = whyAlone(options);
   if (noWorker && !globalThis.WebSocket) {
     const message = 'There is no WebSocket here: pass a socket instead of a url';
     throw optionError('ERR_OPTION_INVALID', message);
   }
-  const link = alone ? pageLink(wanted, alone) : new HostLink(wanted, noWorker);
+  const link = reach(() => (alone ? pageLink(wanted, alone) : new HostLink(wanted, noWorker)));
   const connection = new Connection(null, { ...storing, link, giveUrl });
-  if (alone?.code) sayAlone(connection, alone);
+  if (alone?.code && !link.failure) sayAlone(connection, alone);
   return connection;
 }
 
@@ -97,11 +103,12 @@ function overUrl(options) {
 export function connectionWithoutServer(options) {
   checkOptions(options);
   const storing = pick(options, STORING);
-  const wanted = { ...storing, ...pick(options, ['worker', 'dedicatedWorker']) };
+  const wanted = { ...storing, ...pick(options, OF_WORKERS) };
   const alone = whyAlone(options);
-  const link = alone ? pageLink(wanted, alone) : new HostLink(wanted, whyNoWorker(options));
+  const noWorker = whyNoWorker(options);
+  const link = reach(() => (alone ? pageLink(wanted, alone) : new HostLink(wanted, noWorker)));
   const connection = new Connection(null, { ...storing, link });
-  if (alone?.code) sayAlone(connection, alone);
+  if (alone?.code && !link.failure) sayAlone(connection, alone);
   return connection;
 }
 

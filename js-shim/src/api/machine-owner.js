@@ -6,6 +6,7 @@
 
 import { EventEmitter } from 'events';
 
+import { absentCore } from '../cores/absent-core.js';
 import { causeOfDeath, isDead, noteOwner } from '../cores/cores.js';
 import { enterNested, leaveNested } from '../cores/stack.js';
 import { TabCore } from '../cores/tab-core.js';
@@ -50,7 +51,9 @@ export class MachineOwner extends EventEmitter {
   constructor(link) {
     super();
     this._link = link;
-    this._machine = new TabCore(typesBridge, link.initialState);
+    /** Why there can be no machine. */
+    this._failure = link.failure;
+    this._machine = link.failure ? absentCore() : new TabCore(typesBridge, link.initialState);
     noteOwner(this._machine, this);
     /** What the machine touched last. It can be read when the machine has trapped. */
     this._touched = this._machine.touched();
@@ -72,11 +75,11 @@ export class MachineOwner extends EventEmitter {
     /** Whether a new machine is being set up after a crash. */
     this._isStarting = false;
     /** Whether machines crashed so often that no other one is made. */
-    this._isGivenUp = false;
+    this._isGivenUp = Boolean(link.failure);
     /** Whether the machine still has to register with the host: it began while the connection was closed. */
     this._isUnregistered = false;
     /** Whether the application closed this, and bound no other socket since. */
-    this._closed = false;
+    this._closed = Boolean(link.failure);
     /**
      * Messages for the host, held back until the registration is through; `null` where none are held back.
      *
@@ -304,7 +307,8 @@ export class MachineOwner extends EventEmitter {
    */
   _keep(call) {
     const token = this._nextToken++;
-    this._submissions.set(token, call);
+    if (this._failure) this._refuse(call.callback);
+    else this._submissions.set(token, call);
     return token;
   }
 
@@ -351,7 +355,7 @@ export class MachineOwner extends EventEmitter {
    * @param {((...results: any[]) => void) | undefined} callback
    * @param {any} [error]
    */
-  _refuse(callback, error = closed()) {
+  _refuse(callback, error = this._failure ?? closed()) {
     if (callback) nextTick(() => callback(error));
     else shared.logger.warn(error.message);
   }

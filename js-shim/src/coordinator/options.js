@@ -11,6 +11,7 @@ export const OF_CONNECTION = /** @type {const} */ ([
   'useSharedWorker',
   'worker',
   'dedicatedWorker',
+  'workerUrl',
   'connections',
 ]);
 const OWN = [...['connection', 'role', 'weight', 'rotation', 'state', 'refresh'], ...OF_CONNECTION];

@@ -15,9 +15,7 @@ import { nextTick } from '../platform/ticks.js';
  * What wasm-bindgen generates for one module.
  *
  * @typedef {object} Bindings
- * @property {(from: {module_or_path: any}) => Promise<any>} init
  * @property {(from: {module: any}) => any} initSync
- * @property {() => WebAssembly.Module} module
  * @property {() => WebAssembly.Memory} memory
  *
  * @typedef {object} Instance
@@ -28,7 +26,7 @@ import { nextTick } from '../platform/ticks.js';
  */
 
 /** The private parts of a core. */
-const PARTS = Symbol('parts');
+export const PARTS = Symbol('parts');
 
 /**
  * A WebAssembly module, and the one instance of it that cores are made in until it is dead.
@@ -41,6 +39,8 @@ export class CoreModule {
     this._makeBindings = makeBindings;
     /** Of the first instance. Functions that are made only once are the ones that engines optimise best. */
     this._bindings = makeBindings();
+    /** Reads the module's bytes; nothing once they were read. @type {(() => BufferSource) | undefined} */
+    this._bytes = undefined;
     /** @type {WebAssembly.Module | undefined} */
     this._module = undefined;
     /** @type {Instance | undefined} */
@@ -50,30 +50,49 @@ export class CoreModule {
   }
 
   /**
-   * Loads the module. Cores can be made when this has resolved.
+   * Says where the module's bytes are. They are read and compiled when the first core is made.
    *
-   * @param {any} source a URL, a promise of a response, or bytes
+   * @param {() => BufferSource} bytes
    */
-  async load(source) {
-    await this._bindings.init({ module_or_path: source });
-    this._begin();
+  provide(bytes) {
+    if (!this._module) this._bytes = bytes;
   }
 
   /**
-   * The same at once, where the bytes are here.
+   * Compiles the module without blocking, where there is time before the first core is made.
    *
-   * @param {BufferSource} bytes
+   * @throws ERR_WASM_UNAVAILABLE
    */
-  use(bytes) {
-    this._bindings.initSync({ module: bytes });
-    this._begin();
+  async load() {
+    const bytes = this._read();
+    if (!bytes) return;
+    try {
+      this._module ??= await WebAssembly.compile(bytes);
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
-  /** The bindings have an instance. */
-  _begin() {
-    this._module = this._bindings.module();
-    this._isFull = false;
-    this._instance = { bindings: this._bindings, isDead: false, cause: undefined, owners: [] };
+  /** @returns {BufferSource | undefined} nothing where the module is compiled */
+  _read() {
+    return this._module ? undefined : /** @type {() => BufferSource} */ (this._bytes)();
+  }
+
+  /**
+   * Compiles the module where it is not.
+   *
+   * @returns {WebAssembly.Module}
+   * @throws ERR_WASM_UNAVAILABLE
+   */
+  compile() {
+    const bytes = this._read();
+    try {
+      if (bytes) this._module = new WebAssembly.Module(bytes);
+    } catch (error) {
+      throw unavailable(error);
+    }
+    this._bytes = undefined;
+    return /** @type {WebAssembly.Module} */ (this._module);
   }
 
   /** Bytes of memory of the instance. */
@@ -81,21 +100,26 @@ export class CoreModule {
     return this._instance ? this._bindings.memory().buffer.byteLength : 0;
   }
 
-  /** @returns {Instance} */
+  /**
+   * @returns {Instance}
+   * @throws ERR_WASM_UNAVAILABLE
+   */
   _livingInstance() {
-    const instance = /** @type {Instance} */ (this._instance);
-    if (!instance.isDead && !this._isFull) return instance;
-    const bindings = this._makeBindings();
+    const { _instance: instance } = this;
+    if (instance && !instance.isDead && !this._isFull) return instance;
+    const module = this.compile();
+    const bindings = instance || this._isFull ? this._makeBindings() : this._bindings;
     try {
-      bindings.initSync({ module: this._module });
+      bindings.initSync({ module });
     } catch (error) {
       // Some browsers make no instance of this size synchronously in a page.
-      if (instance.isDead) throw error;
+      if (!instance || instance.isDead) throw error;
       return instance;
     }
     this._bindings = bindings;
-    this._begin();
-    return /** @type {Instance} */ (this._instance);
+    this._isFull = false;
+    this._instance = { bindings, isDead: false, cause: undefined, owners: [] };
+    return this._instance;
   }
 
   /** The cores that are made from now on do not die with those before. */
@@ -269,6 +293,18 @@ function isLethal({ inner }, readable, error) {
   } catch {
     return true;
   }
+}
+
+/** The code of what cannot be done without WebAssembly. */
+export const UNAVAILABLE = 'ERR_WASM_UNAVAILABLE';
+
+/** @param {any} error as the browser gave it */
+function unavailable(error) {
+  const why =
+    typeof WebAssembly === 'undefined'
+      ? 'there is none here'
+      : `it is refused here (${error?.message ?? error}). Where a Content-Security-Policy is set, its script-src needs 'wasm-unsafe-eval'`;
+  return new shared.Error(UNAVAILABLE, `sharedb-proxy needs WebAssembly: ${why}`);
 }
 
 /** @param {any} cause */

@@ -42,14 +42,15 @@ export function whyNoDedicated({ worker, dedicatedWorker, connections }, store) 
 
 export class DedicatedWorker {
   /**
-   * @param {import('./link.d.ts').Wanted['dedicatedWorker']} make the application's
+   * @param {import('./link.d.ts').Wanted} wanted
    * @param {string} name
    * @param {(port: Port, data: any) => void} receive called with what the worker says
    * @param {(message?: string) => void} failed its script could not be loaded, or threw
    * @throws where no worker can be made
    */
-  constructor(make, name, receive, failed) {
-    const worker = (this._worker = checkWorker((make || packagedDedicatedWorker)(name)));
+  constructor({ dedicatedWorker: make, workerUrl }, name, receive, failed) {
+    const made = make ? make(name) : packagedDedicatedWorker(name, workerUrl);
+    const worker = (this._worker = checkWorker(made));
     const { port1, port2 } = new MessageChannel();
     /** @type {Port} */
     this.port = port1;

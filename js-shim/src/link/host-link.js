@@ -109,7 +109,8 @@ export class HostLink {
       page: this._pageId,
       burial: burialTime(),
     });
-    this._core = this._newCore();
+    if (!noWorker) this._workers.makeEarly();
+    this._core = this._firstCore();
     /** Inputs that came while another one was carried out, oldest first. @type {object[]} */
     this._inputs = [];
     this._isBusy = false;
@@ -216,6 +217,16 @@ export class HostLink {
     } catch (error) {
       if (!isDead(this._core)) throw error;
       return this._startAgain();
+    }
+  }
+
+  /** @throws ERR_WASM_UNAVAILABLE */
+  _firstCore() {
+    try {
+      return this._newCore();
+    } catch (error) {
+      this._workers.dropShared();
+      throw error;
     }
   }
 

@@ -12,6 +12,8 @@ export type PlaceKind = 'shared-worker' | 'dedicated-worker' | 'page';
 export interface Link {
   /** Where the host is, and why there: `connection.host`. */
   readonly host: ConnectionHost;
+  /** Why there can be no host and no machine at all: nothing is to be asked of this link then. */
+  readonly failure?: Error;
   /** `connection.state` before the host has said anything. */
   readonly initialState: ConnectionState;
   /** The application's socket, or the page's own; `null` where the host has one elsewhere. */
@@ -65,6 +67,8 @@ export interface Wanted {
   namespace?: string;
   /** Makes the application's own SharedWorker. */
   worker?: (name: string) => any;
+  /** Where the packaged worker's script is, where no bundler knows. */
+  workerUrl?: string | URL;
   /** Makes its own dedicated worker; `false` where there is to be none. */
   dedicatedWorker?: false | ((name: string) => any);
   /** `true`, or the options. */

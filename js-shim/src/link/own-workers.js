@@ -4,7 +4,7 @@
  * The link's machine decides when; this makes them, and reports what becomes of them.
  */
 
-import { packagedWorker } from '../packaged-worker.js';
+import { advice, packagedWorker } from '../packaged-worker.js';
 import { DedicatedWorker } from './dedicated-worker.js';
 
 /** @typedef {import('./roads.js').Port} Port */
@@ -29,8 +29,20 @@ export class OwnWorkers {
     this.hello = { hello: { namespace } };
     /** @type {SharedWorker | undefined} */
     this.shared = undefined;
+    /** Whether the SharedWorker was made before the machine asked for it. */
+    this._isEarly = false;
     /** @type {DedicatedWorker | undefined} */
     this.dedicated = undefined;
+  }
+
+  /** Makes the SharedWorker before the machine is there to ask for it: its script is loaded while the tab's module compiles. */
+  makeEarly() {
+    try {
+      this._makeShared();
+      this._isEarly = true;
+    } catch {
+      // The machine asks for it, and is told why there is none.
+    }
   }
 
   /**
@@ -50,8 +62,12 @@ export class OwnWorkers {
   }
 
   _makeShared() {
+    const { _isEarly: isEarly, _wanted: wanted, _name: name } = this;
+    this._isEarly = false;
+    if (isEarly) return;
     this.dropShared();
-    const worker = checkWorker((this._wanted.worker ?? packagedWorker)(this._name));
+    const made = wanted.worker ? wanted.worker(name) : packagedWorker(name, wanted.workerUrl);
+    const worker = checkWorker(made);
     this.shared = worker;
     const { port } = worker;
     worker.onerror = (/** @type {any} */ { message }) => this.failed('shared', message);
@@ -62,7 +78,7 @@ export class OwnWorkers {
   _makeDedicated() {
     this.endDedicated();
     this.dedicated = new DedicatedWorker(
-      this._wanted.dedicatedWorker,
+      this._wanted,
       this._name,
       (port, data) => this._receive('dedicated', port, data),
       (message) => this.failed('dedicated', message),
@@ -75,9 +91,16 @@ export class OwnWorkers {
    * @param {string} [message]
    * @param {string} [code]
    */
-  failed(worker, message = 'its script could not be loaded', code = 'ERR_HOST_FAILED') {
+  failed(worker, message = this._whyNoScript(worker), code = 'ERR_HOST_FAILED') {
     const reason = `the ${worker} worker did not start: ${message}`;
     this._tell({ workerFailed: { worker, why: { reason, code } } });
+  }
+
+  /** @param {Kind} kind */
+  _whyNoScript(kind) {
+    const { worker, dedicatedWorker, workerUrl } = this._wanted;
+    const isOwn = kind === 'shared' ? worker : dedicatedWorker;
+    return `its script could not be loaded${isOwn ? '' : `: ${advice(workerUrl)}`}`;
   }
 
   /**

@@ -19,7 +19,8 @@ const INSTEAD = {
   forceDirect: 'say useSharedWorker: false',
   forceProxy: 'a SharedWorker is used where there is one, and connection.host says whether',
   channelName: 'say namespace',
-  sharedWorkerPath: "say worker: (name) => new SharedWorker(path, {type: 'module', name})",
+  sharedWorkerPath: 'say workerUrl, or worker for one of your own',
+  wasmUrl: 'the WebAssembly is in the scripts: say workerUrl where the worker is',
 };
 
 /**

@@ -65,7 +65,7 @@ export interface ConnectionHost {
    * Why it is not where it should be. In another tab, or in this one for all: `ERR_HOST_FAILED` where the shared worker
    * does not start, `ERR_HOST_MISMATCH` where it serves another namespace. In this page alone: `ERR_HOST_MISMATCH` where
    * the host serves another url, `ERR_STORE_MISMATCH` where page and host do not agree whether to encrypt,
-   * `ERR_HOST_ALONE` where there are no Web Locks.
+   * `ERR_HOST_ALONE` where there are no Web Locks, `ERR_WASM_UNAVAILABLE` where there is no WebAssembly, and so no host.
    */
   code?: string;
 }

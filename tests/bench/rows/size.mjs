@@ -61,8 +61,8 @@ function packed(files, pack) {
 /** Kilobytes by packer: `{page, worker}` of ours, and stock's page. */
 export async function measure() {
   const [ours, stock] = [await bundle('ours'), await bundle('stock')];
-  const page = [...chunksOf(ours), asset(ours, 'tab_bg')];
-  const worker = [asset(ours, 'worker-entry'), asset(ours, 'host_bg')];
+  const page = chunksOf(ours);
+  const worker = [asset(ours, 'sharedb-proxy-worker')];
   const of = (pack) => ({
     page: packed(page, pack),
     worker: packed(worker, pack),
