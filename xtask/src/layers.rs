@@ -12,13 +12,14 @@ use crate::process;
 
 type Layer = fn(&Options) -> Result<Count>;
 
-const LAYERS: [(&str, Layer); 6] = [
+const LAYERS: [(&str, Layer); 7] = [
     ("rust", rust),
     ("js", js),
     ("simulation", simulation),
     ("conformance", conformance),
     ("bindings", bindings),
     ("browser", browser),
+    ("packaging", packaging),
 ];
 
 /// Enough seeds to meet every kind of fault in about a minute; the long runs name their own.
@@ -250,6 +251,19 @@ fn browser(options: &Options) -> Result<Count> {
     if let Some(host) = &options.host {
         run.args(["--host", host]);
     }
+    counted(&mut run)
+}
+
+/// The packed package in fresh projects. Named alone it tries all set-ups, else those that take a minute together.
+fn packaging(options: &Options) -> Result<Count> {
+    browsers::ensure("chromium")?;
+    build::build(options.profile())?;
+    let mut run = process::node("tests/packaging/run.mjs");
+    match &options.only {
+        Some(part) => run.args(["--only", part]),
+        None if options.layers.is_empty() => run.arg("--small"),
+        None => &mut run,
+    };
     counted(&mut run)
 }
 

@@ -26,11 +26,12 @@ usage: cargo xtask <command>
   build [--dev]          build the wasm modules and the npm package in js-shim
         [--checked]      build a module with overflow checks beside it, for the fuzz tests
         [--later]        build modules that speak the next protocol beside it, for the browser tests
-  test [layer ...]       run the test layers, or all: rust js simulation conformance bindings browser
+  test [layer ...]       run the test layers, or all: rust js simulation conformance bindings browser packaging
       --seeds N          simulation: how many seeds (default 2000)
       --seed S           simulation: the first seed
       --engine E         browser: chromium (default), firefox or webkit
       --host H           browser: shared-worker (default), elected-tab or in-page
+      --only TEXT        packaging: only the set-ups whose name contains TEXT; without layers only a few
       --in-page, --hop   conformance: only this mode
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G

@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) host: Option<String>,
     /// Arguments for the conformance runner, as they were given.
     pub(crate) conformance: Vec<String>,
+    /// The packaging test's rows, by a part of their names.
+    pub(crate) only: Option<String>,
     /// Arguments for the bench, as they were given.
     pub(crate) bench: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl Options {
                 "--quick" => options.bench.push(argument),
                 "--only" => {
                     let value = value()?;
+                    options.only = Some(value.clone());
                     options.bench.extend([argument, value]);
                 }
                 flag if flag.starts_with('-') => bail!("unknown option {flag}"),

@@ -1,0 +1,4 @@
+const { createConnection } = require('sharedb-proxy');
+const { start } = require('./main.js');
+
+start(createConnection);

@@ -1,0 +1,4 @@
+import { createConnection } from 'sharedb-proxy';
+import { start } from './main.js';
+
+start(createConnection);

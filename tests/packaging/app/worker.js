@@ -1,0 +1,3 @@
+import { serve } from 'sharedb-proxy/worker';
+
+serve();
