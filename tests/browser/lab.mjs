@@ -2,8 +2,9 @@
  * Builds the lab: one page that tests let work in ways no demo needs, and its workers. What they import of the package is what
  * an application imports.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -23,7 +24,7 @@ const SCRIPTS = [
 export async function buildLab(pages) {
   await buildOne(`${pages}/lab`);
   const later = path('../../js-shim/later/pkg');
-  if (existsSync(later)) await buildOne(`${pages}/later`, [modulesOf(later)]);
+  if (existsSync(`${later}/tab_bytes.js`)) await buildOne(`${pages}/later`, [modulesOf(later)]);
 }
 
 async function buildOne(root, plugins = []) {
@@ -47,9 +48,9 @@ async function buildOne(root, plugins = []) {
 function modulesOf(folder) {
   return {
     name: 'modules',
-    setup({ onResolve }) {
-      onResolve({ filter: /\/(tab|host)_bytes\.js$/ }, ({ path: asked }) => ({
-        path: `${folder}/${asked.split('/').at(-1)}`,
+    setup({ onLoad }) {
+      onLoad({ filter: /\/(tab|host)_bytes\.js$/ }, ({ path: asked }) => ({
+        contents: readFileSync(`${folder}/${basename(asked)}`, 'utf8'),
       }));
     },
   };
