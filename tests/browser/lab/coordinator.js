@@ -28,15 +28,19 @@ coordinator.on('logged out', () => heard.push('logged out'));
 coordinator.on('idle-warning', () => heard.push('idle-warning'));
 coordinator.on('idle-timeout', () => heard.push('idle-timeout'));
 
+let answer;
+/** Resolves when the server is to answer. */
+const answered = new Promise((resolve) => (answer = resolve));
+
 /** Asks for a token in the name of all tabs, as an application asks its server. */
 const refresh = () =>
   coordinator.refresh(async () => {
-    await fetch('/admin/status');
+    await answered;
     globalThis.requests = (globalThis.requests ?? 0) + 1;
     return `token of ${coordinator.tabId}`;
   });
 
-globalThis.lab = { coordinator, heard, news, refresh };
+globalThis.lab = { coordinator, heard, news, refresh, answer };
 
 await coordinator.register();
 /** What the page shows first: the session's state is there. */
