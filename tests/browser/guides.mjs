@@ -118,20 +118,15 @@ function isOpen(port) {
 async function countInTwoTabs(stage, url) {
   const tabs = [await stage.browser.newTab(), await stage.browser.newTab()];
   for (const tab of tabs) await tab.goto(url);
-  for (const tab of tabs) await clickWhere(tab, /create|clicks/);
+  // The guides that have no such button create the document by themselves.
+  const [first] = tabs;
+  await until('it is loaded', async () => /create|clicks/.test(await first.text(BUTTON)));
+  if ((await first.text(BUTTON)) === 'create') await first.click(BUTTON);
   const shows = (tab, text) => async () => (await tab.text(BUTTON)) === text;
-  for (const tab of tabs)
-    await until('the document is there', async () => (await tab.text(BUTTON)).includes('clicks'));
-  const before = Number.parseInt(await tabs[0].text(BUTTON), 10);
+  for (const tab of tabs) await until('the document is there', shows(tab, '0 clicks'));
   for (const tab of tabs) await tab.click(BUTTON);
-  for (const tab of tabs) await until('both clicks count', shows(tab, `${before + 2} clicks`));
+  for (const tab of tabs) await until('both clicks count', shows(tab, '2 clicks'));
   return tabs;
-}
-
-/** Clicks the button when it says so. */
-async function clickWhere(tab, text) {
-  await until(`the button says ${text}`, async () => text.test(await tab.text(BUTTON)));
-  await tab.click(BUTTON);
 }
 
 const guideTest = (guide, check = async () => {}) => ({
