@@ -7,7 +7,10 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   build: {
     rollupOptions: {
-      input: ['index.html', 'text.html', 'counter.html', 'board.html', 'rich.html', 'session.html'],
+      input: [
+        ...['index.html', 'text.html', 'counter.html', 'board.html', 'rich.html', 'session.html'],
+        'devtools.html',
+      ],
     },
   },
 });

@@ -9,6 +9,8 @@ import { showStrip } from './strip.js';
  * @param {(doc: object) => void} show fills the page from the opened document
  */
 export async function runPage(kind, show) {
+  // Only where it is asked for: another page downloads nothing of it.
+  if (new URLSearchParams(location.search).has('devtools')) import('sharedb-proxy/devtools');
   try {
     const { connection, doc, opened } = openDoc(kind);
     doc.on('error', report);

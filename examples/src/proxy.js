@@ -5,6 +5,8 @@
  * `?store=durable` keeps documents and unsent changes in the browser, also when all tabs are closed: such a page opens and takes
  * changes without a server.
  *
+ * `?namespace=n` shares the host with the pages of that namespace only.
+ *
  * `?host=elected-tab` has the host in a worker of one of the tabs, `?host=in-page` in the page of one. `?worker=packaged` takes the worker that comes with the package, and
  * `?worker=missing` one that is not there, to see what an application is told.
  */
@@ -17,13 +19,15 @@ const query = new URLSearchParams(location.search);
 const durableStore = query.get('store') === 'durable' && { encrypt: false };
 
 // The demos have one user. An application gives the user's id.
-const namespace = durableStore ? 'sharedb-proxy-demos' : undefined;
+const namespace = query.get('namespace') ?? (durableStore ? 'sharedb-proxy-demos' : undefined);
 
 const worker = () =>
   new SharedWorker(new URL('./worker.js', import.meta.url), {
     type: 'module',
     // A worker's host is durable for all of its tabs or for none.
-    name: durableStore ? 'sharedb-proxy-demos durable' : 'sharedb-proxy-demos',
+    name: [durableStore ? 'sharedb-proxy-demos durable' : 'sharedb-proxy-demos', namespace]
+      .filter(Boolean)
+      .join(' '),
   });
 
 /** The same for where one of the tabs has the host. */

@@ -38,6 +38,7 @@ const MARKUP = `
     <button type="button" data-action="blink">Offline for 10 s</button>
     <button type="button" data-action="restart">Restart server connection</button>
     <a class="button" data-action="keep"></a>
+    <a class="button" data-action="debug" target="_blank" rel="noopener">Debug console</a>
   </div>
 `;
 
@@ -71,6 +72,7 @@ class Strip {
     setInterval(() => document.hidden || this.poll(), POLL_MS);
     document.addEventListener('visibilitychange', () => document.hidden || this.poll());
     this.action('open').href = location.href;
+    this.action('debug').href = `./devtools.html${location.search}`;
     this.offerStore();
     this.action('offline').addEventListener('click', () =>
       this.post(this.server?.offline ? 'restore' : 'cut'),

@@ -20,6 +20,7 @@ import { parseArgs, promisify } from 'node:util';
 import { chaosTests } from './chaos.mjs';
 import { coordinatorTests } from './coordinator.mjs';
 import { demoTests } from './demos.mjs';
+import { devtoolsTests } from './devtools.mjs';
 import { depthTests } from './depth.mjs';
 import { durableTests } from './durable.mjs';
 import { failingTests } from './failing.mjs';
@@ -79,6 +80,7 @@ const TESTS = [
   ...trapTests,
   ...urlTests,
   ...watchingTests,
+  ...devtoolsTests,
   ...coordinatorTests,
   ...signalrTests,
   ...sessionTests,

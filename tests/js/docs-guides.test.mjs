@@ -8,6 +8,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import * as client from 'sharedb-proxy';
 import * as coordinator from 'sharedb-proxy/coordinator';
 import * as promises from 'sharedb-proxy/promises';
+import * as tracing from 'sharedb-proxy/tracing';
 import { blocksOf, read, runBlock } from './docs-blocks.mjs';
 import { Backend } from './clients.mjs';
 
@@ -84,6 +85,7 @@ class App {
       user: { id: 'ada' },
       url: address,
       here: import.meta.url,
+      tracer: { startSpan: () => ({ end() {} }) },
       disconnectButton: {},
       connectButton: {},
       book: () => {},
@@ -129,12 +131,15 @@ class App {
     }
     const [, setConnection] = note('setConnection');
     const [, serve] = note('serve');
+    const [, showDevtools] = note('showDevtools');
     const cipher = { encrypt: (text) => text, decrypt: (stored) => stored };
     this.modules = {
       'sharedb-proxy': { ...client, createConnection, Connection },
       'sharedb-proxy/coordinator': { ...coordinator, TabCoordinator },
       'sharedb-proxy/promises': promises,
       'sharedb-proxy/worker': { serve },
+      'sharedb-proxy/tracing': tracing,
+      'sharedb-proxy/devtools': { showDevtools },
       'sharedb/lib/client': { ...stock, Connection: StockConnection },
       'reconnecting-websocket': { default: require('reconnecting-websocket') },
       'rich-text': { default: require('rich-text') },

@@ -100,6 +100,12 @@ export class CoreModule {
     return this._instance ? this._bindings.memory().buffer.byteLength : 0;
   }
 
+  /** The owners of the cores of the instance, see `noteOwner`. @returns {any[]} */
+  owners() {
+    const owners = this._instance?.owners.map((owner) => owner.deref());
+    return owners?.filter(Boolean) ?? [];
+  }
+
   /**
    * @returns {Instance}
    * @throws ERR_WASM_UNAVAILABLE
