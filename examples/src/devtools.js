@@ -1,6 +1,6 @@
 /**
  * The debug console as a page of its own: one more tab of a namespace, that shows its host. The address is that of the page to be
- * looked at, up to its name: `?store=durable` and `?namespace=n` say whose host it is.
+ * looked at, up to its name: `?store=session` and `?namespace=n` say whose host it is.
  */
 import { showDevtools } from 'sharedb-proxy/devtools';
 import { createConnection } from './proxy.js';

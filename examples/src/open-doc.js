@@ -1,6 +1,7 @@
 /**
  * Opens the document of a page: connects, subscribes, and creates the document when it does not exist yet, as with
- * `?doc=another-id` in the page's address.
+ * `?doc=another-id` in the page's address. With `&new` it is created without asking the server first, which nobody but the
+ * page itself may say, with an id that it has just made up.
  */
 import { COLLECTION, SEEDS, TYPES } from '../seeds.mjs';
 import { createConnection } from './connect.js';
@@ -19,6 +20,11 @@ export function openDoc(kind) {
   window.demo = { connection, doc };
   const opened = new Promise((resolve, reject) => {
     doc.once('load', () => doc.type && resolve());
+    if (takeNew()) {
+      doc.once('create', () => resolve());
+      // Without a callback: an error that comes when the page is long open is an event.
+      doc.create(structuredClone(SEEDS[kind]), TYPES[kind]);
+    }
     doc.subscribe((error) => {
       if (error) reject(error);
       else if (doc.type) resolve();
@@ -26,6 +32,23 @@ export function openDoc(kind) {
     });
   });
   return { connection, doc, opened };
+}
+
+/** The address of a new document of the same demo, which needs no server to begin with. */
+export function newDocAddress(kind) {
+  const address = new URL(location.href);
+  address.searchParams.set('doc', `${kind}-${crypto.randomUUID().slice(0, 8)}`);
+  address.searchParams.set('new', '');
+  return address.href;
+}
+
+/** Whether the address asks for a new document; from then on it is one like any other. */
+function takeNew() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has('new')) return false;
+  address.searchParams.delete('new');
+  history.replaceState(history.state, '', address);
+  return true;
 }
 
 function create(doc, data, type) {

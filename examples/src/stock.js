@@ -6,6 +6,9 @@ import { Connection, types } from 'sharedb/lib/client';
 
 export { types };
 
+/** There is no worker. */
+export const killWorker = null;
+
 /** Wait before the first attempt to connect again, in milliseconds; doubled up to the longest. */
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 4000;

@@ -3,6 +3,8 @@
  * switches that disturb the server. It only looks at the connection; it holds no state that matters.
  */
 
+import { killWorker } from './connect.js';
+
 /** How often the server and the host are asked, in milliseconds, while the page is visible. */
 const POLL_MS = 1000;
 const SHORT_OUTAGE_MS = 10_000;
@@ -16,10 +18,9 @@ const HOST_NAMES = {
 };
 
 const STORE_NAMES = {
-  indexeddb: 'IndexedDB',
-  custom: 'custom',
-  memory: 'memory',
-  none: 'until all tabs close',
+  indexeddb: 'In the browser',
+  custom: 'In a storage',
+  memory: 'In memory',
 };
 
 const MARKUP = `
@@ -34,9 +35,11 @@ const MARKUP = `
   </dl>
   <div class="actions">
     <a class="button primary" data-action="open" target="_blank" rel="noopener">Open another tab</a>
-    <button type="button" data-action="offline">Go offline</button>
-    <button type="button" data-action="blink">Offline for 10 s</button>
-    <button type="button" data-action="restart">Restart server connection</button>
+    <button type="button" data-action="apart" title="Closes the connection of this tab alone">Take this tab offline</button>
+    <button type="button" data-action="kill" title="Ends the worker as a crash would; the next one goes on from what it had written">Kill the worker</button>
+    <button type="button" data-action="offline" title="The server drops all sockets and refuses new ones">Take the server away</button>
+    <button type="button" data-action="blink">Away for 10 s</button>
+    <button type="button" data-action="restart">Restart the server</button>
     <a class="button" data-action="keep"></a>
     <a class="button" data-action="debug" target="_blank" rel="noopener">Debug console</a>
   </div>
@@ -74,6 +77,8 @@ class Strip {
     this.action('open').href = location.href;
     this.action('debug').href = `./devtools.html${location.search}`;
     this.offerStore();
+    this.action('apart').addEventListener('click', () => this.switchTab());
+    this.action('kill').addEventListener('click', () => killWorker());
     this.action('offline').addEventListener('click', () =>
       this.post(this.server?.offline ? 'restore' : 'cut'),
     );
@@ -84,13 +89,20 @@ class Strip {
   /** Another address for the same document, with the durable store or without. */
   offerStore() {
     const other = new URL(location.href);
-    const isDurable = other.searchParams.get('store') === 'durable';
-    if (isDurable) other.searchParams.delete('store');
-    else other.searchParams.set('store', 'durable');
+    const isDurable = other.searchParams.get('store') !== 'session';
+    if (isDurable) other.searchParams.set('store', 'session');
+    else other.searchParams.delete('store');
+    this.action('keep').hidden = !this.connection.storage;
     this.action('keep').href = other.href;
     this.action('keep').textContent = isDurable
       ? 'Forget with the last tab'
       : 'Keep in the browser';
+  }
+
+  /** This tab alone: its connection is closed, or opened again. What is written meanwhile waits in the tab. */
+  switchTab() {
+    if (this.connection.state === 'closed') this.connection.reconnect();
+    else this.connection.close();
   }
 
   action(name) {
@@ -139,16 +151,19 @@ class Strip {
     const waiting = this.hostStatus?.pendingOps ?? 0;
     this.fill('waiting', waiting > pendingOps(this.doc) ? `${waiting} in the host` : '');
     this.fill('version', this.doc.version ?? '–');
-    this.fill('store', STORE_NAMES[storage?.mode] ?? '–');
+    const [store, why] = keptOf(storage);
+    this.fill('store', store);
     const refused = deadLetters.length;
-    this.fill('letters', refused ? `${refused} refused ops` : (storage?.reason ?? ''));
+    this.fill('letters', refused ? `${refused} refused ops` : why);
     this.fill('state', state);
-    this.fill(
-      'server',
-      this.server ? (offline ? 'the server refuses sockets' : '') : 'the server does not answer',
-    );
+    this.fill('server', noteOn(state, this.server));
     this.element.dataset.state = state;
-    this.action('offline').textContent = offline ? 'Come back online' : 'Go offline';
+    const apart = this.action('apart');
+    apart.hidden = !this.connection.reconnect;
+    apart.textContent = state === 'closed' ? 'Bring this tab back' : 'Take this tab offline';
+    apart.classList.toggle('primary', state === 'closed');
+    this.action('kill').hidden = !killWorker || !host?.place?.endsWith('worker');
+    this.action('offline').textContent = offline ? 'Give the server back' : 'Take the server away';
     this.action('offline').classList.toggle('primary', offline);
     this.action('blink').disabled = offline;
   }
@@ -166,4 +181,19 @@ class Strip {
 /** How many ops of this tab the server has not acknowledged. */
 function pendingOps(doc) {
   return doc.pendingOps.length + (doc.inflightOp ? 1 : 0);
+}
+
+/** Why the connection is as it is. */
+function noteOn(state, server) {
+  if (state === 'closed') return 'this tab is offline, others are not';
+  if (!server) return 'the server does not answer';
+  return server.offline ? 'the server refuses sockets' : '';
+}
+
+/** Where documents and pending ops are kept, and a note on it. */
+function keptOf(storage) {
+  if (!storage || storage.mode === 'none') return ['–', ''];
+  if (storage.code) return [STORE_NAMES[storage.mode], storage.reason];
+  if (storage.durable) return [STORE_NAMES[storage.mode], 'also when all tabs are closed'];
+  return ['While a tab is open', storage.mode === 'indexeddb' ? 'then it is deleted' : ''];
 }

@@ -144,11 +144,108 @@ async function stripIsLive(stage) {
   await shows('tabs', '1');
 }
 
-/** @type {{name: string, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
+/** Boxes of two sets that overlap, or run out of the page. */
+const overlaps = (page) =>
+  page.evaluate(() => {
+    const parts = [...document.querySelectorAll('.strip dt, .strip dd:not(:empty), .actions > *')];
+    const boxes = parts
+      .filter((part) => part.offsetParent)
+      .map((part) => {
+        // The text: an element may be narrower than what it says.
+        const range = document.createRange();
+        range.selectNodeContents(part);
+        return [part.textContent, range.getBoundingClientRect()];
+      });
+    const found = boxes.filter(([, { right }]) => right > innerWidth).map(([text]) => text);
+    for (const [i, [one, a]] of boxes.entries())
+      for (const [other, b] of boxes.slice(i + 1)) {
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        // Lines of one cell touch by the height of the font's box.
+        if (across > 1 && down > 3) found.push(`${one} / ${other}`);
+      }
+    return found;
+  });
+
+/** Nothing in the strip lies on anything else, whatever it says and however wide the page is. */
+async function stripIsReadable(stage) {
+  const page = await stage.tab('counter', 'readable', '&store=durable');
+  const look = async () => {
+    for (const width of [1280, 1000, 720, 400]) {
+      await page.page.setViewportSize({ width, height: 800 });
+      assert.deepEqual(await overlaps(page), [], `${width} pixels`);
+    }
+  };
+  await until('it is kept', async () => (await cell(page, 'store')) === 'In the browser');
+  assert.equal(await cell(page, 'letters'), 'also when all tabs are closed');
+  await look();
+  await stage.cut([page]);
+  await until('it is shown', async () => (await cell(page, 'server')) !== '');
+  await look();
+}
+
+/** One tab is offline, the other is not; both write. */
+async function oneTabOffline(stage) {
+  const pages = await stage.tabs(2, 'counter', 'one-offline');
+  const [a, b] = pages;
+  await a.click('[data-action="apart"]');
+  await stage.inState(a, 'closed');
+  await a.click('[data-add="1"]');
+  await b.click('[data-add="10"]');
+  assert.equal((await stage.agreed([b], 'one-offline')).data.value, 10);
+  assert.equal(await a.text('#value'), '1');
+  await a.click('[data-action="apart"]');
+  assert.equal((await stage.agreed(pages, 'one-offline')).data.value, 11);
+}
+
+async function workerIsKilled(stage) {
+  const pages = await stage.tabs(2, 'counter', 'kill-button');
+  const [a, b] = pages;
+  await stage.cut(pages);
+  await b.click('[data-add="10"]');
+  await until('A shows it', async () => (await a.text('#value')) === '10');
+  await a.click('[data-action="kill"]');
+  await a.click('[data-add="1"]');
+  await stage.post('restore');
+  assert.equal((await stage.agreed(pages, 'kill-button')).data.value, 11);
+}
+
+/** A document that the browser does not have, without a server: the page says so, and a new one needs no server. */
+async function newOffline(stage) {
+  const first = await stage.tab('text', 'known', '&store=durable');
+  await stage.cut([first]);
+  const page = await stage.browser.newTab();
+  await page.goto(`${stage.server.url}/text.html?doc=unknown&host=${stage.host}`);
+  await until('the page says why', () => page.count('#waiting a'));
+  await page.click('#waiting a');
+  await stage.ready(page);
+  await page.press('Control+End', '#letter');
+  await page.type('Begun offline.');
+  await stage.reload(page);
+  assert.ok((await page.value('#letter')).endsWith('Begun offline.'));
+  await stage.post('restore');
+  const id = await page.evaluate(() => window.demo.doc.id);
+  const { data } = await stage.agreed([page], id);
+  assert.ok(data.text.endsWith('Begun offline.'));
+  assert.equal(await page.count('#waiting'), 0);
+}
+
+const NO_VIEWPORT = 'its window has the size that it has';
+const NO_WORKER = 'there is no worker to kill';
+
+/** @type {{name: string, skip?: Record<string, string>, run: (stage: import('./stage.mjs').Stage) => Promise<void>}[]} */
 export const demoTests = [
   { name: 'counter: concurrent additions sum up', run: countTogether },
   { name: 'board: three tabs move and write at once', run: moveAndWrite },
   { name: 'board: a card is dragged while another tab writes in it', run: dragAndWrite },
   { name: 'board: three tabs move one card apart', run: moveOneCard },
   { name: 'strip: host, tabs, sockets, pending ops and version are live', run: stripIsLive },
+  {
+    name: 'strip: nothing lies on anything else',
+    skip: { firefox: NO_VIEWPORT, webkit: NO_VIEWPORT },
+    run: stripIsReadable,
+  },
+  { name: 'strip: one tab is offline, the other is not', run: oneTabOffline },
+  { name: 'strip: the worker is killed', skip: { 'in-page': NO_WORKER }, run: workerIsKilled },
+  { name: 'strip: a new document without a server', run: newOffline },
 ];

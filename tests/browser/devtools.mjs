@@ -101,7 +101,7 @@ async function consoles(stage) {
   );
   await page.evaluate(press, 'sharedb-proxy');
   await shows(page, 'Documents', /demo\/watched/);
-  const own = await stage.visit('devtools.html');
+  const own = await stage.visit('devtools.html?store=session');
   await shows(own, 'Overview', /Tabs[\s\S]*\(here\)/i);
   await shows(own, 'Documents', /watched/);
   await page.evaluate(() => document.querySelector('[data-add="1"]').click());

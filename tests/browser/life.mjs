@@ -103,7 +103,7 @@ async function walks(stage) {
   const stays = await stage.tab('counter', 'walk');
   const walker = await stage.tab('text', 'walk-text');
   for (const demo of ['board', 'counter', 'text', 'counter']) {
-    await walker.goto(`${stage.server.url}/${demo}.html?doc=walk-${demo}`);
+    await walker.goto(`${stage.server.url}/${demo}.html?doc=walk-${demo}&store=session`);
     await stage.ready(walker);
     await stage.reports(stays, { tabs: 2, sockets: 1 });
   }

@@ -322,7 +322,7 @@ async function anotherBrowser(stage) {
 async function typeMissing(stage) {
   for (const id of ['rich', 'to-be-created']) {
     const page = await stage.browser.newTab();
-    await page.goto(`${stage.server.url}/rich.html?doc=${id}&worker=packaged`);
+    await page.goto(`${stage.server.url}/rich.html?doc=${id}&store=session&worker=packaged`);
     const problem = () => page.text('#problem');
     await until(
       `the page says which type is missing for ${id}`,

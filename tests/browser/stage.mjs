@@ -118,14 +118,15 @@ export class Stage {
   // ---- Tabs ----
 
   /**
-   * Opens a demo in a new tab, and waits until its document is shown.
+   * Opens a demo in a new tab, and waits until its document is shown. Nothing of it outlives its tabs, unless `query` says so.
    *
    * @param {'text' | 'counter' | 'board' | 'rich'} demo
    * @param {string} id the document
    * @param {string} [query] more of the address
    */
   tab(demo, id, query = '') {
-    return this.visit(`${demo}.html?doc=${id}${query}`);
+    const store = query.includes('store=') ? '' : '&store=session';
+    return this.visit(`${demo}.html?doc=${id}${store}${query}`);
   }
 
   /**

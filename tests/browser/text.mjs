@@ -84,7 +84,7 @@ async function loadedOffline(stage) {
   await page.reload();
   const back = 'button[data-action="offline"]';
   await until('the page offers to come back', async () => {
-    return (await page.count(back)) && (await page.text(back)) === 'Come back online';
+    return (await page.count(back)) && (await page.text(back)) === 'Give the server back';
   });
   assert.equal(await page.count('body[data-ready]'), 0);
   await page.click(back);

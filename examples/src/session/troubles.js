@@ -3,14 +3,15 @@ import { openly } from './about.js';
 import { together } from './checks.js';
 import { tabs } from './coordinator.js';
 import { log } from './log.js';
-import { BEGUN, END, workerChannel } from './worker-channel.js';
+import { WORKER } from './worker-name.js';
+import { BEGUN, END, workerChannel } from '../worker-channel.js';
 
 const BLOCKED_MS = 5_000;
 const HELD_MS = 10_000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const workers = workerChannel();
+const workers = workerChannel(WORKER);
 
 /** By the ids of their buttons. */
 export const TROUBLES = {
