@@ -41,7 +41,7 @@ const MARKUP = `
     <button type="button" data-action="blink">Away for 10 s</button>
     <button type="button" data-action="restart">Restart the server</button>
     <a class="button" data-action="keep"></a>
-    <a class="button" data-action="debug" target="_blank" rel="noopener">Debug console</a>
+    <a class="button" data-action="debug" target="_blank" rel="noopener">Debug</a>
   </div>
 `;
 
@@ -94,9 +94,7 @@ class Strip {
     else other.searchParams.delete('store');
     this.action('keep').hidden = !this.connection.storage;
     this.action('keep').href = other.href;
-    this.action('keep').textContent = isDurable
-      ? 'Forget with the last tab'
-      : 'Keep in the browser';
+    this.action('keep').textContent = isDurable ? 'Keep nothing' : 'Keep in the browser';
   }
 
   /** This tab alone: its connection is closed, or opened again. What is written meanwhile waits in the tab. */
