@@ -26,6 +26,8 @@ export const SEEDS = {
     ].join('\n'),
   },
   counter: { value: 0 },
+  // The server sees to it that `left` is never below zero. The latest booking is the first.
+  till: { left: 100, booked: [] },
   board: {
     columns: [
       column('To do', ['seeds', 'fence', 'letter']),

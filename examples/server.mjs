@@ -48,6 +48,12 @@ const CONTENT_TYPES = {
   '.wasm': 'application/wasm',
 };
 
+/** Why an op on the till is refused. */
+const overdrawn = (left) => ({
+  code: 'ERR_OVERDRAWN',
+  message: `the till would be overdrawn by ${-left}`,
+});
+
 /** ShareDB and the WebSockets to it, with the switches that the demos offer. */
 class DemoBackend {
   #db = new Backend.MemoryDB();
@@ -70,6 +76,10 @@ class DemoBackend {
     backend.use('receive', ({ data }, next) => {
       this.#received.set(data.a, (this.#received.get(data.a) ?? 0) + 1);
       next();
+    });
+    backend.use('commit', ({ collection, snapshot }, next) => {
+      const isOverdrawn = collection === COLLECTION && snapshot.data?.left < 0;
+      next(isOverdrawn ? overdrawn(snapshot.data.left) : undefined);
     });
     backend.use('afterWrite', ({ collection, id, snapshot }, next) => {
       this.#versions.set(`${collection}/${id}`, snapshot.v);

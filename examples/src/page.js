@@ -5,12 +5,15 @@ import { showStrip } from './strip.js';
 
 /**
  * Runs a demo page.
- * @param {'text' | 'counter' | 'board' | 'rich'} kind
+ * @param {'text' | 'counter' | 'board' | 'rich' | 'till'} kind
  * @param {(doc: object) => void} show fills the page from the opened document
  */
 export async function runPage(kind, show) {
+  const query = new URLSearchParams(location.search);
+  // As a part of another page: the document, and little beside it.
+  if (query.has('bare')) document.body.dataset.bare = '';
   // Only where it is asked for: another page downloads nothing of it.
-  if (new URLSearchParams(location.search).has('devtools')) import('sharedb-proxy/devtools');
+  if (query.has('devtools')) import('sharedb-proxy/devtools');
   try {
     const { connection, doc, opened } = openDoc(kind);
     doc.on('error', report);

@@ -46,6 +46,7 @@ import { storageTests } from './storage.mjs';
 import { subtypeTests } from './subtypes.mjs';
 import { tabLifeTests } from './tab-lives.mjs';
 import { textTests } from './text.mjs';
+import { tillTests } from './till.mjs';
 import { trapTests } from './traps.mjs';
 import { urlTests } from './urls.mjs';
 import { watchingTests } from './watching.mjs';
@@ -61,6 +62,7 @@ const TESTS = [
   ...textTests,
   ...demoTests,
   ...richTests,
+  ...tillTests,
   ...lifeTests,
   ...tabLifeTests,
   ...lastEditTests,

@@ -120,7 +120,7 @@ export class Stage {
   /**
    * Opens a demo in a new tab, and waits until its document is shown. Nothing of it outlives its tabs, unless `query` says so.
    *
-   * @param {'text' | 'counter' | 'board' | 'rich'} demo
+   * @param {'text' | 'counter' | 'board' | 'rich' | 'till'} demo
    * @param {string} id the document
    * @param {string} [query] more of the address
    */
