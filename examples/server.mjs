@@ -3,6 +3,7 @@
  * under /admin by which the pages and the browser tests look at the server and disturb it.
  *
  *   GET  /admin/status            {sockets, offline, docs: {"collection/id": version}}
+ *   GET  /admin/traffic           {name: {sockets, received, sent}} of clients whose address says `?client=name`, in bytes
  *   GET  /admin/received          {action: count of the messages that clients sent since the start}
  *   GET  /admin/snapshot?c=&d=    {v, type, data}
  *   GET  /admin/ops?c=&d=         [{v, src, seq, op | create | del}]
@@ -27,6 +28,7 @@ import Backend from 'sharedb';
 import { WebSocketServer } from 'ws';
 import { COLLECTION, SEEDS, TYPES } from './seeds.mjs';
 import { SignalRServer } from './signalr-server.mjs';
+import { Traffic } from './traffic.mjs';
 import { WebSocketStream } from './ws-stream.mjs';
 
 const HOST = '127.0.0.1';
@@ -34,6 +36,7 @@ const SOCKET_PATH = '/sharedb';
 const HUB_PATH = '/hub';
 const TICK_MS = 1_000;
 const DEFAULT_PORT = 8080;
+const LONGEST_DELAY_MS = 1_000;
 const BUILT_PAGES = fileURLToPath(new URL('./dist/', import.meta.url));
 
 Backend.types.register(richText.type);
@@ -62,6 +65,7 @@ class DemoBackend {
   #sockets = new WebSocketServer({ noServer: true });
   #versions = new Map();
   #received = new Map();
+  #traffic = new Traffic();
   #restoreTimer = null;
   #offline = false;
   #backend = this.#newBackend();
@@ -100,15 +104,18 @@ class DemoBackend {
 
   /** Takes a WebSocket upgrade, or refuses it while the demo is offline. */
   upgrade(request, socket, head) {
-    const [pathname] = request.url.split('?');
+    const { pathname, searchParams } = new URL(request.url, `http://${HOST}`);
     if (pathname !== SOCKET_PATH || this.#offline) {
       socket.end(
         `HTTP/1.1 ${this.#offline ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\n\r\n`,
       );
       return;
     }
+    if (searchParams.has('client')) this.#traffic.count(searchParams.get('client'), socket);
+    // `?delay=N`: a server that is so many milliseconds away, each way.
+    const delayMs = Math.min(Number(searchParams.get('delay')) || 0, LONGEST_DELAY_MS);
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#backend.listen(new WebSocketStream(webSocket), request);
+      this.#backend.listen(new WebSocketStream(webSocket, delayMs), request);
     });
   }
 
@@ -124,6 +131,10 @@ class DemoBackend {
   /** How many messages of each action the clients sent, whatever became of their sockets. */
   received() {
     return Object.fromEntries(this.#received);
+  }
+
+  traffic() {
+    return this.#traffic.status();
   }
 
   async snapshot(collection, id) {
@@ -241,6 +252,8 @@ async function answerAdmin({ demo, hub }, request, response, url) {
       return sendJson(response, 200, demo.status());
     case 'GET /admin/received':
       return sendJson(response, 200, demo.received());
+    case 'GET /admin/traffic':
+      return sendJson(response, 200, demo.traffic());
     case 'GET /admin/snapshot':
       return sendJson(response, 200, await demo.snapshot(collection, id));
     case 'GET /admin/ops':

@@ -9,7 +9,7 @@ export default defineConfig({
     rollupOptions: {
       input: [
         ...['index.html', 'text.html', 'counter.html', 'board.html', 'rich.html', 'session.html'],
-        'till.html',
+        ...['till.html', 'race.html'],
         'devtools.html',
       ],
     },

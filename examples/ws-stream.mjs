@@ -9,11 +9,17 @@ const UNACCEPTABLE_DATA = 1003;
 
 /** A duplex object stream over an accepted WebSocket; either end closing closes the other. */
 export class WebSocketStream extends Duplex {
-  /** @param {import('ws').WebSocket} socket an open socket */
-  constructor(socket) {
+  #delayMs;
+
+  /**
+   * @param {import('ws').WebSocket} socket an open socket
+   * @param {number} [delayMs] how long each message is on its way, as from far away; the order stays
+   */
+  constructor(socket, delayMs = 0) {
     super({ objectMode: true });
     this.socket = socket;
-    socket.on('message', (data) => this.#receive(data.toString()));
+    this.#delayMs = delayMs;
+    socket.on('message', (data) => this.#later(() => this.#receive(data.toString())));
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {
       this.push(null);
@@ -21,7 +27,13 @@ export class WebSocketStream extends Duplex {
     });
   }
 
+  #later(then) {
+    if (this.#delayMs > 0) setTimeout(then, this.#delayMs);
+    else then();
+  }
+
   #receive(text) {
+    if (this.destroyed) return;
     let message;
     try {
       message = JSON.parse(text);
@@ -41,9 +53,17 @@ export class WebSocketStream extends Duplex {
   }
 
   _write(message, _encoding, done) {
+    const text = JSON.stringify(message);
+    if (this.#delayMs > 0) {
+      // The next one need not wait for this one to arrive.
+      this.#later(() => this.#send(text, () => {}));
+      done();
+    } else this.#send(text, done);
+  }
+
+  #send(text, done) {
     // What is written after the socket is gone is dropped: the client asks for it again when it comes back.
-    if (this.socket.readyState === this.socket.OPEN)
-      this.socket.send(JSON.stringify(message), () => done());
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(text, () => done());
     else done();
   }
 

@@ -38,6 +38,7 @@ import { laterProtocolTests } from './later-protocol.mjs';
 import { lifeTests } from './life.mjs';
 import { moduleTests } from './modules.mjs';
 import { oneHostTests } from './one-host.mjs';
+import { raceTests } from './race.mjs';
 import { richTests } from './rich.mjs';
 import { sessionTests } from './session.mjs';
 import { signalrTests } from './signalr.mjs';
@@ -63,6 +64,7 @@ const TESTS = [
   ...demoTests,
   ...richTests,
   ...tillTests,
+  ...raceTests,
   ...lifeTests,
   ...tabLifeTests,
   ...lastEditTests,
