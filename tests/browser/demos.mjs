@@ -144,14 +144,15 @@ async function stripIsLive(stage) {
   await shows('tabs', '1');
 }
 
-/** Boxes of two sets that overlap, or run out of the page. */
+/** What lies on something else in the strip, or runs out of the page. */
 const overlaps = (page) =>
   page.evaluate(() => {
     const parts = [...document.querySelectorAll('.strip dt, .strip dd:not(:empty), .actions > *')];
     const boxes = parts
       .filter((part) => part.offsetParent)
       .map((part) => {
-        // The text: an element may be narrower than what it says.
+        if (part.matches('.actions > *')) return [part.textContent, part.getBoundingClientRect()];
+        // The text: a cell may be narrower than what it says.
         const range = document.createRange();
         range.selectNodeContents(part);
         return [part.textContent, range.getBoundingClientRect()];
@@ -161,8 +162,8 @@ const overlaps = (page) =>
       for (const [other, b] of boxes.slice(i + 1)) {
         const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
         const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-        // Lines of one cell touch by the height of the font's box.
-        if (across > 1 && down > 3) found.push(`${one} / ${other}`);
+        // Words side by side need a gap. Lines of one cell touch by the height of the font's box.
+        if (across > -4 && down > 3) found.push(`${one} / ${other}`);
       }
     return found;
   });
