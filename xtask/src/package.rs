@@ -14,8 +14,8 @@ use crate::process;
 const MADE: &str = "published";
 /// The majors of `sharedb` that the npm package has to work beside, as its peer range says; and none, as in a browser's bundle.
 const SHAREDB: [Option<&str>; 4] = [Some("5"), Some("6"), Some("7"), None];
-/// Entries for a worker, which is an ES module, so they are ES modules only. `docs/package.md` says what `require` does instead.
-const MODULES_ONLY: [&str; 2] = ["worker", "signalr"];
+/// Entries for a worker's module or a bundled page, which are ES modules only. `docs/package.md` says what `require` does instead.
+const MODULES_ONLY: [&str; 4] = ["worker", "signalr", "devtools", "tracing"];
 /// The crate that is published.
 const CRATE: &str = "ot-json0";
 /// The first Rust that compiles it; `rust-version` in its manifest.
