@@ -7,17 +7,6 @@ import { TRAPS } from '../platform/traps.js';
 
 /** @typedef {[cause: number, text: string]} Trapped what a machine was at, as `HostDoing.look` gives it */
 
-/** Bound of the list of remembered crashes. */
-const MAX_TRAPPED = 16;
-
-/**
- * @param {Trapped[]} trapped
- * @param {Trapped | undefined} last
- * @returns {Trapped[]} the same and one more, the oldest forgotten
- */
-export const remember = (trapped, last) =>
-  last ? [...trapped, last].slice(-MAX_TRAPPED) : trapped;
-
 /** The quarantine of one machine. */
 export class Quarantine {
   constructor() {

@@ -9,9 +9,9 @@ import { epoch, tabLock, watchLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { timers } from '../platform/ticks.js';
+import { remember } from '../platform/traps.js';
 import { HostStorage } from '../storage/host-storage.js';
 import { HostLife } from './host-life.js';
-import { remember } from './quarantine.js';
 
 /**
  * @typedef {import('./host-life.js').Introduction} Introduction

@@ -19,6 +19,7 @@ import { addressOf, requireNamespace } from '../options/namespace.js';
 import { hold, newSource, tabLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
+import { remember } from '../platform/traps.js';
 import { burialTime } from './burial.js';
 import { whyNoDedicated } from './dedicated-worker.js';
 import { HostEnd } from './host-end.js';
@@ -26,10 +27,10 @@ import { PageAbsence } from './page-absence.js';
 import { OwnWorkers } from './own-workers.js';
 import { pageLink } from './page-link.js';
 import { PagePlace } from './page-place.js';
-import { ChannelPort, localPorts, namespaceChannel } from './roads.js';
+import { ChannelPort, isOfWorker, localPorts, namespaceChannel, workerAt } from './roads.js';
 import { Quiet } from './quiet.js';
 import { WatchedPlaces } from './watched-places.js';
-import { electedTab, whereIs } from './whereabouts.js';
+import { INCOMPATIBLE, electedTab, notHere, whereIs } from './whereabouts.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 /** @typedef {import('./roads.js').Port} Port */
@@ -38,12 +39,6 @@ import { electedTab, whereIs } from './whereabouts.js';
 
 /** Version of what page and worker say before a host takes the tab. It is part of the worker's name. */
 const MAJOR = 2;
-
-/** The code of a host that is too new for this tab, which waits for another one. */
-const INCOMPATIBLE = 'ERR_HOST_INCOMPATIBLE';
-
-/** Bound of the list of inputs that crashed hosts. */
-const MAX_TRAPPED = 16;
 
 /** @implements {Link} */
 export class HostLink {
@@ -383,7 +378,7 @@ export class HostLink {
       this._fail(data.unfit);
     } else if (data?.warning) shared.logger.warn(data.warning);
     else if (data?.failed) this._workers.failed(workerAt(kind), data.failed, data.code);
-    else if (data?.trapped) this._trapped = [...this._trapped, data.trapped].slice(-MAX_TRAPPED);
+    else if (data?.trapped) this._trapped = remember(this._trapped, data.trapped);
   }
 
   /**
@@ -602,12 +597,3 @@ export class HostLink {
     return JSON.parse(text);
   }
 }
-
-/** @param {Road} road */
-const isOfWorker = ({ kind }) => kind === 'port' || kind === 'dedicated';
-
-/** @param {Road['kind']} kind */
-const workerAt = (kind) => (kind === 'dedicated' ? 'dedicated' : 'shared');
-
-const notHere = (/** @type {string} */ what, instead = '') =>
-  new Error(`${what} needs a connection whose host is in this page${instead}`);

@@ -4,13 +4,13 @@
  * In a browser the host's code is loaded when it is first needed. Calls of the host are kept until then, in order.
  */
 
-import { remember } from '../host/quarantine.js';
 import { checkDurableStore, whyNotHere } from '../options/durable-options.js';
 import { requireNamespace } from '../options/namespace.js';
 import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
 import { nextTick, timers } from '../platform/ticks.js';
+import { remember } from '../platform/traps.js';
 import { watchWaking } from '../platform/waking.js';
 import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 

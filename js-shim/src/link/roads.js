@@ -99,3 +99,9 @@ class LocalPort {
     this.other = undefined;
   }
 }
+
+/** @param {Road} road */
+export const isOfWorker = ({ kind }) => kind === 'port' || kind === 'dedicated';
+
+/** @param {Road['kind']} kind */
+export const workerAt = (kind) => (kind === 'dedicated' ? 'dedicated' : 'shared');

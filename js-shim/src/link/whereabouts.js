@@ -22,3 +22,13 @@ export function electedTab(noWorker, noDedicated) {
   if (!noDedicated) return { ...whereIs('dedicated-worker'), reason: noWorker };
   return { ...whereIs('page'), reason: `${noWorker}; ${noDedicated}` };
 }
+
+/** The code of a host that is too new for this tab, which waits for another one. */
+export const INCOMPATIBLE = 'ERR_HOST_INCOMPATIBLE';
+
+/**
+ * @param {string} what was called
+ * @param {string} [instead] what to do
+ */
+export const notHere = (what, instead = '') =>
+  new Error(`${what} needs a connection whose host is in this page${instead}`);

@@ -18,3 +18,15 @@ export function whatTrapped(doing) {
     return undefined;
   }
 }
+
+/** Bound of the list of remembered traps. */
+const MAX_TRAPPED = 16;
+
+/**
+ * @template T
+ * @param {T[]} trapped
+ * @param {T | undefined} last
+ * @returns {T[]} the same and one more, the oldest forgotten
+ */
+export const remember = (trapped, last) =>
+  last ? [...trapped, last].slice(-MAX_TRAPPED) : trapped;
