@@ -74,6 +74,20 @@ pub enum FailureKind {
     Other,
 }
 
+impl FailureKind {
+    /// The kind of this name, as storages in JavaScript say it: `quota`, `closed`, `silent`, `unavailable` or `fenced`.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "quota" => Self::Quota,
+            "closed" => Self::Closed,
+            "silent" => Self::Silent,
+            "unavailable" => Self::Unavailable,
+            "fenced" => Self::Fenced,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What an answer is for.
 #[derive(Debug)]
 pub(super) enum Asked {

@@ -305,14 +305,7 @@ impl HostCore {
         message: String,
         code: Option<String>,
     ) {
-        let kind = match kind {
-            "quota" => FailureKind::Quota,
-            "closed" => FailureKind::Closed,
-            "silent" => FailureKind::Silent,
-            "unavailable" => FailureKind::Unavailable,
-            "fenced" => FailureKind::Fenced,
-            _ => FailureKind::Other,
-        };
+        let kind = FailureKind::named(kind);
         self.inner.handle_storage(
             count(number),
             Err(Failure {

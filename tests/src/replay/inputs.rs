@@ -104,7 +104,7 @@ pub(super) fn feed(host: &mut Host, entry: &Value) -> Result<(), String> {
         "storageDone" => host.handle_storage(arguments.count(0), Ok(arguments.texts(1))),
         "storageFailed" => {
             let failure = Failure {
-                kind: failure_kind(&arguments.text(1)?),
+                kind: FailureKind::named(&arguments.text(1)?),
                 message: arguments.text(2)?,
                 code: arguments.optional_text(3),
             };
@@ -131,15 +131,4 @@ pub(super) fn feed(host: &mut Host, entry: &Value) -> Result<(), String> {
 
 fn set_time(host: &mut Host, arguments: &Arguments<'_>, at: usize) {
     host.set_time(arguments.count(at), arguments.count(at + 1));
-}
-
-fn failure_kind(kind: &str) -> FailureKind {
-    match kind {
-        "quota" => FailureKind::Quota,
-        "closed" => FailureKind::Closed,
-        "silent" => FailureKind::Silent,
-        "unavailable" => FailureKind::Unavailable,
-        "fenced" => FailureKind::Fenced,
-        _ => FailureKind::Other,
-    }
 }

@@ -20,33 +20,25 @@ pub(super) const ALL: usize = usize::MAX;
 /// Heals all faults, waits for rest and checks everything.
 pub(super) fn finish(world: &mut World) {
     heal(world);
-    if !settle(world) {
-        return world
-            .ledger
-            .problem("no rest: messages without end".to_owned());
+    if !rests(world, "") {
+        return;
     }
     check_all_idle(world);
     check_followers(world);
     if world.config.seed.is_multiple_of(4) {
         change_behind_a_silent_socket(world);
-        if !settle(world) {
-            return world
-                .ledger
-                .problem("no rest behind a silent socket: messages without end".to_owned());
+        if !rests(world, " behind a silent socket") {
+            return;
         }
         check_followers(world);
     }
     kept::change_hosts(world);
-    if !settle(world) {
-        return world
-            .ledger
-            .problem("no rest with other hosts: messages without end".to_owned());
+    if !rests(world, " with other hosts") {
+        return;
     }
     read_everything(world);
-    if !settle(world) {
-        return world
-            .ledger
-            .problem("no rest after reading: messages without end".to_owned());
+    if !rests(world, " after reading") {
+        return;
     }
     check_all_idle(world);
     check_resigned(world);
@@ -89,7 +81,17 @@ pub(super) fn each_doc(world: &mut World, act: Act) {
     }
 }
 
-/// Delivers everything, until there is nothing left.
+/// Delivers everything. It is a problem if that has no end; `when` says where.
+fn rests(world: &mut World, when: &str) -> bool {
+    let is_at_rest = settle(world);
+    if !is_at_rest {
+        let problem = format!("no rest{when}: messages without end");
+        world.ledger.problem(problem);
+    }
+    is_at_rest
+}
+
+/// Delivers everything, until there is nothing left. Says whether that came to an end.
 pub(super) fn settle(world: &mut World) -> bool {
     for _ in 0..MAX_ROUNDS {
         let mut busy = false;

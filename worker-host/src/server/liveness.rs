@@ -32,7 +32,7 @@ enum Wait {
     /// There is no socket, or nobody opens another one.
     #[default]
     NoSocket,
-    /// Nothing.
+    /// Nothing: it is looked at from time to time.
     Nothing {
         /// Something came since the last look.
         heard: bool,
@@ -41,7 +41,7 @@ enum Wait {
     Opening,
     /// Something was sent, and no ping behind it.
     Sent,
-    /// Pongs.
+    /// Answers to pings.
     Pong {
         /// How many: each doubt sends a ping, and the pong of one before it says nothing of what was sent since.
         pings: u32,

@@ -25,6 +25,15 @@ fn outcome(text: &str) -> Option<Outcome> {
     })
 }
 
+/// The idle timer of two minutes, with a warning after one.
+fn idle() -> Ask {
+    Ask::Idle {
+        number: 1,
+        warn: 60_000,
+        timeout: 120_000,
+    }
+}
+
 fn results(told: &Told) -> Vec<(String, String)> {
     let result = |(to, say): &(String, Say)| match say {
         Say::Answer {
@@ -280,12 +289,7 @@ fn a_session_ends_when_all_have_stopped_and_the_dead_are_not_waited_for() {
 fn the_idle_timer_is_right_across_hosts_and_sleep() {
     let mut machine = begun();
     machine.add("a");
-    let idle = Ask::Idle {
-        number: 1,
-        warn: 60_000,
-        timeout: 120_000,
-    };
-    machine.hear("a", idle);
+    machine.hear("a", idle());
     machine.wait(30_000);
     machine.hear("a", Ask::Active {});
     machine.wait(59_999);
@@ -315,12 +319,7 @@ fn a_tab_that_comes_later_counts_from_the_same_activity() {
     };
     let mut machine = begun();
     machine.add("a");
-    let idle = Ask::Idle {
-        number: 1,
-        warn: 60_000,
-        timeout: 120_000,
-    };
-    machine.hear("a", idle);
+    machine.hear("a", idle());
     machine.wait(1_200);
     let told = machine.hear("a", Ask::Active {});
     let counted = since(&told, "a");
