@@ -2,8 +2,7 @@
  * The idle timer of all tabs, as this one was told of it, and the activity in this page.
  */
 
-import { optionError } from '../options/options.js';
-import { isCount } from './locks.js';
+import { isPositiveCount, optionError } from '../options/options.js';
 
 /** Milliseconds between two reports of activity. */
 const ACTIVE = 1_000;
@@ -33,8 +32,8 @@ export class IdleTimer {
 
   /** @param {{warnAfter: number, timeoutAfter: number}} options in milliseconds */
   async start({ warnAfter, timeoutAfter }) {
-    const isTime = (/** @type {any} */ value) => isCount(value) && value > 0;
-    if (!isTime(warnAfter) || !isTime(timeoutAfter) || warnAfter > timeoutAfter) {
+    const areTimes = isPositiveCount(warnAfter) && isPositiveCount(timeoutAfter);
+    if (!areTimes || warnAfter > timeoutAfter) {
       const message =
         'idle needs warnAfter and timeoutAfter in milliseconds, the first one not above the second';
       throw optionError('ERR_OPTION_INVALID', message);

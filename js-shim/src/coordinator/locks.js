@@ -2,9 +2,15 @@
  * Locks of all tabs: what asks the host for one, runs a function under it, and gives it back.
  */
 
-import { expectOption, isFunction, optionError, refuseUnknown } from '../options/options.js';
+import {
+  expectOption,
+  isCount,
+  isFunction,
+  optionError,
+  refuseUnknown,
+} from '../options/options.js';
 import { shared } from '../platform/shared.js';
-import { timers } from '../platform/ticks.js';
+import { delay } from '../platform/ticks.js';
 
 /**
  * @typedef {import('../coordinator.d.ts').LockOptions} LockOptions
@@ -13,8 +19,6 @@ import { timers } from '../platform/ticks.js';
 
 /** The pause before a lock is asked for again, in milliseconds: the first one and the longest. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [50, 5_000];
-
-export const isCount = (/** @type {any} */ value) => Number.isSafeInteger(value) && value >= 0;
 
 /**
  * The lock by which a key is guarded.
@@ -115,7 +119,7 @@ export class Locks {
         if (error?.code !== 'ERR_LOCK_TIMEOUT' || left <= 0) throw error;
       }
       const wait = pause * (0.5 + Math.random());
-      await new Promise((resolve) => timers.start(() => resolve(undefined), wait));
+      await delay(wait);
       pause = Math.min(2 * pause, LONGEST_PAUSE);
     }
   }

@@ -1,7 +1,12 @@
 /** The options of a coordinator. */
 
-import { expectOption, isFunction, optionError, refuseUnknown } from '../options/options.js';
-import { isCount } from './locks.js';
+import {
+  expectOption,
+  isCount,
+  isFunction,
+  optionError,
+  refuseUnknown,
+} from '../options/options.js';
 import { checkStateOptions } from './shared-state.js';
 
 /** What the coordinator hands to a connection of its own. */

@@ -2,7 +2,7 @@
  * The second connection, as this tab was told of it, and what the tab sends through it.
  */
 
-import { jsonError, textOf } from '../platform/json.js';
+import { copyOf, jsonError } from '../platform/json.js';
 import { partsOf, toError } from '../platform/shared.js';
 
 /** Who sends what comes by the connection, in place of a tab. */
@@ -41,8 +41,7 @@ export class Realtime {
    * @returns {Promise<any>}
    */
   async send(payload, signal) {
-    const text = textOf(payload ?? null, 'The payload');
-    return this._coordination.ask('relay', { payload: JSON.parse(text) }, signal);
+    return this._coordination.ask('relay', { payload: copyOf(payload, 'The payload') }, signal);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** One refresh of the user's session for all tabs: tried again, and not for ever. */
 
-import { optionError } from '../options/options.js';
+import { isPositiveCount, optionError } from '../options/options.js';
 import { shared } from '../platform/shared.js';
-import { timers } from '../platform/ticks.js';
+import { delay, timers } from '../platform/ticks.js';
 
 /** Milliseconds after which a refresh is taken for hanging, if nothing else is said. */
 const DEADLINE = 30_000;
@@ -38,10 +38,7 @@ export async function persevere(fn, { attempts, deadline, signal }) {
         if (left <= 0 || late.signal.aborted) throw error;
       }
       const wait = pause * (0.5 + Math.random());
-      await Promise.race([
-        ended,
-        new Promise((resolve) => timers.start(() => resolve(undefined), wait)),
-      ]);
+      await Promise.race([ended, delay(wait)]);
     }
   } finally {
     timers.stop(timer);
@@ -51,8 +48,7 @@ export async function persevere(fn, { attempts, deadline, signal }) {
 
 /** @param {any} options of `refresh` */
 export function refreshOptions({ attempts = 3, deadline = DEADLINE } = {}) {
-  const isCount = (/** @type {any} */ value) => Number.isSafeInteger(value) && value > 0;
-  if (!isCount(attempts) || !isCount(deadline))
+  if (!isPositiveCount(attempts) || !isPositiveCount(deadline))
     throw optionError(
       'ERR_OPTION_INVALID',
       'attempts and deadline of refresh are whole numbers, 1 or more',

@@ -1,6 +1,6 @@
 /** The session of the application's user: which one it is, and its end in all tabs. */
 
-import { timers } from '../platform/ticks.js';
+import { delay } from '../platform/ticks.js';
 
 /** Milliseconds that listeners of `logout` have. */
 const STOPPING = 2_000;
@@ -56,7 +56,7 @@ export class Session {
     const waits = [];
     const waitUntil = (/** @type {any} */ wait) => void waits.push(wait);
     this._listener.emit('logout', { waitUntil });
-    const late = new Promise((resolve) => timers.start(() => resolve(undefined), STOPPING));
+    const late = delay(STOPPING);
     await Promise.race([late, Promise.allSettled(waits)]);
     this._coordination.tell({ stopped: {} });
   }

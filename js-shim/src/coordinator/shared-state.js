@@ -3,8 +3,8 @@
  * ask it to; in the distributed mode any tab writes, and the later bundle wins in all of them.
  */
 
-import { optionError } from '../options/options.js';
-import { textOf } from '../platform/json.js';
+import { isPositiveCount, optionError } from '../options/options.js';
+import { copyOf } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
 
 /** @typedef {import('../coordinator.d.ts').StateBundle} StateBundle */
@@ -110,7 +110,7 @@ export class SharedState {
       const now = { config: bundle?.config ?? null, snapshot: bundle?.snapshot ?? null };
       const next = typeof value === 'function' ? value(structuredClone(now[part])) : value;
       const base = told?.version ?? 0;
-      const text = textOf({ ...now, [part]: next ?? null }, 'The shared state');
+      const parts = copyOf({ ...now, [part]: next ?? null }, 'The shared state');
       try {
         return await this._coordination.ask('write', {
           part,
@@ -120,7 +120,7 @@ export class SharedState {
             updatedAt: Date.now(),
             sourceId: this._coordination.id,
             schema: this._schema,
-            ...JSON.parse(text),
+            ...parts,
           },
         });
       } catch (/** @type {any} */ error) {
@@ -139,7 +139,7 @@ export function checkStateOptions(options = {}) {
   };
   if (![undefined, 'leader', 'distributed'].includes(mode))
     fail("options.state.mode is not 'leader' or 'distributed'");
-  if (schema !== undefined && !(Number.isSafeInteger(schema) && schema > 0))
+  if (schema !== undefined && !isPositiveCount(schema))
     fail('options.state.schema is not a whole number, 1 or more');
   if (migrations !== undefined && typeof migrations !== 'object')
     fail('options.state.migrations is not an object of functions');

@@ -6,9 +6,9 @@ import { EventEmitter } from 'events';
 
 import { connectionWithoutServer } from '../api/create-connection.js';
 import { expectOption, isFunction, optionError, pick } from '../options/options.js';
-import { textOf } from '../platform/json.js';
+import { copyOf } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
-import { timers } from '../platform/ticks.js';
+import { delay } from '../platform/ticks.js';
 import { watchSleep } from '../platform/waking.js';
 import { Coordination } from './coordination.js';
 import { IdleTimer } from './idle-timer.js';
@@ -160,8 +160,8 @@ export class TabCoordinator extends EventEmitter {
   async sendMessage(type, payload) {
     checkType(type);
     const message = { type, payload: payload ?? null, timestamp: Date.now() };
-    const text = textOf(message, 'The payload');
-    await this._coordination.ask('send', { urgent: isUrgent(type), message: JSON.parse(text) });
+    const copy = copyOf(message, 'The payload');
+    await this._coordination.ask('send', { urgent: isUrgent(type), message: copy });
     if (type === 'state_update') this._lastUpdate = message.timestamp;
   }
 
@@ -185,7 +185,7 @@ export class TabCoordinator extends EventEmitter {
     if (this._coordination._isOver) return;
     // The host has what was asked before when it has answered. There may be no host just now: nobody waits for the next one.
     if (this.tabs.length) {
-      const late = new Promise((resolve) => timers.start(() => resolve(undefined), LEAVING));
+      const late = delay(LEAVING);
       await Promise.race([late, this._coordination.ask('ping', {}).catch(() => {})]);
     }
     this._coordination.leave();

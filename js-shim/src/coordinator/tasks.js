@@ -2,7 +2,7 @@
  * What one tab does for others: what it is asked to do, and what is done once for all who ask.
  */
 
-import { jsonError, textOf } from '../platform/json.js';
+import { copyOf, jsonError } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
 import { Granted } from './coordination.js';
 
@@ -44,12 +44,8 @@ export class Tasks {
    * @returns {Promise<any>}
    */
   async delegate(task, payload, to) {
-    const text = textOf(payload, 'The payload');
-    return this._coordination.ask('delegate', {
-      to,
-      task: String(task),
-      payload: JSON.parse(text),
-    });
+    const copy = copyOf(payload, 'The payload');
+    return this._coordination.ask('delegate', { to, task: String(task), payload: copy });
   }
 
   /** @param {{from: string, number: number, task: string, payload: any}} asked */
@@ -112,8 +108,7 @@ export class Errands {
  */
 async function outcomeOf(run) {
   try {
-    const result = (await run()) ?? null;
-    return { result: JSON.parse(textOf(result, 'The result')) };
+    return { result: copyOf(await run(), 'The result') };
   } catch (thrown) {
     // `thrown` is the caller's own: it does not become JSON.
     return Object.defineProperty({ error: jsonError(thrown) }, 'thrown', { value: thrown });

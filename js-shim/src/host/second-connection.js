@@ -6,7 +6,7 @@
 
 import { isFunction, optionError } from '../options/options.js';
 import { shared } from '../platform/shared.js';
-import { jsonError, textOf } from '../platform/json.js';
+import { copyOf, jsonError } from '../platform/json.js';
 
 /** @typedef {import('../index.d.cts').OpenConnection} OpenConnection */
 
@@ -45,7 +45,7 @@ export class SecondConnection {
     let answered;
     try {
       const result = await current?.connection?.send(payload);
-      answered = { result: JSON.parse(textOf(result ?? null, 'The answer')) };
+      answered = { result: copyOf(result, 'The answer') };
     } catch (error) {
       answered = { error: jsonError(error, 'ERR_REALTIME_REFUSED') };
     }
@@ -106,8 +106,8 @@ class Attempt {
   /** @param {any} message */
   _receive(message) {
     try {
-      const text = textOf(message ?? null, 'A message of the second connection');
-      this._report({ received: { attempt: this._number, message: JSON.parse(text) } });
+      const copy = copyOf(message, 'A message of the second connection');
+      this._report({ received: { attempt: this._number, message: copy } });
     } catch (error) {
       this._say('connected', error);
     }

@@ -8,7 +8,7 @@ import { addressOf } from '../options/namespace.js';
 import { epoch, tabLock, watchLock } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
-import { timers } from '../platform/ticks.js';
+import { delay, timers } from '../platform/ticks.js';
 import { remember } from '../platform/traps.js';
 import { HostStorage } from '../storage/host-storage.js';
 import { HostLife } from './host-life.js';
@@ -260,8 +260,7 @@ export class SharedHost {
   }
 
   async _resign() {
-    while (!this._isOver && this._life && !this._life.mayResign)
-      await new Promise((resolve) => timers.start(() => resolve(undefined), NEXT_MOMENT));
+    while (!this._isOver && this._life && !this._life.mayResign) await delay(NEXT_MOMENT);
     const { _life: life, _storage: storage } = this;
     if (this._isOver) return;
     this._leave();
@@ -323,7 +322,7 @@ export class SharedHost {
     this.begin();
     // What the dead host asked of the storage must not come in between.
     await this._storage?.detach();
-    if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
+    if (pause) await delay(pause);
     this._isPausing = false;
     for (const arrival of this._arrivals.splice(0)) this.meet(...arrival);
   }

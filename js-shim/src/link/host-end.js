@@ -4,7 +4,7 @@
  */
 
 import { placeLock, watchLock } from '../platform/locks.js';
-import { timers } from '../platform/ticks.js';
+import { delay } from '../platform/ticks.js';
 import { burialTime } from './burial.js';
 
 export class HostEnd {
@@ -45,5 +45,5 @@ export class HostEnd {
  */
 async function buried(place) {
   if (place) await new Promise((resolve) => watchLock(placeLock(place), () => resolve(undefined)));
-  await new Promise((resolve) => timers.start(() => resolve(undefined), burialTime()));
+  await delay(burialTime());
 }

@@ -4,7 +4,7 @@
  */
 
 import { shared } from '../platform/shared.js';
-import { timers } from '../platform/ticks.js';
+import { delay } from '../platform/ticks.js';
 
 /**
  * @typedef {object} PageHosts
@@ -63,7 +63,7 @@ export async function loadPageHostsWhile(isWanted, connection) {
       if (pause === FIRST_PAUSE)
         connection.emit('error', new shared.Error('ERR_HOST_FAILED', message));
       else shared.logger.warn(message);
-      await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
+      await delay(pause);
     }
   }
 }

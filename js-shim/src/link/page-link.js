@@ -9,7 +9,7 @@ import { requireNamespace } from '../options/namespace.js';
 import { newSource } from '../platform/locks.js';
 import { shared } from '../platform/shared.js';
 import { ShortLives } from '../platform/short-lives.js';
-import { nextTick, timers } from '../platform/ticks.js';
+import { delay, nextTick } from '../platform/ticks.js';
 import { remember } from '../platform/traps.js';
 import { watchWaking } from '../platform/waking.js';
 import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
@@ -384,7 +384,7 @@ export class PageLink {
     this._phase = 'down';
     if (this._open) this._dropSocket();
     await this._host?.storage?.detach();
-    if (pause) await new Promise((resolve) => timers.start(() => resolve(undefined), pause));
+    if (pause) await delay(pause);
     const connection = this._connection;
     // The store was wiped meanwhile: there is nothing to take over.
     if (connection._wiped) return;

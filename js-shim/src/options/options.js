@@ -48,4 +48,8 @@ export function pick(options, names) {
 }
 
 export const isFunction = (/** @type {any} */ value) => typeof value === 'function';
+/** A whole number, 0 or more. */
+export const isCount = (/** @type {any} */ value) => Number.isSafeInteger(value) && value >= 0;
+/** A whole number, 1 or more. */
+export const isPositiveCount = (/** @type {any} */ value) => isCount(value) && value > 0;
 export const isBoolean = (/** @type {any} */ value) => typeof value === 'boolean';

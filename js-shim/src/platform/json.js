@@ -3,22 +3,22 @@
 import { shared } from './shared.js';
 
 /**
- * The text of a value.
+ * A value as it is on the other side: a copy of what JSON can say of it, `null` where there is none.
  *
  * @param {any} value
  * @param {string} what for the message
- * @returns {string}
+ * @returns {any}
  * @throws where it is not JSON
  */
-export function textOf(value, what) {
+export function copyOf(value, what) {
   let text;
   let reason = 'it has no JSON';
   try {
-    text = JSON.stringify(value);
+    text = JSON.stringify(value ?? null);
   } catch (/** @type {any} */ error) {
     reason = error?.message ?? String(error);
   }
-  if (text !== undefined) return text;
+  if (text !== undefined) return JSON.parse(text);
   throw new shared.Error('ERR_PAYLOAD_INVALID', `${what} cannot be sent to other tabs: ${reason}`);
 }
 

@@ -1,12 +1,14 @@
 /** Whether the page may be about to end with the task that runs now. */
 
+import { timers } from './ticks.js';
+
 let isNow = false;
 let isWatched = false;
 
 function begin() {
   isNow = true;
   // A page that goes on has a next task.
-  setTimeout(() => (isNow = false));
+  timers.start(() => (isNow = false), 0);
 }
 
 /** From now on the page is watched. Nothing happens where it is already, or where there is no page. */

@@ -28,6 +28,12 @@ export const timers = {
   stop: (timer) => clearTimeout(timer),
 };
 
+/**
+ * @param {number} ms
+ * @returns {Promise<undefined>} resolves after so many milliseconds
+ */
+export const delay = (ms) => new Promise((resolve) => timers.start(() => resolve(undefined), ms));
+
 function pickNextTick() {
   const { process } = /** @type {any} */ (globalThis);
   if (typeof process?.nextTick === 'function') return process.nextTick;
