@@ -5,7 +5,7 @@ import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/si
 import { signalR } from 'sharedb-proxy/signalr';
 
 /** The hub takes each token once. */
-const build = (token) =>
+export const build = (token) =>
   new HubConnectionBuilder()
     .withUrl(new URL('/hub', location.origin).href, {
       transport: HttpTransportType.WebSockets,

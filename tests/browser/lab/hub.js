@@ -1,16 +1,6 @@
-/** The second connection of the lab: to the hub of the demo server, by SignalR's own client. */
+/** The second connection of the lab: to the hub of the demo server, as the demo reaches it. */
 
-import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
 import { signalR } from 'sharedb-proxy/signalr';
-
-const build = (token) =>
-  new HubConnectionBuilder()
-    .withUrl(new URL('/hub', location.origin).href, {
-      transport: HttpTransportType.WebSockets,
-      skipNegotiation: true,
-      accessTokenFactory: () => token,
-    })
-    .configureLogging(LogLevel.None)
-    .build();
+import { build } from '../../../examples/src/session/stream.js';
 
 export const connections = { signalr: signalR(build, { methods: ['news'] }) };
