@@ -17,45 +17,24 @@
  *
  * It listens on the loopback interface only and is no model for a server on a network: there is no login.
  */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import richText from 'rich-text';
 import Backend from 'sharedb';
 import { WebSocketServer } from 'ws';
+import { DemoHub } from './hub.mjs';
+import { answerFile, isFromElsewhere, sendJson } from './pages.mjs';
+import { refuseOverdrafts } from './rules.mjs';
 import { COLLECTION, SEEDS, TYPES } from './seeds.mjs';
-import { SignalRServer } from './signalr-server.mjs';
 import { Traffic } from './traffic.mjs';
 import { WebSocketStream } from './ws-stream.mjs';
 
 const HOST = '127.0.0.1';
 const SOCKET_PATH = '/sharedb';
 const HUB_PATH = '/hub';
-const TICK_MS = 1_000;
 const DEFAULT_PORT = 8080;
 const LONGEST_DELAY_MS = 1_000;
 const BUILT_PAGES = fileURLToPath(new URL('./dist/', import.meta.url));
-
-Backend.types.register(richText.type);
-
-const CONTENT_TYPES = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json; charset=utf-8',
-  '.map': 'application/json; charset=utf-8',
-  '.svg': 'image/svg+xml',
-  '.wasm': 'application/wasm',
-};
-
-/** Why an op on the till is refused. */
-const overdrawn = (left) => ({
-  code: 'ERR_OVERDRAWN',
-  message: `the till would be overdrawn by ${-left}`,
-});
 
 /** ShareDB and the WebSockets to it, with the switches that the demos offer. */
 class DemoBackend {
@@ -81,10 +60,7 @@ class DemoBackend {
       this.#received.set(data.a, (this.#received.get(data.a) ?? 0) + 1);
       next();
     });
-    backend.use('commit', ({ collection, snapshot }, next) => {
-      const isOverdrawn = collection === COLLECTION && snapshot.data?.left < 0;
-      next(isOverdrawn ? overdrawn(snapshot.data.left) : undefined);
-    });
+    refuseOverdrafts(backend);
     backend.use('afterWrite', ({ collection, id, snapshot }, next) => {
       this.#versions.set(`${collection}/${id}`, snapshot.v);
       next();
@@ -185,28 +161,6 @@ class DemoBackend {
   }
 }
 
-/** The SignalR hub of the session demo: it ticks, takes each token once, and adds. */
-class DemoHub extends SignalRServer {
-  #ticks = 0;
-  #timer = setInterval(() => this.invoke('tick', ++this.#ticks), TICK_MS);
-
-  constructor() {
-    super({
-      methods: { add: (a, b) => a + b, say: (text) => this.invoke('news', text) },
-      isAllowed: (token) => token !== null && !this.tokens.includes(token),
-    });
-  }
-
-  status() {
-    return { clients: this.clients.size, tokens: this.tokens };
-  }
-
-  end() {
-    clearInterval(this.#timer);
-    super.end();
-  }
-}
-
 /** Longest body that /admin takes, in bytes. */
 const LONGEST_BODY = 2 ** 20;
 
@@ -221,14 +175,6 @@ async function bodyOf(request) {
   return Buffer.concat(parts);
 }
 
-const sendJson = (response, status, body) => {
-  response.writeHead(status, {
-    'content-type': CONTENT_TYPES['.json'],
-    'cache-control': 'no-store',
-  });
-  response.end(JSON.stringify(body));
-};
-
 /** Milliseconds of `?ms=`; null where it is missing, undefined where it is not a count. */
 const milliseconds = (query) => {
   if (!query.has('ms')) return null;
@@ -237,9 +183,7 @@ const milliseconds = (query) => {
 };
 
 async function answerAdmin({ demo, hub }, request, response, url) {
-  const { origin, host } = request.headers;
-  // A page of another site may send requests here, but may not switch anything.
-  if (request.method === 'POST' && origin && new URL(origin).host !== host) {
+  if (isFromElsewhere(request)) {
     return sendJson(response, 403, { error: 'requests from other origins are refused' });
   }
   const [collection, id] = [
@@ -285,44 +229,6 @@ async function answerAdmin({ demo, hub }, request, response, url) {
         error: `no such request: ${request.method} ${url.pathname}`,
       });
   }
-}
-
-/** The file a path stands for, or null when there is none inside `root`. `/text` finds `text.html`. */
-async function findFile(root, pathname) {
-  const inside = normalize(join(root, decodeURIComponent(pathname)));
-  if (!inside.startsWith(root.endsWith(sep) ? root : root + sep) || inside.includes('\0'))
-    return null;
-  for (const path of pathname.endsWith('/')
-    ? [join(inside, 'index.html')]
-    : [inside, `${inside}.html`]) {
-    const found = await stat(path).catch(() => null);
-    if (found?.isFile()) return path;
-  }
-  return null;
-}
-
-async function answerFile(root, request, response, url) {
-  const path = ['GET', 'HEAD'].includes(request.method) ? await findFile(root, url.pathname) : null;
-  if (!path) {
-    const hint = (await findFile(root, '/'))
-      ? 'Not found.\n'
-      : 'The pages are not built yet: npm run build -w examples\n';
-    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
-    return response.end(hint);
-  }
-  // The bundler puts a hash of the content into the names of the assets, never of the pages.
-  const cache = url.pathname.startsWith('/assets/')
-    ? 'public, max-age=31536000, immutable'
-    : 'no-cache';
-  response.writeHead(200, {
-    'content-type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream',
-    'cache-control': cache,
-    'x-content-type-options': 'nosniff',
-  });
-  if (request.method === 'HEAD') return response.end();
-  createReadStream(path)
-    .on('error', () => response.destroy())
-    .pipe(response);
 }
 
 async function answer(servers, root, request, response) {

@@ -3,6 +3,7 @@
  * switches that disturb the server. It only looks at the connection; it holds no state that matters.
  */
 
+import { ClusterPanel } from './cluster-panel.js';
 import { killWorker } from './connect.js';
 
 /** How often the server and the host are asked, in milliseconds, while the page is visible. */
@@ -33,6 +34,7 @@ const MARKUP = `
     <div><dt>Kept</dt><dd data-cell="store">…</dd><dd class="note" data-cell="letters"></dd></div>
     <div class="wide"><dt>Connection</dt><dd data-cell="state">…</dd><dd class="note" data-cell="server"></dd></div>
   </dl>
+  <section data-part="cluster" aria-label="Servers behind nginx" hidden></section>
   <div class="actions">
     <a class="button primary" data-action="open" target="_blank" rel="noopener">Open another tab</a>
     <button type="button" data-action="apart" title="Closes the connection of this tab alone">Take this tab offline</button>
@@ -65,11 +67,16 @@ class Strip {
     this.server = null;
     this.hostStatus = null;
     this.drawing = false;
+    const part = element.querySelector('[data-part="cluster"]');
+    this.cluster = new ClusterPanel(part, connection, (server) =>
+      this.post(`kill?server=${server}&client=${encodeURIComponent(connection.id)}`),
+    );
   }
 
   listen() {
     const draw = () => this.drawSoon();
     this.connection.on('state', draw);
+    this.connection.on('connected', () => this.poll());
     for (const event of ['op batch', 'create', 'del', 'load', 'no write pending'])
       this.doc.on(event, draw);
     setInterval(() => document.hidden || this.poll(), POLL_MS);
@@ -108,7 +115,8 @@ class Strip {
   }
 
   poll() {
-    this.ask(fetch('/admin/status'));
+    const { id } = this.connection;
+    this.ask(fetch(id ? `/admin/status?client=${encodeURIComponent(id)}` : '/admin/status'));
     this.connection.hostStatus((error, status) => {
       this.hostStatus = error ? null : status;
       this.drawSoon();
@@ -164,6 +172,14 @@ class Strip {
     this.action('offline').textContent = offline ? 'Give the server back' : 'Take the server away';
     this.action('offline').classList.toggle('primary', offline);
     this.action('blink').disabled = offline;
+    this.drawCluster();
+  }
+
+  /** A cluster has other switches: no server of it can take all others away. */
+  drawCluster() {
+    const cluster = this.server?.cluster;
+    for (const name of ['offline', 'blink', 'restart']) this.action(name).hidden = Boolean(cluster);
+    if (cluster) this.cluster.show(cluster);
   }
 
   fill(name, value) {
