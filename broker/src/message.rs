@@ -104,7 +104,8 @@ pub enum ToHost {
     },
     /// An op of the tab.
     SubmitOp(SubmitOp),
-    /// A snapshot that the application ingested (`doc.ingestSnapshot`).
+    /// A snapshot that the tab has before the host has the document: one that the application ingested
+    /// (`doc.ingestSnapshot`), or one that the tab's driver got from the server.
     IngestSnapshot {
         /// The collection.
         collection: String,
@@ -112,6 +113,8 @@ pub enum ToHost {
         id: String,
         /// The snapshot, at a version of the server.
         snapshot: Snapshot,
+        /// The data is the server's own, word for word. An application's may hold ops that were never committed.
+        served: bool,
         /// The request; [`Answer::Ingested`] says which revision the snapshot is.
         callback_id: CallbackId,
     },
@@ -199,6 +202,7 @@ wire!(enum ToHost {
         collection = "collection";
         id = "id";
         snapshot = "snapshot";
+        served = "served" or false;
         callback_id = "callbackId";
     },
     Query = "query.create" (QueryRequest),

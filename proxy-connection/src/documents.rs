@@ -189,11 +189,13 @@ impl ProxyConnection {
         });
     }
 
-    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked which revision the snapshot is.
+    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked which revision the snapshot is. `served`: the
+    /// data is the server's own, word for word.
     pub fn ingest_snapshot(
         &mut self,
         handle: DocHandle,
         snapshot: Snapshot,
+        served: bool,
         callback: Option<Token>,
     ) {
         let Some(known) = self.docs.get(&handle) else {
@@ -218,6 +220,7 @@ impl ProxyConnection {
             collection,
             id,
             snapshot: snapshot.clone(),
+            served,
             callback_id,
         };
         if let Some(known) = self.docs.get_mut(&handle) {

@@ -248,6 +248,7 @@ export class Doc extends DocData {
     const { connection } = this;
     const token = callback && connection._keep({ callback, doc: this, read });
     connection._run(() => connection._core[read](this._handle, token));
+    if (read !== 'unsubscribe') connection._link.want?.(this);
   }
 
   /**
@@ -297,6 +298,15 @@ export class Doc extends DocData {
    * @param {Callback} [callback]
    */
   ingestSnapshot(snapshot, callback) {
+    this._ingest(snapshot, false, callback);
+  }
+
+  /**
+   * @param {any} snapshot
+   * @param {boolean} isServed it came from the server as it is
+   * @param {Callback} [callback]
+   */
+  _ingest(snapshot, isServed, callback) {
     if (!snapshot) return callback?.();
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
     const { v, data, type } = snapshot;
@@ -307,7 +317,7 @@ export class Doc extends DocData {
       this._attach();
       const { connection } = this;
       const token = callback && connection._keep({ callback });
-      connection._run(() => connection._core.ingestSnapshot(this._handle, text, token));
+      connection._run(() => connection._core.ingestSnapshot(this._handle, text, isServed, token));
     } catch (error) {
       // The machine's own errors are arrays; what else is thrown is a listener's or a toJSON's.
       if (!Array.isArray(error)) throw error;
@@ -431,7 +441,7 @@ export class Doc extends DocData {
     const text = JSON.stringify({ v: left.version, data: this.data, type });
     this._ingesting = { restores: true };
     try {
-      connection._run(() => connection._core.ingestSnapshot(this._handle, text));
+      connection._run(() => connection._core.ingestSnapshot(this._handle, text, false));
     } finally {
       this._ingesting = null;
     }

@@ -325,18 +325,19 @@ impl TabCore {
         self.inner.unsubscribe(DocHandle(doc), token(callback));
     }
 
-    /// `doc.ingestSnapshot`; throws an error array where the snapshot is not one.
+    /// `doc.ingestSnapshot`, or with `served` a snapshot that is the server's own; throws an error array where it is none.
     #[wasm_bindgen(js_name = ingestSnapshot)]
     pub fn ingest_snapshot(
         &mut self,
         doc: u32,
         snapshot: &str,
+        served: bool,
         callback: Option<f64>,
     ) -> Result<(), JsValue> {
         let snapshot: Snapshot = read_json(snapshot)
             .map_err(|error| convert::error(&Error::badly_formed(error.to_string())))?;
         self.inner
-            .ingest_snapshot(DocHandle(doc), snapshot, token(callback));
+            .ingest_snapshot(DocHandle(doc), snapshot, served, token(callback));
         Ok(())
     }
 

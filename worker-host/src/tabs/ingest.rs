@@ -1,7 +1,8 @@
-//! Snapshots that an application brings (`ingestSnapshot`).
+//! Snapshots that a tab brings: an application's (`ingestSnapshot`), and those that a page got from the server before
+//! there was a host.
 //!
-//! What it refuses to do: believe the data. It may hold ops that were never committed, so the host takes the version
-//! and the type alone, and gets the data from the server where another tab needs it.
+//! What it refuses to do: believe an application's data. It may hold ops that were never committed, so the host takes the
+//! version and the type alone, and gets the data from the server where another tab needs it.
 
 use broker::message::{Answer, CallbackId};
 use proxy_doc::{DocKey, Snapshot, TabId};
@@ -10,12 +11,13 @@ use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 
 impl Host {
-    /// Takes the version and the type of a document that is not here yet.
+    /// Takes a document that is not here yet: its version and type, and where the server served it its data.
     pub(crate) fn ingest(
         &mut self,
         tab: &TabId,
         key: DocKey,
         snapshot: Snapshot,
+        served: bool,
         callback_id: CallbackId,
     ) {
         let handle = self.open(key);
@@ -26,9 +28,9 @@ impl Host {
             self.act(handle, |doc, up| {
                 doc.ingest_snapshot(up, Some(snapshot), None)
             });
-            // The type and the version are the application's word; the data is the tab's own.
+            // Of an application's the type and the version are its word; the data is the tab's own.
             let HostDoc { doc, state, .. } = &mut self.docs[handle];
-            if let (Some(version), Some(ty)) = (doc.version(), doc.ty()) {
+            if !served && let (Some(version), Some(ty)) = (doc.version(), doc.ty()) {
                 state.load_without_data(ty.clone(), version);
             }
             self.rewrite(handle);

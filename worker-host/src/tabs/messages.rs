@@ -91,9 +91,16 @@ impl Host {
                 collection,
                 id,
                 snapshot,
+                served,
                 callback_id,
             } => {
-                self.ingest(tab, DocKey { collection, id }, snapshot, callback_id);
+                self.ingest(
+                    tab,
+                    DocKey { collection, id },
+                    snapshot,
+                    served,
+                    callback_id,
+                );
             }
             ToHost::Query(request) => {
                 self.with_queries(|queries, versions| queries.create(tab, request, versions))

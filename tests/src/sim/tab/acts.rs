@@ -170,8 +170,10 @@ impl Tab {
         };
         let token = self.read_token(ledger, doc, r);
         let handle = self.docs[doc].handle;
+        // What the server has is the server's own, whoever brings it.
+        let served = r.once_in(2);
         self.call(ledger, |connection| {
-            connection.ingest_snapshot(handle, snapshot, token)
+            connection.ingest_snapshot(handle, snapshot, served, token)
         })
     }
 }
