@@ -123,6 +123,13 @@ export interface ConnectionOptions extends StoringOptions {
    */
   workerUrl?: string | Url;
   /**
+   * Shows the first documents while the SharedWorker is still loaded: the page fetches them over a socket of its own, which is
+   * closed before the host opens its. So the first tab costs the server two sockets, one after the other. With a `durableStore` only
+   * where there is none yet, since it may know more than the server, and not with a `worker` or a `storage` of the application's. Not where
+   * `url` is a function, which is asked for the host alone.
+   */
+  firstLook?: boolean;
+  /**
    * Pages of an origin share a host when this is the same. Without a `durableStore` it may be left out: it is then the
    * URL without credentials, query and fragment.
    */

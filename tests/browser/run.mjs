@@ -24,6 +24,7 @@ import { devtoolsTests } from './devtools.mjs';
 import { depthTests } from './depth.mjs';
 import { durableTests } from './durable.mjs';
 import { failingTests } from './failing.mjs';
+import { firstLookTests } from './first-look.mjs';
 import { faultTests } from './faults.mjs';
 import { dyingTests } from './dying.mjs';
 import { ENGINES, missing } from './engines/engines.mjs';
@@ -72,6 +73,7 @@ const TESTS = [
   ...faultTests,
   ...hostTests,
   ...oneHostTests,
+  ...firstLookTests,
   ...dyingTests,
   ...laterProtocolTests,
   ...moduleTests,

@@ -29,6 +29,7 @@ const OF_CREATE_CONNECTION = {
   worker: WITHOUT_SOCKET,
   dedicatedWorker: WITHOUT_SOCKET,
   workerUrl: WITHOUT_SOCKET,
+  firstLook: WITHOUT_SOCKET,
 };
 
 /** @param {any} options those of an application */

@@ -27,8 +27,8 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  * A connection to a ShareDB server.
  *
  * @param {any} target a URL or a function that gives it, a socket, a backend with `connect()`, or the options
- * @param {any} [options] `{url, useSharedWorker, worker, dedicatedWorker, workerUrl, namespace, durableStore,
- *   keepPendingOnReject}`
+ * @param {any} [options] `{url, useSharedWorker, worker, dedicatedWorker, workerUrl, firstLook, namespace,
+ *   durableStore, keepPendingOnReject}`
  */
 export function createConnection(target, options) {
   options = { ...options };
@@ -49,9 +49,10 @@ export function createConnection(target, options) {
 
 /** @param {any} options */
 function checkOptions(options) {
-  const names = ['url', 'useSharedWorker', ...OF_WORKERS];
+  const names = ['url', 'useSharedWorker', 'firstLook', ...OF_WORKERS];
   checkConnectionOptions('createConnection', options, names);
   expectOption('options', options, 'useSharedWorker', isBoolean, 'true or false');
+  expectOption('options', options, 'firstLook', isBoolean, 'true or false');
   expectOption('options', options, 'worker', isFunction, 'a function that makes a SharedWorker');
   const isDedicated = (/** @type {any} */ value) => value === false || isFunction(value);
   const what = 'a function that makes a Worker, or false';
@@ -81,7 +82,7 @@ function overUrl(options) {
     throw optionError('ERR_NAMESPACE_REQUIRED', URL_NAMES_NOBODY);
   const url = giveUrl ? undefined : socketUrl(options.url);
   const storing = pick(options, STORING);
-  const wanted = { ...storing, ...pick(options, OF_WORKERS), url };
+  const wanted = { ...storing, ...pick(options, OF_WORKERS), url, firstLook: options.firstLook };
   const noWorker = whyNoWorker(options);
   const alone = whyAlone(options);
   if (noWorker && !globalThis.WebSocket) {

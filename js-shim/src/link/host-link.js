@@ -22,6 +22,7 @@ import { timers } from '../platform/ticks.js';
 import { remember } from '../platform/traps.js';
 import { burialTime } from './burial.js';
 import { whyNoDedicated } from './dedicated-worker.js';
+import { FirstLook } from './first-look.js';
 import { HostEnd } from './host-end.js';
 import { PageAbsence } from './page-absence.js';
 import { OwnWorkers } from './own-workers.js';
@@ -30,7 +31,8 @@ import { PagePlace } from './page-place.js';
 import { ChannelPort, isOfWorker, localPorts, namespaceChannel, workerAt } from './roads.js';
 import { Quiet } from './quiet.js';
 import { WatchedPlaces } from './watched-places.js';
-import { INCOMPATIBLE, electedTab, notHere, whereIs } from './whereabouts.js';
+import { RemoteLink } from './remote-link.js';
+import { INCOMPATIBLE, electedTab, whereIs } from './whereabouts.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
 /** @typedef {import('./roads.js').Port} Port */
@@ -41,12 +43,13 @@ import { INCOMPATIBLE, electedTab, notHere, whereIs } from './whereabouts.js';
 const MAJOR = 2;
 
 /** @implements {Link} */
-export class HostLink {
+export class HostLink extends RemoteLink {
   /**
    * @param {Wanted} wanted
    * @param {string} [noWorker] why no SharedWorker is to be used
    */
   constructor(wanted, noWorker) {
+    super();
     const { url, worker } = wanted;
     const store = checkDurableStore(wanted.durableStore);
     if (!worker && !noWorker) {
@@ -128,6 +131,8 @@ export class HostLink {
     /** Whether this link is out of use. */
     this._left = false;
     this._absence = new PageAbsence(this._goAway, this._comeBack);
+    /** What the page shows before there is a host. @type {FirstLook | undefined} */
+    this._look = undefined;
     /** Whether the page was told that it is about to be frozen. */
     this._isAway = false;
     /** Whether the application closed the connection. */
@@ -139,7 +144,13 @@ export class HostLink {
     this._connection = connection;
     const { _pageId: id, _namespace: namespace, _served: served } = this;
     this._page = new PagePlace({ id, namespace, served }, connection);
+    if (this._workers.shared) this._look = FirstLook.of(connection, this._wanted, namespace);
     this._start();
+  }
+
+  /** @param {import('../api/doc.js').Doc} doc */
+  want(doc) {
+    this._look?.want(doc);
   }
 
   _start() {
@@ -294,6 +305,7 @@ export class HostLink {
 
   /** @param {{place: import('./link.d.ts').PlaceKind, steal: boolean}} how */
   _stand({ place, steal }) {
+    this._look?.finish();
     if (place === 'page') return this._page.stand(steal);
     this._workers.stand(place === 'shared-worker' ? 'shared' : 'dedicated', steal);
   }
@@ -368,8 +380,10 @@ export class HostLink {
       // What comes by a road that was left, or before the host has taken this tab, is of a host before it.
       if (isRoad && !this._waiting) this._connection._receive(data, false);
     } else if (data?.who) port.postMessage(this._workers.hello);
-    else if (data?.greeting) this._tell({ greeted: { road: kind, ...data.greeting } });
-    else if (data?.taken) this._tell({ taken: { life: data.taken } });
+    else if (data?.greeting) {
+      this._look?.finish();
+      this._tell({ greeted: { road: kind, ...data.greeting } });
+    } else if (data?.taken) this._tell({ taken: { life: data.taken } });
     else if (data?.refused || data?.pong) {
       // Of the road in use only: another one is of a host before.
       if (isRoad) this._tell(data.pong ? { alive: {} } : { refused: data.refused });
@@ -462,6 +476,7 @@ export class HostLink {
   }
 
   close() {
+    this._look?.end();
     this._connection._run(() => this._connection._core.close(true, true));
     this._leaves = true;
     // What the application submitted before is for the host all the same.
@@ -476,6 +491,7 @@ export class HostLink {
    */
   _goAway = () => {
     if (this._left || this._isAway) return;
+    this._look?.end();
     this._isAway = true;
     this._connection._flushAll();
     this._connection._coordination?.goAway();
@@ -508,6 +524,7 @@ export class HostLink {
   /** Leaves this link. The host forgets the tab when the tab's lock is released. */
   _leave() {
     this._left = true;
+    this._look?.end();
     this._absence.stop();
     this._stopListening();
     // Closed in the middle of a wipe, it still says when the host has ended.
@@ -573,27 +590,5 @@ export class HostLink {
   /** @param {string | undefined} place */
   _noteEnd(place) {
     this._end.note(this.host.kind === 'shared-worker' ? place : undefined);
-  }
-
-  bind() {
-    throw notHere('bindToSocket()', ': say reconnect() after close()');
-  }
-
-  send() {
-    throw notHere('send()');
-  }
-
-  receiveFromServer() {
-    throw notHere('handleMessage()');
-  }
-
-  /** @param {string | undefined} text */
-  takeReason(text) {
-    return text === undefined ? undefined : JSON.parse(text);
-  }
-
-  /** @param {string} text */
-  takeSocketError(text) {
-    return JSON.parse(text);
   }
 }

@@ -24,6 +24,8 @@ export interface Link {
   seq: number | undefined;
   /** The connection's machine is there: messages for it may come from now on. */
   attach(connection: Connection): void;
+  /** The application reads a document: it can be shown before there is a host. */
+  want?(doc: import('../api/doc.js').Doc): void;
   /** Sends a message to the host; it waits where there is no host yet. */
   post(text: string): void;
   /**
@@ -74,6 +76,8 @@ export interface Wanted {
   /** `true`, or the options. */
   durableStore?: boolean | import('../index.d.cts').DurableStoreOptions;
   keepPendingOnReject?: boolean;
+  /** Documents are to be shown before there is a host. */
+  firstLook?: boolean;
   /** For a host in this page. */
   connections?: import('../index.d.cts').Connections;
 }

@@ -21,6 +21,13 @@ export function addressOf(url) {
 }
 
 /**
+ * The name of a namespace's database.
+ *
+ * @param {string} namespace
+ */
+export const databaseOf = (namespace) => `sharedb-proxy ${namespace}`;
+
+/**
  * @param {string | undefined} namespace as the application gave it
  * @returns {string}
  */

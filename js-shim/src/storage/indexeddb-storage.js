@@ -8,6 +8,7 @@
 
 import { deleteDB, openDB } from 'idb';
 
+import { databaseOf } from '../options/namespace.js';
 import { isLastMoment, watchLastMoment } from '../platform/last-moment.js';
 import { timers } from '../platform/ticks.js';
 import { commitsFailures, isFragile } from './engines.js';
@@ -56,7 +57,7 @@ export class IndexedDbStorage {
     const { namespace = 'default', durability = 'relaxed', patience = PATIENCE } = options;
     this.deletesInWrite = true;
     this.lockName = storeLock(namespace);
-    this._name = `sharedb-proxy ${namespace}`;
+    this._name = databaseOf(namespace);
     this._durability = durability;
     this._patience = patience;
     this._cipher = cipherOf(options);

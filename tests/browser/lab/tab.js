@@ -41,6 +41,7 @@ const { report } = globalThis;
  * @param {string} [options.script] for the worker's module, as its query
  * @param {'shared-worker' | 'elected-tab' | 'in-page'} [options.host] else as the address says
  * @param {boolean} [options.elected] one of the tabs is to have the host, however the address says
+ * @param {boolean} [options.firstLook] documents are shown before there is a host
  * @param {boolean} [options.asksUrls] the url is a function; `urlCalls` counts its calls
  */
 async function open({
@@ -49,6 +50,7 @@ async function open({
   store,
   namespace = 'lab',
   elected,
+  firstLook,
   asksUrls,
   ...given
 }) {
@@ -71,6 +73,7 @@ async function open({
       ((wanted) => new Worker(module, { type: 'module', name: named ? wanted : name })),
     durableStore: durable && store,
     namespace,
+    firstLook,
   });
   const errors = [];
   connection.on('error', (error) => {
