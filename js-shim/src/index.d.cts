@@ -46,6 +46,19 @@ export interface StoringOptions {
    * worker of the application's own is given it by `serve({connections})`.
    */
   connections?: Connections;
+  /**
+   * How much the host's flight recorder keeps, or `false`: nothing, so that `exportTrace` has nothing to give. The first tab of a
+   * host decides.
+   */
+  recorder?: false | RecorderBounds;
+}
+
+/** What the flight recorder keeps at most; the oldest is dropped first. */
+export interface RecorderBounds {
+  /** Inputs of the host's machine: 4,000 if left out. */
+  inputs?: number;
+  /** Characters of the texts in them, and in what came out: 1,048,576 if left out. */
+  characters?: number;
 }
 
 /** The connections that all tabs share, by their names. */

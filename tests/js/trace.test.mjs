@@ -105,6 +105,28 @@ describe('flight recorder', () => {
     ]);
   });
 
+  it('has the bounds that it is given, or keeps nothing', async () => {
+    const recorder = new Recorder(undefined, { inputs: 80, characters: 1_000 });
+    for (let input = 0; input < 1_000; input += 1) recorder.input(['handleTab', 0, 't', 'text']);
+    const { first, entries } = lastLife(recorder.export({}));
+    assert.ok(entries.length >= 70 && entries.length <= 90, entries.length);
+    assert.equal(first + entries.length, 1_000);
+    recorder.input(['socketMessage', 0, 'x'.repeat(1_001)]);
+    assert.deepEqual(lastLife(recorder.export({})).entries.at(-1)[3], [{ cut: 1_001 }]);
+
+    const connection = ours.createConnection(new Backend(), { recorder: false });
+    await call(connection.get('c', 'd'), 'create', { n: 1 });
+    const life = lastLife(await connection.exportTrace());
+    assert.deepEqual([life.complete, life.entries], [false, []]);
+    for (const recorder of [true, 'all', { inputs: 0 }, { characters: 1.5 }])
+      assert.throws(() => ours.createConnection('ws://test', { recorder }), {
+        code: 'ERR_OPTION_INVALID',
+      });
+    assert.throws(() => ours.createConnection('ws://test', { recorder: { bytes: 1 } }), {
+      code: 'ERR_OPTION_UNKNOWN',
+    });
+  });
+
   it('has text that JSON cannot carry as the machine gets it', () => {
     const recorder = new Recorder();
     recorder.input(['socketMessage', 0, 'half \ud83d of a pair, and \u{1f600}']);

@@ -29,7 +29,8 @@ import { SecondConnection } from './second-connection.js';
  * @property {HostStorage} [storage]
  * @property {string} [src] the client id to begin with, where the storage has none; unlike any other
  * @property {import('../index.d.cts').Connections} [connections] that tabs share
- * @property {Recorder} [earlier] of the life before, which crashed
+ * @property {Recorder} [earlier] of the life before in this place
+ * @property {false | import('../index.d.cts').RecorderBounds} [recorder] what is recorded of this one
  * @property {any} [types] the registry of OT types, where it is not that of this process
  *
  * @typedef {object} Ends
@@ -56,7 +57,7 @@ export class HostDriver {
   constructor(options, place) {
     const { epoch, isPrivate, opensSockets, hasUrl, retention, storage } = options;
     const { types = typesBridge, src = retention && newSource() } = options;
-    this.recorder = new Recorder(options.earlier);
+    this.recorder = new Recorder(options.earlier, options.recorder);
     const made = /** @type {const} */ ([epoch, isPrivate, opensSockets, retention, src, hasUrl]);
     /** @type {HostCore} */
     this.core = /** @type {any} */ (new RecordedCore(this.recorder, types, ...made));

@@ -20,6 +20,7 @@ import { HostDriver } from './host-driver.js';
  * @property {import('../index.d.cts').DurableStoreOptions} [durableStore] what of it can be sent
  * @property {import('../options/durable-options.js').PageParts} [parts] what the page has of what cannot be sent
  * @property {boolean} [keepPendingOnReject]
+ * @property {false | import('../index.d.cts').RecorderBounds} [recorder] what the host records of itself
  * @property {Trapped[]} [trapped] what hosts died on, as this tab was told
  */
 
@@ -46,7 +47,7 @@ export class HostLife {
    * @param {import('../storage/host-storage.js').HostStorage} storage
    * @param {Worker} worker
    * @param {import('../index.d.cts').Connections} [connections]
-   * @param {import('./recorder.js').Recorder} [earlier] of the life before, which crashed
+   * @param {import('./recorder.js').Recorder} [earlier] of the life before in this place
    */
   constructor(epoch, wanted, storage, worker, connections, earlier) {
     this._epoch = epoch;
@@ -74,6 +75,7 @@ export class HostLife {
       storage: this._storage,
       connections: this._connections,
       earlier: this._earlier,
+      recorder: this._wanted.recorder,
     };
     try {
       this.host = new HostDriver(machine, this);

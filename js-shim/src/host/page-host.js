@@ -20,6 +20,7 @@ export class PageHost extends HostDriver {
    * @param {string} [options.namespace] of the store
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {import('../index.d.cts').Connections} [options.connections] that tabs share
+   * @param {false | import('../index.d.cts').RecorderBounds} [options.recorder] what it records of itself
    * @param {boolean} [options.keepsPending] pending ops stay where one is refused that cannot be taken back
    * @param {import('./host-driver.js').Place} place the link of the page's tab
    * @param {HostStorage} [storage] that of the host before, which crashed and was detached
@@ -36,6 +37,7 @@ export class PageHost extends HostDriver {
       retention: store && 'durable',
       connections: options.connections,
       earlier,
+      recorder: options.recorder,
       storage: storage ?? (store && new HostStorage({ ...store, namespace, inMemory })),
     };
     super(machine, place);

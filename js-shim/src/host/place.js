@@ -53,6 +53,8 @@ export class Place {
     this._told = undefined;
     /** The host, while the lock is held. @type {SharedHost | undefined} */
     this._host = undefined;
+    /** Of the last host here, for the next one. @type {import('./recorder.js').Recorder | undefined} */
+    this._recorder = undefined;
     /** Whether the lock was taken from a host that did not answer. */
     this._stole = false;
     /** Whether the place is not used again, once it has no host. */
@@ -147,8 +149,7 @@ export class Place {
   _startAgain(error) {
     shared.logger.error('A place for the host crashed, and is started again', error);
     this._core = this._newCore();
-    this._host?.end();
-    this._host = undefined;
+    this._endHost();
     this._letGo();
     this._tellHost();
     if (this._stands) this.stand();
@@ -167,8 +168,7 @@ export class Place {
       case 'resign':
         return void this._resign(content.urgent);
       case 'end':
-        this._host?.end();
-        return void (this._host = undefined);
+        return this._endHost();
       case 'announce':
         return this._channel.postMessage(content);
     }
@@ -206,18 +206,27 @@ export class Place {
   // ---- The host ----
 
   _begin() {
-    const host = (this._host = new SharedHost(this._served, this._stole, {
+    /** @type {import('./shared-host.js').OfPlace} */
+    const ofPlace = {
       newLife: (life) => this._handle({ life: { life } }),
       deposed: () => this._handle({ lost: {} }),
       ended: () => {
-        this._host = undefined;
+        // Nothing of what was deleted stays.
+        this._host = this._recorder = undefined;
         this._handle({ over: {} });
         this._ended?.();
       },
       failed: (error, port) => this._fail(error, port),
       lost: (port) => this._removePort(port),
-    }));
-    host.begin();
+    };
+    this._host = new SharedHost(this._served, this._stole, ofPlace, this._recorder);
+    this._host.begin();
+  }
+
+  _endHost() {
+    this._recorder = this._host?.recorder;
+    this._host?.end();
+    this._host = undefined;
   }
 
   /**
@@ -240,6 +249,7 @@ export class Place {
       host?.end();
     }
     if (this._host !== host) return;
+    this._recorder = host?.recorder;
     this._host = undefined;
     this._handle({ resigned: {} });
   }
@@ -331,8 +341,19 @@ export class Place {
 
 /** @param {any} data */
 function isIntroduction(data) {
-  const { tab, life, number, protocol, url, id, namespace, durableStore, parts, trapped } =
-    data?.connect ?? {};
+  const {
+    tab,
+    life,
+    number,
+    protocol,
+    url,
+    id,
+    namespace,
+    durableStore,
+    parts,
+    trapped,
+    recorder,
+  } = data?.connect ?? {};
   return (
     Array.isArray(trapped ?? []) &&
     tab &&
@@ -344,6 +365,7 @@ function isIntroduction(data) {
     typeof namespace === 'string' &&
     typeof (durableStore ?? {}) === 'object' &&
     typeof (parts ?? {}) === 'object' &&
+    typeof (recorder || {}) === 'object' &&
     typeof (id ?? '') === 'string'
   );
 }

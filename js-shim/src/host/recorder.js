@@ -14,10 +14,17 @@ import { redacted, wellFormed } from './redact.js';
 /** The version of the format. A replay refuses others. */
 const FORMAT = 1;
 
-/** Inputs that are kept, and bytes of their texts and those of the outputs. */
-const MAX_INPUTS = 4_000;
-const MAX_BYTES = 1024 * 1024;
-/** Both are dropped by the segment, of which there are at least so many. */
+/**
+ * Inputs that are kept at most, and characters of their texts and those of the outputs.
+ *
+ * @typedef {import('../index.d.cts').RecorderBounds} Bounds
+ */
+
+/** @type {Required<Bounds>} */
+const BOUNDS = { inputs: 4_000, characters: 1024 * 1024 };
+/** Nothing is kept. */
+const NOTHING = { inputs: 0, characters: 0 };
+/** Entries are dropped by the segment, of which there are at least so many. */
 const SEGMENTS = 8;
 
 /**
@@ -37,8 +44,12 @@ const newSegment = () => ({ entries: [], inputs: 0, bytes: 0 });
 
 /** The recording of one life of a host. */
 export class Recorder {
-  /** @param {Recorder} [earlier] that of the life before, which crashed; those before it are dropped */
-  constructor(earlier) {
+  /**
+   * @param {Recorder} [earlier] that of the life before in this place; those before it are dropped
+   * @param {false | Bounds} [bounds] `false`: nothing is recorded
+   */
+  constructor(earlier, bounds) {
+    this._bounds = bounds === false ? NOTHING : { ...BOUNDS, ...bounds };
     if (earlier) earlier._earlier = undefined;
     this._earlier = earlier;
     /** What the machine was made with. @type {any[]} */
@@ -64,18 +75,19 @@ export class Recorder {
 
   /** @param {any[]} input the method's name, the time, the arguments */
   input(input) {
+    if (!this._bounds.inputs) return;
     this._add(input, 2);
     this._segment.inputs += 1;
   }
 
   /** @param {any[]} output the number of its kind, and the arguments */
   output(output) {
-    this._add(output, 1);
+    if (this._bounds.inputs) this._add(output, 1);
   }
 
   /** @param {boolean | undefined} more what the poll returned that ends here */
   polled(more) {
-    this._segment.entries.push(more);
+    if (this._bounds.inputs) this._segment.entries.push(more);
   }
 
   /**
@@ -94,7 +106,8 @@ export class Recorder {
   _add(entry, from) {
     let bytes = 0;
     for (let at = from; at < entry.length; at += 1) bytes += weigh(entry[at]);
-    if (bytes > MAX_BYTES) {
+    const { inputs, characters } = this._bounds;
+    if (bytes > characters) {
       this._isCut = true;
       entry = [...entry.slice(0, from), { cut: bytes }];
       bytes = 0;
@@ -102,7 +115,7 @@ export class Recorder {
     const segment = this._segment;
     segment.entries.push(entry);
     segment.bytes += bytes;
-    if (segment.inputs < MAX_INPUTS / SEGMENTS && segment.bytes < MAX_BYTES / SEGMENTS) return;
+    if (segment.inputs < inputs / SEGMENTS && segment.bytes < characters / SEGMENTS) return;
     this._segments.push(segment);
     this._segment = newSegment();
     this._drop();
@@ -112,7 +125,7 @@ export class Recorder {
     const sum = (/** @type {'inputs' | 'bytes'} */ what) =>
       this._segments.reduce((total, segment) => total + segment[what], 0);
     let [inputs, bytes] = [sum('inputs'), sum('bytes')];
-    while (inputs > MAX_INPUTS || bytes > MAX_BYTES) {
+    while (inputs > this._bounds.inputs || bytes > this._bounds.characters) {
       const [oldest] = this._segments.splice(0, 1);
       inputs -= oldest.inputs;
       bytes -= oldest.bytes;
@@ -130,6 +143,7 @@ export class Recorder {
    * @returns {TypesBridge}
    */
   watch(types) {
+    if (!this._bounds.inputs) return types;
     return {
       resolve: (name) => {
         const type = types.resolve(name);
@@ -198,7 +212,7 @@ export class Recorder {
   // ---- The export ----
 
   /**
-   * The recordings of this life and of the one before, where that crashed, as JSON.
+   * The recordings of this life and of the one before in this place, where there was one, as JSON.
    *
    * @param {object} options
    * @param {boolean} [options.redact] contents are replaced by their type and length
@@ -230,7 +244,7 @@ export class Recorder {
     const first = Math.max(since, this._dropped);
     const head = {
       options: { epoch, private: isPrivate, opensSockets, store, src, hasUrl },
-      complete: !this._isCut && first === 0,
+      complete: !this._isCut && first === 0 && this._bounds.inputs > 0,
       end: this._end,
       first,
     };

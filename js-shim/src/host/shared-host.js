@@ -44,8 +44,9 @@ export class SharedHost {
    * @param {Served} served
    * @param {boolean} steals the host before does not answer: its storage is taken from it
    * @param {OfPlace} place
+   * @param {import('./recorder.js').Recorder} [earlier] of a host that was here before
    */
-  constructor(served, steals, place) {
+  constructor(served, steals, place, earlier) {
     this._served = served;
     this._steals = steals;
     this._place = place;
@@ -78,14 +79,19 @@ export class SharedHost {
     /** The inputs on which machines of this host crashed. @type {Trapped[]} */
     this._trapped = [];
     this._lives = new ShortLives();
-    /** The recording of the last life. @type {import('./recorder.js').Recorder | undefined} */
-    this._earlier = undefined;
+    /** The recording of the life before. @type {import('./recorder.js').Recorder | undefined} */
+    this._earlier = earlier;
   }
 
   /** A life begins, the first one or the one after a crash: it can be met from now on. */
   begin() {
     this._epoch = epoch();
     this._place.newLife(this._epoch);
+  }
+
+  /** The recording of the last life, also of one that has resigned. */
+  get recorder() {
+    return (this._life ?? this._leaving)?.host?.recorder ?? this._earlier;
   }
 
   /** The network changed, or the machine slept. */

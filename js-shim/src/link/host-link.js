@@ -89,6 +89,7 @@ export class HostLink extends RemoteLink {
       namespace,
       durableStore: forWorker(store),
       keepPendingOnReject: wanted.keepPendingOnReject ?? store?.keepPendingOnReject,
+      recorder: wanted.recorder,
       parts: pageParts(store),
     };
     this._workers = new OwnWorkers({

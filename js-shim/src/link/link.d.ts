@@ -76,6 +76,8 @@ export interface Wanted {
   /** `true`, or the options. */
   durableStore?: boolean | import('../index.d.cts').DurableStoreOptions;
   keepPendingOnReject?: boolean;
+  /** What the host records of itself. */
+  recorder?: false | import('../index.d.cts').RecorderBounds;
   /** Documents are to be shown before there is a host. */
   firstLook?: boolean;
   /** For a host in this page. */

@@ -48,7 +48,8 @@ const OWN_SOCKET = 'the application brought its own socket';
  *   earlier host knew it
  */
 export function pageLink(wanted, why) {
-  const { url, namespace, worker, durableStore, keepPendingOnReject, connections } = wanted;
+  const { url, namespace, worker, durableStore, keepPendingOnReject, connections, recorder } =
+    wanted;
   const inMemory = whyNotHere(checkDurableStore(durableStore), worker);
   const open = (/** @type {string | undefined} */ given) =>
     new WebSocket(/** @type {string} */ (given ?? url));
@@ -60,6 +61,7 @@ export function pageLink(wanted, why) {
     durableStore,
     keepPendingOnReject,
     connections,
+    recorder,
     inMemory,
   });
 }
@@ -77,6 +79,7 @@ export class PageLink {
    *   to be
    * @param {boolean} [options.keepPendingOnReject]
    * @param {import('../index.d.cts').Connections} [options.connections] that tabs share
+   * @param {false | import('../index.d.cts').RecorderBounds} [options.recorder] what the host records of itself
    * @param {string} [options.inMemory] why the store is to be in memory only
    * @param {string} [options.code] of the reason
    * @param {string} [options.tab] as another host knew this tab
@@ -101,6 +104,7 @@ export class PageLink {
       inMemory,
       keepsPending,
       connections: options.connections,
+      recorder: options.recorder,
     };
     /** The host; while the phase is `down` the one that died. @type {InstanceType<PageHostClass> | undefined} */
     this._host = undefined;

@@ -4,11 +4,11 @@
 
 import { checkConnections } from './connections.js';
 import { OF_OTHER_STORES } from './durable-options.js';
-import { expectOption, isBoolean, refuseUnknown } from './options.js';
+import { expectOption, isBoolean, isPositiveCount, refuseUnknown } from './options.js';
 
 /** What a connection may have, wherever its host is. */
 export const STORING = /** @type {const} */ ([
-  ...['namespace', 'durableStore', 'keepPendingOnReject', 'connections'],
+  ...['namespace', 'durableStore', 'keepPendingOnReject', 'connections', 'recorder'],
 ]);
 
 /** Options of other factories and classes with these names. */
@@ -36,6 +36,18 @@ export function checkConnectionOptions(whose, options, others = [], instead = {}
   expectOption('options', options, 'namespace', isName, 'a text with something in it');
   expectOption('options', options, 'keepPendingOnReject', isBoolean, 'true or false');
   checkConnections('options', options.connections);
+  checkRecorder(options.recorder);
 }
+
+/** @param {any} recorder */
+function checkRecorder(recorder) {
+  if (recorder === undefined || recorder === false) return;
+  expectOption('options', { recorder }, 'recorder', isObject, 'false, or an object with bounds');
+  refuseUnknown('recorder', recorder, ['inputs', 'characters']);
+  for (const name of ['inputs', 'characters'])
+    expectOption('recorder', recorder, name, isPositiveCount, 'a whole number, 1 or more');
+}
+
+const isObject = (/** @type {any} */ value) => typeof value === 'object' && value !== null;
 
 const isName = (/** @type {any} */ value) => typeof value === 'string' && value !== '';

@@ -220,15 +220,16 @@ export function whyNotHere(store, worker) {
  * The settings that all tabs of a host have to agree on, by their names. Where they do not it costs nothing but the
  * setting.
  *
- * @param {{durableStore?: Options, keepPendingOnReject?: boolean}} said what a tab says
+ * @param {Pick<import('../host/host-life.js').Introduction, 'durableStore' | 'keepPendingOnReject' | 'recorder'>} said
+ *   what a tab says
  * @returns {Map<string, unknown>}
  */
-export function sharedSettings({ durableStore, keepPendingOnReject }) {
+export function sharedSettings({ durableStore, keepPendingOnReject, recorder }) {
   /** @type {Map<string, unknown>} */
-  const settings = new Map([
-    ['durableStore', Boolean(durableStore)],
-    ['keepPendingOnReject', Boolean(keepPendingOnReject)],
-  ]);
+  const settings = new Map();
+  settings.set('durableStore', Boolean(durableStore));
+  settings.set('keepPendingOnReject', Boolean(keepPendingOnReject));
+  settings.set('recorder', recorder && JSON.stringify(recorder));
   for (const name of SHARED) settings.set(`durableStore.${name}`, durableStore?.[name]);
   return settings;
 }

@@ -10,11 +10,11 @@ import { atMost } from '../table.mjs';
 const OPS = 3000;
 
 /** Microseconds of processor time of an op that is submitted, acknowledged and seen by another connection. */
-async function oneAtATime(client) {
+async function oneAtATime(connect) {
   const backend = new Backend();
   const docs = [];
   for (let count = 0; count < 2; count++) {
-    const connection = client === 'ours' ? createConnection(backend) : backend.connect();
+    const connection = connect(backend);
     if (connection.state !== 'connected') await once(connection, 'connected');
     docs.push(connection.get('node', 'doc'));
   }
@@ -35,7 +35,17 @@ async function oneAtATime(client) {
   return (user + system) / OPS;
 }
 
-const oneOp = async (bench) => [await takeTurns(bench.rounds(5), oneAtATime, least)];
+const CLIENTS = { ours: createConnection, stock: (backend) => backend.connect() };
+/** What is compared with the client as it is: one whose host records nothing. */
+const RECORDERS = {
+  ours: createConnection,
+  stock: (backend) => createConnection(backend, { recorder: false }),
+};
+
+/** Lets two ways to connect take turns. */
+const beside = (ways) => async (bench) => [
+  await takeTurns(bench.rounds(5), (client) => oneAtATime(ways[client]), least),
+];
 
 export const groups = [
   {
@@ -45,6 +55,15 @@ export const groups = [
         goal: atMost(1.5),
       },
     ],
-    run: oneOp,
+    run: beside(CLIENTS),
+  },
+  {
+    figures: [
+      {
+        figure: 'the same with the flight recorder, beside without (CPU µs)',
+        goal: atMost(1.1, 'at most 1.1 × without'),
+      },
+    ],
+    run: beside(RECORDERS),
   },
 ];
