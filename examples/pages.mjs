@@ -41,8 +41,13 @@ async function findFile(root, pathname) {
   return null;
 }
 
-/** Answers a request for a page or what belongs to it. `root` is the directory of the built pages. */
-export async function answerFile(root, request, response, url) {
+/**
+ * Answers a request for a page or what belongs to it. `root` is the directory of the built pages, which `reloading` has load
+ * anew where that is wanted.
+ *
+ * @param {import('./reloading.mjs').Reloading} [reloading]
+ */
+export async function answerFile(root, request, response, url, reloading) {
   const path = ['GET', 'HEAD'].includes(request.method) ? await findFile(root, url.pathname) : null;
   if (!path) {
     const hint = (await findFile(root, '/'))
@@ -61,6 +66,7 @@ export async function answerFile(root, request, response, url) {
     'x-content-type-options': 'nosniff',
   });
   if (request.method === 'HEAD') return response.end();
+  if (reloading && extname(path) === '.html') return response.end(await reloading.page(path));
   createReadStream(path)
     .on('error', () => response.destroy())
     .pipe(response);

@@ -13,6 +13,7 @@
  *   POST /admin/cut?ms=N          drop every socket, refuse new ones for N ms (without ms: until restored)
  *   POST /admin/restore           accept sockets again
  *   POST /admin/restart           a new backend over the same database; every socket is dropped
+ *   GET  /admin/changes           an event stream that says when the pages have changed (with `--reload` only)
  *   POST /admin/say               send the request's body, as it is, on every socket (with ?binary=: as a binary frame)
  *
  * It listens on the loopback interface only and is no model for a server on a network: there is no login.
@@ -24,6 +25,7 @@ import Backend from 'sharedb';
 import { WebSocketServer } from 'ws';
 import { DemoHub } from './hub.mjs';
 import { answerFile, isFromElsewhere, sendJson } from './pages.mjs';
+import { Reloading } from './reloading.mjs';
 import { refuseOverdrafts } from './rules.mjs';
 import { COLLECTION, SEEDS, TYPES } from './seeds.mjs';
 import { Traffic } from './traffic.mjs';
@@ -231,11 +233,12 @@ async function answerAdmin({ demo, hub }, request, response, url) {
   }
 }
 
-async function answer(servers, root, request, response) {
+async function answer(servers, request, response) {
   try {
     const url = new URL(request.url, `http://${HOST}`);
+    if (servers.reloading?.answer(request, response, url)) return undefined;
     if (url.pathname.startsWith('/admin/')) await answerAdmin(servers, request, response, url);
-    else await answerFile(root, request, response, url);
+    else await answerFile(servers.root, request, response, url, servers.reloading);
   } catch (error) {
     if (response.headersSent) return response.destroy();
     const malformed = error instanceof URIError || error.code === 'ERR_INVALID_URL';
@@ -246,14 +249,17 @@ async function answer(servers, root, request, response) {
 
 /**
  * Starts the demo server.
- * @param {{port?: number, root?: string}} [options] `port` 0 takes any free one; `root` holds the built pages
+ * @param {{port?: number, root?: string, reload?: boolean}} [options] `port` 0 takes any free one; `root` holds the built
+ *   pages, which with `reload` load anew when they change
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
  */
-export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = {}) {
+export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES, reload } = {}) {
   const demo = new DemoBackend();
   await demo.seed();
   const hub = new DemoHub();
-  const http = createServer((request, response) => answer({ demo, hub }, root, request, response));
+  const reloading = reload ? new Reloading(root) : undefined;
+  const servers = { demo, hub, root, reloading };
+  const http = createServer((request, response) => answer(servers, request, response));
   http.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
     if (request.url.split('?')[0] === HUB_PATH) hub.upgrade(request, socket, head);
@@ -267,6 +273,7 @@ export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = 
   const close = async () => {
     demo.close();
     hub.end();
+    reloading?.close();
     http.closeAllConnections();
     await new Promise((resolve) => http.close(resolve));
   };
@@ -275,14 +282,17 @@ export async function startServer({ port = DEFAULT_PORT, root = BUILT_PAGES } = 
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
-    options: { port: { type: 'string', default: String(DEFAULT_PORT) } },
+    options: {
+      port: { type: 'string', default: String(DEFAULT_PORT) },
+      reload: { type: 'boolean', default: false },
+    },
   });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     console.error(`--port ${values.port} is not a port number`);
     process.exit(2);
   }
-  startServer({ port }).then(
+  startServer({ port, reload: values.reload }).then(
     ({ url }) => console.log(`listening on ${url}`),
     (error) => {
       console.error(

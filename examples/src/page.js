@@ -2,6 +2,7 @@
 import { newDocAddress, openDoc } from './open-doc.js';
 import { showOps } from './op-log.js';
 import { showStrip } from './strip.js';
+import { showWho } from './who.js';
 
 /**
  * Runs a demo page.
@@ -20,6 +21,7 @@ export async function runPage(kind, show) {
     connection.on('error', report);
     // Before the document is there: with the server away, the strip is the way to call it back.
     showStrip(document.querySelector('#strip'), { connection, doc });
+    showWho(document.querySelector('#who'), { connection, doc }).catch(report);
     const stopWaiting = sayWhyNothingShows(connection, kind);
     await opened.finally(stopWaiting);
     show(doc);

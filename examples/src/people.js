@@ -8,12 +8,20 @@
 /** Their colours are the style sheet's `--person-0` and so on. */
 const NAMES = ['Iris', 'Otto', 'Mara', 'Jonas', 'Wilma', 'Emil'];
 
+/** @type {Promise<number> | undefined} */
+let somebody;
+
 /**
- * Takes the first name that no other tab has; any name where all are taken.
- * @returns {Promise<number>} the number of the person
+ * Takes the first name that no other tab has; any name where all are taken, or where there are no locks.
+ * @returns {Promise<number>} the number of the person, who is the same for as long as the page lives
  */
-export async function becomeSomebody() {
-  for (const person of NAMES.keys()) if (await take(person)) return person;
+export function becomeSomebody() {
+  return (somebody ??= chooseName());
+}
+
+async function chooseName() {
+  const free = navigator.locks ? NAMES.keys() : [];
+  for (const person of free) if (await take(person)) return person;
   return Math.floor(Math.random() * NAMES.length);
 }
 

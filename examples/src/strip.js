@@ -35,6 +35,7 @@ const MARKUP = `
     <div class="wide"><dt>Connection</dt><dd data-cell="state">…</dd><dd class="note" data-cell="server"></dd></div>
   </dl>
   <section data-part="cluster" aria-label="Servers behind nginx" hidden></section>
+  <ul class="people" id="who" aria-label="Who has this document open"></ul>
   <div class="actions">
     <a class="button primary" data-action="open" target="_blank" rel="noopener">Open another tab</a>
     <button type="button" data-action="apart" title="Closes the connection of this tab alone">Take this tab offline</button>
@@ -104,7 +105,7 @@ class Strip {
     this.action('keep').textContent = isDurable ? 'Keep nothing' : 'Keep in the browser';
   }
 
-  /** This tab alone: its connection is closed, or opened again. What is written meanwhile waits in the tab. */
+  /** This tab alone: its connection is closed, or opened again. What is written meanwhile waits in the tab, in memory. */
   switchTab() {
     if (this.connection.state === 'closed') this.connection.reconnect();
     else this.connection.close();
@@ -149,6 +150,7 @@ class Strip {
   draw() {
     const { host, state, storage, deadLetters = [] } = this.connection;
     const offline = this.server?.offline ?? false;
+    askBeforeLeaving(state === 'closed' && this.doc.hasWritePending());
     this.fill('host', HOST_NAMES[host?.kind] ?? 'starting');
     this.fill('reason', host?.reason ?? '');
     this.fill('tabs', this.hostStatus?.tabs ?? '–');
@@ -197,9 +199,17 @@ function pendingOps(doc) {
   return doc.pendingOps.length + (doc.inflightOp ? 1 : 0);
 }
 
+/** A tab that was taken offline has left its host: nobody but its page has what is written then. */
+function askBeforeLeaving(isNeeded) {
+  if (isNeeded) window.addEventListener('beforeunload', ask);
+  else window.removeEventListener('beforeunload', ask);
+}
+
+const ask = (event) => event.preventDefault();
+
 /** Why the connection is as it is. */
 function noteOn(state, server) {
-  if (state === 'closed') return 'this tab is offline, others are not';
+  if (state === 'closed') return 'this tab alone: what you write here is lost if you close it';
   if (!server) return 'the server does not answer';
   return server.offline ? 'the server refuses sockets' : '';
 }

@@ -34,6 +34,28 @@ describe('the demo server', () => {
     assert.equal(await status('/%zz'), 400);
   });
 
+  it('tells pages that have changed, where that is asked for', async () => {
+    assert.equal(await (await fetch(`${server.url}/text`)).text(), 'a page');
+    const page = join(root, 'index.html');
+    await writeFile(page, '<head></head>first');
+    const live = await startServer({ port: 0, root, reload: true });
+    try {
+      assert.match(await (await fetch(`${live.url}/`)).text(), /<head><script>[^]*<\/head>first/);
+      const stop = new AbortController();
+      const { body } = await fetch(`${live.url}/admin/changes`, { signal: stop.signal });
+      const events = body.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+      const { value: before } = await events.next();
+      await writeFile(page, '<head></head>second');
+      const { value: after } = await events.next();
+      const stateOf = (event) => event.match(/^data: (\d+)$/m)[1];
+      assert.notEqual(stateOf(after), stateOf(before));
+      stop.abort();
+    } finally {
+      await live.close();
+      await rm(page);
+    }
+  });
+
   it('serves no file outside of the pages', async () => {
     assert.equal(await status('/..%2fpackage.json'), 404);
   });

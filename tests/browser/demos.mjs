@@ -144,6 +144,40 @@ async function stripIsLive(stage) {
   await shows('tabs', '1');
 }
 
+/** In the page: who is listed, this tab first. */
+const listed = () =>
+  [...document.querySelectorAll('#who li')].map(({ textContent }) => textContent);
+
+/** Each page says who has the document open, and a tab that is closed is taken from the list. */
+async function whoIsThere(stage) {
+  const [a, b, c] = await stage.tabs(3, 'board', 'people');
+  const elsewhere = await stage.tab('board', 'nobody-else');
+  const lists = async (page, names) => {
+    await until(
+      `the list is ${names}`,
+      async () => {
+        const [own, ...others] = await page.evaluate(listed);
+        return String([own, ...others.sort()]) === String(names);
+      },
+      () => page.evaluate(listed),
+    );
+  };
+  const own = (page) => page.evaluate(() => document.querySelector('#who li')?.textContent ?? '');
+  const names = [];
+  for (const page of [a, b, c]) {
+    const name = await until('a tab is somebody', () => own(page));
+    assert.match(name, / \(this tab\)$/);
+    names.push(name.replace(' (this tab)', ''));
+  }
+  assert.equal(new Set(names).size, 3);
+  const [first, second, third] = names;
+  await lists(a, [`${first} (this tab)`, ...[second, third].sort()]);
+  await lists(b, [`${second} (this tab)`, ...[first, third].sort()]);
+  assert.equal((await elsewhere.evaluate(listed)).length, 1);
+  await c.close();
+  await lists(a, [`${first} (this tab)`, second]);
+}
+
 /** What lies on something else in the strip, or runs out of the page. */
 const overlaps = (page) =>
   page.evaluate(() => {
@@ -246,6 +280,7 @@ export const demoTests = [
     skip: { firefox: NO_VIEWPORT, webkit: NO_VIEWPORT },
     run: stripIsReadable,
   },
+  { name: 'strip: who has the document open', run: whoIsThere },
   { name: 'strip: one tab is offline, the other is not', run: oneTabOffline },
   { name: 'strip: the worker is killed', skip: { 'in-page': NO_WORKER }, run: workerIsKilled },
   { name: 'strip: a new document without a server', run: newOffline },

@@ -7,6 +7,7 @@ mod bench;
 mod browsers;
 mod build;
 mod count;
+mod demo;
 mod layers;
 mod layout;
 mod options;
@@ -36,6 +37,7 @@ usage: cargo xtask <command>
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G
   demo [--port P]        build, then serve the multi-tab demos and a real ShareDB server
+      --dev              build quickly, and again whenever a source changes: the pages load anew
   package                build, pack the npm package and the crate ot-json0, and check both in fresh projects
   replay FILE            replay a trace of connection.exportTrace() in a native host
   bench                  build, then measure against the stock client
@@ -59,7 +61,7 @@ fn run() -> Result<ExitCode> {
     match command.as_str() {
         "build" => build::build(options.profile()).map(|()| ExitCode::SUCCESS),
         "test" => layers::test(&options),
-        "demo" => demo(&options).map(|()| ExitCode::SUCCESS),
+        "demo" => demo::demo(&options).map(|()| ExitCode::SUCCESS),
         "package" => package::package().map(|()| ExitCode::SUCCESS),
         "replay" => replay(&options),
         "bench" => bench::bench(&options.bench).map(|()| ExitCode::SUCCESS),
@@ -83,16 +85,4 @@ fn replay(options: &Options) -> Result<ExitCode> {
     cargo.args(["--bin", "replay", "--"]).arg(file);
     let status = cargo.status()?;
     Ok(ExitCode::from(u8::from(!status.success())))
-}
-
-/// Serves the demos until Ctrl-C, which reaches the server as well as this process. The server
-/// prints the URL once it listens.
-fn demo(options: &Options) -> Result<()> {
-    build::build(options.profile())?;
-    build::bundle_demos()?;
-    let mut server = process::node("examples/server.mjs");
-    if let Some(port) = &options.port {
-        server.args(["--port", port]);
-    }
-    process::run(&mut server)
 }
