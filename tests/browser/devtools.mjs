@@ -123,7 +123,95 @@ async function consoles(stage) {
   await shows(own, 'Overview', /connected/);
 }
 
+/** In the page: what the panel says of the button that was pressed last. */
+const notice = () =>
+  document.querySelector('sharedb-proxy-devtools').shadowRoot.querySelector('.notice')?.textContent;
+
+async function says(page, pattern) {
+  await until(
+    `the panel says ${pattern}`,
+    async () => pattern.test((await page.evaluate(notice)) ?? ''),
+    () => page.evaluate(notice),
+  );
+}
+
+/** In the page: presses the button as its user does, once the panel has it. */
+const pressWhenThere = (page, name) =>
+  until(`the button ${name} is there`, () =>
+    page.evaluate((wanted) => {
+      const { shadowRoot } = document.querySelector('sharedb-proxy-devtools') ?? {};
+      const all = [...(shadowRoot?.querySelectorAll('button') ?? [])];
+      const button = all.find(({ textContent }) => textContent.startsWith(wanted));
+      button?.click();
+      return Boolean(button);
+    }, name),
+  );
+
+/** In the page: the databases that are there. */
+const databases = async () => (await indexedDB.databases()).map(({ name }) => name);
+
+/** Each button does what it says: to this tab, to the other one, and to the store. */
+async function buttons(stage) {
+  const kept = '&store=kept&namespace=pressed';
+  const page = await stage.tab('counter', 'pressed', `${kept}&devtools`);
+  const other = await stage.tab('counter', 'pressed', kept);
+  const pages = [page, other];
+  await pressWhenThere(page, 'sharedb-proxy');
+
+  await pressWhenThere(page, 'Freeze this tab');
+  await says(page, /has left its host/);
+  await stage.reports(other, { tabs: 1 });
+  await other.click('[data-add="10"]');
+  await until('the other tab has counted', async () => (await other.text('#value')) === '10');
+  assert.equal(await page.text('#value'), '0');
+  await pressWhenThere(page, 'Thaw this tab');
+  await says(page, /is back/);
+  await stage.agreed(pages, 'pressed');
+  assert.equal(await page.text('#value'), '10');
+
+  await pressWhenThere(page, 'Flush');
+  await says(page, /^Flush: done$/);
+  const stored = () => window.demo.connection.durableStore.inventory.collections;
+  assert.ok('pressed' in (await other.evaluate(stored)).demo);
+
+  await page.evaluate(() => {
+    const { createObjectURL } = URL;
+    window.exported = [];
+    URL.createObjectURL = (blob) => {
+      window.exported.push(blob);
+      return createObjectURL.call(URL, blob);
+    };
+  });
+  const exported = (at) => page.evaluate((index) => window.exported[index]?.text(), at);
+  await pressWhenThere(page, 'Export trace');
+  await says(page, /^The trace has \d+ characters/);
+  const { format, redacted, lives } = JSON.parse(await exported(0));
+  assert.deepEqual([format, redacted], ['sharedb-proxy trace', false]);
+  assert.ok(lives.at(-1).entries.length > 10);
+  await page.evaluate(() => {
+    const { shadowRoot } = document.querySelector('sharedb-proxy-devtools');
+    shadowRoot.querySelector('[data-key="redact"]').click();
+  });
+  await pressWhenThere(page, 'Export trace');
+  await until('another trace is there', () => exported(1));
+  assert.equal(JSON.parse(await exported(1)).redacted, true);
+
+  // It asks before.
+  const name = 'sharedb-proxy pressed';
+  await pressWhenThere(page, 'Wipe');
+  assert.ok((await other.evaluate(databases)).includes(name));
+  await pressWhenThere(page, 'Wipe: sure?');
+  await says(page, /^Wipe: done$/);
+  await until(
+    'nothing is stored any more',
+    async () => !(await other.evaluate(databases)).includes(name),
+  );
+  for (const one of pages)
+    assert.equal(await one.evaluate(() => window.demo.connection.state), 'closed');
+}
+
 export const devtoolsTests = [
   { name: 'trace: a killed worker, replayed', skip: KILLED, limitMs: 240_000, run: killedWorker },
   { name: 'devtools: in a page and by itself', run: consoles },
+  { name: 'devtools: every button', run: buttons },
 ];
