@@ -118,7 +118,8 @@ export class Project {
   }
 }
 
-function start(program, args, options) {
+/** Starts a program; what it says is in `said`. */
+export function start(program, args, options) {
   const env = { ...process.env, NO_COLOR: '1', NEXT_TELEMETRY_DISABLED: '1', BROWSER: 'none' };
   delete env.NODE_OPTIONS;
   // A group of its own: servers start others.
@@ -136,7 +137,8 @@ function start(program, args, options) {
   return child;
 }
 
-function stop(child) {
+/** Ends a program, and what it has started. */
+export function stop(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
@@ -145,7 +147,8 @@ function stop(child) {
   }
 }
 
-async function run(program, args, options) {
+/** Runs a program to its end; returns what it says. */
+export async function run(program, args, options) {
   const child = start(program, args, options);
   const limit = setTimeout(() => stop(child), COMMAND_LIMIT);
   const code = await new Promise((resolve) => child.on('close', resolve));
@@ -154,7 +157,7 @@ async function run(program, args, options) {
   throw new Error(`${program} ${args.join(' ')} ended with ${code}:\n${child.said.slice(-3000)}`);
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, resolve));
   const { port } = server.address();

@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { check, launch, open } from './check.mjs';
+import { GUIDE, followGuide } from './getting-started.mjs';
 import { Project, pack } from './project.mjs';
 import { DOCUMENTED, ROWS } from './rows.mjs';
 import { DocServer, StaticServer } from './server.mjs';
@@ -54,6 +55,8 @@ for (const [name, row] of Object.entries(ROWS)) {
   if (row.build || row.served) await built(name, project, row);
   if (row.dev) await developed(name, project, row);
 }
+if (!isSmall && (!only || GUIDE.includes(only)))
+  await step(`${GUIDE}: word for word`, () => followGuide(browser, file));
 await browser.close();
 docs.close();
 console.log(`${passed} passed, ${failed} failed`);
