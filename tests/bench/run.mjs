@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { printRow, printTable } from './table.mjs';
 import * as bulk from './rows/bulk.mjs';
+import * as cold from './rows/cold.mjs';
 import * as coordination from './rows/coordination.mjs';
 import * as hosts from './rows/hosts.mjs';
 import * as json0 from './rows/json0.mjs';
@@ -41,6 +42,7 @@ const GROUPS = [
   large,
   store,
   restart,
+  cold,
   json0,
   memory,
   size,
