@@ -31,6 +31,7 @@ export async function runBlock(code, modules, scope, address) {
     .replaceAll(ADDRESS, address)
     .replaceAll('import.meta.url', 'here')
     .replace(/^import (.*?) from ('.*?');.*$/gm, (_, names, path) => declare(names, path))
+    .replace(/^import ('.*?');$/gm, 'modules[$1];')
     .replace(/^export default /m, 'const exported = ')
     .replace(/^export (const|function|class)/gm, '$1');
   for (const [, path] of script.matchAll(/modules\['(.*?)'\]/g)) {
