@@ -3,7 +3,7 @@
 import { timers } from './ticks.js';
 
 let isNow = false;
-let isWatched = false;
+let watchers = 0;
 
 function begin() {
   isNow = true;
@@ -11,21 +11,33 @@ function begin() {
   timers.start(() => (isNow = false), 0);
 }
 
-/** From now on the page is watched. Nothing happens where it is already, or where there is no page. */
+function beginWhenHidden() {
+  if (/** @type {any} */ (globalThis).document.visibilityState === 'hidden') begin();
+}
+
+/** Before all listeners that save something. */
+const FIRST = { capture: true };
+
+/**
+ * The page is watched from now on. Nothing happens where there is no page.
+ *
+ * @returns {() => void} ends it; the second call does nothing
+ */
 export function watchLastMoment() {
   const { document } = /** @type {any} */ (globalThis);
-  if (isWatched || !document) return;
-  isWatched = true;
-  // Before all listeners that save something.
-  const first = { capture: true };
-  globalThis.addEventListener('pagehide', begin, first);
-  document.addEventListener(
-    'visibilitychange',
-    () => {
-      if (document.visibilityState === 'hidden') begin();
-    },
-    first,
-  );
+  if (!document) return () => {};
+  if (watchers++ === 0) {
+    globalThis.addEventListener('pagehide', begin, FIRST);
+    document.addEventListener('visibilitychange', beginWhenHidden, FIRST);
+  }
+  let isWatching = true;
+  return () => {
+    if (!isWatching) return;
+    isWatching = false;
+    if (--watchers > 0) return;
+    globalThis.removeEventListener('pagehide', begin, FIRST);
+    document.removeEventListener('visibilitychange', beginWhenHidden, FIRST);
+  };
 }
 
 export const isLastMoment = () => isNow;

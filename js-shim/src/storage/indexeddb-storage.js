@@ -70,7 +70,7 @@ export class IndexedDbStorage {
     this._running = new Set();
     this._isFragile = isFragile();
     this._commitsFailures = commitsFailures();
-    if (this._commitsFailures) watchLastMoment();
+    this._unwatch = () => {};
     /** The end of the last transaction on this handle, where they go one after the other. @type {Promise<unknown>} */
     this._last = Promise.resolve();
   }
@@ -190,6 +190,7 @@ export class IndexedDbStorage {
   async _open() {
     this.close();
     const life = (this._life = {});
+    if (this._commitsFailures) this._unwatch = watchLastMoment();
     if (!globalThis.indexedDB) throw new StorageError('unavailable', 'there is no IndexedDB here');
     const lost = (/** @type {string} */ reason) => {
       if (this._life === life) this._end(reason);
@@ -225,6 +226,7 @@ export class IndexedDbStorage {
     this._database?.close();
     this._database = null;
     this._life = null;
+    this._unwatch();
     this._whyClosed = reason;
     // The next handle does not wait for what hangs on this one.
     this._last = Promise.resolve();
