@@ -226,7 +226,7 @@ function mends(run, how) {
  */
 const IN_MEMORY = { mode: 'memory', durable: false, code: 'ERR_STORAGE' };
 const SCRIPTED = { ...IN_MEMORY, reason: 'this is scripted' };
-const NOT_ENDED = { ...IN_MEMORY, reason: 'initialize has not ended after 400 ms' };
+const NOT_ENDED = { ...IN_MEMORY, reason: 'initialize has not ended after 2000 ms' };
 const OPENED = {
   ...{ throw: SCRIPTED, abort: SCRIPTED, quota: SCRIPTED, silent: NOT_ENDED, hang: NOT_ENDED },
   // It was open, and is opened again.
