@@ -127,11 +127,20 @@ async function consoles(stage) {
 const notice = () =>
   document.querySelector('sharedb-proxy-devtools').shadowRoot.querySelector('.notice')?.textContent;
 
+/** In the page: the same, and how the connection is, for a failure. */
+const panelIs = () => {
+  const { shadowRoot } = document.querySelector('sharedb-proxy-devtools');
+  const buttons = [...shadowRoot.querySelectorAll('.actions button')];
+  const names = buttons.map(({ textContent }) => textContent);
+  const { state, host } = window.demo.connection;
+  return { notice: shadowRoot.querySelector('.notice')?.textContent, names, state, host };
+};
+
 async function says(page, pattern) {
   await until(
     `the panel says ${pattern}`,
     async () => pattern.test((await page.evaluate(notice)) ?? ''),
-    () => page.evaluate(notice),
+    () => page.evaluate(panelIs),
   );
 }
 
@@ -213,5 +222,5 @@ async function buttons(stage) {
 export const devtoolsTests = [
   { name: 'trace: a killed worker, replayed', skip: KILLED, limitMs: 240_000, run: killedWorker },
   { name: 'devtools: in a page and by itself', run: consoles },
-  { name: 'devtools: every button', run: buttons },
+  { name: 'devtools: every button', limitMs: 120_000, run: buttons },
 ];

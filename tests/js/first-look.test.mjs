@@ -124,6 +124,15 @@ describe('a first look', () => {
       await call(server, 'fetch');
       assert.deepEqual([server.data, server.version], [doc.data, 4]);
       assert.ok(!heard.includes('error'));
+
+      // The host has the document whole: it asks the server for nothing more when another tab opens it.
+      const asked = [];
+      backend.use('receive', ({ data }, next) => (asked.push(data.a), next()));
+      const other = await port.host.tab('another');
+      const again = other.get('letters', 'a');
+      await call(again, 'subscribe');
+      assert.deepEqual([again.data, asked], [doc.data, []]);
+      other.close();
       assert.equal(backend.agentsCount, 2, 'the server itself, and the host');
       return connection;
     }));
