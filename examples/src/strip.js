@@ -209,7 +209,7 @@ const ask = (event) => event.preventDefault();
 
 /** Why the connection is as it is. */
 function noteOn(state, server) {
-  if (state === 'closed') return 'this tab alone: what you write here is lost if you close it';
+  if (state === 'closed') return 'edits are in this tab alone, gone if it is closed';
   if (!server) return 'the server does not answer';
   return server.offline ? 'the server refuses sockets' : '';
 }
