@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::{layout, process, scripted};
+use crate::names::Names;
+use crate::{layout, own_std, process, scripted};
 
 /// What the shim is compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -24,6 +25,8 @@ const CHECKED: &str = "js-shim/checked";
 /// The same for [`Profile::Later`], without JavaScript.
 const LATER: &str = "js-shim/later";
 const SOURCES: &str = "js-shim/src";
+/// The text of the module that unpacks the others.
+const UNPACKER: &str = "js-shim/src/cores/unpack.wat";
 
 /// Put before the bindings: what they take for globals is missing in some environments.
 const BINDINGS_HEAD: &str =
@@ -107,10 +110,12 @@ impl Profile {
 pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_npm_packages()?;
     ensure_target(TARGET)?;
+    make_unpacker(profile)?;
+    let std = std_for(profile);
     for name in MODULES {
-        bind(&compile(name, profile)?, name, profile)?;
+        bind(&compile(name, profile, std)?, name, profile)?;
         if profile == Profile::Wasm {
-            bind_fast(&compile(name, Profile::Node)?, name)?;
+            bind_fast(&compile(name, Profile::Node, Std::Given)?, name)?;
         }
     }
     if profile == Profile::Later {
@@ -175,7 +180,7 @@ pub(crate) fn ensure_target(target: &str) -> Result<()> {
 }
 
 /// Compiles one module of the shim's crate and returns its path, which is the next one's, too.
-fn compile(name: &str, profile: Profile) -> Result<PathBuf> {
+fn compile(name: &str, profile: Profile, std: Std) -> Result<PathBuf> {
     let mut cargo = process::cargo();
     cargo.args(["build", "--quiet", "--package", CRATE]);
     cargo.args(["--target", TARGET, "--profile", profile.name()]);
@@ -183,12 +188,38 @@ fn compile(name: &str, profile: Profile) -> Result<PathBuf> {
     if profile == Profile::Later {
         cargo.args(["--features", "next-protocol"]);
     }
+    if std == Std::Own {
+        own_std::compile_with(&mut cargo);
+    }
     process::run(&mut cargo)?;
     let file = format!("{}.wasm", CRATE.replace('-', "_"));
     Ok(target_directory()?
         .join(TARGET)
         .join(profile.directory())
         .join(file))
+}
+
+/// Where a module's standard library comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Std {
+    /// From the tool chain.
+    Given,
+    /// See [`own_std`].
+    Own,
+}
+
+/// A browser's modules have a standard library of their own, where that can be.
+fn std_for(profile: Profile) -> Std {
+    if !matches!(profile, Profile::Wasm | Profile::Later) {
+        return Std::Given;
+    }
+    match own_std::prepare() {
+        Ok(()) => Std::Own,
+        Err(error) => {
+            println!("what a browser downloads will be larger than it can be: {error:#}");
+            Std::Given
+        }
+    }
 }
 
 /// Generates the bindings and optimises the module. Everything is made in the target directory
@@ -253,12 +284,22 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
         .remove_name_section(matches!(profile, Profile::Wasm | Profile::Node))
         .remove_producers_section(true)
         .generate(&made)?;
+    let file = made.join(format!("{name}_bg.wasm"));
+    let names = Names::of(&fs::read(&file)?)?;
     match profile {
-        Profile::Wasm => shrink(&made.join(format!("{name}_bg.wasm")))?,
-        Profile::Node => optimise(&made.join(format!("{name}_bg.wasm")), &["-O3"])?,
+        Profile::Wasm => shrink(&file)?,
+        Profile::Node => optimise(&file, &["-O3"])?,
         Profile::Dev | Profile::Later | Profile::Checked => {}
     }
     repeatable(&made, name)?;
+    if profile != Profile::Dev {
+        fs::write(&file, names.in_module(&fs::read(&file)?)?)?;
+        let bindings = made.join(format!("{name}.js"));
+        fs::write(
+            &bindings,
+            names.in_bindings(&fs::read_to_string(&bindings)?)?,
+        )?;
+    }
     Ok(made)
 }
 
@@ -351,6 +392,17 @@ fn shrink(module: &Path) -> Result<()> {
     Ok(fs::write(module, arranged)?)
 }
 
+/// Makes the module that unpacks the others in a browser.
+fn make_unpacker(profile: Profile) -> Result<()> {
+    let module = target_directory()?.join("unpacker.wasm");
+    let mut assembler = process::npm_tool("wasm-as");
+    assembler.arg(UNPACKER).args(WASM_FEATURES);
+    process::run(assembler.arg("--output").arg(&module))?;
+    optimise(&module, &["-Oz"])?;
+    fs::create_dir_all(profile.package())?;
+    scripted::write_unpacker(&profile.package(), &fs::read(module)?)
+}
+
 fn optimise(module: &Path, how: &[&str]) -> Result<()> {
     let mut tool = process::npm_tool("wasm-opt");
     tool.args(how).args(WASM_FEATURES);
@@ -363,7 +415,9 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
     // So may what is done to the bindings, and to the module.
     include_str!("build.rs").hash(&mut hasher);
     include_str!("layout.rs").hash(&mut hasher);
+    include_str!("names.rs").hash(&mut hasher);
     include_str!("scripted.rs").hash(&mut hasher);
+    include_str!("streams.rs").hash(&mut hasher);
     // The tools may change while the module stays: both are pinned in the lock files.
     for lock in ["Cargo.lock", "package-lock.json"] {
         fs::read(process::root().join(lock))

@@ -1,7 +1,7 @@
 //! The order of a module's functions. gzip finds a repetition within 32 kB only, so functions that share code are put
 //! next to each other.
 //!
-//! The order comes of recursive bisection: functions are vertices, the byte sequences in two or more of them are
+//! The order comes of recursive bisection: functions are vertices, the sequences of opcodes in two or more of them are
 //! hyperedges, and each half keeps as many of a sequence's functions together as it can (Dhulipala et al., "Compressing
 //! graphs and indexes with recursive graph bisection"). Nothing but the order and the function indices changes.
 
@@ -15,8 +15,10 @@ use wasmparser::{
     CodeSectionReader, FunctionBody, FunctionSectionReader, Parser, Payload, TypeRef,
 };
 
-/// Bytes of a sequence: longer ones are found in fewer functions, shorter ones say less.
-const SEQUENCE: usize = 5;
+use crate::streams;
+
+/// Opcodes of a sequence: longer ones are found in fewer functions, shorter ones say less.
+const SEQUENCE: usize = 6;
 /// Attempts to improve one bisection; most end before.
 const ROUNDS: usize = 20;
 /// A part of so few functions is not divided again.
@@ -27,8 +29,8 @@ const SMALLEST_PART: usize = 4;
 /// # Errors
 /// When it is no module.
 pub(crate) fn arrange(module: &[u8]) -> Result<Vec<u8>> {
-    let (imported, bodies) = functions(module)?;
-    let order = order(&bodies);
+    let (imported, code) = functions(module)?;
+    let order = order(&code);
     let mut indices: Vec<u32> = (0..imported).collect();
     indices.resize(indices.len() + order.len(), 0);
     for (place, &function) in (imported..).zip(&order) {
@@ -41,10 +43,10 @@ pub(crate) fn arrange(module: &[u8]) -> Result<Vec<u8>> {
     Ok(arranged.finish())
 }
 
-/// How many functions are imported, and the bodies of the others.
-fn functions(module: &[u8]) -> Result<(u32, Vec<&[u8]>)> {
+/// How many functions are imported, and the opcodes of the others.
+fn functions(module: &[u8]) -> Result<(u32, Vec<Vec<u8>>)> {
     let mut imported = 0;
-    let mut bodies = Vec::new();
+    let mut code = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::ImportSection(section) => {
@@ -52,18 +54,18 @@ fn functions(module: &[u8]) -> Result<(u32, Vec<&[u8]>)> {
                     imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
                 }
             }
-            Payload::CodeSectionEntry(body) => bodies.push(body.as_bytes()),
+            Payload::CodeSectionEntry(body) => code.push(streams::opcodes(body.as_bytes())?),
             _ => {}
         }
     }
-    Ok((imported, bodies))
+    Ok((imported, code))
 }
 
-/// The new order of `bodies`, as indices.
-fn order(bodies: &[&[u8]]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..bodies.len()).collect();
-    order.sort_by_key(|&body| bodies[body].len());
-    let graph = Graph::new(bodies);
+/// The new order of functions that are given as their opcodes, as indices.
+fn order(functions: &[Vec<u8>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..functions.len()).collect();
+    order.sort_by_key(|&function| functions[function].len());
+    let graph = Graph::new(functions);
     graph.bisect(&mut order);
     order
 }
@@ -76,12 +78,12 @@ struct Graph {
 }
 
 impl Graph {
-    fn new(bodies: &[&[u8]]) -> Self {
+    fn new(functions: &[Vec<u8>]) -> Self {
         let mut owners: HashMap<&[u8], u32> = HashMap::new();
-        let own: Vec<Vec<&[u8]>> = bodies
+        let own: Vec<Vec<&[u8]>> = functions
             .iter()
-            .map(|body| {
-                let mut own: Vec<&[u8]> = body.windows(SEQUENCE).collect();
+            .map(|opcodes| {
+                let mut own: Vec<&[u8]> = opcodes.windows(SEQUENCE).collect();
                 own.sort_unstable();
                 own.dedup();
                 own
@@ -96,7 +98,9 @@ impl Graph {
             .map(|own| {
                 own.iter()
                     // What most functions have is found anywhere.
-                    .filter(|&sequence| (2..=bodies.len() as u32 / 2).contains(&owners[sequence]))
+                    .filter(|&sequence| {
+                        (2..=functions.len() as u32 / 2).contains(&owners[sequence])
+                    })
                     .map(|&sequence| {
                         let next = numbers.len() as u32;
                         *numbers.entry(sequence).or_insert(next)
@@ -245,8 +249,7 @@ mod tests {
         let bodies: Vec<Vec<u8>> = (0..16)
             .map(|at| [&code[KINDS[at]][..], &own[at..at + 3]].concat())
             .collect();
-        let slices: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
-        let order = order(&slices);
+        let order = order(&bodies);
         let kinds: Vec<usize> = order.iter().map(|&at| KINDS[at]).collect();
         assert!(kinds[..8].iter().all(|&kind| kind == kinds[0]), "{order:?}");
         let mut sorted = order;

@@ -10,10 +10,13 @@ mod count;
 mod demo;
 mod layers;
 mod layout;
+mod names;
 mod options;
+mod own_std;
 mod package;
 mod process;
 mod scripted;
+mod streams;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::build::{self, Profile};
-use crate::process;
+use crate::{own_std, process};
 
 /// Where everything is made, in the target directory.
 const MADE: &str = "published";
@@ -32,6 +32,7 @@ const CHECKS: &str = "tests/published";
 /// # Errors
 /// When a step fails, or a package is not as it should be.
 pub(crate) fn package() -> Result<()> {
+    own_std::prepare().context("what is published has to be as small as it can be")?;
     build::build(Profile::Wasm)?;
     for folder in ["js-shim", CRATE] {
         for license in LICENSES {

@@ -1,20 +1,54 @@
 //! WebAssembly modules as scripts: what a bundler moves or a server forgets is never a file of its own, and a page has
 //! its machine at once.
 //!
-//! For browsers a byte is written as one character where it is frequent, else as two. Equal bytes stay equal text at
-//! whole characters, so that what is packed is as small as the packed module itself (base64 takes a third more).
-//! `js-shim/src/cores/unpack.js` reads it. For Node it is base64, which Node reads faster.
+//! For browsers a module is divided into streams (`streams.rs`). A byte is written as one character where it is frequent in
+//! its stream and those like it, else as two. The most frequent bytes of all streams are the same characters, which suits gzip: it has one code
+//! for several streams. `js-shim/src/cores/unpack.js` reads it. For Node it is base64, which Node reads faster.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 
+use crate::streams::{self, Divided};
+
 /// Characters that stand for themselves in a string of JavaScript and in a page: printable ASCII without these.
 const EXCLUDED: &str = "\"'\\`$<";
 /// So many of the characters begin a pair.
 const PAIRS: usize = 2;
+
+/// The sequence of the streams: found by trials, since gzip has one code for some kilobytes.
+const SEQUENCE: [&str; 27] = [
+    "locals",
+    "loads",
+    "stores",
+    "rest",
+    "calls",
+    "before6a",
+    "before71",
+    "longs",
+    "floats",
+    "types",
+    "beforefc",
+    "before6b",
+    "before41",
+    "before10",
+    "constants",
+    "before20",
+    "before3a",
+    "before47",
+    "before46",
+    "before21",
+    "before36",
+    "few",
+    "declared",
+    "alignments",
+    "tables",
+    "labels",
+    "opcodes",
+];
 
 /// The name of a module's script for Node.
 pub(crate) fn for_node(name: &str) -> String {
@@ -24,18 +58,53 @@ pub(crate) fn for_node(name: &str) -> String {
 /// Writes the scripts of a module that stands in the directory, with their declarations.
 pub(crate) fn write(directory: &Path, name: &str) -> Result<()> {
     let bytes = fs::read(directory.join(format!("{name}_bg.wasm")))?;
+    let Divided {
+        code_at,
+        code_length,
+        functions,
+        streams,
+    } = streams::divide(&bytes)?;
+    let mut orders = Orders::new();
+    for (stream, bytes) in &streams {
+        let counts = orders.entry(order_of(stream)).or_insert([0; 256]);
+        bytes
+            .iter()
+            .for_each(|&byte| counts[usize::from(byte)] += 1);
+    }
+    let mut texts = String::new();
+    let mut streams: Vec<(&String, &Vec<u8>)> = streams.iter().collect();
+    streams.sort_by_key(|&(stream, _)| SEQUENCE.iter().position(|name| name == stream));
+    for (stream, bytes) in streams {
+        let order = order_of(stream);
+        let text = text(bytes, &by_frequency(&orders[order]));
+        writeln!(texts, "{stream}:[\"{order}\",\"{text}\"],")?;
+    }
+    let orders: String = orders
+        .iter()
+        .map(|(order, counts)| format!("{order}:\"{}\",", order_text(&by_frequency(counts))))
+        .collect();
     let script = format!(
         "/** The module's bytes, written by `xtask`. A function, so that the text is gone once it was read. */\n\
          import {{ unpack }} from '../src/cores/unpack.js';\n\
-         export const {name}Bytes = () => unpack({}, \"{}\", \"{}\");\n",
+         export const {name}Bytes = () => unpack({}, {code_at}, {code_length}, {functions}, {{{orders}}}, {{\n{texts}}});\n",
         bytes.len(),
-        order_text(&by_frequency(&bytes)),
-        text(&bytes),
     );
     fs::write(directory.join(format!("{name}_bytes.js")), script)?;
     let declarations = format!("export function {name}Bytes(): Uint8Array<ArrayBuffer>;\n");
     fs::write(directory.join(format!("{name}_bytes.d.ts")), declarations)?;
     write_for_node(directory, name)
+}
+
+/// Writes the script of the module that unpacks the others.
+pub(crate) fn write_unpacker(directory: &Path, bytes: &[u8]) -> Result<()> {
+    let script = format!(
+        "/** `unpack.wat` as WebAssembly, in base64. Written by `xtask`. */\n\
+         export const unpacker = '{}';\n",
+        base64(bytes),
+    );
+    fs::write(directory.join("unpacker.js"), script)?;
+    let declarations = "export const unpacker: string;\n";
+    Ok(fs::write(directory.join("unpacker.d.ts"), declarations)?)
 }
 
 /// Writes the script of a module for Node.
@@ -59,34 +128,51 @@ fn alphabet() -> Vec<char> {
     (' '..='~').filter(|c| !EXCLUDED.contains(*c)).collect()
 }
 
-/// All values of a byte, the most frequent first.
-fn by_frequency(bytes: &[u8]) -> Vec<u8> {
-    let mut counts = [0_usize; 256];
-    for &byte in bytes {
-        counts[usize::from(byte)] += 1;
+/// The name of the order of a stream's values. Streams that are like each other share one, since an order is not free.
+fn order_of(stream: &str) -> &str {
+    match stream {
+        "opcodes" | "rest" | "locals" | "calls" | "constants" => stream,
+        "loads" | "stores" => "offsets",
+        _ if stream.starts_with("before") => "constants",
+        _ => "few",
     }
+}
+
+/// How often there is each value of a byte, by the [`order_of`] the streams.
+type Orders<'a> = BTreeMap<&'a str, [usize; 256]>;
+
+/// All values of a byte: those with a character of their own by their frequency, the others by their value.
+fn by_frequency(counts: &[usize; 256]) -> Vec<u8> {
     let mut order: Vec<u8> = (0..=255).collect();
     order.sort_by_key(|&byte| std::cmp::Reverse(counts[usize::from(byte)]));
+    order[singles()..].sort_unstable();
     order
 }
 
-fn order_text(order: &[u8]) -> String {
-    order.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// How many values have a character of their own.
+fn singles() -> usize {
+    alphabet().len() - PAIRS
 }
 
-fn text(bytes: &[u8]) -> String {
+/// The values with a character of their own; the others follow from them.
+fn order_text(order: &[u8]) -> String {
+    order[..singles()]
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+fn text(bytes: &[u8], order: &[u8]) -> String {
     let alphabet = alphabet();
-    let singles = alphabet.len() - PAIRS;
     let mut codes = vec![String::new(); 256];
-    for (rank, byte) in by_frequency(bytes).into_iter().enumerate() {
+    for (rank, &byte) in order.iter().enumerate() {
         let code = &mut codes[usize::from(byte)];
         if let Some(&single) = alphabet.get(PAIRS + rank) {
             code.push(single);
         } else {
-            let pair = rank - singles;
+            let pair = rank - singles();
             code.push(alphabet[pair / alphabet.len()]);
             code.push(alphabet[pair % alphabet.len()]);
         }
@@ -131,8 +217,17 @@ mod tests {
     #[test]
     fn every_byte_has_a_text_of_its_own() {
         let all: Vec<u8> = (0..=255).collect();
-        let singles = alphabet().len() - PAIRS;
-        assert_eq!(text(&all).len(), singles + 2 * (256 - singles));
-        assert!(alphabet().len() * PAIRS >= 256 - singles);
+        assert_eq!(text(&all, &all).len(), singles() + 2 * (256 - singles()));
+        assert!(alphabet().len() * PAIRS >= 256 - singles());
+    }
+
+    #[test]
+    fn frequent_values_come_first_and_rare_ones_in_order() {
+        let mut counts = [0; 256];
+        counts[200] = 3;
+        counts[7] = 5;
+        let order = by_frequency(&counts);
+        assert_eq!(order[..2], [7, 200]);
+        assert!(order[singles()..].is_sorted());
     }
 }

@@ -64,16 +64,19 @@ export class CoreModule {
    * @throws ERR_WASM_UNAVAILABLE
    */
   async load() {
-    const bytes = this._read();
-    if (!bytes) return;
     try {
-      this._module ??= await WebAssembly.compile(bytes);
+      const bytes = this._read();
+      if (bytes) this._module ??= await WebAssembly.compile(bytes);
     } catch (error) {
       throw unavailable(error);
     }
   }
 
-  /** @returns {BufferSource | undefined} nothing where the module is compiled */
+  /**
+   * In a browser this takes WebAssembly, too.
+   *
+   * @returns {BufferSource | undefined} nothing where the module is compiled
+   */
   _read() {
     return this._module ? undefined : /** @type {() => BufferSource} */ (this._bytes)();
   }
@@ -85,8 +88,8 @@ export class CoreModule {
    * @throws ERR_WASM_UNAVAILABLE
    */
   compile() {
-    const bytes = this._read();
     try {
+      const bytes = this._read();
       if (bytes) this._module = new WebAssembly.Module(bytes);
     } catch (error) {
       throw unavailable(error);
