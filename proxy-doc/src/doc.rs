@@ -137,6 +137,8 @@ pub struct Components {
 enum Waiter {
     /// Nothing: the call had no callback.
     Nobody,
+    /// Nothing, also where it failed: the application did not ask.
+    Check,
     /// The callback is called.
     Token(Token),
     /// A hard rollback is finished.

@@ -1,6 +1,6 @@
 //! The server's edge: the one connection to a real ShareDB server, and what crosses it.
 //!
-//! [`Server`] is the state of the connection. `connection` is the socket and the handshake, `reconnect` says when to open the next socket, `liveness` when to doubt this one, and `urls` where the next one leads to. `messages` gives each
+//! [`Server`] is the state of the connection. `connection` is the socket and the handshake, `reconnect` says when to open the next socket, `liveness` when to doubt this one, `silence` when to doubt what it told of a document, and `urls` where the next one leads to. `messages` gives each
 //! message to its room; `ops` and `reads` are those about documents, and `op_ids` names ops. `wire` has the protocol, and `bulk` collects reads
 //! that go out together.
 //!
@@ -15,13 +15,14 @@ mod ops;
 mod past_ops;
 mod reads;
 pub(crate) mod reconnect;
+pub(crate) mod silence;
 #[cfg(test)]
 mod tests;
 mod urls;
 pub(crate) mod wire;
 
 use broker::message::{ConnectionState, State};
-use proxy_doc::{Error, Fifo, Json, TabId, codes};
+use proxy_doc::{DocHandle, Error, Fifo, Json, TabId, codes};
 
 use bulk::Bulk;
 use liveness::Liveness;
@@ -47,6 +48,8 @@ pub(crate) struct Server {
     reconnect: Reconnect,
     liveness: Liveness,
     pub(crate) urls: Urls,
+    /// The last silent document that was asked for, where there were more than one look asks for.
+    asked_last: Option<DocHandle>,
     /// Reads that are collected, to go out together.
     bulk: Option<Bulk>,
     /// Pings on this socket without an answer, in order: the tab that asked, unless it has left or the host did.
@@ -67,6 +70,7 @@ impl Server {
             reconnect: Reconnect::default(),
             liveness: Liveness::default(),
             urls: Urls::new(has_url),
+            asked_last: None,
             bulk: None,
             pings: Fifo::new(),
         }

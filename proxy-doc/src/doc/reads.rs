@@ -14,6 +14,11 @@ impl Doc {
         self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), true);
     }
 
+    /// Fetches what may have been missed. Nobody is told of a failure.
+    pub fn check(&mut self, up: &mut Upstream<'_>) {
+        self.request_fetch(up, Waiter::Check, false);
+    }
+
     pub(super) fn request_fetch(&mut self, up: &mut Upstream<'_>, waiter: Waiter, force: bool) {
         self.pending_fetch.push(waiter);
         if !up.can_read || !(force || self.inflight_fetch.is_empty()) {
@@ -175,7 +180,7 @@ impl Doc {
     ) {
         for waiter in waiters.into_iter().rev() {
             match waiter {
-                Waiter::Nobody => {}
+                Waiter::Nobody | Waiter::Check => {}
                 Waiter::Token(token) => {
                     let outcome = error.clone().map_or(Outcome::Done, Outcome::Failed);
                     up.emit(Event::Callback {

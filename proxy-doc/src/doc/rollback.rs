@@ -210,7 +210,9 @@ impl Doc {
         let waiters = waiters.chain(self.waiting_for_writes.iter().flatten());
         let rollbacks = waiters.filter_map(|waiter| match waiter {
             Waiter::Rollback(rollback) => Some(rollback),
-            Waiter::Nobody | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => None,
+            Waiter::Nobody | Waiter::Check | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => {
+                None
+            }
         });
         rollbacks.flat_map(|rollback| rollback.outcomes()).gather()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ot_json0::{Object, Value};
 use proxy_doc::{Token, codes};
-use worker_host::IDLE_MS;
+use worker_host::{FIRST_LOOKS, IDLE_MS};
 
 use super::kept;
 use super::ledger::{Call, End, What};
@@ -28,6 +28,13 @@ pub(super) fn finish(world: &mut World) {
     if world.config.seed.is_multiple_of(4) {
         change_behind_a_silent_socket(world);
         if !rests(world, " behind a silent socket") {
+            return;
+        }
+        check_followers(world);
+    }
+    if world.config.seed % 4 == 1 {
+        change_without_word(world);
+        if !rests(world, " without a word") {
             return;
         }
         check_followers(world);
@@ -133,6 +140,28 @@ pub(super) fn settle(world: &mut World) -> bool {
 /// notice by itself.
 fn change_behind_a_silent_socket(world: &mut World) {
     world.take(&Step::Swallow { host: 0 });
+    change_elsewhere(world);
+}
+
+/// The server commits what others change and never says so, as one does that dies before it has published. Who follows the
+/// documents has to ask by itself, within the first wait: there was a word just before.
+fn change_without_word(world: &mut World) {
+    change_elsewhere(world);
+    settle(world);
+    world.server.suppress_publish(true);
+    change_elsewhere(world);
+    settle(world);
+    world.server.suppress_publish(false);
+    for _ in 0..=FIRST_LOOKS {
+        for host in 0..world.hosts.len() {
+            world.take(&Step::Timer { host });
+        }
+        settle(world);
+    }
+}
+
+/// Tabs of other hosts than the one under test edit every document.
+fn change_elsewhere(world: &mut World) {
     for tab in 0..world.tabs.len() {
         if world.tabs[tab].host == 0 {
             continue;

@@ -15,6 +15,7 @@ use proxy_doc::{
 
 use super::refusals::Refusals;
 use super::state::DocState;
+use crate::server::silence::Silence;
 use crate::tabs::callers::PendingRead;
 use crate::tabs::hub::Hub;
 
@@ -40,6 +41,8 @@ pub(crate) struct HostDoc {
     pub(crate) asked_for: Option<OpId>,
     /// Refusals since the server last had an answer to every op here.
     pub(crate) refusals: Option<Refusals>,
+    /// How long the server said nothing of it.
+    pub(crate) silence: Silence,
 }
 
 impl HostDoc {
@@ -56,6 +59,7 @@ impl HostDoc {
             behind: Map::new(),
             asked_for: None,
             refusals: None,
+            silence: Silence::default(),
         }
     }
 

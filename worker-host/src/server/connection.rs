@@ -179,7 +179,11 @@ impl Host {
             return self.find_url(Some(next));
         }
         let verdict = self.server.liveness.time_over();
+        let is_there = matches!(verdict, Verdict::Wait(_) | Verdict::Ping(_));
         self.judge_socket(verdict, random);
+        if is_there {
+            self.ask_for_silent_docs();
+        }
     }
 
     /// The network changed, or the machine slept: a socket that is waited for is opened now, and the one that is there

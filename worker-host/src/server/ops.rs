@@ -64,6 +64,7 @@ impl Host {
         let Some(handle) = handle else {
             return;
         };
+        self.docs[handle].silence.end();
         let Some(v) = message.v else {
             return self.ask_for_op(handle, &message);
         };

@@ -65,6 +65,9 @@ impl Host {
         action: Action,
         answer: Result<Option<Snapshot>, Error>,
     ) {
+        if action == Action::Subscribe {
+            self.docs[handle].silence.end();
+        }
         self.act(handle, |doc, up| match action {
             Action::Fetch => doc.handle_fetch(up, answer),
             Action::Subscribe | Action::Unsubscribe => doc.handle_subscribe(up, answer),
