@@ -23,10 +23,10 @@ const GUIDES = [
   'docs/errors.md',
   'docs/debugging.md',
 ];
-/** Pages that other tests run: in browsers, with two tabs' coordinators, in fresh projects. */
+/** Pages that other tests run: in browsers, with two tabs' coordinators, in fresh projects, on a cluster. */
 const ELSEWHERE = [
   ...['docs/getting-started.md', 'docs/react.md', 'docs/vue.md', 'docs/svelte.md'],
-  ...['docs/coordination.md', 'docs/bundlers.md', 'docs/api.md'],
+  ...['docs/coordination.md', 'docs/bundlers.md', 'docs/api.md', 'docs/cluster.md'],
 ];
 const ROOT = new URL('../../', import.meta.url);
 const ON_GITHUB = 'https://github.com/sharedb-proxy/sharedb-proxy/blob/main/';

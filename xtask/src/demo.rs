@@ -42,11 +42,16 @@ pub(crate) fn demo(options: &Options) -> Result<()> {
     let profile = options.profile();
     build::build(profile)?;
     build::bundle_demos()?;
-    let mut server = process::node("examples/server.mjs");
+    let mut server = process::node(if options.cluster {
+        "examples/cluster/demo.mjs"
+    } else {
+        "examples/server.mjs"
+    });
     if let Some(port) = &options.port {
         server.args(["--port", port]);
     }
-    if !options.dev {
+    // The cluster's servers do not see the files of the pages.
+    if !options.dev || options.cluster {
         return process::run(&mut server);
     }
     let seen = Sources::newest()?;

@@ -12,7 +12,7 @@ use crate::process;
 
 type Layer = fn(&Options) -> Result<Count>;
 
-const LAYERS: [(&str, Layer); 7] = [
+const LAYERS: [(&str, Layer); 8] = [
     ("rust", rust),
     ("js", js),
     ("simulation", simulation),
@@ -20,6 +20,7 @@ const LAYERS: [(&str, Layer); 7] = [
     ("bindings", bindings),
     ("browser", browser),
     ("packaging", packaging),
+    ("cluster", cluster),
 ];
 
 /// Enough seeds to meet every kind of fault in about a minute; the long runs name their own.
@@ -264,6 +265,21 @@ fn packaging(options: &Options) -> Result<Count> {
         None if options.layers.is_empty() => run.arg("--small"),
         None => &mut run,
     };
+    counted(&mut run)
+}
+
+/// Servers behind nginx, with PostgreSQL and Redis. Named alone it runs all rounds of faults, and installs what is missing;
+/// else what takes a minute, where the programs are there.
+fn cluster(options: &Options) -> Result<Count> {
+    build::build(options.profile())?;
+    let mut run = process::node("tests/cluster/run.mjs");
+    if options.layers.is_empty() {
+        run.args(["--small", "--if-installed"]);
+    } else {
+        browsers::ensure("chromium")?;
+        build::bundle_demos()?;
+        run.args(&options.cluster_tests);
+    }
     counted(&mut run)
 }
 

@@ -30,21 +30,26 @@ usage: cargo xtask <command>
   build [--dev]          build the wasm modules and the npm package in js-shim
         [--checked]      build a module with overflow checks beside it, for the fuzz tests
         [--later]        build modules that speak the next protocol beside it, for the browser tests
-  test [layer ...]       run the test layers, or all: rust js simulation conformance bindings browser packaging
+  test [layer ...]       run the test layers: rust js simulation conformance bindings browser packaging cluster; without a name
+                         all of them, of packaging and cluster a part
       --seeds N          simulation: how many seeds (default 2000)
       --seed S           simulation: the first seed
       --engine E         browser: chromium (default), firefox or webkit
       --host H           browser: shared-worker (default), elected-tab or in-page
       --only TEXT        packaging: only the set-ups whose name contains TEXT; without layers only a few
+      --rounds N         cluster: how many rounds of faults (default 100); --small: few, in a minute
+      --seed S           cluster: the first round's seed
       --in-page, --hop   conformance: only this mode
       --file F           conformance: only the test files whose name contains F
       --grep G           conformance: only the tests whose title matches G
   demo [--port P]        build, then serve the multi-tab demos and a real ShareDB server
       --dev              build quickly, and again whenever a source changes: the pages load anew
+      --cluster          on two servers behind nginx, with PostgreSQL and Redis
   package                build, pack the npm package and the crate ot-json0, and check both in fresh projects
   replay FILE            replay a trace of connection.exportTrace() in a native host
   bench                  build, then measure against the stock client
       --quick            fewer rounds
+      --cluster          only what a cluster is spared
       --only TEXT        only the figures whose name contains TEXT";
 
 fn main() -> ExitCode {

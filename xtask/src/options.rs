@@ -15,6 +15,10 @@ pub(crate) struct Options {
     /// Build the module with overflow checks, for the fuzz tests.
     pub(crate) checked: bool,
     pub(crate) later: bool,
+    /// The demos, or the bench, on a cluster.
+    pub(crate) cluster: bool,
+    /// Arguments for the cluster's tests, as they were given.
+    pub(crate) cluster_tests: Vec<String>,
     /// Port of the demo server.
     pub(crate) port: Option<String>,
     /// How many seeds the simulation runs.
@@ -52,7 +56,20 @@ impl Options {
                 "--later" => options.later = true,
                 "--port" => options.port = Some(number(value()?)?),
                 "--seeds" => options.seeds = Some(number(value()?)?),
-                "--seed" => options.seed = Some(number(value()?)?),
+                "--seed" => {
+                    let seed = number(value()?)?;
+                    options.seed = Some(seed.clone());
+                    options.cluster_tests.extend([argument, seed]);
+                }
+                "--rounds" => {
+                    let rounds = number(value()?)?;
+                    options.cluster_tests.extend([argument, rounds]);
+                }
+                "--small" => options.cluster_tests.push(argument),
+                "--cluster" => {
+                    options.cluster = true;
+                    options.bench.push(argument);
+                }
                 "--engine" => options.engine = Some(value()?),
                 "--host" => options.host = Some(value()?),
                 "--in-page" | "--hop" => options.conformance.push(argument),
