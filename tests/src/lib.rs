@@ -1,6 +1,7 @@
 //! Simulator, reference server, golden vectors, conformance and browser tests.
 
 pub mod coordination;
+pub mod devices;
 pub mod places;
 mod random;
 pub mod replay;

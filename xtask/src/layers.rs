@@ -210,6 +210,7 @@ fn simulation(options: &Options) -> Result<Count> {
     let mut count = simulator("simulate", options)?;
     count += simulator("places", options)?;
     count += simulator("coordination", options)?;
+    count += simulator("devices", options)?;
     Ok(count)
 }
 
