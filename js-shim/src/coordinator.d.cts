@@ -89,6 +89,134 @@ export interface TabCoordinatorOptions {
   refresh?: (refresh: { signal: Signal }) => any;
   /** Of the state that tabs share. */
   state?: StateOptions;
+  /** What the user's devices agree on, in a document of the connection's server. */
+  devices?: DevicesOptions;
+}
+
+export interface DevicesOptions {
+  /** The document in which the user's devices meet: one for each user, and nobody else's. It is made when it is not there. */
+  collection: string;
+  id: string;
+  /** This device's id, where the application has one that lasts. Else one is made, and kept in `localStorage`. */
+  device?: string;
+  /** What the user calls this device. */
+  name?: string;
+  /** What the application calls its kind. */
+  kind?: string;
+  /** Milliseconds without a sign after which others take this device for gone: 60000, and 3000 at least. */
+  ttl?: number;
+  /** What this device can do beside what the browser says. */
+  capabilities?: string[];
+}
+
+/** A device that is there. */
+export interface DeviceInfo {
+  id: string;
+  name: string;
+  kind: string;
+  /** It is this one. */
+  isSelf: boolean;
+  /** How many tabs of it there are. */
+  tabs: number;
+  /** When it came, in milliseconds since 1970: by the server's clock where the server stamps presence, else by this device's. */
+  since: number;
+  /** When it was heard of last, by the same clock. */
+  seen: number;
+  capabilities: {
+    visible: boolean;
+    focused: boolean;
+    online: boolean;
+    push: boolean;
+    /** Percent; `null` where there is no battery, or it is being charged. */
+    battery: number | null;
+    /** Its width in CSS pixels. */
+    screen: number;
+    /** What the application added. */
+    more: string[];
+  };
+}
+
+export type Priority = 'security' | 'high' | 'normal' | 'low';
+
+/** A message as the device gets it. */
+export interface DeviceMessage {
+  id: string;
+  /** The device that sent it. */
+  from: string;
+  priority: Priority;
+  payload: any;
+}
+
+export interface Notification {
+  id: string;
+  /** The device that made it. */
+  from: string;
+  priority: Priority;
+  payload: any;
+  /** The device on which it was read. */
+  readOn: string | null;
+  /** It was made before this tab looked. */
+  missed: boolean;
+}
+
+export interface SendOptions {
+  /** All other devices that are known (default), one, or the best of those that are there and have all of this. */
+  to?: 'all' | string | { best: string[] };
+  priority?: Priority;
+  /** Milliseconds after which the sender is told who has not taken it; 60000. */
+  timeout?: number;
+}
+
+export interface LeaseOptions {
+  /** Milliseconds for which others wait for the holder: 30000, and 1000 at least. */
+  ttl?: number;
+  /** Milliseconds after which the request ends with `ERR_LEASE_TIMEOUT`. Without it the request waits. */
+  timeout?: number;
+  /** Gives the request up. */
+  signal?: Signal;
+}
+
+/** What one tab of one device holds. */
+export interface Lease {
+  readonly name: string;
+  /** Higher than every token of this lease before. */
+  readonly token: number;
+  /** Aborted when the lease is lost. */
+  readonly signal: Signal;
+  /** Whether this tab holds it at this moment. */
+  isHeld(): boolean;
+  /** Gives it back. */
+  resign(): void;
+}
+
+export interface DevicesEventMap {
+  join(device: DeviceInfo): void;
+  leave(device: DeviceInfo): void;
+  change(device: DeviceInfo): void;
+  /** Messages for this device were dropped before it had them. */
+  gap(): void;
+  notification(notification: Notification): void;
+  /** A notification was read, on whichever device. */
+  read(notification: Notification): void;
+}
+
+/** The user's devices: which there are, and what they tell each other. */
+export interface Devices extends TypedEmitter<DevicesEventMap> {
+  /** This device's id; nothing before the coordinator has registered. */
+  readonly id: string | undefined;
+  /** Those that are there, this one first. */
+  readonly list: DeviceInfo[];
+  /** All that are known. */
+  readonly known: { id: string; name: string; kind: string }[];
+  /** The most important ones first, the latest first among those. */
+  readonly notifications: Notification[];
+  configure(changes: { name?: string; kind?: string; capabilities?: string[] }): void;
+  /** Resolves with the ids of the devices when their applications have taken it. */
+  send(payload: any, options?: SendOptions): Promise<string[]>;
+  /** Takes messages, in the leading tab. The sender hears of it when the result has resolved. */
+  receive(fn: (message: DeviceMessage) => any): () => void;
+  notify(payload: any, options?: { priority?: Priority }): Promise<string>;
+  markRead(id: string): void;
 }
 
 export interface StateOptions {
@@ -278,6 +406,14 @@ export class TabCoordinator {
    * none, and with `ERR_REALTIME_LOST` where connection or host ended before the answer: it is never sent twice.
    */
   sendSignalR(payload: any, options?: { signal?: Signal }): Promise<any>;
+
+  /** Throws `ERR_DEVICES_NOT_SET_UP` without the option. */
+  readonly devices: Devices;
+  /** Holds what one tab of one of the user's devices has at a time, until `resign()` or while `fn` runs. */
+  lease(name: string, options?: LeaseOptions): Promise<Lease>;
+  lease<T>(name: string, options: LeaseOptions, fn: (lease: Lease) => T | Promise<T>): Promise<T>;
+  /** Runs `fn` in one tab of one device at a time; gives a function that ends it. */
+  runOnOneDevice(fn: (lease: Lease) => any, options?: { name?: string; ttl?: number }): () => void;
 
   readonly health: { lastError: any; host: ConnectionHost; limits: string[] };
   watchStorage(options?: { thresholds?: number[]; interval?: number }): () => void;

@@ -10,7 +10,14 @@ import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const SCRIPTS = [
-  ...['coordinator.js', 'tab.js', 'worker.js', 'sealed-worker.js', 'failing-worker.js'],
+  ...[
+    'coordinator.js',
+    'devices.js',
+    'tab.js',
+    'worker.js',
+    'sealed-worker.js',
+    'failing-worker.js',
+  ],
   ...['broken-worker.js', 'mirror-worker.js', 'trapping-worker.js', 'subtype-worker.js'],
   ...['signalr-worker.js', 'dying-worker.js', 'hanging-worker.js', 'slow-worker.js'],
 ];
@@ -29,7 +36,7 @@ export async function buildLab(pages) {
 
 async function buildOne(root, plugins = []) {
   await mkdir(root, { recursive: true });
-  for (const page of ['tab', 'coordinator'])
+  for (const page of ['tab', 'coordinator', 'devices'])
     await cp(path(`lab/${page}.html`), `${root}/${page}.html`);
   await build({
     entryPoints: SCRIPTS.map((name) => path(`lab/${name}`)),

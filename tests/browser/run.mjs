@@ -20,6 +20,7 @@ import { parseArgs, promisify } from 'node:util';
 import { chaosTests } from './chaos.mjs';
 import { coordinatorTests } from './coordinator.mjs';
 import { demoTests } from './demos.mjs';
+import { devicesTests } from './devices.mjs';
 import { devtoolsTests } from './devtools.mjs';
 import { depthTests } from './depth.mjs';
 import { durableTests } from './durable.mjs';
@@ -88,6 +89,7 @@ const TESTS = [
   ...watchingTests,
   ...devtoolsTests,
   ...coordinatorTests,
+  ...devicesTests,
   ...signalrTests,
   ...sessionTests,
   ...guideTests,

@@ -1,4 +1,4 @@
-/** docs/errors.md and the reference of docs/coordination.md have an entry for each code of the sources, and none besides. */
+/** docs/errors.md and the references of docs/coordination.md and docs/devices.md have an entry for each code of the sources, and none besides. */
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -34,7 +34,11 @@ function entriesOf(text) {
 describe('the reference of errors', () => {
   const raised = new Set(FOLDERS.flatMap((folder) => [...codesOf(folder)]));
   const own = entriesOf(read('docs/errors.md'));
-  const entries = [...own, ...entriesOf(read('docs/coordination.md'))];
+  const entries = [
+    ...own,
+    ...entriesOf(read('docs/coordination.md')),
+    ...entriesOf(read('docs/devices.md')),
+  ];
 
   it('has an entry for each code', () => {
     assert.ok(raised.size > 60);

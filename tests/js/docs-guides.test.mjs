@@ -22,6 +22,7 @@ const GUIDES = [
   'docs/security.md',
   'docs/errors.md',
   'docs/debugging.md',
+  'docs/devices.md',
 ];
 /** Pages that other tests run: in browsers, with two tabs' coordinators, in fresh projects, on a cluster. */
 const ELSEWHERE = [
@@ -48,6 +49,9 @@ const PROMISES = {
     assert.ok(calls.setConnection[0][0] instanceof client.Connection),
   'docs/migration.md: From `sharedb/lib/client` 3': ({ declared }) =>
     assert.equal(declared.code, 'ERR_DOC_WAS_DELETED'),
+  'docs/devices.md: Set-up 1': ({ calls }) => assert.equal(calls.show[0][0][0].name, 'Laptop'),
+  'docs/devices.md: Notifications 1': ({ calls, declared }) =>
+    assert.deepEqual(calls.show[0], [declared.id, { text: 'A new sign-in' }]),
   'docs/offline.md: Whose store it is 1': ({ calls }) => until(() => calls.showLogin),
   'docs/offline.md: Offline 1': ({ calls }) => until(() => calls.show),
   'docs/offline.md: Many documents at once 1': ({ declared }) =>
@@ -100,9 +104,14 @@ class App {
           'showOffline',
           'showSaved',
         ].map((name) => note(name)),
-        ...['showWhetherKept', 'warnAboutUnsavedChanges', 'askToReload', 'note', 'worker'].map(
-          (name) => note(name),
-        ),
+        ...[
+          'hide',
+          'showWhetherKept',
+          'warnAboutUnsavedChanges',
+          'askToReload',
+          'note',
+          'worker',
+        ].map((name) => note(name)),
         note('askWhetherToForget', true),
         note('freshToken', 'secret'),
         note('fetchToken', 'a token'),
@@ -151,7 +160,7 @@ class App {
   }
 
   /** What blocks take for granted that an earlier one on the page made. */
-  async open(address) {
+  async open(address, backend) {
     const { createConnection } = this.modules['sharedb-proxy'];
     const storage = new client.InMemoryStorage();
     const connection = createConnection(address, { namespace: 'ada', durableStore: { storage } });
@@ -163,6 +172,8 @@ class App {
       doc,
       createConnection,
       serve: this.modules['sharedb-proxy/worker'].serve,
+      backend,
+      TabCoordinator: this.modules['sharedb-proxy/coordinator'].TabCoordinator,
     });
   }
 
@@ -190,7 +201,7 @@ describe('the code of', () => {
     await once(server, 'listening');
     address = `ws://localhost:${server.address().port}`;
     app = new App(address);
-    await app.open(address);
+    await app.open(address, backend);
   });
   afterEach(async () => {
     await app.close();

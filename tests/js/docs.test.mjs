@@ -237,7 +237,10 @@ describe('the guide to coordination', () => {
     const codes = new Set(texts.join().match(/\bERR_\w+/g));
     // It never reaches an application: a request of no known name is our own bug.
     codes.delete('ERR_MESSAGE_BADLY_FORMED');
-    const missing = [...codes].filter((code) => !REFERENCE.includes(`\`${code}\``));
+    // The server's, which a document of devices has where two make it at once.
+    codes.delete('ERR_DOC_ALREADY_CREATED');
+    const references = REFERENCE + read('docs/devices.md');
+    const missing = [...codes].filter((code) => !references.includes(`\`${code}\``));
     assert.ok(codes.size > 15);
     assert.deepEqual(missing, []);
   });

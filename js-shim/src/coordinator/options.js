@@ -7,6 +7,7 @@ import {
   optionError,
   refuseUnknown,
 } from '../options/options.js';
+import { checkDevices } from './devices.js';
 import { checkStateOptions } from './shared-state.js';
 
 /** What the coordinator hands to a connection of its own. */
@@ -19,7 +20,10 @@ export const OF_CONNECTION = /** @type {const} */ ([
   'workerUrl',
   'connections',
 ]);
-const OWN = [...['connection', 'role', 'weight', 'rotation', 'state', 'refresh'], ...OF_CONNECTION];
+const OWN = [
+  ...['connection', 'role', 'weight', 'rotation', 'state', 'refresh', 'devices'],
+  ...OF_CONNECTION,
+];
 
 export const isWeight = (/** @type {any} */ value) => isCount(value) && value <= 100;
 export const isRole = (/** @type {any} */ value) => value === 'auto' || value === 'observer';
@@ -32,6 +36,11 @@ export function checkOptions(options) {
   expectOption('options', options, 'rotation', isCount, 'a number of milliseconds');
   expectOption('options', options, 'refresh', isFunction, 'a function');
   checkStateOptions(options.state);
+  checkDevices(options.devices);
+  if (options.devices && !options.connection) {
+    const message = 'new TabCoordinator with devices needs a connection: they meet at the server';
+    throw optionError('ERR_OPTION_INVALID', message);
+  }
   if (options.connection) {
     const [name] = OF_CONNECTION.filter((name) => options[name] !== undefined);
     if (name === undefined) return;

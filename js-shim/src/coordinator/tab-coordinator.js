@@ -11,6 +11,7 @@ import { shared } from '../platform/shared.js';
 import { delay } from '../platform/ticks.js';
 import { watchSleep } from '../platform/waking.js';
 import { Coordination } from './coordination.js';
+import { Devices } from './devices.js';
 import { IdleTimer } from './idle-timer.js';
 import { Leadership } from './leadership.js';
 import { Locks, guardOf } from './locks.js';
@@ -62,7 +63,7 @@ export class TabCoordinator extends EventEmitter {
         session: (session, strangers) => this._session.take(session, strangers),
         logout: () => void this._session.stop(),
         wipe: () => this._session.wipe(),
-        loggedOut: (session) => this._session.loggedOut(session),
+        loggedOut: (session) => (this._devices?.loggedOut(), this._session.loggedOut(session)),
         idle: (idle) => this._idle.take(idle),
         realtime: (told) => this._realtime.take(told),
         received: (received) => void this.handleMessage(this._realtime.messageOf(received)),
@@ -75,6 +76,7 @@ export class TabCoordinator extends EventEmitter {
       event === 'error' ? this._fail(args[0]) : this._emit(event, ...args),
     );
     this._locks = new Locks(this._coordination);
+    this._devices = options.devices && new Devices(this, options.devices);
     this._leadership = new Leadership(this._coordination, {
       changed: (leading) => this._emit('leader', leading),
       backupChanged: (backup) => this._emit('backup', backup),
@@ -140,14 +142,19 @@ export class TabCoordinator extends EventEmitter {
 
   /** Joins the tabs. Resolves when the host has told this tab what there is. @returns {Promise<void>} */
   register() {
-    this._registration ??= new Promise((resolve, reject) => {
-      this._registered = () => resolve();
+    this._registration ??= this._join().then(() => this._devices?.begin());
+    return this._registration;
+  }
+
+  /** @returns {Promise<void>} */
+  _join() {
+    return new Promise((resolve, reject) => {
+      this._registered = resolve;
       this._refused = reject;
       this._report.watch();
       this._endSleepWatch = watchSleep(LOOK, (slept) => this._wake(slept));
       this._coordination.begin();
     });
-    return this._registration;
   }
 
   /**
@@ -195,6 +202,7 @@ export class TabCoordinator extends EventEmitter {
   }
 
   _quit() {
+    this._devices?.end();
     this._storage.end();
     this._report.stop();
     this._idle.stop();
@@ -384,12 +392,7 @@ export class TabCoordinator extends EventEmitter {
     return this._shared.write('config', value);
   }
 
-  /**
-   * Asks the leader to change the state: its function for the task `reset-request` decides.
-   *
-   * @param {any} [payload]
-   * @returns {Promise<any>}
-   */
+  /** Asks the leader's function for the task `reset-request` to change the state. @param {any} [payload] @returns {Promise<any>} */
   requestReset(payload) {
     return this.delegate('reset-request', payload);
   }
@@ -401,12 +404,7 @@ export class TabCoordinator extends EventEmitter {
     return { ...this._session.current };
   }
 
-  /**
-   * Names the session of this tab. Another name than before voids what was asked for in the session before.
-   *
-   * @param {string} [id]
-   * @returns {Promise<void>}
-   */
+  /** Names this tab's session. Another name voids what was asked for in the one before. @param {string} [id] @returns {Promise<void>} */
   async setSession(id) {
     await this._session.name(id);
   }
@@ -510,24 +508,37 @@ export class TabCoordinator extends EventEmitter {
     return this._locks.guard(key, fn);
   }
 
-  /**
-   * Which tab holds a lock, if any does.
-   *
-   * @param {string} name
-   * @returns {Promise<string | undefined>}
-   */
+  /** Which tab holds a lock, if any does. @param {string} name @returns {Promise<string | undefined>} */
   whoHolds(name) {
     return this._locks.holder(name);
   }
 
-  /**
-   * Which tab is at a key of `guard`, if any is.
-   *
-   * @param {string} key
-   * @returns {Promise<string | undefined>}
-   */
+  /** Which tab is at a key of `guard`, if any is. @param {string} key @returns {Promise<string | undefined>} */
   whoGuards(key) {
     return this._locks.holder(guardOf(key));
+  }
+
+  // ---- The user's devices ----
+
+  /** What the user's devices agree on, as the option `devices` says. */
+  get devices() {
+    if (this._devices) return this._devices;
+    const message = 'The coordinator was made without the option devices';
+    throw new shared.Error('ERR_DEVICES_NOT_SET_UP', message);
+  }
+
+  /**
+   * Holds what one tab of one device has at a time: while `fn` runs, or without it until `resign()`.
+   *
+   * @type {import('./leases.js').Leases['lease']}
+   */
+  async lease(name, options, fn) {
+    return this.devices.leases.lease(name, options, fn);
+  }
+
+  /** Runs `fn` in one tab of one device at a time. @type {import('./leases.js').Leases['run']} */
+  runOnOneDevice(fn, options) {
+    return this.devices.leases.run(fn, options);
   }
 
   // ---- Health ----

@@ -1,4 +1,4 @@
-/** The WebAssembly module of coordination, and the class of a tab's end of it. */
+/** The WebAssembly module of coordination, and the classes of a tab's ends of it. */
 
 import { makeBindings } from '../../pkg/coordinator.js';
 import { CoreModule } from './cores.js';
@@ -11,3 +11,6 @@ export const CoordinatorCore = coordinatorModule.coreClass(
   () => undefined,
 );
 /** @typedef {InstanceType<typeof CoordinatorCore>} CoordinatorCore */
+
+export const DevicesCore = coordinatorModule.coreClass('DevicesCore', 'wakeAt', () => undefined);
+/** @typedef {InstanceType<typeof DevicesCore>} DevicesCore */

@@ -7,6 +7,8 @@
 mod convert;
 #[cfg(feature = "coordinator")]
 mod coordinator;
+#[cfg(feature = "coordinator")]
+mod devices;
 #[cfg(feature = "host")]
 mod host;
 #[cfg(any(feature = "tab", feature = "host"))]
