@@ -1,11 +1,12 @@
 /**
  * Measures our client beside the stock client (npm `sharedb`): the same page, the same server, one run.
  *
- *   node tests/bench/run.mjs [--quick] [--only TEXT]
+ *   node tests/bench/run.mjs [--quick] [--only TEXT] [--cluster]
  *
- * `--quick` takes fewer rounds, `--only` the figures whose name contains TEXT. Prints the table and writes
- * `target/bench.json`, a list of `{figure, ours, stock, ratio, goal, met}`; a run with `--only` replaces its own
- * figures there and leaves the others. A figure that misses its goal is printed as missing it and is no failure of
+ * `--quick` takes fewer rounds, `--only` the figures whose name contains TEXT, `--cluster` those of a cluster, which are left out
+ * without it: they need PostgreSQL, Redis and nginx. Prints the table and writes
+ * `target/bench.json`, a list of `{figure, ours, stock, ratio, goal, met}`; a run of some figures replaces
+ * its own there and leaves the others. A figure that misses its goal is printed as missing it and is no failure of
  * the run. The machine may be busy, so both clients take turns and the middle of
  * the samples counts; only ratios mean anything.
  */
@@ -17,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { printRow, printTable } from './table.mjs';
 import * as bulk from './rows/bulk.mjs';
+import * as cluster from './rows/cluster.mjs';
 import * as cold from './rows/cold.mjs';
 import * as coordination from './rows/coordination.mjs';
 import * as hosts from './rows/hosts.mjs';
@@ -47,16 +49,22 @@ const GROUPS = [
   memory,
   size,
 ].flatMap(({ groups }) => groups);
+const CLUSTER_GROUPS = cluster.groups;
 const RESULT = fileURLToPath(new URL('../../target/bench.json', import.meta.url));
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean' }, only: { type: 'string', default: '' } },
+  options: {
+    quick: { type: 'boolean' },
+    only: { type: 'string', default: '' },
+    cluster: { type: 'boolean' },
+  },
 });
 
 const isWanted = ({ figure }) => figure.toLowerCase().includes(options.only.toLowerCase());
-const groups = GROUPS.filter(({ figures }) => figures.some(isWanted));
+const offered = options.cluster ? CLUSTER_GROUPS : GROUPS;
+const groups = offered.filter(({ figures }) => figures.some(isWanted));
 if (groups.length === 0) {
-  const names = GROUPS.flatMap(({ figures }) => figures.map(({ figure }) => `  ${figure}`));
+  const names = offered.flatMap(({ figures }) => figures.map(({ figure }) => `  ${figure}`));
   console.error(`no figure contains ${options.only}; there are:\n${names.join('\n')}`);
   process.exit(2);
 }
@@ -96,7 +104,8 @@ async function measure({ figures, run }) {
 }
 
 function write(measured) {
-  const order = GROUPS.flatMap(({ figures }) => figures.map(({ figure }) => figure));
+  const all = [...GROUPS, ...CLUSTER_GROUPS];
+  const order = all.flatMap(({ figures }) => figures.map(({ figure }) => figure));
   const byName = new Map([...earlier(), ...measured].map((row) => [row.figure, row]));
   const list = order.filter((figure) => byName.has(figure)).map((figure) => byName.get(figure));
   mkdirSync(dirname(RESULT), { recursive: true });
@@ -104,7 +113,7 @@ function write(measured) {
 }
 
 function earlier() {
-  if (!options.only) return [];
+  if (!options.only && !options.cluster) return [];
   try {
     return JSON.parse(readFileSync(RESULT, 'utf8'));
   } catch {
