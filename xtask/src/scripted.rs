@@ -97,10 +97,13 @@ pub(crate) fn write(directory: &Path, name: &str) -> Result<()> {
 
 /// Writes the script of the module that unpacks the others.
 pub(crate) fn write_unpacker(directory: &Path, bytes: &[u8]) -> Result<()> {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(digits, "{byte:02x}")?;
+    }
     let script = format!(
-        "/** `unpack.wat` as WebAssembly, in base64. Written by `xtask`. */\n\
-         export const unpacker = '{}';\n",
-        base64(bytes),
+        "/** `unpack.wat` as WebAssembly, in hexadecimal digits: not everywhere is an `atob`. Written by `xtask`. */\n\
+         export const unpacker = '{digits}';\n",
     );
     fs::write(directory.join("unpacker.js"), script)?;
     let declarations = "export const unpacker: string;\n";

@@ -60,7 +60,7 @@ const IMMEDIATES = '000000002121212111';
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function unpack(length, codeAt, codeLength, functions, orders, texts) {
-  const code = Uint8Array.from(atob(unpacker), (character) => character.charCodeAt(0));
+  const code = Uint8Array.from(bytesOf(unpacker));
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code));
   const { memory, end, take, write, functions: takeFunctions } = /** @type {any} */ (exports);
   const names = [...new Set([...NAMED, ...Object.keys(texts)])];
@@ -102,6 +102,9 @@ export function unpack(length, codeAt, codeLength, functions, orders, texts) {
   return bytes.subarray(output, output + length);
 }
 
+/** @param {string} digits hexadecimal, two for each byte */
+const bytesOf = (digits) => (digits.match(/../g) ?? []).map((pair) => parseInt(pair, 16));
+
 /** Of an order: 2 bytes for each character, and each second character of a pair. */
 const TABLE_BYTES = 2 * 128 * (1 + PAIRS);
 
@@ -124,9 +127,8 @@ function writeTables(memory, orders) {
     tables[name] = address;
     for (let first = 0; first < PAIRS; first++)
       memory[start + alphabet[first]] = address + 2 * 128 * (1 + first);
-    const digits = order.match(/../g) ?? [];
     /** Those of the order, then all others. */
-    const values = new Set(digits.map((pair) => parseInt(pair, 16)));
+    const values = new Set(bytesOf(order));
     for (let value = 0; value < PAIR; value++) values.add(value);
     [...values].forEach((value, rank) => {
       const pair = rank - singles;
