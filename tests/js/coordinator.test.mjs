@@ -227,11 +227,12 @@ describe('coordinator', () => {
     it('ends when it expires, and its holder is told', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
       let signal;
-      const first = a.lock('name', { expires: 20 }, async (held) => {
+      const first = a.lock('name', { expires: 300 }, async (held) => {
         signal = held.signal;
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         assert.ok(!held.isHeld());
       });
+      await until(() => signal);
       assert.equal(await b.lock('name', () => 'next'), 'next');
       await assert.rejects(first, { code: 'ERR_LOCK_LOST' });
       assert.equal(signal.reason.code, 'ERR_LOCK_LOST');

@@ -24,11 +24,6 @@ use world::World;
 /// Runs the simulation of a seed. `trace`: says all that happens.
 pub fn run(seed: u64, trace: bool) -> Run {
     let mut world = World::new(seed, trace);
-    let mut problems = guarded(|_| faults::run(&mut world));
-    problems.append(&mut world.problems);
-    Run {
-        census: world.census,
-        problems,
-        trace: world.trace,
-    }
+    let panics = guarded(|_| faults::run(&mut world));
+    world.log.into_run(panics)
 }

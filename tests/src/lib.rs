@@ -1,5 +1,6 @@
 //! Simulator, reference server, golden vectors, conformance and browser tests.
 
+mod agenda;
 pub mod coordination;
 pub mod devices;
 pub mod places;

@@ -122,11 +122,11 @@ impl World {
         let skew = self.r.below(100_000) as u64;
         let bundle = Bundle {
             version: version + 1,
-            updated_at: self.now + skew,
+            updated_at: self.agenda.now + skew,
             source_id: tab_id(tab),
             schema: 1,
             config: Json::null(),
-            snapshot: Json::written(write_json(&self.now)),
+            snapshot: Json::written(write_json(&self.agenda.now)),
         };
         let leads = self.tabs[tab].coordinator.is_leader();
         let is_distributed = self.is_distributed;
@@ -194,7 +194,7 @@ impl World {
     /// The store is deleted, and ends the host and all pages that run; applications load anew. A page that was away does not
     /// know of it.
     fn delete_everything(&mut self) {
-        self.census.insert("everything was deleted");
+        self.log.census.insert("everything was deleted");
         self.end_names();
         self.texts.clear();
         self.kill_host();
@@ -225,7 +225,7 @@ impl World {
             0 if self.logs_out => self.request(tab, |number| Ask::Logout { number }),
             // One that has not come yet does not know of a logout before.
             1 | 2 if self.logs_out && self.tabs[tab].since.is_some() => {
-                let name = format!("user{}", self.next_number());
+                let name = format!("user{}", self.agenda.next_number());
                 self.names.insert(name.clone());
                 let id = Some(name);
                 self.request(tab, |number| Ask::Session {

@@ -22,7 +22,7 @@ pub(super) fn step(world: &mut World) {
         for (token, grant) in &tab.held {
             // One of the session before is void, and told so.
             let may_end = grant.shared == Some(Shared::Session);
-            if !may_end && tab.holds(*token, world.now) {
+            if !may_end && tab.holds(*token, world.agenda.now) {
                 holders
                     .entry(grant.name.clone())
                     .or_default()

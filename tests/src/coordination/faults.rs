@@ -18,22 +18,22 @@ pub(super) fn run(world: &mut World) {
     world.after(1, Event::Act);
     world.after(50, Event::Fault);
     let time = 2_000 + world.r.below(10_000) as u64;
-    world.run_until(world.now + time);
+    world.run_until(world.agenda.now + time);
     world.calm = true;
     for tab in 0..world.tabs.len() {
         world.unblock(tab);
         world.thaw(tab);
     }
-    world.run_until(world.now + REST);
+    world.run_until(world.agenda.now + REST);
     if !world.tabs.iter().any(|tab| tab.leads()) {
         // The leader changes just now.
-        world.run_until(world.now + 500);
+        world.run_until(world.agenda.now + 500);
     }
     // Not all tabs have heard yet who leads now.
-    while world.has_texts() && world.problems.is_empty() {
-        world.run_until(world.now + 1);
+    while world.has_texts() && world.log.problems.is_empty() {
+        world.run_until(world.agenda.now + 1);
     }
-    if world.problems.is_empty() {
+    if world.log.problems.is_empty() {
         check::rest(world);
     }
 }

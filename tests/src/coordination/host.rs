@@ -132,8 +132,8 @@ impl World {
         let Some(host) = self.host.as_mut().filter(|host| host.run == run) else {
             return;
         };
-        let now = self.now + host.clock;
-        host.host.set_time(now, self.now + self.wall);
+        let now = self.agenda.now + host.clock;
+        host.host.set_time(now, self.agenda.now + self.wall);
         call(host, now);
         while let Some(output) = self.host.as_mut().and_then(|host| host.host.poll()) {
             self.carry_out(run, output);

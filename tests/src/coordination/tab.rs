@@ -90,7 +90,7 @@ impl World {
         let index = self.tabs.len();
         let report = self.some_report();
         let rotation = if self.r.once_in(3) { 5_000 } else { 0 };
-        let link = self.next_number();
+        let link = self.agenda.next_number();
         let clock = self.r.below(1_000_000) as u64;
         self.say(|| format!("tab{index} opens as link {link}"));
         self.tabs.push(Tab {
@@ -203,7 +203,7 @@ impl World {
         if let Some(text) = text {
             self.say(|| format!("tab{tab}   does {text}"));
         }
-        let now = self.now;
+        let now = self.agenda.now;
         let t = &mut self.tabs[tab];
         let input = read_json(&write_json(&input)).expect("inputs can be read again");
         for output in t.coordinator.handle(now + t.clock, input) {
@@ -256,7 +256,7 @@ impl World {
         if self.tabs[tab].page != Page::Frozen {
             return;
         }
-        let link = self.next_number();
+        let link = self.agenda.next_number();
         self.tabs[tab].link = link;
         self.tabs[tab].page = Page::Runs;
         self.say(|| format!("tab{tab}   is back as link {link}"));

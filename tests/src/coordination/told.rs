@@ -32,7 +32,7 @@ impl World {
                 t.realtime = welcome.realtime.map_or(t.realtime, |told| told.state);
                 if welcome.stream_gap {
                     t.last_received = None;
-                    self.census.insert("a gap of the stream");
+                    self.log.census.insert("a gap of the stream");
                 }
                 for missed in welcome.missed {
                     self.be_broadcast(tab, &missed, true);
@@ -59,7 +59,7 @@ impl World {
                 if !self.begun.insert((from.clone(), number, tab)) && self.remembers() {
                     return self.wrong(format!("tab{tab} is to do {number} of {from} again"));
                 }
-                self.census.insert("a task");
+                self.log.census.insert("a task");
                 self.after(
                     delay,
                     Event::Finish {
@@ -71,7 +71,7 @@ impl World {
             }
             Say::Logout {} => self.feed(tab, Input::Ask(Ask::Stopped {})),
             Say::Wipe {} => {
-                self.census.insert("a logout");
+                self.log.census.insert("a logout");
                 let delay = self.r.below(100) as u64;
                 self.after(delay, Event::Wiped { tab });
             }
@@ -84,7 +84,7 @@ impl World {
                     if !self.is_durable {
                         self.end_names();
                     }
-                    self.census.insert("all are logged out");
+                    self.log.census.insert("all are logged out");
                 }
                 let t = &mut self.tabs[tab];
                 t.epoch = session.epoch;
@@ -109,7 +109,7 @@ impl World {
             Say::Leading(leading) => t.leading = leading,
             Say::Lost { token } => {
                 if t.held.remove(&token).is_some() {
-                    self.census.insert("a grant was lost");
+                    self.log.census.insert("a grant was lost");
                 }
             }
             Say::Broadcast(broadcast) => self.be_broadcast(tab, &broadcast, false),
@@ -117,7 +117,7 @@ impl World {
             Say::Realtime(Realtime { state, .. }) => t.realtime = state,
             Say::Received { message, .. } => self.be_sent(tab, &message),
             Say::TokenWanted { round } => {
-                self.census.insert("a token was wanted");
+                self.log.census.insert("a token was wanted");
                 let delay = self.r.below(500) as u64;
                 self.after(delay, Event::Refreshed { tab, round });
             }
@@ -141,7 +141,7 @@ impl World {
             "ERR_REALTIME_LOST" => "what was sent may be lost",
             _ => return self.wrong(format!("tab{tab} hears {code} to {ask:?}")),
         };
-        self.census.insert(known);
+        self.log.census.insert(known);
     }
 
     fn be_answered(&mut self, tab: usize, ask: Ask, result: Option<Json>) {
@@ -149,7 +149,7 @@ impl World {
             Ask::Write {
                 base: Some(base), ..
             } => {
-                self.census.insert("the leader wrote");
+                self.log.census.insert("the leader wrote");
                 if !self.versions.insert(base + 1) && self.remembers() {
                     self.wrong(format!(
                         "tab{tab} wrote version {} over another one",
@@ -158,7 +158,7 @@ impl World {
                 }
             }
             Ask::Relay { payload, .. } => {
-                self.census.insert("something was sent");
+                self.log.census.insert("something was sent");
                 let (sent, result) = (payload.count(), result.and_then(|it| it.count()));
                 if sent != result {
                     self.wrong(format!(
@@ -192,7 +192,7 @@ impl World {
             .count()
             .expect("messages are numbers here");
         if missed {
-            self.census.insert("a missed broadcast");
+            self.log.census.insert("a missed broadcast");
         }
         let t = &mut self.tabs[tab];
         if t.heard.contains(&number) {
@@ -216,7 +216,7 @@ impl World {
 
     /// Something came by the second connection: in order, and without a gap that the tab was not told of.
     fn be_sent(&mut self, tab: usize, message: &Json) {
-        self.census.insert("something came");
+        self.log.census.insert("something came");
         let number = message.count().expect("messages are numbers here");
         let last = self.tabs[tab].last_received.replace(number);
         if last.is_some_and(|last| number != last + 1) {
@@ -226,7 +226,7 @@ impl World {
 
     pub(super) fn be_granted(&mut self, tab: usize, grant: Grant) {
         let Grant { name, token, .. } = grant.clone();
-        self.census.insert("a grant");
+        self.log.census.insert("a grant");
         if !self.tokens.insert(token) {
             self.wrong(format!("token {token} is granted again, to tab{tab}"));
         }

@@ -8,8 +8,8 @@ use super::check;
 use super::host::{HostRun, Reply};
 use super::realtime::Act;
 use super::tab::Tab;
+use crate::agenda::{Agenda, Log};
 use crate::random::Random;
-use crate::sim::Census;
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -95,11 +95,7 @@ type Lane = (bool, u64);
 
 pub(super) struct World {
     pub(super) r: Random,
-    /// Milliseconds.
-    pub(super) now: u64,
-    events: BTreeMap<(u64, u64), Event>,
-    number: u64,
-    lanes: BTreeMap<Lane, u64>,
+    pub(super) agenda: Agenda<Event, Lane>,
     pub(super) tabs: Vec<Tab>,
     pub(super) host: Option<HostRun>,
     /// How many hosts there were.
@@ -149,10 +145,7 @@ pub(super) struct World {
     pub(super) failures: u32,
     /// How many broadcasts were made.
     pub(super) broadcasts: u64,
-    pub(super) problems: Vec<String>,
-    pub(super) census: Census,
-    pub(super) trace: Vec<String>,
-    is_traced: bool,
+    pub(super) log: Log,
 }
 
 impl World {
@@ -171,10 +164,7 @@ impl World {
             done: BTreeMap::new(),
             begun: BTreeSet::new(),
             r,
-            now: 1_000,
-            events: BTreeMap::new(),
-            number: 0,
-            lanes: BTreeMap::new(),
+            agenda: Agenda::new(1_000),
             tabs: Vec::new(),
             host: None,
             runs: 0,
@@ -192,23 +182,14 @@ impl World {
             received: 0,
             failures: 0,
             broadcasts: 0,
-            problems: Vec::new(),
-            census: Census::new(),
-            trace: Vec::new(),
-            is_traced,
+            log: Log::new(is_traced),
         }
     }
 
     // ---- Time ----
 
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-
     pub(super) fn after(&mut self, delay: u64, event: Event) {
-        let number = self.next_number();
-        self.events.insert((self.now + delay, number), event);
+        self.agenda.after(delay, event);
     }
 
     /// How long something takes.
@@ -220,58 +201,46 @@ impl World {
 
     /// Lets a text arrive, behind those that went before it.
     pub(super) fn deliver(&mut self, to_host: bool, link: u64, event: Event) {
-        let at = self.now + self.transit();
-        let last = self.lanes.entry((to_host, link)).or_default();
-        *last = at.max(*last);
-        let at = *last;
-        let number = self.next_number();
-        self.events.insert((at, number), event);
+        let delay = self.transit();
+        self.agenda.over((to_host, link), delay, event);
     }
 
     /// The host died: some of the texts that it sent arrive, and none of those that it was sent.
     pub(super) fn lose_texts(&mut self, run: u64) {
         let mut cut = BTreeSet::new();
-        let mut lost = Vec::new();
-        for (key, event) in &self.events {
-            match event {
-                Event::ToHost { run: of, .. } if *of == run => lost.push(*key),
-                Event::ToTab { run: of, tab, .. }
-                    if *of == run && (cut.contains(tab) || self.r.once_in(3)) =>
-                {
+        let random = &mut self.r;
+        self.agenda.retain(|event| match event {
+            Event::ToHost { run: of, .. } => *of != run,
+            Event::ToTab { run: of, tab, .. } if *of == run => {
+                let is_lost = cut.contains(tab) || random.once_in(3);
+                if is_lost {
                     cut.insert(*tab);
-                    lost.push(*key);
                 }
-                _ => {}
+                !is_lost
             }
-        }
-        for key in lost {
-            self.events.remove(&key);
-        }
+            _ => true,
+        });
     }
 
     /// The host deleted everything: nothing of it is written later.
     pub(super) fn drop_writes(&mut self) {
-        self.events
-            .retain(|_, event| !matches!(event, Event::Storage { .. }));
+        self.agenda
+            .retain(|event| !matches!(event, Event::Storage { .. }));
     }
 
     /// Runs until this time, or until something is wrong.
     pub(super) fn run_until(&mut self, time: u64) {
-        while let Some((&key, _)) = self.events.first_key_value() {
-            if key.0 > time || !self.problems.is_empty() {
-                break;
-            }
-            self.now = self.now.max(key.0);
-            let event = self.events.remove(&key).expect("it was just there");
+        while self.log.problems.is_empty()
+            && let Some(event) = self.agenda.next_until(time)
+        {
             self.happen(event);
             check::step(self);
         }
-        self.now = self.now.max(time);
     }
 
     /// Whether a text is on its way.
     pub(super) fn has_texts(&self) -> bool {
-        let mut events = self.events.values();
+        let mut events = self.agenda.events();
         events.any(|event| matches!(event, Event::ToHost { .. } | Event::ToTab { .. }))
     }
 
@@ -312,15 +281,10 @@ impl World {
     }
 
     pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
-        if self.is_traced {
-            let line = format!("{:>7} {}", self.now, text());
-            self.trace.push(line);
-        }
+        self.log.say(self.agenda.now, text);
     }
 
     pub(super) fn wrong(&mut self, text: String) {
-        self.say(|| format!("WRONG: {text}"));
-        let problem = format!("at {} ms: {text}", self.now);
-        self.problems.push(problem);
+        self.log.wrong(self.agenda.now, &text);
     }
 }

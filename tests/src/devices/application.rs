@@ -66,7 +66,7 @@ impl World {
         let mut running = Vec::new();
         for (browser, b) in self.browsers.iter().enumerate() {
             for (tab, t) in b.tabs.iter().enumerate() {
-                if t.lives && b.stands_until(Some(tab)) <= self.now {
+                if t.lives && b.stands_until(Some(tab)) <= self.agenda.now {
                     running.push((browser, tab));
                 }
             }
@@ -133,14 +133,14 @@ impl World {
     pub(super) fn use_lease(&mut self, browser: usize, tab: usize, number: u64) {
         let b = &self.browsers[browser];
         let t = &b.tabs[tab];
-        if !t.holds(number, b.time(self.now)) {
+        if !t.holds(number, b.time(self.agenda.now)) {
             return;
         }
         let Some(claim) = t.claims.get(&number) else {
             return;
         };
         let (name, token) = (claim.name.clone(), claim.token.unwrap_or_default());
-        self.census.insert("a lease was used");
+        self.log.census.insert("a lease was used");
         let highest = self.used.entry(name.clone()).or_default();
         if token < *highest {
             let highest = *highest;

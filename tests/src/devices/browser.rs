@@ -188,9 +188,9 @@ impl World {
     // ---- The connection ----
 
     pub(super) fn connect(&mut self, browser: usize) {
-        let connection = self.next_number();
+        let connection = self.agenda.next_number();
         let b = &mut self.browsers[browser];
-        if b.connection.is_some() || !b.lives() || b.cut_until > self.now {
+        if b.connection.is_some() || !b.lives() || b.cut_until > self.agenda.now {
             return;
         }
         b.connection = Some(connection);
@@ -209,7 +209,7 @@ impl World {
     /// The connection ends. The server notices it after a time.
     pub(super) fn cut(&mut self, browser: usize, for_ms: u64, noticed_after: u64) {
         let b = &mut self.browsers[browser];
-        b.cut_until = self.now + for_ms;
+        b.cut_until = self.agenda.now + for_ms;
         if let Some(connection) = b.connection.take() {
             self.say(|| format!("device{browser} is cut for {for_ms}, noticed in {noticed_after}"));
             self.after(noticed_after, Event::Ended { connection });
@@ -253,7 +253,7 @@ impl World {
                     )
                 });
                 if !self.history.submit((browser, seq), version, op, refuses) {
-                    self.census.insert("an op was refused");
+                    self.log.census.insert("an op was refused");
                     self.tell_browser(connection, ToBrowser::Refused { seq });
                 }
                 if self.history.ops.len() > before {
@@ -264,7 +264,7 @@ impl World {
                 }
             }
             ToServer::Presence { key, about } => {
-                let stamp = Some(self.now);
+                let stamp = Some(self.agenda.now);
                 let about = about.map(|about| About { stamp, ..about });
                 if let Some((_, keys)) = self.connections.get_mut(&connection) {
                     keys.insert(key.clone());

@@ -14,10 +14,10 @@ pub(super) fn step(world: &mut World) {
     let mut holders: BTreeMap<&str, Vec<(&str, u64)>> = BTreeMap::new();
     let mut problems = Vec::new();
     for b in &world.browsers {
-        let time = b.time(world.now);
+        let time = b.time(world.agenda.now);
         for (index, tab) in b.tabs.iter().enumerate() {
             // A page that does not run does nothing.
-            if !tab.lives || b.stands_until(Some(index)) > world.now {
+            if !tab.lives || b.stands_until(Some(index)) > world.agenda.now {
                 continue;
             }
             for (number, claim) in &tab.claims {
@@ -27,11 +27,11 @@ pub(super) fn step(world: &mut World) {
                 }
             }
             // What came while it did not run is as new to it as what comes now.
-            let rests = world.now < tab.ran_since + TTL + SLACK;
+            let rests = world.agenda.now < tab.ran_since + TTL + SLACK;
             for device in tab.present.iter().filter(|_| !rests) {
                 let other = world.browsers.iter().find(|b| b.id == device.id);
                 let died = other.and_then(|other| other.died);
-                if died.is_some_and(|died| world.now > died + TTL + SLACK) {
+                if died.is_some_and(|died| world.agenda.now > died + TTL + SLACK) {
                     problems.push(format!("{} still sees {}", tab.id, device.id));
                 }
             }

@@ -22,19 +22,19 @@ pub(super) fn run(world: &mut World) {
     world.after(1, Event::Act);
     world.after(100, Event::Fault);
     let time = 2_000 + world.r.below(14_000) as u64;
-    world.run_until(world.now + time);
+    world.run_until(world.agenda.now + time);
     world.calm = true;
     for browser in 0..world.browsers.len() {
         // What was to end later ends now.
         world.browsers[browser].cut_until = 0;
         world.connect(browser);
     }
-    let end = world.now + LONG_REST;
-    world.run_until(world.now + REST);
-    while !is_quiet(world) && world.problems.is_empty() && world.now < end {
-        world.run_until(world.now + 100);
+    let end = world.agenda.now + LONG_REST;
+    world.run_until(world.agenda.now + REST);
+    while !is_quiet(world) && world.log.problems.is_empty() && world.agenda.now < end {
+        world.run_until(world.agenda.now + 100);
     }
-    if world.problems.is_empty() {
+    if world.log.problems.is_empty() {
         check::rest(world);
     }
 }
@@ -63,28 +63,28 @@ impl World {
             0 | 1 => self.kill_one(browser, tab),
             2 => {
                 // The host dies: the ops that are on their way are the next one's.
-                self.census.insert("a host died");
+                self.log.census.insert("a host died");
                 let time = 10 + self.r.below(200) as u64;
                 self.cut(browser, time, 0);
             }
             3 | 4 => {
-                self.census.insert("a connection was cut");
+                self.log.census.insert("a connection was cut");
                 let time = self.r.below(6_000) as u64;
                 self.cut(browser, time, noticed);
             }
             5 => self.sleep(browser, noticed),
             6 => {
-                self.census.insert("a page was blocked");
-                let until = self.now + self.r.below(5_000) as u64;
+                self.log.census.insert("a page was blocked");
+                let until = self.agenda.now + self.r.below(5_000) as u64;
                 let tab = &mut self.browsers[browser].tabs[tab];
                 tab.blocked_until = until;
                 tab.ran_since = until;
             }
             7 => {
-                self.census.insert("a clock was set");
+                self.log.census.insert("a clock was set");
                 let by = *self.r.pick(&[3_600_000, -3_600_000]);
                 self.browsers[browser].wrong_by += by;
-                self.browsers[browser].set_at = self.now;
+                self.browsers[browser].set_at = self.agenda.now;
             }
             8 if self.browsers[browser].tabs.len() < MOST_TABS => self.new_tab(browser),
             9 => self.kill_or_make_browser(browser, noticed),
@@ -99,7 +99,7 @@ impl World {
             .iter()
             .position(|tab| tab.lives && !tab.claims.is_empty());
         let tab = holder.unwrap_or(tab);
-        self.census.insert("a tab died");
+        self.log.census.insert("a tab died");
         self.kill_tab(browser, tab);
         if !self.browsers[browser].tabs.iter().any(|tab| tab.lives) {
             self.new_tab(browser);
@@ -108,16 +108,16 @@ impl World {
 
     /// The machine sleeps: its monotonic clock goes on, or not.
     fn sleep(&mut self, browser: usize, noticed: u64) {
-        self.census.insert("a machine slept");
+        self.log.census.insert("a machine slept");
         let time = 1 + self.r.below(8_000) as u64;
         if self.r.once_in(2) {
             self.cut(browser, time, noticed);
         }
         let mut stands = self.r.once_in(2);
-        let until = self.now + time;
+        let until = self.agenda.now + time;
         let b = &mut self.browsers[browser];
         // A clock that was set back, and one that stands, before any page has looked at them: nothing says how long it was.
-        stands &= self.now > b.set_at + LOOKED;
+        stands &= self.agenda.now > b.set_at + LOOKED;
         b.asleep_until = until;
         for tab in &mut b.tabs {
             tab.ran_since = tab.ran_since.max(until);
@@ -135,10 +135,10 @@ impl World {
         if living < 3 {
             return;
         }
-        self.census.insert("a device died");
+        self.log.census.insert("a device died");
         self.say(|| format!("device{browser} dies"));
         let b = &mut self.browsers[browser];
-        b.died = Some(self.now);
+        b.died = Some(self.agenda.now);
         for tab in &mut b.tabs {
             tab.lives = false;
         }

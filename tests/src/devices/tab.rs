@@ -64,7 +64,7 @@ impl World {
     }
 
     pub(super) fn new_tab(&mut self, browser: usize) {
-        let now = self.now;
+        let now = self.agenda.now;
         let b = &mut self.browsers[browser];
         let tab = b.tabs.len();
         let id = format!("{}/tab{tab}", b.id);
@@ -116,9 +116,9 @@ impl World {
             if !b.tabs[tab].lives {
                 continue;
             }
-            if until > self.now {
+            if until > self.agenda.now {
                 // A page that is blocked hears of it when it runs again.
-                self.after(until - self.now, Event::Lead { browser });
+                self.after(until - self.agenda.now, Event::Lead { browser });
                 continue;
             }
             let own = self.own(browser, tab);
@@ -175,7 +175,7 @@ impl World {
 
     fn feed_one(&mut self, browser: usize, tab: usize, input: Input) {
         let b = &mut self.browsers[browser];
-        let time = b.time(self.now);
+        let time = b.time(self.agenda.now);
         let outputs = b.tabs[tab].machine.handle(time, input);
         for output in outputs {
             self.carry_out(browser, tab, output);
@@ -186,13 +186,13 @@ impl World {
     }
 
     fn set_alarm(&mut self, browser: usize, tab: usize) {
-        let number = self.next_number();
+        let number = self.agenda.next_number();
         let b = &mut self.browsers[browser];
         let Some(at) = b.tabs[tab].machine.wake_at() else {
             return;
         };
         b.tabs[tab].alarm = number;
-        let delay = b.until(self.now, at);
+        let delay = b.until(self.agenda.now, at);
         let event = Event::Wake {
             browser,
             tab,
@@ -273,7 +273,7 @@ impl World {
             return;
         };
         let b = &self.browsers[browser];
-        if b.stands_until(Some(tab)) > self.now {
+        if b.stands_until(Some(tab)) > self.agenda.now {
             let name = name.to_owned();
             return self.after(50, Event::Pass { browser, name });
         }

@@ -48,12 +48,12 @@ impl World {
             } => self.be_answered(browser, tab, number, error, result),
             Tell::Granted { number, token } => self.be_granted(browser, tab, number, token),
             Tell::Lost { number } => {
-                self.census.insert("a lease was lost");
+                self.log.census.insert("a lease was lost");
                 self.end_claim(browser, tab, number);
             }
             Tell::Devices { present, .. } => self.browsers[browser].tabs[tab].present = present,
             Tell::Device { event, .. } => {
-                self.census.insert(match event {
+                self.log.census.insert(match event {
                     DeviceEvent::Join => "a device came",
                     DeviceEvent::Leave => "a device went",
                     DeviceEvent::Change => "a device changed",
@@ -74,7 +74,7 @@ impl World {
                 self.after(delay, event);
             }
             Tell::Gap {} => {
-                self.census.insert("a gap");
+                self.log.census.insert("a gap");
                 let id = self.browsers[browser].id.clone();
                 self.gaps.insert(id);
             }
@@ -97,7 +97,7 @@ impl World {
     }
 
     fn be_granted(&mut self, browser: usize, tab: usize, number: u64, token: u64) {
-        self.census.insert("a lease was granted");
+        self.log.census.insert("a lease was granted");
         let id = self.browsers[browser].tabs[tab].id.clone();
         let Some(claim) = self.browsers[browser].tabs[tab].claims.get_mut(&number) else {
             return self.wrong(format!("{id} is granted what it has not asked for"));
@@ -162,13 +162,13 @@ impl World {
         }
         let payload = sent.payload;
         if let Some(error) = error {
-            self.census.insert("a message was reported");
+            self.log.census.insert("a message was reported");
             if !error.code_text().is_some_and(|code| CODES.contains(&code)) {
                 self.wrong(format!("device{browser}/tab{tab} is answered {error}"));
             }
             return;
         }
-        self.census.insert("a message was acknowledged");
+        self.log.census.insert("a message was acknowledged");
         let by: Vec<String> = result
             .and_then(|result| result.parse().ok())
             .unwrap_or_default();

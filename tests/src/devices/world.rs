@@ -8,8 +8,8 @@ use ot_json0::Op;
 use super::browser::Browser;
 use super::check;
 use super::history::History;
+use crate::agenda::{Agenda, Log};
 use crate::random::Random;
-use crate::sim::Census;
 
 /// What a browser tells the server.
 #[derive(Clone, Debug)]
@@ -126,12 +126,8 @@ pub(super) struct Sent {
 
 pub(super) struct World {
     pub(super) r: Random,
-    /// Milliseconds of true time.
-    pub(super) now: u64,
-    events: BTreeMap<(u64, u64), Event>,
-    number: u64,
-    /// Messages of a connection keep their order in each direction.
-    lanes: BTreeMap<(bool, u64), u64>,
+    /// In true time. Messages of a connection keep their order in each direction.
+    pub(super) agenda: Agenda<Event, (bool, u64)>,
     pub(super) history: History,
     pub(super) browsers: Vec<Browser>,
     /// Connections that the server has: the browser, and the tabs whose presence came by it.
@@ -151,10 +147,7 @@ pub(super) struct World {
     pub(super) payloads: u64,
     /// The server refuses ops now and then.
     pub(super) refuses: bool,
-    pub(super) problems: Vec<String>,
-    pub(super) census: Census,
-    pub(super) trace: Vec<String>,
-    is_traced: bool,
+    pub(super) log: Log,
 }
 
 impl World {
@@ -164,10 +157,7 @@ impl World {
             latency: 10 + r.below(100),
             refuses: r.once_in(4),
             r,
-            now: 10_000_000,
-            events: BTreeMap::new(),
-            number: 0,
-            lanes: BTreeMap::new(),
+            agenda: Agenda::new(10_000_000),
             history: History::new(),
             browsers: Vec::new(),
             connections: BTreeMap::new(),
@@ -179,21 +169,12 @@ impl World {
             granted: BTreeMap::new(),
             read: BTreeSet::new(),
             payloads: 0,
-            problems: Vec::new(),
-            census: Census::new(),
-            trace: Vec::new(),
-            is_traced,
+            log: Log::new(is_traced),
         }
     }
 
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-
     pub(super) fn after(&mut self, delay: u64, event: Event) {
-        let number = self.next_number();
-        self.events.insert((self.now + delay, number), event);
+        self.agenda.after(delay, event);
     }
 
     /// Lets a message arrive behind those that went before it.
@@ -203,26 +184,18 @@ impl World {
         } else {
             self.latency
         };
-        let at = self.now + 1 + self.r.below(most) as u64;
-        let last = self.lanes.entry((to_server, connection)).or_default();
-        *last = at.max(*last);
-        let at = *last;
-        let number = self.next_number();
-        self.events.insert((at, number), event);
+        let delay = 1 + self.r.below(most) as u64;
+        self.agenda.over((to_server, connection), delay, event);
     }
 
     /// Runs until this time, or until something is wrong.
     pub(super) fn run_until(&mut self, time: u64) {
-        while let Some((&key, _)) = self.events.first_key_value() {
-            if key.0 > time || !self.problems.is_empty() {
-                break;
-            }
-            self.now = self.now.max(key.0);
-            let event = self.events.remove(&key).expect("it was just there");
+        while self.log.problems.is_empty()
+            && let Some(event) = self.agenda.next_until(time)
+        {
             self.happen(event);
             check::step(self);
         }
-        self.now = self.now.max(time);
     }
 
     fn happen(&mut self, event: Event) {
@@ -242,9 +215,9 @@ impl World {
         };
         if let Some((browser, tab)) = place {
             let until = self.browsers[browser].stands_until(tab);
-            if until > self.now {
+            if until > self.agenda.now {
                 // It comes when the machine, or the page, runs again.
-                return self.after(until - self.now, event);
+                return self.after(until - self.agenda.now, event);
             }
             if tab.is_some_and(|tab| !self.browsers[browser].tabs[tab].lives) {
                 return;
@@ -305,15 +278,10 @@ impl World {
     }
 
     pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
-        if self.is_traced {
-            let line = format!("{:>9} {}", self.now, text());
-            self.trace.push(line);
-        }
+        self.log.say(self.agenda.now, text);
     }
 
     pub(super) fn wrong(&mut self, text: String) {
-        self.say(|| format!("WRONG: {text}"));
-        let problem = format!("at {} ms: {text}", self.now);
-        self.problems.push(problem);
+        self.log.wrong(self.agenda.now, &text);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn run(world: &mut World) {
 
 /// Nothing fails any more, so everything is in order soon, and stays so; also where no tab has anything to say.
 fn rest(world: &mut World, submits: bool) {
-    let start = world.now.max(world.starts.last);
+    let start = world.agenda.now.max(world.starts.last);
     let before = world.lives;
     for part in [REST / 2, REST] {
         if submits {
@@ -52,15 +52,15 @@ fn rest(world: &mut World, submits: bool) {
         world.run_until(start + part);
     }
     let began = world.lives - before;
-    if world.problems.is_empty() && began > LIVES {
+    if world.log.problems.is_empty() && began > LIVES {
         world.wrong(0, format!("{began} hosts began at rest"));
     }
-    if world.problems.is_empty() {
+    if world.log.problems.is_empty() {
         check::rest(world);
     }
     let lives = world.lives;
     world.run_until(start + REST + AFTER);
-    if world.problems.is_empty() && world.lives != lives {
+    if world.log.problems.is_empty() && world.lives != lives {
         world.wrong(0, "the host changes at rest".to_owned());
     }
 }
@@ -216,7 +216,7 @@ impl World {
         let Some(victim) = self.victim() else {
             return;
         };
-        self.census.insert("a freeze");
+        self.log.census.insert("a freeze");
         let event = self.r.once_in(2);
         self.task(victim, 0, Task::Freeze { event });
         let most = *self.r.pick(&[1_000, 10_000, 40_000]);
@@ -230,7 +230,7 @@ impl World {
                 self.task(worker, 0, Task::Freeze { event });
                 self.after(delay, Event::Thaw(worker));
             } else {
-                self.census.insert("a page blocked beside its worker");
+                self.log.census.insert("a page blocked beside its worker");
             }
         }
     }

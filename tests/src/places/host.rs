@@ -128,7 +128,7 @@ impl World {
         if self.host(context).is_some() {
             return self.wrong(context, "begins a second host".to_owned());
         }
-        let run = self.next_number();
+        let run = self.agenda.next_number();
         self.contexts[context].place.host = Some(Host::new(run, Epoch(0), Phase::Beginning));
         let most = if !self.calm && self.r.once_in(20) {
             8_000
@@ -142,7 +142,7 @@ impl World {
 
     /// An epoch by the machine's clock.
     fn new_epoch(&mut self) -> Epoch {
-        let clock = (self.clock + self.now as i64).rem_euclid(1 << 31) as u64;
+        let clock = (self.clock + self.agenda.now as i64).rem_euclid(1 << 31) as u64;
         Epoch((clock << 21) + self.r.next() % (1 << 21))
     }
 
@@ -163,7 +163,7 @@ impl World {
                 acknowledged,
             } => self.written(context, &fresh, &acknowledged),
             HostTask::Fenced => {
-                self.census.insert("a host fenced");
+                self.log.census.insert("a host fenced");
                 self.feed(context, Input::Candidate(CandidateInput::Lost {}));
             }
             HostTask::Acknowledged(op) => {
@@ -203,7 +203,7 @@ impl World {
 
     /// The machine in the host traps. The next life begins in the same place.
     pub(super) fn crash(&mut self, context: usize) {
-        let run = self.next_number();
+        let run = self.agenda.next_number();
         let Some(host) = self.host(context) else {
             return;
         };
@@ -213,7 +213,7 @@ impl World {
         let epoch = host.epoch.next();
         *host = Host::new(run, epoch, Phase::Opening);
         self.say(context, || "the host crashes".to_owned());
-        self.census.insert("a host crashed");
+        self.log.census.insert("a host crashed");
         self.live(context, epoch);
     }
 
@@ -263,7 +263,7 @@ impl World {
             Phase::Opening => host.met.push((tab, way, protocol)),
             Phase::Up => match refusal {
                 Some(why) => {
-                    self.census.insert("a tab refused");
+                    self.log.census.insert("a tab refused");
                     self.tell_tab(context, tab, way, ToTab::Refused(why));
                 }
                 None => {
@@ -436,7 +436,7 @@ impl World {
     /// Everything was deleted, and the tabs are told.
     fn over(&mut self, context: usize) {
         let host = self.contexts[context].place.host.take().expect("it wiped");
-        self.census.insert("a wipe");
+        self.log.census.insert("a wipe");
         let epoch = host.epoch;
         // At the end of the task, and what the page's own tab hears comes after it.
         self.feed(context, Input::Candidate(CandidateInput::Over {}));
@@ -474,7 +474,7 @@ impl World {
             return self.task(context, 5, Task::Host { run, what });
         }
         self.contexts[context].place.host = None;
-        self.census.insert("a host resigned");
+        self.log.census.insert("a host resigned");
         self.feed(context, Input::Candidate(CandidateInput::Resigned {}));
     }
 }

@@ -85,7 +85,7 @@ impl World {
 
     fn request_lock(&mut self, context: usize, steal: bool) {
         self.let_go(context);
-        let number = self.next_number();
+        let number = self.agenda.next_number();
         self.contexts[context].place.request = Some(number);
         let by = context;
         let change = self.lock.request(Request { by, number }, steal);

@@ -134,7 +134,7 @@ impl World {
         if !matches!(input, LinkInput::Heard(_)) {
             self.say(context, || format!("link <- {input:?}"));
         }
-        let now = self.now;
+        let now = self.agenda.now;
         let outputs = self.tab(context).link.handle(now, input);
         for output in outputs {
             if !matches!(output, LinkOutput::StartTimer { .. }) {
@@ -148,7 +148,7 @@ impl World {
         match output {
             LinkOutput::MakeWorker { worker } => self.make_worker(context, worker),
             LinkOutput::StartTimer { delay } => {
-                let number = self.next_number();
+                let number = self.agenda.next_number();
                 self.tab(context).timer = number;
                 // A timer may be early, by the precision of clocks.
                 let early = usize::from(self.r.once_in(10));
@@ -265,7 +265,7 @@ impl World {
     // ---- The road ----
 
     fn open(&mut self, context: usize, kind: RoadKind, place: String) {
-        let number = self.next_number();
+        let number = self.agenda.next_number();
         let to = context_of(&place);
         let tab = self.tab(context);
         let port = match kind {
@@ -491,7 +491,7 @@ impl World {
     }
 
     fn look_after(&mut self, context: usize, interval: usize) {
-        let number = self.next_number();
+        let number = self.agenda.next_number();
         let looks = &mut self.tab(context).looks;
         looks.interval = Some(interval);
         looks.number = number;
@@ -539,7 +539,7 @@ impl World {
     // ---- The worker's port ----
 
     fn make_worker(&mut self, context: usize, kind: WorkerKind) {
-        let number = self.next_number();
+        let number = self.agenda.next_number();
         match kind {
             WorkerKind::Shared => {
                 let worker = self.worker_for(context, number);

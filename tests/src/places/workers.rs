@@ -37,7 +37,7 @@ impl World {
         let known = self.workers.get(&build.script).copied();
         let is_there = |worker: &usize| {
             let c = &self.contexts[*worker];
-            c.alive || (self.starts.dead_ports && self.now < c.died + BURIAL)
+            c.alive || (self.starts.dead_ports && self.agenda.now < c.died + BURIAL)
         };
         let worker = match known.filter(is_there) {
             Some(worker) => worker,
@@ -83,14 +83,14 @@ impl World {
         if chance < slow {
             let most = if self.calm { 5_000 } else { 30_000 };
             let delay = self.between(500, most);
-            self.starts.last = self.starts.last.max(self.now + delay as u64);
-            self.census.insert("a slow worker");
+            self.starts.last = self.starts.last.max(self.agenda.now + delay as u64);
+            self.log.census.insert("a slow worker");
             self.task(worker, delay, Task::Up);
         } else if chance < slow + silent {
-            self.census.insert("a silent worker");
+            self.log.census.insert("a silent worker");
             self.say(worker, || "never starts".to_owned());
         } else if chance < slow + silent + failing {
-            self.census.insert("a failing worker");
+            self.log.census.insert("a failing worker");
             let delay = self.between(5, 500);
             self.task(worker, delay, Task::Fails);
         } else {

@@ -11,8 +11,8 @@ use super::locks::{Change, HostLock};
 use super::place::Place;
 use super::server::{Op, Server, Store};
 use super::workers::Starts;
+use crate::agenda::{Agenda, Log};
 use crate::random::Random;
-use crate::sim::Census;
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -42,13 +42,9 @@ const LOCK: Way = Way::Port(0);
 
 pub(super) struct World {
     pub(super) r: Random,
-    /// Milliseconds.
-    pub(super) now: u64,
+    pub(super) agenda: Agenda<Event, Lane>,
     /// What the machine's clock shows at the beginning, and its jumps since.
     pub(super) clock: i64,
-    events: BTreeMap<(u64, u64), Event>,
-    number: u64,
-    lanes: BTreeMap<Lane, u64>,
     pub(super) contexts: Vec<Context>,
     pub(super) builds: Vec<Build>,
     pub(super) starts: Starts,
@@ -73,21 +69,15 @@ pub(super) struct World {
     pub(super) stays_frozen: bool,
     /// How many hosts began.
     pub(super) lives: u64,
-    pub(super) problems: Vec<String>,
-    pub(super) census: Census,
-    pub(super) trace: Vec<String>,
-    is_traced: bool,
+    pub(super) log: Log,
 }
 
 impl World {
     pub(super) fn new(seed: u64, is_traced: bool) -> Self {
         Self {
             r: Random::new(seed),
-            now: 0,
+            agenda: Agenda::new(0),
             clock: 1_700_000_000_000,
-            events: BTreeMap::new(),
-            number: 0,
-            lanes: BTreeMap::new(),
             contexts: Vec::new(),
             builds: Vec::new(),
             starts: Starts::default(),
@@ -103,27 +93,14 @@ impl World {
             calm: false,
             stays_frozen: false,
             lives: 0,
-            problems: Vec::new(),
-            census: Census::new(),
-            trace: Vec::new(),
-            is_traced,
+            log: Log::new(is_traced),
         }
     }
 
     // ---- Time ----
 
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-
     pub(super) fn after(&mut self, delay: usize, event: Event) {
-        self.at(self.now + delay as u64, event);
-    }
-
-    fn at(&mut self, time: u64, event: Event) {
-        let number = self.next_number();
-        self.events.insert((time, number), event);
+        self.agenda.after(delay as u64, event);
     }
 
     /// A task that no message brings.
@@ -148,17 +125,12 @@ impl World {
 
     /// Runs until this time, or until something is wrong.
     pub(super) fn run_until(&mut self, time: u64) {
-        while let Some(((at, number), _)) = self.events.first_key_value() {
-            let key = (*at, *number);
-            if key.0 > time || !self.problems.is_empty() {
-                break;
-            }
-            self.now = key.0;
-            let event = self.events.remove(&key).expect("it was just there");
+        while self.log.problems.is_empty()
+            && let Some(event) = self.agenda.next_until(time)
+        {
             self.happen(event);
             check::step(self);
         }
-        self.now = self.now.max(time);
     }
 
     fn happen(&mut self, event: Event) {
@@ -193,16 +165,13 @@ impl World {
     }
 
     pub(super) fn say(&mut self, context: usize, text: impl FnOnce() -> String) {
-        if self.is_traced {
-            let line = format!("{:>7} {:<4} {}", self.now, place_of(context), text());
-            self.trace.push(line);
-        }
+        let text = || format!("{:<4} {}", place_of(context), text());
+        self.log.say(self.agenda.now, text);
     }
 
     pub(super) fn wrong(&mut self, context: usize, text: String) {
-        self.say(context, || format!("WRONG: {text}"));
-        let problem = format!("at {} ms, {}: {text}", self.now, place_of(context));
-        self.problems.push(problem);
+        let text = format!("{}: {text}", place_of(context));
+        self.log.wrong(self.agenda.now, &text);
     }
 
     // ---- Contexts ----
@@ -345,7 +314,7 @@ impl World {
         if !std::mem::take(&mut c.alive) {
             return;
         }
-        c.died = self.now;
+        c.died = self.agenda.now;
         c.inbox.clear();
         c.place.host = None;
         self.say(context, || "dies".to_owned());
@@ -374,7 +343,7 @@ impl World {
 
     pub(super) fn apply(&mut self, change: Change) {
         if let Some(lost) = change.lost {
-            self.census.insert("a lock stolen");
+            self.log.census.insert("a lock stolen");
             self.lost.insert(lost.number);
             let request = lost.number;
             self.post(lost.by, lost.by, Some(LOCK), Task::Lost { request });
@@ -396,11 +365,9 @@ impl World {
 
     /// Posts a task over a lane: those of one lane arrive in order.
     pub(super) fn post(&mut self, from: usize, to: usize, way: Option<Way>, task: Task) {
-        let time = self.now + self.transit() as u64;
-        let last = self.lanes.entry((from, to, way)).or_default();
-        *last = time.max(*last);
-        let time = *last;
-        self.at(time, Event::In(to, task));
+        let delay = self.transit() as u64;
+        let event = Event::In(to, task);
+        self.agenda.over((from, to, way), delay, event);
     }
 
     pub(super) fn announce(&mut self, from: usize, announcement: &Announcement) {
