@@ -104,6 +104,13 @@ pub enum ToHost {
     },
     /// An op of the tab.
     SubmitOp(SubmitOp),
+    /// Ops of one document, of a tab that may have no later moment. The first was sent before and is not accepted as far
+    /// as the tab knows; each of the others is based on the one before it. They are sent again, one by one, where the tab
+    /// goes on.
+    SubmitAhead {
+        /// The ops. The revision of the first one counts.
+        ops: Vec<SubmitOp>,
+    },
     /// A snapshot that the tab has before the host has the document: one that the application ingested
     /// (`doc.ingestSnapshot`), or one that the tab's driver got from the server.
     IngestSnapshot {
@@ -198,6 +205,7 @@ wire!(enum ToHost {
     Status = "connection.status" { details = "details" or false; callback_id = "callbackId" },
     Debug = "host.debug" { request = "request"; callback_id = "callbackId" },
     SubmitOp = "doc.submitOp" (SubmitOp),
+    SubmitAhead = "doc.submitAhead" { ops = "ops" },
     IngestSnapshot = "doc.ingestSnapshot" {
         collection = "collection";
         id = "id";

@@ -158,6 +158,7 @@ impl ProxyConnection {
         let event = self.with_doc(handle, |doc, up| doc.run(up, task))??;
         match event {
             Event::SendOp => self.send_op(handle),
+            Event::SendAhead => self.send_ops_ahead(handle),
             Event::SendFetch => self.send_read(handle, ReadAction::Fetch),
             Event::SendSubscribe => self.send_read(handle, ReadAction::Subscribe),
             Event::SendUnsubscribe => self.send_read(handle, ReadAction::Unsubscribe),

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use broker::message::{Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, Line, OpId, Seq, Snapshot,
-    Submission, Token, Version, codes,
+    Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, Line, OpId, PendingOp, Seq,
+    Snapshot, Submission, Token, Version, codes,
 };
 
 use crate::{ProxyConnection, Request, TabEvent};
@@ -165,6 +165,11 @@ impl ProxyConnection {
         self.with_doc(handle, |doc, up| doc.flush(up));
     }
 
+    /// `doc.flush` of a page that may have no later moment; see [`Doc::send_ahead`].
+    pub fn send_ahead(&mut self, handle: DocHandle) {
+        self.with_doc(handle, |doc, up| doc.send_ahead(up));
+    }
+
     /// `doc.pause`.
     pub fn pause(&mut self, handle: DocHandle) {
         self.with_doc(handle, |doc, _| doc.pause());
@@ -273,21 +278,36 @@ impl ProxyConnection {
         let op = doc.inflight()?;
         let line = before.map_or(self.session.line, |(_, line)| Some(line));
         known.sent = line.map(|line| (seq, line));
-        let DocKey { collection, id } = doc.key().clone();
-        let message = ToHost::SubmitOp(SubmitOp {
-            collection,
-            id,
-            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
-            life: doc.life(),
-            line,
-            seq,
-            change: Change::new(&op.kind, op.ty.as_ref()),
-            source: op.source.clone(),
-            earlier: op.earlier.clone(),
-            prevent_compose: op.prevent_compose,
-        });
+        let message = ToHost::SubmitOp(submission_of(doc, op, line)?);
         let tokens = op.submissions.iter().map(|of| of.token).gather();
-        Some(TabEvent::SubmitOp(encode(&message), seq, tokens))
+        Some(TabEvent::SubmitOp(Some(encode(&message)), seq, tokens))
+    }
+
+    /// Sends what is pending behind the inflight op.
+    pub(crate) fn send_ops_ahead(&mut self, handle: DocHandle) -> Option<TabEvent> {
+        let known = self.docs.get(&handle)?;
+        let inflight = known.doc.inflight().and_then(|op| op.id.seq);
+        // The inflight op may wait for something. What is behind it is for the same line.
+        let (_, line) = known.sent.filter(|(seq, _)| Some(*seq) == inflight)?;
+        let numbered = self.with_doc(handle, |doc, up| doc.number_ahead(up))??;
+        let doc = &self.docs.get(&handle)?.doc;
+        let sent = doc.unaccepted().take(numbered);
+        let ops: Vec<SubmitOp> = sent
+            .filter_map(|op| submission_of(doc, op, Some(line)))
+            .gather();
+        let tokens = |op: &PendingOp| op.submissions.iter().map(|of| of.token).gather();
+        let sent = doc.unaccepted().take(numbered).skip(1);
+        let mut events: Vec<TabEvent> = sent
+            .filter_map(|op| Some(TabEvent::SubmitOp(None, op.id.seq?, tokens(op))))
+            .gather();
+        // Events are a stack.
+        if let Some(TabEvent::SubmitOp(text, ..)) = events.first_mut() {
+            *text = Some(encode(&ToHost::SubmitAhead { ops }));
+        }
+        for event in events.into_iter().rev() {
+            self.push_event(event);
+        }
+        None
     }
 
     /// A read of the document as it is now, of which `request` says what it is for. `resumes`: the tab has a state, and only
@@ -322,6 +342,9 @@ impl ProxyDoc {
     pub(crate) fn resumed(&self, line: Option<Line>) -> Option<Resumed> {
         let doc = &self.doc;
         let inflight = doc.inflight().and_then(|op| op.id.seq);
+        let behind = doc.unaccepted().skip(usize::from(inflight.is_some()));
+        let ahead = behind.filter(|op| op.sent).filter_map(|op| op.id.seq);
+        let ahead: Vec<Seq> = ahead.gather();
         let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).gather();
         let waits = inflight.is_some() || !accepted.is_empty();
         if self.unplaced || (doc.version().is_none() && !waits) {
@@ -336,7 +359,25 @@ impl ProxyDoc {
             life: doc.life(),
             live: doc.want_subscribe(),
             inflight,
+            ahead,
             accepted,
         })
     }
+}
+
+/// An op of the document, as it is sent for `line`; `None` where it has no number yet.
+fn submission_of(doc: &Doc, op: &PendingOp, line: Option<Line>) -> Option<SubmitOp> {
+    let DocKey { collection, id } = doc.key().clone();
+    Some(SubmitOp {
+        collection,
+        id,
+        revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
+        life: doc.life(),
+        line,
+        seq: op.id.seq?,
+        change: Change::new(&op.kind, op.ty.as_ref()),
+        source: op.source.clone(),
+        earlier: op.earlier.clone(),
+        prevent_compose: op.prevent_compose,
+    })
 }

@@ -40,8 +40,9 @@ pub use recover::{Predecessors, Survivors};
 pub enum TabEvent {
     /// Post this text to the host.
     ToHost(String),
-    /// Post this text to the host: an op, its number, and the submissions composed into it.
-    SubmitOp(String, Seq, Vec<Token>),
+    /// Post this text to the host: an op, its number, and the submissions composed into it. Without a text the op was
+    /// part of the message before.
+    SubmitOp(Option<String>, Seq, Vec<Token>),
     /// Carry out the event of a document's machine.
     Doc(DocHandle, Event),
     /// The document's oldest op, which has this number, is on its way to the server; perhaps it is a resend.

@@ -137,6 +137,8 @@ pub enum Event {
     Later(Later),
     /// Send [`crate::Doc::inflight`] to the upstream.
     SendOp,
+    /// Send what is pending behind it, too. Only a tab does that; see [`crate::Doc::send_ahead`].
+    SendAhead,
     /// Ask the upstream for a snapshot, or the ops since [`crate::Doc::version`].
     SendFetch,
     /// The same, and for all ops to come.

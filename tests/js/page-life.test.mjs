@@ -1,8 +1,10 @@
 /** What a connection does when its page may be about to go: no task of the page has to come after that. */
 
 import assert from 'node:assert/strict';
-import { Backend, call, connect, ours, settle } from './clients.mjs';
+import { Backend, call, connect, ours, settle, until } from './clients.mjs';
+import { snapshot } from './durable-lives.mjs';
 import { withGlobals } from './globals.mjs';
+import { SharedHost } from './shared-host.mjs';
 
 /** A window and its document, as far as their end is concerned. */
 class Page extends EventTarget {
@@ -63,6 +65,28 @@ describe('a page that may be about to go', () => {
         await Promise.resolve();
         assert.deepEqual(sent(), [add(3)]);
       }));
+  }
+
+  for (const [when, submit] of [
+    ['before', (page, doc) => (doc.submitOp(add(2)), page.hide())],
+    ['in a listener', (page, doc) => (page.hide(), doc.submitOp(add(2)))],
+  ]) {
+    it(`has sent what was submitted ${when}, behind an op that no host has accepted yet`, () => {
+      const page = new Page();
+      return withGlobals(page.globals, async () => {
+        const backend = new Backend();
+        const host = new SharedHost(backend);
+        const doc = host.connection('tab').get('c', 'd');
+        await call(doc, 'create', { n: 0 });
+        doc.submitOp(add(1));
+        doc.flush();
+        submit(page, doc);
+        await Promise.resolve();
+        // The page is gone: what it posted arrives, and it hears nothing more.
+        host.tabs.delete('tab');
+        await until('the server has both', async () => (await snapshot(backend, 'd')).data.n === 3);
+      });
+    });
   }
 
   it('waits for the next tick again when it is back', () =>

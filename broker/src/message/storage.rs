@@ -17,6 +17,8 @@ pub struct Resumed {
     pub live: bool,
     /// The op that was sent, and is not accepted as far as the tab knows.
     pub inflight: Option<Seq>,
+    /// The ops behind it that were sent ahead.
+    pub ahead: Vec<Seq>,
     /// The accepted ops whose outcome the tab does not know.
     pub accepted: Vec<Seq>,
 }
@@ -28,13 +30,19 @@ wire!(struct Resumed {
     life = "life" or 0;
     live = "live";
     inflight = "inflight";
+    ahead = "ahead" or Vec::new();
     accepted = "accepted" or Vec::new();
 });
 
 impl Resumed {
     /// Whether the tab waits for the outcome of the op.
     pub fn waits_for(&self, seq: Seq) -> bool {
-        self.inflight == Some(seq) || self.accepted.contains(&seq)
+        self.sent().any(|sent| sent == seq) || self.accepted.contains(&seq)
+    }
+
+    /// The ops that were sent, and are not accepted as far as the tab knows, oldest first.
+    pub fn sent(&self) -> impl Iterator<Item = Seq> {
+        self.inflight.into_iter().chain(self.ahead.iter().copied())
     }
 }
 

@@ -186,11 +186,18 @@ export class MachineOwner extends EventEmitter {
     if (!isOwn || isOverflow(error)) throw error;
   }
 
-  /** The page may be about to end: sends what was submitted to the host, which may outlive the page. */
+  /** The page may be about to end: sends all that was submitted to the host, which may outlive the page. */
   _flushAll() {
     // The machine's tasks are a stack: the document to be flushed first is pushed last.
     const handles = [...this._docs.keys()].reverse();
-    this._run(() => handles.forEach((handle) => this._core.flush(handle)));
+    this._run(() => handles.forEach((handle) => this._core.sendAhead(handle)));
+  }
+
+  /** @param {import('./doc.js').Doc} doc */
+  _flush({ _handle: handle }) {
+    // What is pending behind an op that the host has not accepted would wait for a later task.
+    if (this._page.isGoing) this._core.sendAhead(handle);
+    else this._core.flush(handle);
   }
 
   /**

@@ -25,7 +25,7 @@ const CARRY_OUT = {
   toHost: (connection, text) => connection._post(text),
   submitOp(connection, text, seq, tokens) {
     connection._noteSent(seq, tokens);
-    connection._post(text);
+    if (text !== undefined) connection._post(text);
   },
   state: (connection, state, reason) => connection._announce(state, reason),
   connectionError: (connection, error) =>
@@ -89,7 +89,7 @@ const CARRY_OUT = {
   },
   flushLater(connection, handle) {
     const doc = connection._docs.get(handle);
-    if (doc) connection._later(() => connection._core.flush(doc._handle));
+    if (doc) connection._later(() => connection._flush(doc));
   },
   unsubscribedLater(connection, handle) {
     const doc = connection._docs.get(handle);

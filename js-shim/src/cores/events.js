@@ -24,7 +24,8 @@
  *
  * @typedef {object} TabEvents
  * @property {(text: string) => void} toHost a message to post
- * @property {(text: string, seq: number, tokens: number[]) => void} submitOp the same, with an op of these calls
+ * @property {(text: string | undefined, seq: number, tokens: number[]) => void} submitOp the same, with an op of these calls;
+ *   without a text the op was part of the message before
  * @property {(state: State, reason?: string) => void} state the connection's
  * @property {(error: string) => void} connectionError
  * @property {(error: ErrorParts) => void} error of the connection

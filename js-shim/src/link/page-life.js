@@ -5,6 +5,8 @@
  * It reports; the reaction is the connection's part.
  */
 
+import { timers } from '../platform/ticks.js';
+
 const HIDDEN = 'hidden';
 
 export class PageLife {
@@ -18,6 +20,8 @@ export class PageLife {
     const { document } = /** @type {any} */ (globalThis);
     /** Whether no later task may run. */
     this.isHiding = document?.visibilityState === HIDDEN;
+    /** Whether none has run since the page was told so. */
+    this.isGoing = false;
   }
 
   /** From now on the page is watched. Nothing happens where it is already. */
@@ -42,7 +46,8 @@ export class PageLife {
   }
 
   _onHide = () => {
-    this.isHiding = true;
+    this.isHiding = this.isGoing = true;
+    timers.start(() => (this.isGoing = false), 0);
     this._hide();
   };
 

@@ -78,7 +78,9 @@ pub(crate) fn put_event(sink: &Sink, event: &TabEvent) {
         TabEvent::SubmitOp(message, seq, of) => Kind::SubmitOp.put(
             sink,
             &[
-                JsValue::from_str(message),
+                message
+                    .as_deref()
+                    .map_or(JsValue::UNDEFINED, JsValue::from_str),
                 JsValue::from(seq.0 as f64),
                 tokens(of),
             ],
@@ -248,6 +250,7 @@ fn put_doc_event(sink: &Sink, DocHandle(handle): DocHandle, event: &Event) {
         Event::Later(Later::Unsubscribed) => Kind::UnsubscribedLater.put(sink, &[doc]),
         Event::Warn(_)
         | Event::SendOp
+        | Event::SendAhead
         | Event::SendFetch
         | Event::SendSubscribe
         | Event::SendUnsubscribe => unreachable!("the connection handles these itself"),

@@ -405,6 +405,12 @@ impl TabCore {
         self.inner.flush(DocHandle(doc));
     }
 
+    /// `doc.flush` of a page that may have no later moment.
+    #[wasm_bindgen(js_name = sendAhead)]
+    pub fn send_ahead(&mut self, doc: u32) {
+        self.inner.send_ahead(DocHandle(doc));
+    }
+
     /// `doc.pause`.
     pub fn pause(&mut self, doc: u32) {
         self.inner.pause(DocHandle(doc));

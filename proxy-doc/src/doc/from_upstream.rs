@@ -135,9 +135,14 @@ impl Doc {
         }
     }
 
-    /// The host has accepted the inflight op, as the change from revision `v` to the next: sends the next op.
+    /// The host has accepted the inflight op, as the change from revision `v` to the next: sends the next op. Where the
+    /// document is paused, the op may be one that was sent ahead.
     pub fn handle_accepted(&mut self, up: &mut Upstream<'_>, seq: Seq, v: Version) {
-        let Some(op) = self.inflight.take_if(|op| op.id.seq == Some(seq)) else {
+        let is_meant = |op: &PendingOp| op.id.seq == Some(seq);
+        if self.inflight.is_none() && self.pending.front().is_some_and(is_meant) {
+            self.inflight = self.pending.pop_front();
+        }
+        let Some(op) = self.inflight.take_if(|op| is_meant(op)) else {
             return;
         };
         self.version = Some(v.next());

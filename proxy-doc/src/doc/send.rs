@@ -49,6 +49,37 @@ impl Doc {
         up.emit(Event::SendOp);
     }
 
+    /// [`Doc::flush`] of a client that may have no later moment: what is pending behind the inflight op is sent, too. Its
+    /// ops stay pending, and each becomes the inflight one when the one before it is accepted.
+    pub fn send_ahead(&mut self, up: &mut Upstream<'_>) {
+        // Events are a stack: what is emitted first comes last.
+        if self.apply_stack.is_none() {
+            up.emit(Event::SendAhead);
+        }
+        self.flush(up);
+    }
+
+    /// Numbers what is pending behind the inflight op, as sent. Returns how many ops are to be sent ahead, with the inflight
+    /// one, which are the first of [`Doc::unaccepted`]; `None` where there are none.
+    pub fn number_ahead(&mut self, up: &mut Upstream<'_>) -> Option<usize> {
+        let can_send = up.can_write && !self.paused && self.apply_stack.is_none();
+        if !can_send || self.inflight.is_none() || self.pending.is_empty() {
+            return None;
+        }
+        let mut count = 1;
+        for op in self.pending.iter_mut() {
+            if op.id.seq.is_none() {
+                if up.next_seq.0 >= MAX_SEQ {
+                    break;
+                }
+                op.id.seq = up.next_id().seq;
+            }
+            op.sent = true;
+            count += 1;
+        }
+        Some(count).filter(|count| *count > 1)
+    }
+
     pub(super) fn flush_later(&mut self, up: &mut Upstream<'_>) {
         if !self.flush_scheduled {
             self.flush_scheduled = true;

@@ -165,6 +165,9 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     {
         return leave;
     }
+    if world.config.leaves && r.once_in(20) {
+        return Step::Hide { tab: tab(world, r) };
+    }
     if world.config.forward && !r.once_in(5) {
         return refusals(world, r);
     }

@@ -249,6 +249,11 @@ pub enum Step {
         /// The seed of the edit.
         seed: u64,
     },
+    /// The tab's page is hidden, which may be the last that happens to it.
+    Hide {
+        /// The tab.
+        tab: usize,
+    },
     /// The tab's thread is blocked: what arrives waits, and nothing runs.
     Block {
         /// The tab.

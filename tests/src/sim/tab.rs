@@ -257,6 +257,18 @@ impl Tab {
         }
     }
 
+    /// The page is hidden: what was submitted is sent, as the shim's `_flushAll` does it.
+    pub(super) fn hide(&mut self, ledger: &mut Ledger) {
+        let handles: Vec<DocHandle> = self.docs.iter().rev().map(|doc| doc.handle).collect();
+        self.enter(ledger, |connection| {
+            handles
+                .iter()
+                .for_each(|handle| connection.send_ahead(*handle));
+        });
+        let is_ahead = |text: &String| text.contains("doc.submitAhead");
+        ledger.count(self.to_host.iter().any(is_ahead), "a tab sent ops ahead");
+    }
+
     fn check_versions(&mut self, ledger: &mut Ledger) {
         for doc in &mut self.docs {
             let version = self.connection.version(doc.handle);
@@ -306,7 +318,7 @@ impl Tab {
                         *sent = Some(seq);
                     }
                 }
-                self.to_host.push_back(text);
+                self.to_host.extend(text);
             }
             TabEvent::Doc(handle, event) => return self.run_doc_event(ledger, handle, event),
             TabEvent::UrlWanted(round) => self.url_wanted = Some(round),
@@ -405,7 +417,11 @@ impl Tab {
                 ledger.error(|| format!("tab {}: warning: {text}", self.number));
                 return Ok(());
             }
-            Event::SendOp | Event::SendFetch | Event::SendSubscribe | Event::SendUnsubscribe => {
+            Event::SendOp
+            | Event::SendAhead
+            | Event::SendFetch
+            | Event::SendSubscribe
+            | Event::SendUnsubscribe => {
                 ledger.problem(format!("tab {}: unexpected {event:?}", self.number));
                 return Ok(());
             }

@@ -217,6 +217,10 @@ impl World {
             Step::OpenTab { host } => self.tabs.len() < MAX_TABS && self.open_tab(host),
             Step::CloseTab { tab, arrive } => self.close_tab(tab, arrive),
             Step::Leave { tab, doc, seed } => self.leave(tab, doc, seed),
+            Step::Hide { tab } => self.with_tab(tab, |tab, ledger| {
+                tab.hide(ledger);
+                true
+            }),
             Step::Block { tab } => self.with_tab(tab, |tab, _| {
                 tab.blocked = true;
                 true
@@ -391,7 +395,7 @@ impl World {
         true
     }
 
-    /// The tab edits and goes. Its last task flushes what was submitted, and what it posts by then arrives.
+    /// The tab edits and goes. Its last task sends all that was submitted, and what it posts by then arrives.
     fn leave(&mut self, tab: usize, doc: usize, seed: u64) -> bool {
         let first = self.ledger.calls.len();
         let edited = self.with_tab(tab, |tab, ledger| {
@@ -399,6 +403,9 @@ impl World {
             if known {
                 tab.act(ledger, doc, Act::Submit, seed);
                 tab.tick(ledger);
+                // The one before is inflight.
+                tab.act(ledger, doc, Act::Submit, seed.wrapping_add(1));
+                tab.hide(ledger);
             }
             known
         });

@@ -57,7 +57,8 @@ impl Host {
             Event::BatchStart { .. }
             | Event::BeforeComponent { .. }
             | Event::ApplyComponent { .. }
-            | Event::BatchEnd => unreachable!("the host's edge does not split ops"),
+            | Event::BatchEnd
+            | Event::SendAhead => unreachable!("only a tab splits ops, or sends them ahead"),
         }
     }
 

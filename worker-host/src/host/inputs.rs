@@ -177,6 +177,13 @@ fn named_by_tab(message: &ToHost) -> Vec<DocKey> {
             .gather(),
         ToHost::Read(read) => vec![key(&read.collection, &read.id)],
         ToHost::SubmitOp(op) => vec![key(&op.collection, &op.id)],
+        ToHost::SubmitAhead { ops } => {
+            let first = ops.first();
+            first
+                .map(|op| key(&op.collection, &op.id))
+                .into_iter()
+                .gather()
+        }
         ToHost::IngestSnapshot { collection, id, .. } => vec![key(collection, id)],
         ToHost::GetBulk {
             collection, ids, ..

@@ -170,9 +170,7 @@ impl Host {
 
     /// An op of the tab was taken: it is known again by its seq.
     pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
-        if self.log.store.is_some() {
-            self.docs[handle].seen.insert(tab.clone(), seq);
-        }
+        self.docs[handle].seen.insert(tab.clone(), seq);
     }
 
     /// The next number of an id that the application chose is remembered for later hosts of it.

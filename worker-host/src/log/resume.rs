@@ -27,7 +27,7 @@ impl Host {
         }
     }
 
-    /// Whether the op that the tab waits for may be in the history, composed into a span of which nobody knows the
+    /// Whether an op that the tab waits for may be in the history, composed into a span of which nobody knows the
     /// authors: while the tab was away nobody was owed it. The tab would get it as somebody else's, and send it again.
     fn may_hide_inflight(
         &self,
@@ -36,12 +36,14 @@ impl Host {
         remembered: bool,
         doc: &Resumed,
     ) -> bool {
-        let (Some(base), Some(seq)) = (doc.revision, doc.inflight) else {
+        let Some(base) = doc.revision else {
             return false;
         };
         let host_doc = &self.docs[handle];
-        let was_taken = !remembered || host_doc.is_taken(tab, seq);
-        was_taken && host_doc.hub.may_hide(tab, base, seq)
+        doc.sent().any(|seq| {
+            let was_taken = !remembered || host_doc.is_taken(tab, seq);
+            was_taken && host_doc.hub.may_hide(tab, base, seq)
+        })
     }
 
     /// Lets the tab go on with one document.
@@ -96,8 +98,9 @@ impl Host {
             (codes::ERR_HOST_LOST, message)
         };
         let error = cause.unwrap_or_else(|| Error::new(code, message));
-        let inflight = doc.inflight.into_iter();
-        let rest = inflight.filter(|seq| ended.iter().all(|(of, _)| of != seq));
+        let rest = doc
+            .sent()
+            .filter(|seq| ended.iter().all(|(of, _)| of != seq));
         let rest: Vec<Seq> = rest.gather();
         let failed = |seq| (seq, Outcome::Failed(error.clone()));
         ended.extend(rest.into_iter().map(failed));

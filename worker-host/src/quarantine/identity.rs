@@ -22,6 +22,10 @@ pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
             let seq = op.seq.to_string();
             joined(&["doc.submitOp", tab, &op.collection, &op.id, &seq])
         }
+        ToHost::SubmitAhead { ops } => {
+            let last = ops.last().map_or_else(String::new, |op| op.seq.to_string());
+            joined(&["doc.submitAhead", tab, &last])
+        }
         ToHost::Register { .. } => joined(&["tab.register", tab]),
         ToHost::Received { .. } => joined(&["tab.received", tab]),
         ToHost::Close { .. } => joined(&["connection.close", tab]),

@@ -79,8 +79,9 @@ impl Host {
             ToHost::Ping {} => {
                 self.tell(tab, ToTab::Connection(ConnectionEvent::Error(error)));
             }
-            // These ask for no answer.
-            ToHost::Received { .. }
+            // These ask for no answer. Ops that were sent ahead come again.
+            ToHost::SubmitAhead { .. }
+            | ToHost::Received { .. }
             | ToHost::Close { .. }
             | ToHost::OfferUrls { .. }
             | ToHost::DestroyQuery { .. }

@@ -11,8 +11,8 @@
 use broker::message::DocEvent;
 use durable_store::format::Author;
 use proxy_doc::{
-    Change, Error, Fifo, Gather, Map, OpKind, OtType, Revision, Seq, Set, TabId, Version, codes,
-    server_transform,
+    Change, Error, Fifo, Gather, Map, OpKind, OtType, PendingOp, Revision, Seq, Set, TabId,
+    Version, codes, server_transform, transform_x,
 };
 
 use crate::status::FollowerStatus;
@@ -359,6 +359,45 @@ impl Hub {
         Ok(())
     }
 
+    /// Transforms ops of a tab, each based on the one before it and the first on `base`, to the head. Those that the history
+    /// has are taken out. `None` where it does not have the first one.
+    ///
+    /// # Errors
+    /// The errors of [`transform_x`].
+    pub(crate) fn transform_ahead(
+        &self,
+        tab: &TabId,
+        base: Option<Revision>,
+        mut ops: Fifo<PendingOp>,
+    ) -> Result<Option<Fifo<PendingOp>>, Error> {
+        let first = ops.front().and_then(|op| op.id.seq);
+        let is_by = |span: &RevisedSpan, seq: Option<Seq>| {
+            let author = span.revised.author.as_ref();
+            author.is_some_and(|author| author.tab == *tab && Some(author.seq) == seq)
+        };
+        // A create is based on nothing.
+        let base = base.or_else(|| Some(self.log.iter().find(|span| is_by(span, first))?.from));
+        let is_kept = |base: &Revision| self.log.iter().any(|span| span.from == *base);
+        let base = base.filter(|base| self.can_stand_at(tab, *base) && is_kept(base));
+        let Some(base) = base else {
+            return Ok(None);
+        };
+        let mut is_first_here = false;
+        for span in self.log.iter().filter(|span| span.from >= base) {
+            let next = ops.front().and_then(|op| op.id.seq);
+            if next.is_some() && is_by(span, next) {
+                ops.pop_front();
+                is_first_here = true;
+                continue;
+            }
+            let mut other = span.revised.kind.clone();
+            for op in ops.iter_mut() {
+                transform_x(op, &mut other)?;
+            }
+        }
+        Ok(Some(ops).filter(|_| is_first_here))
+    }
+
     /// The changes since `base`; `None` where the history does not reach back that far.
     pub(crate) fn since(&self, base: Revision) -> Option<impl Iterator<Item = &Revised>> {
         let kept = base == self.head || self.log.iter().any(|span| span.from == base);
@@ -469,8 +508,8 @@ impl Hub {
     }
 
     /// Whether the author has not been sent its own op. Composed into another span the op would come to its author
-    /// as somebody else's: applied a second time, and never accepted. There is one such op for each tab at most: a tab
-    /// sends the next one when this one is accepted.
+    /// as somebody else's: applied a second time, and never accepted. There are few such ops: a tab sends the next one when
+    /// this one is accepted, but for those that it sends ahead.
     fn is_owed(&self, span: &RevisedSpan) -> bool {
         let author = span.revised.author.as_ref();
         let view = author.and_then(|author| self.tabs.get(&author.tab));

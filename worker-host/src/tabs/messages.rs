@@ -87,6 +87,7 @@ impl Host {
                 callback_id,
             } => self.ask_driver(tab, &request, callback_id),
             ToHost::SubmitOp(op) => self.submit(tab, op, None),
+            ToHost::SubmitAhead { ops } => self.submit_ahead(tab, ops),
             ToHost::IngestSnapshot {
                 collection,
                 id,

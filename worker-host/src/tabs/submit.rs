@@ -7,7 +7,9 @@
 use broker::message::{DocEvent, SubmitOp};
 use durable_store::Blocking;
 use durable_store::format::{Author, JournalEntry};
-use proxy_doc::{Change, DocHandle, DocKey, Error, Naming, OpKind, TabId, codes, resolve};
+use proxy_doc::{
+    Change, DocHandle, DocKey, Error, Fifo, Naming, OpId, OpKind, PendingOp, TabId, codes, resolve,
+};
 
 use crate::host::Host;
 
@@ -73,6 +75,78 @@ impl Host {
             source,
         });
         self.run();
+    }
+
+    /// Takes ops that a tab has sent ahead. What cannot be taken is not answered: the tab sends it again if it goes on, and
+    /// is answered then.
+    pub(crate) fn submit_ahead(&mut self, tab: &TabId, ops: Vec<SubmitOp>) {
+        let Some(first) = ops.first() else {
+            return;
+        };
+        let key = DocKey {
+            collection: first.collection.clone(),
+            id: first.id.clone(),
+        };
+        let is_past = first.line.is_some_and(|line| line != self.log.line());
+        if is_past || self.log.refusal().is_some() || self.log.unreadable_error(&key).is_some() {
+            return;
+        }
+        let handle = self.open(key);
+        self.docs.touch(handle);
+        let Ok(Some(rest)) = self.bring_ahead_to_head(handle, tab, &ops) else {
+            return;
+        };
+        let mut ops = ops.into_iter();
+        for PendingOp { kind, id, .. } in rest {
+            let host_doc = &self.docs[handle];
+            let fits = match kind {
+                OpKind::Create { .. } => host_doc.doc.ty().is_none(),
+                OpKind::Edit(_) => host_doc.doc.ty().is_some(),
+                OpKind::Del | OpKind::Noop => true,
+            };
+            let op = ops.find(|op| Some(op.seq) == id.seq);
+            let Some(op) = op.filter(|op| fits && !host_doc.is_taken(tab, op.seq)) else {
+                return;
+            };
+            let next = host_doc.hub.head().next();
+            self.submit_admitted(handle, tab, op, kind);
+            let host_doc = &self.docs[handle];
+            if host_doc.hub.head() != next || host_doc.doc.in_hard_rollback() {
+                return;
+            }
+        }
+    }
+
+    /// Reads ops that were sent ahead, and transforms those to the head that the history does not have.
+    fn bring_ahead_to_head(
+        &self,
+        handle: DocHandle,
+        tab: &TabId,
+        ops: &[SubmitOp],
+    ) -> Result<Option<Fifo<PendingOp>>, Error> {
+        let host_doc = &self.docs[handle];
+        let (life, base) = match ops.first() {
+            Some(first) => (first.life, first.revision),
+            None => return Ok(None),
+        };
+        let is_living = host_doc.hub.life(tab) == life && !host_doc.hub.is_void(tab, life);
+        if !is_living || host_doc.doc.in_hard_rollback() {
+            return Ok(None);
+        }
+        let mut read = Fifo::new();
+        for op in ops {
+            let kind = op.change.read(host_doc.doc.ty(), &*self.types)?;
+            let ty = match &kind {
+                OpKind::Create { type_name, .. } => Some(resolve(&*self.types, type_name)?),
+                _ => op.change.edit_type(host_doc.doc.ty(), &*self.types)?,
+            };
+            let id = OpId {
+                src: None,
+                seq: Some(op.seq),
+            };
+            read.push_back(PendingOp::restored(kind, ty, id, None));
+        }
+        host_doc.hub.transform_ahead(tab, base, read)
     }
 
     /// Reads an op of a tab and brings it to the head.

@@ -1,7 +1,7 @@
 //! One document's history: who is sent what, what a late op becomes, and what is forgotten.
 
 use super::*;
-use proxy_doc::json;
+use proxy_doc::{OpId, json};
 
 fn tab(name: &str) -> TabId {
     TabId(name.to_owned())
@@ -30,12 +30,16 @@ fn insert(item: u64) -> OpKind {
 }
 
 fn push(hub: &mut Hub, author: Option<&str>, item: u64) {
+    push_op(hub, author, Seq(item), insert(item));
+}
+
+fn push_op(hub: &mut Hub, author: Option<&str>, seq: Seq, kind: OpKind) {
     hub.push(Revised {
-        kind: insert(item),
+        kind,
         ty: Some(json0()),
         author: author.map(|name| Author {
             tab: tab(name),
-            seq: Seq(item),
+            seq,
         }),
         version: None,
         src: None,
@@ -81,6 +85,48 @@ fn a_late_op_is_transformed_over_what_its_tab_has_not_seen() {
     let result = hub.transform(&tab("b"), Revision(0), &mut late, Some(&json0()));
     assert!(result.is_ok());
     assert_eq!(text(&late), r#"[{"p":[5],"ld":7}]"#);
+}
+
+/// An op of a tab that was sent under a number.
+fn numbered(seq: u64, kind: OpKind) -> PendingOp {
+    let id = OpId {
+        src: None,
+        seq: Some(Seq(seq)),
+    };
+    PendingOp::restored(kind, Some(json0()), id, None)
+}
+
+/// The ops that `a` has sent ahead, as they are at the head.
+fn ahead(hub: &Hub, ops: impl IntoIterator<Item = PendingOp>) -> Option<Vec<String>> {
+    let ops = ops.into_iter().collect();
+    let rest = hub.transform_ahead(&tab("a"), Some(Revision(0)), ops);
+    let rest = rest.expect("they transform")?;
+    Some(rest.iter().map(|op| text(&op.kind)).collect())
+}
+
+#[test]
+fn an_op_that_was_sent_ahead_is_transformed_over_what_the_ops_before_it_make_of_the_others() {
+    let mut hub = hub(MAX_LOG, &["a", "b"]);
+    let first = || numbered(1, edit(r#"[{"p":[0],"li":8},{"p":[1],"li":9}]"#));
+    let second = || numbered(2, edit(r#"[{"p":[1],"ld":9}]"#));
+    push_op(&mut hub, Some("b"), Seq(1), edit(r#"[{"p":[0],"ld":7}]"#));
+    assert_eq!(
+        ahead(&hub, [first(), second()]),
+        None,
+        "the first is not here"
+    );
+    push_op(&mut hub, Some("a"), Seq(1), first().kind);
+    let same = Some(vec![text(&second().kind)]);
+    assert_eq!(ahead(&hub, [first(), second()]), same);
+    push_op(&mut hub, Some("b"), Seq(2), edit(r#"[{"p":[0],"li":6}]"#));
+    let moved = Some(vec![r#"[{"p":[2],"ld":9}]"#.to_owned()]);
+    assert_eq!(ahead(&hub, [first(), second()]), moved);
+    push_op(&mut hub, Some("a"), Seq(2), edit(r#"[{"p":[2],"ld":9}]"#));
+    assert_eq!(
+        ahead(&hub, [first(), second()]),
+        Some(Vec::new()),
+        "both are"
+    );
 }
 
 #[test]
