@@ -2,8 +2,6 @@
  * What an application has of its user's devices: which there are, leases, messages and notifications.
  */
 
-import { EventEmitter } from 'events';
-
 import {
   expectOption,
   isCount,
@@ -15,6 +13,7 @@ import { copyOf, jsonError } from '../platform/json.js';
 import { partsOf, shared, toError } from '../platform/shared.js';
 import { DeviceDriver } from './device-driver.js';
 import { DeviceId } from './device-id.js';
+import { GuardedEmitter } from './guarded-emitter.js';
 import { Claim, Leases } from './leases.js';
 
 /**
@@ -67,7 +66,7 @@ function checkOwn(options) {
   expectOption('devices', options, 'capabilities', areNames, 'a list of names');
 }
 
-export class Devices extends EventEmitter {
+export class Devices extends GuardedEmitter {
   /**
    * @param {import('./tab-coordinator.js').TabCoordinator} coordinator
    * @param {DevicesOptions} options
@@ -377,22 +376,6 @@ export class Devices extends EventEmitter {
     this._known = known;
     const own = known.find((device) => device.id === this.id);
     if (own) this._ids.noteKnown(own.id);
-  }
-
-  /**
-   * A listener that throws disturbs nobody else.
-   *
-   * @param {string} event
-   * @param {...any} args
-   */
-  _emit(event, ...args) {
-    for (const listener of this.rawListeners(event)) {
-      try {
-        listener.apply(this, args);
-      } catch (error) {
-        shared.logger.error(`A listener of '${event}' threw`, error);
-      }
-    }
   }
 }
 

@@ -2,8 +2,6 @@
  * What an application has of coordination: the tabs, who leads, messages to all tabs, and locks.
  */
 
-import { EventEmitter } from 'events';
-
 import { connectionWithoutServer } from '../api/create-connection.js';
 import { expectOption, isFunction, optionError, pick } from '../options/options.js';
 import { copyOf } from '../platform/json.js';
@@ -12,6 +10,7 @@ import { delay } from '../platform/ticks.js';
 import { watchSleep } from '../platform/waking.js';
 import { Coordination } from './coordination.js';
 import { Devices } from './devices.js';
+import { GuardedEmitter } from './guarded-emitter.js';
 import { IdleTimer } from './idle-timer.js';
 import { Leadership } from './leadership.js';
 import { Locks, guardOf } from './locks.js';
@@ -36,7 +35,7 @@ export { WorkerMessageType };
  * @typedef {import('../coordinator.d.ts').Held} Held
  */
 
-export class TabCoordinator extends EventEmitter {
+export class TabCoordinator extends GuardedEmitter {
   /** @param {import('../coordinator.d.ts').TabCoordinatorOptions} options */
   constructor(options) {
     super();
@@ -571,22 +570,6 @@ export class TabCoordinator extends EventEmitter {
     this._refused(error);
     if (this.listenerCount('error')) this._emit('error', error);
     else shared.logger.error(error);
-  }
-
-  /**
-   * A listener that throws disturbs nobody else.
-   *
-   * @param {string} event
-   * @param {...any} args
-   */
-  _emit(event, ...args) {
-    for (const listener of this.rawListeners(event)) {
-      try {
-        listener.apply(this, args);
-      } catch (error) {
-        shared.logger.error(`A listener of '${event}' threw`, error);
-      }
-    }
   }
 }
 
