@@ -7,6 +7,7 @@
  * not certain.
  */
 import assert from 'node:assert/strict';
+import { fractionsFrom } from '../random.mjs';
 import { Ledger, countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
 
@@ -32,17 +33,6 @@ const ELECTED_TURNS = [
 ];
 
 const FREEZES = ['freezeHost', 'freezeHost'];
-
-/** Numbers in [0, 1) from a seed (mulberry32). */
-function numbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** How long a page may take to say whether it has the host: its process may be the one that stands still. */
 const ANSWER_MS = 1_000;
@@ -70,7 +60,7 @@ class Chaos {
     /** Milliseconds without a host, by what happened to the last one. @type {Record<string, number[]>} */
     this.gaps = {};
     this.ledger = new Ledger();
-    this.random = numbers(seed);
+    this.random = fractionsFrom(seed);
     /** By name, the tabs that live. */
     this.tabs = new Map();
     /** What the tabs of this round call their edits, and those of them whose tab died. */

@@ -7,6 +7,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { fractionsFrom } from '../random.mjs';
 import { Browser, call, pause, until } from './browser.mjs';
 
 const BROWSERS = 4;
@@ -23,17 +24,6 @@ const LONG_OUTAGE_MS = 10_000;
 /** Milliseconds for tabs to agree before their hosts' clocks go on. */
 const AGREEMENT_MS = 3_000;
 const MOST_LOOKS = 8;
-
-/** A generator of numbers from a seed (mulberry32), so that a round can be run again. */
-function random(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** What can happen. Each ends when what it disturbed is there again. */
 const FAULTS = {
@@ -117,7 +107,7 @@ class Writer {
  * @param {{number: number, seed: number, sum: Sum}} options
  */
 export async function runRound(cluster, { number, seed, sum }) {
-  const chance = random(seed);
+  const chance = fractionsFrom(seed);
   const pick = (list) => list[Math.floor(chance() * list.length)];
   const fault = faults[number % faults.length];
   const collection = `round-${number}`;

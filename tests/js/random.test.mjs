@@ -7,6 +7,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { fractionsFrom } from '../random.mjs';
 import { assertSame, Backend, Log, ours, status, stock, Wire } from './clients.mjs';
 
 const seeds = (from, to) => (process.env.SEED ? [Number(process.env.SEED)] : range(from, to));
@@ -66,20 +67,9 @@ function range(from, to) {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
-/** mulberry32 */
-function randomOf(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A script is data: what each step does depends on the seed and, for ops, on the document then. */
 function writeScript(seed, steps) {
-  const random = randomOf(seed);
+  const random = fractionsFrom(seed);
   const below = (n) => Math.floor(random() * n);
   const pick = (weights) => {
     const entries = Object.entries(weights);
@@ -196,7 +186,7 @@ class Side {
     const callback = this.log.callback(doc, `${what} ${number}`);
     switch (what) {
       case 'submitOp': {
-        const op = doc.type && randomOp(doc.data, randomOf(seed));
+        const op = doc.type && randomOp(doc.data, fractionsFrom(seed));
         return doc.submitOp(op ?? [], callback);
       }
       case 'create':

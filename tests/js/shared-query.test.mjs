@@ -7,6 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
+import { wholesFrom } from '../random.mjs';
 import { Backend, call, connect, settle, stock, Wire } from './clients.mjs';
 import { OneHost } from './one-host.mjs';
 
@@ -23,17 +24,6 @@ const QUERIES = [
 ];
 const IDS = ['apple', 'bean', 'cherry', 'date', 'elder', 'fig'];
 
-/** Numbers from a seed (mulberry32). */
-function randomOf(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 const ACTIONS = [
   ...['create', 'create', 'rank', 'kind', 'kind', 'ripe', 'ripe', 'del', 'note', 'note'],
   ...['join or leave', 'join or leave', 'join or leave', 'cut'],
@@ -41,7 +31,7 @@ const ACTIONS = [
 
 /** The steps of a seed: who does what to which document. */
 function scriptOf(seed) {
-  const random = randomOf(seed);
+  const random = wholesFrom(seed);
   return Array.from({ length: STEPS }, () => ({
     who: random(3),
     id: IDS[random(IDS.length)],

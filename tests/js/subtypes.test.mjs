@@ -8,6 +8,7 @@ import ot from 'ot-json0';
 import another from 'ot-json0-v2';
 import otText from 'ot-text';
 import { bridgeTo } from '../../js-shim/src/cores/types-bridge.js';
+import { wholesFrom } from '../random.mjs';
 import { Backend, Wire, call, connect, ours, settle, stock } from './clients.mjs';
 import { OneHost } from './one-host.mjs';
 
@@ -168,17 +169,6 @@ describe('a json0 subtype that the host does not know', () => {
   });
 });
 
-/** Numbers below `n` from a seed (mulberry32). */
-function randomOf(seed) {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}
-
 /** A text op that fits `string`. */
 function textOp(string, below) {
   const at = below(string.length + 1);
@@ -217,7 +207,7 @@ function randomOp(data, below) {
 describe('random ops with a subtype', () => {
   for (let seed = 1; seed <= 200; seed++) {
     it(`end with the same data in tabs, a stock client and the server (seed ${seed})`, async () => {
-      const below = randomOf(seed);
+      const below = wholesFrom(seed);
       const backend = new Backend();
       const host = new OneHost(backend, hostTypes);
       const clients = [await host.tab('one'), await host.tab('two')];

@@ -2,20 +2,10 @@
 // workload. `--workload` prints the workloads instead, for whoever is to be measured on the same ones.
 
 import json0 from 'ot-json0';
+import { wholesFrom } from '../random.mjs';
 
 const { type } = json0;
 const copy = (value) => JSON.parse(JSON.stringify(value));
-
-/** A small generator (mulberry32): the same workloads in every run. */
-function random(seed) {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
-  };
-}
 
 const item = (id) => ({
   id: `item-${id}`,
@@ -68,7 +58,7 @@ const text = [
 ];
 
 function makeOp(document, kinds, length, seed) {
-  const next = random(seed);
+  const next = wholesFrom(seed);
   let current = copy(document);
   const op = [];
   while (op.length < length) {

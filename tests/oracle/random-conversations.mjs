@@ -2,6 +2,7 @@
 // and meet faults. One seed always gives the same steps.
 
 import json0 from 'ot-json0';
+import { fractionsFrom } from '../random.mjs';
 
 const STEPS = 26;
 const NAMES = ['a', 'b', 'x'];
@@ -185,15 +186,9 @@ function remember(db, id, history) {
   history[v] = data;
 }
 
-/** A small seeded generator (mulberry32) with the draws that the conversations need. */
+/** The draws that the conversations need, from a seed. */
 function generator(seed) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = fractionsFrom(seed);
   const int = (below) => Math.floor(next() * below);
   return {
     int,
