@@ -407,7 +407,7 @@ impl ProxyConnection {
         self.push_owner(OwnerTask::Close { at_once });
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {
-            self.with_doc(handle, |doc, up| doc.flush(up));
+            self.with_doc(handle, |doc, up| doc.send_ahead(up));
         }
     }
 

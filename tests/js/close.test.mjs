@@ -15,6 +15,8 @@ describe('a tab that closes its connection', () => {
     await call(docs[0], 'fetch');
 
     docs[0].submitOp([{ p: ['list', 0], li: 'first' }]);
+    // What follows is pending behind it.
+    docs[0].flush();
     docs[0].submitOp([{ p: ['list', 1], li: 'second' }]);
     docs[1].create({ n: 1 });
     leaving.close();
