@@ -16,6 +16,7 @@
  */
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import Backend from 'sharedb';
@@ -174,8 +175,6 @@ class ClusterServer {
     await new Promise((resolve) => this.backend.close(resolve));
   }
 }
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * Starts a server process's work.

@@ -19,6 +19,7 @@ import {
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const HOST = '127.0.0.1';
@@ -126,7 +127,7 @@ export class Service {
       if (!this.runs || Date.now() > end) {
         throw new Error(`${this.name} does not start:\n${this.#lastWords}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await pause(LOOK_MS);
     }
   }
 

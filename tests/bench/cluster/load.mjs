@@ -13,6 +13,7 @@
 
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import stock from 'sharedb/lib/client/index.js';
 import { WebSocket } from 'ws';
 import { Browser, call } from '../../cluster/browser.mjs';
@@ -98,13 +99,12 @@ await once(createInterface({ input: process.stdin }), 'line');
 
 const before = process.cpuUsage();
 const every = 1000 / perSecond;
-const timers = all.flatMap((user) => {
-  const first = setTimeout(() => {
+const timers = all.map((user) =>
+  setTimeout(() => {
     user.edit();
     timers.push(setInterval(() => user.edit(), every));
-  }, Math.random() * every);
-  return [first];
-});
+  }, Math.random() * every),
+);
 await pause(seconds * 1000);
 for (const timer of timers) clearInterval(timer);
 // What is on its way.
@@ -122,8 +122,4 @@ async function openAll() {
     for (let next = work.shift(); next; next = work.shift()) await next[0].openTab(next[1]);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, openNext));
-}
-
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
