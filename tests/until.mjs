@@ -1,7 +1,9 @@
-/** How long a condition may take, in milliseconds; a loaded machine needs far less. */
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** How long a condition may take, in milliseconds: far more than a loaded machine needs, and less than the runners give a test. */
 export const LIMIT_MS = 15_000;
 /** How often a condition is looked at, in milliseconds. */
-const LOOK_MS = 15;
+const LOOK_MS = 10;
 
 /**
  * Waits until `condition` gives something true, and returns that.
@@ -20,8 +22,11 @@ export async function until(what, condition, seen = () => undefined, limitMs = L
     if (result) return result;
     if (Date.now() > end) {
       const last = JSON.stringify(await seen())?.slice(0, 2000) ?? '';
-      throw new Error(`waited ${limitMs / 1000} s in vain until ${what} ${last}`);
+      throw new Error(`waited ${limitMs} ms in vain until ${what} ${last}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await pause(LOOK_MS);
   }
 }
+
+/** The same for a condition whose source says what it is. */
+export const untilTrue = (condition) => until(String(condition), condition);

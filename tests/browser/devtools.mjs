@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { replaced } from './host-lock.mjs';
 import { KILLED } from './host-skips.mjs';
-import { until } from './until.mjs';
+import { until } from '../until.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 

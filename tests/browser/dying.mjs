@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { replaced } from './host-lock.mjs';
-import { until } from './until.mjs';
+import { until } from '../until.mjs';
 import { KILLED } from './host-skips.mjs';
 
 /** How often the worker dies. */

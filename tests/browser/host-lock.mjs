@@ -1,5 +1,5 @@
 /** Who has the host: the tests that end it wait until somebody else does. */
-import { until } from './until.mjs';
+import { until } from '../until.mjs';
 
 /** In the page: the page or worker that holds the host lock of the only namespace; nothing while none does. */
 export async function holder() {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { startServer } from '../../examples/server.mjs';
-import { until } from './until.mjs';
+import { until } from '../until.mjs';
 
 export { until };
 

@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { HostLife } from '../../js-shim/src/host/host-life.js';
 import { epoch } from '../../js-shim/src/platform/locks.js';
 import { HostStorage } from '../../js-shim/src/storage/host-storage.js';
+import { until as untilWithin } from '../until.mjs';
 
 // As in a browser: hosts open their sockets by it.
 globalThis.WebSocket = WebSocket;
@@ -80,17 +81,7 @@ export const failure = (calling) =>
 
 /** Long, for machines that have other things to do; what works is there in a second. */
 export const LIMIT_MS = 180_000;
-const LOOK_MS = 10;
 
-/** Ends when `condition` gives something true, and gives that. `what` is the condition in words, for the failure. */
-export async function until(what, condition, limitMs = LIMIT_MS) {
-  const end = Date.now() + limitMs;
-  for (;;) {
-    const result = await condition();
-    if (result) return result;
-    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`);
-    await pause(LOOK_MS);
-  }
-}
-
-export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits as `until` does, for so long. */
+export const until = (what, condition, limitMs = LIMIT_MS) =>
+  untilWithin(what, condition, undefined, limitMs);

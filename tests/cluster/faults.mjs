@@ -7,8 +7,9 @@
  */
 
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fractionsFrom } from '../random.mjs';
-import { Browser, call, pause, until } from './browser.mjs';
+import { Browser, call, until } from './browser.mjs';
 
 const BROWSERS = 4;
 const TABS = 3;

@@ -2,13 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
+import { untilTrue } from '../until.mjs';
 import { Hosts } from './coordinator-hosts.mjs';
 
 const event = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-};
 
 describe('coordinator: ends', () => {
   let hosts;
@@ -23,17 +20,17 @@ describe('coordinator: ends', () => {
     it('has ended for a tab that was away, when that is back', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
       await a.setSession('ada');
-      await until(() => b.session.id === 'ada');
+      await untilTrue(() => b.session.id === 'ada');
       const heard = [];
       b.on('logged out', () => heard.push('logged out'));
       leave(b);
       const late = b.setSession('ada');
       late.catch(() => {});
-      await until(() => a.connectedTabs.size === 1);
+      await untilTrue(() => a.connectedTabs.size === 1);
       await a.logout();
       assert.deepEqual(heard, []);
       comeBack(b);
-      await until(() => heard.length);
+      await untilTrue(() => heard.length);
       await assert.rejects(late, { code: 'ERR_SESSION_CHANGED' });
       assert.equal(b.session.id, undefined);
       assert.equal(a.session.id, undefined, 'it is not brought back');
@@ -45,9 +42,9 @@ describe('coordinator: ends', () => {
     it('has ended also where the tab comes back to another host that nobody told', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
       await a.setSession('ada');
-      await until(() => b.session.id === 'ada');
+      await untilTrue(() => b.session.id === 'ada');
       leave(b);
-      await until(() => a.connectedTabs.size === 1);
+      await untilTrue(() => a.connectedTabs.size === 1);
       await a.logout();
       hosts.kill('a');
       // The other tabs are gone, and what was kept for them is.
@@ -79,11 +76,11 @@ describe('coordinator: ends', () => {
         tab.on('reload', (reload) => told.push([tab.tabId, reload]));
         tab.on('message', () => assert.fail('it is no message'));
       }
-      await until(() => tabs.some(({ isLeader }) => isLeader));
+      await untilTrue(() => tabs.some(({ isLeader }) => isLeader));
       const leader = tabs.find(({ isLeader }) => isLeader);
       const asker = tabs.find(({ isLeader }) => !isLeader);
       assert.equal(await asker.reload({ build: 7 }), true);
-      await until(() => told.length === 3);
+      await untilTrue(() => told.length === 3);
       assert.equal(new Set(told.map(([id]) => id)).size, 3);
       for (const [, reload] of told)
         assert.deepEqual(reload, { payload: { build: 7 }, tabId: asker.tabId });
@@ -97,13 +94,13 @@ describe('coordinator: ends', () => {
   describe('the leader to be', () => {
     it('is told where only that changes', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader || b.isLeader);
+      await untilTrue(() => a.isLeader || b.isLeader);
       const [leader, backup] = a.isLeader ? [a, b] : [b, a];
-      await until(() => leader._leadership.backup === backup.tabId);
+      await untilTrue(() => leader._leadership.backup === backup.tabId);
       const changed = event(leader, 'backup');
       const c = await hosts.tab('c', { weight: 30 });
       assert.deepEqual(await changed, { backup: c.tabId, isBackup: false });
-      await until(() => c.role === 'backup');
+      await untilTrue(() => c.role === 'backup');
     });
   });
 
@@ -112,7 +109,7 @@ describe('coordinator: ends', () => {
       hosts.end();
       hosts = new Hosts({ retention: 'durable' });
       const a = await hosts.tab('a', {}, { durableStore: true, namespace: 'ada' });
-      await until(() => a._connection.storage.durable);
+      await untilTrue(() => a._connection.storage.durable);
       const events = [];
       a.on('storage', (storage) => events.push(storage));
       const end = a.watchStorage({ interval: 5 });
@@ -120,7 +117,7 @@ describe('coordinator: ends', () => {
       assert.deepEqual(events, []);
       hosts.records.clear();
       hosts.crash();
-      await until(() => events.length);
+      await untilTrue(() => events.length);
       assert.equal(events[0].evicted, true);
       end();
     });
@@ -139,7 +136,7 @@ describe('coordinator: ends', () => {
     const connection = new Connection({ readyState: 3, send() {}, close() {} });
     const tabs = new TabCoordinator({ connection });
     await tabs.register();
-    await until(() => tabs.isLeader);
+    await untilTrue(() => tabs.isLeader);
     const wrong = { code: 'ERR_PAYLOAD_INVALID' };
     await assert.rejects(tabs.sendMessage('error', 1n), wrong);
     await tabs.unregister();

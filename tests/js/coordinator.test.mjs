@@ -2,13 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { TabCoordinator, WorkerMessageType } from '../../js-shim/src/coordinator.node.js';
+import { untilTrue } from '../until.mjs';
 import { Hosts } from './coordinator-hosts.mjs';
 
 const event = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-};
 
 describe('coordinator', () => {
   let hosts;
@@ -83,7 +80,7 @@ describe('coordinator', () => {
       const sent = [1, 2, 3].map((n) => a.sendMessage('state_update', n));
       hosts.crash();
       await Promise.all(sent);
-      await until(() => heard.length === 3);
+      await untilTrue(() => heard.length === 3);
       assert.deepEqual(heard, [1, 2, 3]);
       assert.deepEqual(a.connectedTabs, new Set([a.tabId, b.tabId]));
       assert.deepEqual(hosts.warnings, []);
@@ -113,7 +110,7 @@ describe('coordinator', () => {
     it('works alone in Node, without a server', async () => {
       const alone = new TabCoordinator({ namespace: 'alone' });
       await alone.register();
-      await until(() => alone.isLeader);
+      await untilTrue(() => alone.isLeader);
       assert.deepEqual(alone.connectedTabs, new Set([alone.tabId]));
       assert.equal(await alone.lock('name', () => 7), 7);
       await alone.unregister();
@@ -126,10 +123,10 @@ describe('coordinator', () => {
       const tabs = { a: await hosts.tab('a'), b: await hosts.tab('b'), c: await hosts.tab('c') };
       const leaders = () => Object.keys(tabs).filter((name) => tabs[name].isLeader);
       for (let left = 3; left > 0; left--) {
-        await until(() => leaders().length === 1);
+        await untilTrue(() => leaders().length === 1);
         const [name] = leaders();
         const { tabId } = tabs[name];
-        await until(() => Object.values(tabs).every(({ leader }) => leader === tabId));
+        await untilTrue(() => Object.values(tabs).every(({ leader }) => leader === tabId));
         hosts.kill(name);
         delete tabs[name];
       }
@@ -138,19 +135,19 @@ describe('coordinator', () => {
     it('is the tab with the highest weight, but never an observer', async () => {
       const a = await hosts.tab('a', { role: 'observer', weight: 100 });
       const b = await hosts.tab('b');
-      await until(() => b.isLeader);
+      await untilTrue(() => b.isLeader);
       const c = await hosts.tab('c', { weight: 50 });
-      await until(() => c.isLeader);
+      await untilTrue(() => c.isLeader);
       assert.ok(!b.isLeader);
-      await until(() => b.role === 'backup');
+      await untilTrue(() => b.role === 'backup');
       assert.equal(a.role, 'observer');
       c.configure({ role: 'observer' });
-      await until(() => b.isLeader);
+      await untilTrue(() => b.isLeader);
     });
 
     it('leads on with the next host', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader && b.leader === a.tabId);
+      await untilTrue(() => a.isLeader && b.leader === a.tabId);
       a.on('leader', () => assert.fail('nothing has changed'));
       hosts.crash();
       await Promise.all([a.latency(), b.latency()]);
@@ -159,10 +156,10 @@ describe('coordinator', () => {
 
     it('resigns for another tab', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       a.resign();
       assert.ok(!a.isLeader);
-      await until(() => b.isLeader);
+      await untilTrue(() => b.isLeader);
     });
   });
 
@@ -196,7 +193,7 @@ describe('coordinator', () => {
     it('is free when its holder dies, and across hosts', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
       void a.lock('name', () => new Promise(() => {}));
-      await until(() => a._coordination._held.size === 1);
+      await untilTrue(() => a._coordination._held.size === 1);
       const waiting = b.lock('name', () => 'b is in');
       assert.equal(await b.whoHolds('name'), a.tabId);
       hosts.crash();
@@ -209,7 +206,7 @@ describe('coordinator', () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
       let leave;
       void a.lock('name', () => new Promise((resolve) => (leave = resolve)));
-      await until(() => leave);
+      await untilTrue(() => leave);
       await assert.rejects(
         b.lock('name', { timeout: 5 }, () => assert.fail()),
         { code: 'ERR_LOCK_TIMEOUT', holder: a.tabId },
@@ -232,7 +229,7 @@ describe('coordinator', () => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         assert.ok(!held.isHeld());
       });
-      await until(() => signal);
+      await untilTrue(() => signal);
       assert.equal(await b.lock('name', () => 'next'), 'next');
       await assert.rejects(first, { code: 'ERR_LOCK_LOST' });
       assert.equal(signal.reason.code, 'ERR_LOCK_LOST');
@@ -258,7 +255,7 @@ describe('coordinator', () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
       let leave;
       const editing = a.guard('row 1', () => new Promise((resolve) => (leave = resolve)));
-      await until(() => leave);
+      await untilTrue(() => leave);
       await assert.rejects(
         b.guard('row 1', () => assert.fail()),
         { code: 'ERR_GUARDED', tabId: a.tabId },
@@ -267,7 +264,7 @@ describe('coordinator', () => {
       assert.equal(await b.guard('row 2', () => 2), 2);
       leave();
       await editing;
-      await until(() => b);
+      await untilTrue(() => b);
       assert.equal(await b.guard('row 1', () => 1), 1);
     });
   });
@@ -275,12 +272,12 @@ describe('coordinator', () => {
   describe('shared state', () => {
     it('is written by the leader, and seen by all before they are registered', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       await assert.rejects(b.setState({ n: 1 }), { code: 'ERR_NOT_LEADER' });
       await a.setConfig({ theme: 'dark' });
       await a.setState({ n: 1 });
       await a.setState(({ n }) => ({ n: n + 1 }));
-      await until(() => b.bundle?.snapshot.n === 2);
+      await untilTrue(() => b.bundle?.snapshot.n === 2);
       assert.deepEqual(b.bundle.config, { theme: 'dark' });
       assert.deepEqual([b.bundle.version, b.bundle.sourceId], [3, a.tabId]);
       const c = await hosts.tab('c');
@@ -290,7 +287,7 @@ describe('coordinator', () => {
 
     it('is changed for followers by the leader, who decides', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       const synced = event(b, 'state-sync');
       a.handle('reset-request', (payload, from) => a.setState({ payload, from }));
       await b.requestReset(5);
@@ -311,7 +308,7 @@ describe('coordinator', () => {
 
     it('survives hosts, and is migrated to a later schema', async () => {
       const a = await hosts.tab('a');
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       await a.setState({ name: 'Ada Lovelace' });
       hosts.crash();
       const migrations = {
@@ -319,7 +316,7 @@ describe('coordinator', () => {
       };
       const b = await hosts.tab('b', { state: { schema: 2, migrations }, weight: 90 });
       assert.deepEqual(b.bundle.snapshot, { names: ['Ada', 'Lovelace'] });
-      await until(() => b.isLeader);
+      await untilTrue(() => b.isLeader);
       const refused = event(a, 'error');
       await b.setState(({ names }) => ({ names: [...names, 'Byron'] }));
       assert.equal((await refused).code, 'ERR_STATE_SCHEMA');
@@ -329,7 +326,7 @@ describe('coordinator', () => {
 
     it('refuses what is no JSON', async () => {
       const a = await hosts.tab('a');
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       await assert.rejects(a.setState(1n), { code: 'ERR_PAYLOAD_INVALID' });
       await a.setState(1);
       assert.equal(a.bundle.snapshot, 1);
@@ -374,7 +371,7 @@ describe('coordinator', () => {
       let end;
       const refresh = () => new Promise((resolve) => (end = resolve));
       const results = Promise.allSettled([a.refresh(refresh), b.refresh(refresh)]);
-      await until(() => end);
+      await untilTrue(() => end);
       await b.setSession('bob');
       end('token of ada');
       for (const { reason } of await results) assert.equal(reason.code, 'ERR_SESSION_CHANGED');
@@ -383,7 +380,7 @@ describe('coordinator', () => {
 
     it('shows something once, and again where the tab died that showed it', async () => {
       const [a, b, c] = [await hosts.tab('a'), await hosts.tab('b'), await hosts.tab('c')];
-      await until(() => a.isLeader && b.leader);
+      await untilTrue(() => a.isLeader && b.leader);
       const shown = [];
       const ends = {};
       const show = (name) => () => {
@@ -391,13 +388,13 @@ describe('coordinator', () => {
         return new Promise((resolve) => (ends[name] = resolve));
       };
       void a.showOnce('terms', show('a')).catch(() => {});
-      await until(() => shown.length === 1);
+      await untilTrue(() => shown.length === 1);
       const results = [b.showOnce('terms', show('b')), c.showOnce('terms', show('c'))];
       hosts.crash();
       await b.latency();
       assert.equal(shown.length, 1);
       hosts.kill('a');
-      await until(() => shown.length === 2);
+      await untilTrue(() => shown.length === 2);
       ends[shown[1]]({ accepted: true });
       assert.deepEqual(await Promise.all(results), [{ accepted: true }, { accepted: true }]);
       const d = await hosts.tab('d');
@@ -411,17 +408,17 @@ describe('coordinator', () => {
       const run = (name) => (leading) => ran.push({ name, ...leading });
       a.runAsLeader(run('a'));
       b.runAsLeader(run('b'));
-      await until(() => ran.length === 1);
+      await untilTrue(() => ran.length === 1);
       a.resign();
       assert.ok(ran[0].signal.aborted);
-      await until(() => ran.length === 2);
+      await untilTrue(() => ran.length === 2);
       assert.equal(ran[1].name, 'b');
       assert.ok(ran[1].term > ran[0].term);
     });
 
     it('delegates to a tab or to the leader, and is told of failures', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       a.handle('add', ({ x, y }) => x + y);
       b.handle('fail', () => Promise.reject(new Error('mine')));
       assert.equal(await b.delegate('add', { x: 1, y: 2 }), 3);
@@ -431,7 +428,7 @@ describe('coordinator', () => {
       let begun = 0;
       b.handle('slow', () => (begun++, new Promise(() => {})));
       const lost = a.delegate('slow', 1, { to: b.tabId });
-      await until(() => begun);
+      await untilTrue(() => begun);
       hosts.crash();
       await a.latency();
       hosts.kill('b');
@@ -443,9 +440,9 @@ describe('coordinator', () => {
   describe('session', () => {
     it('ends in all tabs, which stop before anything is deleted', async () => {
       const [a, b] = [await hosts.tab('a'), await hosts.tab('b')];
-      await until(() => a.isLeader);
+      await untilTrue(() => a.isLeader);
       await a.setState('secret');
-      await until(() => b.bundle);
+      await untilTrue(() => b.bundle);
       const order = [];
       for (const [name, tab] of Object.entries({ a, b })) {
         tab.on('logout', ({ waitUntil }) =>
@@ -454,7 +451,7 @@ describe('coordinator', () => {
         tab.on('logged out', () => order.push('out'));
       }
       await b.logout();
-      await until(() => order.length === 4);
+      await untilTrue(() => order.length === 4);
       assert.deepEqual(order.slice(2), ['out', 'out']);
       assert.deepEqual([a.bundle, b.bundle], [undefined, undefined]);
       assert.equal(a.session.epoch, 1);

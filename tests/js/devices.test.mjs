@@ -2,14 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { TabCoordinator } from '../../js-shim/src/coordinator.node.js';
+import { untilTrue } from '../until.mjs';
 import { Backend, Wire, ours } from './clients.mjs';
 
 const PLACE = { collection: 'devices', id: 'ada' };
 const event = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
-const until = async (holds) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 1));
-};
-
 describe('devices', () => {
   let backend;
   let all;
@@ -33,7 +30,7 @@ describe('devices', () => {
     const coordinator = new TabCoordinator({ connection, devices });
     all.push({ coordinator, connection });
     await coordinator.register();
-    await until(() => coordinator.devices.known.some(({ id }) => id === name));
+    await untilTrue(() => coordinator.devices.known.some(({ id }) => id === name));
     coordinator.cut = () => wire.close('cut');
     coordinator.join = () => {
       wire = new Wire(backend);
@@ -50,7 +47,7 @@ describe('devices', () => {
     const joined = event(a.devices, 'join');
     const b = await device('b');
     assert.equal((await joined).id, 'b');
-    await until(() => names(b).length === 2);
+    await untilTrue(() => names(b).length === 2);
     const desk = b.devices.list.find(({ isSelf }) => !isSelf);
     assert.deepEqual([desk.name, desk.kind, desk.tabs], ['a', 'desk', 1]);
     assert.deepEqual(desk.capabilities.more, ['printer']);
@@ -58,7 +55,7 @@ describe('devices', () => {
     const changed = event(b.devices, 'change');
     a.devices.configure({ name: 'desk of Ada' });
     assert.equal((await changed).name, 'desk of Ada');
-    await until(() => b.devices.known.some(({ name }) => name === 'desk of Ada'));
+    await untilTrue(() => b.devices.known.some(({ name }) => name === 'desk of Ada'));
     const left = event(a.devices, 'leave');
     b.cut();
     assert.equal((await left).id, 'b');
@@ -75,16 +72,16 @@ describe('devices', () => {
     const a = await device('a');
     const begin = Date.now() + HOUR;
     await device('b');
-    await until(() => names(a).length === 2);
+    await untilTrue(() => names(a).length === 2);
     const { since, seen } = a.devices.list.find(({ id }) => id === 'b');
     assert.ok(since >= begin - 1_000 && seen >= begin && seen <= Date.now() + HOUR, `${since}`);
   });
 
   it('make the document once, however many come at once', async () => {
     await Promise.all(['a', 'b', 'c'].map((name) => device(name)));
-    await until(() => all.every(({ coordinator }) => names(coordinator).length === 3));
+    await untilTrue(() => all.every(({ coordinator }) => names(coordinator).length === 3));
     const { data } = all[0].connection.get(PLACE.collection, PLACE.id);
-    await until(() => data.known.length === 3);
+    await untilTrue(() => data.known.length === 3);
   });
 
   it('hold a lease one at a time, by tokens that grow', async () => {
@@ -117,7 +114,7 @@ describe('devices', () => {
     assert.ok(second.token > first.token);
     // What the first one says late changes nothing.
     a.join();
-    await until(() => names(a).length === 2);
+    await untilTrue(() => names(a).length === 2);
     assert.ok(second.isHeld() && !second.signal.aborted);
     second.resign();
   });
@@ -140,10 +137,10 @@ describe('devices', () => {
       return new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
     };
     a.runOnOneDevice(run('a'), { ttl: 1_000 });
-    await until(() => runs.length === 1);
+    await untilTrue(() => runs.length === 1);
     const end = b.runOnOneDevice(run('b'), { ttl: 1_000 });
     await a.unregister();
-    await until(() => runs.length === 2);
+    await untilTrue(() => runs.length === 2);
     assert.deepEqual(
       runs.map(({ name }) => name),
       ['a', 'b'],
@@ -162,7 +159,7 @@ describe('devices', () => {
     const [[, first]] = heard;
     assert.deepEqual([first.from, first.priority, first.payload], ['a', 'normal', { n: 1 }]);
     b.cut();
-    await until(() => names(a).length === 1);
+    await untilTrue(() => names(a).length === 1);
     for (const priority of ['low', 'security']) {
       await assert.rejects(a.devices.send(priority, { priority, timeout: 20 }), {
         code: 'ERR_DEVICE_UNREACHED',
@@ -170,13 +167,13 @@ describe('devices', () => {
       });
     }
     b.join();
-    await until(() => heard.length === 3);
+    await untilTrue(() => heard.length === 3);
     assert.deepEqual(
       heard.slice(1).map(([, { payload }]) => payload),
       ['security', 'low'],
     );
     const doc = all[0].connection.get(PLACE.collection, PLACE.id);
-    await until(() => doc.data.messages.length === 0);
+    await untilTrue(() => doc.data.messages.length === 0);
   });
 
   it('tell the sender what a receiver threw, and take a message only when it has been handled', async () => {
@@ -184,7 +181,7 @@ describe('devices', () => {
     let goOn;
     const end = b.devices.receive(() => new Promise((resolve) => (goOn = resolve)));
     const sent = a.devices.send('wait', { to: 'b' });
-    await until(() => goOn);
+    await untilTrue(() => goOn);
     const { data } = all[0].connection.get(PLACE.collection, PLACE.id);
     assert.deepEqual(data.messages[0].acks, {});
     goOn();
@@ -204,7 +201,7 @@ describe('devices', () => {
     const a = await device('a');
     const b = await device('b', { capabilities: ['printer'] });
     b.devices.receive(() => {});
-    await until(() => names(a).length === 2);
+    await untilTrue(() => names(a).length === 2);
     assert.deepEqual(await a.devices.send('print', { to: { best: ['printer'] } }), ['b']);
     await assert.rejects(a.devices.send('scan', { to: { best: ['scanner'] } }), {
       code: 'ERR_DEVICE_NONE',
@@ -218,7 +215,7 @@ describe('devices', () => {
     const id = await a.devices.notify('news');
     await a.devices.notify('alarm', { priority: 'security' });
     assert.deepEqual([(await shown).payload, (await shown).missed], ['news', false]);
-    await until(() => b.devices.notifications.length === 2);
+    await untilTrue(() => b.devices.notifications.length === 2);
     assert.deepEqual(
       b.devices.notifications.map(({ payload }) => payload),
       ['alarm', 'news'],

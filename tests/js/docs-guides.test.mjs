@@ -9,6 +9,7 @@ import * as client from 'sharedb-proxy';
 import * as coordinator from 'sharedb-proxy/coordinator';
 import * as promises from 'sharedb-proxy/promises';
 import * as tracing from 'sharedb-proxy/tracing';
+import { untilTrue } from '../until.mjs';
 import { blocksOf, read, runBlock } from './docs-blocks.mjs';
 import { Backend } from './clients.mjs';
 
@@ -52,20 +53,16 @@ const PROMISES = {
   'docs/devices.md: Set-up 1': ({ calls }) => assert.equal(calls.show[0][0][0].name, 'Laptop'),
   'docs/devices.md: Notifications 1': ({ calls, declared }) =>
     assert.deepEqual(calls.show[0], [declared.id, { text: 'A new sign-in' }]),
-  'docs/offline.md: Whose store it is 1': ({ calls }) => until(() => calls.showLogin),
-  'docs/offline.md: Offline 1': ({ calls }) => until(() => calls.show),
+  'docs/offline.md: Whose store it is 1': ({ calls }) => untilTrue(() => calls.showLogin),
+  'docs/offline.md: Offline 1': ({ calls }) => untilTrue(() => calls.show),
   'docs/offline.md: Many documents at once 1': ({ declared }) =>
     assert.deepEqual(declared.letters[0].data, { text: '' }),
   'README.md: Five lines 1': ({ declared: { doc } }) =>
-    until(() => doc.data?.text === 'Dear Ada, '),
+    untilTrue(() => doc.data?.text === 'Dear Ada, '),
   "js-shim/README.md: Moving from ShareDB's client 3": ({ declared: { doc } }) =>
-    until(() => doc.data.text === 'Dear Ada, ' && !doc.hasPending()),
+    untilTrue(() => doc.data.text === 'Dear Ada, ' && !doc.hasPending()),
   'docs/tabs.md: Several tabs 1': ({ calls }) =>
-    until(() => calls.note?.some((note) => note[0] === 1)),
-};
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+    untilTrue(() => calls.note?.some((note) => note[0] === 1)),
 };
 
 /** An application, whose functions note that they are called. */

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { TabCoordinator, WorkerMessageType } from '../../js-shim/src/coordinator.node.js';
+import { untilTrue } from '../until.mjs';
 import { Hosts } from './coordinator-hosts.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -22,10 +23,6 @@ function blocksOf(text) {
     return codes.map((code) => ({ heading, code, isBefore: code.startsWith('// before') }));
   });
 }
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-};
 
 /** The application in one tab: what the guide's code calls, and a page's own things. */
 class App {
@@ -110,7 +107,7 @@ const PROMISES = {
   ],
   'Logout in all tabs': [
     async (apps) => {
-      await until(() => apps.every((app) => app.count('showLogin')));
+      await untilTrue(() => apps.every((app) => app.count('showLogin')));
       for (const app of apps) assert.equal(app.calls[0][0], 'saveDrafts');
     },
   ],
@@ -122,7 +119,7 @@ const PROMISES = {
   ],
   'Work that one tab does': [
     async (apps) => {
-      await until(() => sum(apps, 'pollOnce') > 1);
+      await untilTrue(() => sum(apps, 'pollOnce') > 1);
       assert.equal(apps.filter((app) => app.count('pollOnce')).length, 1);
     },
     (apps) => {
@@ -132,14 +129,14 @@ const PROMISES = {
   ],
   'A new build in all tabs': [
     async (apps) => {
-      await until(() => apps.every((app) => app.count('reloadWhenSaved')));
+      await untilTrue(() => apps.every((app) => app.count('reloadWhenSaved')));
       assert.ok(sum(apps, 'isWanted'));
     },
   ],
   'Settings that all tabs share': [
     async (apps) => {
       const isDark = ({ scope }) => scope.tabs.bundle?.snapshot.theme === 'dark';
-      await until(() => apps.every((app) => isDark(app) && app.count('applySettings')));
+      await untilTrue(() => apps.every((app) => isDark(app) && app.count('applySettings')));
     },
   ],
   'One tab at a time': [
@@ -191,7 +188,7 @@ describe('the guide to coordination', () => {
     const place = (seen[heading] = (seen[heading] ?? -1) + 1);
     it(`runs and keeps its promise: ${heading}, ${place + 1}`, async () => {
       await Promise.all(apps.map((app) => app.run(setUp.code)));
-      await until(() =>
+      await untilTrue(() =>
         apps.every(({ scope }) => scope.tabs.tabs.length === 2 && scope.tabs.leader),
       );
       if (heading !== SET_UP) await Promise.all(apps.map((app) => app.run(code)));

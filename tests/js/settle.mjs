@@ -8,10 +8,9 @@
  * Both fail with what they waited for.
  */
 
-/** How long a condition may take, in milliseconds; less than the runner gives a test, so that the condition's name is seen. */
-const LIMIT_MS = 15_000;
-/** How often a condition is looked at, in milliseconds. */
-const LOOK_MS = 5;
+import { LIMIT_MS, until } from '../until.mjs';
+
+export { until };
 
 /** Messages that were posted to ports so far. */
 let posted = 0;
@@ -65,23 +64,4 @@ function turn() {
 function pendingImmediates() {
   const kinds = process.getActiveResourcesInfo();
   return kinds.filter((kind) => kind === 'Immediate').length - waiting;
-}
-
-/**
- * Ends when `condition` gives something true, and gives that.
- *
- * @template T
- * @param {string} what the condition in words, for the failure
- * @param {() => T | Promise<T>} condition
- * @param {number} [limitMs]
- * @returns {Promise<NonNullable<T>>}
- */
-export async function until(what, condition, limitMs = LIMIT_MS) {
-  const end = Date.now() + limitMs;
-  for (;;) {
-    const result = await condition();
-    if (result) return result;
-    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
 }

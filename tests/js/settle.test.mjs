@@ -65,7 +65,7 @@ describe('until', () => {
 
   it('fails with the name of the condition', async () => {
     await assert.rejects(
-      until('it is found', () => false, 20),
+      until('it is found', () => false, undefined, 20),
       /waited 20 ms in vain until it is found/,
     );
   });

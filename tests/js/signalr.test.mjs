@@ -7,11 +7,8 @@ import { TabCoordinator } from '../../js-shim/src/coordinator.node.js';
 import { createConnection } from '../../js-shim/src/index.node.js';
 import { signalR } from '../../js-shim/src/signalr.js';
 import { SignalRServer } from '../../examples/signalr-server.mjs';
+import { untilTrue } from '../until.mjs';
 import { Hosts } from './coordinator-hosts.mjs';
-
-const until = async (holds) => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-};
 
 describe('second connection', () => {
   let http;
@@ -66,7 +63,7 @@ describe('second connection', () => {
   const refresh = () => `token ${++refreshes}`;
 
   const connected = (tabs) =>
-    until(() => tabs.every(({ state }) => state.signalRConnection?.state === 'connected'));
+    untilTrue(() => tabs.every(({ state }) => state.signalRConnection?.state === 'connected'));
 
   async function open(count, options) {
     hosts = new Hosts({ connections: connections() });
@@ -84,7 +81,7 @@ describe('second connection', () => {
     const tabs = await open(3);
     assert.equal(server.clients.size, 1);
     server.invoke('news', 1, 'two');
-    await until(() => tabs.every(({ heard }) => heard.length));
+    await untilTrue(() => tabs.every(({ heard }) => heard.length));
     for (const { heard } of tabs)
       assert.deepEqual(heard, [{ target: 'news', arguments: [1, 'two'] }]);
   });
@@ -108,10 +105,10 @@ describe('second connection', () => {
     const states = [];
     tabs[1].on('signalr', ({ state }) => states.push(state));
     const lost = tabs[0].sendSignalR({ target: 'hang' });
-    await until(() => hanging);
+    await untilTrue(() => hanging);
     server.close();
     await assert.rejects(lost, { code: 'ERR_REALTIME_LOST' });
-    await until(() => states.includes('disconnected'));
+    await untilTrue(() => states.includes('disconnected'));
     await assert.rejects(tabs[0].sendSignalR({ target: 'add', arguments: [1, 2] }), {
       code: 'ERR_REALTIME_DISCONNECTED',
     });
@@ -128,12 +125,12 @@ describe('second connection', () => {
     lost.catch(() => {});
     hosts.crash();
     await assert.rejects(lost, { code: 'ERR_REALTIME_LOST' });
-    await until(() => server.tokens.length === 2);
+    await untilTrue(() => server.tokens.length === 2);
     await connected(tabs);
-    await until(() => server.clients.size === 1);
+    await untilTrue(() => server.clients.size === 1);
     assert.deepEqual(gaps, [{ messages: false, signalR: true }]);
     server.invoke('news', 1);
-    await until(() => tabs.every(({ heard }) => heard.length === 1));
+    await untilTrue(() => tabs.every(({ heard }) => heard.length === 1));
   });
 
   it('says that it is refused, and is tried again when somebody has a token', async () => {
@@ -142,7 +139,7 @@ describe('second connection', () => {
       connections().signalr({ ...given, token: given.token ?? 'nonsense' });
     hosts = new Hosts({ connections: { signalr } });
     const a = await hosts.tab('a');
-    await until(() => a.state.signalRConnection?.lastError);
+    await untilTrue(() => a.state.signalRConnection?.lastError);
     assert.equal(a.state.signalRConnection.state, 'disconnected');
     await a.refresh(refresh);
     await connected([a]);
@@ -155,7 +152,7 @@ describe('second connection', () => {
     await a.unregister();
     assert.equal(server.clients.size, 1);
     await b.unregister();
-    await until(() => server.clients.size === 0);
+    await untilTrue(() => server.clients.size === 0);
   });
 
   it('ends with the session, and begins with the next one', async () => {
@@ -163,7 +160,7 @@ describe('second connection', () => {
     await a.setSession('ada');
     await connected([a, b]);
     await b.logout();
-    await until(() => server.clients.size === 0);
+    await untilTrue(() => server.clients.size === 0);
     assert.equal(a.state.signalRConnection.state, 'disconnected');
     await a.setSession('bob');
     await connected([a, b]);
@@ -176,7 +173,7 @@ describe('second connection', () => {
     await connected([alone]);
     assert.equal(await alone.sendSignalR({ target: 'add', arguments: [1, 2] }), 3);
     await alone.unregister();
-    await until(() => server.clients.size === 0);
+    await untilTrue(() => server.clients.size === 0);
     const without = new TabCoordinator({ namespace: 'without' });
     await without.register();
     assert.equal(without.state.signalRConnection, null);
@@ -192,7 +189,7 @@ describe('second connection', () => {
   it('tells what the application made wrong', async () => {
     hosts = new Hosts({ connections: { signalr: () => ({}) } });
     const a = await hosts.tab('a');
-    await until(() => a.state.signalRConnection?.lastError);
+    await untilTrue(() => a.state.signalRConnection?.lastError);
     assert.equal(a.state.signalRConnection.lastError.code, 'ERR_OPTION_INVALID');
     hosts.end();
     const signalr = ({ receive }) => {
@@ -201,7 +198,7 @@ describe('second connection', () => {
     };
     hosts = new Hosts({ connections: { signalr } });
     const b = await hosts.tab('b');
-    await until(() => b.state.signalRConnection?.lastError);
+    await untilTrue(() => b.state.signalRConnection?.lastError);
     assert.equal(b.state.signalRConnection.lastError.code, 'ERR_PAYLOAD_INVALID');
     assert.equal(await b.sendSignalR('x'), undefined);
   });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
-import { until } from '../browser/until.mjs';
+import { until } from '../until.mjs';
 
 const PROGRAM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'];

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../browser/until.mjs';
+import { until } from '../until.mjs';
 import { freePort, run, start, stop } from './project.mjs';
 
 export const GUIDE = 'getting-started';

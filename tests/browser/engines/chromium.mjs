@@ -3,7 +3,7 @@
  * `Tab` says what the tests do with a page; the tabs of the other engines do the same.
  */
 import { chromium } from 'playwright-core';
-import { LIMIT_MS } from '../until.mjs';
+import { LIMIT_MS } from '../../until.mjs';
 import { watchWorkers } from './chromium-workers.mjs';
 import { work } from './hands.mjs';
 

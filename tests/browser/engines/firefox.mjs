@@ -8,7 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import WebSocket from 'ws';
-import { until } from '../until.mjs';
+import { until } from '../../until.mjs';
 import { TabWithHands, work } from './hands.mjs';
 import { busiest, killFamily } from './processes.mjs';
 import { decode, encode } from './values.mjs';

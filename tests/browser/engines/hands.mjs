@@ -3,7 +3,7 @@
  * What an engine has to bring is `evaluate(fn, argument)` and `perform(actions)`; and `activate()`, where keys that are no characters go
  * to the window that is in front.
  */
-import { until } from '../until.mjs';
+import { until } from '../../until.mjs';
 
 /** What the protocols call the keys that are no characters. */
 const KEYS = {

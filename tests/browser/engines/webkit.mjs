@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
-import { until } from '../until.mjs';
+import { until } from '../../until.mjs';
 import { TabWithHands, work } from './hands.mjs';
 import { busiest, killFamily } from './processes.mjs';
 import { decode, encode } from './values.mjs';

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
-import { until } from '../until.mjs';
+import { until } from '../../until.mjs';
 
 /** Runs first in each page and in each worker. */
 function connect(address) {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { until } from '../until.mjs';
+import { until } from '../../until.mjs';
 
 const SOURCES = fileURLToPath(new URL('../../../js-shim/src/storage/', import.meta.url));
 
