@@ -6,12 +6,11 @@
  * `initialize` is called again.
  */
 
-import { deleteDB, openDB } from 'idb';
-
 import { databaseOf } from '../options/namespace.js';
 import { isLastMoment, watchLastMoment } from '../platform/last-moment.js';
 import { timers } from '../platform/ticks.js';
 import { commitsFailures, isFragile } from './engines.js';
+import { deleteDatabase, openDatabase } from './indexeddb.js';
 import { StorageError, fencedError } from './storage-error.js';
 import { storeLock } from './store-lock.js';
 
@@ -20,7 +19,6 @@ import { storeLock } from './store-lock.js';
 /** @typedef {import('../index.d.cts').StorageRecord} StorageRecord */
 /** @typedef {import('../index.d.cts').StorageRecords} StorageRecords */
 /** @typedef {import('../index.d.cts').StoreName} StoreName */
-/** @typedef {import('idb').IDBPDatabase} Database */
 
 /**
  * @template [T=void]
@@ -61,7 +59,7 @@ export class IndexedDbStorage {
     this._durability = durability;
     this._patience = patience;
     this._cipher = cipherOf(options);
-    /** @type {Database | null} */
+    /** @type {IDBDatabase | null} */
     this._database = null;
     /** Another object for each handle, the one that is being opened included. @type {object | null} */
     this._life = null;
@@ -196,7 +194,7 @@ export class IndexedDbStorage {
       if (this._life === life) this._end(reason);
     };
     const opened = unblocked(this._patience, (blocked) => {
-      const opening = openDB(this._name, SCHEMA, {
+      const opening = openDatabase(this._name, SCHEMA, {
         upgrade,
         blocked,
         blocking: () => lost('another page deletes or upgrades the database'),
@@ -325,7 +323,7 @@ export class IndexedDbStorage {
     );
     this.close();
     try {
-      await unblocked(this._patience, (blocked) => deleteDB(this._name, { blocked }));
+      await unblocked(this._patience, (blocked) => deleteDatabase(this._name, blocked));
     } catch (error) {
       if (!emptied) throw asOpenError(error);
     }
@@ -366,29 +364,36 @@ export class IndexedDbStorage {
    * @param {Work} work
    * @returns {Promise<any[]>}
    */
-  async _run(names, mode, work) {
-    this.ensureReady();
-    const database = /** @type {Database} */ (this._database);
-    const transaction = database.transaction(names, mode, { durability: this._durability });
-    const committed = end(transaction);
-    this._running.add(transaction);
-    try {
-      const requests = request(transaction, work, mode === 'readwrite' && this._mayCommit());
-      await committed;
-      return await Promise.all(requests);
-    } catch (/** @type {any} */ error) {
-      // Only what a fence refuses is added and not put.
-      throw error?.name === 'ConstraintError' ? fencedError() : error;
-    } finally {
-      this._running.delete(transaction);
-    }
+  _run(names, mode, work) {
+    return new Promise((resolve, reject) => {
+      this.ensureReady();
+      const database = /** @type {IDBDatabase} */ (this._database);
+      const transaction = database.transaction(names, mode, { durability: this._durability });
+      this._running.add(transaction);
+      /** @type {IDBRequest[]} */
+      let requests = [];
+      const end = (/** @type {any} */ error) => {
+        this._running.delete(transaction);
+        if (!error) return resolve(requests.map((made) => made.result));
+        // Only what a fence refuses is added and not put.
+        reject(error.name === 'ConstraintError' ? fencedError() : error);
+      };
+      // Where a transaction is committed although one of its requests failed, that request says so.
+      transaction.oncomplete = () => end(requests.find((made) => made.error)?.error);
+      transaction.onabort = () => end(transaction.error ?? aborted());
+      try {
+        requests = request(transaction, work, mode === 'readwrite' && this._mayCommit());
+      } catch (error) {
+        end(error);
+      }
+    });
   }
 }
 
 /**
  * Makes the requests of a transaction, one by one.
  *
- * @typedef {(store: (name: StoreName) => any) => Iterable<Promise<any>>} Work
+ * @typedef {(store: (name: StoreName) => IDBObjectStore) => Iterable<IDBRequest>} Work
  */
 
 /** @param {string} id */
@@ -398,7 +403,7 @@ const isFence = (id) => id.startsWith(FENCE);
  * Has the transaction rolled back where `holder` is not the present one. That needs no answer in between: what is written
  * in the last moment of a page is committed at once.
  *
- * @param {(name: StoreName) => any} store
+ * @param {(name: StoreName) => IDBObjectStore} store
  * @param {string} holder
  */
 function* unlessFenced(store, holder) {
@@ -406,7 +411,7 @@ function* unlessFenced(store, holder) {
   yield store('meta').delete(fenceOf(holder));
 }
 
-/** @param {any} meta */
+/** @param {IDBObjectStore} meta */
 function* emptied(meta) {
   yield meta.delete(IDBKeyRange.upperBound(FENCE, true));
   yield meta.delete(IDBKeyRange.lowerBound(FENCE_END));
@@ -415,7 +420,7 @@ function* emptied(meta) {
 /**
  * Brings a database of any earlier schema to this one. A step is never changed once it was released.
  *
- * @param {Database} database
+ * @param {IDBDatabase} database
  * @param {number} from 0 where the database is new
  */
 function upgrade(database, from) {
@@ -425,18 +430,14 @@ function upgrade(database, from) {
 /**
  * Makes the requests of a transaction. Where one cannot even be made, those before it do not count either.
  *
- * @param {import('idb').IDBPTransaction<any, any, any>} transaction
+ * @param {IDBTransaction} transaction
  * @param {Work} work
  * @param {boolean} commits whether it does not wait for their answers
+ * @returns {IDBRequest[]}
  */
 function request(transaction, work, commits) {
-  const requests = [];
   try {
-    for (const made of work((name) => transaction.objectStore(name))) {
-      // If it fails the transaction says so, and why.
-      made.catch(ignore);
-      requests.push(made);
-    }
+    const requests = [...work((name) => transaction.objectStore(name))];
     if (commits) transaction.commit?.();
     return requests;
   } catch (error) {
@@ -454,25 +455,7 @@ function abort(transaction) {
   }
 }
 
-/**
- * Resolves when the transaction is committed, and rejects when it is rolled back. `done` of idb would reject before
- * that, when the reason is not known yet.
- *
- * @param {import('idb').IDBPTransaction<any, any, any>} transaction
- * @returns {Promise<void>}
- */
-function end(transaction) {
-  transaction.done.catch(ignore);
-  /** @type {Promise<void>} */
-  const ended = new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () =>
-      reject(transaction.error ?? new DOMException('the transaction was aborted', 'AbortError'));
-  });
-  // Nobody waits for it where a request could not be made.
-  ended.catch(ignore);
-  return ended;
-}
+const aborted = () => new DOMException('the transaction was aborted', 'AbortError');
 
 /**
  * What `start` gives; but once it is blocked by other pages it has only as long as `patience`.
