@@ -18,14 +18,17 @@ use proxy_doc::{
 
 pub use connection::{ConnectionEvent, ConnectionState, State, Status};
 pub use doc::{
-    DocEvent, Ended, Read, ReadAction, SnapshotAt, SnapshotRequest, SubmitOp, TabSnapshot,
+    DocEvent, Early, Ended, Read, ReadAction, SnapshotAt, SnapshotRequest, SubmitOp, TabSnapshot,
 };
 pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate};
 pub use query::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest};
-pub use storage::{Resumed, StorageEvent, StorageState};
+pub use storage::{LeadEntry, Resumed, StorageEvent, StorageState};
 
 /// The version of the protocol between tab and host. A host serves its own version and the one before.
-pub const PROTOCOL: u32 = 1 + cfg!(feature = "next-protocol") as u32;
+pub const PROTOCOL: u32 = 2 + cfg!(feature = "next-protocol") as u32;
+
+/// The first protocol whose tabs keep what they are shown early ([`DocEvent::Op`]'s `early`) for the next host.
+pub const KEEPS_LEADS: u32 = 2;
 
 /// Bytes that most messages need at most: a text that begins with so many is not moved while it grows.
 const USUAL_LENGTH: usize = 256;
@@ -52,6 +55,8 @@ pub enum ToHost {
         resume: Vec<Resumed>,
         /// How many machines of the tab have crashed before this one. The answer repeats it.
         machine: Option<u32>,
+        /// The last [`StorageState::view`] that the tab was welcomed with.
+        view: Option<u64>,
     },
     /// Confirms messages of the host: it may forget the history that only earlier messages needed.
     Received {
@@ -194,6 +199,7 @@ wire!(enum ToHost {
         protocol = "protocol";
         resume = "resume" or Vec::new();
         machine = "machine";
+        view = "view";
     },
     Received = "tab.received" { count = "count" },
     Close = "connection.close" { generation = "generation" },
@@ -262,7 +268,12 @@ pub enum ToTab {
         connection: ConnectionState,
         /// The store's state.
         storage: StorageState,
+        /// Documents of which the tab was shown early what no host knows: it is about to be told to start again with them.
+        void: Vec<DocKey>,
     },
+    /// All that the tab was told before is durable. Any other message says the same, but for a change that is shown early;
+    /// this one says nothing else.
+    Durable {},
     /// An event of the store.
     Storage(StorageEvent),
     /// The refusal of a tab whose protocol the host does not serve.
@@ -315,7 +326,9 @@ wire!(enum ToTab {
         machine = "machine";
         connection = "connection";
         storage = "storage";
+        void = "void" or Vec::new();
     },
+    Durable = "host.durable" {},
     Storage = "storage.event" (StorageEvent),
     Incompatible = "host.incompatible" { protocol = "protocol" },
     Connection = "connection.event" (ConnectionEvent),
@@ -325,6 +338,28 @@ wire!(enum ToTab {
     Coordination = "coordination" (Json),
     Doc = "doc.event" { collection = "collection"; id = "id"; event = "event" },
 });
+
+impl ToTab {
+    /// What is shown early, where the message does that: it says of nothing that it is durable.
+    pub fn early(&self) -> Option<&Early> {
+        match self {
+            Self::Doc {
+                event: DocEvent::Op { early, .. },
+                ..
+            } => early.as_ref(),
+            Self::Welcome { .. }
+            | Self::Durable {}
+            | Self::Storage(_)
+            | Self::Incompatible { .. }
+            | Self::Connection(_)
+            | Self::Callback { .. }
+            | Self::Query { .. }
+            | Self::Presence { .. }
+            | Self::Coordination(_)
+            | Self::Doc { .. } => None,
+        }
+    }
+}
 
 /// The result of a request.
 #[derive(Debug)]

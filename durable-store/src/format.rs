@@ -108,10 +108,14 @@ pub struct StoreState {
     pub epoch: Epoch,
     /// The history in which this store's revisions can be compared.
     pub line: Line,
+    /// How many hosts the store has had.
+    pub view: u64,
     /// The oldest journal record.
     pub first: u64,
     /// Tabs that may still hold a document.
     pub tabs: Vec<TabId>,
+    /// Tabs that a host took over without.
+    pub asleep: Vec<Asleep>,
     /// The connection ids that applications chose, and the number that no op has had under each.
     pub numbers: Vec<OpId>,
 }
@@ -120,9 +124,26 @@ wire!(struct StoreState {
     schema = "schema";
     epoch = "life" or Epoch(0);
     line = "line";
+    view = "view" or 0;
     first = "first";
     tabs = "tabs" or Vec::new();
+    asleep = "asleep" or Vec::new();
     numbers = "numbers" or Vec::new();
+});
+
+/// A tab that did not come to a host before that took over. What the tab was shown early by a host before that one is void,
+/// where no later host has it.
+#[derive(Clone, Debug)]
+pub struct Asleep {
+    /// The tab.
+    pub tab: TabId,
+    /// The host's [`StoreState::view`].
+    pub view: u64,
+}
+
+wire!(struct Asleep {
+    tab = "tab";
+    view = "view";
 });
 
 /// One commit.
@@ -217,6 +238,8 @@ wire!(enum JournalEntry {
 pub struct DocRecord {
     /// Journal records up to this number are contained.
     pub at: u64,
+    /// The [`StoreState::view`] of the host that wrote it.
+    pub view: u64,
     /// The server's version; none where nothing was loaded and nothing acknowledged.
     pub version: Option<Version>,
     /// The URI of the confirmed type; none where there is no document.
@@ -253,6 +276,7 @@ impl DocRecord {
 
 wire!(struct DocRecord {
     at = "at";
+    view = "view" or 0;
     version = "version";
     ty = "type";
     data = "data", by present;

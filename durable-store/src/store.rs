@@ -248,6 +248,7 @@ impl DurableStore {
             schema: SCHEMA,
             epoch,
             line: Line::begun_by(epoch),
+            view: 1,
             first: 1,
             ..StoreState::default()
         };
@@ -345,6 +346,22 @@ impl DurableStore {
     /// The history that revisions belong to.
     pub fn line(&self) -> Line {
         self.state.line
+    }
+
+    /// How many hosts the store has had, this one included.
+    pub fn view(&self) -> u64 {
+        self.state.view
+    }
+
+    /// Whether some host took over without the tab since the tab was welcomed in the view `welcomed`.
+    pub fn slept(&self, tab: &TabId, welcomed: u64) -> bool {
+        let mut asleep = self.state.asleep.iter();
+        asleep.any(|known| known.tab == *tab && known.view > welcomed)
+    }
+
+    /// Whether what is logged now is on its way into the storage: no other host can have it meanwhile.
+    pub fn writes_through(&self) -> bool {
+        self.phase == Phase::Ready && !self.closed && !self.reopening && !self.finishing
     }
 
     /// The documents of the store, once they are known.

@@ -59,6 +59,8 @@ pub struct ProxyConnection {
     pub(crate) coordinates: bool,
     pub(crate) next_seq: Seq,
     pub(crate) docs: Map<DocHandle, ProxyDoc>,
+    /// Documents of which something was shown early.
+    pub(crate) leading: Set<DocHandle>,
     pub(crate) by_key: DocMap<DocHandle>,
     pub(crate) next_handle: u32,
     pub(crate) quarantine: Quarantine,
@@ -89,6 +91,7 @@ impl ProxyConnection {
             coordinates: false,
             next_seq: Seq(1),
             docs: Map::new(),
+            leading: Set::new(),
             by_key: DocMap::new(),
             next_handle: 0,
             quarantine: Quarantine::default(),
@@ -172,6 +175,7 @@ impl ProxyConnection {
                 if let (Event::Clear { .. }, Some(doc)) = (&event, self.docs.get_mut(&handle)) {
                     doc.learn_version(None);
                     doc.unplaced = false;
+                    doc.is_void = false;
                 }
                 Some(TabEvent::Doc(handle, event))
             }
@@ -287,6 +291,7 @@ impl ProxyConnection {
             protocol: PROTOCOL,
             resume,
             machine: Some(self.session.machine()),
+            view: self.session.view,
         });
     }
 

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use broker::message::{Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
+use broker::message::{LeadEntry, Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, Line, OpId, PendingOp, Seq,
     Snapshot, Submission, Token, Version, codes,
@@ -32,6 +32,10 @@ pub(crate) struct ProxyDoc {
     pub(crate) sent: Option<(Seq, Line)>,
     /// The op that is on its way to the server: the oldest one, while connected. See [`TabEvent::Sent`].
     pub(crate) on_its_way: Option<Seq>,
+    /// The last changes of the state, where the tab was shown them early and does not know that they are durable.
+    pub(crate) lead: Vec<LeadEntry>,
+    /// The state is about to be given up: it holds what no host knows.
+    pub(crate) is_void: bool,
 }
 
 impl ProxyConnection {
@@ -56,6 +60,8 @@ impl ProxyConnection {
                 line: None,
                 sent: None,
                 on_its_way: None,
+                lead: Vec::new(),
+                is_void: false,
             },
         );
         handle
@@ -352,15 +358,25 @@ impl ProxyDoc {
         }
         // Ops of a machine that crashed belong to no state of this machine.
         let line = line.filter(|_| inflight.is_none());
+        let line = self.line.or(self.sent.map(|(_, line)| line)).or(line);
+        let revision = doc.version().map(|v| proxy_doc::Revision(v.0));
+        let last = self.lead.last().map(|change| change.revision.next());
+        // Another one is of a state that was given up.
+        let lead = if last == revision {
+            self.lead.clone()
+        } else {
+            Vec::new()
+        };
         Some(Resumed {
             key: doc.key().clone(),
-            revision: doc.version().map(|v| proxy_doc::Revision(v.0)),
-            line: self.line.or(self.sent.map(|(_, line)| line)).or(line),
+            revision,
+            line: line.filter(|_| !self.is_void),
             life: doc.life(),
             live: doc.want_subscribe(),
             inflight,
             ahead,
             accepted,
+            lead,
         })
     }
 }

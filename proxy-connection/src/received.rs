@@ -6,15 +6,15 @@
 use std::rc::Rc;
 
 use broker::message::{
-    Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Envelope, PROTOCOL, ReadAction,
-    State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
+    Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Early, Envelope, LeadEntry,
+    PROTOCOL, ReadAction, State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
 };
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Seq, Snapshot,
     SnapshotType, Task, Token, Version, codes,
 };
 
-use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
+use crate::{OwnerTask, ProxyConnection, ProxyDoc, Request, TabEvent};
 
 impl ProxyConnection {
     /// Handles one message of the host.
@@ -42,13 +42,19 @@ impl ProxyConnection {
             // Pushed before what the message does, so it is posted after that was processed.
             self.tell_host(&ToHost::Received { count });
         }
+        if envelope.message.early().is_none_or(|early| early.settled) {
+            self.end_leads();
+        }
         self.presences.author = None;
         match envelope.message {
             ToTab::Welcome {
                 connection,
                 storage,
+                void,
                 ..
             } => {
+                self.session.view = Some(storage.view);
+                self.void(&void);
                 self.session.line = Some(storage.line);
                 self.handle_storage_event(StorageEvent::State(storage));
                 self.handle_connection_state(connection);
@@ -57,6 +63,7 @@ impl ProxyConnection {
                     self.push_event(TabEvent::Coordination(None));
                 }
             }
+            ToTab::Durable {} => {}
             ToTab::Storage(event) => self.handle_storage_event(event),
             ToTab::Incompatible { protocol } => self.handle_incompatible(protocol),
             ToTab::Connection(event) => self.handle_connection_event(event),
@@ -95,6 +102,31 @@ impl ProxyConnection {
         if std::mem::take(&mut self.returns) || is_another {
             self.announce_presences();
         }
+    }
+
+    /// All that the tab was shown is durable.
+    fn end_leads(&mut self) {
+        for handle in std::mem::take(&mut self.leading).into_values() {
+            if let Some(known) = self.docs.get_mut(&handle) {
+                known.lead.clear();
+            }
+        }
+    }
+
+    /// The tab was shown what no host knows. It is told to start again with these documents; should the host die before, the
+    /// next one has to tell it.
+    fn void(&mut self, keys: &[DocKey]) {
+        for key in keys {
+            let handle = self.by_key.get(key);
+            if let Some(known) = handle.and_then(|handle| self.docs.get_mut(handle)) {
+                known.is_void = true;
+            }
+        }
+    }
+
+    /// Whether the tab keeps something for the next host: what it was shown early and does not know to be durable.
+    pub fn has_lead(&self) -> bool {
+        !self.leading.is_empty()
     }
 
     fn handle_incompatible(&mut self, protocol: u32) {
@@ -363,8 +395,12 @@ impl ProxyConnection {
                 src,
                 tab,
                 change,
+                early,
             } => {
                 self.presences.author = tab;
+                if let Some(Early { entries, .. }) = early {
+                    self.keep_lead(handle, LeadEntry { revision, entries });
+                }
                 self.handle_op(
                     handle,
                     Version(revision.0),
@@ -423,6 +459,17 @@ impl ProxyConnection {
                 self.take_version(handle, version);
             }
             DocEvent::Error(error) => self.push_event(TabEvent::Doc(handle, Event::Error(error))),
+        }
+    }
+
+    /// A change is shown early: what the next host needs of it is kept, where the change is taken.
+    fn keep_lead(&mut self, handle: DocHandle, change: LeadEntry) {
+        let takes = |known: &&mut ProxyDoc| {
+            !known.unplaced && known.doc.version() == Some(Version(change.revision.0))
+        };
+        if let Some(known) = self.docs.get_mut(&handle).filter(takes) {
+            known.lead.push(change);
+            self.leading.insert(handle);
         }
     }
 

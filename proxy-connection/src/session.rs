@@ -15,6 +15,8 @@ pub(crate) struct Session {
     epoch: Option<Epoch>,
     /// The line (history) that the revisions of this tab belong to.
     pub(crate) line: Option<Line>,
+    /// The last view of a store that the tab was welcomed in.
+    pub(crate) view: Option<u64>,
     /// The host has answered the registration, and so named its line. Nothing that belongs to a line is sent before.
     welcomed: bool,
     /// How many machines of this tab have crashed.
@@ -79,7 +81,8 @@ impl Session {
             // A host of an older build does not name the machine.
             ToTab::Welcome { machine, .. } => machine.is_some_and(|of| of != self.machine),
             ToTab::Incompatible { .. } => false,
-            ToTab::Storage(_)
+            ToTab::Durable {}
+            | ToTab::Storage(_)
             | ToTab::Connection(_)
             | ToTab::Callback { .. }
             | ToTab::Query { .. }

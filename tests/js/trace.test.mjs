@@ -14,6 +14,7 @@ const READS = [
   'doing',
   'mayResign',
   'wantsIdle',
+  'waitsForTabs',
   'state',
   'id',
   'seq',

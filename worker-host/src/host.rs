@@ -232,7 +232,7 @@ impl Host {
                 break;
             }
         }
-        if let Some(output) = self.outbox.pop_durable(self.log.committed()) {
+        if let Some(output) = self.outbox.pop(self.log.committed()) {
             self.note_sent(&output);
             return Some(output);
         }

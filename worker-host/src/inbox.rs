@@ -81,6 +81,22 @@ impl Inbox {
         queue.inputs.front().map(|(_, input)| input)
     }
 
+    /// Whether any of the tab's inputs is one of these.
+    pub(crate) fn any_of(&self, tab: &TabId, is: impl Fn(&Input) -> bool) -> bool {
+        self.last_of(tab, |input| is(input).then_some(())).is_some()
+    }
+
+    /// What the last of the tab's inputs says that says anything.
+    pub(crate) fn last_of<'a, T>(
+        &'a self,
+        tab: &TabId,
+        says: impl Fn(&'a Input) -> Option<T>,
+    ) -> Option<T> {
+        let queue = self.queues.get(&Sender::Tab(tab.clone()))?;
+        let mut inputs = queue.inputs.iter().rev();
+        inputs.find_map(|(_, input)| says(input))
+    }
+
     /// Takes the sender's first input out. The one behind it may be carried out next.
     pub(crate) fn take(&mut self, sender: &Sender) -> Option<Input> {
         let queue = self.queues.get_mut(sender)?;

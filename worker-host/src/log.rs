@@ -1,7 +1,8 @@
 //! The log: what the host keeps in its store, and how a host takes over from one before it.
 //!
-//! `barrier` holds what is said until the write that it rests on is durable. `records` are what is written down,
-//! `takeover` reads what a dead host wrote, `backlog` brings its ops to the server, and `resume` lets its tabs go on.
+//! `barrier` holds what is said until the write that it rests on is durable, and `early` says which changes tabs are shown
+//! before. `records` are what is written down, `takeover` reads what a dead host wrote, `leads` what it showed tabs early,
+//! `backlog` brings its ops to the server, and `resume` lets its tabs go on.
 //! `events`, `requests` and `watch` are the store's and the tabs' ends of it; `lost` is for a store that fails for good,
 //! `resign` for a host that leaves its log to the next one.
 //!
@@ -9,7 +10,9 @@
 
 mod backlog;
 pub(crate) mod barrier;
+pub(crate) mod early;
 mod events;
+mod leads;
 mod lost;
 mod records;
 mod requests;
@@ -26,6 +29,7 @@ use proxy_doc::{DocKey, DocMap, Error, Line, TabId};
 use crate::host::Options;
 use crate::status::StoreStatus;
 use backlog::Backlog;
+use leads::Leads;
 
 /// [`Log::mode`] where what is kept goes with the host.
 const MEMORY: &str = "memory";
@@ -47,6 +51,7 @@ pub(crate) struct Log {
     unreadable: DocMap<Unreadable>,
     /// What happens was logged by an earlier host, and is done again.
     is_replaying: bool,
+    leads: Leads,
     pub(crate) backlog: Backlog,
     /// The length of the queue that tabs were told last.
     told_queue: usize,
@@ -89,6 +94,7 @@ impl Log {
             answers: false,
             unreadable: DocMap::new(),
             is_replaying: false,
+            leads: Leads::default(),
             backlog: Backlog::default(),
             told_queue: 0,
             flushes: Vec::new(),
@@ -177,6 +183,7 @@ impl Log {
         let store = self.store.as_ref();
         StorageState {
             line: self.line,
+            view: store.map_or(0, |store| store.view()),
             mode: self.mode.clone(),
             durable: store.is_some_and(|store| store.is_durable()),
             kept: store.is_some_and(|store| store.retention() == Retention::Durable),

@@ -45,11 +45,22 @@ struct Tab {
     flushes_itself: bool,
 }
 
+impl Tab {
+    fn has_durable_lead(&self, committed: u64) -> bool {
+        let lead = self.link.as_ref().and_then(|link| link.lead);
+        lead.is_some_and(|write| write <= committed)
+    }
+}
+
 /// What is on its way to a registered tab.
 #[derive(Debug, Default)]
 struct Link {
     /// Messages posted to the tab.
     posted: u64,
+    /// It keeps what it is shown early for the next host.
+    keeps_leads: bool,
+    /// The write of the last change that it was shown early, where it was told nothing since that waited for a write.
+    lead: Option<u64>,
     /// Changes that it may not have processed yet: the message's number, the document, and what the tab was told of it.
     unconfirmed: Fifo<(u64, DocHandle, Told)>,
     /// The tab lags: it gets no more changes until it confirms.
@@ -92,9 +103,12 @@ impl Tabs {
 
     // ---- Coming and going ----
 
-    /// The tab is registered from now on, and nothing is on its way to it.
-    pub(crate) fn register(&mut self, tab: &TabId) {
-        self.by_id.or_default(tab.clone()).link = Some(Link::default());
+    /// The tab is registered from now on, and nothing is on its way to it. `keeps_leads`: what it is shown early it keeps.
+    pub(crate) fn register(&mut self, tab: &TabId, keeps_leads: bool) {
+        self.by_id.or_default(tab.clone()).link = Some(Link {
+            keeps_leads,
+            ..Link::default()
+        });
         self.met_any = true;
     }
 
@@ -157,9 +171,39 @@ impl Tabs {
     // ---- What is on its way to a tab ----
 
     /// A message is posted to the tab. Says whether the tab is registered; otherwise the message is for nobody.
-    pub(crate) fn count_message(&mut self, tab: &TabId) -> bool {
+    /// `is_early`: it waits for no write.
+    pub(crate) fn count_message(&mut self, tab: &TabId, is_early: bool) -> bool {
+        let Some(link) = self.link_mut(tab) else {
+            return false;
+        };
+        link.posted += 1;
+        link.lead = link.lead.filter(|_| is_early);
+        true
+    }
+
+    /// Whether the tab keeps what it is shown early.
+    pub(crate) fn keeps_leads(&self, tab: &TabId) -> bool {
+        self.link(tab).is_some_and(|link| link.keeps_leads)
+    }
+
+    /// The tab is shown a change before the `write` that holds it is durable. Says whether what it was shown early before is,
+    /// as the writes up to `committed` are.
+    pub(crate) fn begin_lead(&mut self, tab: &TabId, write: u64, committed: u64) -> bool {
         let link = self.link_mut(tab);
-        link.map(|link| link.posted += 1).is_some()
+        let before = link.and_then(|link| link.lead.replace(write));
+        before.is_some_and(|before| before <= committed)
+    }
+
+    /// The tabs of which all that they were shown early is durable, as the writes up to `committed` are, and which were not
+    /// told so.
+    pub(crate) fn with_durable_lead(&self, committed: u64) -> Vec<TabId> {
+        self.select(|known| known.has_durable_lead(committed))
+    }
+
+    /// Whether there are any of [`Tabs::with_durable_lead`].
+    pub(crate) fn any_durable_lead(&self, committed: u64) -> bool {
+        let mut known = self.by_id.values();
+        known.any(|known| known.has_durable_lead(committed))
     }
 
     /// The message posted last told the tab this of a document.

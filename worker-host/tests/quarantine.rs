@@ -196,7 +196,10 @@ fn an_op_that_is_logged_already_is_not_rejected() {
                 let reply = second.carry_out(&request.what);
                 second.host.handle_storage(request.number, Ok(reply));
             }
-            Output::FindTabs(tabs) => second.host.tabs_found(&tabs),
+            Output::FindTabs(tabs) => {
+                second.host.tabs_found(&tabs);
+                second.host.tabs_asleep();
+            }
             _ => {}
         }
     }

@@ -165,6 +165,20 @@ wire!(struct Ended {
     outcome = "outcome";
 });
 
+/// What a tab keeps of a change that it is shown before the write that holds it is durable: the next host may not have it.
+#[derive(Clone, Debug)]
+pub struct Early {
+    /// All that the tab was told before this change is durable.
+    pub settled: bool,
+    /// What the host logs of the change, for the next host to read: a list of journal entries.
+    pub entries: Json,
+}
+
+wire!(struct Early {
+    settled = "settled";
+    entries = "entries";
+});
+
 /// An event of a document.
 #[derive(Debug)]
 pub enum DocEvent {
@@ -182,6 +196,8 @@ pub enum DocEvent {
         tab: Option<TabId>,
         /// The op.
         change: Change,
+        /// Where it is not durable yet: what the tab keeps of it. Such a change is no composed one.
+        early: Option<Early>,
     },
     /// An op of the server that the tab's revision contains already: see [`Read::from`].
     Past {
@@ -260,6 +276,7 @@ wire!(enum DocEvent {
         src = "src";
         tab = "tab";
         change = "change";
+        early = "early";
     },
     Past = "past" { version = "version"; src = "src"; change = "change" },
     Accepted = "accepted" { seq = "seq"; revision = "revision" },

@@ -1,6 +1,6 @@
 //! The durable store: a tab's documents at a takeover, and the events of the store.
 
-use proxy_doc::{DeadLetter, DocKey, Error, Line, Revision, Seq, StoredDoc, wire};
+use proxy_doc::{DeadLetter, DocKey, Error, Json, Line, Revision, Seq, StoredDoc, wire};
 
 /// A document that a tab holds when it registers at another host.
 #[derive(Debug)]
@@ -21,7 +21,23 @@ pub struct Resumed {
     pub ahead: Vec<Seq>,
     /// The accepted ops whose outcome the tab does not know.
     pub accepted: Vec<Seq>,
+    /// What the tab was shown early and does not know to be durable: the changes that lead to `revision`, oldest first.
+    pub lead: Vec<LeadEntry>,
 }
+
+/// A change that a tab was shown early.
+#[derive(Clone, Debug)]
+pub struct LeadEntry {
+    /// The revision before the change.
+    pub revision: Revision,
+    /// See [`super::Early::entries`].
+    pub entries: Json,
+}
+
+wire!(struct LeadEntry {
+    revision = "revision";
+    entries = "entries";
+});
 
 wire!(struct Resumed {
     key = "doc";
@@ -32,6 +48,7 @@ wire!(struct Resumed {
     inflight = "inflight";
     ahead = "ahead" or Vec::new();
     accepted = "accepted" or Vec::new();
+    lead = "lead" or Vec::new();
 });
 
 impl Resumed {
@@ -102,6 +119,8 @@ wire!(enum StorageEvent {
 pub struct StorageState {
     /// The line: the history within which revisions can be compared.
     pub line: Line,
+    /// How many hosts the store has had. A tab that was welcomed by a later one has missed none before it.
+    pub view: u64,
     /// The kind of storage: `indexeddb`, `custom`, `memory` or `none`.
     pub mode: String,
     /// Whether accepted ops survive the host.
@@ -114,6 +133,7 @@ pub struct StorageState {
 
 wire!(struct StorageState {
     line = "line";
+    view = "view" or 0;
     mode = "mode" or String::new();
     durable = "durable";
     kept = "kept";

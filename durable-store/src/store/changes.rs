@@ -123,6 +123,7 @@ impl DurableStore {
     /// A tab is gone.
     pub fn remove_tab(&mut self, tab: &TabId) {
         self.state.tabs.retain(|known| known != tab);
+        self.state.asleep.retain(|known| known.tab != *tab);
         self.new_tabs.retain(|known| known != tab);
     }
 

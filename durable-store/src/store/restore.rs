@@ -3,7 +3,7 @@
 //! First the state, then the whole journal, then who of the tabs lives, then the records of the documents that the
 //! journal has something of. What else there is comes later, or when somebody asks for it.
 
-use proxy_doc::{Error, Gather, Line, StoredDoc, TabId, codes, read_json, write_json};
+use proxy_doc::{Error, Gather, Line, StoredDoc, TabId, codes, next_count, read_json, write_json};
 
 use super::changes::set_number;
 use super::notes::Notes;
@@ -12,7 +12,7 @@ use super::{
     StoreEvent,
 };
 use crate::format::{
-    DocRecord, Illegible, JournalEntry, JournalRecord, Logged, RecordId, SCHEMA, StoreState,
+    Asleep, DocRecord, Illegible, JournalEntry, JournalRecord, Logged, RecordId, SCHEMA, StoreState,
 };
 use crate::inventory::Inventory;
 
@@ -54,6 +54,7 @@ impl DurableStore {
             schema: SCHEMA,
             epoch: self.epoch,
             line: Line::begun_by(self.epoch),
+            view: self.state.view,
             first: 1,
             numbers: self.state.numbers.clone(),
             ..StoreState::default()
@@ -72,8 +73,11 @@ impl DurableStore {
                 self.found = Some(state.epoch);
                 self.state = StoreState {
                     epoch: self.epoch,
+                    view: next_count(state.view),
                     ..state
                 };
+                // No tab may hear of this view before a host after this one does.
+                self.state_changed = true;
             }
             Some(Ok(state)) => {
                 let message = format!(
@@ -157,18 +161,24 @@ impl DurableStore {
     fn find_tabs(&mut self) {
         self.phase = Phase::FindingTabs;
         if self.state.tabs.is_empty() {
-            return self.handle_tabs(&[]);
+            return self.handle_tabs(&[], &[]);
         }
         let tabs = self.state.tabs.clone();
         self.events.push_back(StoreEvent::FindTabs(tabs));
     }
 
-    /// Which of the tabs in [`StoreEvent::FindTabs`] live.
-    pub fn handle_tabs(&mut self, living: &[TabId]) {
+    /// Which of the tabs in [`StoreEvent::FindTabs`] live, and which of those are `asleep`: nobody waits for them. Hosts
+    /// after this one know that, too, before anybody is told anything.
+    pub fn handle_tabs(&mut self, living: &[TabId], asleep: &[TabId]) {
         if self.phase != Phase::FindingTabs {
             return;
         }
         self.state.tabs.retain(|tab| living.contains(tab));
+        let view = self.state.view;
+        let kept = |known: &Asleep| living.contains(&known.tab) && !asleep.contains(&known.tab);
+        self.state.asleep.retain(kept);
+        let new = asleep.iter().cloned().map(|tab| Asleep { tab, view });
+        self.state.asleep.extend(new);
         let nobody = self.state.tabs.is_empty();
         if nobody && self.options.retention == Retention::Session {
             return self.begin_anew();

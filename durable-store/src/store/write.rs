@@ -186,6 +186,7 @@ impl DurableStore {
                 self.dirty.clear(&key);
                 self.dirty.contain(&key, self.placed);
                 record.at = self.journal_next - 1;
+                record.view = self.state.view;
                 let pending = record.has_pending_ops();
                 self.inventory.put(&key, record.version, pending);
                 let text = write_json(&*record);

@@ -472,6 +472,7 @@ fn records_name_documents_with_any_characters() {
         **text
             == write_json(&DocRecord {
                 at: 0,
+                view: 1,
                 version: Some(Version(1)),
                 ..DocRecord::default()
             })

@@ -296,8 +296,8 @@ export const INPUTS = /** @type {const} */ ([
     'setStorageMode',
     'serveRealtime',
   ],
-  ...['storageDone', 'storageFailed', 'closeStore', 'resumeStore', 'tabsFound', 'resign'],
-  ...['depose', 'handleIdle', 'setId', 'setSeq'],
+  ...['storageDone', 'storageFailed', 'closeStore', 'resumeStore', 'tabsFound', 'tabsAsleep'],
+  ...['resign', 'depose', 'handleIdle', 'setId', 'setSeq'],
 ]);
 /** Those that do, with how many arguments come before it. */
 export const TIMED = /** @type {const} */ ({

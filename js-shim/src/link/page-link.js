@@ -505,7 +505,7 @@ export class PageLink {
    */
   _findTabs(tabs) {
     const living = tabs.filter((tab) => tab === this._tab);
-    this._run((core) => core.tabsFound(living));
+    this._host?.storage?.tellTabs(living);
   }
 }
 

@@ -335,6 +335,18 @@ impl HostCore {
         self.inner.tabs_found(&living);
     }
 
+    /// See `Host::waits_for_tabs`.
+    #[wasm_bindgen(getter, js_name = waitsForTabs)]
+    pub fn waits_for_tabs(&self) -> bool {
+        self.inner.waits_for_tabs()
+    }
+
+    /// See `Host::tabs_asleep`.
+    #[wasm_bindgen(js_name = tabsAsleep)]
+    pub fn tabs_asleep(&mut self) {
+        self.inner.tabs_asleep();
+    }
+
     /// See `Host::resign`.
     pub fn resign(&mut self) {
         self.inner.resign();

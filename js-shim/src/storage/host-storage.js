@@ -10,6 +10,11 @@ import { asStorageError } from './storage-error.js';
 
 /** Milliseconds without an input after which a moment is quiet. */
 const QUIET = 300;
+/**
+ * Milliseconds that a host waits for tabs that live: one that is blocked for longer, or frozen, does not keep the others
+ * waiting. What it has seen and no other tab has is lost to it then.
+ */
+const ASLEEP = 1_000;
 
 /**
  * @typedef {import('../host/recorder.js').TimedCore} HostCore
@@ -33,6 +38,8 @@ export class HostStorage {
     this._closed = false;
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._quiet = undefined;
+    /** @type {import('../platform/ticks.js').Timer | undefined} */
+    this._wait = undefined;
   }
 
   /**
@@ -72,6 +79,7 @@ export class HostStorage {
 
   _forget() {
     timers.stop(this._quiet);
+    timers.stop(this._wait);
     this._core = this._run = undefined;
   }
 
@@ -123,16 +131,28 @@ export class HostStorage {
   }
 
   /**
-   * Which of the tabs live: each holds its lock.
+   * Finds out which of the tabs live, each of which holds its lock, and tells the machine.
    *
    * @param {string[]} tabs
    */
   async findTabs(tabs) {
-    const { _core: core, _run: run } = this;
+    const { _core: core } = this;
     const lives = await Promise.all(tabs.map(isAlive));
     const living = tabs.filter((_, index) => lives[index]);
-    run?.(() => core?.tabsFound(living));
+    if (core === this._core) this.tellTabs(living);
     return living;
+  }
+
+  /**
+   * Tells the machine which tabs live. It waits for them, but not for ever.
+   *
+   * @param {string[]} living
+   */
+  tellTabs(living) {
+    this._run?.(() => this._core?.tabsFound(living));
+    timers.stop(this._wait);
+    if (!this._core?.waitsForTabs) return;
+    this._wait = timers.start(() => this._run?.(() => this._core?.tabsAsleep()), ASLEEP);
   }
 
   /** The machine was called: the next moment is quiet only when that is over for a while. */

@@ -11,6 +11,8 @@ use super::world::{Event, World};
 
 /// By how much the epochs of two hosts differ.
 const EPOCHS: u64 = 1 << 21;
+/// For how long a host waits for tabs that live.
+const ASLEEP: u64 = 1000;
 
 /// Failures in a row after which a host gives its storage up. What follows from that is simulated elsewhere.
 const FAILURES: u32 = 3;
@@ -56,6 +58,10 @@ impl HostRun {
 
     pub(super) fn tab_gone(&mut self, link: u64) {
         self.host.tab_gone(&link_id(link));
+    }
+
+    pub(super) fn tabs_asleep(&mut self) {
+        self.host.tabs_asleep();
     }
 
     pub(super) fn take_report(&mut self, report: &str) {
@@ -176,6 +182,7 @@ impl World {
                 if let Some(host) = &mut self.host {
                     host.host.tabs_found(&living);
                 }
+                self.after(ASLEEP, Event::Asleep { run });
             }
             Output::Realtime(act) => self.be_asked(run, &act),
             Output::Warn(text) => self.wrong(format!("the host warns: {text}")),

@@ -152,6 +152,7 @@ impl World {
             protocol: PROTOCOL,
             resume: Vec::new(),
             machine: Some(0),
+            view: None,
         });
         self.post(tab, text);
     }

@@ -37,6 +37,10 @@ pub(super) enum Event {
         run: u64,
         number: u64,
     },
+    /// The host waits no more for tabs that have not come.
+    Asleep {
+        run: u64,
+    },
     /// The host notices that a tab is gone.
     Gone {
         link: u64,
@@ -259,6 +263,9 @@ impl World {
             Event::Storage { run, reply } => self.storage_replies(run, reply),
             Event::Alarm { run, number } => {
                 self.with_host(run, |host, _| host.take_alarm(number));
+            }
+            Event::Asleep { run } => {
+                self.with_host(run, |host, _| host.tabs_asleep());
             }
             Event::Gone { link } => {
                 if let Some(run) = self.host.as_ref().map(|host| host.run) {

@@ -119,6 +119,7 @@ pub(super) fn feed(host: &mut Host, entry: &Value) -> Result<(), String> {
             let living: Vec<TabId> = living.map(TabId).collect();
             host.tabs_found(&living);
         }
+        "tabsAsleep" => host.tabs_asleep(),
         "resign" => host.resign(),
         "depose" => host.depose(),
         "handleIdle" => host.handle_idle(),

@@ -25,6 +25,7 @@ pub(super) fn finish(world: &mut World) {
     }
     check_all_idle(world);
     check_followers(world);
+    check_leads(world);
     if world.config.seed.is_multiple_of(4) {
         change_behind_a_silent_socket(world);
         if !rests(world, " behind a silent socket") {
@@ -209,6 +210,17 @@ fn check_all_idle(world: &mut World) {
                     tab.number, doc.key
                 ));
             }
+        }
+    }
+    world.ledger.problems.append(&mut found);
+}
+
+/// Where hosts find time, no tab keeps what is durable.
+fn check_leads(world: &mut World) {
+    let mut found = Vec::new();
+    for tab in world.tabs.iter().filter(|tab| tab.open && world.quiet) {
+        if tab.connection.has_lead() {
+            found.push(format!("tab {}: keeps a lead at rest", tab.number));
         }
     }
     world.ledger.problems.append(&mut found);

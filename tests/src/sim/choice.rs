@@ -1,6 +1,8 @@
 //! Makes up the set-up and the steps of a simulation.
 
 use super::step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
+use super::tab::Tab;
+use super::witness::is_early;
 use super::world::World;
 use crate::random::Random;
 
@@ -49,6 +51,8 @@ pub(super) fn config(seed: u64) -> Config {
         forward: false,
         urls: false,
         short_turns: false,
+        slow_storage: false,
+        sleeps: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -69,6 +73,13 @@ pub(super) fn config(seed: u64) -> Config {
     config.freezes = kept != Kept::Nothing && told_of_copies && r.once_in(3);
     config.urls = weather != Weather::Fair && r.once_in(4);
     config.short_turns = r.once_in(2);
+    config.slow_storage = config.kept != Kept::Nothing && config.kills && r.once_in(2);
+    if config.slow_storage {
+        config.docs = 1;
+        config.tabs.extend([0, 0]);
+        config.steps += 200;
+    }
+    config.sleeps = config.kept != Kept::Nothing && r.once_in(3);
     config
 }
 
@@ -115,6 +126,17 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     if world.config.kills && r.once_in(if put_off { 4 } else { 60 }) {
         return kill(world, r);
     }
+    // Something that tabs see is not durable for a while.
+    let slow = world.config.slow_storage && world.tabs.iter().any(is_shown_early);
+    if slow && world.tabs.iter().any(has_lead) && r.once_in(8) {
+        return kill(world, r);
+    }
+    if world.config.slow_storage
+        && !r.once_in(3)
+        && let Some(step) = busy(world, r)
+    {
+        return step;
+    }
     if world.config.hands_over && r.once_in(if put_off { 6 } else { 40 }) {
         let (host, seed) = (0, r.next());
         return Step::HandOver { host, seed };
@@ -130,6 +152,17 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
             at: r.below(frozen),
             seed: r.next(),
         };
+    }
+    if world.hosts[0].host.waits_for_tabs() {
+        if world.config.sleeps && r.once_in(8) {
+            return Step::Asleep { host: 0 };
+        }
+        if let Some(step) = arrival(world, r).filter(|_| !r.once_in(4)) {
+            return step;
+        }
+    }
+    if world.hosts[0].is_restoring() && r.once_in(2) {
+        return storage(world, r);
     }
     if world.config.crashes && r.once_in(60) {
         return Step::CrashTab { tab: tab(world, r) };
@@ -153,7 +186,7 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
             tab: *r.pick(&left),
         };
     }
-    if world.config.kept != Kept::Nothing && r.once_in(5) {
+    if world.config.kept != Kept::Nothing && r.once_in(if slow { 40 } else { 5 }) {
         return storage(world, r);
     }
     if world.config.lags.is_some() && r.once_in(4) {
@@ -179,6 +212,59 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
         92..97 => socket(world, r),
         _ => rare(world, r),
     }
+}
+
+/// A tab for which the host under test may wait comes to it.
+fn arrival(world: &World, r: &mut Random) -> Option<Step> {
+    let is_of_host = |tab: &&Tab| tab.open && !tab.blocked && tab.host == 0;
+    let comes = |tab: &&Tab| !tab.linked || !tab.to_host.is_empty();
+    let tabs = world
+        .tabs
+        .iter()
+        .filter(|tab| is_of_host(tab) && comes(tab));
+    let tabs: Vec<&Tab> = tabs.collect();
+    if tabs.is_empty() {
+        return None;
+    }
+    let tab = r.pick(&tabs);
+    let (linked, tab, count) = (tab.linked, tab.number, 1 + r.below(4));
+    Some(if linked {
+        Step::ToHost { tab, count }
+    } else {
+        Step::Rejoin { tab }
+    })
+}
+
+/// Something that is under way between the host under test and its tabs goes on.
+fn busy(world: &World, r: &mut Random) -> Option<Step> {
+    let mut steps = Vec::new();
+    for tab in &world.tabs {
+        if !tab.open || tab.blocked || tab.host != 0 {
+            continue;
+        }
+        let (number, count) = (tab.number, 1 + r.below(4));
+        if !tab.later.is_empty() {
+            steps.push(Step::Tick { tab: number });
+        }
+        if tab.linked && !tab.to_host.is_empty() {
+            steps.push(Step::ToHost { tab: number, count });
+        }
+        if !tab.to_tab.is_empty() {
+            steps.push(Step::ToTab { tab: number, count });
+        }
+    }
+    (!steps.is_empty()).then(|| r.pick(&steps).clone())
+}
+
+/// Whether the tab is shown, or is about to be shown, what may not be durable.
+fn is_shown_early(tab: &Tab) -> bool {
+    let is_posted = || tab.to_tab.iter().any(|text| is_early(text));
+    has_lead(tab) || (tab.open && tab.linked && is_posted())
+}
+
+/// Whether the tab was shown what may not be durable.
+fn has_lead(tab: &Tab) -> bool {
+    tab.open && tab.linked && tab.connection.has_lead()
 }
 
 /// The host under test dies, alone or with some of its tabs.

@@ -114,6 +114,8 @@ impl FrozenHost {
         };
         living.retain(|tab| around.living.contains(tab));
         self.host.tabs_found(&living);
+        // Tabs have another host.
+        self.host.tabs_asleep();
         true
     }
 

@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::step::{Config, Fault, Kept};
 use super::storage::{Storage, Tenure, failure};
 use super::tab::Tab;
-use super::witness::Witness;
+use super::witness::{Witness, is_early};
 use super::world::Socket;
 
 /// Lives of one host in one simulation.
@@ -114,8 +114,7 @@ impl HostSide {
         ledger.count(done > 0, "a host died, its write did not");
         ledger.count(self.lost, "a host died that had given its storage up");
         ledger.count(self.has_put_off(), "a host died that had put off refusals");
-        let restoring = self.storage.is_some() && self.met && self.begins;
-        ledger.count(restoring, "a host died while it took over");
+        ledger.count(self.is_restoring(), "a host died while it took over");
     }
 
     /// The host dies while the storage carries out the first `committed` requests; another one begins.
@@ -238,6 +237,11 @@ impl HostSide {
         self.host.connect();
     }
 
+    /// Whether it has told no tab anything yet, and tabs have reached it.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.storage.is_some() && self.met && self.begins
+    }
+
     // ---- The storage ----
 
     /// Whether the storage hangs.
@@ -344,7 +348,10 @@ impl HostSide {
                         let reply = storage.carry_out(&request.what, &mut others);
                         other.handle_storage(request.number, reply);
                     }
-                    Output::FindTabs(tabs) => other.tabs_found(&tabs),
+                    Output::FindTabs(tabs) => {
+                        other.tabs_found(&tabs);
+                        other.tabs_asleep();
+                    }
                     Output::ToTab { .. }
                     | Output::Send(_)
                     | Output::CloseSocket
@@ -403,6 +410,9 @@ impl HostSide {
                     self.begins = false;
                     let problem = witness.posted(&tab.0, &mut to.line, &text, durable);
                     ledger.problems.extend(problem);
+                    ledger.count(is_early(&text), "a change was shown early");
+                    let followed = std::mem::take(&mut witness.has_followed);
+                    ledger.count(followed, "a host went on with what only tabs were shown");
                     to.to_tab.push_back(text);
                 }
                 Output::Send(text) => {

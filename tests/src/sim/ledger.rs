@@ -55,6 +55,8 @@ pub(super) struct Ledger {
     pub(super) crashed: BTreeSet<Token>,
     /// Ops that it had sent: where a host dies, too, nobody may know of them any more.
     pub(super) recovered: BTreeSet<Token>,
+    /// Tabs without which a host took over: what they were shown may be void, and their ops with it.
+    pub(super) slept: BTreeSet<usize>,
     /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
 }
@@ -111,9 +113,11 @@ impl Ledger {
             let text = format!("callback {token} of an op that was sent: {outcome:?}");
             return self.problems.push(text);
         }
+        let has_slept = self.slept.contains(&call.tab);
         let is_known = self.crashed.contains(&token) || self.recovered.contains(&token);
         if let Outcome::Failed(error) = outcome
             && !(is_known && (is_crash || is_loss(error)))
+            && !(has_slept && (is_loss(error) || error.is(codes::ERR_REVISION_NOT_KEPT)))
             && (self.no_errors || (is_loss(error) && !self.losses))
         {
             let text = format!("callback {token} failed: {error}");
@@ -133,6 +137,12 @@ impl Ledger {
         if happened {
             self.census.insert(what);
         }
+    }
+
+    /// A host took over without the tab.
+    pub(super) fn sleep(&mut self, tab: usize) {
+        self.slept.insert(tab);
+        self.no_errors = false;
     }
 
     /// From now on ops may be lost.

@@ -119,6 +119,12 @@ pub struct Config {
     /// Whether tabs ask for one document at a time.
     #[serde(default)]
     pub short_turns: bool,
+    /// Whether the storage is slower than everything, and hosts die when tabs were shown what it does not have.
+    #[serde(default)]
+    pub slow_storage: bool,
+    /// Whether hosts take over without tabs that are slow to come.
+    #[serde(default)]
+    pub sleeps: bool,
 }
 
 impl Config {
@@ -425,6 +431,11 @@ pub enum Step {
     },
     /// The host learns which tabs of the hosts before it live.
     FindTabs {
+        /// The host.
+        host: usize,
+    },
+    /// The host does not wait any more for tabs of the hosts before it.
+    Asleep {
         /// The host.
         host: usize,
     },

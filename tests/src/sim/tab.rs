@@ -201,6 +201,22 @@ impl Tab {
         self.enter(ledger, |connection| connection.handle_message(text));
     }
 
+    /// Whether it stands where this change leads to, which it was given last. A tab without a state takes none.
+    pub(super) fn has_taken(&self, text: &str) -> bool {
+        let Ok(ToTab::Doc {
+            collection,
+            id,
+            event: DocEvent::Op { next, .. },
+        }) = decode::<Envelope>(text).map(|envelope| envelope.message)
+        else {
+            return false;
+        };
+        let key = DocKey { collection, id };
+        let doc = self.docs.iter().find(|doc| doc.key == key);
+        let doc = doc.and_then(|doc| self.connection.doc(doc.handle));
+        doc.is_some_and(|doc| doc.version() == Some(Version(next.0)))
+    }
+
     /// The application's function gives a URL, or fails. Says whether that was asked for.
     pub(super) fn give_url(&mut self, ledger: &mut Ledger, fails: bool) -> bool {
         let Some(round) = self.url_wanted.take() else {

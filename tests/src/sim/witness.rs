@@ -1,5 +1,6 @@
-//! Watches what hosts say, over all of their lives: nothing is said before it is durable, no number of an
-//! op or of a revision is given twice.
+//! Watches what hosts say, over all of their lives: nothing is said before it is durable, but changes that tabs keep for
+//! the next host; no number of an op or of a revision is given twice. A revision that was shown early may be, when all tabs
+//! are gone that have seen it, or a host took over without them.
 //!
 //! It reads the messages alone. What it refuses to do: ask a machine.
 
@@ -7,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker::message::{DocEvent, Envelope, Resumed, StorageEvent, ToTab, decode};
 use ot_json0::Value;
-use proxy_doc::{DocKey, Line, TabId, write_json};
+use proxy_doc::{DocKey, Epoch, Line, TabId, write_json};
 
 use super::storage::{Storage, marks, pairs};
 
@@ -20,6 +21,12 @@ struct Shown {
     /// The tab that made it, and its number of it; nothing where somebody else did.
     author: Option<(Option<String>, Option<u64>)>,
     change: Option<String>,
+    /// It was said behind a write.
+    is_durable: bool,
+    /// The tabs that have seen it early.
+    seen_by: BTreeSet<String>,
+    /// The host that showed it early.
+    shown_by: Option<Epoch>,
 }
 
 /// An op as it was sent.
@@ -39,6 +46,12 @@ pub(super) struct Witness {
     /// The tabs that were shown a document, and have not left it.
     holders: BTreeMap<(Line, String, String), BTreeSet<String>>,
     sent: BTreeMap<(String, u64), Sent>,
+    /// The host that speaks.
+    host: Epoch,
+    /// A host has told of a change that only an earlier one had shown, early.
+    pub(super) has_followed: bool,
+    /// Tabs without which a host took over, and that have not come since.
+    asleep: BTreeSet<String>,
     /// Which machine of each tab a host has taken last.
     machines: BTreeMap<String, u32>,
 }
@@ -105,6 +118,10 @@ impl Witness {
         text: &str,
         storage: Option<&Storage>,
     ) -> Option<String> {
+        if is_early(text) {
+            // It counts when it arrives.
+            return None;
+        }
         // Of what was deleted at once the storage may have the deletion alone.
         let is_op = text.contains(r#""event":{"op":"#);
         if let Some(storage) = storage.filter(|_| self.strict || is_op)
@@ -114,7 +131,8 @@ impl Witness {
                 "{tab} is shown m{mark} before it was durable: {text}"
             ));
         }
-        let message = decode::<Envelope>(text).ok()?.message;
+        let Envelope { epoch, message } = decode::<Envelope>(text).ok()?;
+        self.host = epoch;
         match message {
             ToTab::Welcome {
                 storage, machine, ..
@@ -132,7 +150,8 @@ impl Witness {
                 id,
                 event,
             } => self.shown(tab, (*line)?, (collection, id), event, storage),
-            ToTab::Storage(_)
+            ToTab::Durable {}
+            | ToTab::Storage(_)
             | ToTab::Incompatible { .. }
             | ToTab::Connection(_)
             | ToTab::Callback { .. }
@@ -142,9 +161,43 @@ impl Witness {
         }
     }
 
+    /// A tab is given this. `line`: what the tab was told last.
+    pub(super) fn arrived(&mut self, tab: &str, line: Option<Line>, text: &str) -> Option<String> {
+        if !is_early(text) || self.asleep.contains(tab) {
+            return None;
+        }
+        let Envelope { epoch, message } = decode::<Envelope>(text).ok()?;
+        self.host = epoch;
+        match message {
+            ToTab::Doc {
+                collection,
+                id,
+                event,
+            } => self.shown(tab, line?, (collection, id), event, None),
+            other => Some(format!("shown early to {tab}: {other:?}")),
+        }
+    }
+
+    /// A host took over without the tab.
+    pub(super) fn slept(&mut self, TabId(tab): &TabId) {
+        self.asleep.insert(tab.clone());
+        self.forget_early(tab, None);
+    }
+
+    /// What the tab has seen early of all documents, or of this one, it sees no more.
+    fn forget_early(&mut self, tab: &str, doc: Option<&DocKey>) {
+        self.revisions.retain(|(_, collection, id, ..), shown| {
+            if doc.is_none_or(|doc| doc.collection == *collection && doc.id == *id) {
+                shown.seen_by.remove(tab);
+            }
+            shown.is_durable || !shown.seen_by.is_empty()
+        });
+    }
+
     /// The tab says to another host what it holds.
     pub(super) fn resumes(&mut self, tab: &TabId, docs: &[Resumed]) {
-        self.left(tab, None);
+        self.asleep.remove(&tab.0);
+        self.leave_documents(tab, None);
         for doc in docs {
             if let (Some(line), Some(_)) = (doc.line, doc.revision) {
                 let DocKey { collection, id } = doc.key.clone();
@@ -164,7 +217,12 @@ impl Witness {
     }
 
     /// The tab is gone, or has left this document. Where nobody is left, nobody can compare revisions.
-    pub(super) fn left(&mut self, TabId(tab): &TabId, doc: Option<&DocKey>) {
+    pub(super) fn left(&mut self, tab: &TabId, doc: Option<&DocKey>) {
+        self.forget_early(&tab.0, doc);
+        self.leave_documents(tab, doc);
+    }
+
+    fn leave_documents(&mut self, TabId(tab): &TabId, doc: Option<&DocKey>) {
         let revisions = &mut self.revisions;
         self.holders.retain(|(line, collection, id), holders| {
             if doc.is_none_or(|doc| doc.collection == *collection && doc.id == *id) {
@@ -193,20 +251,32 @@ impl Witness {
                         "op {seq} of {to} is accepted before it was durable"
                     ));
                 }
-                let author = Some((Some(own.0), Some(own.1)));
-                let change = None;
-                (revision.0, revision.0 + 1, Shown { author, change })
+                let shown = Shown {
+                    author: Some((Some(own.0), Some(own.1))),
+                    is_durable: true,
+                    ..Shown::default()
+                };
+                (revision.0, revision.0 + 1, shown)
             }
             DocEvent::Op {
                 revision,
                 next,
                 tab,
                 change,
+                early,
                 ..
             } => {
-                let author = Some((tab.map(|tab| tab.0), None));
-                let change = Some(write_json(&change));
-                (revision.0, next.0, Shown { author, change })
+                let mut shown = Shown {
+                    author: Some((tab.map(|tab| tab.0), None)),
+                    change: Some(write_json(&change)),
+                    is_durable: early.is_none(),
+                    ..Shown::default()
+                };
+                if early.is_some() {
+                    shown.seen_by.insert(to.to_owned());
+                    shown.shown_by = Some(self.host);
+                }
+                (revision.0, next.0, shown)
             }
             DocEvent::Past { .. }
             | DocEvent::Rejected { .. }
@@ -222,9 +292,16 @@ impl Witness {
         holders.insert(to.to_owned());
         let key = (line, collection, id, from, next);
         let before = self.revisions.entry(key.clone()).or_default();
+        let by = before.shown_by.filter(|_| !before.is_durable);
+        self.has_followed |= shown.is_durable && by.is_some_and(|by| by != self.host);
         let text = format!("{key:?} was {before:?}, then {shown:?} for {to}");
         (!before.learn(shown)).then_some(text)
     }
+}
+
+/// Whether the message shows a change early.
+pub(super) fn is_early(text: &str) -> bool {
+    text.contains(r#""early":{"#)
 }
 
 impl Shown {
@@ -242,6 +319,9 @@ impl Shown {
             self.author = other.author;
         }
         self.change = self.change.take().or(other.change);
+        self.is_durable |= other.is_durable;
+        self.seen_by.extend(other.seen_by);
+        self.shown_by = self.shown_by.or(other.shown_by);
         fits && same
     }
 }

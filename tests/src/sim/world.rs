@@ -310,6 +310,7 @@ impl World {
                 Some(side) => side.find_tabs(&self.tabs),
                 None => false,
             },
+            Step::Asleep { host } => self.sleep_through(host),
             Step::Idle { host } => self.with_host(host, |side| {
                 let wants = side.host.wants_idle();
                 if wants {

@@ -11,6 +11,7 @@ use proxy_doc::{
 };
 
 use crate::host::Host;
+use crate::log::early::EarlyChange;
 use crate::server::bulk::Action;
 use crate::tabs::callers::Caller;
 
@@ -77,9 +78,11 @@ impl Host {
             Origin::Local(_) => None,
             Origin::Remote => host_doc.doc.version(),
         };
+        let is_edit = matches!(kind, OpKind::Edit(_));
         let moved_by = author.as_ref().map(|author| &author.tab);
         self.presences
             .move_locals(host_doc.key(), &kind, ty.as_ref(), moved_by);
+        let revision = host_doc.hub.head();
         host_doc.hub.push(Revised {
             kind,
             ty,
@@ -87,7 +90,8 @@ impl Host {
             version,
             src,
         });
-        self.fan_out(handle, author.map(|author| author.tab));
+        let early = self.take_early(handle, revision, is_edit);
+        self.fan_out(handle, author.map(|author| author.tab), early.as_ref());
     }
 
     /// The author of a local change, where a tab is it.
@@ -99,7 +103,7 @@ impl Host {
     }
 
     /// Sends a change to its author and to every tab that follows the document and does not lag.
-    fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>) {
+    fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>, early: Option<&EarlyChange>) {
         let host_doc = &self.docs[handle];
         let mut tabs = host_doc.hub.live_tabs();
         tabs.retain(|tab| self.tabs.gets_changes_of(tab, handle));
@@ -109,21 +113,23 @@ impl Host {
             tabs.push(author);
         }
         for tab in tabs {
-            self.catch_up(handle, &tab);
+            self.bring_to_head(handle, &tab, early);
         }
     }
 
-    /// Sends a tab what it lacks of a document. The version may have moved without a change since: the tab learns it
+    /// Sends a tab what it lacks of a document, behind the barrier. The version may have moved without a change since: the tab learns it
     /// when the input is done, see [`Host::tell_versions`].
     pub(crate) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
+        self.bring_to_head(handle, tab, None);
+    }
+
+    fn bring_to_head(&mut self, handle: DocHandle, tab: &TabId, early: Option<&EarlyChange>) {
         let host_doc = &mut self.docs[handle];
         let events = host_doc.hub.catch_up(tab);
         if !events.is_empty() {
             self.docs.touch(handle);
         }
-        for event in events {
-            self.tell_doc(handle, tab, event);
-        }
+        self.show(handle, tab, events, early);
     }
 
     /// The document was loaded anew: tabs with a state get the snapshot.

@@ -9,12 +9,13 @@
 use broker::message::TabSnapshot;
 use durable_store::format::{Author, RecordedOutcome};
 use proxy_doc::{
-    Doc, DocKey, Edge, Error, Gather, Map, OpId, OpKind, Outcome, Seq, SnapshotType, TabId, Types,
-    Version,
+    Doc, DocKey, Edge, Error, Gather, Map, OpId, OpKind, Outcome, Revision, Seq, SnapshotType,
+    TabId, Types, Version,
 };
 
 use super::refusals::Refusals;
 use super::state::DocState;
+use crate::log::early::SinceRevision;
 use crate::server::silence::Silence;
 use crate::tabs::callers::PendingRead;
 use crate::tabs::hub::Hub;
@@ -43,6 +44,10 @@ pub(crate) struct HostDoc {
     pub(crate) refusals: Option<Refusals>,
     /// How long the server said nothing of it.
     pub(crate) silence: Silence,
+    /// What the store had of it when this host began: the last view in which that was written, and the newest revision.
+    pub(crate) restored: Option<(u64, Revision)>,
+    /// What was logged since the newest revision.
+    pub(crate) since_revision: SinceRevision,
 }
 
 impl HostDoc {
@@ -60,6 +65,8 @@ impl HostDoc {
             asked_for: None,
             refusals: None,
             silence: Silence::default(),
+            restored: None,
+            since_revision: SinceRevision::default(),
         }
     }
 

@@ -64,6 +64,10 @@ impl Host {
             return self.settle();
         }
         self.inbox.push(input.sender(), input);
+        if self.waits_for_tabs() {
+            self.hear_leads(false);
+            return self.handle_store_events();
+        }
         self.pump();
     }
 

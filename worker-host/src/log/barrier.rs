@@ -2,11 +2,12 @@
 //!
 //! Outputs go out in the order in which they were said. Each knows the number of the write before it, so that nobody
 //! hears of anything that a host after this one would not know. What tells nobody anything (open a socket, start a
-//! timer) passes by.
+//! timer) passes by. So does a change that a tab is shown early, which the tab keeps for the next host (`early.rs`): it
+//! waits only for what was said to that tab before.
 //!
 //! What it refuses to do: know what is written, or when a write is over.
 
-use proxy_doc::{DocHandle, Fifo, Set, TabId};
+use proxy_doc::{DocHandle, Fifo, Map, Set, TabId};
 
 use crate::host::Output;
 
@@ -16,10 +17,19 @@ pub(crate) struct Outbox {
     /// Not behind the barrier.
     now: Fifo<Output>,
     held: Fifo<Held>,
+    /// The number of the next output that is held.
+    next: u64,
+    /// The last output that is held for each tab.
+    last_for: Map<TabId, u64>,
+    /// Changes that are shown early, behind nothing.
+    early: Fifo<Output>,
+    /// Changes that are shown early, behind what is held for the same tab: the last such output. No queue is empty.
+    early_behind: Map<TabId, Fifo<(u64, Output)>>,
 }
 
 #[derive(Debug)]
 struct Held {
+    number: u64,
     /// The number of the write that has to be durable first.
     write: u64,
     /// The document whose op the output brings to the server.
@@ -35,20 +45,39 @@ impl Outbox {
 
     /// Says something behind the write of this number, and behind everything that was said before.
     pub(crate) fn push(&mut self, write: u64, output: Output) {
-        self.held.push_back(Held {
-            write,
-            op_of: None,
-            output,
-        });
+        let held = self.number(write, None, output);
+        if let Some(tab) = tab_of(&held.output) {
+            self.last_for.insert(tab.clone(), held.number);
+        }
+        self.held.push_back(held);
     }
 
     /// As [`Outbox::push`], for the message that brings a document's op to the server.
     pub(crate) fn push_op(&mut self, write: u64, handle: DocHandle, text: String) {
-        self.held.push_back(Held {
+        let held = self.number(write, Some(handle), Output::Send(text));
+        self.held.push_back(held);
+    }
+
+    /// Says something to a tab behind everything that was said to that tab before, and behind no write of its own.
+    pub(crate) fn push_early(&mut self, tab: &TabId, output: Output) {
+        match self.last_for.get(tab) {
+            Some(last) => {
+                let behind = self.early_behind.or_default(tab.clone());
+                behind.push_back((*last, output));
+            }
+            None => self.early.push_back(output),
+        }
+    }
+
+    fn number(&mut self, write: u64, op_of: Option<DocHandle>, output: Output) -> Held {
+        let number = self.next;
+        self.next += 1;
+        Held {
+            number,
             write,
-            op_of: Some(handle),
-            output: Output::Send(text),
-        });
+            op_of,
+            output,
+        }
     }
 
     /// The next output that passes by the barrier.
@@ -56,16 +85,37 @@ impl Outbox {
         self.now.pop_front()
     }
 
-    /// The next output, if all writes up to `committed` are durable.
-    pub(crate) fn pop_durable(&mut self, committed: u64) -> Option<Output> {
-        self.held
-            .pop_front_if(|held| held.write <= committed)
-            .map(|held| held.output)
+    /// The next output, if all writes up to `committed` are durable, or if it is shown early.
+    pub(crate) fn pop(&mut self, committed: u64) -> Option<Output> {
+        if let Some(early) = self.early.pop_front() {
+            return Some(early);
+        }
+        let held = self.held.pop_front_if(|held| held.write <= committed)?;
+        if let Some(tab) = tab_of(&held.output) {
+            if self.last_for.get(tab) == Some(&held.number) {
+                self.last_for.remove(tab);
+            }
+            self.release(tab, held.number);
+        }
+        Some(held.output)
+    }
+
+    /// The output of this number went out: what is shown early to the tab behind it may follow.
+    fn release(&mut self, tab: &TabId, number: u64) {
+        let Some(behind) = self.early_behind.get_mut(tab) else {
+            return;
+        };
+        while let Some((_, output)) = behind.pop_front_if(|(after, _)| *after == number) {
+            self.early.push_back(output);
+        }
+        if behind.is_empty() {
+            self.early_behind.remove(tab);
+        }
     }
 
     /// Whether nothing is held.
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held.is_empty() && self.early.is_empty()
     }
 
     /// Drops what is for the server, and what a driver would begin.
@@ -77,6 +127,8 @@ impl Outbox {
     /// Nobody will hear of what waits for a write.
     pub(crate) fn drop_held(&mut self) {
         self.held.clear();
+        self.last_for.clear();
+        self.early_behind.clear();
     }
 
     /// The socket is gone: what waits to be sent on it is not for the next one.
@@ -88,6 +140,9 @@ impl Outbox {
     /// The tab is gone: what still waits to be said to it is said to nobody.
     pub(crate) fn drop_for(&mut self, tab: &TabId) {
         self.held.retain(|held| !held.is_for(tab));
+        self.early.retain(|output| tab_of(output) != Some(tab));
+        self.last_for.remove(tab);
+        self.early_behind.remove(tab);
     }
 
     /// The ops of these documents must not be sent any more.
@@ -98,7 +153,9 @@ impl Outbox {
 
     /// How many messages wait for the tab.
     pub(crate) fn count_for(&self, tab: &TabId) -> usize {
-        self.held.iter().filter(|held| held.is_for(tab)).count()
+        let held = self.held.iter().filter(|held| held.is_for(tab)).count();
+        let behind = self.early_behind.get(tab).map_or(0, Fifo::len);
+        held + behind
     }
 
     /// Says something to tabs in front of everything that waits, but for the first message of a tab that waits
@@ -111,11 +168,19 @@ impl Outbox {
                 .filter(|_| behind_first)
                 .map_or(front, |first| first + 1);
             front += usize::from(!behind_first);
-            let held = Held {
-                write,
-                op_of: None,
-                output,
-            };
+            let held = self.number(write, None, output);
+            // What is shown early behind the first message is behind this one now.
+            let before = at.checked_sub(1).filter(|_| behind_first);
+            let before = before.map(|before| self.held.iter_from(before).next());
+            if let Some(before) = before.flatten().map(|held| held.number)
+                && let Some(behind) = self.early_behind.get_mut(&tab)
+            {
+                let moved = behind.iter_mut().filter(|(after, _)| *after == before);
+                moved.for_each(|(after, _)| *after = held.number);
+            }
+            if !self.held.iter_from(at).any(|held| held.is_for(&tab)) {
+                self.last_for.insert(tab, held.number);
+            }
             self.held.insert(at, held);
         }
     }
@@ -123,7 +188,27 @@ impl Outbox {
 
 impl Held {
     fn is_for(&self, tab: &TabId) -> bool {
-        matches!(&self.output, Output::ToTab { tab: to, .. } if to == tab)
+        tab_of(&self.output) == Some(tab)
+    }
+}
+
+/// The tab that gets the output, where one does.
+fn tab_of(output: &Output) -> Option<&TabId> {
+    match output {
+        Output::ToTab { tab, .. } | Output::Debug { tab, .. } => Some(tab),
+        Output::Send(_)
+        | Output::CloseSocket
+        | Output::DropSocket
+        | Output::OpenSocket(_)
+        | Output::StartTimer(_)
+        | Output::StartAlarm(_)
+        | Output::Realtime(_)
+        | Output::Storage(_)
+        | Output::FindTabs(_)
+        | Output::BeginAnew
+        | Output::Resigned
+        | Output::Deposed
+        | Output::Warn(_) => None,
     }
 }
 
@@ -149,15 +234,15 @@ mod tests {
 
     /// All that is said when every write is durable.
     fn all(mut outbox: Outbox) -> Vec<Output> {
-        std::iter::from_fn(|| outbox.pop_durable(u64::MAX)).collect()
+        std::iter::from_fn(|| outbox.pop(u64::MAX)).collect()
     }
 
     #[test]
     fn an_output_waits_for_its_write() {
         let mut outbox = Outbox::default();
         outbox.push(2, to("a", "change"));
-        assert_eq!(outbox.pop_durable(1), None);
-        assert_eq!(outbox.pop_durable(2), Some(to("a", "change")));
+        assert_eq!(outbox.pop(1), None);
+        assert_eq!(outbox.pop(2), Some(to("a", "change")));
         assert!(outbox.is_empty());
     }
 
@@ -166,7 +251,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(2, send("first"));
         outbox.push(1, send("second"));
-        assert_eq!(outbox.pop_durable(1), None);
+        assert_eq!(outbox.pop(1), None);
         assert_eq!(all(outbox), [send("first"), send("second")]);
     }
 
@@ -177,6 +262,41 @@ mod tests {
         outbox.push_now(Output::OpenSocket(None));
         assert_eq!(outbox.pop_now(), Some(Output::OpenSocket(None)));
         assert_eq!(outbox.pop_now(), None);
+    }
+
+    #[test]
+    fn a_change_that_is_shown_early_waits_only_for_what_was_said_to_its_tab() {
+        let mut outbox = Outbox::default();
+        outbox.push(1, to("a", "accepted"));
+        outbox.push(2, to("c", "accepted"));
+        outbox.push_early(&tab("a"), to("a", "change"));
+        outbox.push_early(&tab("b"), to("b", "change"));
+        outbox.push(2, to("a", "outcome"));
+        outbox.push_early(&tab("a"), to("a", "last"));
+        assert_eq!(outbox.pop(0), Some(to("b", "change")));
+        assert_eq!(outbox.pop(0), None);
+        assert_eq!(outbox.pop(1), Some(to("a", "accepted")));
+        assert_eq!(outbox.pop(1), Some(to("a", "change")));
+        assert_eq!(outbox.pop(1), None);
+        assert_eq!(outbox.count_for(&tab("a")), 2);
+        outbox.announce(2, vec![(tab("a"), to("a", "line"), false)]);
+        let rest = ["line", "accepted", "outcome", "last"];
+        let said = all(outbox).into_iter().map(|output| match output {
+            Output::ToTab { text, .. } => text,
+            other => format!("{other:?}"),
+        });
+        assert_eq!(said.collect::<Vec<_>>(), rest);
+    }
+
+    #[test]
+    fn nothing_is_left_for_a_tab_that_is_gone() {
+        let mut outbox = Outbox::default();
+        outbox.push_early(&tab("a"), to("a", "first"));
+        outbox.push(1, to("a", "accepted"));
+        outbox.push_early(&tab("a"), to("a", "change"));
+        outbox.drop_for(&tab("a"));
+        outbox.push_early(&tab("a"), to("a", "next"));
+        assert_eq!(all(outbox), [to("a", "next")]);
     }
 
     #[test]

@@ -37,9 +37,7 @@ impl Host {
             return;
         }
         self.begin_other();
-        if let Some(store) = &mut self.log.store {
-            store.handle_tabs(living);
-        }
+        self.await_tabs(living);
         self.handle_store_events();
     }
 
@@ -52,6 +50,7 @@ impl Host {
         if self.may_begin_anew() {
             self.outbox.push_now(Output::BeginAnew);
         }
+        self.tell_durable();
         if let Some(store) = &mut self.log.store {
             store.handle_idle();
         }
@@ -65,7 +64,8 @@ impl Host {
             .store
             .as_ref()
             .is_some_and(|store| store.wants_idle());
-        !self.is_ending() && (store_does || self.may_begin_anew())
+        let owes_word = self.tabs.any_durable_lead(self.log.committed());
+        !self.is_ending() && (store_does || self.may_begin_anew() || owes_word)
     }
 
     /// Whether another host could go on with the store now.

@@ -71,6 +71,7 @@ impl Records<'_> {
         let seen = host_doc.seen.iter();
         Kept::Record(Box::new(DocRecord {
             at: 0,
+            view: 0,
             version: doc.version(),
             ty: state.ty().map(|ty| ty.uri().to_owned()),
             data: state.data().cloned(),
@@ -117,7 +118,17 @@ impl Host {
             return;
         }
         if let Some(store) = &mut self.log.store {
-            store.log(self.docs[handle].key(), entry(), blocking);
+            let host_doc = &mut self.docs[handle];
+            let key = host_doc.key().clone();
+            let entry = entry();
+            let since = &mut host_doc.since_revision;
+            let goes_on = since.goes_on_with(&entry, blocking, host_doc.hub.count_tabs());
+            let noted = goes_on.then(|| entry.clone());
+            store.log(&key, entry, blocking);
+            match noted {
+                Some(entry) => since.push(entry),
+                None => since.begin_anew(store.barrier()),
+            }
         }
     }
 
@@ -127,7 +138,9 @@ impl Host {
             return;
         }
         if let Some(store) = &mut self.log.store {
-            store.rewrite(self.docs[handle].key(), Blocking::Outputs);
+            let host_doc = &mut self.docs[handle];
+            store.rewrite(host_doc.key(), Blocking::Outputs);
+            host_doc.since_revision.begin_anew(store.barrier());
         }
     }
 

@@ -5,8 +5,9 @@
 //!
 //! What it refuses to do: send, tell or write anything while it replays.
 
-use durable_store::Restored;
+use broker::message::LeadEntry;
 use durable_store::format::{Author, DocRecord, JournalEntry};
+use durable_store::{DurableStore, Restored};
 use proxy_doc::{
     DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, codes, resolve,
 };
@@ -30,16 +31,21 @@ impl Host {
             self.restore_doc(doc);
         }
         self.go_on_counting();
+        self.log_leads();
     }
 
     /// No op of this host may get a number that an earlier op of the same connection id has.
     pub(crate) fn go_on_counting(&mut self) {
-        let op_ids = &mut self.server.op_ids;
-        let src = op_ids.src(self.log.keeps_numbers());
+        let op_ids = &self.server.op_ids;
+        let src = op_ids.src(self.log.keeps_numbers()).map(str::to_owned);
+        let Some(src) = src else {
+            return;
+        };
         let store = self.log.store.as_ref();
-        if let Some(kept) = src.and_then(|src| store?.seq_after(src)) {
-            op_ids.set_next_seq(op_ids.next_seq().max(kept));
-        }
+        let stored = store.and_then(|store| store.seq_after(&src));
+        let kept = stored.max(self.seq_after_leads(&src));
+        let op_ids = &mut self.server.op_ids;
+        op_ids.set_next_seq(op_ids.next_seq().max(kept.unwrap_or_default()));
     }
 
     /// Opens a document as the store has it.
@@ -71,28 +77,70 @@ impl Host {
         };
         let mut all = record.rest.clone();
         all.append(&mut entries);
-        let handle = self.open(key.clone());
-        self.docs.keep_fresh(handle);
-        self.log.is_replaying = true;
-        let result = match refusal {
+        let lead = self.take_lead(&key);
+        let restored = match refusal {
             Some(error) => Err(error),
-            None => self.restore_state(handle, &record, &all),
+            None => self.restore_with(&key, &record, &all, &lead),
         };
-        self.log.is_replaying = false;
-        if let Err(error) = result {
-            self.docs.remove(handle);
-            self.warn(format!("Leaving {key} in the store as it is: {error}"));
-            let unreadable = Unreadable {
-                record: Some(record),
-                entries: all,
-                error,
-            };
-            return self.leave_alone(key, unreadable);
-        }
+        let handle = match restored {
+            Ok(handle) => handle,
+            Err(error) => {
+                self.warn(format!("Leaving {key} in the store as it is: {error}"));
+                let unreadable = Unreadable {
+                    record: Some(record),
+                    entries: all,
+                    error,
+                };
+                return self.leave_alone(key, unreadable);
+            }
+        };
         self.finish_restoring(handle);
         if goes {
             // Somebody needed it again in the meantime.
             self.rewrite(handle);
+        }
+    }
+
+    /// Opens a document as the store and a lead have it.
+    ///
+    /// # Errors
+    /// What is stored cannot be read or applied here.
+    fn restore_with(
+        &mut self,
+        key: &DocKey,
+        record: &DocRecord,
+        entries: &[JournalEntry],
+        lead: &[LeadEntry],
+    ) -> Result<DocHandle, Error> {
+        let handle = self.open(key.clone());
+        self.docs.keep_fresh(handle);
+        self.log.is_replaying = true;
+        let result = self.restore_state(handle, record, entries);
+        let view = self.log.store().map_or(0, DurableStore::view);
+        // An entry is of any host before this one.
+        let view = if entries.is_empty() {
+            record.view
+        } else {
+            view.saturating_sub(1)
+        };
+        let host_doc = &mut self.docs[handle];
+        host_doc.restored = Some((view, host_doc.hub.head()));
+        let followed = result.map(|()| self.follow_lead(handle, lead));
+        self.log.is_replaying = false;
+        match followed {
+            Ok(Ok(done)) => {
+                self.log_lead(handle, done);
+                Ok(handle)
+            }
+            Ok(Err(error)) => {
+                self.docs.remove(handle);
+                self.warn(format!("{key}: {error}"));
+                self.restore_with(key, record, entries, &[])
+            }
+            Err(error) => {
+                self.docs.remove(handle);
+                Err(error)
+            }
         }
     }
 
@@ -191,7 +239,7 @@ impl Host {
     }
 
     /// Does again what an earlier host did, by the same machines.
-    fn replay(&mut self, handle: DocHandle, entry: &JournalEntry) -> Result<(), Error> {
+    pub(super) fn replay(&mut self, handle: DocHandle, entry: &JournalEntry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
         let host_doc = &self.docs[handle];
         let ty = host_doc.doc.ty().cloned();

@@ -31,6 +31,7 @@ impl Host {
                 protocol,
                 resume,
                 machine,
+                view,
             } => {
                 // What it holds may be what the host died on: it starts again with all of it.
                 let anew = resume.into_iter().map(|mut doc| {
@@ -41,6 +42,7 @@ impl Host {
                     protocol,
                     resume: anew.gather(),
                     machine,
+                    view,
                 };
                 self.handle_tab_message(tab, message);
             }

@@ -107,6 +107,27 @@ impl Hub {
         self.tabs.is_empty()
     }
 
+    /// How many tabs know the document.
+    pub(crate) fn count_tabs(&self) -> usize {
+        self.tabs.len()
+    }
+
+    /// Whether the change from `revision` to the next one is known, and is this one: by its author, or by the server's
+    /// version after it where nobody here is that.
+    pub(crate) fn has_change(
+        &self,
+        revision: Revision,
+        author: Option<&Author>,
+        version: Option<Version>,
+    ) -> bool {
+        let is_it = |span: &&RevisedSpan| span.from == revision && span.next == revision.next();
+        let span = self.log.iter().find(is_it);
+        span.is_some_and(|span| {
+            let revised = &span.revised;
+            revised.author.as_ref() == author && (author.is_some() || revised.version == version)
+        })
+    }
+
     /// Whether any tab subscribed.
     pub(crate) fn is_live(&self) -> bool {
         self.tabs.values().any(|view| view.live)
@@ -564,6 +585,7 @@ fn event(tab: &TabId, span: &RevisedSpan) -> DocEvent {
                 .as_ref()
                 .map(|author| author.tab.clone()),
             change: Change::new(&span.revised.kind, span.revised.ty.as_ref()),
+            early: None,
         },
     }
 }

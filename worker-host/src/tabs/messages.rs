@@ -57,7 +57,8 @@ impl Host {
                 protocol,
                 resume,
                 machine,
-            } => self.register(tab, protocol, resume, machine),
+                view,
+            } => self.register(tab, protocol, resume, machine, view),
             ToHost::Received { count } => self.confirm(tab, count),
             ToHost::Close { generation } => self.close_for(tab, generation),
             ToHost::Ping {} => self.ping(tab.clone()),
@@ -143,10 +144,16 @@ impl Host {
         }
     }
 
-    /// Posts a message to the tab, if it is registered, behind the barrier.
+    /// Posts a message to the tab, if it is registered, behind the barrier; a change that it is shown early, before.
     pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
-        if self.tabs.count_message(tab) {
-            let output = self.to_tab(tab, message);
+        let is_early = message.early().is_some();
+        if !self.tabs.count_message(tab, is_early) {
+            return;
+        }
+        let output = self.to_tab(tab, message);
+        if is_early {
+            self.outbox.push_early(tab, output);
+        } else {
             self.say(output);
         }
     }
@@ -167,7 +174,7 @@ impl Host {
 
     /// Has the driver answer a request of the tab, at its place among what the tab is told.
     fn ask_driver(&mut self, tab: &TabId, request: &Json, callback_id: CallbackId) {
-        if !self.tabs.count_message(tab) {
+        if !self.tabs.count_message(tab, false) {
             return;
         }
         let result = Some(Answer::Debug(Json::null()));

@@ -2,23 +2,25 @@
 //!
 //! What it refuses to do: decide whether a tab that comes from another host can go on; see `log/resume.rs`.
 
-use broker::message::{PROTOCOL, Resumed, ToTab, serves};
+use broker::message::{KEEPS_LEADS, PROTOCOL, Resumed, ToTab, serves};
 use proxy_doc::TabId;
 
 use crate::host::Host;
 
 impl Host {
     /// A tab registers, naming the documents that it has from a host before (`resume`). `machine` is its own count of the
-    /// machines it has had: the answer names it.
+    /// machines it has had: the answer names it. `view`: the last view of a store that it was welcomed in.
     pub(crate) fn register(
         &mut self,
         tab: &TabId,
         protocol: u32,
         resume: Vec<Resumed>,
         machine: Option<u32>,
+        view: Option<u64>,
     ) {
         let may_live = self.tabs.is_registered(tab) || self.tabs.expects(tab);
         let remembered = may_live && self.log.is_kept();
+        let void = self.void_leads(tab, remembered, view, &resume);
         // A tab that registers again has nothing of what was sent before.
         self.leave(tab);
         // Not even that its protocol is not served, where it was not registered.
@@ -31,7 +33,7 @@ impl Host {
         if self.server.is_unused() {
             self.connect();
         }
-        self.tabs.register(tab);
+        self.tabs.register(tab, protocol >= KEEPS_LEADS);
         self.log.add_tab(tab);
         let connection = self.server.connection_state();
         self.tell(
@@ -41,9 +43,10 @@ impl Host {
                 machine,
                 connection,
                 storage: self.log.storage_state(),
+                void: void.clone(),
             },
         );
-        self.resume(tab, remembered, resume);
+        self.resume(tab, remembered, resume, &void);
     }
 
     /// `connection.close()` in a tab. Where the tab owns the connection its socket is closed, otherwise the tab leaves.

@@ -13,9 +13,9 @@ fn told(revision: u64) -> Told {
 /// A tab that was told of so many changes, one a message.
 fn with_told(max_unconfirmed: usize, changes: u64) -> Tabs {
     let mut tabs = Tabs::new(max_unconfirmed, usize::MAX);
-    tabs.register(&tab("a"));
+    tabs.register(&tab("a"), true);
     for n in 0..changes {
-        assert!(tabs.count_message(&tab("a")));
+        assert!(tabs.count_message(&tab("a"), false));
         tabs.note_told(&tab("a"), DocHandle(0), told(n));
     }
     tabs
@@ -36,7 +36,7 @@ fn a_tab_that_leaves_may_come_again_until_it_is_forgotten() {
 fn a_message_for_a_tab_that_left_is_for_nobody() {
     let mut tabs = with_told(9, 0);
     tabs.leave(&tab("a"));
-    assert!(!tabs.count_message(&tab("a")));
+    assert!(!tabs.count_message(&tab("a"), false));
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn an_inserted_message_moves_the_numbers_behind_it() {
 #[test]
 fn a_welcome_that_waits_stays_the_first_message() {
     let mut tabs = Tabs::new(9, 9);
-    tabs.register(&tab("a"));
-    tabs.count_message(&tab("a"));
+    tabs.register(&tab("a"), true);
+    tabs.count_message(&tab("a"), false);
     assert!(tabs.insert_message(&tab("a"), 1));
 }
 

@@ -119,7 +119,10 @@ impl Life {
                     let reply = self.carry_out(&request.what);
                     self.host.handle_storage(request.number, Ok(reply));
                 }
-                Output::FindTabs(_) => self.host.tabs_found(&self.alive),
+                Output::FindTabs(_) => {
+                    self.host.tabs_found(&self.alive);
+                    self.host.tabs_asleep();
+                }
                 Output::Warn(_)
                 | Output::CloseSocket
                 | Output::OpenSocket(_)

@@ -157,6 +157,31 @@ impl World {
         true
     }
 
+    /// The host takes over without the tabs that have not come.
+    pub(super) fn sleep_through(&mut self, host: usize) -> bool {
+        let Some(side) = self
+            .hosts
+            .get_mut(host)
+            .filter(|side| side.host.waits_for_tabs())
+        else {
+            return false;
+        };
+        let is_late = |tab: &&Tab| tab.open && tab.host == host && side.watched.contains(&tab.id);
+        let late = self.tabs.iter().filter(is_late);
+        for tab in late.filter(|tab| !tab.linked || tab.to_host.iter().any(|text| registers(text)))
+        {
+            self.ledger.sleep(tab.number);
+            self.witness.slept(&tab.id);
+            self.ledger.count(true, "a tab slept through a takeover");
+            self.ledger.count(
+                tab.connection.has_lead(),
+                "a tab slept that was shown something early",
+            );
+        }
+        side.host.tabs_asleep();
+        true
+    }
+
     pub(super) fn rejoin(&mut self, tab: usize) -> bool {
         let away = self
             .tabs
@@ -179,6 +204,8 @@ impl World {
                 ledger.count(inflight, "a tab came with an op on its way");
                 let accepted = resume.iter().any(|doc| !doc.accepted.is_empty());
                 ledger.count(accepted, "a tab came with an op that was accepted");
+                let leads = resume.iter().any(|doc| !doc.lead.is_empty());
+                ledger.count(leads, "a tab came with what it was shown early");
                 let live = resume.iter().any(|doc| doc.live);
                 ledger.count(live, "a tab came with a subscription");
                 self.witness.resumes(&tab.id, &resume);
@@ -193,4 +220,9 @@ impl World {
         }
         self.with_host(host, |side| std::mem::replace(&mut side.away, on) != on)
     }
+}
+
+/// Whether a tab registers by this message.
+fn registers(text: &str) -> bool {
+    text.starts_with(r#"{"tab.register""#)
 }

@@ -12,6 +12,7 @@ use crate::server::Server;
 use crate::sim::garbage;
 use crate::sim::host::HostSide;
 use crate::sim::tab::Tab;
+use crate::sim::witness::is_early;
 
 impl World {
     pub(super) fn deliver_to_host(&mut self, tab: usize, count: usize) -> bool {
@@ -35,16 +36,26 @@ impl World {
 
     pub(super) fn deliver_to_tab(&mut self, tab: usize, count: usize) -> bool {
         let trace = self.trace;
-        self.with_tab(tab, |tab, ledger| {
+        let mut arrived = Vec::new();
+        let delivered = self.with_tab(tab, |tab, ledger| {
             let count = count.min(tab.to_tab.len());
             for _ in 0..count {
                 if let Some(text) = tab.to_tab.pop_front() {
                     note(trace, || format!("  host > {}: {text}", tab.id.0));
                     tab.receive(ledger, &text);
+                    if is_early(&text) && tab.has_taken(&text) {
+                        arrived.push(text);
+                    }
                 }
             }
             count > 0
-        })
+        });
+        for text in arrived {
+            let Tab { id, line, .. } = &self.tabs[tab];
+            let problem = self.witness.arrived(&id.0, *line, &text);
+            self.ledger.problems.extend(problem);
+        }
+        delivered
     }
 
     pub(super) fn deliver_to_server(&mut self, socket: usize, count: usize) -> bool {
@@ -216,6 +227,7 @@ impl World {
                         protocol: 1,
                         resume: Vec::new(),
                         machine: None,
+                        view: None,
                     }),
                 );
                 for _ in 0..r.below(4) {
