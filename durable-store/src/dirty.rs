@@ -446,6 +446,16 @@ impl DirtyDocs {
         Some(self.unforce(doc))
     }
 
+    /// Takes the document, if somebody waits for its record. Says whether that is so.
+    pub(crate) fn take_if_awaited(&mut self, key: &DocKey) -> bool {
+        let doc = self.track(key);
+        let is_awaited = self.docs[doc.0 as usize].awaited.is_some();
+        if is_awaited {
+            self.unforce(doc);
+        }
+        is_awaited
+    }
+
     /// Takes the first document whose record has to be written and that nobody waits for, or did when that was asked.
     /// Says whether somebody waits for it now.
     pub(crate) fn take_forced(&mut self) -> Option<(DocKey, bool)> {

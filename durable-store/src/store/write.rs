@@ -20,7 +20,7 @@
 //! known, which changes with them. The journal does not need it: an op waits for the inventory only where a record has
 //! to be written with it.
 
-use proxy_doc::{DocKey, Set, write_json};
+use proxy_doc::{DocKey, Gather, Set, write_json};
 
 use super::{
     Ask, Asked, Documents, DurableStore, Failure, FailureKind, Kept, Phase, Queued, StoreEvent,
@@ -128,14 +128,43 @@ impl DurableStore {
                 self.put_record(documents, key, true, write)?;
             }
         }
+        self.put_records_of_changes(documents, write)
+    }
+
+    /// A change that ended in a record cannot be done again without it: no write has the one and not the other.
+    fn put_records_of_changes(
+        &mut self,
+        documents: &dyn Documents,
+        write: &mut Writing,
+    ) -> Result<(), Failure> {
+        let entries = write.journal.iter().flat_map(|record| &record.entries);
+        let mut keys: Vec<DocKey> = entries.map(|logged| logged.key.clone()).gather();
+        keys.dedup();
+        for key in keys {
+            if !self.dirty.take_if_awaited(&key) {
+                continue;
+            }
+            for queued in std::mem::take(&mut self.queue) {
+                if queued.logged.key == key {
+                    self.put_queued(queued, write);
+                } else {
+                    self.queue.push_back(queued);
+                }
+            }
+            self.put_record(documents, key, true, write)?;
+        }
         Ok(())
     }
 
-    /// Adds the next change to the journal, unless its document's record contains it.
+    /// Adds the next change to the journal.
     fn put_change(&mut self, write: &mut Writing) {
-        let Some(queued) = self.queue.pop_front() else {
-            return;
-        };
+        if let Some(queued) = self.queue.pop_front() {
+            self.put_queued(queued, write);
+        }
+    }
+
+    /// Adds a change to the journal, unless its document's record contains it.
+    fn put_queued(&mut self, queued: Queued, write: &mut Writing) {
         let Queued {
             place,
             logged,
