@@ -11,8 +11,8 @@
 //! What it refuses to do: look at a lead of another line.
 
 use broker::message::{LeadEntry, Resumed, ToHost};
-use durable_store::Blocking;
 use durable_store::format::{Author, JournalEntry};
+use durable_store::{Blocking, DurableStore};
 use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, OpId, Revision, TabId, codes};
 
 use crate::host::Host;
@@ -45,9 +45,16 @@ impl Leads {
 }
 
 impl Host {
-    /// Waits for these tabs, which live.
+    /// Waits for these tabs, which live. One that has come and gone meanwhile may have ops that a host before took, and that
+    /// it sent again: as long as its last words are not heard, it counts.
     pub(super) fn await_tabs(&mut self, living: &[TabId]) {
-        self.log.leads.awaited = Some(living.to_vec());
+        let mut living = living.to_vec();
+        let known = self.log.store().map_or(&[][..], DurableStore::tabs);
+        let speaks = |tab: &&TabId| self.inbox.last_of(tab, registration).is_some();
+        let late = known.iter().filter(|tab| !living.contains(tab));
+        let late: Vec<TabId> = late.filter(speaks).cloned().gather();
+        living.extend(late);
+        self.log.leads.awaited = Some(living);
         self.hear_leads(false);
     }
 

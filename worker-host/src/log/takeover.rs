@@ -27,10 +27,11 @@ impl Host {
             }
         }
         self.take_over_decisions();
+        // Whatever is logged from here on says which number comes next.
+        self.go_on_counting();
         for doc in docs {
             self.restore_doc(doc);
         }
-        self.go_on_counting();
         self.log_leads();
     }
 
@@ -43,9 +44,13 @@ impl Host {
         };
         let store = self.log.store.as_ref();
         let stored = store.and_then(|store| store.seq_after(&src));
-        let kept = stored.max(self.seq_after_leads(&src));
+        let led = self.seq_after_leads(&src);
         let op_ids = &mut self.server.op_ids;
-        op_ids.set_next_seq(op_ids.next_seq().max(kept.unwrap_or_default()));
+        let kept = stored.max(led).unwrap_or_default();
+        op_ids.set_next_seq(op_ids.next_seq().max(kept));
+        if led > stored && !self.log.is_restoring() {
+            self.keep_own_seq();
+        }
     }
 
     /// Opens a document as the store has it.
