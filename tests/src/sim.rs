@@ -22,6 +22,7 @@ pub mod real;
 mod step;
 mod storage;
 mod tab;
+mod takeovers;
 mod witness;
 mod world;
 

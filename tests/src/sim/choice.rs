@@ -1,8 +1,7 @@
 //! Makes up the set-up and the steps of a simulation.
 
 use super::step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
-use super::tab::Tab;
-use super::witness::is_early;
+use super::takeovers;
 use super::world::World;
 use crate::random::Random;
 
@@ -74,12 +73,21 @@ pub(super) fn config(seed: u64) -> Config {
     config.urls = weather != Weather::Fair && r.once_in(4);
     config.short_turns = r.once_in(2);
     config.slow_storage = config.kept != Kept::Nothing && config.kills && r.once_in(2);
+    config.sleeps = config.kept != Kept::Nothing && r.once_in(3);
     if config.slow_storage {
         config.docs = 1;
         config.tabs.extend([0, 0]);
         config.steps += 200;
+        // What is refused, and shown later, is the subject of other runs.
+        config.forward = false;
+        // The server does not tell a host of an op that arrives late, from one before it of the same id. A durable store
+        // knows the op.
+        config.own_id &= config.kept == Kept::Durable;
+        // Each of these takes leads with it.
+        config.storage_faults &= r.once_in(3);
+        config.crashes &= r.once_in(3);
+        config.freezes &= r.once_in(2);
     }
-    config.sleeps = config.kept != Kept::Nothing && r.once_in(3);
     config
 }
 
@@ -123,19 +131,11 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     }
     // A refusal that tabs were not shown yet is one for a few steps only.
     let put_off = world.config.forward && world.hosts[0].has_put_off();
+    if world.config.slow_storage && !r.once_in(10) {
+        return takeovers::step(world, r);
+    }
     if world.config.kills && r.once_in(if put_off { 4 } else { 60 }) {
         return kill(world, r);
-    }
-    // Something that tabs see is not durable for a while.
-    let slow = world.config.slow_storage && world.tabs.iter().any(is_shown_early);
-    if slow && world.tabs.iter().any(has_lead) && r.once_in(8) {
-        return kill(world, r);
-    }
-    if world.config.slow_storage
-        && !r.once_in(3)
-        && let Some(step) = busy(world, r)
-    {
-        return step;
     }
     if world.config.hands_over && r.once_in(if put_off { 6 } else { 40 }) {
         let (host, seed) = (0, r.next());
@@ -153,16 +153,8 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
             seed: r.next(),
         };
     }
-    if world.hosts[0].host.waits_for_tabs() {
-        if world.config.sleeps && r.once_in(8) {
-            return Step::Asleep { host: 0 };
-        }
-        if let Some(step) = arrival(world, r).filter(|_| !r.once_in(4)) {
-            return step;
-        }
-    }
-    if world.hosts[0].is_restoring() && r.once_in(2) {
-        return storage(world, r);
+    if let Some(step) = takeovers::takeover(world, r) {
+        return step;
     }
     if world.config.crashes && r.once_in(60) {
         return Step::CrashTab { tab: tab(world, r) };
@@ -186,7 +178,7 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
             tab: *r.pick(&left),
         };
     }
-    if world.config.kept != Kept::Nothing && r.once_in(if slow { 40 } else { 5 }) {
+    if world.config.kept != Kept::Nothing && r.once_in(5) {
         return storage(world, r);
     }
     if world.config.lags.is_some() && r.once_in(4) {
@@ -214,71 +206,20 @@ pub(super) fn step(world: &World, r: &mut Random) -> Step {
     }
 }
 
-/// A tab for which the host under test may wait comes to it.
-fn arrival(world: &World, r: &mut Random) -> Option<Step> {
-    let is_of_host = |tab: &&Tab| tab.open && !tab.blocked && tab.host == 0;
-    let comes = |tab: &&Tab| !tab.linked || !tab.to_host.is_empty();
-    let tabs = world
-        .tabs
-        .iter()
-        .filter(|tab| is_of_host(tab) && comes(tab));
-    let tabs: Vec<&Tab> = tabs.collect();
-    if tabs.is_empty() {
-        return None;
-    }
-    let tab = r.pick(&tabs);
-    let (linked, tab, count) = (tab.linked, tab.number, 1 + r.below(4));
-    Some(if linked {
-        Step::ToHost { tab, count }
-    } else {
-        Step::Rejoin { tab }
-    })
-}
-
-/// Something that is under way between the host under test and its tabs goes on.
-fn busy(world: &World, r: &mut Random) -> Option<Step> {
-    let mut steps = Vec::new();
-    for tab in &world.tabs {
-        if !tab.open || tab.blocked || tab.host != 0 {
-            continue;
-        }
-        let (number, count) = (tab.number, 1 + r.below(4));
-        if !tab.later.is_empty() {
-            steps.push(Step::Tick { tab: number });
-        }
-        if tab.linked && !tab.to_host.is_empty() {
-            steps.push(Step::ToHost { tab: number, count });
-        }
-        if !tab.to_tab.is_empty() {
-            steps.push(Step::ToTab { tab: number, count });
-        }
-    }
-    (!steps.is_empty()).then(|| r.pick(&steps).clone())
-}
-
-/// Whether the tab is shown, or is about to be shown, what may not be durable.
-fn is_shown_early(tab: &Tab) -> bool {
-    let is_posted = || tab.to_tab.iter().any(|text| is_early(text));
-    has_lead(tab) || (tab.open && tab.linked && is_posted())
-}
-
-/// Whether the tab was shown what may not be durable.
-fn has_lead(tab: &Tab) -> bool {
-    tab.open && tab.linked && tab.connection.has_lead()
-}
-
 /// The host under test dies, alone or with some of its tabs.
-fn kill(world: &World, r: &mut Random) -> Step {
-    let gone = match r.below(4) {
-        0 => usize::MAX,
-        1 => 1 + r.below(2),
-        _ => 0,
+pub(super) fn kill(world: &World, r: &mut Random) -> Step {
+    let (gone, others) = match r.below(8) {
+        0 => (usize::MAX, 0),
+        1 => (1 + r.below(2), 0),
+        2..5 => (0, r.below(1 << world.tabs.len().min(16)) as u64),
+        _ => (0, 0),
     };
     Step::KillHost {
         host: 0,
         committed: r.below(world.hosts[0].requests.len() + 1),
         up: r.below(4),
         gone,
+        others,
         seed: r.next(),
     }
 }
@@ -322,7 +263,7 @@ fn lag(world: &World, r: &mut Random) -> Step {
 }
 
 /// Something about the storage of the host under test.
-fn storage(world: &World, r: &mut Random) -> Step {
+pub(super) fn storage(world: &World, r: &mut Random) -> Step {
     const FAULTS: [Fault; 6] = [
         Fault::Quota,
         Fault::Closed,
@@ -372,7 +313,7 @@ fn storage(world: &World, r: &mut Random) -> Step {
     }
 }
 
-fn tab(world: &World, r: &mut Random) -> usize {
+pub(super) fn tab(world: &World, r: &mut Random) -> usize {
     let open: Vec<usize> = (0..world.tabs.len())
         .filter(|tab| world.tabs[*tab].open)
         .collect();
@@ -383,7 +324,7 @@ fn host(world: &World, r: &mut Random) -> usize {
     r.below(world.hosts.len())
 }
 
-fn delivery(world: &World, r: &mut Random) -> Step {
+pub(super) fn delivery(world: &World, r: &mut Random) -> Step {
     let count = 1 + r.below(4);
     let tab = tab(world, r);
     let host = host(world, r);
@@ -411,7 +352,7 @@ fn times_out(world: &World, host: usize, r: &mut Random) -> bool {
     side.timer.is_some() && r.once_in(if side.socket.is_some() { 8 } else { 2 })
 }
 
-fn edit(world: &World, r: &mut Random) -> Step {
+pub(super) fn edit(world: &World, r: &mut Random) -> Step {
     let (tab, doc, seed) = (tab(world, r), r.below(world.keys.len()), r.next());
     let exists = world.tabs.get(tab).is_some_and(|tab| tab.docs[doc].exists);
     let creates = world.config.creates();

@@ -242,6 +242,12 @@ impl HostSide {
         self.storage.is_some() && self.met && self.begins
     }
 
+    /// Whether the next thing asked of the storage writes nothing.
+    pub(super) fn next_is_read(&self) -> bool {
+        let next = self.requests.front();
+        next.is_some_and(|next| !is_write(next))
+    }
+
     // ---- The storage ----
 
     /// Whether the storage hangs.

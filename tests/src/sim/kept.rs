@@ -24,6 +24,7 @@ fn kill(world: &mut World, gone: usize) {
         committed: ALL,
         up: ALL,
         gone,
+        others: 0,
         seed: 1,
     });
 }

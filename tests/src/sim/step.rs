@@ -454,6 +454,9 @@ pub enum Step {
         up: usize,
         /// How many of its tabs die with it.
         gone: usize,
+        /// Which of the others do, as bits.
+        #[serde(default)]
+        others: u64,
         /// How much of what it said still arrives at each of the others.
         seed: u64,
     },

@@ -323,8 +323,9 @@ impl World {
                 committed,
                 up,
                 gone,
+                others,
                 seed,
-            } => self.kill(host, (committed, up, gone), seed),
+            } => self.kill(host, (committed, up), (gone, others), seed),
             Step::HandOver { host, seed } => {
                 let ledger = &mut self.ledger;
                 let side = self.hosts.get_mut(host);

@@ -29,7 +29,8 @@ impl World {
     pub(super) fn kill(
         &mut self,
         host: usize,
-        (committed, up, gone): (usize, usize, usize),
+        (committed, up): (usize, usize),
+        (gone, others): (usize, u64),
         seed: u64,
     ) -> bool {
         let Some(side) = self.hosts.get_mut(host) else {
@@ -53,8 +54,9 @@ impl World {
         let tabs = self.tabs.iter_mut();
         for (n, tab) in tabs.filter(|tab| tab.open && tab.host == host).enumerate() {
             let arrive = r.below(tab.to_tab.len() + 1);
-            self.ledger.count(n < gone, "a host died with a tab");
-            if n < gone {
+            let goes = n < gone || (n < 64 && others >> n & 1 == 1);
+            self.ledger.count(goes, "a host died with a tab");
+            if goes {
                 tab.end();
                 self.witness.left(&tab.id, None);
             } else if tab.linked {
