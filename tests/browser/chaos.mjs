@@ -12,7 +12,7 @@ import { Ledger, countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
 
 const DOCS = ['chaos-a', 'chaos-b'];
-const TABS = ['A', 'B', 'C'];
+export const TABS = ['A', 'B', 'C'];
 
 /** So many edits a tab makes in a round, and milliseconds between them: at least, and at most. */
 const EDITS = [3, 10];
@@ -47,7 +47,7 @@ const says = (page) =>
     new Promise((resolve) => setTimeout(resolve, ANSWER_MS, false)),
   ]);
 
-class Chaos {
+export class Chaos {
   /** @param {import('./stage.mjs').Stage} stage */
   constructor(stage, { seed, durable, elected }) {
     this.stage = stage;
@@ -270,6 +270,7 @@ class Chaos {
       const what = `${marker} is in the log ${count} times: ${JSON.stringify(edit)}`;
       assert.equal(edit.failed, 0, what);
       assert.ok(edit.acknowledged <= 1, what);
+      assert.equal(edit.takenBack, 0, what);
       // What was shown to anybody was durable.
       if (edit.acknowledged || (this.durable && edit.seen)) assert.equal(count, 1, what);
     }
@@ -296,21 +297,24 @@ class Chaos {
 }
 
 /** The middle of these times and the longest but one in a hundred, in milliseconds. */
-function spread(times) {
+export function spread(times) {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (part) => Math.round(sorted[Math.ceil(part * sorted.length) - 1]);
   return `${at(0.5)} ms (p50), ${at(0.99)} ms (p99)`;
 }
 
-/** @param {{durable: boolean, elected?: boolean, rounds: number}} defaults */
-const chaos = (defaults) => async (stage, options) => {
+/**
+ * @param {typeof Chaos} Rounds
+ * @param {{durable: boolean, elected?: boolean, rounds: number}} defaults
+ */
+export const rounds = (Rounds, defaults) => async (stage, options) => {
   const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31));
-  const rounds = Number(options.rounds ?? defaults.rounds);
-  console.log(`    seed ${seed}, ${rounds} rounds`);
-  const run = new Chaos(stage, { ...defaults, seed });
+  const count = Number(options.rounds ?? defaults.rounds);
+  console.log(`    seed ${seed}, ${count} rounds`);
+  const run = new Rounds(stage, { ...defaults, seed });
   run.ledger.listen(stage);
   await run.openMissing();
-  while (run.round < rounds) {
+  while (run.round < count) {
     try {
       await run.run();
     } catch (error) {
@@ -326,16 +330,16 @@ export const chaosTests = [
   {
     name: 'chaos: three tabs and a durable store',
     limitMs: 600_000,
-    run: chaos({ durable: true, rounds: 100 }),
+    run: rounds(Chaos, { durable: true, rounds: 100 }),
   },
   {
     name: 'chaos: three tabs, one of which has the host',
     limitMs: 600_000,
-    run: chaos({ durable: true, elected: true, rounds: 40 }),
+    run: rounds(Chaos, { durable: true, elected: true, rounds: 40 }),
   },
   {
     name: 'chaos: three tabs and the log of a session',
     limitMs: 200_000,
-    run: chaos({ durable: false, rounds: 20 }),
+    run: rounds(Chaos, { durable: false, rounds: 20 }),
   },
 ];

@@ -9,7 +9,10 @@ const markersIn = ({ op = [] }) =>
   });
 
 /** What is known of one edit. */
-const nothing = () => ({ submitted: 0, acknowledged: 0, failed: 0, seen: 0, errors: [] });
+const nothing = () => ({
+  ...{ submitted: 0, acknowledged: 0, failed: 0, seen: 0, takenBack: 0 },
+  errors: [],
+});
 
 export class Ledger {
   /** By marker. @type {Map<string, ReturnType<typeof nothing>>} */

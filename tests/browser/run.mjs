@@ -43,6 +43,7 @@ import { oneHostTests } from './one-host.mjs';
 import { raceTests } from './race.mjs';
 import { richTests } from './rich.mjs';
 import { sessionTests } from './session.mjs';
+import { shownFirstTests } from './shown-first.mjs';
 import { signalrTests } from './signalr.mjs';
 import { Stage } from './stage.mjs';
 import { storageTests } from './storage.mjs';
@@ -94,6 +95,7 @@ const TESTS = [
   ...sessionTests,
   ...guideTests,
   ...chaosTests,
+  ...shownFirstTests,
 ];
 
 const HOSTS = ['shared-worker', 'elected-tab', 'in-page'];

@@ -3,12 +3,13 @@
  * own, so that they can be counted in the server's log.
  *
  *   tab.html?doc=a&doc=b[&store=session][&worker=sealed-worker][&host=elected-tab][&namespace=n]
- *       [&urls=asked]
+ *       [&urls=asked] [&watched]
  *
  * `host` is the kind of host: `shared-worker`, which is the default, `elected-tab` in the worker of a tab, or `in-page`, in the
  * page of one.
  *
- * Every edit is reported when it is submitted, when its callback comes, and when it comes from elsewhere.
+ * Every edit is reported when it is submitted, when its callback comes, and when it comes from elsewhere. A page that is
+ * `watched` also reports each edit that it has shown, and shows no more.
  */
 
 import otText from 'ot-text';
@@ -138,6 +139,49 @@ async function edit({ docs }, name, count, pauseMs) {
   }
 }
 
+/** From now on, reports what the documents have shown and show no more. No edit of the lab takes anything out. */
+function watch({ docs }) {
+  const watchDocument = (doc) => {
+    const shown = new Set();
+    const look = () => {
+      const { list = [], keys = {} } = doc.data ?? {};
+      const shows = new Set([...list, ...Object.keys(keys)]);
+      for (const marker of shown) {
+        if (shows.has(marker)) continue;
+        shown.delete(marker);
+        report('takenBack', marker);
+      }
+      for (const marker of shows) shown.add(marker);
+    };
+    for (const event of ['op', 'create', 'del', 'load']) doc.on(event, look);
+    setInterval(look, 1);
+  };
+  Object.values(docs).forEach(watchDocument);
+}
+
+/**
+ * Kills the worker, which is one that dies when it is told so, after the next edit of another tab is shown. Until then
+ * `demo.killed` is nothing, and then the milliseconds in between.
+ */
+function killOnSight(demo, name, delayMs) {
+  demo.killed = null;
+  demo.disarm?.();
+  const kill = (begin) => {
+    new BroadcastChannel(name).postMessage('die');
+    demo.killed = performance.now() - begin;
+  };
+  const see = (op, source) => {
+    if (source) return;
+    demo.disarm();
+    const begin = performance.now();
+    if (delayMs) setTimeout(kill, delayMs, begin);
+    else kill(begin);
+  };
+  const docs = Object.values(demo.docs);
+  demo.disarm = () => docs.forEach((doc) => doc.removeListener('op', see));
+  for (const doc of docs) doc.on('op', see);
+}
+
 /** Waits until what was submitted is written; gives the error, if it could not be. */
 const flush = ({ connection }) => new Promise((done) => connection.flushWrites(done));
 
@@ -163,6 +207,7 @@ globalThis.lab = {
   submit,
   flush,
   storage,
+  killOnSight,
   mirror,
   IndexedDbStorage,
 };
@@ -178,5 +223,6 @@ if (ids.length) {
   });
   globalThis.demo = { ...opened, doc: opened.docs[ids[0]] };
   await opened.opened;
+  if (query.has('watched')) watch(opened);
 }
 document.body.dataset.ready = '';
