@@ -5,7 +5,7 @@
  */
 import { Chaos, TABS, rounds, spread } from './chaos.mjs';
 import { KILLED } from './host-skips.mjs';
-import { until } from './until.mjs';
+import { until } from '../until.mjs';
 
 /** So many rounds, if nothing else is said. */
 const ROUNDS = 8;
