@@ -4,11 +4,9 @@
  */
 
 import net from 'node:net';
+import { TcpProxy } from './tcp-proxy.mjs';
 
-export class DelayProxy {
-  #sockets = new Set();
-  #server;
-
+export class DelayProxy extends TcpProxy {
   /** Milliseconds that each direction takes; set it at any time. */
   delayMs = 0;
   /** Whether new connections are refused. */
@@ -22,9 +20,7 @@ export class DelayProxy {
   /** @param {number} upstream port of the server on this machine */
   static async start(upstream) {
     const proxy = new DelayProxy();
-    proxy.#server = net.createServer((client) => proxy.#connect(client, upstream));
-    await new Promise((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    proxy.port = proxy.#server.address().port;
+    await proxy.listen((client) => proxy.#connect(client, upstream));
     return proxy;
   }
 
@@ -41,14 +37,9 @@ export class DelayProxy {
   }
 
   #pass(from, to, carry) {
-    this.#sockets.add(from);
-    from.setNoDelay(true);
+    this.track(from);
     from.on('data', (chunk) => carry(() => to.writable && to.write(chunk), chunk));
-    from.on('error', () => {});
-    from.on('close', () => {
-      this.#sockets.delete(from);
-      this.#later(() => to.destroy());
-    });
+    from.on('close', () => this.#later(() => to.destroy()));
   }
 
   /** Timers of one length run in the order they were set, so bytes stay in order. */
@@ -76,7 +67,7 @@ export class DelayProxy {
   /** Drops all connections and refuses new ones. */
   cut() {
     this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
+    this.drop();
   }
 
   restore() {
@@ -85,6 +76,6 @@ export class DelayProxy {
 
   async close() {
     this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await super.close();
   }
 }

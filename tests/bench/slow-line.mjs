@@ -4,6 +4,7 @@
  */
 
 import net from 'node:net';
+import { TcpProxy } from './tcp-proxy.mjs';
 
 /** Bytes that a connection may send before it is the next one's turn: a packet. */
 const PACKET = 1460;
@@ -12,9 +13,7 @@ const BUFFER = 64 * 1024;
 /** Milliseconds between two looks at what may be sent. */
 const TICK = 2;
 
-export class SlowLine {
-  #sockets = new Set();
-  #server;
+export class SlowLine extends TcpProxy {
   #ways = [];
 
   /**
@@ -25,28 +24,22 @@ export class SlowLine {
     const line = new SlowLine();
     const way = () => new Way(bitsPerSecond / 8000, roundTripMs / 2);
     const [up, down] = (line.#ways = [way(), way()]);
-    line.#server = net.createServer((client) => {
+    await line.listen((client) => {
       const server = net.connect(upstream, '127.0.0.1');
       for (const [from, to, by] of [
         [client, server, up],
         [server, client, down],
       ]) {
-        line.#sockets.add(from);
-        from.setNoDelay(true);
-        from.on('error', () => {});
-        from.on('close', () => line.#sockets.delete(from));
+        line.track(from);
         by.carry(from, to);
       }
     });
-    await new Promise((resolve) => line.#server.listen(0, '127.0.0.1', resolve));
-    line.port = line.#server.address().port;
     return line;
   }
 
   async close() {
     for (const way of this.#ways) way.close();
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await super.close();
   }
 }
 
