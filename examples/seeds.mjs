@@ -65,3 +65,14 @@ export const SEEDS = {
     ],
   },
 };
+
+/** Creates the demo documents by a connection of ShareDB's, and closes that. */
+export async function createSeeds(connection) {
+  for (const [id, data] of Object.entries(SEEDS)) {
+    const doc = connection.get(COLLECTION, id);
+    await new Promise((resolve, reject) => {
+      doc.create(data, TYPES[id], (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  connection.close();
+}

@@ -27,15 +27,14 @@ import { DemoHub } from './hub.mjs';
 import { answerFile, isFromElsewhere, sendJson } from './pages.mjs';
 import { Reloading } from './reloading.mjs';
 import { refuseOverdrafts } from './rules.mjs';
-import { COLLECTION, SEEDS, TYPES } from './seeds.mjs';
+import { COLLECTION, createSeeds } from './seeds.mjs';
 import { Traffic } from './traffic.mjs';
-import { WebSocketStream } from './ws-stream.mjs';
+import { WebSocketStream, delayOf } from './ws-stream.mjs';
 
 const HOST = '127.0.0.1';
 const SOCKET_PATH = '/sharedb';
 const HUB_PATH = '/hub';
 const DEFAULT_PORT = 8080;
-const LONGEST_DELAY_MS = 1_000;
 const BUILT_PAGES = fileURLToPath(new URL('./dist/', import.meta.url));
 
 /** ShareDB and the WebSockets to it, with the switches that the demos offer. */
@@ -72,12 +71,7 @@ class DemoBackend {
 
   /** Creates the demo documents. */
   async seed() {
-    const connection = this.#backend.connect();
-    for (const [id, data] of Object.entries(SEEDS)) {
-      const doc = connection.get(COLLECTION, id);
-      await promisify(doc.create.bind(doc))(data, TYPES[id]);
-    }
-    connection.close();
+    await createSeeds(this.#backend.connect());
   }
 
   /** Takes a WebSocket upgrade, or refuses it while the demo is offline. */
@@ -90,10 +84,8 @@ class DemoBackend {
       return;
     }
     if (searchParams.has('client')) this.#traffic.count(searchParams.get('client'), socket);
-    // `?delay=N`: a server that is so many milliseconds away, each way.
-    const delayMs = Math.min(Number(searchParams.get('delay')) || 0, LONGEST_DELAY_MS);
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#backend.listen(new WebSocketStream(webSocket, delayMs), request);
+      this.#backend.listen(new WebSocketStream(webSocket, delayOf(request)), request);
     });
   }
 

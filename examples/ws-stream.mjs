@@ -6,6 +6,14 @@ import { Duplex } from 'node:stream';
 
 /** WebSocket close code for data that this end cannot accept (RFC 6455, section 7.4.1). */
 const UNACCEPTABLE_DATA = 1003;
+const LONGEST_DELAY_MS = 1_000;
+
+/** The query of the address that a socket is opened with. */
+export const queryOf = ({ url }) => new URL(url, 'http://localhost').searchParams;
+
+/** `?delay=N`: a server that is so many milliseconds away, each way. */
+export const delayOf = (request) =>
+  Math.min(Number(queryOf(request).get('delay')) || 0, LONGEST_DELAY_MS);
 
 /** A duplex object stream over an accepted WebSocket; either end closing closes the other. */
 export class WebSocketStream extends Duplex {

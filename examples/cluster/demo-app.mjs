@@ -1,12 +1,11 @@
 /** What the demos add to a server process of the cluster: the till's rule, and what the race counts. */
 import { refuseOverdrafts } from '../rules.mjs';
 import { Traffic } from '../traffic.mjs';
+import { delayOf, queryOf } from '../ws-stream.mjs';
 
-const LONGEST_DELAY_MS = 1_000;
 const traffic = new Traffic();
 
-const queryOf = ({ url }) => new URL(url, 'http://localhost').searchParams;
-
+export { delayOf };
 export const setUp = refuseOverdrafts;
 
 /** Counts the bytes of clients that name themselves by `?client=`. */
@@ -14,9 +13,5 @@ export function accept(request, socket) {
   const client = queryOf(request).get('client');
   if (client !== null) traffic.count(client, socket);
 }
-
-/** `?delay=N`: a server that is so many milliseconds away, each way. */
-export const delayOf = (request) =>
-  Math.min(Number(queryOf(request).get('delay')) || 0, LONGEST_DELAY_MS);
 
 export const routes = { '/traffic': () => traffic.status() };

@@ -13,13 +13,13 @@
  */
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { Connection } from 'sharedb/lib/client/index.js';
 import { WebSocket } from 'ws';
 import { DemoHub } from '../hub.mjs';
 import { answerFile, isFromElsewhere, sendJson } from '../pages.mjs';
 import '../rules.mjs';
-import { COLLECTION, SEEDS, TYPES } from '../seeds.mjs';
+import { createSeeds } from '../seeds.mjs';
 import { Cluster } from './cluster.mjs';
 
 const HOST = '127.0.0.1';
@@ -42,23 +42,13 @@ const cluster = await Cluster.start({ app: APP, application, port: Number(values
     process.exit(1);
   },
 );
-await seed();
+await createSeeds(new Connection(new WebSocket(cluster.socketUrl)));
 console.log(`listening on ${cluster.url}, ${cluster.servers.length} servers behind nginx`);
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop);
 
 async function stop() {
   await cluster.stop();
   process.exit(0);
-}
-
-/** Creates the demo documents. */
-async function seed() {
-  const connection = new Connection(new WebSocket(cluster.socketUrl));
-  for (const [id, data] of Object.entries(SEEDS)) {
-    const doc = connection.get(COLLECTION, id);
-    await promisify(doc.create.bind(doc))(data, TYPES[id]);
-  }
-  connection.close();
 }
 
 async function answer(request, response) {

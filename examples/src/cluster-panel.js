@@ -44,7 +44,7 @@ export class ClusterPanel {
     if (found) return found;
     const item = document.createElement('li');
     item.dataset.server = name;
-    item.innerHTML = '<b></b><span></span><button type="button">Kill it</button>';
+    item.innerHTML = '<b class="dot"></b><span></span><button type="button">Kill it</button>';
     item.querySelector('b').textContent = name;
     item.querySelector('button').addEventListener('click', () => this.kill(name));
     item.querySelector('button').setAttribute('aria-label', `Kill ${name}`);

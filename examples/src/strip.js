@@ -32,7 +32,7 @@ const MARKUP = `
     <div><dt>Pending ops</dt><dd data-cell="pending">…</dd><dd class="note" data-cell="waiting"></dd></div>
     <div><dt>Version</dt><dd data-cell="version">…</dd></div>
     <div><dt>Kept</dt><dd data-cell="store">…</dd><dd class="note" data-cell="letters"></dd></div>
-    <div class="wide"><dt>Connection</dt><dd data-cell="state">…</dd><dd class="note" data-cell="server"></dd></div>
+    <div class="wide"><dt>Connection</dt><dd class="dot" data-cell="state">…</dd><dd class="note" data-cell="server"></dd></div>
   </dl>
   <section data-part="cluster" aria-label="Servers behind nginx" hidden></section>
   <ul class="people" id="who" aria-label="Who has this document open"></ul>
