@@ -143,14 +143,20 @@ async function nobodyOpens(stage) {
 const SEALED = '&worker=sealed-worker';
 const SECRET = 'the secret of the valley';
 
-async function sealed(stage) {
-  const id = 'sealed';
+/** A page whose store is encrypted and keeps what the server does not have yet. */
+async function sealedOffline(stage, id) {
   const page = await stage.visit(lab(id, SEALED));
   await append(page, [SECRET]);
   await stage.agreed([page], id);
   await stage.cut([page]);
   await append(page, ['offline']);
   await isKept(page, 'offline', { worker: 'sealed-worker' });
+  return page;
+}
+
+async function sealed(stage) {
+  const id = 'sealed';
+  const page = await sealedOffline(stage, id);
   await page.evaluate(() => window.lab.flush(window.demo));
   const databases = Object.entries(await stored(page));
   // The worker has its key in a database of its own.
@@ -188,12 +194,7 @@ async function readKey() {
 /** Without the key nothing can be read, and nothing of it is lost: the next one with the key finds everything. */
 async function withoutTheKey(stage) {
   const id = 'keyless';
-  const page = await stage.visit(lab(id, SEALED));
-  await append(page, [SECRET]);
-  await stage.agreed([page], id);
-  await stage.cut([page]);
-  await append(page, ['offline']);
-  await isKept(page, 'offline', { worker: 'sealed-worker' });
+  const page = await sealedOffline(stage, id);
   await page.close();
   await stage.post('restore');
   const stranger = await stage.visit(lab(id));
