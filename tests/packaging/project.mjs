@@ -75,6 +75,8 @@ export class Project {
 
   async _write() {
     await rm(join(this.root, 'dist'), { recursive: true, force: true });
+    // Some bundlers read the settings of the nearest folder with a lock file. npm is told to leave it alone: the tarball changes.
+    await writeFile(join(this.root, 'package-lock.json'), '{}');
     for (const [name, content] of Object.entries(this._files)) {
       const file = join(this.root, name);
       await mkdir(dirname(file), { recursive: true });
