@@ -11,10 +11,12 @@ import { asStorageError } from './storage-error.js';
 /** Milliseconds without an input after which a moment is quiet. */
 const QUIET = 300;
 /**
- * Milliseconds that a host waits for tabs that live: one that is blocked for longer, or frozen, does not keep the others
- * waiting. What it has seen and no other tab has is lost to it then.
+ * Milliseconds that a host waits for tabs that live: one that is blocked for longer does not keep the others waiting. What
+ * it has seen and no other tab has is lost to it then. (A page that the browser freezes has released its lock.) A tab whose
+ * worker says nothing makes another one after a second, and asks who else has the host after a second and a half: both may
+ * come before this is over.
  */
-const ASLEEP = 1_000;
+const ASLEEP = 3_000;
 
 /**
  * @typedef {import('../host/recorder.js').TimedCore} HostCore
