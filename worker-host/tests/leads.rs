@@ -241,3 +241,31 @@ fn what_a_tab_that_slept_has_seen_is_void_where_another_change_took_its_place() 
     assert!(told.iter().any(is_rollback));
     assert!(!last.told["a"].iter().any(is_rollback));
 }
+
+#[test]
+fn a_tab_that_registers_twice_goes_on_where_it_stands() {
+    let mut host = Slow::with_two_tabs(PROTOCOL);
+    host.tell("a", &edit(1, "x"));
+    let mut next = Slow::new(host.life.texts, 4, &["a", "b"]);
+    next.tell("a", &comes(1, Some(1), &[]));
+    next.tell("b", &comes(1, None, &[]));
+    next.tell("b", &edit(1, "y"));
+    let count = next.told["b"].len();
+    next.tell("b", &value!({"tab.received": {"count": count}}));
+    // What it was told went to a port that nobody reads.
+    next.told.clear();
+    next.tell("a", &comes(1, Some(1), &[]));
+    assert!(next.is_welcome("a"));
+    let told = &next.told["a"];
+    let is_rollback = |told: &ToTab| {
+        matches!(
+            told,
+            ToTab::Doc {
+                event: DocEvent::Rollback { .. },
+                ..
+            }
+        )
+    };
+    assert!(!told.iter().any(is_rollback), "{told:?}");
+    assert_eq!(next.changes("a").len(), 1);
+}

@@ -300,6 +300,11 @@ impl Hub {
         self.kept = Some(self.head);
     }
 
+    /// Whether the history is kept for tabs that are not here.
+    pub(crate) fn is_held(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// All tabs of earlier hosts have come, or are gone.
     pub(crate) fn release(&mut self) {
         self.kept = None;

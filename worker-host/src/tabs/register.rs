@@ -3,7 +3,7 @@
 //! What it refuses to do: decide whether a tab that comes from another host can go on; see `log/resume.rs`.
 
 use broker::message::{KEEPS_LEADS, PROTOCOL, Resumed, ToTab, serves};
-use proxy_doc::TabId;
+use proxy_doc::{DocKey, TabId};
 
 use crate::host::Host;
 
@@ -21,13 +21,15 @@ impl Host {
         let may_live = self.tabs.is_registered(tab) || self.tabs.expects(tab);
         let remembered = may_live && self.log.is_kept();
         let void = self.void_leads(tab, remembered, view, &resume);
-        // A tab that registers again has nothing of what was sent before.
+        // A tab that registers again has nothing of what was sent before, and needs the history from where it stands.
+        let held = self.hold_history(tab, &resume);
         self.leave(tab);
         // Not even that its protocol is not served, where it was not registered.
         self.outbox.drop_for(tab);
         if !serves(PROTOCOL, protocol) {
             let output = self.to_tab(tab, ToTab::Incompatible { protocol: PROTOCOL });
-            return self.say(output);
+            self.say(output);
+            return self.let_history_go(held);
         }
         // Before the tab is registered: the first that it is told is its welcome.
         if self.server.is_unused() {
@@ -47,6 +49,34 @@ impl Host {
             },
         );
         self.resume(tab, remembered, resume, &void);
+        self.let_history_go(held);
+    }
+
+    /// Keeps the history of documents with which a registered tab comes again. Gives those of which it was not kept.
+    fn hold_history(&mut self, tab: &TabId, resume: &[Resumed]) -> Vec<DocKey> {
+        if !self.tabs.is_registered(tab) {
+            return Vec::new();
+        }
+        let mut held = Vec::new();
+        for doc in resume {
+            let Some(handle) = self.docs.find(&doc.key) else {
+                continue;
+            };
+            let hub = &mut self.docs[handle].hub;
+            if !hub.is_held() {
+                hub.keep_until_head();
+                held.push(doc.key.clone());
+            }
+        }
+        held
+    }
+
+    fn let_history_go(&mut self, held: Vec<DocKey>) {
+        for key in held {
+            if let Some(handle) = self.docs.find(&key) {
+                self.docs[handle].hub.release();
+            }
+        }
     }
 
     /// `connection.close()` in a tab. Where the tab owns the connection its socket is closed, otherwise the tab leaves.
