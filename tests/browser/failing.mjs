@@ -37,9 +37,13 @@ function open(scripts) {
   });
 }
 
-/** Submits edits, without waiting for their callbacks. */
-function submit(names) {
+/**
+ * Submits edits, without waiting for their callbacks. A store that opens when it had been given up has another history than
+ * the memory before it: the document starts again, and for a moment there is nothing to edit.
+ */
+async function submit(names) {
   for (const run of window.runs) {
+    while (!run.doc.data) await new Promise((resolve) => run.doc.once('load', resolve));
     for (const name of names) {
       const marker = `${run.id}.${name}`;
       run.outcomes[marker] = null;
