@@ -8,7 +8,8 @@ use broker::message::{DocEvent, SubmitOp};
 use durable_store::Blocking;
 use durable_store::format::{Author, JournalEntry};
 use proxy_doc::{
-    Change, DocHandle, DocKey, Error, Fifo, Naming, OpId, OpKind, PendingOp, TabId, codes, resolve,
+    Change, DocHandle, DocKey, Error, Fifo, Naming, OpId, OpKind, OtType, PendingOp, TabId, codes,
+    resolve,
 };
 
 use crate::host::Host;
@@ -93,17 +94,13 @@ impl Host {
         }
         let handle = self.open(key);
         self.docs.touch(handle);
-        let Ok(Some(rest)) = self.bring_ahead_to_head(handle, tab, &ops) else {
+        let Ok(Some(rest)) = self.bring_ahead_to_head(handle, tab, first, &ops) else {
             return;
         };
         let mut ops = ops.into_iter();
         for PendingOp { kind, id, .. } in rest {
             let host_doc = &self.docs[handle];
-            let fits = match kind {
-                OpKind::Create { .. } => host_doc.doc.ty().is_none(),
-                OpKind::Edit(_) => host_doc.doc.ty().is_some(),
-                OpKind::Del | OpKind::Noop => true,
-            };
+            let fits = check_existence(&kind, host_doc.doc.ty()).is_ok();
             let op = ops.find(|op| Some(op.seq) == id.seq);
             let Some(op) = op.filter(|op| fits && !host_doc.is_taken(tab, op.seq)) else {
                 return;
@@ -122,13 +119,11 @@ impl Host {
         &self,
         handle: DocHandle,
         tab: &TabId,
+        first: &SubmitOp,
         ops: &[SubmitOp],
     ) -> Result<Option<Fifo<PendingOp>>, Error> {
         let host_doc = &self.docs[handle];
-        let (life, base) = match ops.first() {
-            Some(first) => (first.life, first.revision),
-            None => return Ok(None),
-        };
+        let SubmitOp { life, revision, .. } = *first;
         let is_living = host_doc.hub.life(tab) == life && !host_doc.hub.is_void(tab, life);
         if !is_living || host_doc.doc.in_hard_rollback() {
             return Ok(None);
@@ -146,7 +141,7 @@ impl Host {
             };
             read.push_back(PendingOp::restored(kind, ty, id, None));
         }
-        host_doc.hub.transform_ahead(tab, base, read)
+        host_doc.hub.transform_ahead(tab, revision, read)
     }
 
     /// Reads an op of a tab and brings it to the head.
@@ -182,16 +177,25 @@ impl Host {
             None if host_doc.doc.ty().is_none() => host_doc.hub.attach(tab),
             None => {}
         }
-        match (&kind, host_doc.doc.ty()) {
-            (OpKind::Create { .. }, Some(_)) => Err(Error::new(
-                codes::ERR_DOC_ALREADY_CREATED,
-                "Invalid op submitted. Document already created",
-            )),
-            (OpKind::Edit(_), None) => Err(Error::new(
-                codes::ERR_DOC_DOES_NOT_EXIST,
-                "Document does not exist",
-            )),
-            _ => Ok(kind),
-        }
+        check_existence(&kind, host_doc.doc.ty())?;
+        Ok(kind)
+    }
+}
+
+/// Whether the op can follow a state of this type: only what is not there is created, and only what is there is edited.
+///
+/// # Errors
+/// `ERR_DOC_ALREADY_CREATED`, `ERR_DOC_DOES_NOT_EXIST`.
+fn check_existence(kind: &OpKind, ty: Option<&OtType>) -> Result<(), Error> {
+    match (kind, ty) {
+        (OpKind::Create { .. }, Some(_)) => Err(Error::new(
+            codes::ERR_DOC_ALREADY_CREATED,
+            "Invalid op submitted. Document already created",
+        )),
+        (OpKind::Edit(_), None) => Err(Error::new(
+            codes::ERR_DOC_DOES_NOT_EXIST,
+            "Document does not exist",
+        )),
+        _ => Ok(()),
     }
 }
