@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { startServer } from '../../examples/server.mjs';
 import { until } from '../until.mjs';
+import { differences } from './difference.mjs';
 
 export { until };
 
@@ -178,12 +179,18 @@ export class Stage {
       async () => {
         const states = await Promise.all(pages.map((page) => page.evaluate(stateOf, id)));
         const server = await this.snapshot(id);
-        seen = { server, states };
+        seen = () => [
+          `server: version ${server.v}`,
+          ...states.map(({ data, ...rest }) => ({
+            ...rest,
+            differs: differences(server.data, data),
+          })),
+        ];
         const same = ({ version, data, idle }) =>
           idle && version === server.v && isDeepStrictEqual(data, server.data);
         return states.every(same) && server;
       },
-      () => seen,
+      () => seen?.(),
     );
   }
 
