@@ -288,6 +288,12 @@ impl Doc {
         self.want_subscribe
     }
 
+    /// Whether it is subscribed once all that was asked is answered.
+    pub fn will_subscribe(&self) -> bool {
+        let last = self.pending_subscribe.back();
+        last.map_or(self.want_subscribe, |request| request.want)
+    }
+
     /// Whether `doc.pause` holds own ops back.
     pub fn paused(&self) -> bool {
         self.paused

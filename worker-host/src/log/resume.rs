@@ -72,7 +72,7 @@ impl Host {
         // What it created was taken, and is no more.
         let goes_on = goes_on && (!taken || host_doc.hub.has_state(tab));
         host_doc.hub.set_live(tab, doc.live);
-        if doc.live && !host_doc.doc.want_subscribe() {
+        if doc.live && !host_doc.doc.will_subscribe() {
             self.with_doc(handle, |doc, up| doc.subscribe(up, None));
         }
         if !goes_on {

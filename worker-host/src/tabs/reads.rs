@@ -78,12 +78,16 @@ impl Host {
 
     /// `resumes`: the tab has a state, and only subscribes again.
     fn subscribe(&mut self, handle: DocHandle, read: PendingRead, has_state: bool, resumes: bool) {
-        let can_answer = self.docs[handle].can_answer(self.connected());
-        self.docs[handle].hub.set_live(&read.tab, true);
-        if can_answer && (!has_state || (resumes && self.connected())) {
+        let connected = self.connected();
+        let host_doc = &mut self.docs[handle];
+        host_doc.hub.set_live(&read.tab, true);
+        // What is here stays up to date only where no unsubscribe waits to be sent.
+        let stays = !connected || host_doc.doc.will_subscribe();
+        let can_answer = stays && host_doc.can_answer(connected);
+        if can_answer && (!has_state || (resumes && connected)) {
             return self.answer_now(handle, &read);
         }
-        if !self.connected() {
+        if !connected {
             return self.answer_offline(&read);
         }
         let token = self.callers.add(Caller::Read(read));
