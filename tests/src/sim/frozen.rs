@@ -41,6 +41,8 @@ pub(super) struct Around<'a> {
     pub(super) living: Vec<TabId>,
     /// Opens a socket.
     pub(super) connect: &'a mut dyn FnMut() -> Socket,
+    /// The host took over without the tabs, which have another one.
+    pub(super) passes_over: bool,
 }
 
 impl FrozenHost {
@@ -108,13 +110,13 @@ impl FrozenHost {
         true
     }
 
-    fn find_tabs(&mut self, around: &Around<'_>) -> bool {
+    fn find_tabs(&mut self, around: &mut Around<'_>) -> bool {
         let Some(mut living) = self.finding.take() else {
             return false;
         };
         living.retain(|tab| around.living.contains(tab));
         self.host.tabs_found(&living);
-        // Tabs have another host.
+        around.passes_over = self.host.waits_for_tabs();
         self.host.tabs_asleep();
         true
     }

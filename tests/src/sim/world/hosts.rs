@@ -152,9 +152,19 @@ impl World {
             witness: &mut self.witness,
             living,
             connect: &mut || Socket::new(server.connect()),
+            passes_over: false,
         };
-        if thawed.thaw(&mut around, &mut Random::new(seed)) {
+        let has_ended = thawed.thaw(&mut around, &mut Random::new(seed));
+        let passes_over = around.passes_over;
+        if has_ended {
             frozen.remove(at);
+        }
+        let late = self.tabs.iter().filter(|tab| tab.open && tab.host == host);
+        for tab in late.filter(|_| passes_over) {
+            self.ledger.sleep(tab.number);
+            self.witness.slept(&tab.id);
+            self.ledger
+                .count(true, "a host that was frozen took over without a tab");
         }
         true
     }
