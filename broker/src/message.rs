@@ -344,7 +344,7 @@ impl ToTab {
     pub fn early(&self) -> Option<&Early> {
         match self {
             Self::Doc {
-                event: DocEvent::Op { early, .. },
+                event: DocEvent::Op { early, .. } | DocEvent::Accepted { early, .. },
                 ..
             } => early.as_ref(),
             Self::Welcome { .. }

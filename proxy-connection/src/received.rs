@@ -415,7 +415,14 @@ impl ProxyConnection {
                 src,
                 change,
             } => self.handle_past_op(handle, version, src, change),
-            DocEvent::Accepted { seq, revision } => {
+            DocEvent::Accepted {
+                seq,
+                revision,
+                early,
+            } => {
+                if let Some(Early { entries, .. }) = early {
+                    self.keep_lead(handle, LeadEntry { revision, entries });
+                }
                 self.with_doc(handle, |doc, up| {
                     doc.handle_accepted(up, seq, Version(revision.0))
                 });

@@ -112,6 +112,27 @@ impl Slow {
         changes.collect()
     }
 
+    /// What the tab keeps of its own ops.
+    fn kept_of_own(&self, name: &str) -> Vec<LeadEntry> {
+        let told = self.told.get(name).into_iter().flatten();
+        let kept = told.filter_map(|told| match told {
+            ToTab::Doc {
+                event:
+                    DocEvent::Accepted {
+                        revision,
+                        early: Some(early),
+                        ..
+                    },
+                ..
+            } => Some(LeadEntry {
+                revision: *revision,
+                entries: early.entries.clone(),
+            }),
+            _ => None,
+        });
+        kept.collect()
+    }
+
     fn is_welcome(&self, name: &str) -> bool {
         let mut told = self.told.get(name).into_iter().flatten();
         told.any(|told| matches!(told, ToTab::Welcome { .. }))
@@ -121,7 +142,7 @@ impl Slow {
         let told = self.told.get(name).into_iter().flatten();
         let accepted = told.filter_map(|told| match told {
             ToTab::Doc {
-                event: DocEvent::Accepted { seq, revision },
+                event: DocEvent::Accepted { seq, revision, .. },
                 ..
             } => Some((seq.0, *revision)),
             _ => None,
@@ -152,14 +173,17 @@ fn comes(revision: u64, inflight: Option<u64>, lead: &[LeadEntry]) -> Value {
 }
 
 #[test]
-fn a_change_is_shown_before_its_write_and_accepted_after_it() {
+fn a_change_is_shown_and_accepted_before_its_write_and_sent_after_it() {
     let mut host = Slow::with_two_tabs(PROTOCOL);
     host.tell("a", &edit(1, "x"));
-    assert!(matches!(host.changes("b")[..], [(1, Some(_))]));
-    assert_eq!(host.accepted("a"), []);
+    let (_, kept) = host.changes("b").remove(0);
+    let own = host.kept_of_own("a");
+    let kept = vec![kept.unwrap()];
+    assert_eq!(encode(&own), encode(&kept));
+    assert_eq!(host.accepted("a"), [(1, Revision(1))]);
     assert_eq!(host.life.ops_sent().len(), 0);
     host.write();
-    assert_eq!(host.accepted("a"), [(1, Revision(1))]);
+    assert_eq!(host.accepted("a").len(), 1);
     assert_eq!(host.life.ops_sent().len(), 1);
 }
 

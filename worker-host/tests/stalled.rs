@@ -64,7 +64,7 @@ fn server_op(v: u64) -> Value {
 fn changes(told: &[ToTab]) -> Vec<Told> {
     let change = |told: &ToTab| match told {
         ToTab::Doc {
-            event: DocEvent::Accepted { seq, revision },
+            event: DocEvent::Accepted { seq, revision, .. },
             ..
         } => Some(Told {
             from: *revision,

@@ -208,12 +208,14 @@ pub enum DocEvent {
         /// The op.
         change: Change,
     },
-    /// The host has an op of this tab durably, as the change from `revision` to the next one.
+    /// The host has an op of this tab, as the change from `revision` to the next one.
     Accepted {
         /// The tab's number of the op.
         seq: Seq,
         /// The revision before.
         revision: Revision,
+        /// Where it is not durable yet: what the tab keeps of it.
+        early: Option<Early>,
     },
     /// The host did not accept an op of this tab.
     Rejected {
@@ -279,7 +281,7 @@ wire!(enum DocEvent {
         early = "early";
     },
     Past = "past" { version = "version"; src = "src"; change = "change" },
-    Accepted = "accepted" { seq = "seq"; revision = "revision" },
+    Accepted = "accepted" { seq = "seq"; revision = "revision"; early = "early" },
     Rejected = "rejected" { seq = "seq"; error = "error" },
     Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },
     Version = "version" { version = "version" },

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker::message::{DocEvent, Envelope, Resumed, StorageEvent, ToTab, decode};
+use broker::message::{DocEvent, Early, Envelope, Resumed, StorageEvent, ToTab, decode};
 use ot_json0::Value;
 use proxy_doc::{DocKey, Epoch, Line, TabId, write_json};
 
@@ -244,7 +244,11 @@ impl Witness {
         storage: Option<&Storage>,
     ) -> Option<String> {
         let (from, next, shown) = match event {
-            DocEvent::Accepted { seq, revision } => {
+            DocEvent::Accepted {
+                seq,
+                revision,
+                early,
+            } => {
                 let own = (to.to_owned(), seq.0);
                 if storage.is_some_and(|storage| !storage.traces.authors.contains(&own)) {
                     return Some(format!(
@@ -253,10 +257,13 @@ impl Witness {
                 }
                 let shown = Shown {
                     author: Some((Some(own.0), Some(own.1))),
-                    is_durable: true,
                     ..Shown::default()
                 };
-                (revision.0, revision.0 + 1, shown)
+                (
+                    revision.0,
+                    revision.0 + 1,
+                    self.seen(to, early.as_ref(), shown),
+                )
             }
             DocEvent::Op {
                 revision,
@@ -266,17 +273,12 @@ impl Witness {
                 early,
                 ..
             } => {
-                let mut shown = Shown {
+                let shown = Shown {
                     author: Some((tab.map(|tab| tab.0), None)),
                     change: Some(write_json(&change)),
-                    is_durable: early.is_none(),
                     ..Shown::default()
                 };
-                if early.is_some() {
-                    shown.seen_by.insert(to.to_owned());
-                    shown.shown_by = Some(self.host);
-                }
-                (revision.0, next.0, shown)
+                (revision.0, next.0, self.seen(to, early.as_ref(), shown))
             }
             DocEvent::Past { .. }
             | DocEvent::Rejected { .. }
@@ -296,6 +298,16 @@ impl Witness {
         self.has_followed |= shown.is_durable && by.is_some_and(|by| by != self.host);
         let text = format!("{key:?} was {before:?}, then {shown:?} for {to}");
         (!before.learn(shown)).then_some(text)
+    }
+
+    /// A revision as the tab is told of it: early, or behind the write.
+    fn seen(&self, to: &str, early: Option<&Early>, mut shown: Shown) -> Shown {
+        shown.is_durable = early.is_none();
+        if early.is_some() {
+            shown.seen_by.insert(to.to_owned());
+            shown.shown_by = Some(self.host);
+        }
+        shown
     }
 }
 

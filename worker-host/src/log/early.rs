@@ -1,7 +1,7 @@
 //! Changes that tabs are shown early: at once, and not when the write that holds them is durable.
 //!
-//! Nobody but tabs learns of such a change: its author is told that the op is accepted, and the server gets it, behind the
-//! write. A tab that is shown it keeps what is logged of it, its *lead*, until it knows that this is durable; a host that
+//! Nobody but tabs learns of such a change: the server gets it behind the write. A tab that is shown it, or as its author
+//! is told that it is accepted, keeps what is logged of it, its *lead*, until it knows that this is durable; a host that
 //! takes over collects the leads (`leads.rs`). So a change can be shown early only where the lead says all that the log
 //! would: it is an edit, and nothing else was logged of the document since the revision before it but acknowledgements.
 //!
@@ -121,6 +121,9 @@ impl Host {
         if let Some(change) = change
             && let [
                 DocEvent::Op {
+                    revision, early, ..
+                }
+                | DocEvent::Accepted {
                     revision, early, ..
                 },
             ] = &mut events[..]

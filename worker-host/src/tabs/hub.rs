@@ -578,6 +578,7 @@ fn event(tab: &TabId, span: &RevisedSpan) -> DocEvent {
         Some(author) if author.tab == *tab => DocEvent::Accepted {
             seq: author.seq,
             revision: span.from,
+            early: None,
         },
         _ => DocEvent::Op {
             revision: span.from,

@@ -1,6 +1,6 @@
 //! An op of a tab: it is checked, transformed to the head, given its `(src, seq)`, and logged.
 //!
-//! Nobody hears of the op before the write that holds it is durable; see `log/barrier.rs`.
+//! Nobody but tabs hears of the op before the write that holds it is durable; see `log/barrier.rs` and `log/early.rs`.
 //!
 //! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
 
