@@ -53,18 +53,29 @@ export function middle(values) {
 export const least = (values) => Math.min(...values);
 
 /**
- * Lets the clients take turns, each first in every other round, and gives each the middle of its samples, or what else `pick` takes.
+ * Lets the clients take turns, each first in every other round, and gives the samples of each.
  *
  * @param {number} rounds
  * @param {(client: string, round: number) => Promise<number | number[]>} measure
- * @param {(samples: number[]) => number} [pick]
- * @returns {Promise<{ours: number, stock: number}>}
+ * @returns {Promise<{ours: number[], stock: number[]}>}
  */
-export async function takeTurns(rounds, measure, pick = middle) {
-  const samples = { ours: [], stock: [] };
+export async function samples(rounds, measure) {
+  const taken = { ours: [], stock: [] };
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 ? [...CLIENTS].reverse() : CLIENTS;
-    for (const client of order) samples[client].push(await measure(client, round));
+    for (const client of order) taken[client].push(await measure(client, round));
   }
-  return { ours: pick(samples.ours.flat()), stock: pick(samples.stock.flat()) };
+  return { ours: taken.ours.flat(), stock: taken.stock.flat() };
+}
+
+/** The same, of which each gives the middle of its samples, or what else `pick` takes. */
+export async function takeTurns(rounds, measure, pick = middle) {
+  const { ours, stock } = await samples(rounds, measure);
+  return { ours: pick(ours), stock: pick(stock) };
+}
+
+/** What so great a part of each client's samples do not exceed. */
+export function quantile({ ours, stock }, part) {
+  const at = (values) => values.toSorted((a, b) => a - b)[Math.ceil(part * values.length) - 1];
+  return { ours: at(ours), stock: at(stock) };
 }

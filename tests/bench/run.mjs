@@ -21,6 +21,7 @@ import * as bulk from './rows/bulk.mjs';
 import * as cluster from './rows/cluster.mjs';
 import * as cold from './rows/cold.mjs';
 import * as coordination from './rows/coordination.mjs';
+import * as engines from './rows/engines.mjs';
 import * as hosts from './rows/hosts.mjs';
 import * as json0 from './rows/json0.mjs';
 import * as large from './rows/large.mjs';
@@ -35,6 +36,7 @@ import * as traffic from './rows/traffic.mjs';
 
 const GROUPS = [
   latency,
+  engines,
   traffic,
   hosts,
   coordination,

@@ -12,6 +12,7 @@ import { WebKit } from './webkit.mjs';
  * @property {string} insecure a name for this machine, whose pages are not secure
  * @property {{problems: string[], said: string[]}} notes what must not happen and did, and what was said
  * @property {import('./wire.mjs').Wire} wire
+ * @property {Record<string, string | number | boolean>} [preferences] more of Firefox's
  */
 
 /** @type {Record<string, {launch: (launch: Launch) => Promise<any>, needs: string[], install: string}>} */

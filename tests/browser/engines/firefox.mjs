@@ -30,14 +30,14 @@ export class Firefox {
   canFreeze = true;
 
   /** @param {import('./engines.mjs').Launch} launch */
-  static async launch({ profile, insecure, notes, wire }) {
+  static async launch({ profile, insecure, notes, wire, preferences: more }) {
     const browser = new Firefox();
     browser.said = notes.said;
     browser.workers = {
       urls: async () => [...wire.workers.values()],
       kill: () => wire.killWorkers(),
     };
-    const preferences = { ...PREFERENCES, 'network.dns.localDomains': insecure };
+    const preferences = { ...PREFERENCES, 'network.dns.localDomains': insecure, ...more };
     const lines = Object.entries(preferences).map(
       ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
     );
