@@ -153,6 +153,8 @@ const all = window['tests: outcomes'];
 return all ? all[arguments[0]] : { error: 'the page was left' };`;
 
 class Tab extends TabWithHands {
+  /** What is selected in a window may be lost, but for its end, when another window takes the focus. */
+  losesSelections = true;
   #browser;
   #handle;
   #isClosed = false;
