@@ -82,10 +82,7 @@ export class Browser {
  */
 export async function openOnDisk(url) {
   const directory = await mkdtemp(join(tmpdir(), 'sharedb-proxy-bench-'));
-  const context = await chromium.launchPersistentContext(directory, {
-    executablePath: PROGRAM,
-    args: ARGS,
-  });
+  const context = await launchProfile(directory);
   const close = async () => {
     await context.close();
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
@@ -97,6 +94,11 @@ export async function openOnDisk(url) {
     await close();
     throw error;
   }
+}
+
+/** Chromium on a profile of its own. */
+export function launchProfile(directory) {
+  return chromium.launchPersistentContext(directory, { executablePath: PROGRAM, args: ARGS });
 }
 
 async function openTabs(context, url, count) {
