@@ -74,8 +74,12 @@ export async function takeTurns(rounds, measure, pick = middle) {
   return { ours: pick(ours), stock: pick(stock) };
 }
 
-/** What so great a part of each client's samples do not exceed. */
-export function quantile({ ours, stock }, part) {
-  const at = (values) => values.toSorted((a, b) => a - b)[Math.ceil(part * values.length) - 1];
-  return { ours: at(ours), stock: at(stock) };
-}
+/** What so great a part of the values do not exceed. */
+export const quantile = (values, part) =>
+  values.toSorted((a, b) => a - b)[Math.ceil(part * values.length) - 1];
+
+/** The same of each client's samples. */
+export const quantiles = ({ ours, stock }, part) => ({
+  ours: quantile(ours, part),
+  stock: quantile(stock, part),
+});

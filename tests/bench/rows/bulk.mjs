@@ -1,6 +1,6 @@
 /** A keystroke in one tab while another one loads many documents; in Chromium. */
 
-import { CLIENTS, middle } from '../bench.mjs';
+import { CLIENTS, middle, quantile } from '../bench.mjs';
 import { atMost, delivered, within } from '../table.mjs';
 import { counters } from '../workload.mjs';
 
@@ -46,9 +46,6 @@ async function typeWhile([a, b], id, load) {
   await a.evaluate(() => globalThis.bench.stopTyping());
   return { ...(await typed), loaded };
 }
-
-const quantile = (values, part) =>
-  values.toSorted((a, b) => a - b)[Math.ceil(part * values.length) - 1];
 
 /** The figures of many rounds: passed, the longest of them, acknowledged, the longest of these, loaded. */
 function figuresOf(rounds) {

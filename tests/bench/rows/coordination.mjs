@@ -1,5 +1,6 @@
 /** What tabs know of each other; in Chromium. The stock client has nothing of it. */
 
+import { quantile } from '../bench.mjs';
 import { delivered, within } from '../table.mjs';
 
 const TABS = 5;
@@ -48,9 +49,7 @@ async function crashes(bench) {
 }
 
 function middleAndMost(times) {
-  const sorted = times.toSorted((a, b) => a - b);
-  const quantile = (part) => ({ ours: sorted[Math.ceil(part * sorted.length) - 1], stock: null });
-  return [quantile(0.5), quantile(1)];
+  return [0.5, 1].map((part) => ({ ours: quantile(times, part), stock: null }));
 }
 
 const knowEachOther = (tabs) =>

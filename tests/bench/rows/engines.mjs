@@ -11,16 +11,15 @@ import { join } from 'node:path';
 import { ENGINES, missing } from '../../browser/engines/engines.mjs';
 import { Wire } from '../../browser/engines/wire.mjs';
 import { until } from '../../until.mjs';
-import { CLIENTS, middle, quantile, samples } from '../bench.mjs';
+import { CLIENTS, middle, quantiles, samples } from '../bench.mjs';
 import { launchProfile } from '../browser.mjs';
+import { echo, pingPong } from '../ping-pong.mjs';
 import { atMost, delivered } from '../table.mjs';
 import { counters } from '../workload.mjs';
 
 const COLLECTION = 'engines';
 /** Where a profile is in memory. */
 const IN_MEMORY = '/dev/shm';
-/** An op that takes longer is not coming. */
-const LIMIT_MS = 5000;
 /** Round trips in a round. */
 const TRIPS = 20;
 
@@ -68,7 +67,7 @@ async function openPairs(browser, server, name, query) {
     const tabs = [await openTab(browser, url), await openTab(browser, url)];
     for (const tab of tabs)
       await tab.evaluate(([c, d]) => globalThis.bench.openAll(c, [d]), [COLLECTION, id]);
-    await tabs[1].evaluate(([c, d]) => globalThis.bench.echo(c, d), [COLLECTION, id]);
+    await echo(tabs[1], COLLECTION, id);
     pairs[client] = { tab: tabs[0], id };
   }
   return pairs;
@@ -85,18 +84,17 @@ const measure = (name, where, isDurable) => async (bench) => {
   const row = `${name}-${where}-${isDurable}`;
   return withBrowser(name, where, async (browser) => {
     const pairs = await openPairs(browser, server, row, query);
-    const pingPong = (client) => {
+    const trips = (client) => {
       const { tab, id } = pairs[client];
-      const args = [COLLECTION, id, TRIPS, LIMIT_MS];
-      return tab.evaluate(([c, d, n, limit]) => globalThis.bench.pingPong(c, d, n, limit), args);
+      return pingPong(tab, COLLECTION, id, TRIPS);
     };
-    for (const client of CLIENTS) await pingPong(client);
+    for (const client of CLIENTS) await trips(client);
     const times = await samples(bench.rounds(16), async (client) => {
-      const round = await pingPong(client);
+      const round = await trips(client);
       // Its clock has steps of a millisecond: single times say little, their sum does.
       return name === 'webkit' ? middle(round) : round;
     });
-    return [quantile(times, 0.5), quantile(times, 0.99)];
+    return [quantiles(times, 0.5), quantiles(times, 0.99)];
   });
 };
 

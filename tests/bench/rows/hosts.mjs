@@ -1,6 +1,7 @@
 /** Hosts that are elsewhere, that die, and that have much to do; in Chromium. */
 
-import { CLIENTS, middle, takeTurns } from '../bench.mjs';
+import { CLIENTS, middle, quantile, takeTurns } from '../bench.mjs';
+import { echo, pingPong } from '../ping-pong.mjs';
 import { atMost, delivered, within } from '../table.mjs';
 import { counters } from '../workload.mjs';
 
@@ -9,8 +10,6 @@ const COLLECTION = 'hosts';
 const ELECTED = '&host=elected';
 /** Each direction of "100 ms away". */
 const FAR_MS = 50;
-/** An op that takes longer is not coming. */
-const LIMIT_MS = 5000;
 /** Milliseconds of edits around the death of a host. */
 const AROUND_MS = 1500;
 
@@ -29,19 +28,16 @@ async function overTheChannel(bench) {
       opened[client] = { tabs: tabs.slice(1), close, id };
       for (const tab of opened[client].tabs)
         await tab.evaluate(([c, d]) => globalThis.bench.openAll(c, [d]), [COLLECTION, id]);
-      await tabs[2].evaluate(([c, d]) => globalThis.bench.echo(c, d), [COLLECTION, id]);
+      await echo(tabs[2], COLLECTION, id);
     }
-    const pingPong = (client, count) => {
+    const trips = (client, count) => {
       const { tabs, id } = opened[client];
-      return tabs[0].evaluate(
-        ([c, d, n, limit]) => globalThis.bench.pingPong(c, d, n, limit),
-        [COLLECTION, id, count, LIMIT_MS],
-      );
+      return pingPong(tabs[0], COLLECTION, id, count);
     };
-    for (const client of CLIENTS) await pingPong(client, 20);
-    const loopback = await takeTurns(bench.rounds(12), (client) => pingPong(client, 20));
+    for (const client of CLIENTS) await trips(client, 20);
+    const loopback = await takeTurns(bench.rounds(12), (client) => trips(client, 20));
     server.proxy.delayMs = FAR_MS;
-    const far = await takeTurns(bench.rounds(8), (client) => pingPong(client, 4));
+    const far = await takeTurns(bench.rounds(8), (client) => trips(client, 4));
     return [loopback, far];
   } finally {
     server.proxy.delayMs = 0;
@@ -96,9 +92,7 @@ async function deaths(bench, query, kill) {
     pauses.push(await pause);
     await close();
   }
-  const sorted = pauses.toSorted((a, b) => a - b);
-  const quantile = (part) => ({ ours: sorted[Math.ceil(part * sorted.length) - 1], stock: null });
-  return [quantile(0.5), quantile(0.99)];
+  return [0.5, 0.99].map((part) => ({ ours: quantile(pauses, part), stock: null }));
 }
 
 async function killWorkers(context) {
@@ -131,12 +125,8 @@ async function manyTabs(bench) {
     for (const tab of tabs)
       await tab.evaluate(([c, d]) => globalThis.bench.openAll(c, [d]), [COLLECTION, id]);
     figures[0][client] = (performance.now() - begin) / tabs.length;
-    await tabs.at(-1).evaluate(([c, d]) => globalThis.bench.echo(c, d), [COLLECTION, id]);
-    const times = await tabs[0].evaluate(
-      ([c, d, limit]) => globalThis.bench.pingPong(c, d, 20, limit),
-      [COLLECTION, id, LIMIT_MS],
-    );
-    figures[1][client] = middle(times);
+    await echo(tabs.at(-1), COLLECTION, id);
+    figures[1][client] = middle(await pingPong(tabs[0], COLLECTION, id, 20));
     await close();
   }
   return figures;

@@ -1,6 +1,7 @@
 /** How long an op takes to its callback, to the other tab, and a document to open; in Chromium. */
 
-import { middle, quantile, samples, takeTurns } from '../bench.mjs';
+import { middle, quantiles, samples, takeTurns } from '../bench.mjs';
+import { echo, pingPong } from '../ping-pong.mjs';
 import { atMost, delivered } from '../table.mjs';
 import { counters } from '../workload.mjs';
 
@@ -8,13 +9,11 @@ const COLLECTION = 'latency';
 /** Each direction of "20 ms away" and "100 ms away". */
 const NEAR_MS = 10;
 const FAR_MS = 50;
-/** An op that takes longer is not coming. */
-const LIMIT_MS = 5000;
 
 /** The middle of each client's samples, and what one in a hundred of them exceeds. */
 const middleAndTail = (times) => [
   { ours: middle(times.ours), stock: middle(times.stock) },
-  quantile(times, 0.99),
+  quantiles(times, 0.99),
 ];
 
 /** Opens tabs of both clients on a document each, lets `measure` use them, and closes them. */
@@ -58,23 +57,20 @@ function submitAndWait(bench) {
 function betweenTabs(bench) {
   return withTabs(bench, 2, 'tabs', async (opened, { proxy }) => {
     for (const { tabs, id } of Object.values(opened)) {
-      await tabs[1].evaluate(([c, d]) => globalThis.bench.echo(c, d), [COLLECTION, id]);
+      await echo(tabs[1], COLLECTION, id);
     }
-    const pingPong = (client, count) => {
+    const trips = (client, count) => {
       const { tabs, id } = opened[client];
-      return tabs[0].evaluate(
-        ([c, d, n, limit]) => globalThis.bench.pingPong(c, d, n, limit),
-        [COLLECTION, id, count, LIMIT_MS],
-      );
+      return pingPong(tabs[0], COLLECTION, id, count);
     };
-    for (const client of ['ours', 'stock']) await pingPong(client, 20);
-    const loopback = await samples(bench.rounds(12), (client) => pingPong(client, 20));
+    for (const client of ['ours', 'stock']) await trips(client, 20);
+    const loopback = await samples(bench.rounds(12), (client) => trips(client, 20));
     proxy.delayMs = FAR_MS;
-    const far = await takeTurns(bench.rounds(8), (client) => pingPong(client, 4));
+    const far = await takeTurns(bench.rounds(8), (client) => trips(client, 4));
     proxy.delayMs = 0;
     proxy.cut();
     await opened.ours.tabs[0].waitForFunction(() => !globalThis.bench.isConnected());
-    const gone = await takeTurns(1, (client) => (client === 'ours' ? pingPong(client, 20) : []));
+    const gone = await takeTurns(1, (client) => (client === 'ours' ? trips(client, 20) : []));
     return [...middleAndTail(loopback), far, { ours: gone.ours, stock: null }];
   });
 }
