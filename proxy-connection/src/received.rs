@@ -10,7 +10,7 @@ use broker::message::{
     PROTOCOL, ReadAction, State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
 };
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Seq, Snapshot,
+    Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Revision, Seq, Snapshot,
     SnapshotType, Task, Token, Version, codes,
 };
 
@@ -398,9 +398,7 @@ impl ProxyConnection {
                 early,
             } => {
                 self.presences.author = tab;
-                if let Some(Early { entries, .. }) = early {
-                    self.keep_lead(handle, LeadEntry { revision, entries });
-                }
+                self.keep_lead(handle, revision, early);
                 self.handle_op(
                     handle,
                     Version(revision.0),
@@ -420,9 +418,7 @@ impl ProxyConnection {
                 revision,
                 early,
             } => {
-                if let Some(Early { entries, .. }) = early {
-                    self.keep_lead(handle, LeadEntry { revision, entries });
-                }
+                self.keep_lead(handle, revision, early);
                 self.with_doc(handle, |doc, up| {
                     doc.handle_accepted(up, seq, Version(revision.0))
                 });
@@ -469,13 +465,15 @@ impl ProxyConnection {
         }
     }
 
-    /// A change is shown early: what the next host needs of it is kept, where the change is taken.
-    fn keep_lead(&mut self, handle: DocHandle, change: LeadEntry) {
+    /// Where a change is shown early: what the next host needs of it is kept, if the change is taken.
+    fn keep_lead(&mut self, handle: DocHandle, revision: Revision, early: Option<Early>) {
         let takes = |known: &&mut ProxyDoc| {
-            !known.unplaced && known.doc.version() == Some(Version(change.revision.0))
+            !known.unplaced && known.doc.version() == Some(Version(revision.0))
         };
-        if let Some(known) = self.docs.get_mut(&handle).filter(takes) {
-            known.lead.push(change);
+        if let Some(Early { entries, .. }) = early
+            && let Some(known) = self.docs.get_mut(&handle).filter(takes)
+        {
+            known.lead.push(LeadEntry { revision, entries });
             self.leading.insert(handle);
         }
     }

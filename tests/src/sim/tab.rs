@@ -20,6 +20,7 @@ use self::crash::{Called, Remembered};
 use super::edit::Style;
 use super::ledger::Ledger;
 use super::step::{Act, On};
+use super::witness::Witness;
 
 /// Calls inside of calls, above which listeners keep quiet.
 const MAX_NESTING: usize = 6;
@@ -95,6 +96,12 @@ fn limit_reads(connection: &mut ProxyConnection, style: Style) {
 }
 
 impl Tab {
+    /// A host took over without this tab.
+    pub(super) fn sleeps(&self, ledger: &mut Ledger, witness: &mut Witness) {
+        ledger.sleep(self.number);
+        witness.slept(&self.id);
+    }
+
     /// A tab that knows of the documents `keys`, and has just opened.
     pub(super) fn open(
         (number, host): (usize, usize),

@@ -161,8 +161,7 @@ impl World {
         }
         let late = self.tabs.iter().filter(|tab| tab.open && tab.host == host);
         for tab in late.filter(|_| passes_over) {
-            self.ledger.sleep(tab.number);
-            self.witness.slept(&tab.id);
+            tab.sleeps(&mut self.ledger, &mut self.witness);
             self.ledger
                 .count(true, "a host that was frozen took over without a tab");
         }
@@ -182,8 +181,7 @@ impl World {
         let late = self.tabs.iter().filter(is_late);
         for tab in late.filter(|tab| !tab.linked || tab.to_host.iter().any(|text| registers(text)))
         {
-            self.ledger.sleep(tab.number);
-            self.witness.slept(&tab.id);
+            tab.sleeps(&mut self.ledger, &mut self.witness);
             self.ledger.count(true, "a tab slept through a takeover");
             self.ledger.count(
                 tab.connection.has_lead(),
