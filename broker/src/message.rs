@@ -22,7 +22,7 @@ pub use doc::{
 };
 pub use presence::{PresenceEvent, PresenceSubmit, PresenceSubscription, PresenceUpdate};
 pub use query::{DiffItem, QueryAction, QueryDoc, QueryEvent, QueryRequest};
-pub use storage::{LeadEntry, Resumed, StorageEvent, StorageState};
+pub use storage::{LeadEntry, Resumed, Rewind, StorageEvent, StorageState};
 
 /// The version of the protocol between tab and host. A host serves its own version and the one before.
 pub const PROTOCOL: u32 = 2 + cfg!(feature = "next-protocol") as u32;
@@ -270,6 +270,8 @@ pub enum ToTab {
         storage: StorageState,
         /// Documents of which the tab was shown early what no host knows: it is about to be told to start again with them.
         void: Vec<DocKey>,
+        /// Own ops that were accepted early and that this host does not have: the tab resends them.
+        rewinds: Vec<Rewind>,
     },
     /// All that the tab was told before is durable. Any other message says the same, but for a change that is shown early;
     /// this one says nothing else.
@@ -327,6 +329,7 @@ wire!(enum ToTab {
         connection = "connection";
         storage = "storage";
         void = "void" or Vec::new();
+        rewinds = "rewinds" or Vec::new();
     },
     Durable = "host.durable" {},
     Storage = "storage.event" (StorageEvent),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use broker::message::{
     Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Early, Envelope, LeadEntry,
-    PROTOCOL, ReadAction, State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
+    PROTOCOL, ReadAction, Rewind, State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
 };
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Revision, Seq, Snapshot,
@@ -31,8 +31,8 @@ impl ProxyConnection {
         if self.session.is_for_predecessor(&envelope.message) {
             return;
         }
-        if matches!(envelope.message, ToTab::Welcome { .. }) {
-            self.handle_welcome(envelope.epoch);
+        if let ToTab::Welcome { rewinds, .. } = &envelope.message {
+            self.handle_welcome(envelope.epoch, rewinds);
         } else if !self.session.is_with(envelope.epoch) {
             return self.push_event(TabEvent::Warn(
                 "Ignoring a message of another host life".to_owned(),
@@ -90,8 +90,10 @@ impl ProxyConnection {
     }
 
     /// The host has answered the registration: what waited for that can be sent.
-    fn handle_welcome(&mut self, epoch: Epoch) {
+    fn handle_welcome(&mut self, epoch: Epoch, rewinds: &[Rewind]) {
         let is_another = self.session.welcome(epoch);
+        // Before presence is announced, which stands on a document's ops.
+        self.rewind(rewinds);
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();
         for handle in handles {
             self.stack.push(handle, Task::Flush);
@@ -119,7 +121,19 @@ impl ProxyConnection {
         for key in keys {
             let handle = self.by_key.get(key);
             if let Some(known) = handle.and_then(|handle| self.docs.get_mut(handle)) {
-                known.is_void = true;
+                // It may have been given up since the tab registered.
+                known.is_void = known.doc.version().is_some();
+            }
+        }
+    }
+
+    /// Takes back early accepts that the new host does not have.
+    fn rewind(&mut self, rewinds: &[Rewind]) {
+        for Rewind { doc, revision, seq } in rewinds {
+            if let Some(handle) = self.by_key.get(doc).copied() {
+                self.with_doc(handle, |doc, up| {
+                    doc.handle_rewind(up, *seq, Version(revision.0));
+                });
             }
         }
     }

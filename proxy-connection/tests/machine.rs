@@ -7,7 +7,7 @@ use std::rc::Rc;
 use broker::message::{QueryAction, QueryRequest, State};
 use proxy_connection::{Predecessors, ProxyConnection, Survivors, TabEvent};
 use proxy_doc::{
-    DocHandle, DocKey, Error, Event, Line, OtType, Seq, Submission, Token, Types, Version,
+    DocHandle, DocKey, Error, Event, Json, Line, OtType, Seq, Submission, Token, Types, Version,
 };
 
 const JSON0: OtType = OtType::Json0(None);
@@ -224,4 +224,85 @@ fn messages_to_a_crashed_machine_are_dropped_by_the_next_one() {
     assert!(tab.doc(handle).unwrap().has_write_pending());
     let events = say(&mut tab, &WELCOME.replace('N', "1"));
     assert!(!events.is_empty());
+}
+
+/// Submits an op on `x`, and gives what the tab says to the host.
+fn submit(tab: &mut ProxyConnection, handle: DocHandle, token: u64) -> Vec<String> {
+    let op = Json::trusted(r#"[{"p":["n"],"na":1}]"#);
+    let submission = Submission {
+        token: Token(token),
+        callback: true,
+    };
+    tab.submit_op(handle, &op, None, submission);
+    tab.flush(handle);
+    submitted(std::iter::from_fn(|| tab.poll(0)))
+}
+
+/// The ops among what a tab says to the host.
+fn submitted(events: impl IntoIterator<Item = TabEvent>) -> Vec<String> {
+    let text = |event| match event {
+        TabEvent::SubmitOp(text, ..) => text,
+        _ => None,
+    };
+    events.into_iter().filter_map(text).collect()
+}
+
+/// A tab whose op 1 was accepted early, as the change from revision 3 on, whose op 2 is on its way, and behind it a third; it comes
+/// to another host.
+fn tab_with_early_op() -> (ProxyConnection, DocHandle) {
+    let (mut tab, handle) = tab_with_result();
+    assert_eq!(submit(&mut tab, handle, 1).len(), 1);
+    let accepted = r#"{"accepted":{"seq":1,"revision":3,"early":{"entries":[]}}}"#;
+    say(
+        &mut tab,
+        &format!(r#"{{"doc.event":{{"collection":"c","id":"x","event":{accepted}}}}}"#),
+    );
+    assert!(tab.has_lead());
+    assert_eq!(submit(&mut tab, handle, 2).len(), 1);
+    assert_eq!(submit(&mut tab, handle, 3).len(), 0);
+    tab.register();
+    tab.host_lost();
+    while tab.poll(0).is_some() {}
+    (tab, handle)
+}
+
+/// The other host's welcome, which has not got op 1.
+const REWIND: &str = r#"{"epoch":2,"message":{"host.welcome":{"protocol":1,"connection":{"state":"connected","id":"us","generation":1},"storage":{"line":1},"rewinds":[{"doc":{"collection":"c","id":"x"},"revision":3,"seq":1}]}}}"#;
+
+#[test]
+fn a_tab_resends_an_op_that_was_accepted_early_and_that_the_next_host_does_not_have() {
+    let (mut tab, handle) = tab_with_early_op();
+    tab.handle_message(REWIND);
+    let sent = submitted(std::iter::from_fn(|| tab.poll(0)));
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    for part in [r#""seq":1,"#, r#""revision":3,"#, r#""life":1,"#] {
+        assert!(sent[0].contains(part), "{}", sent[0]);
+    }
+    let doc = tab.doc(handle).unwrap();
+    assert_eq!(doc.version(), Some(Version(3)));
+    assert_eq!(doc.accepted().count(), 0);
+    let seqs: Vec<_> = doc.unaccepted().map(|op| op.id.seq).collect();
+    assert_eq!(seqs, [Some(Seq(1)), Some(Seq(2)), None]);
+
+    let accepted = r#"{"accepted":{"seq":1,"revision":3}}"#;
+    let event = format!(r#"{{"doc.event":{{"collection":"c","id":"x","event":{accepted}}}}}"#);
+    tab.handle_message(&format!(r#"{{"epoch":2,"message":{event}}}"#));
+    let sent = submitted(std::iter::from_fn(|| tab.poll(0)));
+    assert!(matches!(&sent[..], [next] if next.contains(r#""seq":2,"#)));
+}
+
+#[test]
+fn a_document_that_was_given_up_before_it_was_to_be_rewound_is_loaded() {
+    let (mut tab, handle) = tab_with_early_op();
+    tab.hard_rollback(handle, Error::plain("an op does not apply"));
+    while tab.poll(0).is_some() {}
+    let life = tab.doc(handle).unwrap().life();
+    tab.handle_message(REWIND);
+    let said: Vec<_> = std::iter::from_fn(|| tab.poll(0)).collect();
+    // The host has entered the life that the tab entered, too, but with the state before the rollback.
+    assert_eq!(life, 1);
+    assert_eq!(tab.doc(handle).unwrap().life(), 2);
+    let asks =
+        |event: &TabEvent| matches!(event, TabEvent::ToHost(text) if text.contains(r#""life":2,"#));
+    assert!(said.iter().any(asks), "{said:?}");
 }

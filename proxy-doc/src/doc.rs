@@ -304,7 +304,7 @@ impl Doc {
         self.rollbacks > 0
     }
 
-    /// How often the state was given up. A message of the upstream for an earlier life is void.
+    /// How often the state was given up, or early accepts were taken back. A message for an earlier life is void.
     pub fn life(&self) -> u32 {
         self.life
     }

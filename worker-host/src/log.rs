@@ -12,7 +12,7 @@ mod backlog;
 pub(crate) mod barrier;
 pub(crate) mod early;
 mod events;
-mod leads;
+pub(crate) mod leads;
 mod lost;
 mod records;
 mod requests;

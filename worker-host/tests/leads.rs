@@ -156,8 +156,13 @@ fn tab(name: &str) -> TabId {
 }
 
 fn edit(seq: u64, text: &str) -> Value {
+    op(seq, 1, 0, text)
+}
+
+/// An op that is based on `revision`, in this life of the tab's state.
+fn op(seq: u64, revision: u64, life: u32, text: &str) -> Value {
     let change = value!({"type": ot_json0::URI, "op": [{"p": ["t", 0], "li": text}]});
-    value!({"doc.submitOp": {"collection": "c", "id": "d", "revision": 1, "life": 0, "seq": seq,
+    value!({"doc.submitOp": {"collection": "c", "id": "d", "revision": revision, "life": life, "seq": seq,
         "change": change, "preventCompose": false}})
 }
 
@@ -264,6 +269,58 @@ fn what_a_tab_that_slept_has_seen_is_void_where_another_change_took_its_place() 
     };
     assert!(told.iter().any(is_rollback));
     assert!(!last.told["a"].iter().any(is_rollback));
+}
+
+/// Tab a comes with the op of which it was told early that it is accepted, and with one that it has sent behind it.
+fn comes_with_own(lead: &[LeadEntry]) -> Value {
+    let mut comes = comes(2, Some(2), lead);
+    comes["tab.register"]["resume"][0]["accepted"] = value!([1]);
+    comes
+}
+
+#[test]
+fn a_tab_that_slept_has_its_own_ops_and_sends_them_again() {
+    let mut host = Slow::with_two_tabs(PROTOCOL);
+    host.tell("a", &edit(1, "x"));
+    let own = host.kept_of_own("a");
+    let mut next = Slow::new(host.life.texts, 4, &["a", "b"]);
+    next.tell("b", &comes(1, None, &[]));
+    next.life.host.tabs_asleep();
+    next.drain();
+    next.tell("b", &edit(1, "y"));
+    next.tell("a", &comes_with_own(&own));
+    let ToTab::Welcome { void, rewinds, .. } = &next.told["a"][0] else {
+        panic!("no welcome");
+    };
+    assert_eq!(void.len(), 0);
+    assert_eq!((rewinds[0].revision, rewinds[0].seq.0), (Revision(1), 1));
+    assert_eq!(next.changes("a").len(), 1, "the other tab's");
+    // Sent before the tab was welcomed, on a state that is another one here.
+    next.tell("a", &op(2, 2, 0, "z"));
+    assert_eq!(next.accepted("a"), []);
+    next.tell("a", &op(1, 1, 1, "x"));
+    next.tell("a", &op(2, 3, 1, "z"));
+    assert_eq!(next.accepted("a"), [(1, Revision(2)), (2, Revision(3))]);
+}
+
+#[test]
+fn a_tab_that_slept_starts_again_where_it_was_shown_more_than_its_own_ops() {
+    let mut host = Slow::with_two_tabs(PROTOCOL);
+    host.tell("a", &edit(1, "x"));
+    host.tell("b", &edit(1, "y"));
+    let (_, of_other) = host.changes("a").remove(0);
+    let mut lead = host.kept_of_own("a");
+    lead.push(of_other.unwrap());
+    let mut next = Slow::new(host.life.texts, 4, &["a", "b"]);
+    next.tell("b", &comes(1, None, &[]));
+    next.life.host.tabs_asleep();
+    next.drain();
+    let mut comes = comes(3, None, &lead);
+    comes["tab.register"]["resume"][0]["accepted"] = value!([1]);
+    next.tell("a", &comes);
+    let told = &next.told["a"][0];
+    assert!(matches!(told, ToTab::Welcome { void, rewinds, .. }
+        if void.len() == 1 && rewinds.is_empty()));
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub struct Read {
     pub id: String,
     /// The revision that the tab's state stands at; `None` asks for a snapshot.
     pub revision: Option<Revision>,
-    /// How often the tab has given up its state. It holds nothing of what it was sent in an earlier life.
+    /// The life of the tab's document. The tab holds nothing of what it was sent in an earlier life.
     pub life: u32,
     /// The read only renews a subscription after a reconnect, and can be answered without news from the server.
     pub resume: bool,
@@ -101,7 +101,7 @@ pub struct SubmitOp {
     pub id: String,
     /// The revision that the op is based on; `None` for a create in a tab that has no state.
     pub revision: Option<Revision>,
-    /// How often the tab has given up its state.
+    /// The life of the tab's document.
     pub life: u32,
     /// The line (history) that the tab believes to be the host's. A host that has begun another line does not accept
     /// the op before the tab knows: the tab would tell the next host that the op belongs to the old line.

@@ -11,7 +11,7 @@ pub struct Resumed {
     pub revision: Option<Revision>,
     /// The line (history) that the revision belongs to, or the inflight op where there is no revision.
     pub line: Option<Line>,
-    /// How often the tab has given up its state.
+    /// The life of the tab's document.
     pub life: u32,
     /// The tab is subscribed to the document.
     pub live: bool,
@@ -37,6 +37,24 @@ pub struct LeadEntry {
 wire!(struct LeadEntry {
     revision = "revision";
     entries = "entries";
+});
+
+/// A document whose last ops were accepted early and are unknown to the new host. The tab goes back to `revision` and resends
+/// them.
+#[derive(Clone, Debug)]
+pub struct Rewind {
+    /// The document.
+    pub doc: DocKey,
+    /// The revision before the first of these ops.
+    pub revision: Revision,
+    /// The first of them.
+    pub seq: Seq,
+}
+
+wire!(struct Rewind {
+    doc = "doc";
+    revision = "revision";
+    seq = "seq";
 });
 
 wire!(struct Resumed {

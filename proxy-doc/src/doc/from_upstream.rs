@@ -150,6 +150,28 @@ impl Doc {
         self.flush(up);
     }
 
+    /// The new host does not have the ops from `seq` on, which were accepted early. No change of others came after them, so they
+    /// are inflight and pending again, based on revision `v`.
+    pub fn handle_rewind(&mut self, up: &mut Upstream<'_>, seq: Seq, v: Version) {
+        // By its life the host drops what was sent since the registration, which is based on these ops. It counts one life
+        // more than was registered, as the tab does after a hard rollback since then: that state is another one.
+        self.life += 1;
+        let is_first = |op: &PendingOp| op.id.seq == Some(seq);
+        let Some(at) = self.accepted.iter().position(is_first) else {
+            return;
+        };
+        let again = self.accepted.split_off(at);
+        let inflight = self.inflight.take();
+        let mut ops = again
+            .into_iter()
+            .chain(inflight)
+            .chain(std::mem::take(&mut self.pending));
+        self.inflight = ops.next();
+        self.pending = ops.collect();
+        self.version = Some(v);
+        self.send_again(up);
+    }
+
     /// The host tells the outcome of accepted ops.
     pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
         let mut ended = Vec::new();

@@ -55,8 +55,10 @@ pub(super) struct Ledger {
     pub(super) crashed: BTreeSet<Token>,
     /// Ops that it had sent: where a host dies, too, nobody may know of them any more.
     pub(super) recovered: BTreeSet<Token>,
-    /// Tabs without which a host took over: what they were shown may be void, and their ops with it.
+    /// Tabs without which a host took over: what they were shown may be void.
     pub(super) slept: BTreeSet<usize>,
+    /// Tabs whose ops may be void with that: they came last with ops of others that they were shown early.
+    pub(super) risks: BTreeSet<usize>,
     /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
 }
@@ -114,11 +116,17 @@ impl Ledger {
             return self.problems.push(text);
         }
         let has_slept = self.slept.contains(&call.tab);
+        // Without sleep this code only says that the server refused what the state was built on.
+        let is_given_up = |error: &Error| has_slept && error.is(codes::ERR_REVISION_NOT_KEPT);
+        let is_over = |error: &Error| is_loss(error) || is_given_up(error);
+        let may_lose = has_slept && self.risks.contains(&call.tab);
+        let costs = matches!(outcome, Outcome::Failed(error) if may_lose && is_over(error));
+        self.count(costs, "a tab that slept lost an op");
         let is_known = self.crashed.contains(&token) || self.recovered.contains(&token);
         if let Outcome::Failed(error) = outcome
             && !(is_known && (is_crash || is_loss(error)))
-            && !(has_slept && (is_loss(error) || error.is(codes::ERR_REVISION_NOT_KEPT)))
-            && (self.no_errors || (is_loss(error) && !self.losses))
+            && !(may_lose && is_over(error))
+            && (self.no_errors || (is_over(error) && !self.losses))
         {
             let text = format!("callback {token} failed: {error}");
             self.problems.push(text);
@@ -143,6 +151,15 @@ impl Ledger {
     pub(super) fn sleep(&mut self, tab: usize) {
         self.slept.insert(tab);
         self.no_errors = false;
+    }
+
+    /// The tab comes to a host. `risks`: its ops may be lost if a takeover passes it over, or has done so.
+    pub(super) fn come(&mut self, tab: usize, risks: bool) {
+        if risks {
+            self.risks.insert(tab);
+        } else {
+            self.risks.remove(&tab);
+        }
     }
 
     /// From now on ops may be lost.

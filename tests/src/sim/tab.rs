@@ -12,7 +12,7 @@ use broker::message::{DocEvent, Envelope, State, Status, ToHost, ToTab, decode, 
 use ot_json0::{Op, Value};
 use proxy_connection::{ProxyConnection, TabEvent};
 use proxy_doc::{
-    CreateData, DocHandle, DocKey, Edit, Error, Event, Json, Later, Line, Seq, Snapshot,
+    CreateData, Doc, DocHandle, DocKey, Edit, Error, Event, Json, Later, Line, Seq, Snapshot,
     SnapshotType, TabId, Types, Version, codes, json,
 };
 
@@ -100,6 +100,15 @@ impl Tab {
     pub(super) fn sleeps(&self, ledger: &mut Ledger, witness: &mut Witness) {
         ledger.sleep(self.number);
         witness.slept(&self.id);
+    }
+
+    /// Whether it has given up a document's state, and waits for another one.
+    pub(super) fn rolls_back(&self) -> bool {
+        let mut docs = self
+            .docs
+            .iter()
+            .filter_map(|doc| self.connection.doc(doc.handle));
+        docs.any(Doc::in_hard_rollback)
     }
 
     /// A tab that knows of the documents `keys`, and has just opened.
@@ -192,9 +201,22 @@ impl Tab {
         if let Ok(envelope) = decode::<Envelope>(text) {
             self.received += 1;
             match envelope.message {
-                ToTab::Welcome { machine, .. } if machine == Some(self.crashes) => {
+                ToTab::Welcome {
+                    machine,
+                    void,
+                    rewinds,
+                    ..
+                } if machine == Some(self.crashes) => {
                     (self.received, self.confirmed) = (1, 0);
                     self.is_met = true;
+                    ledger.count(
+                        !void.is_empty(),
+                        "a tab starts again that was shown what is void",
+                    );
+                    ledger.count(
+                        !rewinds.is_empty(),
+                        "a tab resends ops that were accepted early",
+                    );
                 }
                 // For a machine that crashed.
                 _ if !self.is_met => self.received = 0,

@@ -5,15 +5,16 @@
 //! long. One host gave all of them one history, so all leads of a document are beginnings of the longest, which is applied
 //! after the journal and logged. A host after this one does the same, should this one die meanwhile.
 //!
-//! A tab without which some host took over may have seen what that host then replaced. Such a lead is never taken over; where
-//! it is not part of the history as it is, the tab starts again with the document.
+//! A tab without which some host took over may have seen what that host then replaced. Such a lead is never taken over. If
+//! all changes from the first unknown one on are the tab's own ops, the tab goes back to before them and resends them. Otherwise
+//! it starts again with the document.
 //!
 //! What it refuses to do: look at a lead of another line.
 
-use broker::message::{LeadEntry, Resumed, ToHost};
+use broker::message::{LeadEntry, Resumed, Rewind, ToHost};
 use durable_store::format::{Author, JournalEntry};
 use durable_store::{Blocking, DurableStore};
-use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, OpId, Revision, TabId, codes};
+use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, OpId, Revision, Seq, TabId, codes};
 
 use crate::host::Host;
 use crate::host::inputs::Input;
@@ -29,6 +30,15 @@ pub(crate) struct Leads {
     ids: Vec<OpId>,
     /// What was taken over, and waits for the store to be open.
     unlogged: Vec<(DocKey, JournalEntry)>,
+}
+
+/// What a tab was shown early, and no host knows.
+#[derive(Debug, Default)]
+pub(crate) struct UnknownLeads {
+    /// Documents with which the tab has to start again.
+    pub(crate) void: Vec<DocKey>,
+    /// How far the tab goes back in others, to resend its ops.
+    pub(crate) rewinds: Vec<Rewind>,
 }
 
 impl Leads {
@@ -122,10 +132,10 @@ impl Host {
     }
 
     /// The number after those of ops in leads that have this `src`.
-    pub(super) fn seq_after_leads(&self, src: &str) -> Option<proxy_doc::Seq> {
+    pub(super) fn seq_after_leads(&self, src: &str) -> Option<Seq> {
         let ids = self.log.leads.ids.iter();
         let own = ids.filter(|id| id.src.as_deref() == Some(src));
-        own.filter_map(|id| id.seq).max().map(proxy_doc::Seq::next)
+        own.filter_map(|id| id.seq).max().map(Seq::next)
     }
 
     /// The lead of a document that is being restored.
@@ -210,64 +220,109 @@ impl Host {
         self.keep_own_seq();
     }
 
-    /// The documents of which a tab that registers was shown what no host knows. `view`: the last one that it was welcomed in;
-    /// `remembered`: hosts have known the tab all the time.
-    pub(crate) fn void_leads(
+    /// What a tab that registers was shown early, and no host knows. Where it can go back before that, what it resumes says
+    /// so afterwards. `view`: the last one that it was welcomed in; `remembered`: hosts have known the tab all the time.
+    pub(crate) fn unknown_leads(
         &self,
         tab: &TabId,
         remembered: bool,
         view: Option<u64>,
-        resume: &[Resumed],
-    ) -> Vec<DocKey> {
+        resume: &mut [Resumed],
+    ) -> UnknownLeads {
+        let mut unknown = UnknownLeads::default();
         let view = view.unwrap_or_default();
         let Some(store) = self.log.store() else {
-            return Vec::new();
+            return unknown;
         };
         let is_here = view == store.view();
         if is_here || (remembered && !store.slept(tab, view)) {
-            return Vec::new();
+            return unknown;
         }
         let line = Some(self.log.line());
-        let void = |doc: &&Resumed| doc.line == line && !self.is_known(doc, view);
-        resume
-            .iter()
-            .filter(void)
-            .map(|doc| doc.key.clone())
-            .gather()
+        let known_tab = remembered.then_some(tab);
+        for doc in resume.iter_mut().filter(|doc| doc.line == line) {
+            let is_unknown = self.is_unknown(&doc.key, view, known_tab);
+            let Some(at) = doc.lead.iter().position(is_unknown) else {
+                continue;
+            };
+            match known_tab.and_then(|tab| rewind(tab, doc, at)) {
+                Some(rewind) => unknown.rewinds.push(rewind),
+                None => unknown.void.push(doc.key.clone()),
+            }
+        }
+        unknown
     }
 
-    /// Whether all that the tab was shown early of the document, in this view or before, is in the history.
-    fn is_known(&self, doc: &Resumed, view: u64) -> bool {
-        let host_doc = self.docs.at(&doc.key);
+    /// Predicate: the history lacks this change, which the tab was shown early in `view` or before. `known_tab`: the tab, where
+    /// `HostDoc::seen` has the ops of it that were taken. The history may have let go of them.
+    fn is_unknown(
+        &self,
+        key: &DocKey,
+        view: u64,
+        known_tab: Option<&TabId>,
+    ) -> impl Fn(&LeadEntry) -> bool {
+        let host_doc = self.docs.at(key);
         let hub = host_doc.map(|host_doc| &host_doc.hub);
         // No host of a later view has given these revisions.
         let restored = host_doc.and_then(|host_doc| host_doc.restored);
         let restored = restored.filter(|(until, _)| *until <= view);
-        doc.lead.iter().all(|change| {
+        move |change| {
             if restored.is_some_and(|(_, head)| change.revision < head) {
-                return true;
+                return false;
             }
-            let last = read(change).and_then(|entries| entries.into_iter().next_back());
-            let has = |author: Option<&Author>, version| {
-                hub.is_some_and(|hub| hub.has_change(change.revision, author, version))
+            let lacks = |author: Option<&Author>, version| {
+                !hub.is_some_and(|hub| hub.has_change(change.revision, author, version))
             };
-            match last {
-                Some(JournalEntry::Local { tab, seq, .. }) => has(Some(&Author { tab, seq }), None),
-                Some(JournalEntry::Remote { v, .. }) => has(None, Some(v.next())),
+            match last_of(change) {
+                Some(JournalEntry::Local { tab, seq, .. }) => {
+                    let is_own = known_tab == Some(&tab);
+                    let was_taken = host_doc.is_some_and(|host_doc| host_doc.is_taken(&tab, seq));
+                    !(is_own && was_taken) && lacks(Some(&Author { tab, seq }), None)
+                }
+                Some(JournalEntry::Remote { v, .. }) => lacks(None, Some(v.next())),
                 Some(
                     JournalEntry::Ack { .. }
                     | JournalEntry::Refused { .. }
                     | JournalEntry::Forgotten {},
                 )
-                | None => false,
+                | None => true,
             }
-        })
+        }
     }
+}
+
+/// Where the tab goes back to before the change at `at`, which it made, and all after it. `None`: others made one of them.
+fn rewind(tab: &TabId, doc: &mut Resumed, at: usize) -> Option<Rewind> {
+    let own = |change| match last_of(change) {
+        Some(JournalEntry::Local { tab: of, seq, .. }) if of == *tab => Some(seq),
+        _ => None,
+    };
+    let changes = doc.lead.get(at..)?;
+    let revision = changes.first()?.revision;
+    let own: Vec<Seq> = changes.iter().filter_map(own).gather();
+    let before = doc.accepted.len().checked_sub(changes.len())?;
+    if doc.accepted.get(before..)? != own {
+        return None;
+    }
+    doc.accepted.truncate(before);
+    let mut sent = own.iter().copied().chain(doc.sent());
+    let (seq, ahead) = (sent.next()?, sent.gather());
+    (doc.inflight, doc.ahead) = (Some(seq), ahead);
+    doc.revision = Some(revision);
+    doc.life += 1;
+    doc.lead.clear();
+    let doc = doc.key.clone();
+    Some(Rewind { doc, revision, seq })
 }
 
 /// What a host before this one logged of the change; nothing where it cannot be read.
 fn read(change: &LeadEntry) -> Option<Vec<JournalEntry>> {
     change.entries.parse().ok()
+}
+
+/// The entry of the change itself.
+fn last_of(change: &LeadEntry) -> Option<JournalEntry> {
+    read(change)?.pop()
 }
 
 fn unfit() -> Error {

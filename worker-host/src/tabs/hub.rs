@@ -57,9 +57,9 @@ struct View {
     live: bool,
     /// The server's version it was told.
     version: Option<Version>,
-    /// How often the tab has given its state up, as far as it has said.
+    /// The life of the tab's document, as far as the tab has said.
     life: u32,
-    /// The last life of its state that the tab was told to give up.
+    /// The last void life: ops of it, or of an earlier one, are dropped.
     voided: Option<u32>,
 }
 
@@ -228,8 +228,8 @@ impl Hub {
         }
     }
 
-    /// The tab names the life of its state, and where it stands. In a new life it has nothing of
-    /// what it was sent before, unless it says that it stands somewhere: on what it created since.
+    /// The tab names the life of its document, and where it stands. In a new life without a `base` it has no state; with one it
+    /// stands on what it created since, or went back to.
     pub(crate) fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
         if let Some(view) = self.tabs.get_mut(tab)
             && view.life != life
@@ -249,6 +249,11 @@ impl Hub {
         if let Some(view) = self.tabs.get_mut(tab) {
             view.voided = Some(view.life);
         }
+    }
+
+    /// The tab goes back to an earlier revision and begins `life`. Its ops of earlier lives are dropped.
+    pub(crate) fn rewind(&mut self, tab: &TabId, life: u32) {
+        self.tabs.or_default(tab.clone()).voided = life.checked_sub(1);
     }
 
     /// Whether the tab gives up all that is of this life of its state.

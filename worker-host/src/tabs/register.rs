@@ -14,13 +14,13 @@ impl Host {
         &mut self,
         tab: &TabId,
         protocol: u32,
-        resume: Vec<Resumed>,
+        mut resume: Vec<Resumed>,
         machine: Option<u32>,
         view: Option<u64>,
     ) {
         let may_live = self.tabs.is_registered(tab) || self.tabs.expects(tab);
         let remembered = may_live && self.log.is_kept();
-        let void = self.void_leads(tab, remembered, view, &resume);
+        let unknown = self.unknown_leads(tab, remembered, view, &mut resume);
         // A tab that registers again has nothing of what was sent before, and needs the history from where it stands.
         let held = self.hold_history(tab, &resume);
         self.leave(tab);
@@ -45,10 +45,11 @@ impl Host {
                 machine,
                 connection,
                 storage: self.log.storage_state(),
-                void: void.clone(),
+                void: unknown.void.clone(),
+                rewinds: unknown.rewinds.clone(),
             },
         );
-        self.resume(tab, remembered, resume, &void);
+        self.resume(tab, remembered, resume, &unknown);
         self.let_history_go(held);
     }
 

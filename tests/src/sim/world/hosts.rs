@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use broker::message::{ToHost, decode};
+use broker::message::{LeadEntry, Resumed, ToHost, decode};
+use durable_store::format::JournalEntry;
+use proxy_doc::TabId;
 
 use super::{Socket, World};
 use crate::random::Random;
@@ -218,6 +220,12 @@ impl World {
                 ledger.count(leads, "a tab came with what it was shown early");
                 let live = resume.iter().any(|doc| doc.live);
                 ledger.count(live, "a tab came with a subscription");
+                let mut leads = resume.iter().flat_map(|doc| &doc.lead);
+                let is_void = |doc: &Resumed| doc.revision.is_some() && doc.line.is_none();
+                let owns_all = leads.all(|change| is_own(change, &tab.id));
+                // Callbacks of what was void come at the end of the rollback.
+                let is_void = tab.rolls_back() || resume.iter().any(is_void);
+                ledger.come(tab.number, !owns_all || is_void);
                 self.witness.resumes(&tab.id, &resume);
             }
         }
@@ -235,4 +243,11 @@ impl World {
 /// Whether a tab registers by this message.
 fn registers(text: &str) -> bool {
     text.starts_with(r#"{"tab.register""#)
+}
+
+/// Whether what a tab was shown early is an op of its own.
+fn is_own(change: &LeadEntry, tab: &TabId) -> bool {
+    let entries: Option<Vec<JournalEntry>> = change.entries.parse().ok();
+    let last = entries.and_then(|mut entries| entries.pop());
+    matches!(last, Some(JournalEntry::Local { tab: of, .. }) if of == *tab)
 }
