@@ -1,8 +1,10 @@
 //! The test layers by name, from the inside out, and the one line that sums them up.
 
 use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::browsers;
 use crate::build::{self, Profile};
@@ -53,12 +55,13 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     let mut total = Count::default();
     for (name, layer) in chosen(&options.layers)? {
         println!("== {name}");
+        let start = Instant::now();
         let count = layer(options).unwrap_or_else(|error| {
             // A layer that cannot even start is a failure, and the others still run.
             println!("FAILED {name}: {error:#}");
             Count::one(false)
         });
-        println!("{name}: {count}");
+        println!("{name}: {count}, {} s", start.elapsed().as_secs());
         total += count;
     }
     println!("{total}");
@@ -248,12 +251,29 @@ fn browser(options: &Options) -> Result<Count> {
     browsers::ensure(engine)?;
     build::build(options.profile())?;
     build::build(Profile::Later)?;
-    let mut run = process::node("tests/browser/run.mjs");
-    run.args(["--engine", engine]);
-    if let Some(host) = &options.host {
-        run.args(["--host", host]);
-    }
-    counted(&mut run)
+    let run = |part: String| {
+        let mut run = process::node("tests/browser/run.mjs");
+        run.args(["--engine", engine, "--part", &part]);
+        if let Some(host) = &options.host {
+            run.args(["--host", host]);
+        }
+        counted(&mut run)
+    };
+    // Most tests wait most of their time. The windows of the other engines take the focus from each other.
+    let parts = if engine == "chromium" { 2 } else { 1 };
+    let name = |part: usize| format!("{part}/{parts}");
+    let mut count = Count::default();
+    thread::scope(|scope| {
+        let runs: Vec<_> = (1..=parts)
+            .map(|part| scope.spawn(move || run(name(part))))
+            .collect();
+        for run in runs {
+            count += run
+                .join()
+                .unwrap_or_else(|_| bail!("the runner panicked"))?;
+        }
+        Ok(count)
+    })
 }
 
 /// The packed package in fresh projects. Named alone it tries all set-ups, else those that take a minute together.
