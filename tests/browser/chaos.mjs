@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { fractionsFrom } from '../random.mjs';
+import { KILLED } from './host-skips.mjs';
 import { Ledger, countLogged } from './ledger.mjs';
 import { until } from './stage.mjs';
 
@@ -330,6 +331,7 @@ export const chaosTests = [
   {
     name: 'chaos: three tabs and a durable store',
     limitMs: 600_000,
+    skip: KILLED,
     run: rounds(Chaos, { durable: true, rounds: 100 }),
   },
   {
@@ -340,6 +342,7 @@ export const chaosTests = [
   {
     name: 'chaos: three tabs and the log of a session',
     limitMs: 200_000,
+    skip: KILLED,
     run: rounds(Chaos, { durable: false, rounds: 20 }),
   },
 ];

@@ -63,7 +63,7 @@ export class Stage {
   async endBrowser() {
     const { browser } = this;
     this.browser = undefined;
-    await browser.close();
+    await browser.end();
   }
 
   /** Kills the browser, all of its processes at once, as a power cut of the application would. */

@@ -92,6 +92,10 @@ export class Chromium {
     return grown.sort(([a], [b]) => b - a)[0][1];
   }
 
+  end() {
+    return this.close();
+  }
+
   async close() {
     await this.context.close();
   }

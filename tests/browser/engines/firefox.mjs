@@ -116,6 +116,12 @@ export class Firefox {
     await this.exited;
   }
 
+  /** Writes what pages have put into `localStorage`, which a kill loses for some seconds. */
+  async end() {
+    await Promise.race([this.command('browser.close', {}).then(() => this.exited), this.exited]);
+    await this.close();
+  }
+
   async close() {
     this.socket.terminate();
     await this.kill();

@@ -120,6 +120,10 @@ export class WebKit {
     return busiest(this.process.pid, () => tab.evaluate(work, BUSY_MS));
   }
 
+  end() {
+    return this.close();
+  }
+
   async close() {
     killFamily(this.process.pid);
     await this.exited;
