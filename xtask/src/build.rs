@@ -49,6 +49,9 @@ const OPTIMISE: [&str; 5] = [
     "--strip-target-features",
 ];
 
+/// Bytes of a module that Chromium compiles in a page without a promise, at most.
+const MOST_AT_ONCE: u64 = 8 << 20;
+
 /// What rustc enables for this target by default. Named here, because a stripped module no
 /// longer says so itself.
 const WASM_FEATURES: [&str; 6] = [
@@ -280,11 +283,18 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
         .web(true)?
         // The declarations let `tsc --checkJs` check how the shim calls into the module.
         .typescript(true)
-        .keep_debug(profile == Profile::Dev)
+        // Names are kept. What a debugger reads beside them would make a page's module too large for Chromium.
+        .keep_debug(false)
         .remove_name_section(matches!(profile, Profile::Wasm | Profile::Node))
         .remove_producers_section(true)
         .generate(&made)?;
     let file = made.join(format!("{name}_bg.wasm"));
+    let size = fs::metadata(&file)?.len();
+    if name == "tab" && size > MOST_AT_ONCE {
+        bail!(
+            "the tab's module has {size} bytes: a page of Chromium refuses to compile that at once"
+        );
+    }
     let names = Names::of(&fs::read(&file)?)?;
     match profile {
         Profile::Wasm => shrink(&file)?,
@@ -427,7 +437,11 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn copy_into(from: &Path, to: &Path) -> Result<()> {
+/// Copies the files of a directory over those of another.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn copy_into(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -551,15 +565,6 @@ fn bundle_for_pages() -> Result<()> {
         "--target=es2022",
     ]);
     process::run(esbuild.arg("--log-level=warning"))
-}
-
-/// Bundles the pages of the demos as an application bundles the npm package.
-///
-/// # Errors
-/// When a page or its worker does not bundle.
-pub(crate) fn bundle_demos() -> Result<()> {
-    let mut vite = process::npm_tool("vite");
-    process::run(vite.args(["build", "examples", "--logLevel=error"]))
 }
 
 /// Where cargo builds.

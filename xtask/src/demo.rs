@@ -1,4 +1,4 @@
-//! Serves the demos, and with `--dev` builds them again whenever a source changes.
+//! Builds and serves the demos, and with `--dev` builds them again whenever a source changes.
 //!
 //! What it refuses to do: tell the pages. The server does that, which sees the files that they are made of.
 
@@ -30,6 +30,8 @@ const PACKAGE: [&str; 8] = [
 ];
 /// What the pages are made of beside it.
 const PAGES: &str = "examples";
+/// The built pages.
+const BUILT: &str = "examples/dist";
 /// What is made of them, or comes from elsewhere.
 const MADE: [&str; 2] = ["dist", "node_modules"];
 
@@ -41,7 +43,7 @@ const MADE: [&str; 2] = ["dist", "node_modules"];
 pub(crate) fn demo(options: &Options) -> Result<()> {
     let profile = options.profile();
     build::build(profile)?;
-    build::bundle_demos()?;
+    bundle_demos()?;
     let mut server = process::node(if options.cluster {
         "examples/cluster/demo.mjs"
     } else {
@@ -117,10 +119,92 @@ fn build_on_change(server: &mut Child, profile: Profile, mut seen: Sources) -> R
         } else {
             build::build(profile)
         };
-        match package.and_then(|()| build::bundle_demos()) {
+        match package.and_then(|()| bundle_demos()) {
             Ok(()) => println!("built again"),
             Err(error) => println!("not built: {error:#}"),
         }
         seen = now;
+    }
+}
+
+/// Bundles the pages of the demos as an application bundles the npm package.
+///
+/// # Errors
+/// When a page or its worker does not bundle.
+pub(crate) fn bundle_demos() -> Result<()> {
+    let made = build::target_directory()?.join("demos");
+    let mut vite = process::npm_tool("vite");
+    vite.args(["build", "examples", "--logLevel=error", "--emptyOutDir"]);
+    process::run(vite.arg("--outDir").arg(&made))?;
+    replace_pages(&made, &process::root().join(BUILT))
+}
+
+/// Puts pages in the place of others. A page that is loaded meanwhile has what it names: its assets come before it, and go after
+/// it.
+fn replace_pages(made: &Path, pages: &Path) -> Result<()> {
+    build::copy_into(&made.join("assets"), &pages.join("assets"))?;
+    build::copy_into(made, pages)?;
+    remove_others(made, pages)
+}
+
+/// Removes what is in a directory and not in the one that it was copied from.
+fn remove_others(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        let source = from.join(entry.file_name());
+        let is_directory = entry.file_type()?.is_dir();
+        if is_directory && source.is_dir() {
+            remove_others(&source, &entry.path())?;
+        } else if is_directory {
+            fs::remove_dir_all(entry.path())?;
+        } else if !source.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn written(root: &Path, files: &[&str]) {
+        for file in files {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+    }
+
+    fn files(root: &Path) -> Vec<String> {
+        let names = |directory: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(directory).unwrap();
+            entries.map(|entry| entry.unwrap().path()).collect()
+        };
+        let (directories, mut found): (Vec<_>, Vec<_>) =
+            names(root).into_iter().partition(|path| path.is_dir());
+        found.extend(directories.iter().flat_map(|directory| names(directory)));
+        let name = |path: PathBuf| path.strip_prefix(root).unwrap().display().to_string();
+        let mut found: Vec<String> = found.into_iter().map(name).collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn pages_that_are_built_again_replace_those_before() {
+        let root = std::env::temp_dir().join(format!("sharedb-proxy-pages-{}", std::process::id()));
+        let (made, pages) = (root.join("made"), root.join("pages"));
+        written(
+            &pages,
+            &["gone.html", "text.html", "assets/text-1.js", "old/asset.js"],
+        );
+        written(&made, &["text.html", "assets/text-2.js"]);
+        replace_pages(&made, &pages).unwrap();
+        assert_eq!(files(&pages), ["assets/text-2.js", "text.html"]);
+        fs::remove_dir_all(root).unwrap();
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::browsers;
 use crate::build::{self, Profile};
 use crate::count::{CargoTest, Count};
+use crate::demo;
 use crate::options::Options;
 use crate::process;
 
@@ -298,7 +299,7 @@ fn cluster(options: &Options) -> Result<Count> {
         run.args(["--small", "--if-installed"]);
     } else {
         browsers::ensure("chromium")?;
-        build::bundle_demos()?;
+        demo::bundle_demos()?;
         run.args(&options.cluster_tests);
     }
     counted(&mut run)
