@@ -2,10 +2,9 @@
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
  *   node tests/browser/run.mjs [--engine chromium|firefox|webkit] [--host shared-worker|elected-tab|in-page]
- *     [--grep text] [--part I/N] [--repeat N] [--seed S] [--rounds N]
+ *     [--grep text] [--repeat N] [--seed S] [--rounds N]
  *
  * `--host` says where the host is to be: in a SharedWorker, in a dedicated worker of a tab, or in the page of a tab.
- * `--part 1/2` runs every second test, and `2/2` the others: most tests wait, so two processes are faster than one.
  *
  * Prints a line for each test, and ends with `N passed, N failed`. A test that an engine cannot run, or that means nothing for a
  * kind of host, names that in its `skip` with the reason, and is listed with it. Each test has a server and a browser with a fresh
@@ -106,7 +105,6 @@ const { values: options } = parseArgs({
     engine: { type: 'string', default: 'chromium' },
     host: { type: 'string', default: 'shared-worker' },
     grep: { type: 'string', default: '' },
-    part: { type: 'string', default: '1/1' },
     repeat: { type: 'string', default: '1' },
     seed: { type: 'string' },
     rounds: { type: 'string' },
@@ -151,10 +149,7 @@ async function runOne(test, pages, wire) {
 
 async function runAll(pages, wire) {
   const count = { passed: 0, failed: 0 };
-  const [part, parts] = options.part.split('/').map(Number);
-  const found = TESTS.filter(({ name }) => name.includes(options.grep)).filter(
-    (_, at) => at % parts === part - 1,
-  );
+  const found = TESTS.filter(({ name }) => name.includes(options.grep));
   const reasonOf = ({ skip = {} }) => skip[options.engine] ?? skip[options.host];
   const chosen = found.filter((test) => !reasonOf(test));
   for (const test of Array(Number(options.repeat)).fill(chosen).flat()) {

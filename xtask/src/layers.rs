@@ -1,10 +1,10 @@
 //! The test layers by name, from the inside out, and the one line that sums them up.
 
 use std::process::{Command, ExitCode};
-use std::thread;
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::browsers;
 use crate::build::{self, Profile};
@@ -167,11 +167,21 @@ fn clippy(what: &[&str]) -> Command {
     cargo
 }
 
+/// Builds the package for all layers of a run: its sources do not change meanwhile.
+fn build_once(options: &Options) -> Result<()> {
+    static IS_BUILT: OnceLock<()> = OnceLock::new();
+    if IS_BUILT.get().is_none() {
+        build::build(options.profile())?;
+        IS_BUILT.get_or_init(|| ());
+    }
+    Ok(())
+}
+
 /// Types and formatting of everything in JavaScript, programs that use the package's types, and
 /// the tests of the shim against ShareDB's own server and client, and those of the examples that need no browser.
 fn js(options: &Options) -> Result<Count> {
     // The shim's types include those of the generated bindings.
-    build::build(options.profile())?;
+    build_once(options)?;
     let mut count = step(
         "tsc",
         process::npm_tool("tsc").args(["--project", "js-shim"]),
@@ -236,51 +246,34 @@ fn simulator(name: &str, options: &Options) -> Result<Count> {
 }
 
 fn conformance(options: &Options) -> Result<Count> {
-    build::build(options.profile())?;
+    build_once(options)?;
     counted(process::node("tests/conformance/run.mjs").args(&options.conformance))
 }
 
 /// What others built on the client, part of it in a browser.
 fn bindings(options: &Options) -> Result<Count> {
     browsers::ensure("chromium")?;
-    build::build(options.profile())?;
+    build_once(options)?;
     counted(&mut process::node("tests/bindings/run.mjs"))
 }
 
 fn browser(options: &Options) -> Result<Count> {
     let engine = options.engine.as_deref().unwrap_or("chromium");
     browsers::ensure(engine)?;
-    build::build(options.profile())?;
+    build_once(options)?;
     build::build(Profile::Later)?;
-    let run = |part: String| {
-        let mut run = process::node("tests/browser/run.mjs");
-        run.args(["--engine", engine, "--part", &part]);
-        if let Some(host) = &options.host {
-            run.args(["--host", host]);
-        }
-        counted(&mut run)
-    };
-    // Most tests wait most of their time. The windows of the other engines take the focus from each other.
-    let parts = if engine == "chromium" { 2 } else { 1 };
-    let name = |part: usize| format!("{part}/{parts}");
-    let mut count = Count::default();
-    thread::scope(|scope| {
-        let runs: Vec<_> = (1..=parts)
-            .map(|part| scope.spawn(move || run(name(part))))
-            .collect();
-        for run in runs {
-            count += run
-                .join()
-                .unwrap_or_else(|_| bail!("the runner panicked"))?;
-        }
-        Ok(count)
-    })
+    let mut run = process::node("tests/browser/run.mjs");
+    run.args(["--engine", engine]);
+    if let Some(host) = &options.host {
+        run.args(["--host", host]);
+    }
+    counted(&mut run)
 }
 
 /// The packed package in fresh projects. Named alone it tries all set-ups, else those that take a minute together.
 fn packaging(options: &Options) -> Result<Count> {
     browsers::ensure("chromium")?;
-    build::build(options.profile())?;
+    build_once(options)?;
     let mut run = process::node("tests/packaging/run.mjs");
     match &options.only {
         Some(part) => run.args(["--only", part]),
@@ -293,7 +286,7 @@ fn packaging(options: &Options) -> Result<Count> {
 /// Servers behind nginx, with PostgreSQL and Redis. Named alone it runs all rounds of faults, and installs what is missing;
 /// else what takes a minute, where the programs are there.
 fn cluster(options: &Options) -> Result<Count> {
-    build::build(options.profile())?;
+    build_once(options)?;
     let mut run = process::node("tests/cluster/run.mjs");
     if options.layers.is_empty() {
         run.args(["--small", "--if-installed"]);
