@@ -8,6 +8,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '../until.mjs';
 import { check, launch, open } from './check.mjs';
 import { GUIDE, followGuide } from './getting-started.mjs';
 import { Project, pack } from './project.mjs';
@@ -94,6 +95,8 @@ async function developed(name, project, { dev, cases = CASES }) {
     const doc = await docs.create();
     await open(context, `${server.url}/?${new URLSearchParams({ server: docs.url, doc })}`);
     await context.close();
+    // Each check counts those that are open when it begins.
+    await until('the sockets are closed', () => docs.open === 0);
   });
   for (const one of started ? cases : [])
     await step(`${name}: dev, ${one.name}`, () => check(browser, docs, server.url, one));
