@@ -157,8 +157,17 @@ export class Chaos {
 
   // ---- What may happen ----
 
-  killWorker() {
-    return this.stage.workers.kill();
+  /** Where there is one: Firefox may give tabs a worker that is ending, and then one of them has the host. */
+  async killWorker() {
+    const { workers } = this.stage;
+    const hostOf = (page) =>
+      page.evaluate(() => window.demo?.connection.host?.kind).catch(() => '');
+    const look = async () => {
+      if ((await workers.urls()).length > 0) return 'shared-worker';
+      const kinds = await Promise.all([...this.tabs.values()].map(hostOf));
+      return kinds.find((kind) => kind === 'elected-tab');
+    };
+    if ((await until('there is a host', look)) === 'shared-worker') await workers.kill();
   }
 
   restartServer() {
