@@ -31,8 +31,8 @@ impl ProxyConnection {
         if self.session.is_for_predecessor(&envelope.message) {
             return;
         }
-        if let ToTab::Welcome { rewinds, .. } = &envelope.message {
-            self.handle_welcome(envelope.epoch, rewinds);
+        if let ToTab::Welcome { void, rewinds, .. } = &envelope.message {
+            self.handle_welcome(envelope.epoch, void, rewinds);
         } else if !self.session.is_with(envelope.epoch) {
             return self.push_event(TabEvent::Warn(
                 "Ignoring a message of another host life".to_owned(),
@@ -50,11 +50,9 @@ impl ProxyConnection {
             ToTab::Welcome {
                 connection,
                 storage,
-                void,
                 ..
             } => {
                 self.session.view = Some(storage.view);
-                self.void(&void);
                 self.session.line = Some(storage.line);
                 self.handle_storage_event(StorageEvent::State(storage));
                 self.handle_connection_state(connection);
@@ -90,8 +88,9 @@ impl ProxyConnection {
     }
 
     /// The host has answered the registration: what waited for that can be sent.
-    fn handle_welcome(&mut self, epoch: Epoch, rewinds: &[Rewind]) {
+    fn handle_welcome(&mut self, epoch: Epoch, void: &[DocKey], rewinds: &[Rewind]) {
         let is_another = self.session.welcome(epoch);
+        self.void(void);
         // Before presence is announced, which stands on a document's ops.
         self.rewind(rewinds);
         let handles: Vec<DocHandle> = self.docs.keys().rev().copied().gather();

@@ -27,6 +27,11 @@ impl Types for Registry {
 /// The host says something. Gives what the tab tells the application, and says to the host.
 fn say(tab: &mut ProxyConnection, message: &str) -> Vec<TabEvent> {
     tab.handle_message(&format!(r#"{{"epoch":1,"message":{message}}}"#));
+    said(tab)
+}
+
+/// What the tab has to tell the application, and to say to the host.
+fn said(tab: &mut ProxyConnection) -> Vec<TabEvent> {
     std::iter::from_fn(|| tab.poll(0)).collect()
 }
 
@@ -152,7 +157,7 @@ fn second_machine() -> (ProxyConnection, DocHandle, Vec<TabEvent>) {
         },
     );
     tab.register();
-    let events = std::iter::from_fn(|| tab.poll(0)).collect();
+    let events = said(&mut tab);
     (tab, handle, events)
 }
 
@@ -235,11 +240,11 @@ fn submit(tab: &mut ProxyConnection, handle: DocHandle, token: u64) -> Vec<Strin
     };
     tab.submit_op(handle, &op, None, submission);
     tab.flush(handle);
-    submitted(std::iter::from_fn(|| tab.poll(0)))
+    submitted(said(tab))
 }
 
 /// The ops among what a tab says to the host.
-fn submitted(events: impl IntoIterator<Item = TabEvent>) -> Vec<String> {
+fn submitted(events: Vec<TabEvent>) -> Vec<String> {
     let text = |event| match event {
         TabEvent::SubmitOp(text, ..) => text,
         _ => None,
@@ -262,7 +267,7 @@ fn tab_with_early_op() -> (ProxyConnection, DocHandle) {
     assert_eq!(submit(&mut tab, handle, 3).len(), 0);
     tab.register();
     tab.host_lost();
-    while tab.poll(0).is_some() {}
+    said(&mut tab);
     (tab, handle)
 }
 
@@ -273,7 +278,7 @@ const REWIND: &str = r#"{"epoch":2,"message":{"host.welcome":{"protocol":1,"conn
 fn a_tab_resends_an_op_that_was_accepted_early_and_that_the_next_host_does_not_have() {
     let (mut tab, handle) = tab_with_early_op();
     tab.handle_message(REWIND);
-    let sent = submitted(std::iter::from_fn(|| tab.poll(0)));
+    let sent = submitted(said(&mut tab));
     assert_eq!(sent.len(), 1, "{sent:?}");
     for part in [r#""seq":1,"#, r#""revision":3,"#, r#""life":1,"#] {
         assert!(sent[0].contains(part), "{}", sent[0]);
@@ -287,7 +292,7 @@ fn a_tab_resends_an_op_that_was_accepted_early_and_that_the_next_host_does_not_h
     let accepted = r#"{"accepted":{"seq":1,"revision":3}}"#;
     let event = format!(r#"{{"doc.event":{{"collection":"c","id":"x","event":{accepted}}}}}"#);
     tab.handle_message(&format!(r#"{{"epoch":2,"message":{event}}}"#));
-    let sent = submitted(std::iter::from_fn(|| tab.poll(0)));
+    let sent = submitted(said(&mut tab));
     assert!(matches!(&sent[..], [next] if next.contains(r#""seq":2,"#)));
 }
 
@@ -298,7 +303,7 @@ fn a_document_that_was_given_up_before_it_was_to_be_rewound_is_loaded() {
     while tab.poll(0).is_some() {}
     let life = tab.doc(handle).unwrap().life();
     tab.handle_message(REWIND);
-    let said: Vec<_> = std::iter::from_fn(|| tab.poll(0)).collect();
+    let said = said(&mut tab);
     // The host has entered the life that the tab entered, too, but with the state before the rollback.
     assert_eq!(life, 1);
     assert_eq!(tab.doc(handle).unwrap().life(), 2);

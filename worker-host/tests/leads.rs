@@ -177,6 +177,13 @@ fn comes(revision: u64, inflight: Option<u64>, lead: &[LeadEntry]) -> Value {
     value!({"tab.register": {"protocol": PROTOCOL, "resume": [doc], "view": 1}})
 }
 
+/// The same of a tab whose op 1 is accepted.
+fn comes_accepted(revision: u64, inflight: Option<u64>, lead: &[LeadEntry]) -> Value {
+    let mut comes = comes(revision, inflight, lead);
+    comes["tab.register"]["resume"][0]["accepted"] = value!([1]);
+    comes
+}
+
 #[test]
 fn a_change_is_shown_and_accepted_before_its_write_and_sent_after_it() {
     let mut host = Slow::with_two_tabs(PROTOCOL);
@@ -271,13 +278,6 @@ fn what_a_tab_that_slept_has_seen_is_void_where_another_change_took_its_place() 
     assert!(!last.told["a"].iter().any(is_rollback));
 }
 
-/// Tab a comes with the op of which it was told early that it is accepted, and with one that it has sent behind it.
-fn comes_with_own(lead: &[LeadEntry]) -> Value {
-    let mut comes = comes(2, Some(2), lead);
-    comes["tab.register"]["resume"][0]["accepted"] = value!([1]);
-    comes
-}
-
 #[test]
 fn a_tab_that_slept_has_its_own_ops_and_sends_them_again() {
     let mut host = Slow::with_two_tabs(PROTOCOL);
@@ -288,7 +288,7 @@ fn a_tab_that_slept_has_its_own_ops_and_sends_them_again() {
     next.life.host.tabs_asleep();
     next.drain();
     next.tell("b", &edit(1, "y"));
-    next.tell("a", &comes_with_own(&own));
+    next.tell("a", &comes_accepted(2, Some(2), &own));
     let ToTab::Welcome { void, rewinds, .. } = &next.told["a"][0] else {
         panic!("no welcome");
     };
@@ -315,9 +315,7 @@ fn a_tab_that_slept_starts_again_where_it_was_shown_more_than_its_own_ops() {
     next.tell("b", &comes(1, None, &[]));
     next.life.host.tabs_asleep();
     next.drain();
-    let mut comes = comes(3, None, &lead);
-    comes["tab.register"]["resume"][0]["accepted"] = value!([1]);
-    next.tell("a", &comes);
+    next.tell("a", &comes_accepted(3, None, &lead));
     let told = &next.told["a"][0];
     assert!(matches!(told, ToTab::Welcome { void, rewinds, .. }
         if void.len() == 1 && rewinds.is_empty()));

@@ -6,30 +6,26 @@
 //! What it refuses to do: guess. An op of which nobody knows the end fails with a code that says so.
 
 use broker::message::{DocEvent, Ended, Resumed};
-use proxy_doc::{DocHandle, Error, Gather, Outcome, Seq, TabId, codes};
+use proxy_doc::{DocHandle, DocKey, Error, Gather, Outcome, Seq, TabId, codes};
 
 use crate::host::Host;
-use crate::log::leads::UnknownLeads;
 
 impl Host {
     /// A tab goes on where it was with the host before, as far as that is known here. `remembered`: had an op of
-    /// it been taken, [`HostDoc::seen`] would say so. `unknown`: what the tab was shown, and no host knows.
+    /// it been taken, [`HostDoc::seen`] would say so. `void`: documents of which the tab was shown what no host knows.
     pub(crate) fn resume(
         &mut self,
         tab: &TabId,
         remembered: bool,
         docs: Vec<Resumed>,
-        unknown: &UnknownLeads,
+        void: &[DocKey],
     ) {
         for doc in docs {
             let handle = self.open(doc.key.clone());
             self.docs.touch(handle);
             let same_line = doc.line == Some(self.log.line);
             let hidden = same_line && self.may_hide_inflight(handle, tab, remembered, &doc);
-            let hidden = hidden || unknown.void.contains(&doc.key);
-            if unknown.rewinds.iter().any(|rewind| rewind.doc == doc.key) {
-                self.docs[handle].hub.rewind(tab, doc.life);
-            }
+            let hidden = hidden || void.contains(&doc.key);
             self.resume_doc(handle, tab, same_line, hidden, &doc);
         }
         self.run();

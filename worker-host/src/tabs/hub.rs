@@ -59,7 +59,7 @@ struct View {
     version: Option<Version>,
     /// The life of the tab's document, as far as the tab has said.
     life: u32,
-    /// The last void life: ops of it, or of an earlier one, are dropped.
+    /// The last life that the tab was told to give up.
     voided: Option<u32>,
 }
 
@@ -251,15 +251,10 @@ impl Hub {
         }
     }
 
-    /// The tab goes back to an earlier revision and begins `life`. Its ops of earlier lives are dropped.
-    pub(crate) fn rewind(&mut self, tab: &TabId, life: u32) {
-        self.tabs.or_default(tab.clone()).voided = life.checked_sub(1);
-    }
-
-    /// Whether the tab gives up all that is of this life of its state.
+    /// Whether what is of this life of the tab's document is dropped: the tab has begun another one, or is told to.
     pub(crate) fn is_void(&self, tab: &TabId, life: u32) -> bool {
-        let voided = self.tabs.get(tab).and_then(|view| view.voided);
-        voided.is_some_and(|voided| life <= voided)
+        let view = self.tabs.get(tab);
+        view.is_some_and(|view| life < view.life || view.voided >= Some(life))
     }
 
     /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives

@@ -46,10 +46,10 @@ impl Host {
                 connection,
                 storage: self.log.storage_state(),
                 void: unknown.void.clone(),
-                rewinds: unknown.rewinds.clone(),
+                rewinds: unknown.rewinds,
             },
         );
-        self.resume(tab, remembered, resume, &unknown);
+        self.resume(tab, remembered, resume, &unknown.void);
         self.let_history_go(held);
     }
 

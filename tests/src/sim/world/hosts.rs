@@ -221,11 +221,11 @@ impl World {
                 let live = resume.iter().any(|doc| doc.live);
                 ledger.count(live, "a tab came with a subscription");
                 let mut leads = resume.iter().flat_map(|doc| &doc.lead);
+                let was_shown_others = leads.any(|change| !is_own(change, &tab.id));
                 let is_void = |doc: &Resumed| doc.revision.is_some() && doc.line.is_none();
-                let owns_all = leads.all(|change| is_own(change, &tab.id));
                 // Callbacks of what was void come at the end of the rollback.
-                let is_void = tab.rolls_back() || resume.iter().any(is_void);
-                ledger.come(tab.number, !owns_all || is_void);
+                let starts_again = tab.rolls_back() || resume.iter().any(is_void);
+                ledger.come(tab.number, was_shown_others || starts_again);
                 self.witness.resumes(&tab.id, &resume);
             }
         }
