@@ -49,7 +49,8 @@ const OPTIMISE: [&str; 5] = [
     "--strip-target-features",
 ];
 
-/// Bytes of a module that Chromium compiles in a page without a promise, at most.
+/// Bytes of a module that Chromium compiles in a page without a promise, at most. With what debuggers read beside names, the
+/// tab's would be larger.
 const MOST_AT_ONCE: u64 = 8 << 20;
 
 /// What rustc enables for this target by default. Named here, because a stripped module no
@@ -283,8 +284,6 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
         .web(true)?
         // The declarations let `tsc --checkJs` check how the shim calls into the module.
         .typescript(true)
-        // Names are kept. What a debugger reads beside them would make a page's module too large for Chromium.
-        .keep_debug(false)
         .remove_name_section(matches!(profile, Profile::Wasm | Profile::Node))
         .remove_producers_section(true)
         .generate(&made)?;
@@ -437,14 +436,15 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Copies the files of a directory over those of another.
+/// Copies the files of a directory over those of another, and those of its directories before its own.
 ///
 /// # Errors
 /// When a file cannot be read or written.
 pub(crate) fn copy_into(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
+    let mut entries = fs::read_dir(from)?.collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort_by_key(|entry| entry.path().is_file());
+    for entry in entries {
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy_into(&entry.path(), &target)?;

@@ -142,7 +142,6 @@ pub(crate) fn bundle_demos() -> Result<()> {
 /// Puts pages in the place of others. A page that is loaded meanwhile has what it names: its assets come before it, and go after
 /// it.
 fn replace_pages(made: &Path, pages: &Path) -> Result<()> {
-    build::copy_into(&made.join("assets"), &pages.join("assets"))?;
     build::copy_into(made, pages)?;
     remove_others(made, pages)
 }

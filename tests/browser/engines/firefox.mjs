@@ -118,7 +118,9 @@ export class Firefox {
 
   /** Writes what pages have put into `localStorage`, which a kill loses for some seconds. */
   async end() {
-    await Promise.race([this.command('browser.close', {}).then(() => this.exited), this.exited]);
+    // It may be gone before it has answered.
+    await Promise.race([this.command('browser.close', {}), this.exited]);
+    await this.exited;
     await this.close();
   }
 
