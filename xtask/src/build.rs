@@ -5,6 +5,8 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
@@ -115,13 +117,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     ensure_npm_packages()?;
     ensure_target(TARGET)?;
     make_unpacker(profile)?;
-    let std = std_for(profile);
-    for name in MODULES {
-        bind(&compile(name, profile, std)?, name, profile)?;
-        if profile == Profile::Wasm {
-            bind_fast(&compile(name, Profile::Node, Std::Given)?, name)?;
-        }
-    }
+    make_modules(profile)?;
     if profile == Profile::Later {
         return Ok(());
     }
@@ -142,6 +138,35 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
         return Ok(());
     }
     print_sizes()
+}
+
+/// Compiles the modules, and binds each while the next one is compiled: wasm-opt takes half of the time, and has one thread.
+fn make_modules(profile: Profile) -> Result<()> {
+    let mut kinds = vec![(profile, std_for(profile))];
+    if profile == Profile::Wasm {
+        kinds.push((Profile::Node, Std::Given));
+    }
+    let modules = MODULES
+        .iter()
+        .flat_map(|name| kinds.iter().map(move |kind| (name, kind)));
+    thread::scope(|scope| {
+        let (compiled, queue) = mpsc::channel();
+        let binding = scope.spawn(move || {
+            let mut compiled = queue.iter();
+            compiled.try_for_each(|(name, profile, module)| match profile {
+                Profile::Node => bind_fast(module, name),
+                _ => bind(module, name, profile),
+            })
+        });
+        for (name, &(profile, std)) in modules {
+            let module = compile(name, profile, std)?;
+            if compiled.send((name, profile, module)).is_err() {
+                break;
+            }
+        }
+        drop(compiled);
+        binding.join().expect("errors are returned")
+    })
 }
 
 /// Installs the npm packages when the lock file is newer than what is installed.
@@ -183,8 +208,8 @@ pub(crate) fn ensure_target(target: &str) -> Result<()> {
     })
 }
 
-/// Compiles one module of the shim's crate and returns its path, which is the next one's, too.
-fn compile(name: &str, profile: Profile, std: Std) -> Result<PathBuf> {
+/// Compiles one module of the shim's crate, and gives its bytes.
+fn compile(name: &str, profile: Profile, std: Std) -> Result<Vec<u8>> {
     let mut cargo = process::cargo();
     cargo.args(["build", "--quiet", "--package", CRATE]);
     cargo.args(["--target", TARGET, "--profile", profile.name()]);
@@ -197,10 +222,11 @@ fn compile(name: &str, profile: Profile, std: Std) -> Result<PathBuf> {
     }
     process::run(&mut cargo)?;
     let file = format!("{}.wasm", CRATE.replace('-', "_"));
-    Ok(target_directory()?
+    let module = target_directory()?
         .join(TARGET)
         .join(profile.directory())
-        .join(file))
+        .join(file);
+    fs::read(&module).with_context(|| format!("reading {}", module.display()))
 }
 
 /// Where a module's standard library comes from.
@@ -228,8 +254,7 @@ fn std_for(profile: Profile) -> Std {
 
 /// Generates the bindings and optimises the module. Everything is made in the target directory
 /// and copied at the end: a page that is being served never sees half a package. Node's module is the same one here.
-fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
-    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+fn bind(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<()> {
     let package = profile.package();
     let stamp = package.join(format!(".{name}.stamp"));
     let wanted = fingerprint(&bytes, profile);
@@ -248,8 +273,7 @@ fn bind(module: &Path, name: &str, profile: Profile) -> Result<()> {
 }
 
 /// Replaces Node's module by one that is compiled for speed, and makes sure that the bindings fit it.
-fn bind_fast(module: &Path, name: &str) -> Result<()> {
-    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+fn bind_fast(bytes: Vec<u8>, name: &str) -> Result<()> {
     let package = Profile::Node.package();
     let stamp = package.join(format!(".{name}_node.stamp"));
     let other = fs::read_to_string(package.join(format!(".{name}.stamp")))?;
