@@ -1,6 +1,7 @@
 /**
- * IndexedDB fails in the worker, at each call in turn and in every way that it can: what was said to be durable is, and every
- * callback comes. The script is in `lab/failing-worker.js`.
+ * IndexedDB fails in the worker, at one call after the other and in every way that it can: what was said to be durable is, and every
+ * callback comes. Each second call fails, the odd ones where a failure is over and the even ones where it stays; with `--rounds 2`
+ * each does. The script is in `lab/failing-worker.js`.
  */
 import assert from 'node:assert/strict';
 import { countLogged } from './ledger.mjs';
@@ -173,33 +174,47 @@ const ids = (runs) => runs.map(({ id }) => id);
 
 // ---- A script, at each call in turn ----
 
+/** A round has each so many calls fail; as many rounds have all. */
+const STEP = 2;
+
 const failing =
   (how, { forever = false, judge }) =>
-  async (stage) => {
-    let reached = true;
-    let next = 1;
+  async (stage, { rounds = 1 }) => {
     let openings = 0;
-    while (reached) {
-      const scripts = Array.from({ length: AT_ONCE }, (_, offset) => ({
-        id: `${how}-${next + offset}`,
-        script: `?how=${how}&fail=${next + offset}${forever ? '&forever' : ''}`,
-      }));
-      next += AT_ONCE;
-      if (how === 'quota') await make(stage, scripts);
-      const runs = await work(stage, scripts);
-      for (const run of runs) {
-        if (run.failures.includes('open') && !isSilent(run)) isAsOpened(how, run);
-        judge(run, how);
-      }
-      await inherit(stage, runs);
-      openings += runs.filter(({ failures }) => failures.includes('open')).length;
-      reached = runs.every(({ failures }) => failures.length > 0);
-      assert.ok(next < MOST_CALLS, 'the runs come to an end');
+    for (let round = 0; round < Number(rounds); round++) {
+      const first = 1 + ((round + Number(forever)) % STEP);
+      openings += await inTurn(stage, first, { how, forever, judge });
     }
     assert.ok(openings > 0, 'a store did not open');
-    assert.ok(next > AT_ONCE, 'more than one page of calls was reached');
-    console.log(`    ${next} calls at most`);
   };
+
+/** Gives how many stores did not open. */
+async function inTurn(stage, first, { how, forever, judge }) {
+  let reached = true;
+  let next = first;
+  let openings = 0;
+  while (reached) {
+    const scripts = Array.from({ length: AT_ONCE }, (_, offset) => {
+      const call = next + offset * STEP;
+      const script = `?how=${how}&fail=${call}${forever ? '&forever' : ''}`;
+      return { id: `${how}-${call}`, script };
+    });
+    next += AT_ONCE * STEP;
+    if (how === 'quota') await make(stage, scripts);
+    const runs = await work(stage, scripts);
+    for (const run of runs) {
+      if (run.failures.includes('open') && !isSilent(run)) isAsOpened(how, run);
+      judge(run, how);
+    }
+    await inherit(stage, runs);
+    openings += runs.filter(({ failures }) => failures.includes('open')).length;
+    reached = runs.every(({ failures }) => failures.length > 0);
+    assert.ok(next < MOST_CALLS, 'the runs come to an end');
+  }
+  assert.ok(next > first + AT_ONCE * STEP, 'more than one page of calls was reached');
+  console.log(`    ${next} calls at most, from ${first}`);
+  return openings;
+}
 
 /** The store opened and did not answer while it was restored. Whether it does is tried by opening it again. */
 const isSilent = ({ storage }) => storage.code === 'ERR_STORAGE_TIMEOUT';
