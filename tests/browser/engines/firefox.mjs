@@ -14,7 +14,7 @@ import { busiest, killFamily } from './processes.mjs';
 import { decode, encode } from './values.mjs';
 
 /** How long a page works to be told from others, in milliseconds. */
-const BUSY_MS = 400;
+const BUSY_MS = 250;
 
 const PROGRAM = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 const PREFERENCES = {

@@ -19,7 +19,7 @@ const WINDOW = { width: 1200, height: 900 };
 const SCREEN = '1600x1200x24';
 
 /** How long a page works to be told from others, in milliseconds. */
-const BUSY_MS = 400;
+const BUSY_MS = 250;
 /** How often a page is asked for the result of a function that is not through, in milliseconds. */
 const ASK_MS = 5;
 
