@@ -20,11 +20,18 @@ import {
   texts,
 } from './room.mjs';
 
-/** Runs a function in the shared worker that the page made; gives the fate of its result. */
+/**
+ * Runs a function in the shared worker that the page made; gives the fate of its result. After a kill the next one has another
+ * name: Firefox gives one that has ended to who asks for the same, for a moment.
+ */
 const inWorker = (page, work, argument) =>
   page.evaluate(
     ([code, given]) => {
-      window.worker ??= new SharedWorker('/worker.js', { type: 'module', name: 'storage' });
+      window.workers ??= 0;
+      window.worker ??= new SharedWorker('/worker.js', {
+        type: 'module',
+        name: `storage ${window.workers++}`,
+      });
       const { port } = window.worker;
       return new Promise((resolve) => {
         port.onmessage = ({ data }) => resolve(data);
