@@ -152,7 +152,9 @@ async function fromServer(stage, host) {
   const page = await stage.visit(PAGE);
   await begin(page, host, SERVER_MESSAGE, '"op","demo","a"', ['a', 'b']);
   await sees(page, 'a', 'both are open', isOpen('a', 'b'));
-  await page.evaluate(createElsewhere, { id: 'a', marker: 'theirs' });
+  // In a page of its own, whose host does not trap.
+  const elsewhere = await stage.visit(PAGE);
+  await elsewhere.evaluate(createElsewhere, { id: 'a', marker: 'theirs' });
   await sees(page, 'a', 'the document says so', ({ errors }) => errors.includes(CODE));
   await sees(page, 'a', 'it is loaded anew', has('theirs'));
   await page.evaluate(create, { id: 'b', marker: 'fine' });
