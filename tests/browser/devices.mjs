@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KEPT_ON_DISK } from './engines/skips.mjs';
 import { until } from './stage.mjs';
 
 const TABS = 3;
@@ -151,5 +152,10 @@ export const devicesTests = [
     run: killHolders,
     limitMs: 900_000,
   },
-  { name: 'devices: two browsers tell each other things', run: tellEachOther, limitMs: 120_000 },
+  {
+    name: 'devices: two browsers tell each other things',
+    skip: KEPT_ON_DISK,
+    run: tellEachOther,
+    limitMs: 120_000,
+  },
 ];

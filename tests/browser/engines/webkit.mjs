@@ -124,6 +124,11 @@ export class WebKit {
     return this.close();
   }
 
+  /** Kills all processes at once, as a power cut of the application would. */
+  kill() {
+    return this.close();
+  }
+
   async close() {
     killFamily(this.process.pid);
     await this.exited;
