@@ -203,7 +203,7 @@ async function inTurn(stage, first, { how, forever, judge }) {
     if (how === 'quota') await make(stage, scripts);
     const runs = await work(stage, scripts);
     for (const run of runs) {
-      if (run.failures.includes('open') && !isSilent(run)) isAsOpened(how, run);
+      if (run.failures.includes('open') && !isSilent(run)) isAsOpened(how, forever, run);
       judge(run, how);
     }
     await inherit(stage, runs);
@@ -240,24 +240,23 @@ function mends(run, how) {
 }
 
 /**
- * What the user has of a store whose opening failed, by the way in which it failed. It is not tried again: whatever it holds
- * would be older than what the host has done since.
+ * What the user has of a store that did not open, by the way in which it failed. Where that may be over it is tried again a few
+ * times, at once; later not: whatever it holds would be older than what the host has done since.
  */
 const IN_MEMORY = { mode: 'memory', durable: false, code: 'ERR_STORAGE' };
 const SCRIPTED = { ...IN_MEMORY, reason: 'this is scripted' };
 const NOT_ENDED = { ...IN_MEMORY, reason: 'initialize has not ended after 2000 ms' };
-const OPENED = {
-  ...{ throw: SCRIPTED, abort: SCRIPTED, quota: SCRIPTED, silent: NOT_ENDED, hang: NOT_ENDED },
-  // It was open, and is opened again.
-  close: { mode: 'indexeddb', durable: true },
-};
+const OPENED = { quota: SCRIPTED, silent: NOT_ENDED, hang: NOT_ENDED };
+/** In all other ways it opens when it is tried again, unless that fails, too. */
+const OPENED_AGAIN = { mode: 'indexeddb', durable: true };
 
 const neverOpened = ({ failures }) => failures[0] === 'open';
 
 /** The storage says what it is and why, each flush says the same, and what was written online is acknowledged. */
-function isAsOpened(how, run) {
+function isAsOpened(how, forever, run) {
   const { id, storage, flushed, outcomes, errors, step } = run;
-  const { mode, durable, code, reason } = OPENED[how];
+  const again = forever ? SCRIPTED : OPENED_AGAIN;
+  const { mode, durable, code, reason } = OPENED[how] ?? again;
   const expected = durable ? { mode, durable } : { mode, durable, reason, code };
   const answer = durable ? 'kept' : `${code}: ${reason}`;
   assert.deepEqual({ storage, step, errors }, { storage: expected, step: 'opened', errors: [] });

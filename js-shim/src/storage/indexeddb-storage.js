@@ -11,7 +11,7 @@ import { isLastMoment, watchLastMoment } from '../platform/last-moment.js';
 import { timers } from '../platform/ticks.js';
 import { commitsFailures, isFragile } from './engines.js';
 import { deleteDatabase, openDatabase } from './indexeddb.js';
-import { StorageError, fencedError } from './storage-error.js';
+import { StorageError, asStorageError, fencedError } from './storage-error.js';
 import { storeLock } from './store-lock.js';
 
 /** @typedef {import('../index.d.cts').DurableStorage} DurableStorage */
@@ -478,14 +478,19 @@ function unblocked(patience, start) {
   });
 }
 
-/** @param {any} error */
+/**
+ * A browser that loses its connection to the database while it opens it may have it a moment later. Nothing else mends itself.
+ *
+ * @param {any} error
+ */
 function asOpenError(error) {
   if (error instanceof StorageError) return error;
-  const message =
-    error?.name === 'VersionError'
-      ? 'the database was written by a newer version of sharedb-proxy'
-      : error?.message || String(error);
-  return new StorageError('unavailable', message, { cause: error });
+  if (error?.name === 'VersionError') {
+    const newer = 'the database was written by a newer version of sharedb-proxy';
+    return new StorageError('unavailable', newer, { cause: error });
+  }
+  const { kind, message } = asStorageError(error);
+  return new StorageError(kind === 'closed' ? kind : 'unavailable', message, { cause: error });
 }
 
 /**

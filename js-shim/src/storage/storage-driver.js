@@ -87,9 +87,10 @@ export class StorageDriver {
   /**
    * Opens the storage, or opens it again on a new handle. The storage is this host's alone until `close`.
    *
-   * Rejects with `unavailable`, and then holds nothing; with `closed` where it was closed meanwhile; with `fenced` where
-   * it was this host's and another one has taken it. Where it opens and cannot be claimed, with the claim's error, as any
-   * other request does: the storage stays this host's, to be opened again.
+   * Rejects with `unavailable`, and then holds nothing; with `closed` where it was closed meanwhile, or lost its connection
+   * while it was opened; with `fenced` where it was this host's and another one has taken it. Where it opens and cannot be
+   * claimed, with the claim's error, as any other request does. But for `unavailable` the storage stays this host's, to be
+   * opened again.
    *
    * @returns {Promise<OpenStorage>}
    */
@@ -228,13 +229,13 @@ export class StorageDriver {
     try {
       await this._call('initialize');
     } catch (thrown) {
-      throw asStorageError(thrown, 'unavailable');
+      throw asStorageError(thrown, thrown?.kind === 'closed' ? 'closed' : 'unavailable');
     }
   }
 
   /**
-   * A storage that cannot be opened is let go of. Any other failure is that of the claim, which is a request on an open
-   * storage: the handle is dead, the storage is this host's, and opening it again may help.
+   * A storage that cannot be opened is let go of. After any other failure, most of which are those of the claim, which is a
+   * request on an open storage, the handle is dead, the storage is this host's, and opening it again may help.
    *
    * @param {any} thrown
    */

@@ -219,7 +219,7 @@ export interface StorageRecords {
  * Payloads are strings, or what `encrypt` makes of them.
  */
 export interface DurableStorage {
-  /** Opens it. Called again after `close`, and after an error of the kind `closed`. */
+  /** Opens it. Called again after `close`, and after an error of the kind `closed`, its own too. */
   initialize(callback: (error?: any, inventory?: any) => void): void;
   /**
    * The fence against a host that was frozen, lost the storage to another one, and goes on: makes `holder` the one whose
