@@ -49,9 +49,9 @@ async function typingAtOnePlace(stage) {
   assert.equal(text.length, before.length + 3 * 59);
 }
 
-/** How many messages of each kind the server got, without those by which tabs say who is there. */
+/** How many messages of each kind the server got, without those by which tabs say who is there and hosts ask whether it answers. */
 async function askedOfDocuments(stage) {
-  const { p, pr, ps, ...received } = await stage.admin('received');
+  const { p, pr, ps, pp, ...received } = await stage.admin('received');
   return received;
 }
 

@@ -228,7 +228,7 @@ export class StorageDriver {
   async _initialize() {
     try {
       await this._call('initialize');
-    } catch (thrown) {
+    } catch (/** @type {any} */ thrown) {
       throw asStorageError(thrown, thrown?.kind === 'closed' ? 'closed' : 'unavailable');
     }
   }
