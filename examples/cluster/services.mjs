@@ -162,9 +162,11 @@ export async function makePostgres({ programs, place, log }) {
   const folder = place.folder('postgres');
   const port = await freePort();
   const set = ['--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync', `--username=${USER}`];
+  // A text: the error has it in its message, and is printed with it.
   execFileSync(programs.initdb, ['-D', folder, ...set], {
     ...place.user,
     cwd: '/',
+    encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const args = [
