@@ -369,11 +369,18 @@ export class IndexedDbStorage {
       this.ensureReady();
       const database = /** @type {IDBDatabase} */ (this._database);
       const transaction = database.transaction(names, mode, { durability: this._durability });
-      this._running.add(transaction);
       /** @type {IDBRequest[]} */
       let requests = [];
+      const running = {
+        abort() {
+          transaction.abort();
+          // Where the database is closed next, WebKit gives no event of it.
+          end(aborted());
+        },
+      };
+      this._running.add(running);
       const end = (/** @type {any} */ error) => {
-        this._running.delete(transaction);
+        this._running.delete(running);
         if (!error) return resolve(requests.map((made) => made.result));
         // Only what a fence refuses is added and not put.
         reject(error.name === 'ConstraintError' ? fencedError() : error);

@@ -127,6 +127,33 @@ async function endlessTransaction(room) {
   }
 }
 
+/** The host crashes in the moment in which its write begins: neither event of a transaction need come then. */
+async function abandonedWrite(room) {
+  const page = await room.page();
+  await open(page);
+  await write(page, [[...A, 'before']]);
+  const fates = await page.evaluate(async (a) => {
+    const { driver, storage } = window;
+    const { transaction } = IDBDatabase.prototype;
+    const abandoned = new Promise((resolve) => {
+      IDBDatabase.prototype.transaction = function begin(...args) {
+        IDBDatabase.prototype.transaction = transaction;
+        queueMicrotask(() => resolve(driver.abandon()));
+        return transaction.apply(this, args);
+      };
+    });
+    const written = storage.fate(driver.write([[...a, 'after']]));
+    return [await written, await storage.fate(abandoned)];
+  }, A);
+  // One that was told to commit is not rolled back any more.
+  const isCommitted = 'value' in fates[0];
+  if (!isCommitted) assertKind(fates[0], 'closed');
+  assert.deepEqual(fates[1], { value: undefined });
+  assert.equal((await openAgain(page)).value.mode, 'indexeddb');
+  assert.deepEqual(await texts(page, [A]), [isCommitted ? 'after' : 'before']);
+  await assertAlive(page);
+}
+
 /** A database of this name that something else made. */
 async function foreign(room) {
   const [page, other] = [await room.page(), await room.page()];
@@ -156,5 +183,6 @@ export const handleTests = [
   { name: 'storage: another page blocks the upgrade', run: inRoom(blockedUpgrade) },
   { name: 'storage: an opening that gets no answer', run: inRoom(hungOpening) },
   { name: 'storage: a transaction that never ends', run: inRoom(endlessTransaction) },
+  { name: 'storage: a host that crashes as its write begins', run: inRoom(abandonedWrite) },
   { name: 'storage: a database that is not ours', run: inRoom(foreign) },
 ];
