@@ -16,8 +16,9 @@ import { nextTick } from '../platform/ticks.js';
  * `connection.durableStore`.
  *
  * It has the names and events of the store that a tab of its own would have, with these differences: every op is
- * written ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says; a document counts as
- * written when its changes survive this host, in its record or in the journal; and `persist` comes only after a commit.
+ * written ahead, so that the server gets it only when that write is committed, whatever `setAutoFlush` says; a document
+ * counts as written when its changes survive this host, in its record or in the journal; and `persist` comes only after
+ * a commit.
  */
 export class DurableStore extends EventEmitter {
   /**

@@ -146,7 +146,7 @@ export interface DurableStoreEventMap {
 /**
  * The host's store, as a tab sees it. Made by the connection.
  *
- * Every op is written ahead, before it goes to the server or to another tab, whatever `setAutoFlush` says. What is
+ * Every op is written ahead: the server gets it only when that write is committed, whatever `setAutoFlush` says. What is
  * asked without a callback is as new as the last word of the host.
  */
 export class DurableStore {
