@@ -24,8 +24,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 6] = [
     ("proxy-connection", &["proxy-doc", "broker", "ot-json0"]),
 ];
 
-/// Crates that reach the web platform. In the core they serve only files named `web.rs`, in the
-/// two crates that have a browser drive loop or storage.
+/// Crates that reach the web platform. The core needs none of them.
 const WEB: [&str; 8] = [
     "web-sys",
     "js-sys",
@@ -36,7 +35,6 @@ const WEB: [&str; 8] = [
     "rexie",
     "idb",
 ];
-const MAY_REACH_THE_WEB: [&str; 2] = ["durable-store", "worker-host"];
 
 /// Time and randomness are inputs of the core, so that one seed replays a whole run.
 const TIME_AND_CHANCE: [&str; 9] = [
@@ -52,11 +50,10 @@ const TIME_AND_CHANCE: [&str; 9] = [
 ];
 
 /// The rooms at the top; anything more needs a reason in the README.
-const TOP_LEVEL: [&str; 19] = [
+const TOP_LEVEL: [&str; 18] = [
     "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
-    "LICENSE",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
@@ -103,19 +100,18 @@ fn every_crate_is_known_to_these_rules() {
 }
 
 #[test]
-fn the_core_has_no_web_dependency_but_behind_its_web_files() {
+fn the_core_has_no_web_dependency() {
     let members = members();
     for (name, _) in MAY_DEPEND_ON {
-        for dependency in members[name].external.iter().filter(|d| is_web(&d.name)) {
+        for dependency in &members[name].external {
             assert!(
-                MAY_REACH_THE_WEB.contains(&name) && dependency.is_conditional,
-                "{name} must not depend on {} in every build",
-                dependency.name
+                !is_web(dependency),
+                "{name} must not depend on {dependency}"
             );
         }
     }
     let words: Vec<String> = WEB.iter().map(|name| name.replace('-', "_")).collect();
-    for file in core_files().filter(|file| !is_edge(file, &["web.rs"])) {
+    for file in core_files() {
         for word in file.words() {
             let is_web = words.iter().any(|web| web == word) || word.starts_with("gloo_");
             assert!(!is_web, "{} names {word}", file.path.display());
@@ -125,14 +121,12 @@ fn the_core_has_no_web_dependency_but_behind_its_web_files() {
 
 #[test]
 fn the_core_is_synchronous() {
-    let edges = ["web.rs", "native.rs"];
-    assert_never_named(&["async", "await"], |file| !is_edge(file, &edges));
+    assert_never_named(&["async", "await"], |file| !is_native_driver(file));
 }
 
 #[test]
 fn the_core_asks_for_neither_time_nor_randomness() {
-    let edges = ["web.rs", "native.rs"];
-    assert_never_named(&TIME_AND_CHANCE, |file| !is_edge(file, &edges));
+    assert_never_named(&TIME_AND_CHANCE, |file| !is_native_driver(file));
 }
 
 /// The order of a `HashMap` differs from run to run, and whoever may name one may iterate it.
@@ -305,23 +299,16 @@ fn is_web(dependency: &str) -> bool {
     WEB.contains(&dependency) || dependency.starts_with("gloo-")
 }
 
-/// An edge is where the core meets a platform: a file of an agreed name in an agreed crate.
-fn is_edge(file: &SourceFile, names: &[&str]) -> bool {
-    let name = file.path.file_name().unwrap().to_str().unwrap();
-    names.contains(&name) && MAY_REACH_THE_WEB.contains(&file.member.as_str())
+/// The driver of a host without JavaScript, behind a feature: the one file of the core that does what machines ask for.
+fn is_native_driver(file: &SourceFile) -> bool {
+    file.member == "worker-host" && file.path.ends_with("src/native.rs")
 }
 
 struct Member {
     name: String,
     directory: PathBuf,
     internal: Vec<String>,
-    external: Vec<Dependency>,
-}
-
-struct Dependency {
-    name: String,
-    /// Optional, or only for some targets.
-    is_conditional: bool,
+    external: Vec<String>,
 }
 
 struct SourceFile {
@@ -413,11 +400,7 @@ fn member(package: &Value) -> Member {
         if dependency["path"].is_string() {
             member.internal.push(name);
         } else {
-            let is_conditional = dependency["optional"] == true || dependency["target"].is_string();
-            member.external.push(Dependency {
-                name,
-                is_conditional,
-            });
+            member.external.push(name);
         }
     }
     member
