@@ -219,7 +219,7 @@ fn fuzz() -> Result<Count> {
     counted(process::node("tests/js/run.mjs").arg("--checked"))
 }
 
-/// The simulators of documents, of places, and of what tabs agree on.
+/// The simulators of documents, of places, of what tabs agree on, and of what devices do.
 fn simulation(options: &Options) -> Result<Count> {
     let mut count = simulator("simulate", options)?;
     count += simulator("places", options)?;
