@@ -411,6 +411,7 @@ export class TabCoordinator {
   readonly devices: Devices;
   /** Holds what one tab of one of the user's devices has at a time, until `resign()` or while `fn` runs. */
   lease(name: string, options?: LeaseOptions): Promise<Lease>;
+  lease<T>(name: string, fn: (lease: Lease) => T | Promise<T>): Promise<T>;
   lease<T>(name: string, options: LeaseOptions, fn: (lease: Lease) => T | Promise<T>): Promise<T>;
   /** Runs `fn` in one tab of one device at a time; gives a function that ends it. */
   runOnOneDevice(fn: (lease: Lease) => any, options?: { name?: string; ttl?: number }): () => void;

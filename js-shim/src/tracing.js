@@ -7,6 +7,8 @@
  * look at its messages a second time.
  */
 
+import { refuseUnknown } from './options/options.js';
+
 /**
  * @typedef {import('./tracing.d.ts').Tracer} Tracer
  * @typedef {import('./tracing.d.ts').Span} Span
@@ -18,6 +20,9 @@
  * @property {Span} [span]
  */
 
+/** By connection, where there are any. @type {WeakMap<any, Set<Tracing>>} */
+const tracingsOf = new WeakMap();
+
 /** In Node of an application that has replaced it there may be no `measure`. */
 const canMeasure = () => typeof performance !== 'undefined' && 'measure' in performance;
 
@@ -28,26 +33,49 @@ const canMeasure = () => typeof performance !== 'undefined' && 'measure' in perf
  * @param {{tracer?: Tracer, measure?: boolean}} [options]
  * @returns {() => void} ends it; ops without an outcome are not measured any more
  */
-export function traceOps(connection, { tracer, measure = !tracer } = {}) {
+export function traceOps(connection, options = {}) {
+  refuseUnknown('traceOps', options, ['tracer', 'measure']);
+  const { tracer, measure = !tracer } = options;
   const tracing = new Tracing(tracer, measure && canMeasure());
+  const tracings = tracingsOf.get(connection) ?? watch(connection);
+  tracings.add(tracing);
+  return () => {
+    if (!tracings.delete(tracing)) return;
+    tracing.end();
+    if (!tracings.size) unwatch(connection);
+  };
+}
+
+/**
+ * Looks at the messages of a connection from now on.
+ *
+ * @param {any} connection
+ */
+function watch(connection) {
+  /** @type {Set<Tracing>} */
+  const tracings = new Set();
   const { _post: post, _receive: receive } = connection;
   connection._post = function tracedPost(/** @type {string} */ text) {
-    tracing.sent(text);
+    for (const tracing of tracings) tracing.sent(text);
     return post.call(this, text);
   };
   connection._receive = function tracedReceive(
     /** @type {string} */ text,
     /** @type {boolean} */ urgent,
   ) {
-    tracing.received(text);
+    for (const tracing of tracings) tracing.received(text);
     return receive.call(this, text, urgent);
   };
-  return () => {
-    // Those of the class are found again.
-    delete connection._post;
-    delete connection._receive;
-    tracing.end();
-  };
+  tracingsOf.set(connection, tracings);
+  return tracings;
+}
+
+/** @param {any} connection */
+function unwatch(connection) {
+  tracingsOf.delete(connection);
+  // Those of the class are found again.
+  delete connection._post;
+  delete connection._receive;
 }
 
 class Tracing {

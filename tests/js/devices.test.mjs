@@ -92,7 +92,7 @@ describe('devices', () => {
       code: 'ERR_LEASE_TIMEOUT',
       holder: 'a',
     });
-    const second = b.lease('report', {}, ({ token, isHeld }) => [token, isHeld()]);
+    const second = b.lease('report', ({ token, isHeld }) => [token, isHeld()]);
     first.resign();
     assert.ok(!first.isHeld());
     const [token, isHeld] = await second;

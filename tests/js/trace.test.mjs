@@ -74,6 +74,8 @@ describe('flight recorder', () => {
     tabs[0].getPresence('cursors').create('p').submit({ at: SECRET });
     tabs[0].createFetchQuery('letters', { text: SECRET });
     await settle();
+    const slip = tabs[0].exportTrace({ redacted: true });
+    await assert.rejects(slip, { code: 'ERR_OPTION_UNKNOWN' });
     const trace = await tabs[0].exportTrace({ redact: true });
     assert.ok(JSON.parse(trace).redacted);
     assert.ok(!trace.includes('wrote'));

@@ -42,6 +42,28 @@ describe('tracing', () => {
     connection.close();
   });
 
+  it('serves several tools at once, each until it is ended', async () => {
+    const { connection } = await connect(ours, new Backend());
+    const [first, second] = [noting(), noting()];
+    const endFirst = traceOps(connection, { tracer: first.tracer });
+    const endSecond = traceOps(connection, { tracer: second.tracer });
+    const doc = connection.get('c', 'd');
+    const spans = ({ notes }) => notes.filter((note) => note.endsWith(' end')).length;
+    await call(doc, 'create', { n: 0 });
+    assert.deepEqual([spans(first), spans(second)], [1, 1]);
+    endFirst();
+    endFirst();
+    await call(doc, 'submitOp', [{ p: ['n'], na: 1 }]);
+    assert.deepEqual([spans(first), spans(second)], [1, 2]);
+    endSecond();
+    const third = noting();
+    traceOps(connection, { tracer: third.tracer });
+    endFirst();
+    await call(doc, 'submitOp', [{ p: ['n'], na: 1 }]);
+    assert.deepEqual([spans(first), spans(second), spans(third)], [1, 2, 1]);
+    connection.close();
+  });
+
   it('gives a tracer a span for each op, also for one that is refused', async () => {
     const backend = new Backend();
     backend.use('commit', (_, next) => next(Object.assign(new Error('no'), { code: 'ERR_NO' })));

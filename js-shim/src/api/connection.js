@@ -7,6 +7,7 @@ import { reach } from '../link/no-link.js';
 import { PageLink } from '../link/page-link.js';
 import { checkConnectionOptions } from '../options/connection-options.js';
 import { checkDurableStore } from '../options/durable-options.js';
+import { refuseUnknown } from '../options/options.js';
 import { asError, shared } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 import { Collections } from './collections.js';
@@ -542,7 +543,9 @@ export class Connection extends StoringConnection {
    * @param {(error: any, status: any) => void} callback
    * @param {{details?: boolean}} [options]
    */
-  hostStatus(callback, { details = false } = {}) {
+  hostStatus(callback, options = {}) {
+    refuseUnknown('hostStatus', options, ['details']);
+    const { details = false } = options;
     if (this._closed) return this._refuse(callback);
     const token = this._keep({ callback });
     this._run(() => this._core.askStatus(token, details));
@@ -554,7 +557,10 @@ export class Connection extends StoringConnection {
    * @param {{redact?: boolean}} [options]
    * @returns {Promise<string>}
    */
-  exportTrace({ redact = false } = {}) {
+  async exportTrace(options = {}) {
+    // Else users' texts would be exported where the name has a slip.
+    refuseUnknown('exportTrace', options, ['redact']);
+    const { redact = false } = options;
     return this._askDriver({ trace: { redact } });
   }
 

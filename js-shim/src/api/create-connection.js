@@ -7,7 +7,7 @@ import { reach } from '../link/no-link.js';
 import { PageLink, pageLink } from '../link/page-link.js';
 import { STORING, checkConnectionOptions } from '../options/connection-options.js';
 import { whyNoTabs } from '../platform/locks.js';
-import { shared } from '../platform/shared.js';
+import { emitOrLog, shared } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 import { expectOption, isBoolean, isFunction, optionError, pick } from '../options/options.js';
 import { Connection } from './connection.js';
@@ -136,10 +136,7 @@ function whyAlone({ durableStore, namespace, useSharedWorker }) {
  */
 function sayAlone(connection, { reason, code }) {
   // The first time nobody listens yet.
-  nextTick(() => {
-    if (connection.listenerCount('error')) connection.emit('error', new shared.Error(code, reason));
-    else shared.logger.warn(reason);
-  });
+  nextTick(() => emitOrLog(connection, new shared.Error(code, reason)));
 }
 
 /**

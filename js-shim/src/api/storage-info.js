@@ -2,7 +2,7 @@
  * `connection.storage`: the mode of the host's store (IndexedDB, custom, memory, none), whether it is durable, and why.
  */
 
-import { shared } from '../platform/shared.js';
+import { emitOrLog, shared } from '../platform/shared.js';
 
 /**
  * @typedef {import('../index.d.cts').StorageInfo} Info
@@ -27,17 +27,14 @@ export class StorageInfo {
     this.current = describe(undefined, undefined);
   }
 
-  /**
-   * The host said what its store is. That a store says nothing is an error that ends by itself, so it is told, and
-   * nothing is to be done about it: an application need not listen.
-   */
+  /** The host said what its store is. That a store says nothing is an error that ends by itself. */
   noteState() {
     const connection = this._connection;
     const before = this.current;
     this._read();
     const { code, reason } = this.current;
-    if (code !== SILENT || before.code === code || !connection.listenerCount('error')) return;
-    connection.emit('error', new shared.Error(code, reason));
+    if (code === SILENT && before.code !== code)
+      emitOrLog(connection, new shared.Error(code, reason));
   }
 
   noteWiped() {

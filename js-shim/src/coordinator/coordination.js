@@ -47,6 +47,7 @@ import { timers } from '../platform/ticks.js';
  * @property {(received: {number: number, message: any}) => void} received it brought something
  * @property {(round: number) => void} tokenWanted the host needs another token for it
  * @property {() => void} ended the store was wiped, and the connection has ended with it
+ * @property {(error: any) => void} over this tab is none of the tabs any more, whoever ended that: the error says why
  * @property {(error: any) => void} failed
  */
 
@@ -211,6 +212,7 @@ export class Coordination {
     for (const lost of this._held.values()) lost.abort(error);
     this._held.clear();
     this._connection._coordination = undefined;
+    this._listener.over(error);
   }
 
   // ---- Calls ----

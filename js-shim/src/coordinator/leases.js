@@ -43,11 +43,12 @@ export class Leases {
 
   /**
    * @param {string} name
-   * @param {LeaseOptions} [options]
+   * @param {LeaseOptions | ((lease: Lease) => any)} [options] or `fn`
    * @param {(lease: Lease) => any} [fn]
    * @returns {Promise<any>}
    */
   async lease(name, options = {}, fn) {
+    if (typeof options === 'function') return this.lease(name, {}, options);
     check(name, options, fn);
     if (fn) return this._hold(name, options, fn);
     return new Promise((resolve, reject) => {
@@ -68,15 +69,17 @@ export class Leases {
    * @param {{name?: string, ttl?: number}} [options]
    * @returns {() => void} ends it
    */
-  run(fn, { name = ONE, ttl } = {}) {
+  run(fn, options = {}) {
+    refuseUnknown('runOnOneDevice', options, ['name', 'ttl']);
+    const { name = ONE, ttl } = options;
     check(name, { ttl }, fn);
     if (!isFunction(fn))
       throw optionError('ERR_OPTION_INVALID', 'runOnOneDevice has nothing to run');
     const ended = new AbortController();
-    const options = { ttl, signal: ended.signal };
+    const { signal } = ended;
     const hold = async (/** @type {Lease} */ lease) => {
       const stop = new AbortController();
-      const over = aborted([lease.signal, ended.signal], () => stop.abort());
+      const over = aborted([lease.signal, signal], () => stop.abort());
       try {
         await fn({ ...lease, signal: stop.signal });
       } catch (error) {
@@ -84,7 +87,7 @@ export class Leases {
       }
       await over;
     };
-    void this._again(() => this._hold(name, options, hold), ended.signal);
+    void this._again(() => this._hold(name, { ttl, signal }, hold), signal);
     return () => ended.abort();
   }
 

@@ -1,6 +1,6 @@
 /** One refresh of the user's session for all tabs: tried again, and not for ever. */
 
-import { isPositiveCount, optionError } from '../options/options.js';
+import { isPositiveCount, optionError, refuseUnknown } from '../options/options.js';
 import { shared } from '../platform/shared.js';
 import { delay, timers } from '../platform/ticks.js';
 
@@ -47,7 +47,9 @@ export async function persevere(fn, { attempts, deadline, signal }) {
 }
 
 /** @param {any} options of `refresh` */
-export function refreshOptions({ attempts = 3, deadline = DEADLINE } = {}) {
+export function refreshOptions(options = {}) {
+  refuseUnknown('refresh', options, ['attempts', 'deadline']);
+  const { attempts = 3, deadline = DEADLINE } = options;
   if (!isPositiveCount(attempts) || !isPositiveCount(deadline))
     throw optionError(
       'ERR_OPTION_INVALID',

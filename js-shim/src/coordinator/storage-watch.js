@@ -2,6 +2,7 @@
  * How full the browser's storage is, as far as the browser says it, and whether it has dropped what was stored.
  */
 
+import { expectOption, isPositiveCount, refuseUnknown } from '../options/options.js';
 import { every } from '../platform/waking.js';
 
 /**
@@ -60,17 +61,20 @@ function attempt(use) {
   }
 }
 
+const isPart = (/** @type {any} */ value) => value >= 0 && value <= 1;
+const areParts = (/** @type {any} */ value) => Array.isArray(value) && value.every(isPart);
+
 class StorageWatch {
   /**
    * Says when the storage passes a threshold, in either direction, and when the store is another one than before.
    *
-   * @param {{thresholds?: number[], interval?: number} | undefined} options parts of the quota, and milliseconds
+   * @param {{thresholds?: number[], interval?: number}} options parts of the quota, and milliseconds
    * @param {object} listener
    * @param {() => Store | undefined} listener.store nothing where none is kept for good
    * @param {(storage: import('../coordinator.d.ts').StorageEvent) => void} listener.changed
    * @param {(error: any) => void} listener.failed the browser does not say how full it is
    */
-  constructor({ thresholds = [0.8, 0.95], interval = 60_000 } = {}, listener) {
+  constructor({ thresholds = [0.8, 0.95], interval = 60_000 }, listener) {
     this._thresholds = thresholds;
     this._listener = listener;
     this._witness = new Witness();
@@ -133,10 +137,13 @@ export class StorageWatches {
   }
 
   /**
-   * @param {{thresholds?: number[], interval?: number} | undefined} options
+   * @param {{thresholds?: number[], interval?: number}} [options]
    * @returns {() => void} ends it
    */
-  watch(options) {
+  watch(options = {}) {
+    refuseUnknown('watchStorage', options, ['thresholds', 'interval']);
+    expectOption('options', options, 'thresholds', areParts, 'a list of numbers from 0 to 1');
+    expectOption('options', options, 'interval', isPositiveCount, 'a number of milliseconds');
     const watch = new StorageWatch(options, { store: () => this._store(), ...this._listener });
     this._watches.add(watch);
     return () => {

@@ -3,7 +3,7 @@
  */
 
 import { connectionWithoutServer } from '../api/create-connection.js';
-import { expectOption, isFunction, optionError, pick } from '../options/options.js';
+import { expectOption, isFunction, optionError, pick, refuseUnknown } from '../options/options.js';
 import { copyOf } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
 import { delay } from '../platform/ticks.js';
@@ -67,7 +67,8 @@ export class TabCoordinator extends GuardedEmitter {
         realtime: (told) => this._realtime.take(told),
         received: (received) => void this.handleMessage(this._realtime.messageOf(received)),
         tokenWanted: (round) => void this._realtime.refresh(round, () => this.refresh()),
-        ended: () => this._ended(),
+        ended: () => this._session.end(),
+        over: (error) => this._end(error),
         failed: (error) => this._fail(error),
       },
     });
@@ -116,6 +117,8 @@ export class TabCoordinator extends GuardedEmitter {
     this._registered = () => {};
     /** @type {(error: any) => void} */
     this._refused = () => {};
+    /** Why this tab is none of the tabs any more. @type {any} */
+    this._whyOver = undefined;
   }
 
   /** This tab's id. Another page load is another tab, and so is a duplicate of this one. */
@@ -139,8 +142,14 @@ export class TabCoordinator extends GuardedEmitter {
 
   // ---- The contract ----
 
-  /** Joins the tabs. Resolves when the host has told this tab what there is. @returns {Promise<void>} */
+  /**
+   * Joins the tabs. Resolves when the host has told this tab what there is. Rejects where no host will: there is no WebAssembly,
+   * the host is a newer build's, or the tab has left meanwhile.
+   *
+   * @returns {Promise<void>}
+   */
   register() {
+    if (this._whyOver) return Promise.reject(this._whyOver);
     this._registration ??= this._join().then(() => this._devices?.begin());
     return this._registration;
   }
@@ -195,9 +204,15 @@ export class TabCoordinator extends GuardedEmitter {
       await Promise.race([late, this._coordination.ask('ping', {}).catch(() => {})]);
     }
     this._coordination.leave();
-    this._leadership.take({ term: 0 });
-    this._tabs.clear();
     if (this._isOwn) this._connection.close();
+  }
+
+  /** This tab is none of the tabs any more. @param {any} error why */
+  _end(error) {
+    this._whyOver = error;
+    this._refused(error);
+    this._quit();
+    this._tabs.clear();
   }
 
   _quit() {
@@ -241,7 +256,9 @@ export class TabCoordinator extends GuardedEmitter {
   }
 
   /** Changes this tab's weight or role. @param {{weight?: number, role?: 'auto' | 'observer'}} changes */
-  configure({ weight, role }) {
+  configure(changes) {
+    refuseUnknown('configure', changes, ['weight', 'role']);
+    const { weight, role } = changes;
     expectOption('options', { weight }, 'weight', isWeight, 'a whole number from 0 to 100');
     expectOption('options', { role }, 'role', isRole, "'auto' or 'observer'");
     this._report.set({
@@ -347,8 +364,9 @@ export class TabCoordinator extends GuardedEmitter {
    * @param {{to?: string}} [options]
    * @returns {Promise<any>} what that tab's function gave
    */
-  delegate(task, payload = null, { to } = {}) {
-    return this._tasks.delegate(task, payload, to);
+  async delegate(task, payload = null, options = {}) {
+    refuseUnknown('delegate', options, ['to']);
+    return this._tasks.delegate(task, payload, options.to);
   }
 
   /**
@@ -433,12 +451,6 @@ export class TabCoordinator extends GuardedEmitter {
    */
   async logout() {
     await this._session.logout();
-  }
-
-  _ended() {
-    this._quit();
-    this._tabs.clear();
-    this._session.end();
   }
 
   /**
@@ -567,12 +579,14 @@ export class TabCoordinator extends GuardedEmitter {
   /** @param {any} error */
   _fail(error) {
     this._lastError = error;
-    this._refused(error);
+    if (NEVER_JOINS.includes(error?.code)) this._refused(error);
     if (this.listenerCount('error')) this._emit('error', error);
     else shared.logger.error(error);
   }
 }
 
+/** Errors after which no host takes this tab. With any other one it joins, or has joined. */
+const NEVER_JOINS = ['ERR_WASM_UNAVAILABLE', 'ERR_HOST_INCOMPATIBLE'];
 /** Milliseconds that a host has to answer a tab that leaves. */
 const LEAVING = 1_000;
 /** Milliseconds between two looks whether the machine slept. */

@@ -32,13 +32,20 @@ export class TabList {
    * @param {any[]} tabs
    */
   welcome(tabs) {
-    const before = this.connected;
+    const before = this._tabs;
     this._tabs = new Map(tabs.map((tab) => [tab.id, infoOf(tab)]));
     this.active ??= tabs.find((tab) => tab.report.focused)?.id;
-    for (const [id, info] of this._tabs)
-      if (!info.frozen && !before.has(id) && before.size) this._emit('join', info);
-    const now = this.connected;
-    for (const id of before) if (!now.has(id)) this._emit('leave', { id, crashed: true });
+    // This tab itself is one of them, so at the first time there are none before.
+    if (!before.size) return;
+    for (const [id, info] of this._tabs) {
+      const known = before.get(id);
+      if (!known) this._join(info);
+      if (info.frozen !== Boolean(known?.frozen))
+        this._emit(info.frozen ? 'frozen' : 'resumed', info);
+    }
+    for (const [id, info] of before) {
+      if (!this._tabs.has(id)) this._leave({ ...info, crashed: true });
+    }
   }
 
   /**
@@ -52,12 +59,23 @@ export class TabList {
       const crashed = event === 'crash';
       this._tabs.delete(tab.id);
       if (this.active === tab.id) this.active = undefined;
-      this._emit('leave', { ...info, crashed });
-      return this._synthesise('disconnect', tab.id, { crashed });
+      return this._leave({ ...info, crashed });
     }
     this._tabs.set(tab.id, info);
+    if (event === 'join') return this._join(info);
     this._emit(event, info);
-    if (event === 'join') this._synthesise('connect', tab.id, info);
+  }
+
+  /** @param {TabInfo} info */
+  _join(info) {
+    this._emit('join', info);
+    this._synthesise('connect', info.id, info);
+  }
+
+  /** @param {TabInfo & {crashed: boolean}} info */
+  _leave(info) {
+    this._emit('leave', info);
+    this._synthesise('disconnect', info.id, { crashed: info.crashed });
   }
 
   clear() {

@@ -2,6 +2,7 @@
  * What one tab does for others: what it is asked to do, and what is done once for all who ask.
  */
 
+import { isFunction, optionError } from '../options/options.js';
 import { copyOf, jsonError } from '../platform/json.js';
 import { shared } from '../platform/shared.js';
 import { Granted } from './coordination.js';
@@ -25,6 +26,7 @@ export class Tasks {
    * @returns {() => void} ends it
    */
   handle(task, fn) {
+    if (!isFunction(fn)) throw optionError('ERR_OPTION_INVALID', 'handle has nothing to run');
     this._known.set(task, fn);
     return () => void (this._known.get(task) === fn && this._known.delete(task));
   }

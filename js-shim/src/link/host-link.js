@@ -17,7 +17,7 @@ import {
 } from '../options/durable-options.js';
 import { addressOf, requireNamespace } from '../options/namespace.js';
 import { hold, newSource, tabLock } from '../platform/locks.js';
-import { shared } from '../platform/shared.js';
+import { emitOrLog, shared } from '../platform/shared.js';
 import { timers } from '../platform/ticks.js';
 import { remember } from '../platform/traps.js';
 import { burialTime } from './burial.js';
@@ -448,7 +448,7 @@ export class HostLink extends RemoteLink {
   _fail({ reason, code = 'ERR_HOST_FAILED' }) {
     const error = new shared.Error(code, reason);
     if (code === INCOMPATIBLE) this._connection.emit('host.incompatible', error);
-    this._connection.emit('error', error);
+    emitOrLog(this._connection, error);
   }
 
   /**

@@ -5,7 +5,7 @@
 
 import { UNAVAILABLE } from '../cores/cores.js';
 import { tabModule } from '../cores/tab-core.js';
-import { shared } from '../platform/shared.js';
+import { emitOrLog } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 
 /** @typedef {import('./link.d.ts').Link} Link */
@@ -47,10 +47,7 @@ class NoLink {
   /** @param {import('../api/connection.js').Connection} connection */
   attach(connection) {
     // The first time nobody listens yet.
-    nextTick(() => {
-      if (connection.listenerCount('error')) connection.emit('error', this.failure);
-      else shared.logger.error(this.failure.message);
-    });
+    nextTick(() => emitOrLog(connection, this.failure));
   }
 
   post() {}

@@ -122,6 +122,18 @@ export function toError([code, message, data, fromServer, exception]) {
 }
 
 /**
+ * Tells of an error that is about no call and no document: where the host is, or how its store fares. The connection goes on, so
+ * it is no exception where nobody listens.
+ *
+ * @param {import('../api/connection.js').Connection} connection
+ * @param {Error & {code: string}} error
+ */
+export function emitOrLog(connection, error) {
+  if (connection.listenerCount('error')) connection.emit('error', error);
+  else shared.logger.error(`${error.code}: ${error.message}`);
+}
+
+/**
  * The parts of an error that a machine wrote as an object.
  *
  * @param {{code?: string, message: string, data?: any, from_server?: boolean}} error

@@ -50,6 +50,11 @@ export interface HostEventMap {
   host(host: ConnectionHost): void;
   /** An op was refused, or given up with one. Without a listener a warning is logged. */
   'dead letter'(letter: DeadLetter): void;
+  /**
+   * The tab is of a build too old for its host: it keeps its ops, and the page has to be loaded anew. The same error
+   * (`ERR_HOST_INCOMPATIBLE`) is an `error` event next.
+   */
+  'host.incompatible'(error: ClientError): void;
 }
 
 /** What the host is, and why this one. */
@@ -215,13 +220,16 @@ export class Connection {
   getBulk(collection: string, ids: string[], callback: ConnectionCallbacks['docs']): void;
   /**
    * Writes a document, with all that was submitted to it before. Calls back when that is durable; where `isAutoFlush()`
-   * is false, as soon as the host knows. `No DurableStore available` where none was asked for.
+   * is false, as soon as the host knows. `ERR_STORAGE` where no `durableStore` was asked for.
    */
   putDoc(doc: Doc, callback?: Callback): void;
   putDocs(docs: Doc[], callback?: Callback): void;
   /** As `putDocs`, but written at once in any case. */
   putDocsBulk(docs: Doc[], callback?: Callback): void;
-  /** Writes what waits. Calls back when all that was submitted in this tab before is durable. */
+  /**
+   * Writes what waits. Calls back when all that was submitted in this tab before is durable, with `ERR_STORAGE` where the
+   * store is in memory only; at once and without an error where no `durableStore` was asked for.
+   */
   flushWrites(callback?: Callback): void;
   /** Whether records of documents are written by themselves, for all tabs. Ops are written ahead in any case. */
   setAutoFlush(on: boolean): void;
@@ -240,7 +248,8 @@ export class Connection {
   ): void;
   /**
    * Ends all connections of this store, in every tab, and deletes everything that it has. Callbacks of ops without an
-   * answer get an error. After the callback another connection can be made.
+   * answer get an error. After the callback another connection can be made; with an error, something may be left.
+   * Without a `durableStore` nothing ends: `ERR_STORAGE`.
    */
   wipe(callback?: Callback): void;
 
