@@ -30,6 +30,8 @@ const ELSEWHERE = [
   ...['docs/getting-started.md', 'docs/react.md', 'docs/vue.md', 'docs/svelte.md'],
   ...['docs/coordination.md', 'docs/bundlers.md', 'docs/api.md', 'docs/cluster.md'],
 ];
+/** The words that mark code which a test runs. */
+const CODE = ['js', 'jsx', 'ts', 'vue', 'svelte', 'html'];
 const ROOT = new URL('../../', import.meta.url);
 const ON_GITHUB = 'https://github.com/sharedb-proxy/sharedb-proxy/blob/main/';
 const PAGES = [...GUIDES, 'README.md', 'js-shim/README.md'];
@@ -235,11 +237,20 @@ describe('the pages of docs', () => {
 
   it('have no code that no test runs', () => {
     const isRun = (page) => PAGES.includes(page) || ELSEWHERE.includes(page);
-    const hasCode = (page) => /^```(js|jsx|ts|vue|svelte|html)$/m.test(read(page));
+    const marked = new RegExp(`^\`\`\`(${CODE.join('|')})$`, 'm');
+    const hasCode = (page) => marked.test(read(page));
     assert.deepEqual(
       pages.filter((page) => hasCode(page) && !isRun(page)),
       [],
     );
+  });
+
+  it('mark their code with words that tests look for', () => {
+    const known = new Set([...CODE, 'json', 'rust', 'sh', 'toml']);
+    for (const page of all) {
+      const words = [...read(page).matchAll(/^ *```(\S+)$/gm)].map(([, word]) => word);
+      assert.deepEqual([page, words.filter((word) => !known.has(word))], [page, []]);
+    }
   });
 
   it('have no link that leads nowhere', () => {

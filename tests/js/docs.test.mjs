@@ -4,24 +4,79 @@
  */
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
+import { WebSocket, WebSocketServer } from 'ws';
 import { TabCoordinator, WorkerMessageType } from '../../js-shim/src/coordinator.node.js';
+import { signalR } from '../../js-shim/src/signalr.js';
+import { SignalRServer } from '../../examples/signalr-server.mjs';
 import { untilTrue } from '../until.mjs';
 import { Hosts } from './coordinator-hosts.mjs';
+import { blocksOf, read, runBlock } from './docs-blocks.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
-const read = (path) => readFileSync(new URL(path, ROOT), 'utf8');
 const GUIDE = read('docs/coordination.md');
 const REFERENCE = GUIDE.slice(GUIDE.indexOf('\n## Reference'));
 const SET_UP = 'Set-up';
 
-/** The blocks of code, with the heading that each of them stands under. */
-function blocksOf(text) {
-  return text.split(/^## /m).flatMap((section) => {
-    const heading = section.slice(0, section.indexOf('\n'));
-    const codes = [...section.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
-    return codes.map((code) => ({ heading, code, isBefore: code.startsWith('// before') }));
-  });
+/** The blocks of code, with what kind each is: of what was before, of the application's worker, or of its pages. */
+function kindsOf(text) {
+  return blocksOf(text).map((block) => ({
+    ...block,
+    isBefore: block.code.startsWith('// before'),
+    isWorker: block.code.startsWith('// worker.js'),
+  }));
+}
+
+/** The application's servers: of SignalR, and of plain WebSockets. */
+class Servers {
+  async start() {
+    this.hub = new SignalRServer({ methods: { priceOf: (name) => `${name}: 36` } });
+    this.news = new WebSocketServer({ noServer: true });
+    this._http = createServer();
+    this._http.on('upgrade', (request, ...upgrade) => {
+      if (request.url.startsWith('/hub')) this.hub.upgrade(request, ...upgrade);
+      else this.news.handleUpgrade(request, ...upgrade, () => {});
+    });
+    this._http.listen(0, '127.0.0.1');
+    await once(this._http, 'listening');
+    this.place = `127.0.0.1:${this._http.address().port}`;
+  }
+
+  end() {
+    this.hub.end();
+    for (const client of this.news.clients) client.terminate();
+    this._http.close();
+  }
+}
+
+/** Runs the code of the application's worker: the host has its connections from now on. */
+async function runWorker(code, hosts, { place }) {
+  // The guide's addresses are those of servers that listen here.
+  class Builder extends HubConnectionBuilder {
+    withUrl(url, options) {
+      const here = url.replace('https://example.com', `http://${place}`);
+      return super.withUrl(here, options).configureLogging(LogLevel.None);
+    }
+  }
+  class Socket extends WebSocket {
+    constructor(url) {
+      super(url.replace('wss://example.com', `ws://${place}`));
+    }
+  }
+  const modules = {
+    '@microsoft/signalr': { HttpTransportType, HubConnectionBuilder: Builder },
+    'sharedb-proxy/signalr': { signalR },
+    'sharedb-proxy/worker': {
+      serve: ({ connections }) => {
+        hosts.connections = connections;
+        hosts.crash();
+      },
+    },
+  };
+  await runBlock(code, modules, { WebSocket: Socket }, place);
 }
 
 /** The application in one tab: what the guide's code calls, and a page's own things. */
@@ -38,15 +93,17 @@ class App {
         this.calls.push([called, ...args]);
         return result;
       };
+    const connection = hosts.connection(name);
     class Tab extends TabCoordinator {
       constructor({ namespace, ...options }) {
-        assert.equal(namespace, 'ada');
-        super({ connection: hosts.connection(name), ...options });
+        if (!options.connection) assert.equal(namespace, 'ada');
+        super({ connection, ...options });
       }
     }
     this.modules = { 'sharedb-proxy/coordinator': { TabCoordinator: Tab, WorkerMessageType } };
     this.scope = {
-      modules: this.modules,
+      TabCoordinator: Tab,
+      connection,
       user: { id: 'ada' },
       localStorage: storage,
       window: { addEventListener: (event) => this.listeners.push(event) },
@@ -67,6 +124,8 @@ class App {
         'applySettings',
         'book',
         'editInvoice',
+        'show',
+        'loadAnew',
       ],
     ])
       this.scope[called] = note(called);
@@ -74,15 +133,7 @@ class App {
 
   /** Runs code as a module does; gives what it declares and the test needs. */
   async run(code) {
-    const asScript = code.replace(
-      /^import (\{.*?\}) from ('.*?');$/gm,
-      (_, names, path) => `const ${names} = modules[${path}];`,
-    );
-    const names = Object.keys(this.scope);
-    const end = "\nreturn { tabs: typeof tabs === 'undefined' ? undefined : tabs };";
-    const AsyncFunction = (async () => {}).constructor;
-    const run = new AsyncFunction(...names, asScript + end);
-    Object.assign(this.scope, await run(...names.map((name) => this.scope[name])));
+    Object.assign(this.scope, await runBlock(code, this.modules, this.scope, ''));
   }
 
   count(called) {
@@ -149,17 +200,47 @@ const PROMISES = {
       assert.equal(sum(apps, 'editInvoice') + sum(apps, 'showBusy'), 2);
     },
   ],
+  'A second connection for all tabs': [
+    async (apps, { hub }) => {
+      await untilTrue(() => apps.every(isConnected));
+      assert.equal(hub.clients.size, 1);
+    },
+    async (apps, { hub }) => {
+      assert.deepEqual(hub.tokens, ['a token']);
+      for (const { scope } of apps) assert.equal(scope.price, 'ADA: 36');
+      hub.invoke('priceChanged', 'ADA', 37);
+      await untilTrue(() => apps.every((app) => app.count('show')));
+      for (const app of apps)
+        assert.deepEqual(app.calls.at(-1), ['show', 'priceChanged', ['ADA', 37]]);
+    },
+    async (apps, { news }) => {
+      await untilTrue(() => apps.every(isConnected));
+      const [client, ...others] = news.clients;
+      assert.equal(others.length, 0);
+      const heard = apps.map(({ scope }) => once(scope.tabs, 'signalr_message'));
+      client.send('{"ADA":37}');
+      for (const [{ payload }] of await Promise.all(heard)) assert.deepEqual(payload, { ADA: 37 });
+      const said = once(client, 'message');
+      await apps[0].scope.tabs.sendSignalR(['ADA']);
+      assert.equal(String((await said)[0]), '["ADA"]');
+    },
+  ],
 };
+
+const makesTabs = (code) => code.includes('new TabCoordinator');
+const hasMetTheOther = ({ scope }) => scope.tabs.tabs.length === 2 && scope.tabs.leader;
+const isConnected = ({ scope }) => scope.tabs.state.signalRConnection?.state === 'connected';
 
 const sum = (apps, called) => apps.reduce((sum, app) => sum + app.count(called), 0);
 
 describe('the guide to coordination', () => {
-  const blocks = blocksOf(GUIDE);
+  const blocks = kindsOf(GUIDE);
   const setUp = blocks.find(({ heading }) => heading === SET_UP);
   let hosts;
   let apps;
+  let servers;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     const kept = new Map();
     const storage = {
       getItem: (key) => kept.get(key) ?? null,
@@ -168,11 +249,14 @@ describe('the guide to coordination', () => {
     };
     hosts = new Hosts();
     apps = ['a', 'b'].map((name) => new App(name, hosts, storage));
+    servers = new Servers();
+    await servers.start();
   });
 
   afterEach(async () => {
     await Promise.all(apps.map(({ scope }) => scope.tabs?.unregister()));
     hosts.end();
+    servers.end();
   });
 
   for (const { heading, code } of blocks.filter(({ isBefore }) => isBefore)) {
@@ -184,15 +268,19 @@ describe('the guide to coordination', () => {
   }
 
   const seen = {};
-  for (const { heading, code } of blocks.filter(({ isBefore }) => !isBefore)) {
+  const workers = {};
+  for (const { heading, code, isWorker } of blocks.filter(({ isBefore }) => !isBefore)) {
     const place = (seen[heading] = (seen[heading] ?? -1) + 1);
+    if (isWorker) workers[heading] = code;
+    const worker = workers[heading];
     it(`runs and keeps its promise: ${heading}, ${place + 1}`, async () => {
-      await Promise.all(apps.map((app) => app.run(setUp.code)));
-      await untilTrue(() =>
-        apps.every(({ scope }) => scope.tabs.tabs.length === 2 && scope.tabs.leader),
-      );
-      if (heading !== SET_UP) await Promise.all(apps.map((app) => app.run(code)));
-      await PROMISES[heading][place](apps);
+      if (worker) await runWorker(worker, hosts, servers);
+      const parts = makesTabs(code) ? [code] : [setUp.code, ...(isWorker ? [] : [code])];
+      for (const part of parts) {
+        await Promise.all(apps.map((app) => app.run(part)));
+        if (makesTabs(part)) await untilTrue(() => apps.every(hasMetTheOther));
+      }
+      await PROMISES[heading][place](apps, servers);
       assert.equal(sum(apps, 'report'), 0);
     });
   }
