@@ -15,7 +15,7 @@ const PAGE = new URL('../../docs/api.md', import.meta.url);
 const ENTRIES = [
   {
     entry: 'sharedb-proxy',
-    about: 'The same for `sharedb-proxy/inline`.',
+    same: 'sharedb-proxy/inline',
     sections: [
       ['Making a connection', 'index.d.cts'],
       ['Connection', 'types/connection.d.cts'],
@@ -30,7 +30,12 @@ const ENTRIES = [
   { entry: 'sharedb-proxy/promises', sections: [['', 'promises.d.cts']] },
   { entry: 'sharedb-proxy/worker', sections: [['', 'worker.d.ts']] },
   { entry: 'sharedb-proxy/signalr', sections: [['', 'signalr.d.ts']] },
+  { entry: 'sharedb-proxy/devtools', sections: [['', 'devtools.d.ts']] },
+  { entry: 'sharedb-proxy/tracing', sections: [['', 'tracing.d.ts']] },
 ];
+
+/** The names of all entries that the page has. */
+export const entries = ENTRIES.flatMap(({ entry, same }) => (same ? [entry, same] : [entry]));
 
 const HEAD = `# API
 
@@ -46,14 +51,15 @@ export function page() {
 /** Whether docs/api.md is what the declarations say. */
 export const isCurrent = () => readFileSync(PAGE, 'utf8') === page();
 
-function entryText({ entry, about, sections }) {
+function entryText({ entry, same, sections }) {
   const texts = sections.map(([title, file]) => {
     const declarations = declarationsOf(readFileSync(new URL(file, SOURCES), 'utf8'), file);
     return [title && `### ${title}\n`, ...joined(declarations).map(declarationText)]
       .filter(Boolean)
       .join('\n');
   });
-  return [`## \`${entry}\`\n`, about && `${about}\n`, ...texts].filter(Boolean).join('\n');
+  const about = same && `The same for \`${same}\`.\n`;
+  return [`## \`${entry}\`\n`, about, ...texts].filter(Boolean).join('\n');
 }
 
 /** A declaration at the top of a file: its comment, its first line, and what stands within its braces. */

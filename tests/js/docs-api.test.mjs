@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import * as client from 'sharedb-proxy';
 import * as coordinator from 'sharedb-proxy/coordinator';
 import * as promises from 'sharedb-proxy/promises';
-import { page } from '../docs/api.mjs';
+import { entries, page } from '../docs/api.mjs';
 
 const PAGE = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
 
@@ -24,9 +24,16 @@ describe('the reference of the API', () => {
     assert.equal(PAGE, page(), 'run node tests/docs/api.mjs');
   });
 
+  it('has every entry of the package', () => {
+    const file = new URL('../../js-shim/package.json', import.meta.url);
+    const { name, exports } = JSON.parse(readFileSync(file, 'utf8'));
+    const paths = Object.keys(exports).filter((path) => path !== './package.json');
+    assert.deepEqual(entries.toSorted(), paths.map((path) => path.replace('.', name)).toSorted());
+  });
+
   it('has every export', () => {
     for (const name of Object.keys({ ...client, ...coordinator, ...promises })) sectionOf(name);
-    sectionOf('serve');
+    for (const name of ['serve', 'signalR', 'showDevtools', 'traceOps']) sectionOf(name);
   });
 
   it('has every method of the classes', () => {
