@@ -343,7 +343,7 @@ impl DirtyDocs {
         None
     }
 
-    /// Nobody here can write the record, for now.
+    /// The record stays as it is: this host cannot read the document, or leaves it alone, so it does not rewrite it.
     pub(crate) fn stay(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.docs[doc.0 as usize].stays = true;

@@ -418,7 +418,8 @@ pub enum Ask {
     Resigned {
         /// The token by which it led.
         term: u64,
-        /// It does not want to lead for now: it asks to be passed over once.
+        /// Whether it may be chosen again at once. `false`: the application resigned, and the tab is passed over for ten
+        /// seconds.
         willing: bool,
     },
 }

@@ -118,7 +118,7 @@ export class Connection extends StoringConnection {
     return this._link.socket;
   }
 
-  /** What the host really is, and why: `{kind, reason}`. */
+  /** What the host really is, and why: `{kind, place, reason, code}`. */
   get host() {
     return this._link.host;
   }

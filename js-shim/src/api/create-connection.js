@@ -28,7 +28,7 @@ const CLOSED_SOCKET = { readyState: 3, send() {}, close() {} };
  *
  * @param {any} target a URL or a function that gives it, a socket, a backend with `connect()`, or the options
  * @param {any} [options] `{url, useSharedWorker, worker, dedicatedWorker, workerUrl, firstLook, namespace,
- *   durableStore, keepPendingOnReject}`
+ *   durableStore, keepPendingOnReject, connections, recorder}`
  */
 export function createConnection(target, options) {
   options = { ...options };

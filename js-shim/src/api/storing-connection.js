@@ -35,7 +35,7 @@ export class StoringConnection extends MachineOwner {
     this.durableStore = durableStore ? new DurableStore(this._self, durableStore) : null;
   }
 
-  /** What the host's store really is, and why: `{mode, durable, reason, persisted}`. */
+  /** What the host's store really is, and why: `{mode, durable, reason, code, persisted}`. */
   get storage() {
     return this._info.current;
   }
