@@ -210,12 +210,18 @@ export interface Devices extends TypedEmitter<DevicesEventMap> {
   readonly known: { id: string; name: string; kind: string }[];
   /** The most important ones first, the latest first among those. */
   readonly notifications: Notification[];
+  /** Changes what this device says of itself. */
   configure(changes: { name?: string; kind?: string; capabilities?: string[] }): void;
   /** Resolves with the ids of the devices when their applications have taken it. */
   send(payload: any, options?: SendOptions): Promise<string[]>;
-  /** Takes messages, in the leading tab. The sender hears of it when the result has resolved. */
+  /**
+   * Takes messages, in the leading tab: one function; a later call replaces it. The sender hears of it when the result has
+   * resolved. Gives a function that ends it.
+   */
   receive(fn: (message: DeviceMessage) => any): () => void;
+  /** Makes a notification for all devices. Resolves with its id when the server has it. */
   notify(payload: any, options?: { priority?: Priority }): Promise<string>;
+  /** The user has read it: it is read on all devices. */
   markRead(id: string): void;
 }
 
@@ -233,9 +239,13 @@ export interface StateOptions {
 
 /** The state that tabs share. */
 export interface StateBundle {
+  /** One more than that of the bundle which its writer had. */
   version: number;
+  /** Milliseconds since 1970, by the clock of the tab that wrote it. */
   updatedAt: number;
+  /** The tab that wrote it. */
   sourceId: string;
+  /** The application's version of config and snapshot, after this tab's migrations. */
   schema: number;
   metadata: { version: number; updatedAt: number; sourceId: string; schema: number };
   config: any;
@@ -271,9 +281,13 @@ export interface Held {
 
 /** How full the browser's storage is, and whether something is gone. */
 export interface StorageEvent {
+  /** Bytes that the origin has stored, as the browser says; 0 where it does not say. */
   usage: number;
+  /** Bytes that the origin may store. */
   quota: number;
+  /** `usage` as a part of `quota`, from 0 to 1. */
   ratio: number;
+  /** More thresholds are passed than before; `false` where they are fewer, or as many. */
   isFuller: boolean;
   /** The durable store that was there is gone, or was emptied, and no tab has done that. */
   evicted: boolean;
@@ -347,58 +361,117 @@ export interface TabCoordinatorEventMap {
 export interface TabCoordinator extends TypedEmitter<TabCoordinatorEventMap> {}
 export class TabCoordinator {
   constructor(options: TabCoordinatorOptions);
+  /** This tab's id. Another page load is another tab, and so is a duplicate of this one. */
   readonly tabId: string;
+  /** Where the host is, and why there: `connection.host`. */
   readonly host: ConnectionHost;
-  /** What cannot be promised here, in words that can be shown. */
+  /** What cannot be promised here, in words that can be shown; empty where everything can. */
   readonly limits: string[];
+  /**
+   * Joins the tabs. Resolves when the host has told this tab what there is. Rejects where no host takes this tab, with
+   * `ERR_WASM_UNAVAILABLE` or `ERR_HOST_INCOMPATIBLE`, and with `ERR_COORDINATOR_CLOSED` where it left meanwhile.
+   */
   register(): Promise<void>;
+  /**
+   * Tells all other tabs something. Resolves when the host has it: it then reaches every tab, also one that is away now.
+   * `ERR_MESSAGE_TYPE_UNKNOWN`, `ERR_PAYLOAD_INVALID`.
+   */
   sendMessage(type: WorkerMessageType, payload: any): Promise<void>;
+  /** Takes a message as if another tab had sent it. `ERR_MESSAGE_TYPE_UNKNOWN`. */
   handleMessage(message: SharedWorkerMessage): Promise<void>;
+  /**
+   * Leaves the tabs: what this one holds is free, and another one leads. What is asked or waits then ends with
+   * `ERR_COORDINATOR_CLOSED`.
+   */
   unregister(): Promise<void>;
 
+  /** The worker's state, as this tab was told it last. */
   readonly state: WorkerState;
+  /** The ids of the tabs that are there: a frozen one is not. */
   readonly connectedTabs: Set<string>;
+  /** All tabs, the frozen ones too, with what they say of themselves. */
   readonly tabs: TabInfo[];
+  /** Changes this tab's weight or role. Throws `ERR_OPTION_INVALID`. */
   configure(changes: { weight?: number; role?: 'auto' | 'observer' }): void;
 
+  /** The id of the tab that leads, as far as this one knows. */
   readonly leader: string | undefined;
+  /** Whether this tab leads, now. No other tab does then. */
   readonly isLeader: boolean;
+  /** `backup`: it leads next. `observer`: it never leads. */
   readonly role: 'leader' | 'backup' | 'follower' | 'observer';
+  /** Stops leading, and is passed over for ten seconds, so that another tab leads if there is one. */
   resign(): void;
 
+  /**
+   * Runs `fn` while this tab holds the lock, and gives its result. Ends with `ERR_LOCK_TIMEOUT`, `ERR_LOCK_LOST`, or
+   * `ERR_DEADLOCK` within another lock.
+   */
   lock<T>(name: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
   lock<T>(name: string, options: LockOptions, fn: (held: Held) => T | Promise<T>): Promise<T>;
   /** Runs `fn` if no other tab is at this key; ends with `ERR_GUARDED` and its `tabId` where one is. */
   guard<T>(key: string, fn: (held: Held) => T | Promise<T>): Promise<T>;
+  /** The tab that holds a lock, if one does. */
   whoHolds(name: string): Promise<string | undefined>;
+  /** The tab that is at a key of `guard`, if one is. */
   whoGuards(key: string): Promise<string | undefined>;
 
+  /**
+   * Runs `fn` whenever this tab leads; the signal is aborted when another tab is to lead. `term` is the fencing token of this
+   * tab's leading. What `fn` throws is an `error` event. Gives a function that ends it.
+   */
   runAsLeader(fn: (leading: { signal: Signal; term: number }) => any): () => void;
+  /**
+   * Lets other tabs have this one carry out a task: one function; a later call replaces it. The sender hears of it when the
+   * result has resolved. Gives a function that ends it.
+   */
   handle(task: string, fn: (payload: any, from: string) => any): () => void;
-  /** Ends with `ERR_TAB_GONE` where the named tab is gone, or no tab can lead. */
+  /**
+   * Has another tab carry out a task, the leader if none is named; resolves with the result of its function. Ends with
+   * `ERR_TAB_GONE` where the named tab is gone, or no tab can lead, `ERR_TASK_UNKNOWN`, `ERR_PAYLOAD_INVALID`, or what the
+   * function threw.
+   */
   delegate(task: string, payload?: any, options?: { to?: string }): Promise<any>;
   /** One tab runs `fn`; all that ask get its result, also later. */
   showOnce(key: string, fn: (shown: { signal: Signal }) => any): Promise<any>;
   /** Asks the leader for all pages to be loaded anew; all tabs get one `reload` event where it wants to. */
   reload(payload?: any): Promise<boolean>;
 
+  /** The state that tabs share; nothing before the first write. */
   readonly bundle: StateBundle | undefined;
-  /** In the leader mode the leader's alone: otherwise `ERR_NOT_LEADER`. */
+  /**
+   * Changes the snapshot: a value, or a function of the present one. In the leader mode the leader's alone: otherwise
+   * `ERR_NOT_LEADER`. `ERR_STATE_SCHEMA`, `ERR_STATE_CONFLICT`, `ERR_PAYLOAD_INVALID`.
+   */
   setState(value: any | ((now: any) => any)): Promise<void>;
+  /** Changes the config, as `setState` does the snapshot. */
   setConfig(value: any | ((now: any) => any)): Promise<void>;
   /** Asks the leader, whose function for `reset-request` decides. */
   requestReset(payload?: any): Promise<any>;
 
+  /** The session as tabs named it last: its id, and how often it has changed. */
   readonly session: { epoch: number; id: string | undefined };
+  /** Names this tab's session. Another name voids what was asked for in the one before: `ERR_SESSION_CHANGED`. */
   setSession(id?: string): Promise<void>;
-  /** One refresh for all tabs that ask meanwhile. */
+  /**
+   * One refresh for all tabs that ask meanwhile: `fn`, or the option `refresh`, runs in one of them. `attempts`: how often it is
+   * tried, 3. `deadline`: milliseconds for all attempts, 30000. Ends with `ERR_REFRESH_TIMEOUT`, `ERR_SESSION_CHANGED`, or what
+   * `fn` threw last.
+   */
   refresh<T>(
     fn?: (refresh: { signal: Signal }) => T | Promise<T>,
     options?: { attempts?: number; deadline?: number },
   ): Promise<T>;
+  /**
+   * Ends the session in all tabs: each stops, then what is stored is deleted. `ERR_LOGOUT_TIMEOUT`. With a durable store the
+   * connection ends, too.
+   */
   logout(): Promise<void>;
+  /** Starts the idle timer of all tabs, in milliseconds. Activity in any of them puts it back. `ERR_OPTION_INVALID`. */
   idle(options: { warnAfter: number; timeoutAfter: number }): Promise<void>;
+  /** Puts the idle timer back: the user is there, as the application knows. */
   noteActivity(): void;
+  /** Milliseconds until the idle time is over; nothing without a timer. */
   readonly idleLeft: number | undefined;
 
   /**
@@ -416,7 +489,12 @@ export class TabCoordinator {
   /** Runs `fn` in one tab of one device at a time; gives a function that ends it. */
   runOnOneDevice(fn: (lease: Lease) => any, options?: { name?: string; ttl?: number }): () => void;
 
+  /** The last error, with `host` and `limits`. */
   readonly health: { lastError: any; host: ConnectionHost; limits: string[] };
+  /**
+   * Says by `storage` events when a threshold is passed, in either direction, and when the store was evicted. `thresholds`: parts
+   * of the quota, 0.8 and 0.95. `interval`: milliseconds between two looks, 60000. Gives a function that ends it.
+   */
   watchStorage(options?: { thresholds?: number[]; interval?: number }): () => void;
   /** Milliseconds of a message to the host and back. */
   latency(): Promise<number>;

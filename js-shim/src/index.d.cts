@@ -126,8 +126,8 @@ export interface ConnectionOptions extends StoringOptions {
   /**
    * Makes a dedicated worker of the same module, for where a tab has the host: without a SharedWorker, or while that is slow
    * to start. `false`: the host is in the page of that tab, and stands still while the page is blocked or its timers are
-   * throttled. So it is where this is left out and `worker` is given, since the packaged worker may lack what `worker`
-   * has; and where the page has OT types or functions for the store that the packaged worker cannot have.
+   * throttled. The host is in the page, too, where `worker` is given and this is not, since the packaged worker may lack
+   * what `worker` has; and where the page has OT types or functions for the store that the packaged worker cannot have.
    */
   dedicatedWorker?: false | ((name: string) => any);
   /**

@@ -38,7 +38,9 @@ export interface ConnectionEventMap {
   /** `connection.get` made a document. */
   doc(doc: Doc): void;
   pong(): void;
+  /** The server's message has come, before it is taken. Only where the host is in this page. */
   receive(request: ConnectionReceiveRequest): void;
+  /** A message goes to the server. Only where the host is in this page. */
   send(message: any): void;
 }
 
@@ -112,7 +114,7 @@ export class Connection {
   seq: number;
   /** The socket in use; `null` where the host is not in this page. */
   readonly socket: any;
-  /** Logs every message. */
+  /** Logs every message of the socket. Only where the host is in this page; elsewhere see `sharedb-proxy/devtools`. */
   debug: boolean;
   /** What the host is, and why this one. */
   readonly host: ConnectionHost;
@@ -131,7 +133,7 @@ export class Connection {
   /** Calls back when nothing is in flight or waiting; never before this returns. */
   whenNothingPending(callback: () => void): void;
   /**
-   * Takes another socket. Documents and what is pending stay. Only where the host is in this page; elsewhere
+   * Takes another socket. Documents and what is pending stay. Only where the host is in this page, else it throws:
    * `reconnect()` opens a closed connection again.
    */
   bindToSocket(socket: Socket): void;
@@ -145,9 +147,9 @@ export class Connection {
   close(): void;
   /** Asks for a `pong`. Throws `ERR_CANNOT_PING_OFFLINE` unless connected. */
   ping(): void;
-  /** Sends a message of the application's own. */
+  /** Sends a message of the application's own. Only where the host is in this page, else it throws. */
   send(message: any): void;
-  /** Takes a message as if the server had sent it. */
+  /** Takes a message as if the server had sent it. Only where the host is in this page, else it throws. */
   handleMessage(message: any): void;
   /** From here to `endBulk`, fetches and (un)subscribes are collected and sent as one. */
   startBulk(): void;

@@ -77,7 +77,7 @@ export class Doc<T = any> {
   readonly paused: boolean;
   /** The op on its way to the server. A copy: changing it changes nothing. */
   readonly inflightOp: PendingOp | null;
-  /** The ops after it. Copies. */
+  /** The ops after it. Copies. `push` hands in an op that the application kept, whose change `data` holds already. */
   readonly pendingOps: PendingOp[];
 
   fetch<E extends Failure = Failed>(callback?: CallbackOf<E>): void;
@@ -116,7 +116,10 @@ export class Doc<T = any> {
     minVersion: number,
     callback?: CallbackOf<E>,
   ): void;
-  /** The data is a copy. Throws where there is no document. */
+  /**
+   * The data is a copy. Throws where there is no document. `v` is `null` where it was only created here, although the type
+   * is that of `@types/sharedb`.
+   */
   toSnapshot(): { v: number; type: string; data?: T };
   hasPending(): boolean;
   hasWritePending(): boolean;

@@ -28,7 +28,8 @@ export interface ClientError extends globalThis.Error {
   code: any;
   data?: any;
   /**
-   * With `ERR_CLIENT_CRASHED`: what was submitted to the document and is given up, oldest first, as it was submitted.
+   * With `ERR_CLIENT_CRASHED` and, where a document was given up in this page, `ERR_INPUT_QUARANTINED`: what was submitted
+   * and is given up, oldest first, as it was submitted.
    */
   discarded?: Discarded[];
 }

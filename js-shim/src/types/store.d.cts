@@ -65,7 +65,7 @@ export interface DurableStoreOptions {
   encrypt?: StoreFunctions['encrypt'] | false;
   /**
    * A document for which this throws stays in the store as it is, until a later start; who asks for it gets
-   * `ERR_STORAGE_DECRYPT`. Without what is kept beside documents there is no store.
+   * `ERR_STORAGE_DECRYPT`. Where a record beside the documents cannot be decrypted, the store is not used.
    */
   decrypt?(stored: any): string | Promise<string>;
   /** `strict` waits at every commit until it is on the disk; `relaxed` until the system has it. */
