@@ -159,7 +159,7 @@ export class Connection extends StoringConnection {
       this._addDoc(doc);
       this.emit('doc', doc);
     }
-    doc._wantsDestroy = false;
+    doc._noteAsked();
     return doc;
   }
 
@@ -257,10 +257,11 @@ export class Connection extends StoringConnection {
    * The machine forgets the document, which stays as it is.
    *
    * @param {Doc} doc
+   * @param {boolean} [isSucceeded] another Doc of this id goes on with its presence
    */
-  _release(doc) {
+  _release(doc, isSucceeded = false) {
     doc._leave();
-    leaveDoc(doc);
+    if (!isSucceeded) leaveDoc(doc);
     this._docs.delete(doc._handle);
     this._run(() => this._core.destroy(doc._handle));
   }

@@ -24,6 +24,10 @@ const KEPT = /** @type {const} */ ([
   'subscribed',
   'wantSubscribe',
 ]);
+/** No document of the machine has this number. */
+const NO_HANDLE = 0xffffffff;
+/** Counts calls of `connection.get`. */
+let asked = 0;
 const DANGEROUS = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 export class Doc extends DocData {
@@ -49,6 +53,8 @@ export class Doc extends DocData {
     /** Why it was given up, where machines crashed on it more than once. @type {any} */
     this._quarantined = undefined;
     this._wantsDestroy = false;
+    /** The number of the last `connection.get` that gave it; 0 where there was none since it was made or destroyed. */
+    this._asked = 0;
     /** Whether it was in `connection.collections`. */
     this._wasSeen = false;
     /**
@@ -110,7 +116,7 @@ export class Doc extends DocData {
   }
 
   set preventCompose(on) {
-    this._wishes.preventCompose = Boolean(on);
+    this._wish('preventCompose', Boolean(on));
     this.connection._core.setPreventCompose(this._handle, Boolean(on));
   }
 
@@ -119,8 +125,17 @@ export class Doc extends DocData {
   }
 
   set submitSource(on) {
-    this._wishes.submitSource = Boolean(on);
+    this._wish('submitSource', Boolean(on));
     this.connection._core.setSubmitSource(this._handle, Boolean(on));
+  }
+
+  /**
+   * @param {'paused' | 'preventCompose' | 'submitSource'} what
+   * @param {boolean} on
+   */
+  _wish(what, on) {
+    this._wishes[what] = on;
+    if (this._left) this._left[what] = on;
   }
 
   /** The oldest op on its way, or `null`. A copy: changing it changes nothing. */
@@ -210,7 +225,7 @@ export class Doc extends DocData {
    */
   _submit(submission, content, call) {
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, submission.callback);
-    this._attach();
+    if (!this._attach()) return this._callbackOrEmit(this._outOfPlace(), submission.callback);
     submission.doc = this;
     submission.content = content;
     submission.seq = undefined;
@@ -228,13 +243,11 @@ export class Doc extends DocData {
 
   /** @param {Callback} [callback] */
   subscribe(callback) {
-    this._wishes.subscribe = true;
     this._read('subscribe', callback);
   }
 
   /** @param {Callback} [callback] */
   unsubscribe(callback) {
-    this._wishes.subscribe = false;
     this._read('unsubscribe', callback);
   }
 
@@ -244,8 +257,16 @@ export class Doc extends DocData {
    */
   _read(read, callback) {
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
-    this._attach();
     const { connection } = this;
+    if (read === 'unsubscribe' && this._rival) {
+      // It hears of nothing, and the subscription is the other Doc's.
+      this._wishes.subscribe = false;
+      if (this._left) this._left.wantSubscribe = this._left.subscribed = false;
+      if (callback) nextTick(callback);
+      return;
+    }
+    if (!this._attach()) return connection._refuse(callback, this._outOfPlace());
+    if (read !== 'fetch') this._wishes.subscribe = read === 'subscribe';
     const token = callback && connection._keep({ callback, doc: this, read });
     connection._run(() => connection._core[read](this._handle, token));
     if (read !== 'unsubscribe') connection._link.want?.(this);
@@ -280,7 +301,7 @@ export class Doc extends DocData {
     if (isEnough()) return nextTick(() => callback?.());
     const { connection, collection, id } = this;
     if (!connection.durableStore) return this.fetch(callback);
-    this._attach();
+    if (!this._attach()) return connection._refuse(callback, this._outOfPlace());
     // The store's answer is not the last word, so its error is not, either.
     connection.getBulk(collection, [id], () => {
       if (isEnough()) callback?.();
@@ -309,13 +330,13 @@ export class Doc extends DocData {
   _ingest(snapshot, isServed, callback) {
     if (!snapshot) return callback?.();
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
+    const { connection } = this;
+    if (!this._attach()) return connection._refuse(callback, this._outOfPlace());
     const { v, data, type } = snapshot;
     const isVersion = Number.isSafeInteger(v) && v >= 0;
     this._ingesting = { data };
     try {
       const text = JSON.stringify({ v: isVersion ? v : undefined, data, type });
-      this._attach();
-      const { connection } = this;
       const token = callback && connection._keep({ callback });
       connection._run(() => connection._core.ingestSnapshot(this._handle, text, isServed, token));
     } catch (error) {
@@ -344,12 +365,12 @@ export class Doc extends DocData {
   }
 
   pause() {
-    this._wishes.paused = true;
+    this._wish('paused', true);
     this.connection._core.pause(this._handle);
   }
 
   resume() {
-    this._wishes.paused = false;
+    this._wish('paused', false);
     this.connection._run(() => this.connection._core.resume(this._handle));
   }
 
@@ -366,6 +387,7 @@ export class Doc extends DocData {
    */
   destroy(callback) {
     this._wantsDestroy = true;
+    this._asked = 0;
     const { connection } = this;
     const finish = () => {
       connection._destroyDoc(this);
@@ -396,6 +418,12 @@ export class Doc extends DocData {
     if (!this.hasPending()) this.emit('nothing pending');
   }
 
+  /** `connection.get` gives it to the application. */
+  _noteAsked() {
+    this._wantsDestroy = false;
+    this._asked = ++asked;
+  }
+
   /** Keeps what the machine is about to forget: the document may be used again. */
   _leave() {
     this._left = pick(this, KEPT);
@@ -415,17 +443,81 @@ export class Doc extends DocData {
     else this.emit('error', error);
   }
 
-  /** A Doc that is used again after it was destroyed, or removed from `collections`, takes its place again. */
+  /**
+   * The other Doc of this id that holds the machine's document.
+   *
+   * @returns {Doc | undefined}
+   */
+  get _rival() {
+    const { connection, collection, id } = this;
+    if (connection._docs.get(this._handle) === this) return undefined;
+    const holder = connection._docs.get(connection._handleOf(collection, id));
+    return holder === this ? undefined : holder;
+  }
+
+  /**
+   * A Doc that is used again after it was destroyed, or removed from `collections`, takes its place again, as in the
+   * stock client. There may be a newer Doc of this id by then. In the stock client the one that was used last has the
+   * place, and the other one hears of nothing until it is used. Here a Doc that is in use keeps it: nobody's late call
+   * may stop what the application looks at.
+   *
+   * @returns {boolean} whether it has the place; if not, the call is to end with `_outOfPlace()`
+   */
   _attach() {
     const { connection, collection, id } = this;
     if (connection._docs.get(this._handle) === this) {
       if (connection._isRemoved(this)) connection._addDoc(this);
-      return;
+      return true;
     }
+    const { _rival: rival } = this;
+    if (rival && (rival.wantSubscribe || rival.hasPending())) {
+      if (this._asked <= rival._asked && !connection._isRemoved(rival)) return false;
+      connection._addDoc(this);
+      this._succeed(rival);
+      return true;
+    }
+    // That one neither follows the document nor waits for anything: it goes on as it is when it is used again.
+    if (rival) connection._release(rival, true);
     this._handle = connection._handleOf(collection, id);
     connection._docs.set(this._handle, this);
     connection._addDoc(this);
     this._restore();
+    return true;
+  }
+
+  /**
+   * Takes over the machine's document as it is, with all that is under way: what the other Doc waits for is called back
+   * as ever. That one keeps a copy of the data, and loads anew if it is used again.
+   *
+   * @param {Doc} rival
+   */
+  _succeed(rival) {
+    const { connection, _left: left } = this;
+    const { _handle: handle, _batch: batch, _sent: sent, type } = rival;
+    const text = JSON.stringify(rival.data);
+    const wishes = { ...this._wishes, subscribe: rival._wishes.subscribe };
+    rival._leave();
+    Object.assign(rival._left, { version: null, subscribed: false, wantSubscribe: false });
+    this._left = null;
+    Object.assign(this, { _handle: handle, _batch: batch, _sent: sent, _wishes: wishes });
+    connection._docs.set(handle, this);
+    for (const call of connection._submissions.values()) if (call.doc === rival) call.doc = this;
+    Object.assign(rival, { _handle: NO_HANDLE, _batch: null, _sent: null });
+    this.preventCompose = wishes.preventCompose;
+    this.submitSource = wishes.submitSource;
+    if (left?.paused) this.pause();
+    else this.resume();
+    nextTick(() => rival._sayNothingPending());
+    if (this.version === null && !type) return;
+    this.type = type;
+    this.data = rival.data;
+    if (text !== undefined) rival.data = rival._deserialized(JSON.parse(text));
+    this.emit('load');
+  }
+
+  _outOfPlace() {
+    const message = `Another Doc of ${this.collection}.${this.id} is in use, and this one was destroyed or removed: ask for it by connection.get`;
+    return new shared.Error('ERR_DOC_NOT_IN_CONNECTION', message);
   }
 
   /** Tells the machine what it forgot; nothing changes for the application. */

@@ -72,7 +72,7 @@ function unfinished(doc) {
  * @param {any} op as in ShareDB: `{op | create | del, src, seq, callbacks}`
  */
 function handIn(doc, { op, create, del, src, seq, callbacks = [] }) {
-  doc._attach();
+  if (!doc._attach()) throw doc._outOfPlace();
   const { connection } = doc;
   const isHeard = callbacks.some(Boolean);
   const callback = (/** @type {any} */ error) => {
