@@ -448,3 +448,41 @@ function* broken(messages) {
     }
   }
 }
+
+describe('what an application hands in that is no JSON', () => {
+  const cycle = {};
+  cycle.self = cycle;
+  for (const [what, data] of Object.entries({ 'a cycle': cycle, 'a BigInt': { n: 1n } })) {
+    it(`ends a create with an error, and the document can be created: ${what}`, async () => {
+      const { connection } = await scene(ours);
+      const doc = connection.get('c', 'made');
+      const errors = [];
+      doc.on('error', ({ code }) => errors.push(['event', code]));
+      doc.create(data, ({ code }) => errors.push(['callback', code]));
+      doc.create(data);
+      await settle();
+      const code = 'ERR_OT_OP_BADLY_FORMED';
+      assert.deepEqual(errors, [
+        ['callback', code],
+        ['event', code],
+      ]);
+      assert.deepEqual([doc.type, doc.hasPending()], [null, false]);
+      await call(doc, 'create', { n: 1 });
+      assert.deepEqual(doc.data, { n: 1 });
+    });
+  }
+
+  for (const method of ['fetchSnapshot', 'fetchSnapshotByTimestamp']) {
+    it(`is answered by the server where it is a name: ${method}`, () =>
+      sameAsStock(async (client, log, backend) => {
+        const { connection } = await connect(client, backend);
+        for (const name of [undefined, null, 3, {}, () => 0]) {
+          connection[method](name, 'doc', null, log.callback('collection'));
+          connection[method]('c', name, null, log.callback('id'));
+          await settle();
+        }
+        assert.throws(() => connection[method]('c', 1n, null, log.callback('BigInt')), TypeError);
+        if (client === ours) assert.equal(connection.hasPending(), false);
+      }));
+  }
+});

@@ -198,7 +198,13 @@ export class Doc extends DocData {
     else if (typeof options === 'function') [options, callback] = [null, options];
     const name = type || shared.types.defaultType.uri;
     const submission = { callback, source: options?.source || true, data };
-    const text = JSON.stringify(data);
+    /** @type {string | undefined} */
+    let text;
+    try {
+      text = JSON.stringify(data);
+    } catch (error) {
+      return this._callbackOrEmit(asBadlyFormed(error), callback);
+    }
     const content = () => ({ create: { type: name, data: text && JSON.parse(text) } });
     this._submit(submission, content, (token, source) => {
       this.connection._core.create(this._handle, name, text, source, token, Boolean(callback));

@@ -26,9 +26,9 @@ export class SnapshotRequests {
    */
   fetch(collection, id, by, at, callback) {
     const connection = this._connection;
-    const token = connection._keep({ callback, id });
     // The server says what is wrong with a name that is no string.
-    const names = /** @type {const} */ ([JSON.stringify(collection), JSON.stringify(id)]);
+    const names = /** @type {const} */ ([asJson(collection), asJson(id)]);
+    const token = connection._keep({ callback, id });
     const [isByTime, moment] = [by === 'timestamp', at ?? undefined];
     const ask = () =>
       connection._run(() => connection._core.fetchSnapshot(...names, isByTime, moment, token));
@@ -64,4 +64,9 @@ export class SnapshotRequests {
     const { v, type, data, meta } = JSON.parse(/** @type {string} */ (text));
     callback?.(null, { id, v, type, data, m: meta ?? null });
   }
+}
+
+/** @param {any} value */
+function asJson(value) {
+  return JSON.stringify(value) ?? 'null';
 }
