@@ -130,4 +130,23 @@ describe('a page whose browser denies it locks', () => {
       connection.close();
     }, locks);
   });
+
+  it('logs that where nobody listens, and goes on', async () => {
+    const denied = new DOMException('cookies are blocked', 'SecurityError');
+    const locks = { request: () => Promise.reject(denied) };
+    const { error } = ours.logger;
+    const logged = [];
+    ours.logger.setMethods({ error: (line) => logged.push(line) });
+    try {
+      await inBrowser(async ({ open }) => {
+        const connection = open();
+        await settle();
+        assert.match(logged.join(), /^ERR_HOST_ALONE: /);
+        assert.equal(connection.host.kind, 'in-page');
+        connection.close();
+      }, locks);
+    } finally {
+      ours.logger.setMethods({ error });
+    }
+  });
 });
