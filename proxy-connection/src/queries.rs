@@ -8,7 +8,7 @@
 use broker::message::{
     DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToHost,
 };
-use proxy_doc::{DocKey, Error, Gather, Json, Token};
+use proxy_doc::{DocHandle, DocKey, Error, Gather, Json, Token};
 
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
@@ -54,18 +54,12 @@ impl ProxyConnection {
     }
 
     pub(crate) fn handle_query_event(&mut self, query_id: u64, event: QueryEvent) {
-        if !self.queries.contains(&query_id) {
-            return;
-        }
         let mut docs: Vec<QueryDoc> = Vec::new();
         let event = match event {
             QueryEvent::Results { docs: list, extra } => {
                 TabQueryEvent::Results(list.map(|list| without_states(list, &mut docs)), extra)
             }
-            QueryEvent::Failed(error) => {
-                self.queries.remove(&query_id);
-                TabQueryEvent::Failed(error)
-            }
+            QueryEvent::Failed(error) => TabQueryEvent::Failed(error),
             QueryEvent::Error(error) => TabQueryEvent::Error(error),
             QueryEvent::Diff(items) => TabQueryEvent::Diff(
                 items
@@ -75,6 +69,12 @@ impl ProxyConnection {
             ),
             QueryEvent::Extra { extra } => TabQueryEvent::Extra(extra),
         };
+        if !self.queries.contains(&query_id) {
+            return docs.into_iter().rev().for_each(|doc| self.decline(doc));
+        }
+        if matches!(event, TabQueryEvent::Failed(_)) {
+            self.queries.remove(&query_id);
+        }
         self.push_event(TabEvent::Query(query_id, event));
         for doc in docs.into_iter().rev() {
             self.push_owner(OwnerTask::Adopt(Box::new(doc)));
@@ -83,28 +83,48 @@ impl ProxyConnection {
 
     /// Takes over a result's state, and opens its Doc before that shows.
     pub(crate) fn adopt(&mut self, doc: QueryDoc) -> TabEvent {
-        let key = DocKey {
-            collection: doc.collection,
-            id: doc.id,
-        };
+        let key = key_of(&doc);
         let handle = self.get(key.clone());
+        self.take_over(handle, doc);
+        TabEvent::OpenDoc(handle, key)
+    }
+
+    fn take_over(&mut self, handle: DocHandle, doc: QueryDoc) {
         if let Some(snapshot) = self.usable(handle, doc.snapshot) {
             self.with_doc(handle, |machine, up| {
                 machine.ingest_snapshot(up, Some(snapshot), None)
             });
         }
         self.take_version(handle, doc.version);
-        TabEvent::OpenDoc(handle, key)
+    }
+
+    /// A result of a query that is gone here. The host takes the tab to have its state, and does not send that again: neither to a
+    /// Doc of the application, nor with the results of another query. Where there is none, the host is told.
+    fn decline(&mut self, doc: QueryDoc) {
+        if let Some(handle) = self.by_key.get(&key_of(&doc)).copied() {
+            return self.take_over(handle, doc);
+        }
+        if doc.snapshot.is_none() {
+            return;
+        }
+        if !self.queries.is_empty() {
+            return self.push_owner(OwnerTask::Adopt(Box::new(doc)));
+        }
+        let QueryDoc { collection, id, .. } = doc;
+        self.tell_host(&ToHost::Destroy { collection, id });
+    }
+}
+
+fn key_of(doc: &QueryDoc) -> DocKey {
+    DocKey {
+        collection: doc.collection.clone(),
+        id: doc.id.clone(),
     }
 }
 
 /// Gives the keys of a list of results, and moves its states to `docs`.
 fn without_states(list: Vec<QueryDoc>, docs: &mut Vec<QueryDoc>) -> Vec<DocKey> {
-    let keys = list.iter().map(|doc| DocKey {
-        collection: doc.collection.clone(),
-        id: doc.id.clone(),
-    });
-    let keys = keys.gather();
+    let keys = list.iter().map(key_of).gather();
     docs.extend(list);
     keys
 }

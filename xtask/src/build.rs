@@ -34,9 +34,11 @@ const UNPACKER: &str = "js-shim/src/cores/unpack.wat";
 const BINDINGS_HEAD: &str =
     "import { TextDecoder, TextEncoder, passLong } from '../src/cores/text-coding.js';\n";
 
-/// Where the bindings begin to pass a string, and what is put before.
+/// Where the bindings begin to pass a string, and what is put before. What is no string is refused before the machine is entered:
+/// they would write where no memory is, and the machine were dead.
 const PASSING: &str = "    let len = arg.length;\n    let ptr = malloc(len, 1) >>> 0;\n";
-const PASSING_LONG: &str = "    if (arg.length > 4096) {\n        \
+const PASSING_LONG: &str = "    if (arg?.length === undefined) throw new TypeError(`${typeof arg} is no text`);\n    \
+    if (arg.length > 4096) {\n        \
     const [pointer, bytes] = passLong(cachedTextEncoder, arg, malloc, realloc, getUint8ArrayMemory0);\n        \
     WASM_VECTOR_LEN = bytes;\n        return pointer;\n    }\n\n";
 

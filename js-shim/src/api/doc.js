@@ -197,6 +197,11 @@ export class Doc extends DocData {
     if (typeof type === 'function') [type, options, callback] = [null, null, type];
     else if (typeof options === 'function') [options, callback] = [null, options];
     const name = type || shared.types.defaultType.uri;
+    if (typeof name !== 'string') {
+      // The server's word for a type that is no name.
+      const error = new shared.Error('ERR_OT_OP_BADLY_FORMED', 'Missing create type');
+      return this._callbackOrEmit(error, callback);
+    }
     const submission = { callback, source: options?.source || true, data };
     /** @type {string | undefined} */
     let text;

@@ -161,8 +161,8 @@ export class DocPresence extends Presence {
    */
   constructor(connection, collection, id) {
     super(connection, docChannel(collection, id));
-    this.collection = collection;
-    this.id = id;
+    this.collection = String(collection);
+    this.id = String(id);
     connection._hasDocPresence = true;
     this._open();
   }

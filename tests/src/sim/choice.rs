@@ -52,6 +52,7 @@ pub(super) fn config(seed: u64) -> Config {
         short_turns: false,
         slow_storage: false,
         sleeps: false,
+        starts_empty: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -88,6 +89,7 @@ pub(super) fn config(seed: u64) -> Config {
         config.crashes &= r.once_in(3);
         config.freezes &= r.once_in(2);
     }
+    config.starts_empty = weather == Weather::Fair && r.once_in(3);
     config
 }
 
@@ -357,6 +359,21 @@ pub(super) fn edit(world: &World, r: &mut Random) -> Step {
     let exists = world.tabs.get(tab).is_some_and(|tab| tab.docs[doc].exists);
     let creates = world.config.creates();
     let fair = world.config.weather == Weather::Fair;
+    if world.config.starts_empty && !exists {
+        // As an application does that creates what is missing.
+        let knows = world
+            .tabs
+            .get(tab)
+            .is_some_and(|tab| tab.docs[doc].is_known());
+        let first = if knows { Act::Create } else { Act::Fetch };
+        let act = *r.pick(&[first, Act::Fetch, Act::Subscribe, Act::Subscribe]);
+        return Step::Do {
+            tab,
+            doc,
+            act,
+            seed,
+        };
+    }
     let act = match r.below(30) {
         0 if creates => Act::Del,
         1 if !fair => Act::SubmitBad,
@@ -424,6 +441,7 @@ fn listen(world: &World, r: &mut Random) -> Step {
         4 => Act::Fetch,
         5 => Act::Subscribe,
         6 => Act::Unsubscribe,
+        _ if world.config.starts_empty && on == On::Load => Act::Create,
         _ if fair && on == On::Load => Act::Fetch,
         _ => Act::Submit,
     };

@@ -59,6 +59,8 @@ pub(super) struct Ledger {
     pub(super) slept: BTreeSet<usize>,
     /// Tabs whose ops may be void with that: they came last with ops of others that they were shown early.
     pub(super) risks: BTreeSet<usize>,
+    /// Documents that a tab has created.
+    pub(super) created: BTreeSet<usize>,
     /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
 }

@@ -125,6 +125,9 @@ pub struct Config {
     /// Whether hosts take over without tabs that are slow to come.
     #[serde(default)]
     pub sleeps: bool,
+    /// Whether no document is there at first, and each is created once.
+    #[serde(default)]
+    pub starts_empty: bool,
 }
 
 impl Config {

@@ -47,6 +47,13 @@ pub(super) struct TabDoc {
     version: Option<Version>,
 }
 
+impl TabDoc {
+    /// Whether it was read, if only to know that there is no document.
+    pub(super) fn is_known(&self) -> bool {
+        self.version.is_some()
+    }
+}
+
 /// A tab.
 pub(super) struct Tab {
     pub(super) number: usize,

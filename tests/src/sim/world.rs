@@ -130,6 +130,9 @@ impl World {
 
     /// The first document exists; all of them do where nobody creates one.
     fn seed_documents(&mut self) {
+        if self.config.starts_empty {
+            return;
+        }
         let mut r = Random::new(self.config.seed);
         let session = self.server.connect();
         for (n, key) in self.keys.iter().enumerate() {

@@ -137,9 +137,8 @@ impl Host {
         self.rewrite(handle);
         let host_doc = &mut self.docs[handle];
         let ty: Option<OtType> = host_doc.doc.ty().cloned();
+        let stays_nothing = host_doc.state.is_nothing() && type_name.is_none();
         host_doc.state.load(ty, data.clone());
-        self.void_presences(handle);
-        let host_doc = &mut self.docs[handle];
         // Tabs that knew that there is no document learn of one; the others wait for an answer.
         let knew = host_doc.hub.tabs_with_state();
         // A tab that does not follow the document may still have data, and a tab does not load a snapshot
@@ -147,17 +146,23 @@ impl Host {
         for tab in &knew {
             self.catch_up(handle, tab);
         }
-        let host_doc = &mut self.docs[handle];
-        host_doc.reset_history();
+        // Where there still is no document, a tab may have created it meanwhile, on the revision at which it stands.
+        if !stays_nothing {
+            self.void_presences(handle);
+            let hub = self.docs[handle].reset_history();
+            for tab in &knew {
+                hub.attach(tab);
+            }
+        }
+        let host_doc = &self.docs[handle];
         let revision = host_doc.hub.head();
         let version = host_doc.doc.version();
         for tab in knew {
-            let host_doc = &mut self.docs[handle];
-            host_doc.hub.attach(&tab);
-            host_doc.hub.tell_version(&tab, version);
+            let hub = &mut self.docs[handle].hub;
+            hub.tell_version(&tab, version);
             let snapshot = TabSnapshot {
                 revision,
-                life: host_doc.hub.life(&tab),
+                life: hub.life(&tab),
                 ty: type_name.clone(),
                 data: data.clone(),
             };

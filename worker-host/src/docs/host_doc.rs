@@ -131,11 +131,12 @@ impl HostDoc {
     // ---- Towards the tabs ----
 
     /// Everything that tabs were shown is void: see [`Hub::reset`].
-    pub(crate) fn reset_history(&mut self) {
+    pub(crate) fn reset_history(&mut self) -> &mut Hub {
         self.hub.reset();
         if let Some(refusals) = &mut self.refusals {
             *refusals = Refusals::default();
         }
+        &mut self.hub
     }
 
     /// Whether an op of the tab was taken before, by this host or by one before it: the tab learns that from the log.

@@ -44,6 +44,11 @@ impl DocState {
         &self.tail
     }
 
+    /// Whether there is no document, for all that is known here.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.ty.is_none() && self.data.is_none() && self.missing.is_none()
+    }
+
     /// Replaces everything.
     pub(crate) fn load(&mut self, ty: Option<OtType>, data: Option<Json>) {
         *self = Self {

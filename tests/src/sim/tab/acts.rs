@@ -130,6 +130,10 @@ impl Tab {
     }
 
     fn create(&mut self, ledger: &mut Ledger, doc: usize, r: &mut Random) -> Result<(), Error> {
+        // A second one would be refused.
+        if !ledger.created.insert(doc) && ledger.no_errors {
+            return Ok(());
+        }
         let (token, mark) = ledger.mark(self.number, doc);
         let TabDoc { handle, exists, .. } = self.docs[doc];
         let data = Some(text_json(edit::initial(r, &mark).to_json()));
