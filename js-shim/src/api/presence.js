@@ -245,7 +245,7 @@ export class LocalPresence extends PresenceEmitter {
   }
 }
 
-export class LocalDocPresence extends LocalPresence {
+class LocalDocPresence extends LocalPresence {
   /**
    * Made by `presence.create` of a DocPresence.
    *

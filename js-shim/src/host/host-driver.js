@@ -1,6 +1,6 @@
 /**
  * Drives a host's machine: calls it, carries out its outputs, and notices its death. The hosts of pages, of workers and
- * of tests share this; they differ in how they reach tabs and server, which is their `Place`.
+ * of tests share this; they differ in how they reach tabs and server, which are their `Surroundings`.
  */
 
 import { isDead } from '../cores/cores.js';
@@ -42,7 +42,7 @@ import { SecondConnection } from './second-connection.js';
  *
  * What surrounds a host: its tabs, its socket, and the reaction to its end. Outputs in `Defaulted` have a default here.
  *
- * @typedef {Omit<HostOutputs, Defaulted> & Partial<Pick<HostOutputs, Defaulted>> & Ends} Place
+ * @typedef {Omit<HostOutputs, Defaulted> & Partial<Pick<HostOutputs, Defaulted>> & Ends} Surroundings
  */
 
 /** Milliseconds that `setTimeout` waits at most. The machine says again what is left. */
@@ -52,9 +52,9 @@ const LONGEST_DELAY = 2 ** 31 - 1;
 export class HostDriver {
   /**
    * @param {MachineOptions} options
-   * @param {Place} place
+   * @param {Surroundings} surroundings
    */
-  constructor(options, place) {
+  constructor(options, surroundings) {
     const { epoch, isPrivate, opensSockets, hasUrl, retention, storage } = options;
     const { types = typesBridge, src = retention && newSource() } = options;
     this.recorder = new Recorder(options.earlier, options.recorder);
@@ -62,7 +62,7 @@ export class HostDriver {
     /** @type {HostCore} */
     this.core = /** @type {any} */ (new RecordedCore(this.recorder, types, ...made));
     this.storage = storage;
-    this._place = place;
+    this._surroundings = surroundings;
     /** What the machine began last. It can be read when the machine has trapped. */
     this._doing = this.core.doing();
     this._quarantine = new Quarantine();
@@ -112,7 +112,7 @@ export class HostDriver {
         }
       } while (mayFollow && !this._isOver);
       if (!this._isOver) this.storage?.stir();
-      if (!this._isOver && mayFollow === undefined) this._place.ended?.();
+      if (!this._isOver && mayFollow === undefined) this._surroundings.ended?.();
     } catch (error) {
       if (!isDead(core)) throw error;
       this._die(error);
@@ -133,8 +133,8 @@ export class HostDriver {
   /** @param {any[]} output */
   _carryOut(output) {
     const name = HOST_OUTPUTS[output[0]];
-    const place = /** @type {any} */ (this._place);
-    const carrier = place[name] ? place : /** @type {any} */ (this);
+    const surroundings = /** @type {any} */ (this._surroundings);
+    const carrier = surroundings[name] ? surroundings : /** @type {any} */ (this);
     carrier[name](output[1], output[2], output[3], output[4]);
   }
 
@@ -198,7 +198,7 @@ export class HostDriver {
       shared.logger.error('The host crashed while it resigned', error);
       return void this._abandonStorage();
     }
-    this._place.died(error, /** @type {any} */ (whatTrapped(this._doing)));
+    this._surroundings.died(error, /** @type {any} */ (whatTrapped(this._doing)));
   }
 
   // ---- Outputs with a default ----
@@ -237,20 +237,20 @@ export class HostDriver {
   deposed() {
     this.leave();
     void this._releaseStorage();
-    this._place.died(new Error('another host has taken the storage'));
+    this._surroundings.died(new Error('another host has taken the storage'));
   }
 
   /** @type {import('../cores/events.js').HostOutputs['debug']} */
   debug(tab, request, before, after) {
     const { answer, then } = answerDebug(this, request);
-    this._place.toTab(tab, before + answer + after, false);
+    this._surroundings.toTab(tab, before + answer + after, false);
     // In a page the tab reads the answer when the call has ended that it asked by.
     if (then) nextTick(() => this._isOver || then());
   }
 
   /** A debug console cuts the socket: the machine hears that it has closed. */
   cutSocket() {
-    this._place.closeSocket();
+    this._surroundings.closeSocket();
   }
 
   /** A debug console ends this life, as a crash does. */
@@ -258,7 +258,7 @@ export class HostDriver {
     const error = new Error('A debug console ended the host');
     this.recorder.end(error);
     this.leave();
-    this._place.died(error);
+    this._surroundings.died(error);
   }
 
   /** @param {string} message */

@@ -36,10 +36,10 @@ import { HostDriver } from './host-driver.js';
  * @property {() => void} beginAnew another life can go on with a storage that this one had to do without
  *
  * @typedef {import('./quarantine.js').Trapped} Trapped
- * @typedef {import('./host-driver.js').Place} Place
+ * @typedef {import('./host-driver.js').Surroundings} Surroundings
  */
 
-/** @implements {Place} */
+/** @implements {Surroundings} */
 export class HostLife {
   /**
    * @param {number} epoch

@@ -22,11 +22,11 @@ export class PageHost extends HostDriver {
    * @param {import('../index.d.cts').Connections} [options.connections] that tabs share
    * @param {false | import('../index.d.cts').RecorderBounds} [options.recorder] what it records of itself
    * @param {boolean} [options.keepsPending] pending ops stay where one is refused that cannot be taken back
-   * @param {import('./host-driver.js').Place} place the link of the page's tab
+   * @param {import('./host-driver.js').Surroundings} surroundings the link of the page's tab
    * @param {HostStorage} [storage] that of the host before, which crashed and was detached
    * @param {import('./recorder.js').Recorder} [earlier] that host's
    */
-  constructor(options, place, storage, earlier) {
+  constructor(options, surroundings, storage, earlier) {
     const { opensSockets, hasUrl, store, namespace, inMemory, keepsPending } = options;
     /** @type {import('./host-driver.js').MachineOptions} */
     const machine = {
@@ -40,7 +40,7 @@ export class PageHost extends HostDriver {
       recorder: options.recorder,
       storage: storage ?? (store && new HostStorage({ ...store, namespace, inMemory })),
     };
-    super(machine, place);
+    super(machine, surroundings);
     this.core.configure(store?.maxOpBytes, keepsPending);
   }
 }

@@ -33,7 +33,7 @@ export function loadPageHostsBy(loader) {
 export const pageHostsHere = () => here;
 
 /** @returns {Promise<PageHosts>} */
-export async function loadPageHosts() {
+async function loadPageHosts() {
   if (here) return here;
   loading ??= /** @type {() => Promise<PageHosts>} */ (load)();
   try {

@@ -18,7 +18,7 @@ import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 /** @typedef {import('../host/recorder.js').TimedCore} HostCore */
 /** @typedef {typeof import('../host/page-host.js').PageHost} PageHostClass */
 /** @typedef {import('./link.d.ts').Wanted} Wanted */
-/** @typedef {import('../host/host-driver.js').Place} Place */
+/** @typedef {import('../host/host-driver.js').Surroundings} Surroundings */
 
 /**
  * Where the host is:
@@ -340,15 +340,15 @@ export class PageLink {
    */
   _begin(PageHost) {
     const { storage, recorder } = this._host ?? {};
-    this._host = new PageHost(this._options, this._place(PageHost), storage, recorder);
+    this._host = new PageHost(this._options, this._surroundings(PageHost), storage, recorder);
     this._lives.began();
   }
 
   /**
    * @param {PageHostClass} PageHost of which the next host is made
-   * @returns {Place}
+   * @returns {Surroundings}
    */
-  _place(PageHost) {
+  _surroundings(PageHost) {
     return {
       toTab: (_, text, urgent) => this._connection._receive(text, urgent),
       send: (text) => this._write(text),
