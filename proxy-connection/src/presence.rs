@@ -83,7 +83,7 @@ pub(crate) enum PresenceRequest {
 }
 
 /// What the machine reads of the connection while it takes an input.
-pub(crate) struct View<'a> {
+pub(crate) struct Reads<'a> {
     /// A document that the application has.
     pub(crate) place: &'a dyn Fn(&DocKey) -> Option<Place<'a>>,
     /// The tab has left its host.
@@ -268,7 +268,7 @@ impl Presences {
     }
 
     /// A new host knows nothing: tells it this tab's values and subscriptions. `unanswered`: requests to the host before.
-    pub(crate) fn announce(&mut self, unanswered: Vec<PresenceRequest>, view: &View<'_>) {
+    pub(crate) fn announce(&mut self, unanswered: Vec<PresenceRequest>, reads: &Reads<'_>) {
         for asked in unanswered {
             if let PresenceRequest::Value {
                 channel,
@@ -283,11 +283,11 @@ impl Presences {
         }
         let names: Vec<String> = self.channels.keys().cloned().collect();
         for name in names {
-            self.announce_channel(&name, view);
+            self.announce_channel(&name, reads);
         }
     }
 
-    fn announce_channel(&mut self, name: &str, view: &View<'_>) {
+    fn announce_channel(&mut self, name: &str, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -304,7 +304,7 @@ impl Presences {
         }
         channel.subscribed = false;
         let wants = channel.want_subscribe;
-        self.send_due(name, view);
+        self.send_due(name, reads);
         if wants {
             self.ask(name, tokens);
         } else if !tokens.is_empty() {
@@ -347,7 +347,7 @@ impl Presences {
     }
 
     /// The host tells of others.
-    pub(crate) fn handle_event(&mut self, name: &str, event: PresenceEvent, view: &View<'_>) {
+    pub(crate) fn handle_event(&mut self, name: &str, event: PresenceEvent, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get(name) else {
             return;
         };
@@ -358,11 +358,11 @@ impl Presences {
             }
             // The application's own presence is what it shows itself, whoever else uses the id.
             PresenceEvent::Update(update) if channel.locals.contains_key(&update.id) => {}
-            PresenceEvent::Update(update) => self.handle_update(name, update, view),
+            PresenceEvent::Update(update) => self.handle_update(name, update, reads),
         }
     }
 
-    fn handle_update(&mut self, name: &str, update: PresenceUpdate, view: &View<'_>) {
+    fn handle_update(&mut self, name: &str, update: PresenceUpdate, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -391,13 +391,13 @@ impl Presences {
                 channel.remotes.remove(&id);
             }
         }
-        let place = (view.place)(&key);
+        let place = (reads.place)(&key);
         let version = place.and_then(|place| place.doc.version());
         let stands_at = version.map(|version| Revision(version.0));
         if revision.is_none() || stands_at < revision {
             self.events.push(Event::Fetch(key.clone()));
         }
-        self.show_current(&key, view);
+        self.show_current(&key, reads);
     }
 
     // ---- This tab's values ----
@@ -420,7 +420,7 @@ impl Presences {
         id: &str,
         value: Json,
         token: Option<Token>,
-        view: &View<'_>,
+        reads: &Reads<'_>,
     ) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
@@ -432,7 +432,7 @@ impl Presences {
         local.pending.push(Pending { value, tokens });
         if is_plain {
             local.sending = Sending::Due;
-            self.send_due(name, view);
+            self.send_due(name, reads);
         } else if local.sending == Sending::Idle {
             local.sending = Sending::Scheduled;
             self.tell(name, TabPresenceEvent::Later(id.to_owned()));
@@ -440,24 +440,24 @@ impl Presences {
     }
 
     /// The next tick of [`TabPresenceEvent::Later`].
-    pub(crate) fn send(&mut self, name: &str, id: &str, view: &View<'_>) {
+    pub(crate) fn send(&mut self, name: &str, id: &str, reads: &Reads<'_>) {
         if let Some(local) = self.local(name, id)
             && local.sending == Sending::Scheduled
         {
             local.sending = Sending::Due;
         }
-        self.send_due(name, view);
+        self.send_due(name, reads);
     }
 
     /// Sends the values that can be sent now, in their order.
-    fn send_due(&mut self, name: &str, view: &View<'_>) {
+    fn send_due(&mut self, name: &str, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
-        let place = channel.doc.as_ref().and_then(view.place);
+        let place = channel.doc.as_ref().and_then(reads.place);
         let revision = place.as_ref().and_then(Place::settled);
         // Nothing more becomes of a document that the application let go.
-        if view.left || (place.is_some() && revision.is_none()) {
+        if reads.left || (place.is_some() && revision.is_none()) {
             return;
         }
         for (id, local) in channel.locals.iter_mut() {

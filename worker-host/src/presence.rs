@@ -12,7 +12,7 @@
 //! - A value on a document's channel is kept valid at the head of the host's history of the document. It goes to the
 //!   server when the document has no pending ops, as in the stock client.
 //!
-//! What it refuses to do: hold or change documents. It reads where they stand from a [`View`], and asks by events.
+//! What it refuses to do: hold or change documents. It reads where they stand from a [`Reads`], and asks by events.
 
 mod local;
 mod remote;
@@ -32,7 +32,7 @@ use crate::status::ChannelStatus;
 type Caller = (TabId, CallbackId);
 
 /// What the machine reads of the host while it takes an input.
-pub(crate) struct View<'a> {
+pub(crate) struct Reads<'a> {
     /// Where a document stands.
     pub(crate) place: &'a dyn Fn(&DocKey) -> Place,
     pub(crate) types: &'a dyn Types,
@@ -297,15 +297,15 @@ impl Presences {
         mut message: Incoming,
         error: Option<Error>,
         own_src: Option<&str>,
-        view: &View<'_>,
+        reads: &Reads<'_>,
     ) {
         let Some(name) = message.ch.take() else {
             return;
         };
         match message.a.as_str() {
-            "p" => self.handle_value(&name, message, error, own_src, view),
-            "pr" => self.handle_request(&name, error, view),
-            _ => self.handle_subscription(&name, message.seq.map(|seq| seq.0), error, view),
+            "p" => self.handle_value(&name, message, error, own_src, reads),
+            "pr" => self.handle_request(&name, error, reads),
+            _ => self.handle_subscription(&name, message.seq.map(|seq| seq.0), error, reads),
         }
     }
 
@@ -315,7 +315,7 @@ impl Presences {
         name: &str,
         seq: Option<u64>,
         error: Option<Error>,
-        view: &View<'_>,
+        reads: &Reads<'_>,
     ) {
         let Some(request) = seq.and_then(|seq| self.requests.remove(&seq)) else {
             if let Some(error) = error {
@@ -333,7 +333,7 @@ impl Presences {
             channel.wanted = channel.subscribed;
         }
         if let Some(left_by) = request.left_by {
-            self.show_again(&name, &left_by, view);
+            self.show_again(&name, &left_by, reads);
         }
         self.answer(request.callers, error);
         self.forget_unused(&name);
@@ -342,11 +342,11 @@ impl Presences {
     // ---- Coming and going ----
 
     /// The connection came or went.
-    pub(crate) fn set_connected(&mut self, connected: bool, view: &View<'_>) {
+    pub(crate) fn set_connected(&mut self, connected: bool, reads: &Reads<'_>) {
         self.connected = connected;
         if connected {
             for name in self.names(|_| true) {
-                self.resume(&name, view);
+                self.resume(&name, reads);
             }
             return;
         }
@@ -363,7 +363,7 @@ impl Presences {
     }
 
     /// Subscribes again, then sends the new session the tabs' values.
-    fn resume(&mut self, name: &str, view: &View<'_>) {
+    fn resume(&mut self, name: &str, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -374,14 +374,14 @@ impl Presences {
         } else {
             self.send_subscription(name, true, callers, None);
         }
-        self.flush_channel(name, view);
+        self.flush_channel(name, reads);
         self.forget_unused(name);
     }
 
     /// A tab is gone: its values, subscriptions and requests go with it.
-    pub(crate) fn tab_gone(&mut self, tab: &TabId, view: &View<'_>) {
+    pub(crate) fn tab_gone(&mut self, tab: &TabId, reads: &Reads<'_>) {
         for name in self.names(|_| true) {
-            self.withdraw_values(&name, tab, view);
+            self.withdraw_values(&name, tab, reads);
             self.leave_channel(&name, tab, Vec::new());
         }
     }
@@ -415,16 +415,16 @@ impl Presences {
     }
 
     /// After each input of the host: sends and shows the values whose document has no pending ops any more.
-    pub(crate) fn settle(&mut self, view: &View<'_>) {
+    pub(crate) fn settle(&mut self, reads: &Reads<'_>) {
         for name in std::mem::take(&mut self.waiting).into_values() {
             let channel = self.channels.get(&name);
             let key = channel.and_then(|channel| channel.doc.as_ref());
-            if key.is_some_and(|key| (view.place)(key).has_pending) {
+            if key.is_some_and(|key| (reads.place)(key).has_pending) {
                 self.waiting.insert(name);
                 continue;
             }
-            self.flush_channel(&name, view);
-            self.show_pending(&name, view);
+            self.flush_channel(&name, reads);
+            self.show_pending(&name, reads);
         }
     }
 

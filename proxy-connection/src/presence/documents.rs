@@ -2,7 +2,7 @@
 
 use proxy_doc::{Doc, DocKey, Error, Gather, Json, OtType};
 
-use super::{Channel, Pending, Presences, Sending, TabPresenceEvent, View};
+use super::{Channel, Pending, Presences, Reads, Sending, TabPresenceEvent};
 
 /// What JavaScript takes for false: ShareDB does not move such a value.
 fn is_falsy(value: &Json) -> bool {
@@ -28,16 +28,16 @@ impl Presences {
     }
 
     /// The document may stand now where a value waits for it.
-    pub(crate) fn settle(&mut self, key: &DocKey, view: &View<'_>) {
+    pub(crate) fn settle(&mut self, key: &DocKey, reads: &Reads<'_>) {
         if let Some((name, _)) = self.doc_channel(key) {
-            self.show_current(key, view);
-            self.send_due(&name, view);
+            self.show_current(key, reads);
+            self.send_due(&name, reads);
         }
     }
 
     /// Shows the values of others whose revision the document has reached.
-    pub(super) fn show_current(&mut self, key: &DocKey, view: &View<'_>) {
-        let Some(place) = (view.place)(key) else {
+    pub(super) fn show_current(&mut self, key: &DocKey, reads: &Reads<'_>) {
+        let Some(place) = (reads.place)(key) else {
             return;
         };
         let Some(now) = place.revision() else {
@@ -65,7 +65,7 @@ impl Presences {
     }
 
     /// The application is about to let the document go: sends what waits in it, if it can be sent.
-    pub(crate) fn send_last(&mut self, key: &DocKey, view: &View<'_>) {
+    pub(crate) fn send_last(&mut self, key: &DocKey, reads: &Reads<'_>) {
         let Some((name, channel)) = self.doc_channel(key) else {
             return;
         };
@@ -74,7 +74,7 @@ impl Presences {
                 local.sending = Sending::Due;
             }
         }
-        self.send_due(&name, view);
+        self.send_due(&name, reads);
     }
 
     /// An op changed the data of a document of type `ty`. `src` is the op's, `is_local` says that this tab submitted it.
@@ -148,7 +148,7 @@ impl Presences {
     }
 
     /// The document was loaded anew: no value that was placed in it can be placed any more.
-    pub(crate) fn reload(&mut self, key: &DocKey, view: &View<'_>) {
+    pub(crate) fn reload(&mut self, key: &DocKey, reads: &Reads<'_>) {
         let Some((name, channel)) = self.doc_channel(key) else {
             return;
         };
@@ -169,7 +169,7 @@ impl Presences {
         }
         channel.remotes.retain(|_, remote| remote.pending.is_some());
         self.tell_all(&name, events);
-        self.show_current(key, view);
+        self.show_current(key, reads);
     }
 }
 

@@ -29,18 +29,18 @@ impl Stage {
     }
 
     /// Gives the machine an input; its events, one line each.
-    fn act(&mut self, input: impl FnOnce(&mut Presences, &View<'_>)) -> Vec<String> {
+    fn act(&mut self, input: impl FnOnce(&mut Presences, &Reads<'_>)) -> Vec<String> {
         let place = |_: &DocKey| {
             Some(Place {
                 doc: &self.doc,
                 unplaced: false,
             })
         };
-        let view = View {
+        let reads = Reads {
             place: &place,
             left: false,
         };
-        input(&mut self.presences, &view);
+        input(&mut self.presences, &reads);
         self.presences.take_events().iter().map(line).collect()
     }
 
@@ -50,7 +50,7 @@ impl Stage {
 
     fn submit(&mut self, channel: &str, value: &str, token: u64) -> Vec<String> {
         let (value, token) = (Json::trusted(value), Some(Token(token)));
-        self.act(|presences, view| presences.submit(channel, "mine", value, token, view))
+        self.act(|presences, reads| presences.submit(channel, "mine", value, token, reads))
     }
 
     /// The host shows a value of others in the document, valid at this revision.
@@ -64,7 +64,7 @@ impl Stage {
         };
         let event = PresenceEvent::Update(update);
         let name = key().to_string();
-        self.act(|presences, view| presences.handle_event(&name, event, view))
+        self.act(|presences, reads| presences.handle_event(&name, event, reads))
     }
 }
 
@@ -127,13 +127,13 @@ fn a_value_goes_out_where_the_host_has_all_ops() {
     let name = key().to_string();
     let mut stage = Stage::new(4, &[OpKind::Noop]);
     assert_eq!(stage.submit(&name, "1", 1), ["later"]);
-    let send = |presences: &mut Presences, view: &View<'_>| presences.send(&name, "mine", view);
+    let send = |presences: &mut Presences, reads: &Reads<'_>| presences.send(&name, "mine", reads);
     assert!(stage.act(send).is_empty());
     let none = vec![false; stage.doc.unfinished().count()];
     let ty = stage.doc.ty().cloned();
     stage.doc.drop_unfinished(&none, ty);
     assert_eq!(
-        stage.act(|presences, view| presences.settle(&key(), view)),
+        stage.act(|presences, reads| presences.settle(&key(), reads)),
         ["submit 1 at 4 1"]
     );
     assert_eq!(stage.submit(PLAIN, "2", 2), ["submit 2 2"]);
@@ -145,14 +145,14 @@ fn a_value_for_a_later_revision_waits_for_the_document() {
     assert_eq!(stage.shown("1", Some(6)), ["fetch"]);
     stage.doc.restore_state(Some(Version(6)), None, []);
     assert_eq!(
-        stage.act(|presences, view| presences.settle(&key(), view)),
+        stage.act(|presences, reads| presences.settle(&key(), reads)),
         ["receive 1"]
     );
     // Without a revision it can be placed only once the document was loaded.
     assert_eq!(stage.shown("2", None), ["fetch"]);
     assert!(
         stage
-            .act(|presences, view| presences.settle(&key(), view))
+            .act(|presences, reads| presences.settle(&key(), reads))
             .is_empty()
     );
 }
@@ -174,7 +174,7 @@ fn a_new_host_is_told_values_and_subscriptions() {
         tokens: vec![Token(2)],
     };
     assert_eq!(
-        stage.act(|presences, view| presences.announce(vec![unanswered], view)),
+        stage.act(|presences, reads| presences.announce(vec![unanswered], reads)),
         ["submit 1 2", "subscribe true #2"]
     );
 }
@@ -186,7 +186,7 @@ fn a_document_that_is_loaded_anew_shows_nothing() {
     stage.shown("1", Some(4));
     stage.submit(&name, "2", 1);
     assert_eq!(
-        stage.act(|presences, view| presences.reload(&key(), view)),
+        stage.act(|presences, reads| presences.reload(&key(), reads)),
         ["value null", "answer 1", "receive null"]
     );
 }

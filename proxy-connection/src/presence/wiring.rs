@@ -3,27 +3,27 @@
 use broker::message::{PresenceEvent, PresenceSubmit, PresenceSubscription, ToHost, encode};
 use proxy_doc::{Doc, DocHandle, DocKey, Error, Json, Token, codes};
 
-use super::{Event, Place, PresenceRequest, Presences, View};
+use super::{Event, Place, PresenceRequest, Presences, Reads};
 use crate::{ProxyConnection, Request, TabEvent};
 
 impl ProxyConnection {
     /// Gives presence an input, and carries out what comes of it.
-    fn with_presence(&mut self, input: impl FnOnce(&mut Presences, &View<'_>)) {
+    fn with_presence(&mut self, input: impl FnOnce(&mut Presences, &Reads<'_>)) {
         let events = self.presence_events(input);
         self.push_presence(events);
     }
 
-    fn presence_events(&mut self, input: impl FnOnce(&mut Presences, &View<'_>)) -> Vec<Event> {
+    fn presence_events(&mut self, input: impl FnOnce(&mut Presences, &Reads<'_>)) -> Vec<Event> {
         let place = |key: &DocKey| {
             let known = self.docs.get(self.by_key.get(key)?)?;
             let (doc, unplaced) = (&known.doc, known.unplaced);
             Some(Place { doc, unplaced })
         };
-        let view = View {
+        let reads = Reads {
             place: &place,
             left: self.left,
         };
-        input(&mut self.presences, &view);
+        input(&mut self.presences, &reads);
         self.presences.take_events()
     }
 
@@ -31,10 +31,10 @@ impl ProxyConnection {
     fn with_doc_presence(
         &mut self,
         handle: DocHandle,
-        input: impl FnOnce(&mut Presences, &DocKey, &View<'_>),
+        input: impl FnOnce(&mut Presences, &DocKey, &Reads<'_>),
     ) {
         if let Some(key) = self.doc(handle).map(|doc| doc.key().clone()) {
-            self.with_presence(|presences, view| input(presences, &key, view));
+            self.with_presence(|presences, reads| input(presences, &key, reads));
         }
     }
 
@@ -172,12 +172,12 @@ impl ProxyConnection {
 
     /// `localPresence.submit` and `localPresence.send`.
     pub fn submit_presence(&mut self, channel: &str, id: &str, value: Json, token: Option<Token>) {
-        self.with_presence(|presences, view| presences.submit(channel, id, value, token, view));
+        self.with_presence(|presences, reads| presences.submit(channel, id, value, token, reads));
     }
 
     /// The next tick of [`super::TabPresenceEvent::Later`].
     pub fn send_presence(&mut self, channel: &str, id: &str) {
-        self.with_presence(|presences, view| presences.send(channel, id, view));
+        self.with_presence(|presences, reads| presences.send(channel, id, reads));
     }
 
     /// The local presence was destroyed.
@@ -207,7 +207,7 @@ impl ProxyConnection {
                 unanswered.push(request);
             }
         }
-        self.with_presence(|presences, view| presences.announce(unanswered, view));
+        self.with_presence(|presences, reads| presences.announce(unanswered, reads));
     }
 
     /// The host is gone.
@@ -226,7 +226,7 @@ impl ProxyConnection {
 
     /// The host tells of others.
     pub(crate) fn handle_presence_event(&mut self, channel: &str, event: PresenceEvent) {
-        self.with_presence(|presences, view| presences.handle_event(channel, event, view));
+        self.with_presence(|presences, reads| presences.handle_event(channel, event, reads));
     }
 
     // ---- Documents ----
@@ -247,7 +247,7 @@ impl ProxyConnection {
         let Some(key) = self.doc(handle).map(|doc| doc.key().clone()) else {
             return Vec::new();
         };
-        self.presence_events(|presences, view| presences.send_last(&key, view))
+        self.presence_events(|presences, reads| presences.send_last(&key, reads))
     }
 
     /// An op changed the document's data. `src` is the op's, `is_local` says that this tab submitted it.

@@ -4,7 +4,7 @@
 use broker::message::{PresenceSubmit, PresenceUpdate, encode};
 use proxy_doc::{DocKey, Error, Gather, Json, Map, OpKind, OtType, TabId, Version, wire};
 
-use super::{Caller, Event, Presences, View};
+use super::{Caller, Event, Presences, Reads};
 
 /// The tabs' values under one presence id.
 #[derive(Default)]
@@ -93,7 +93,7 @@ impl Presences {
         tab: &TabId,
         submit: PresenceSubmit,
         value: Option<Json>,
-        view: &View<'_>,
+        reads: &Reads<'_>,
     ) {
         let (name, id) = (submit.channel, submit.id);
         let channel = self.channels.or_default(name.clone());
@@ -102,11 +102,11 @@ impl Presences {
         local.put(tab, value);
         local.callers.push((tab.clone(), submit.callback_id));
         self.show_to_others(&name, &id, tab);
-        self.flush(&name, &id, view);
+        self.flush(&name, &id, reads);
     }
 
     /// Takes away the values of a tab that is gone, and its requests.
-    pub(super) fn withdraw_values(&mut self, name: &str, tab: &TabId, view: &View<'_>) {
+    pub(super) fn withdraw_values(&mut self, name: &str, tab: &TabId, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -120,7 +120,7 @@ impl Presences {
         }
         for id in changed {
             self.show_to_others(name, &id, tab);
-            self.flush(name, &id, view);
+            self.flush(name, &id, reads);
         }
     }
 
@@ -200,26 +200,26 @@ impl Presences {
 
     // ---- To the server ----
 
-    pub(super) fn flush_channel(&mut self, name: &str, view: &View<'_>) {
+    pub(super) fn flush_channel(&mut self, name: &str, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get(name) else {
             return;
         };
         let unsent = channel.locals.iter().filter(|(_, local)| local.unsent);
         let ids: Vec<String> = unsent.map(|(id, _)| id.clone()).collect();
         for id in ids {
-            self.flush(name, &id, view);
+            self.flush(name, &id, reads);
         }
     }
 
     /// Sends the value that counts, if the server lacks it and it can be placed.
-    fn flush(&mut self, name: &str, id: &str, view: &View<'_>) {
+    fn flush(&mut self, name: &str, id: &str, reads: &Reads<'_>) {
         if !self.connected {
             return;
         }
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
-        let place = channel.doc.as_ref().map(view.place);
+        let place = channel.doc.as_ref().map(reads.place);
         let mut message = ValueMessage::default();
         if let (Some(key), Some(place)) = (&channel.doc, &place) {
             if place.version.is_none() {
@@ -291,7 +291,7 @@ impl Presences {
     }
 
     /// Another session asks for the values of this one.
-    pub(super) fn handle_request(&mut self, name: &str, error: Option<Error>, view: &View<'_>) {
+    pub(super) fn handle_request(&mut self, name: &str, error: Option<Error>, reads: &Reads<'_>) {
         if let Some(error) = error {
             return self.fail(name, None, error);
         }
@@ -301,12 +301,12 @@ impl Presences {
         for local in channel.locals.values_mut() {
             local.unsent |= local.value().is_some();
         }
-        self.flush_channel(name, view);
+        self.flush_channel(name, reads);
     }
 
     /// The session's unsubscribe took all its values away at the server. That is right for the tab that unsubscribed, as
     /// in the stock client, but not for the others.
-    pub(super) fn show_again(&mut self, name: &str, left_by: &TabId, view: &View<'_>) {
+    pub(super) fn show_again(&mut self, name: &str, left_by: &TabId, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -314,6 +314,6 @@ impl Presences {
             local.shown = false;
             local.unsent |= local.value().is_some_and(|(tab, _)| tab != left_by);
         }
-        self.flush_channel(name, view);
+        self.flush_channel(name, reads);
     }
 }

@@ -7,7 +7,7 @@
 use broker::message::PresenceUpdate;
 use proxy_doc::{DocKey, Error, Json, Map, OpKind, Version, codes};
 
-use super::{Event, Presences, View};
+use super::{Event, Presences, Reads};
 use crate::server::wire::Incoming;
 
 /// Ops kept for values that lag, per presence id. A value that lags more is asked for again.
@@ -56,7 +56,7 @@ impl Presences {
         message: Incoming,
         error: Option<Error>,
         own_src: Option<&str>,
-        view: &View<'_>,
+        reads: &Reads<'_>,
     ) {
         let pv = message.pv;
         let id = message.id.as_ref().and_then(Json::string);
@@ -80,10 +80,10 @@ impl Presences {
             value: message.p.unwrap_or_else(Json::null),
             src: message.src,
         };
-        self.receive(name, id, update, view);
+        self.receive(name, id, update, reads);
     }
 
-    fn receive(&mut self, name: &str, id: &str, update: Update, view: &View<'_>) {
+    fn receive(&mut self, name: &str, id: &str, update: Update, reads: &Reads<'_>) {
         let channel = self.channels.get_mut(name);
         let Some(channel) = channel.filter(|channel| !channel.tabs.is_empty()) else {
             return;
@@ -95,11 +95,11 @@ impl Presences {
             return;
         }
         remote.pending = Some(update);
-        self.show_when_current(name, id, view);
+        self.show_when_current(name, id, reads);
     }
 
     /// Looks again at all pending values of a channel whose document has moved.
-    pub(super) fn show_pending(&mut self, name: &str, view: &View<'_>) {
+    pub(super) fn show_pending(&mut self, name: &str, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get(name) else {
             return;
         };
@@ -109,12 +109,12 @@ impl Presences {
             .filter(|(_, remote)| remote.pending.is_some());
         let ids: Vec<String> = pending.map(|(id, _)| id.clone()).collect();
         for id in ids {
-            self.show_when_current(name, &id, view);
+            self.show_when_current(name, &id, reads);
         }
     }
 
     /// Shows the pending value if the document stands at the value's version. Otherwise brings one to the other.
-    fn show_when_current(&mut self, name: &str, id: &str, view: &View<'_>) {
+    fn show_when_current(&mut self, name: &str, id: &str, reads: &Reads<'_>) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
         };
@@ -127,7 +127,7 @@ impl Presences {
         let Some(pending) = &remote.pending else {
             return;
         };
-        let place = (view.place)(&key);
+        let place = (reads.place)(&key);
         let Some(version) = place.version else {
             // No tab has a state to show the value in; they fetch one.
             return self.show_remote(name, id);
@@ -138,7 +138,7 @@ impl Presences {
             remote.pending = None;
         } else if pending.v.is_some_and(|v| v > version) {
             self.events.push(Event::Fetch(key));
-        } else if self.catch_up(name, id, key, version, view) {
+        } else if self.catch_up(name, id, key, version, reads) {
             self.show_remote(name, id);
         }
     }
@@ -150,7 +150,7 @@ impl Presences {
         id: &str,
         key: DocKey,
         now: Version,
-        view: &View<'_>,
+        reads: &Reads<'_>,
     ) -> bool {
         let channel = self.channels.get_mut(name);
         let Some(remote) = channel.and_then(|channel| channel.remotes.get_mut(id)) else {
@@ -171,7 +171,7 @@ impl Presences {
         let ty = pending
             .ty
             .as_deref()
-            .and_then(|uri| view.types.resolve(uri));
+            .and_then(|uri| reads.types.resolve(uri));
         let mut moved = Ok(pending.value.clone());
         while let (Ok(value), Some(CachedOp { kind, src })) = (&moved, ops.get(&v)) {
             let is_own = src.is_some() && *src == pending.src;

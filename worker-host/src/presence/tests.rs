@@ -32,22 +32,22 @@ impl Stage {
             version: Some(7),
             has_pending: false,
         };
-        stage.act(|presences, view| presences.set_connected(true, view));
+        stage.act(|presences, reads| presences.set_connected(true, reads));
         stage
     }
 
     /// Gives the machine an input; its events, one line each.
-    fn act(&mut self, input: impl FnOnce(&mut Presences, &View<'_>)) -> Vec<String> {
+    fn act(&mut self, input: impl FnOnce(&mut Presences, &Reads<'_>)) -> Vec<String> {
         let place = |_: &DocKey| Place {
             version: self.version.map(Version),
             has_pending: self.has_pending,
             ty: None,
         };
-        let view = View {
+        let reads = Reads {
             place: &place,
             types: &NoTypes,
         };
-        input(&mut self.presences, &view);
+        input(&mut self.presences, &reads);
         self.presences.take_events().iter().map(line).collect()
     }
 
@@ -72,12 +72,12 @@ impl Stage {
             callback_id: CallbackId(callback),
         };
         let value = Some(value).filter(|value| !value.is_null());
-        self.act(|presences, view| presences.submit(&of(tab), submit, value, view))
+        self.act(|presences, reads| presences.submit(&of(tab), submit, value, reads))
     }
 
     fn server(&mut self, text: &str) -> Vec<String> {
         let message = read_json(text).unwrap();
-        self.act(|presences, view| presences.handle_message(message, None, Some("us"), view))
+        self.act(|presences, reads| presences.handle_message(message, None, Some("us"), reads))
     }
 
     fn settle(&mut self) -> Vec<String> {
@@ -160,7 +160,7 @@ fn a_tab_that_is_gone_leaves_its_id_to_the_other_tab() {
     stage.submit("two", "room", "2", 4);
     stage.submit("one", "room", "1", 5);
     assert_eq!(
-        stage.act(|presences, view| presences.tab_gone(&of("one"), view)),
+        stage.act(|presences, reads| presences.tab_gone(&of("one"), reads)),
         [
             "show three 2",
             "show two 2",
@@ -207,11 +207,11 @@ fn a_value_without_an_answer_is_sent_again_on_the_next_connection() {
     stage.submit("one", "room", "1", 1);
     assert!(
         stage
-            .act(|presences, view| presences.set_connected(false, view))
+            .act(|presences, reads| presences.set_connected(false, reads))
             .is_empty()
     );
     assert_eq!(
-        stage.act(|presences, view| presences.set_connected(true, view)),
+        stage.act(|presences, reads| presences.set_connected(true, reads)),
         [r#"send {"a":"p","ch":"room","id":"cursor","p":1,"pv":1}"#]
     );
     assert_eq!(

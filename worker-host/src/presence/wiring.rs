@@ -3,7 +3,7 @@
 use broker::message::{PresenceEvent, PresenceSubmit, PresenceUpdate, ToTab};
 use proxy_doc::{DocHandle, DocKey, Error, Json, OpKind, TabId, Version, codes};
 
-use super::{Event, Place, Presences, View};
+use super::{Event, Place, Presences, Reads};
 use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 use crate::server::wire::Incoming;
@@ -11,16 +11,16 @@ use crate::tabs::hub::Revised;
 
 impl Host {
     /// Gives presence an input, and carries out what comes of it.
-    pub(crate) fn with_presence(&mut self, input: impl FnOnce(&mut Presences, &View<'_>)) {
+    pub(crate) fn with_presence(&mut self, input: impl FnOnce(&mut Presences, &Reads<'_>)) {
         let place = |key: &DocKey| {
             let host_doc = self.docs.at(key);
             host_doc.map(HostDoc::presence_place).unwrap_or_default()
         };
-        let view = View {
+        let reads = Reads {
             place: &place,
             types: &*self.types,
         };
-        input(&mut self.presences, &view);
+        input(&mut self.presences, &reads);
         for event in self.presences.take_events() {
             self.carry_out_presence(event);
         }
@@ -108,7 +108,7 @@ impl Host {
         };
         match value {
             Ok(value) => {
-                self.with_presence(|presences, view| presences.submit(tab, submit, value, view));
+                self.with_presence(|presences, reads| presences.submit(tab, submit, value, reads));
             }
             Err(error) => self.refuse(tab, submit.callback_id, error),
         }
@@ -117,8 +117,8 @@ impl Host {
     /// A message of the server about presence.
     pub(crate) fn handle_presence(&mut self, message: Incoming, error: Option<Error>) {
         let src = self.server.op_ids.connection_id().map(str::to_owned);
-        self.with_presence(|presences, view| {
-            presences.handle_message(message, error, src.as_deref(), view);
+        self.with_presence(|presences, reads| {
+            presences.handle_message(message, error, src.as_deref(), reads);
         });
     }
 

@@ -273,7 +273,7 @@ impl Host {
         for handle in self.docs.handles() {
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
-        self.with_presence(|presences, view| presences.set_connected(connected, view));
+        self.with_presence(|presences, reads| presences.set_connected(connected, reads));
         self.resend_past_snapshots();
         self.end_bulk();
         let now = self.server.connection_state();

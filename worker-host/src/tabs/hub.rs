@@ -48,7 +48,7 @@ struct RevisedSpan {
 
 /// How far a tab is.
 #[derive(Debug, Default)]
-struct View {
+struct Position {
     /// The revision after all that was sent; `None` where the tab has no state.
     sent: Option<Revision>,
     /// The lowest revision that the tab may base its next op on.
@@ -70,9 +70,9 @@ pub(crate) struct Hub {
     max_log: usize,
     head: Revision,
     log: Fifo<RevisedSpan>,
-    tabs: Map<TabId, View>,
+    tabs: Map<TabId, Position>,
     /// For each tab its subscribed queries that have the document, by the tab's numbers of them. They outlive
-    /// the tab's view: a tab that destroys the document and opens it again still has it in its query.
+    /// the tab's position: a tab that destroys the document and opens it again still has it in its query.
     queries: Map<TabId, Set<u64>>,
     /// Revisions up to this one are kept: a tab of an earlier host may stand there.
     kept: Option<Revision>,
@@ -130,12 +130,14 @@ impl Hub {
 
     /// Whether any tab subscribed.
     pub(crate) fn is_live(&self) -> bool {
-        self.tabs.values().any(|view| view.live)
+        self.tabs.values().any(|position| position.live)
     }
 
     /// Whether the tab has a state of the document.
     pub(crate) fn has_state(&self, tab: &TabId) -> bool {
-        self.tabs.get(tab).is_some_and(|view| view.sent.is_some())
+        self.tabs
+            .get(tab)
+            .is_some_and(|position| position.sent.is_some())
     }
 
     /// The tabs that know the document.
@@ -145,15 +147,15 @@ impl Hub {
 
     /// The tabs that have a state.
     pub(crate) fn tabs_with_state(&self) -> Vec<TabId> {
-        self.select(|view| view.sent.is_some())
+        self.select(|position| position.sent.is_some())
     }
 
     /// The tabs that know the document, as a debug console sees them.
     pub(crate) fn statuses(&self) -> Vec<FollowerStatus> {
-        let followers = self.tabs.iter().map(|(tab, view)| FollowerStatus {
+        let followers = self.tabs.iter().map(|(tab, position)| FollowerStatus {
             id: tab.clone(),
-            revision: view.sent,
-            live: view.live,
+            revision: position.sent,
+            live: position.live,
         });
         followers.gather()
     }
@@ -170,30 +172,33 @@ impl Hub {
 
     /// The tabs that get every change: they subscribed, or have the document in a query.
     fn followers(&self, with_state: bool) -> Vec<TabId> {
-        let follows = |tab: &TabId, view: &View| view.live || self.queries.contains_key(tab);
+        let follows =
+            |tab: &TabId, position: &Position| position.live || self.queries.contains_key(tab);
         self.tabs
             .iter()
-            .filter(|(tab, view)| view.sent.is_some() == with_state && follows(tab, view))
+            .filter(|(tab, position)| {
+                position.sent.is_some() == with_state && follows(tab, position)
+            })
             .map(|(tab, _)| tab.clone())
             .gather()
     }
 
     /// The tabs that were sent everything.
     pub(crate) fn tabs_at_head(&self) -> Vec<TabId> {
-        self.select(|view| view.sent == Some(self.head))
+        self.select(|position| position.sent == Some(self.head))
     }
 
     /// Whether the tab was sent everything.
     pub(crate) fn is_at_head(&self, tab: &TabId) -> bool {
         self.tabs
             .get(tab)
-            .is_some_and(|view| view.sent == Some(self.head))
+            .is_some_and(|position| position.sent == Some(self.head))
     }
 
-    fn select(&self, which: impl Fn(&View) -> bool) -> Vec<TabId> {
+    fn select(&self, which: impl Fn(&Position) -> bool) -> Vec<TabId> {
         self.tabs
             .iter()
-            .filter(|(_, view)| which(view))
+            .filter(|(_, position)| which(position))
             .map(|(tab, _)| tab.clone())
             .gather()
     }
@@ -222,45 +227,45 @@ impl Hub {
 
     /// The tab has the state at the head: it gets a snapshot, or created the document from nothing.
     pub(crate) fn attach(&mut self, tab: &TabId) {
-        if let Some(view) = self.tabs.get_mut(tab) {
-            view.sent = Some(self.head);
-            view.floor = self.head;
+        if let Some(position) = self.tabs.get_mut(tab) {
+            position.sent = Some(self.head);
+            position.floor = self.head;
         }
     }
 
     /// The tab names the life of its document, and where it stands. In a new life without a `base` it has no state; with one it
     /// stands on what it created since, or went back to.
     pub(crate) fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
-        if let Some(view) = self.tabs.get_mut(tab)
-            && view.life != life
+        if let Some(position) = self.tabs.get_mut(tab)
+            && position.life != life
         {
-            view.life = life;
-            view.sent = view.sent.filter(|_| base.is_some());
+            position.life = life;
+            position.sent = position.sent.filter(|_| base.is_some());
         }
     }
 
     /// The life of the tab's state, as far as the tab has said.
     pub(crate) fn life(&self, tab: &TabId) -> u32 {
-        self.tabs.get(tab).map_or(0, |view| view.life)
+        self.tabs.get(tab).map_or(0, |position| position.life)
     }
 
     /// The tab is told to give up its state, and every op that is based on it.
     pub(crate) fn void(&mut self, tab: &TabId) {
-        if let Some(view) = self.tabs.get_mut(tab) {
-            view.voided = Some(view.life);
+        if let Some(position) = self.tabs.get_mut(tab) {
+            position.voided = Some(position.life);
         }
     }
 
     /// Whether what is of this life of the tab's document is dropped: the tab has begun another one, or is told to.
     pub(crate) fn is_void(&self, tab: &TabId, life: u32) -> bool {
-        let view = self.tabs.get(tab);
-        view.is_some_and(|view| life < view.life || view.voided >= Some(life))
+        let position = self.tabs.get(tab);
+        position.is_some_and(|position| life < position.life || position.voided >= Some(life))
     }
 
     /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives
     /// before everything that is sent from now on.
     pub(crate) fn can_stand_at(&self, tab: &TabId, base: Revision) -> bool {
-        let sent = self.tabs.get(tab).and_then(|view| view.sent);
+        let sent = self.tabs.get(tab).and_then(|position| position.sent);
         sent.is_some_and(|sent| base <= sent)
     }
 
@@ -268,13 +273,13 @@ impl Hub {
     pub(crate) fn remove(&mut self, tab: &TabId) -> bool {
         let removed = self.tabs.remove(tab);
         self.trim();
-        removed.is_some_and(|view| view.live)
+        removed.is_some_and(|position| position.live)
     }
 
     /// The tab has processed everything up to `revision`.
     pub(crate) fn received(&mut self, tab: &TabId, revision: Revision) {
-        if let Some(view) = self.tabs.get_mut(tab) {
-            view.floor = view.floor.max(revision);
+        if let Some(position) = self.tabs.get_mut(tab) {
+            position.floor = position.floor.max(revision);
         }
         self.trim();
     }
@@ -340,9 +345,9 @@ impl Hub {
             return true;
         };
         let kept = base == self.head || self.log.iter().any(|span| span.from == base);
-        if let (true, Some(view)) = (kept, self.tabs.get_mut(tab)) {
-            view.sent = Some(base);
-            view.floor = base;
+        if let (true, Some(position)) = (kept, self.tabs.get_mut(tab)) {
+            position.sent = Some(base);
+            position.floor = base;
         }
         kept
     }
@@ -372,7 +377,7 @@ impl Hub {
         let known = self
             .tabs
             .get(tab)
-            .and_then(|view| view.sent)
+            .and_then(|position| position.sent)
             .is_some_and(|sent| base <= sent);
         let kept = base == self.head || self.log.iter().any(|span| span.from == base);
         if !known || !kept {
@@ -450,27 +455,27 @@ impl Hub {
     pub(crate) fn reset(&mut self) {
         self.head = self.head.next();
         self.log.clear();
-        for view in self.tabs.values_mut() {
-            view.sent = None;
+        for position in self.tabs.values_mut() {
+            position.sent = None;
         }
     }
 
     /// What the tab lacks, in order; its own ops as accepted. What others did is composed where it is much.
     pub(crate) fn catch_up(&mut self, tab: &TabId) -> Vec<DocEvent> {
-        let Some(view) = self.tabs.get_mut(tab) else {
+        let Some(position) = self.tabs.get_mut(tab) else {
             return Vec::new();
         };
-        let Some(sent) = view.sent else {
+        let Some(sent) = position.sent else {
             return Vec::new();
         };
         // What is missing is at the end, mostly the last span alone.
         let first = self.log.partition_point(|span| span.from < sent);
         for span in self.log.iter_from(first) {
             if span.revised.version.is_some() {
-                view.version = span.revised.version;
+                position.version = span.revised.version;
             }
         }
-        view.sent = Some(self.head);
+        position.sent = Some(self.head);
         let lacks = self.log.iter_from(first);
         if self.log.len() - first <= LONG_CATCH_UP.min(self.max_log) {
             return lacks.map(|span| event(tab, span)).gather();
@@ -494,11 +499,11 @@ impl Hub {
 
     /// The tab is told the server's version; says whether that is news.
     pub(crate) fn tell_version(&mut self, tab: &TabId, version: Option<Version>) -> bool {
-        let Some(view) = self.tabs.get_mut(tab) else {
+        let Some(position) = self.tabs.get_mut(tab) else {
             return false;
         };
-        let news = view.version != version;
-        view.version = version;
+        let news = position.version != version;
+        position.version = version;
         news
     }
 
@@ -510,8 +515,8 @@ impl Hub {
         let lowest = self
             .tabs
             .values()
-            .filter(|view| view.sent.is_some())
-            .map(|view| view.floor)
+            .filter(|position| position.sent.is_some())
+            .map(|position| position.floor)
             .min();
         let lowest = lowest.unwrap_or(self.head);
         while self.log.front().is_some_and(|span| span.next <= lowest) {
@@ -538,17 +543,18 @@ impl Hub {
     /// this one is accepted, but for those that it sends ahead.
     fn is_owed(&self, span: &RevisedSpan) -> bool {
         let author = span.revised.author.as_ref();
-        let view = author.and_then(|author| self.tabs.get(&author.tab));
-        let sent = view.and_then(|view| view.sent);
+        let position = author.and_then(|author| self.tabs.get(&author.tab));
+        let sent = position.and_then(|position| position.sent);
         sent.is_some_and(|sent| sent < span.next)
     }
 
     /// Whether a tab stands at `revision`, or may base an op on it.
     fn is_named(&self, revision: Revision) -> bool {
         let kept = self.kept.is_some_and(|kept| revision <= kept);
-        kept || self.tabs.values().any(|view| {
-            view.sent
-                .is_some_and(|sent| view.floor <= revision && revision <= sent)
+        kept || self.tabs.values().any(|position| {
+            position
+                .sent
+                .is_some_and(|sent| position.floor <= revision && revision <= sent)
         })
     }
 }

@@ -36,7 +36,7 @@ impl Host {
         self.coordinate(|coordination| coordination.unlink(tab));
         self.with_queries(|queries, _| queries.tab_gone(tab));
         self.past_snapshots.tab_gone(tab);
-        self.with_presence(|presences, view| presences.tab_gone(tab, view));
+        self.with_presence(|presences, reads| presences.tab_gone(tab, reads));
         self.start_bulk();
         for handle in self.docs.handles() {
             self.leave_doc(handle, tab);
