@@ -30,6 +30,10 @@ pub const PROTOCOL: u32 = 2 + cfg!(feature = "next-protocol") as u32;
 /// The first protocol whose tabs keep what they are shown early ([`DocEvent::Op`]'s `early`) for the next host.
 pub const KEEPS_LEADS: u32 = 2;
 
+/// Bytes of JSON that an op may come to by composing, in tab and host alike, unless the application chose. Well below the
+/// megabyte at which servers refuse a message, with what is around an op.
+pub const MAX_OP_SIZE: usize = 512 * 1024;
+
 /// Bytes that most messages need at most: a text that begins with so many is not moved while it grows.
 const USUAL_LENGTH: usize = 256;
 

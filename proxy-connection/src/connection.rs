@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use broker::message::{PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
+use broker::message::{MAX_OP_SIZE, PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
 use proxy_doc::{
     Doc, DocHandle, DocMap, Error, Event, Gather, Json, Later, Map, Seq, Set, Stack, Task, Thrown,
     Token, Types, Upstream, codes, next_count,
@@ -16,9 +16,6 @@ use crate::session::Session;
 use crate::store_mirror::{self, StoreMirror};
 use crate::turns::Turns;
 use crate::{ProxyDoc, Request, TabEvent, presence};
-
-/// Bytes of JSON above which ops are not composed, unless the application chose: the host's limit.
-const MAX_OP_SIZE: usize = 512 * 1024;
 
 /// A task of the connection, in its place between tasks of documents.
 #[derive(Debug)]

@@ -7,13 +7,10 @@ pub(crate) mod inputs;
 
 use std::rc::Rc;
 
-use broker::message::State;
+use broker::message::{MAX_OP_SIZE, State};
 use durable_store::{Request, StoreOptions};
 use proxy_doc::{Doc, DocHandle, DocKey, Epoch, Seq, TabId, Types, Upstream};
 
-/// Bytes of JSON that an op may come to by composing: well below the megabyte at which servers refuse
-/// a message, with what is around an op.
-pub const MAX_OP_SIZE: usize = 512 * 1024;
 /// Changes that a tab may leave unconfirmed. A tab confirms every 64 messages: a number below a few hundred would hold
 /// up tabs that are well.
 const MAX_UNCONFIRMED: usize = 4096;

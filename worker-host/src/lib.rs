@@ -23,7 +23,7 @@ mod snapshots;
 mod status;
 mod tabs;
 
-pub use host::{Cause, Doing, Host, MAX_OP_SIZE, Options, Output, ReadyState};
+pub use host::{Cause, Doing, Host, Options, Output, ReadyState};
 pub use server::liveness::IDLE_MS;
 pub use server::reconnect::{FIRST_DELAY_MS, MAX_DELAY_MS};
 pub use server::silence::FIRST_LOOKS;
