@@ -39,7 +39,8 @@ wire!(enum Input {
 pub enum Output {
     /// Post this to the host.
     Post(Ask),
-    /// Tell the application what the host says. [`Say::Offer`] and [`Say::Lead`] are not told: what follows from them is.
+    /// Tell the application what the host says. [`Say::Offer`] and [`Say::OfferLead`] are not told: what follows from them
+    /// is.
     Tell(Say),
     /// The tab holds this from now on.
     Granted(Grant),
@@ -137,12 +138,7 @@ impl Coordinator {
         }
     }
 
-    /// Whether this tab leads.
-    pub fn is_leader(&self) -> bool {
-        self.term.is_some()
-    }
-
-    /// The token by which this tab leads.
+    /// The token by which this tab leads, if it does.
     pub fn term(&self) -> Option<u64> {
         self.term
     }
@@ -333,7 +329,7 @@ impl Coordinator {
                     return;
                 }
             }
-            Say::Lead { term } => return self.be_asked_to_lead(*term),
+            Say::OfferLead { term } => return self.be_asked_to_lead(*term),
             Say::Resign { term } => {
                 for known in [&mut self.term, &mut self.offered_term] {
                     known.take_if(|known| known == term);

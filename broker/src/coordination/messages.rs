@@ -44,6 +44,15 @@ wire!(struct Report {
     refreshes = "refreshes" or false;
 });
 
+/// Percent below which a battery is low.
+const LOW_BATTERY: u32 = 20;
+
+/// Whether a battery is low, for the scores of tabs and the ranks of devices alike. `None`, where there is none or it is being
+/// charged, is not.
+pub fn is_battery_low(percent: Option<u32>) -> bool {
+    percent.is_some_and(|percent| percent < LOW_BATTERY)
+}
+
 /// The first thing that a tab says to a host.
 #[derive(Clone, Debug)]
 pub struct Join {

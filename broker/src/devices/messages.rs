@@ -2,6 +2,8 @@
 
 use proxy_doc::{Error, Json, wire};
 
+use crate::coordination::messages::is_battery_low;
+
 /// What a device can do, as it says itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
@@ -31,9 +33,6 @@ wire!(struct Capabilities {
     more = "more" or Vec::new();
 });
 
-/// Percent of a battery that is nearly empty.
-const LOW_BATTERY: u32 = 20;
-
 impl Capabilities {
     /// Whether it has something that is needed. A name that is none of the fields is one of the application's.
     pub fn has(&self, need: &str) -> bool {
@@ -43,7 +42,7 @@ impl Capabilities {
             "online" => self.online,
             "push" => self.push,
             "screen" => self.screen > 0,
-            "battery" => self.battery.is_none_or(|percent| percent > LOW_BATTERY),
+            "battery" => !is_battery_low(self.battery),
             more => self.more.iter().any(|own| own == more),
         }
     }
@@ -439,3 +438,22 @@ wire!(struct Shown {
     read = "read";
     missed = "missed";
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As for tabs: see `a_battery_at_twenty_percent_is_not_low` in the host.
+    #[test]
+    fn a_battery_at_twenty_percent_is_not_low() {
+        let has = |battery| {
+            let device = Capabilities {
+                battery,
+                ..Capabilities::default()
+            };
+            device.has("battery")
+        };
+        assert!(has(Some(20)) && has(None));
+        assert!(!has(Some(19)));
+    }
+}

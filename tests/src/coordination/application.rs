@@ -128,7 +128,7 @@ impl World {
             config: Json::null(),
             snapshot: Json::written(write_json(&self.agenda.now)),
         };
-        let leads = self.tabs[tab].coordinator.is_leader();
+        let leads = self.tabs[tab].coordinator.term().is_some();
         let is_distributed = self.is_distributed;
         if leads || is_distributed {
             self.request(tab, |number| Ask::Write {

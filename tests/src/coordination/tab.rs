@@ -81,7 +81,7 @@ impl Tab {
     }
 
     pub(super) fn leads(&self) -> bool {
-        self.page != Page::Dead && self.coordinator.is_leader()
+        self.page != Page::Dead && self.coordinator.term().is_some()
     }
 }
 

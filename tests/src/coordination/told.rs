@@ -121,7 +121,7 @@ impl World {
                 let delay = self.r.below(500) as u64;
                 self.after(delay, Event::Refreshed { tab, round });
             }
-            Say::Offer(_) | Say::OfferWipe {} | Say::Lead { .. } | Say::Granted { .. } => {
+            Say::Offer(_) | Say::OfferWipe {} | Say::OfferLead { .. } | Say::Granted { .. } => {
                 self.wrong(format!("tab{tab} is told of an offer"));
             }
         }

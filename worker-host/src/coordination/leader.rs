@@ -2,11 +2,11 @@
 //!
 //! The tab with the highest score leads. It goes on until another one's is higher by [`MARGIN`]: the leader then resigns,
 //! and only when it has said so, or is gone, the next one is asked to lead. So no two tabs ever lead at once. A page that is
-//! blocked leads until it is not, since it cannot say that it does not.
+//! blocked stays the leader until it runs again, since it cannot hand over.
 
 use super::members::Member;
 use super::{Coordination, OFFER};
-use broker::coordination::messages::{Join, Leading, Say};
+use broker::coordination::messages::{Join, Leading, Say, is_battery_low};
 
 /// By how much another tab's score has to be higher. A hidden or offline leader resigns for a tab that is neither; the
 /// user's going from one window to another one changes nothing.
@@ -15,8 +15,6 @@ const MARGIN: u64 = 35;
 const PASSED: u64 = 10_000;
 /// Milliseconds since the last input after which a page is not in use.
 const IN_USE: u64 = 60_000;
-/// Percent below which a battery is low.
-const LOW_BATTERY: u32 = 20;
 
 /// The leader, or the tab that is asked to lead.
 #[derive(Clone, Debug)]
@@ -46,7 +44,7 @@ impl Member {
             + part(!report.offline, 40)
             + part(report.focused, 15)
             + part(report.idle < IN_USE, 10)
-            + part(report.battery.is_none_or(|left| left >= LOW_BATTERY), 10)
+            + part(!is_battery_low(report.battery), 10)
             + u64::from(report.weight.min(100))
     }
 
@@ -117,7 +115,7 @@ impl Coordination {
             return;
         };
         let term = self.next_token();
-        self.say(&id, Say::Lead { term });
+        self.say(&id, Say::OfferLead { term });
         let stage = Stage::Asked(self.now + OFFER);
         self.leader = Some(Leader { id, term, stage });
     }

@@ -117,7 +117,7 @@ fn error(told: &Told, to: &str) -> Option<Error> {
 
 fn asked_to_lead(told: &Told) -> Vec<(&str, u64)> {
     let leads = |(name, say): &'_ (String, Say)| match say {
-        Say::Lead { term } => Some((name.clone(), *term)),
+        Say::OfferLead { term } => Some((name.clone(), *term)),
         _ => None,
     };
     told.iter()
@@ -194,6 +194,26 @@ fn a_small_difference_does_not_change_the_leader() {
             .iter()
             .any(|(_, say)| matches!(say, Say::Resign { .. }))
     );
+}
+
+/// As for devices: see `a_battery_at_twenty_percent_is_not_low` in the broker.
+#[test]
+fn a_battery_at_twenty_percent_is_not_low() {
+    let mut machine = begun();
+    let mut score = |battery| {
+        let report = Report {
+            battery,
+            ..join_as("a").report
+        };
+        let join = Box::new(Join {
+            report,
+            ..join_as("a")
+        });
+        machine.hear("a", Ask::Join(join));
+        machine.members[0].score()
+    };
+    assert_eq!(score(Some(20)), score(None));
+    assert!(score(Some(19)) < score(Some(20)));
 }
 
 #[test]

@@ -172,7 +172,7 @@ pub enum Say {
     /// Another tab leads, or takes over next.
     Leading(Leading),
     /// Leads from now on, if it wants to: [`super::Ask::Take`] is the answer.
-    Lead {
+    OfferLead {
         /// The token.
         term: u64,
     },
@@ -253,7 +253,7 @@ wire!(enum Say {
     Answer = "answer" { number = "number"; error = "error"; result = "result" },
     Tab = "tab" { event = "event"; tab = "tab" },
     Leading = "leading" (Leading),
-    Lead = "lead" { term = "term" },
+    OfferLead = "lead" { term = "term" },
     Resign = "resign" { term = "term" },
     Offer = "offer" (Grant),
     Granted = "granted" { number = "number"; token = "token" },
