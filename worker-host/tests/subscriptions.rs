@@ -6,7 +6,7 @@ mod life;
 
 use std::rc::Rc;
 
-use broker::message::{PROTOCOL, ToTab};
+use broker::message::{DocEvent, PROTOCOL, ToTab};
 use life::{Knowing, Life, Texts, read, register, tab};
 use proxy_doc::TabId;
 use serde_json::{Value, json as value};
@@ -73,4 +73,78 @@ fn a_tab_that_comes_behind_an_unsubscribe_that_waits_is_subscribed() {
     life.drain();
     life.tab_named(&other(), comes());
     assert_eq!(answered(&mut life, 0).as_deref(), Some("s"));
+}
+
+/// The server refuses to let the document be read, and wants no error told.
+fn refusal() -> Value {
+    value!({"a": "s", "c": "c", "d": "d",
+        "error": {"code": "ERR_SNAPSHOT_READ_SILENT_REJECTION", "message": "no"}})
+}
+
+fn is_op(told: &ToTab) -> bool {
+    let ToTab::Doc { event, .. } = told else {
+        return false;
+    };
+    matches!(event, DocEvent::Op { .. })
+}
+
+/// A tab has the document, and its subscribe is refused silently. Another tab subscribes it, and the server has an op: is
+/// the first tab told?
+fn is_told_after(between: impl Fn(&mut Life)) -> bool {
+    let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
+    life.tab(read("doc.fetch", "d"));
+    life.server(value!({"a": "f", "c": "c", "d": "d", "data": {"v": 3, "data": {"t": []}}}));
+    life.tab(again());
+    life.server(refusal());
+    let code = life.told.iter().find_map(|told| match told {
+        ToTab::Callback { error, .. } => error.as_ref()?.code_text(),
+        _ => None,
+    });
+    assert_eq!(code, Some("ERR_SNAPSHOT_READ_SILENT_REJECTION"));
+    life.tab_named(&other(), register(&value!([])));
+    life.tab_named(&other(), read("doc.subscribe", "d"));
+    life.server(value!({"a": "s", "c": "c", "d": "d"}));
+    between(&mut life);
+    life.server(
+        value!({"a": "op", "c": "c", "d": "d", "v": 3, "src": "them", "seq": 1,
+        "op": [{"p": ["t", 0], "li": "x"}]}),
+    );
+    assert!(life.others[&other()].iter().any(is_op));
+    life.told.iter().any(is_op)
+}
+
+#[test]
+fn a_tab_that_the_server_refused_silently_gets_nothing_until_it_asks_again() {
+    assert!(!is_told_after(|_| {}));
+    assert!(is_told_after(|life| {
+        life.tab(again());
+        life.server(value!({"a": "s", "c": "c", "d": "d"}));
+    }));
+}
+
+#[test]
+fn a_subscription_does_not_outlive_its_connection_after_a_silent_refusal() {
+    let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
+    life.subscribe("d");
+    let fetch = again().to_string().replace("doc.subscribe", "doc.fetch");
+    life.tab(serde_json::from_str(&fetch).unwrap());
+    let mut refusal = refusal();
+    refusal["a"] = value!("f");
+    life.server(refusal);
+    let op = |v: u64| {
+        value!({"a": "op", "c": "c", "d": "d", "v": v, "src": "them", "seq": v,
+            "op": [{"p": ["t", 0], "li": "x"}]})
+    };
+    let count = |life: &Life| life.told.iter().filter(|told| is_op(told)).count();
+    life.server(op(3));
+    assert_eq!(count(&life), 1, "it is still subscribed");
+
+    life.host.socket_closed(None, 0.0);
+    life.go_online();
+    life.tab_named(&other(), register(&value!([])));
+    life.tab_named(&other(), read("doc.subscribe", "d"));
+    life.server(value!({"a": "s", "c": "c", "d": "d"}));
+    life.server(op(4));
+    assert!(life.others[&other()].iter().any(is_op));
+    assert_eq!(count(&life), 1);
 }

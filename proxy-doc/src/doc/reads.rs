@@ -169,19 +169,26 @@ impl Doc {
             up.emit(Event::Error(error.clone()));
         }
         up.push(Task::NothingPending);
-        self.call(up, waiters, if silent { None } else { Some(error) });
+        self.call(up, waiters, Some(error));
     }
 
+    /// An error that is not to be told goes on to the callers of a host alone: they are documents too, and have to know.
     pub(super) fn call(
         &mut self,
         up: &mut Upstream<'_>,
         waiters: Vec<Waiter>,
-        error: Option<Error>,
+        mut error: Option<Error>,
     ) {
+        let passed_on = error.clone();
+        error = error.filter(|error| !error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION));
         for waiter in waiters.into_iter().rev() {
             match waiter {
                 Waiter::Nobody | Waiter::Check => {}
                 Waiter::Token(token) => {
+                    let error = match self.edge {
+                        Edge::Host => &passed_on,
+                        Edge::Tab => &error,
+                    };
                     let outcome = error.clone().map_or(Outcome::Done, Outcome::Failed);
                     up.emit(Event::Callback {
                         tokens: vec![token],

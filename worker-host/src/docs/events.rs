@@ -242,7 +242,9 @@ impl Host {
                 }
                 Some(Caller::Read(read)) => self.answer_read(handle, &read, outcome),
                 Some(Caller::Query(id)) => {
-                    let error = outcome.error().cloned();
+                    let is_told =
+                        |error: &&Error| !error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION);
+                    let error = outcome.error().filter(is_told).cloned();
                     self.with_queries(|queries, _| queries.handle_ingested(id, error));
                 }
                 None => {}

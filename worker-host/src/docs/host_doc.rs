@@ -6,10 +6,10 @@
 //!
 //! What it refuses to do: send anything, or know which tabs are registered.
 
-use broker::message::TabSnapshot;
+use broker::message::{ReadAction, TabSnapshot};
 use durable_store::format::{Author, RecordedOutcome};
 use proxy_doc::{
-    Doc, DocKey, Edge, Error, Gather, Map, OpId, OpKind, Outcome, Revision, Seq, SnapshotType,
+    Doc, DocKey, Edge, Error, Gather, Map, OpId, OpKind, Outcome, Revision, Seq, Set, SnapshotType,
     TabId, Types, Version,
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct HostDoc {
     pub(crate) seen: Map<TabId, Seq>,
     /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
     pub(crate) behind: Map<TabId, Version>,
+    /// Tabs that a subscription does not outlive the connection for: the server refused them something, silently.
+    pub(crate) lapsing: Set<TabId>,
     /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
     pub(crate) asked_for: Option<OpId>,
     /// Refusals since the server last had an answer to every op here.
@@ -62,6 +64,7 @@ impl HostDoc {
             outcomes: Vec::new(),
             seen: Map::new(),
             behind: Map::new(),
+            lapsing: Set::new(),
             asked_for: None,
             refusals: None,
             silence: Silence::default(),
@@ -166,6 +169,7 @@ impl HostDoc {
     pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
         let was_live = self.hub.remove(tab);
         self.behind.remove(tab);
+        self.lapsing.remove(tab);
         self.parked.retain(|read| read.tab != *tab);
         was_live && !self.hub.is_live()
     }
@@ -174,6 +178,24 @@ impl HostDoc {
     pub(crate) fn forget_tab(&mut self, tab: &TabId) {
         self.seen.remove(tab);
         self.outcomes.retain(|kept| kept.author.tab != *tab);
+    }
+
+    /// The server refused the tab's read silently: as a stock client, it does not subscribe again by itself.
+    pub(crate) fn refuse_silently(&mut self, read: &PendingRead) {
+        if !self.hub.tabs().contains(&read.tab) {
+            return;
+        }
+        self.lapsing.insert(read.tab.clone());
+        if read.action == ReadAction::Subscribe {
+            self.hub.set_live(&read.tab, false);
+        }
+    }
+
+    /// The connection is lost, and with it what no tab renews.
+    pub(crate) fn lapse(&mut self) {
+        for tab in std::mem::take(&mut self.lapsing).iter() {
+            self.hub.set_live(tab, false);
+        }
     }
 
     /// Whether the document is here as the server has it, or as good as can be had offline.

@@ -271,6 +271,9 @@ impl Host {
         let connected = self.connected();
         self.with_queries(|queries, versions| queries.set_connected(connected, versions));
         for handle in self.docs.handles() {
+            if !connected {
+                self.docs[handle].lapse();
+            }
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }
         self.with_presence(|presences, reads| presences.set_connected(connected, reads));

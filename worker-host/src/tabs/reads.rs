@@ -81,6 +81,7 @@ impl Host {
         let connected = self.connected();
         let host_doc = &mut self.docs[handle];
         host_doc.hub.set_live(&read.tab, true);
+        host_doc.lapsing.remove(&read.tab);
         // What is here stays up to date only where no unsubscribe waits to be sent.
         let stays = !connected || host_doc.doc.will_subscribe();
         let can_answer = stays && host_doc.can_answer(connected);
@@ -121,6 +122,9 @@ impl Host {
         let tab = &read.tab;
         self.docs[handle].behind.remove(tab);
         if let Outcome::Failed(error) = outcome {
+            if error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION) {
+                self.docs[handle].refuse_silently(read);
+            }
             return self.refuse(tab, read.callback_id, error.clone());
         }
         let mut snapshot = None;
