@@ -135,9 +135,8 @@ impl Hub {
 
     /// Whether the tab has a state of the document.
     pub(crate) fn has_state(&self, tab: &TabId) -> bool {
-        self.tabs
-            .get(tab)
-            .is_some_and(|position| position.sent.is_some())
+        let position = self.tabs.get(tab);
+        position.is_some_and(|position| position.sent.is_some())
     }
 
     /// The tabs that know the document.
@@ -190,9 +189,8 @@ impl Hub {
 
     /// Whether the tab was sent everything.
     pub(crate) fn is_at_head(&self, tab: &TabId) -> bool {
-        self.tabs
-            .get(tab)
-            .is_some_and(|position| position.sent == Some(self.head))
+        let sent = self.tabs.get(tab).and_then(|position| position.sent);
+        sent == Some(self.head)
     }
 
     fn select(&self, which: impl Fn(&Position) -> bool) -> Vec<TabId> {
@@ -374,11 +372,7 @@ impl Hub {
         kind: &mut OpKind,
         ty: Option<&OtType>,
     ) -> Result<(), Error> {
-        let known = self
-            .tabs
-            .get(tab)
-            .and_then(|position| position.sent)
-            .is_some_and(|sent| base <= sent);
+        let known = self.can_stand_at(tab, base);
         let kept = base == self.head || self.log.iter().any(|span| span.from == base);
         if !known || !kept {
             let message = format!("Op is based on revision {base}, which the host does not have");
