@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::names::Names;
-use crate::{layout, own_std, process, scripted};
+use crate::{bindings, layout, own_std, process, scripted};
 
 /// What the shim is compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -29,18 +29,6 @@ const LATER: &str = "js-shim/later";
 const SOURCES: &str = "js-shim/src";
 /// The text of the module that unpacks the others.
 const UNPACKER: &str = "js-shim/src/cores/unpack.wat";
-
-/// Put before the bindings: what they take for globals is missing in some environments.
-const BINDINGS_HEAD: &str =
-    "import { TextDecoder, TextEncoder, passLong } from '../src/cores/text-coding.js';\n";
-
-/// Where the bindings begin to pass a string, and what is put before. What is no string is refused before the machine is entered:
-/// they would write where no memory is, and the machine were dead.
-const PASSING: &str = "    let len = arg.length;\n    let ptr = malloc(len, 1) >>> 0;\n";
-const PASSING_LONG: &str = "    if (arg?.length === undefined) throw new TypeError(`${typeof arg} is no text`);\n    \
-    if (arg.length > 4096) {\n        \
-    const [pointer, bytes] = passLong(cachedTextEncoder, arg, malloc, realloc, getUint8ArrayMemory0);\n        \
-    WASM_VECTOR_LEN = bytes;\n        return pointer;\n    }\n\n";
 
 /// For size, like the `wasm` profile's `opt-level`. What counts is the packed size: large functions
 /// of a single caller, inlined, make the module shorter and what is packed longer by a tenth. The
@@ -326,7 +314,7 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
         Profile::Node => optimise(&file, &["-O3"])?,
         Profile::Dev | Profile::Later | Profile::Checked => {}
     }
-    repeatable(&made, name)?;
+    bindings::make_repeatable(&made, name)?;
     if profile != Profile::Dev {
         fs::write(&file, names.in_module(&fs::read(&file)?)?)?;
         let bindings = made.join(format!("{name}.js"));
@@ -336,74 +324,6 @@ fn generate(bytes: Vec<u8>, name: &str, profile: Profile) -> Result<PathBuf> {
         )?;
     }
     Ok(made)
-}
-
-/// Turns the bindings into a function that gives bindings: as generated, they serve one instance for as long as the page
-/// lives, and an instance that has trapped has to be replaced.
-fn repeatable(made: &Path, name: &str) -> Result<()> {
-    let script = made.join(format!("{name}.js"));
-    let (text, classes) = repeatable_script(&fs::read_to_string(&script)?)?;
-    fs::write(script, text)?;
-    let declarations = made.join(format!("{name}.d.ts"));
-    let text = repeatable_declarations(&fs::read_to_string(&declarations)?, &classes);
-    Ok(fs::write(declarations, text)?)
-}
-
-/// The script, and the names of its classes.
-fn repeatable_script(script: &str) -> Result<(String, Vec<String>)> {
-    const EXPORTS: &str = "export { initSync, __wbg_init as default };";
-    let Some((body, "")) = script.trim_end().split_once(EXPORTS) else {
-        bail!("the bindings do not end as wasm-bindgen ended them before: {EXPORTS}");
-    };
-    let classes: Vec<String> = body
-        .lines()
-        .filter_map(|line| line.strip_prefix("export class ")?.strip_suffix(" {"))
-        .map(str::to_owned)
-        .collect();
-    if !body.contains(PASSING) {
-        bail!("the bindings do not pass strings as wasm-bindgen passed them before: {PASSING}");
-    }
-    let body = body.replace(PASSING, &format!("{PASSING_LONG}{PASSING}"));
-    let body = body.replace("\nexport class ", "\nclass ");
-    if body.contains("\nexport ") {
-        bail!("the bindings export something else than classes");
-    }
-    let body = without_download(&body)?;
-    let names = classes.join(", ");
-    let script = format!(
-        "{BINDINGS_HEAD}export function makeBindings() {{\n{body}\n\
-         return {{\n{names}, initSync, memory: () => wasm.memory }};\n}}\n"
-    );
-    Ok((script, classes))
-}
-
-/// The bindings without the functions that download a module: its bytes are in a script.
-fn without_download(body: &str) -> Result<String> {
-    let parts = (|| {
-        let (head, rest) = body.split_once("\nasync function __wbg_load(")?;
-        let (_, rest) = rest.split_once("\nfunction initSync(")?;
-        let (sync, _) = rest.split_once("\nlet __wbg_init_promise;")?;
-        Some(format!("{head}\nfunction initSync({sync}"))
-    })();
-    parts.context("the bindings do not load their module as wasm-bindgen loaded it before")
-}
-
-fn repeatable_declarations(declarations: &str, classes: &[String]) -> String {
-    let own = declarations
-        .replace("export class ", "declare class ")
-        .replace("export function ", "declare function ")
-        .replace("export default function ", "declare function ");
-    let names = classes.join(", ");
-    let members: String = classes
-        .iter()
-        .map(|class| format!("    {class}: typeof {class};\n"))
-        .collect();
-    format!(
-        "{own}\nexport type {{ {names} }};\n\n\
-         /** Bindings without an instance yet: `initSync` makes it. */\n\
-         export function makeBindings(): {{\n{members}    initSync: typeof initSync;\n    \
-         memory: () => WebAssembly.Memory;\n}};\n"
-    )
 }
 
 /// Binds and optimises a module that is not shipped, for Node's `require`.
@@ -449,6 +369,7 @@ fn fingerprint(module: &[u8], profile: Profile) -> String {
     (module, profile, OPTIMISE, WASM_FEATURES).hash(&mut hasher);
     // So may what is done to the bindings, and to the module.
     include_str!("build.rs").hash(&mut hasher);
+    include_str!("bindings.rs").hash(&mut hasher);
     include_str!("layout.rs").hash(&mut hasher);
     include_str!("names.rs").hash(&mut hasher);
     include_str!("scripted.rs").hash(&mut hasher);

@@ -4,6 +4,7 @@
 //! of the product; what a user of the npm package needs must not live here.
 
 mod bench;
+mod bindings;
 mod browsers;
 mod build;
 mod count;
