@@ -10,6 +10,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Backend from 'sharedb';
+import { querySync } from './query.mjs';
 import { scripted } from './scripted-conversations.mjs';
 import { randomConversation } from './random-conversations.mjs';
 
@@ -68,9 +69,12 @@ class GatedPubSub extends Backend.MemoryPubSub {
 class Conversation {
   constructor() {
     this.db = new Backend.MemoryDB();
+    this.db._querySync = querySync;
     this.sessions = new Map();
     this.connections = 0;
     this.rejections = [];
+    /** Documents that may not be read: why, and whether nor their ops may be. @type {Map<string, {error: any, ops: boolean}>} */
+    this.refused = new Map();
     this.fixups = [];
     this.settings = { suppressPublish: false, doNotCommitNoOps: false };
     this.start();
@@ -91,6 +95,38 @@ class Conversation {
       }
       next();
     });
+    this.refuseReads();
+  }
+
+  refuseReads() {
+    const { backend, refused } = this;
+    backend.use('readSnapshots', (request, next) => {
+      for (const snapshot of request.snapshots) {
+        const refusal = refused.get(`${request.collection} ${snapshot.id}`);
+        if (refusal) request.rejectSnapshotRead(snapshot, refusal.error);
+      }
+      next();
+    });
+    // What a session follows already still comes, so it is not the `op` middleware that refuses.
+    const ofOne = backend._getSanitizedOps;
+    backend._getSanitizedOps = function (...args) {
+      const [, , collection, id] = args;
+      const callback = args.pop();
+      ofOne.call(this, ...args, (error, ops) => {
+        const refusal = !error && ops.length && refused.get(`${collection} ${id}`);
+        callback(refusal?.ops ? refusal.error : error, ops);
+      });
+    };
+    const ofMany = backend._getSanitizedOpsBulk;
+    backend._getSanitizedOpsBulk = function (...args) {
+      const [, , collection] = args;
+      const callback = args.pop();
+      ofMany.call(this, ...args, (error, ops) => {
+        const lacking = Object.keys(ops ?? {}).filter((id) => ops[id].length);
+        const refusals = lacking.map((id) => refused.get(`${collection} ${id}`));
+        callback(refusals.find((refusal) => refusal?.ops)?.error ?? error, ops);
+      });
+    };
   }
 
   connect(name) {
@@ -123,6 +159,13 @@ class Conversation {
         return this.sessions.get(args[0]).push(JSON.parse(JSON.stringify(args[1])));
       case 'reject':
         return this.rejections.push({ code: args[0], message: args[1] });
+      case 'refuse': {
+        const [collection, id, code, ops] = args;
+        const error = { code, message: 'may not be read' };
+        if (code) this.refused.set(`${collection} ${id}`, { error, ops });
+        else this.refused.delete(`${collection} ${id}`);
+        return;
+      }
       case 'fixup':
         return this.fixups.push(JSON.parse(JSON.stringify(args[0])));
       case 'suppress':

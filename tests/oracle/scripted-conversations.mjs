@@ -2,6 +2,8 @@
 // A conversation is a list of steps; record-conversations.mjs says what each step does. The file is long
 // since it is one table: each entry stands by itself.
 
+import { reads } from './read-conversations.mjs';
+
 const JSON0 = 'http://sharejs.org/types/JSONv0';
 const DANGEROUS = [
   '__proto__',
@@ -812,4 +814,5 @@ export const scripted = {
     fetch('b'),
   ],
   ...transformMatrix(),
+  ...reads,
 };

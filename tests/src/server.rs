@@ -4,12 +4,14 @@
 //!
 //! It has no clock, no randomness and no transport. Each message is worked off before the next; a real
 //! server may let a quick reply (a ping's) overtake a slow one (an ack). It has one type, json0, and
-//! neither projections, queries, presence nor snapshots by version or time: their requests are checked
+//! neither projections, presence nor snapshots by version or time: their requests are checked
 //! like all others and then answered as unknown messages.
 
 mod database;
 mod error;
 mod json0;
+mod queries;
+mod reads;
 mod request;
 mod session;
 mod submit;
@@ -22,7 +24,8 @@ pub use database::{CommittedOp, OpKind, Snapshot};
 
 use database::Database;
 use error::Failure;
-use request::{Name, get, given, truthy};
+use reads::Refusals;
+use request::{Name, get, truthy};
 use session::Session;
 use submit::{Faults, Submission};
 
@@ -37,6 +40,7 @@ pub struct Server {
     sessions: BTreeMap<SessionId, Session>,
     outbox: VecDeque<(SessionId, String)>,
     faults: Faults,
+    refusals: Refusals,
     /// Committed ops that subscribers are still to be sent.
     held: VecDeque<Publication>,
     connections: u64,
@@ -117,6 +121,29 @@ impl Server {
         self.database.ops_from(&collection.into(), &id.into(), 0.0)
     }
 
+    /// The ids of the documents that a query finds now, and what the database adds; see `queries.rs` for the language.
+    ///
+    /// # Panics
+    /// When `query` is not JSON.
+    pub fn query(&self, collection: &str, query: &str) -> (Vec<String>, Option<Value>) {
+        let query = Value::parse(query).expect("a query is JSON");
+        let (ids, extra) = queries::find(&self.database, &collection.into(), Some(&query));
+        (ids.iter().map(Str::to_string_lossy).collect(), extra)
+    }
+
+    /// How many documents and how many queries the session has subscribed.
+    pub fn subscriptions(&self, s: SessionId) -> (usize, usize) {
+        let session = self.sessions.get(&s);
+        session.map_or((0, 0), |session| (session.count(), session.queries.len()))
+    }
+
+    /// Refuses to let this document be read, with this error's code, or no longer, as a `readSnapshots` middleware does with
+    /// `rejectSnapshotRead`. `ops`: nor are the ops given that somebody lacks, as where the `op` middleware refuses them. Who has
+    /// subscribed the document before goes on to get what is committed.
+    pub fn refuse_reads(&mut self, collection: &str, id: &str, code: Option<&str>, ops: bool) {
+        self.refusals.set((collection.into(), id.into()), code, ops);
+    }
+
     /// Refuses the next op that gets as far as the `apply` middleware: it was no duplicate, and could be
     /// transformed. Each call refuses one more.
     pub fn reject_next_submit(&mut self, code: &str, message: &str) {
@@ -145,9 +172,8 @@ impl Server {
     pub fn hold_publications(&mut self, on: bool) {
         self.faults.hold_publications = on;
         if !on {
-            for publication in std::mem::take(&mut self.held) {
-                self.deliver(&publication);
-            }
+            let held = std::mem::take(&mut self.held);
+            self.deliver(&held.into_iter().collect::<Vec<_>>());
         }
     }
 
@@ -185,26 +211,24 @@ impl Server {
                 fields = self.greeting(s, "hs");
             }
             "pp" => {}
-            "f" => fields = self.read(s, &c, &d, request),
+            "f" => fields = self.read(s, &c, &d, request)?,
             "s" => {
-                fields = self.read(s, &c, &d, request);
+                fields = self.read(s, &c, &d, request)?;
                 self.session_mut(s).subscribe(&c, &d);
             }
             "u" => self.session_mut(s).unsubscribe(&c, &d),
-            "bf" => fields = self.read_bulk(s, &c, request),
+            "bf" => fields = self.read_bulk(s, &c, request)?,
             "bs" => {
-                fields = self.read_bulk(s, &c, request);
-                for id in bulk_ids(request) {
-                    self.session_mut(s).subscribe(&c, &id);
-                }
+                fields = self.read_bulk(s, &c, request)?;
+                self.subscribe_bulk(s, &c, request, &fields);
             }
-            "bu" if get(request, "b").is_some_and(|b| b.as_array().is_some()) => {
-                for id in bulk_ids(request) {
-                    self.session_mut(s).unsubscribe(&c, &id);
-                }
+            "bu" => self.unsubscribe_bulk(s, &c, request),
+            "qf" => fields = self.query_results(&c, get(request, "q"))?.0,
+            "qs" => fields = self.subscribe_query(s, &c, request)?,
+            "qu" => {
+                let number = queries::number(request);
+                self.session_mut(s).queries.remove(&number);
             }
-            // ShareDB walks a list only: a map of versions unsubscribes nothing.
-            "bu" => {}
             "op" => return self.submit(s, &c, &d, request),
             _ => return Err(Failure::badly_formed("Invalid or unknown message")),
         }
@@ -218,48 +242,6 @@ impl Server {
         self.sessions
             .get_mut(&s)
             .expect("only sessions that are there are worked for")
-    }
-
-    /// Fetches the snapshot, or sends the ops since a version.
-    fn read(&mut self, s: SessionId, c: &Name, d: &Name, request: &Object) -> Object {
-        let mut reply = Object::new();
-        match given(request, "v").and_then(Value::as_f64) {
-            None => {
-                let snapshot = self.database.snapshot(&c.key(), &d.key());
-                reply.insert("data".into(), snapshot.to_value());
-            }
-            Some(v) => self.send_ops_from(s, c, d, v),
-        }
-        reply
-    }
-
-    /// As [`Self::read`] for many: a list asks for snapshots, a map for the ops since each version.
-    fn read_bulk(&mut self, s: SessionId, c: &Name, request: &Object) -> Object {
-        let mut reply = Object::new();
-        match get(request, "b") {
-            Some(Value::Array(ids)) => {
-                let snapshots: Object = ids
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .map(|id| (id.clone(), self.database.snapshot(&c.key(), id).to_value()))
-                    .collect();
-                reply.insert("data".into(), snapshots.into());
-            }
-            Some(Value::Object(versions)) => {
-                for (id, v) in versions.iter() {
-                    let v = v.as_f64().unwrap_or(0.0);
-                    self.send_ops_from(s, c, &Name::Text(id.clone()), v);
-                }
-            }
-            _ => {}
-        }
-        reply
-    }
-
-    fn send_ops_from(&mut self, s: SessionId, c: &Name, d: &Name, v: f64) {
-        for op in self.database.ops_from(&c.key(), &d.key(), v).to_vec() {
-            self.send(s, op.message(c, d));
-        }
     }
 
     fn submit(
@@ -298,19 +280,22 @@ impl Server {
         if self.faults.hold_publications {
             self.held.push_back(publication);
         } else {
-            self.deliver(&publication);
+            self.deliver(&[publication]);
         }
     }
 
-    fn deliver(&mut self, Publication { c, d, op }: &Publication) {
-        let receivers: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.receives(c, d, &op.src))
-            .map(|(s, _)| *s)
-            .collect();
-        for s in receivers {
-            self.send(s, op.message(c, d));
+    /// Sends what arrives at once, first to those who subscribed its documents.
+    fn deliver(&mut self, publications: &[Publication]) {
+        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        for Publication { c, d, op } in publications {
+            for s in &sessions {
+                if self.session_mut(*s).receives(c, d, &op.src) {
+                    self.send(*s, op.message(c, d));
+                }
+            }
+        }
+        for s in sessions {
+            self.poll_queries(s, publications);
         }
     }
 
@@ -360,20 +345,4 @@ fn completed(mut reply: Object, request: &Object) -> Object {
         reply.insert("b".into(), get(request, "b").cloned().unwrap_or_default());
     }
     reply
-}
-
-/// The ids of a bulk request, listed or as the keys of a map.
-fn bulk_ids(request: &Object) -> Vec<Name> {
-    match get(request, "b") {
-        Some(Value::Array(ids)) => ids
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|id| Name::Text(Str::clone(id)))
-            .collect(),
-        Some(Value::Object(versions)) => versions
-            .iter()
-            .map(|(id, _)| Name::Text(id.clone()))
-            .collect(),
-        _ => Vec::new(),
-    }
 }

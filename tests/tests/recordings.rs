@@ -120,6 +120,12 @@ impl Replay {
             "disconnect" => server.disconnect(self.sessions.remove(&text(&step[1])).unwrap()),
             "send" => server.receive(self.sessions[&text(&step[1])], &step[2].to_json()),
             "reject" => server.reject_next_submit(&text(&step[1]), &text(&step[2])),
+            "refuse" => {
+                let code = (!step[3].is_null()).then(|| text(&step[3]));
+                let ops = step.get(4) == Some(&Value::Bool(true));
+                let (c, d) = (text(&step[1]), text(&step[2]));
+                server.refuse_reads(&c, &d, code.as_deref(), ops);
+            }
             "fixup" => server.fixup_next_submit(&step[1].to_json()),
             "suppress" => server.suppress_publish(step[1] == Value::Bool(true)),
             "hold" => server.hold_publications(step[1] == Value::Bool(true)),

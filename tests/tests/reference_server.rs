@@ -22,9 +22,6 @@ fn unsupported_requests_are_unknown_messages() {
     let s = server.connect();
     drain(&mut server);
     let requests = [
-        r#"{"a":"qf","id":1,"c":"c","q":{}}"#,
-        r#"{"a":"qs","id":1,"c":"c","q":{}}"#,
-        r#"{"a":"qu","id":1}"#,
         r#"{"a":"nf","id":1,"c":"c","d":"d","v":null}"#,
         r#"{"a":"nt","id":1,"c":"c","d":"d","ts":null}"#,
         r#"{"a":"p","ch":"x","id":"p","p":null,"pv":1}"#,

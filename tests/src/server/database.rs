@@ -149,6 +149,16 @@ impl Database {
         self.documents.entry((c.clone(), d.clone())).or_default()
     }
 
+    /// The documents of a collection that exist, with their data, sorted by their ids.
+    pub(super) fn existing(&self, c: &Str) -> impl Iterator<Item = (&Str, Option<&Value>)> {
+        let of_collection = move |(key, _): &(&(Str, Str), &Document)| key.0 == *c;
+        let documents = self.documents.iter().filter(of_collection);
+        documents.filter_map(|((_, id), document)| {
+            let live = document.live.as_ref()?;
+            Some((id, live.data.as_ref()))
+        })
+    }
+
     pub(super) fn snapshot(&self, c: &Str, d: &Str) -> Snapshot {
         self.get(c, d)
             .map_or_else(|| Document::default().snapshot(), Document::snapshot)

@@ -71,6 +71,11 @@ impl Failure {
         )
     }
 
+    /// Several snapshots were read at once, and some of them refused.
+    pub(super) fn reads_rejected() -> Self {
+        Self::new("ERR_SNAPSHOT_READS_REJECTED", "")
+    }
+
     pub(super) fn cannot_fixup_deletion() -> Self {
         Self::new(
             "ERR_CANNOT_FIXUP_DELETION",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ot_json0::{Object, Str, Value};
 
+use super::queries::Subscription;
 use super::request::{Name, get, given, truthy};
 
 /// One client connection.
@@ -16,6 +17,8 @@ pub(super) struct Session {
     protocol: (f64, f64),
     /// By the keys of both names; a second subscription under the same keys replaces the first.
     subscriptions: BTreeMap<(Str, Str), (Name, Name)>,
+    /// By their numbers.
+    pub(super) queries: BTreeMap<Str, Subscription>,
 }
 
 impl Session {
@@ -25,6 +28,7 @@ impl Session {
             src: None,
             protocol: (0.0, 0.0),
             subscriptions: BTreeMap::new(),
+            queries: BTreeMap::new(),
         }
     }
 
@@ -69,7 +73,17 @@ impl Session {
             .subscriptions
             .get(&keys)
             .is_some_and(|(own_c, own_d)| own_c == c && own_d == d);
-        subscribed && self.src().as_str() != Some(src)
+        subscribed && !self.is_author(src)
+    }
+
+    /// How many documents it has subscribed.
+    pub(super) fn count(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    /// Whether the session's ops carry this identity.
+    pub(super) fn is_author(&self, src: &Str) -> bool {
+        self.src().as_str() == Some(src)
     }
 }
 
