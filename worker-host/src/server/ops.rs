@@ -82,6 +82,9 @@ impl Host {
             }
             return;
         }
+        if self.asks_for_given_up(handle, v, &message) {
+            return;
+        }
         let src = message.src.take();
         let change = message.change();
         // It is transformed by what is pending, and applied by tabs to what they see.
@@ -127,10 +130,31 @@ impl Host {
 
     /// Whether the message may be the acknowledgement of the inflight op, without the identity that would say so.
     fn is_nameless_ack(&self, handle: DocHandle, message: &Incoming) -> bool {
-        let is_empty = message.op.is_none() && message.create.is_none() && message.del.is_none();
-        is_empty
+        message.is_bare()
             && (message.src.is_none() || message.seq.is_none())
             && self.docs[handle].doc.inflight().is_some()
+    }
+
+    /// The server committed an op of this connection that was given up while it was on its way, and the acknowledgement
+    /// does not say what it changed: fetches it. Says whether that is new, as [`Host::ask_for_inflight`].
+    ///
+    /// ShareDB's client takes such a message for a no-op, and has other data than the server from then on.
+    fn asks_for_given_up(&mut self, handle: DocHandle, v: Version, message: &Incoming) -> bool {
+        let ids = &self.server.op_ids;
+        let src = message.src.as_deref();
+        let is_own = src.is_some_and(|src| {
+            ids.connection_id() == Some(src) || ids.src(self.log.keeps_numbers()) == Some(src)
+        });
+        let host_doc = &mut self.docs[handle];
+        let is_old = host_doc.doc.version().is_some_and(|version| v < version);
+        let id = message.op_id();
+        if !is_own || is_old || !message.is_bare() || host_doc.asked_for.as_ref() == Some(&id) {
+            return false;
+        }
+        host_doc.asked_for = Some(id);
+        // A fetch that is under way may have been answered before the op was committed.
+        self.act(handle, |doc, up| doc.fetch_again(up, None));
+        true
     }
 
     /// Fetches the ops from the document's version on, to find the inflight one among them. Says whether that is new:

@@ -143,6 +143,11 @@ impl Incoming {
         })
     }
 
+    /// Whether the op message does not say what the op changes: it acknowledges one, or the op is a no-op.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.op.is_none() && self.create.is_none() && self.del.is_none()
+    }
+
     /// The changes that the server made to an op of ours. What has no length has none, as in the stock client.
     ///
     /// # Errors
