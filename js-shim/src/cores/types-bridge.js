@@ -16,11 +16,23 @@ const parse = (text) => (text === undefined ? undefined : JSON.parse(text));
 /** @param {Required<Type>} type whose optional functions are called where the machine was told that there are some */
 function bridge(type) {
   /**
+   * An op that the type gave, as text. What JSON has no text for is the type's fault, not the machine's.
+   *
+   * @param {any} op
+   * @param {string} method
+   */
+  const opText = (op, method) => {
+    const text = JSON.stringify(op);
+    if (text !== undefined) return text;
+    const message = `The ${method} of the type ${type.name ?? type.uri} gave no op`;
+    throw new shared.Error('ERR_OT_OP_BADLY_FORMED', message);
+  };
+  /**
    * @param {any} op
    * @param {any} other
    * @param {'left' | 'right'} side
    */
-  const transform = (op, other, side) => JSON.stringify(type.transform(op, other, side));
+  const transform = (op, other, side) => opText(type.transform(op, other, side), 'transform');
   return {
     uri: type.uri ?? type.name,
     name: type.name ?? type.uri,
@@ -36,7 +48,7 @@ function bridge(type) {
       return typeof type.transformPresence === 'function';
     },
     /** @type {(a: string, b: string) => string} */
-    compose: (a, b) => JSON.stringify(type.compose(parse(a), parse(b))),
+    compose: (a, b) => opText(type.compose(parse(a), parse(b)), 'compose'),
     /** @type {(op: string, other: string, side: 'left' | 'right') => string} */
     transform: (op, other, side) => transform(parse(op), parse(other), side),
     /** @type {(left: string, right: string) => string[]} */
@@ -44,7 +56,7 @@ function bridge(type) {
       if (type.transformX) {
         return type
           .transformX(parse(left), parse(right))
-          .map((/** @type {any} */ op) => JSON.stringify(op));
+          .map((/** @type {any} */ op) => opText(op, 'transformX'));
       }
       return [
         transform(parse(left), parse(right), 'left'),
@@ -52,7 +64,7 @@ function bridge(type) {
       ];
     },
     /** @type {(op: string) => string} */
-    invert: (op) => JSON.stringify(type.invert(parse(op))),
+    invert: (op) => opText(type.invert(parse(op)), 'invert'),
     /** @type {(name: string) => boolean} */
     knowsSubtype: (name) => knowsSubtype(type, name),
     /** @type {(data: string | undefined) => string | undefined} */
