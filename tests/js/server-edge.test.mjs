@@ -81,6 +81,25 @@ describe('a refusal of an op that the application sent by itself', () => {
   }
 });
 
+describe('a fixup', () => {
+  it('is of the connection whose op it mends', () =>
+    sameAsStock(async (client, log, backend) => {
+      backend.use('apply', (request, next) => {
+        if (request.op.op?.[0].na) request.$fixup([{ p: ['fixed'], oi: 1 }]);
+        next();
+      });
+      const { connection } = await connect(client, backend);
+      const doc = connection.get('c', 'd');
+      await call(doc, 'create', { n: 0 });
+      const note = (event) => (op, source, src) =>
+        log.add(event, op, source, src === connection.id || src);
+      for (const event of ['before op', 'op', 'before op batch', 'op batch'])
+        doc.on(event, note(event));
+      await call(doc, 'submitOp', [{ p: ['n'], na: 1 }]);
+      await settle();
+    }));
+});
+
 describe('a fixup that cannot be applied', () => {
   const fixups = {
     'does not fit the document': [{ op: [{ p: ['list', 'x', 'y'], li: 1 }] }],

@@ -106,6 +106,7 @@ impl Doc {
             self.fetch(up, None);
             return up.emit(Event::Warn(text));
         }
+        let src = inflight.id.src.clone();
         let mut changes = Vec::with_capacity(fixups.len());
         for mut fixup in fixups {
             let fails = |op| transform_x(op, &mut fixup).err();
@@ -118,7 +119,7 @@ impl Doc {
         up.push(Task::ClearInflight(Outcome::Done));
         up.push(Task::CountVersion);
         for change in changes.into_iter().rev() {
-            self.apply_remote(up, change, None);
+            self.apply_remote(up, change, src.clone());
         }
     }
 
