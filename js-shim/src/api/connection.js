@@ -280,6 +280,7 @@ export class Connection extends StoringConnection {
 
   /** Something without an answer, and the event that says that it has one. */
   _firstPending() {
+    if (this._wiped) return undefined;
     const doc = this._collections.list().find((one) => one.hasPending());
     if (doc) return { emitter: doc, event: 'nothing pending' };
     const query = Object.values(this.queries).find((one) => one.hasPending());
@@ -459,13 +460,6 @@ export class Connection extends StoringConnection {
       this._closed = this._isGivenUp = this._isUnregistered = false;
       this._page.watch();
     });
-  }
-
-  _refuseWiped() {
-    if (this._failure) throw this._failure;
-    if (!this._wiped) return;
-    const message = 'The store was wiped: make another connection';
-    throw new shared.Error('ERR_CONNECTION_CLOSED', message);
   }
 
   /** A machine that began while this was closed is not known to the host. */

@@ -149,11 +149,11 @@ export class Doc extends DocData {
   }
 
   hasPending() {
-    return this.connection._core.hasPending(this._handle);
+    return !this.connection._wiped && this.connection._core.hasPending(this._handle);
   }
 
   hasWritePending() {
-    return this.connection._core.hasWritePending(this._handle);
+    return !this.connection._wiped && this.connection._core.hasWritePending(this._handle);
   }
 
   /** @param {number} seq */
@@ -236,6 +236,7 @@ export class Doc extends DocData {
    */
   _submit(submission, content, call) {
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, submission.callback);
+    if (this.connection._endsCall(submission.callback)) return;
     if (!this._attach()) return this._callbackOrEmit(this._outOfPlace(), submission.callback);
     submission.doc = this;
     submission.content = content;
@@ -269,6 +270,7 @@ export class Doc extends DocData {
   _read(read, callback) {
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
     const { connection } = this;
+    if (connection._endsCall(callback, read === 'unsubscribe')) return;
     if (read === 'unsubscribe' && this._rival) {
       // It hears of nothing, and the subscription is the other Doc's.
       this._wishes.subscribe = false;
@@ -311,6 +313,7 @@ export class Doc extends DocData {
   _ensure(isEnough, callback) {
     if (isEnough()) return nextTick(() => callback?.());
     const { connection, collection, id } = this;
+    if (connection._endsCall(callback)) return;
     if (!connection.durableStore) return this.fetch(callback);
     if (!this._attach()) return connection._refuse(callback, this._outOfPlace());
     // The store's answer is not the last word, so its error is not, either.
@@ -342,6 +345,7 @@ export class Doc extends DocData {
     if (!snapshot) return callback?.();
     if (this._quarantined) return this._callbackOrEmit(this._quarantined, callback);
     const { connection } = this;
+    if (connection._endsCall(callback)) return;
     if (!this._attach()) return connection._refuse(callback, this._outOfPlace());
     const { v, data, type } = snapshot;
     const isVersion = Number.isSafeInteger(v) && v >= 0;

@@ -71,6 +71,7 @@ export class Presence extends PresenceEmitter {
    * @param {Callback} [callback]
    */
   _subscribe(want, callback) {
+    if (this.connection._endsCall(callback, !want)) return;
     this._attach();
     this._wishes = want;
     const { connection, channel } = this;
@@ -213,6 +214,7 @@ export class LocalPresence extends PresenceEmitter {
   /** @param {Callback} [callback] */
   send(callback) {
     const { connection, presence, presenceId } = this;
+    if (connection._endsCall(callback, this.value === null)) return;
     const value = JSON.stringify(this.value) ?? 'null';
     this.presenceVersion++;
     presence._attach();

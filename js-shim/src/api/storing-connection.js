@@ -4,14 +4,18 @@
  */
 
 import { shared } from '../platform/shared.js';
+import { nextTick } from '../platform/ticks.js';
 import { announceLetters, readLetters } from './dead-letters.js';
 import { DurableStore, noStore } from './durable-store.js';
-import { MachineOwner, closed } from './machine-owner.js';
+import { MachineOwner } from './machine-owner.js';
 import { StorageInfo } from './storage-info.js';
 
 /** @typedef {import('../index.d.cts').DeadLetter} DeadLetter */
 /** @typedef {import('./doc.js').Doc} Doc */
 /** @typedef {(...args: any[]) => void} Callback */
+
+const wiped = () =>
+  new shared.Error('ERR_CONNECTION_CLOSED', 'The store was wiped: make another connection');
 
 /** @abstract */
 export class StoringConnection extends MachineOwner {
@@ -190,6 +194,7 @@ export class StoringConnection extends MachineOwner {
 
   /** Everything is being deleted, because this tab or another one wanted it. */
   _endForWipe() {
+    const waiting = [...this._docs.values()].filter((doc) => doc.hasPending());
     this._wiped = true;
     this._coordination?.end();
     this._closed = true;
@@ -198,7 +203,35 @@ export class StoringConnection extends MachineOwner {
     this._link.expectEnd();
     this._endWaits();
     this._info.noteWiped();
-    for (const query of Object.values(this._self.queries)) query._giveUp(closed());
+    for (const query of Object.values(this._self.queries)) query._giveUp(wiped());
+    // Ops, snapshots and what was asked of the store have ended with the machine's word.
+    for (const [token, { read, presence, local, callback }] of this._submissions) {
+      if (!read && !presence && !local) continue;
+      this._take(token);
+      this._refuse(callback, wiped());
+    }
+    nextTick(() => {
+      for (const doc of waiting) doc.emit('nothing pending');
+    });
+  }
+
+  _refuseWiped() {
+    if (this._failure) throw this._failure;
+    if (this._wiped) throw wiped();
+  }
+
+  /**
+   * Ends a call where the store was wiped: then there is nobody to ask, and nothing to leave.
+   *
+   * @param {Callback} [callback]
+   * @param {boolean} [leaves] the call gives something back, which is done
+   * @returns {boolean} whether it was
+   */
+  _endsCall(callback, leaves = false) {
+    if (!this._wiped) return false;
+    if (!leaves) this._refuse(callback, wiped());
+    else if (callback) nextTick(() => callback(null));
+    return true;
   }
 
   /** @param {boolean} whole the host has said of all of them: another host may have given a number again */
