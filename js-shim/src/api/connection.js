@@ -15,6 +15,7 @@ import { Doc } from './doc.js';
 import { closed } from './machine-owner.js';
 import { DocPresence, Presence, docChannel, leaveDoc } from './presence.js';
 import { Query } from './query.js';
+import { readOnly } from './read-only.js';
 import { SnapshotRequests } from './snapshot-requests.js';
 import { StoringConnection } from './storing-connection.js';
 import { UrlGiver } from './url-giver.js';
@@ -102,6 +103,9 @@ export class Connection extends StoringConnection {
   }
 
   set id(id) {
+    if (typeof (id ?? '') !== 'string') {
+      throw new shared.Error('ERR_CLIENT_ID_BADLY_FORMED', 'connection.id must be a string');
+    }
     this._link.id = id;
   }
 
@@ -592,3 +596,5 @@ export class Connection extends StoringConnection {
     this.emit('state', state, reason);
   }
 }
+
+readOnly(Connection, ['state', 'canSend', 'socket', 'host']);

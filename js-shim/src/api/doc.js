@@ -7,6 +7,7 @@ import { pick } from '../options/options.js';
 import { asError, isNative, shared, toError } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
 import { DocData } from './doc-data.js';
+import { readOnly } from './read-only.js';
 import { inflightOp, pendingOps } from './unfinished-ops.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
@@ -109,6 +110,11 @@ export class Doc extends DocData {
 
   get paused() {
     return this._of('paused');
+  }
+
+  set paused(on) {
+    if (on) this.pause();
+    else this.resume();
   }
 
   get preventCompose() {
@@ -556,6 +562,8 @@ export class Doc extends DocData {
     if (left.wantSubscribe) this.subscribe();
   }
 }
+
+readOnly(Doc, ['subscribed', 'wantSubscribe', 'inflightOp', 'pendingOps']);
 
 /**
  * @param {any} type

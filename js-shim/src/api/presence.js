@@ -7,6 +7,7 @@ import { EventEmitter } from 'events';
 
 import { toError } from '../platform/shared.js';
 import { nextTick } from '../platform/ticks.js';
+import { readOnly } from './read-only.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./doc.js').Doc} Doc */
@@ -112,7 +113,7 @@ export class Presence extends PresenceEmitter {
       if (this._wantsDestroy) this._forgetRemotes();
       destroyAll(locals, (failure) => {
         if (this._wantsDestroy) this._close();
-        this._callbackOrEmit(failure, callback);
+        this._callbackOrEmit(failure ?? null, callback);
       });
     });
   }
@@ -151,6 +152,8 @@ export class Presence extends PresenceEmitter {
     this.emit('receive', id, value);
   }
 }
+
+readOnly(Presence, ['subscribed', 'wantSubscribe']);
 
 export class DocPresence extends Presence {
   /**

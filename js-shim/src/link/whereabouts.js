@@ -1,5 +1,7 @@
 /** What `connection.host` says of the place where the host is. */
 
+import { shared } from '../platform/shared.js';
+
 /** @typedef {import('./link.d.ts').Link['host']} Host */
 
 /**
@@ -30,5 +32,7 @@ export const INCOMPATIBLE = 'ERR_HOST_INCOMPATIBLE';
  * @param {string} what was called
  * @param {string} [instead] what to do
  */
-export const notHere = (what, instead = '') =>
-  new Error(`${what} needs a connection whose host is in this page${instead}`);
+export const notHere = (what, instead = '') => {
+  const message = `${what} needs a connection whose host is in this page${instead}`;
+  return new shared.Error('ERR_HOST_ELSEWHERE', message);
+};

@@ -74,7 +74,7 @@ export class Doc<T = any> {
   preventCompose: boolean;
   /** Set it to send `source` to the server, and to compose only ops of equal sources. */
   submitSource: boolean;
-  readonly paused: boolean;
+  paused: boolean;
   /** The op on its way to the server. A copy: changing it changes nothing. */
   readonly inflightOp: PendingOp | null;
   /** The ops after it. Copies. `push` hands in an op that the application kept, whose change `data` holds already. */
