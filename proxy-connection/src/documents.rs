@@ -352,14 +352,17 @@ impl ProxyDoc {
         let ahead = behind.filter(|op| op.sent).filter_map(|op| op.id.seq);
         let ahead: Vec<Seq> = ahead.gather();
         let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).gather();
-        let waits = inflight.is_some() || !accepted.is_empty();
-        if self.unplaced || (doc.version().is_none() && !waits) {
+        let given_up = doc.given_up();
+        let waits = inflight.is_some() || !accepted.is_empty() || !given_up.is_empty();
+        // An unplaced state is the application's: no host has given its version.
+        let version = doc.version().filter(|_| !self.unplaced);
+        if version.is_none() && !waits {
             return None;
         }
         // Ops of a machine that crashed belong to no state of this machine.
         let line = line.filter(|_| inflight.is_none());
         let line = self.line.or(self.sent.map(|(_, line)| line)).or(line);
-        let revision = doc.version().map(|v| proxy_doc::Revision(v.0));
+        let revision = version.map(|v| proxy_doc::Revision(v.0));
         let last = self.lead.last().map(|change| change.revision.next());
         // Another one is of a state that was given up.
         let lead = if last == revision {
@@ -376,6 +379,7 @@ impl ProxyDoc {
             inflight,
             ahead,
             accepted,
+            given_up,
             lead,
         })
     }

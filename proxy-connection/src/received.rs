@@ -10,7 +10,7 @@ use broker::message::{
     PROTOCOL, ReadAction, Rewind, State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
 };
 use proxy_doc::{
-    Change, Doc, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Revision, Seq, Snapshot,
+    Change, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Revision, Snapshot,
     SnapshotType, Task, Token, Version, codes,
 };
 
@@ -436,7 +436,12 @@ impl ProxyConnection {
                     doc.handle_accepted(up, seq, Version(revision.0))
                 });
             }
-            DocEvent::Rejected { seq, error } => self.handle_rejected(handle, seq, error),
+            DocEvent::Taken { seqs } => {
+                self.with_doc(handle, |doc, _| doc.handle_taken(&seqs));
+            }
+            DocEvent::Rejected { seq, error } => {
+                self.with_doc(handle, |doc, up| doc.handle_rejected(up, seq, error));
+            }
             DocEvent::Outcome {
                 seqs,
                 outcome,
@@ -456,6 +461,8 @@ impl ProxyConnection {
                 self.with_doc(handle, |doc, up| {
                     if doc.life() <= life {
                         doc.handle_rollback(up, error, &rejected, &ended);
+                    } else {
+                        doc.handle_past_rollback(up, error, &rejected, &ended);
                     }
                 });
             }
@@ -515,23 +522,6 @@ impl ProxyConnection {
         self.with_doc(handle, |doc, up| match kind {
             Ok(kind) => doc.handle_op(up, revision, next, src, kind),
             Err(error) => doc.handle_unreadable_op(up, error),
-        });
-    }
-
-    fn handle_rejected(&mut self, handle: DocHandle, seq: Seq, error: Error) {
-        let ours = self
-            .doc(handle)
-            .and_then(Doc::inflight)
-            .is_some_and(|op| op.id.seq == Some(seq));
-        if !ours {
-            return;
-        }
-        self.with_doc(handle, |doc, up| {
-            if error.is(codes::ERR_REVISION_NOT_KEPT) {
-                doc.hard_rollback(up, error);
-            } else {
-                doc.handle_op_error(up, error, Some(seq));
-            }
         });
     }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod from_upstream;
+mod given_up;
 mod reads;
 mod rollback;
 mod send;
@@ -10,8 +11,8 @@ mod submit;
 use std::rc::Rc;
 
 use crate::{
-    DocHandle, DocKey, Error, Event, Fifo, Gather, Json, OpId, OtType, PendingOp, ReadJson, Reader,
-    Seq, Stack, Submission, Task, Token, Types, Version, WriteJson,
+    DocHandle, DocKey, Error, Event, Fifo, Gather, Json, OpId, OtType, Outcome, PendingOp,
+    ReadJson, Reader, Seq, Stack, Submission, Task, Token, Types, Version, WriteJson,
 };
 
 /// The largest sequence number: `Number.MAX_SAFE_INTEGER`.
@@ -167,6 +168,8 @@ pub struct Rollback {
     /// The rejected op (in ShareDB the inflight one).
     rejected: Vec<PendingOp>,
     others: Vec<PendingOp>,
+    /// Ops that have an outcome of their own, which is told with that of the others.
+    ended: Vec<(Vec<Submission>, Outcome)>,
 }
 
 #[derive(Debug)]
@@ -188,6 +191,9 @@ pub struct Doc {
     pending: Fifo<PendingOp>,
     /// Accepted by the host and without an outcome. Always empty on the host's edge.
     accepted: Fifo<PendingOp>,
+    /// The last accepted op of a state that was given up. It and those before it are only waited for: their content is
+    /// that of no state any more.
+    orphaned: Option<Seq>,
     /// Serials of the ops that listeners have submitted while a remote op is being applied.
     apply_stack: Option<Vec<u64>>,
     next_serial: u64,
@@ -221,6 +227,7 @@ impl Doc {
             inflight: None,
             pending: Fifo::new(),
             accepted: Fifo::new(),
+            orphaned: None,
             apply_stack: None,
             next_serial: 0,
             rollbacks: 0,
@@ -271,6 +278,13 @@ impl Doc {
     /// The ops that the host has accepted, and that have no outcome, oldest first.
     pub fn accepted(&self) -> impl Iterator<Item = &PendingOp> {
         self.accepted.iter()
+    }
+
+    /// Whether accepted ops of a state that was given up have no outcome.
+    pub fn has_orphans(&self) -> bool {
+        self.accepted
+            .front()
+            .is_some_and(|op| op.id.seq <= self.orphaned)
     }
 
     /// The ops that the upstream does not have yet, oldest first: inflight, pending.

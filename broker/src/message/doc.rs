@@ -217,6 +217,12 @@ pub enum DocEvent {
         /// Where it is not durable yet: what the tab keeps of it.
         early: Option<Early>,
     },
+    /// The host has ops of which the tab has asked by [`Resumed::given_up`](super::Resumed::given_up), and will tell their
+    /// outcome.
+    Taken {
+        /// The tab's numbers of the ops.
+        seqs: Vec<Seq>,
+    },
     /// The host did not accept an op of this tab.
     Rejected {
         /// The tab's number of the op.
@@ -282,6 +288,7 @@ wire!(enum DocEvent {
     },
     Past = "past" { version = "version"; src = "src"; change = "change" },
     Accepted = "accepted" { seq = "seq"; revision = "revision"; early = "early" },
+    Taken = "taken" { seqs = "seqs" },
     Rejected = "rejected" { seq = "seq"; error = "error" },
     Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },
     Version = "version" { version = "version" },

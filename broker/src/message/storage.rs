@@ -21,6 +21,9 @@ pub struct Resumed {
     pub ahead: Vec<Seq>,
     /// The accepted ops whose outcome the tab does not know.
     pub accepted: Vec<Seq>,
+    /// The ops that were sent from a state that the tab has given up since, without a word of a host. They end with an error
+    /// unless this host has them.
+    pub given_up: Vec<Seq>,
     /// What the tab was shown early and does not know to be durable: the changes that lead to `revision`, oldest first.
     pub lead: Vec<LeadEntry>,
 }
@@ -66,13 +69,16 @@ wire!(struct Resumed {
     inflight = "inflight";
     ahead = "ahead" or Vec::new();
     accepted = "accepted" or Vec::new();
+    given_up = "givenUp" or Vec::new();
     lead = "lead" or Vec::new();
 });
 
 impl Resumed {
     /// Whether the tab waits for the outcome of the op.
     pub fn waits_for(&self, seq: Seq) -> bool {
-        self.sent().any(|sent| sent == seq) || self.accepted.contains(&seq)
+        self.sent().any(|sent| sent == seq)
+            || self.accepted.contains(&seq)
+            || self.given_up.contains(&seq)
     }
 
     /// The ops that were sent, and are not accepted as far as the tab knows, oldest first.

@@ -144,10 +144,11 @@ impl Doc {
             self.inflight = self.pending.pop_front();
         }
         let Some(op) = self.inflight.take_if(|op| is_meant(op)) else {
-            return;
+            return self.spare(seq);
         };
         self.version = Some(v.next());
         self.accepted.push_back(op);
+        self.forget_given_up(seq);
         self.flush(up);
     }
 
@@ -162,6 +163,9 @@ impl Doc {
             return;
         };
         let again = self.accepted.split_off(at);
+        if self.orphaned >= Some(seq) {
+            return self.end_orphans(up, again);
+        }
         let inflight = self.inflight.take();
         let mut ops = again
             .into_iter()
@@ -175,16 +179,39 @@ impl Doc {
 
     /// The host tells the outcome of accepted ops.
     pub fn handle_outcome(&mut self, up: &mut Upstream<'_>, seqs: &[Seq], outcome: Outcome) {
-        let mut ended = Vec::new();
+        let (mut ended, mut given_up) = (Vec::new(), Vec::new());
+        let orphaned = self.orphaned;
         self.accepted.retain(|op| {
             let is_ended = op.id.seq.is_some_and(|seq| seqs.contains(&seq));
-            if is_ended {
+            if is_ended && op.id.seq <= orphaned {
+                given_up.append(&mut op.submissions);
+            } else if is_ended {
                 ended.append(&mut op.submissions);
             }
             !is_ended
         });
+        for seq in seqs {
+            if let Some(op) = self.take_given_up(*seq) {
+                given_up.extend(op.submissions);
+            }
+        }
+        if !given_up.is_empty() {
+            self.end_given_up(up, vec![(given_up, outcome.clone())]);
+        }
         if !ended.is_empty() {
             self.finish(up, ended, outcome);
+        }
+    }
+
+    /// The host rejected an op. A refused state is given up; otherwise the op is taken back, if it can be.
+    pub fn handle_rejected(&mut self, up: &mut Upstream<'_>, seq: Seq, error: Error) {
+        if self.inflight.as_ref().map(|op| op.id.seq) != Some(Some(seq)) {
+            return self.refuse_given_up(up, seq, error);
+        }
+        if error.is(codes::ERR_REVISION_NOT_KEPT) {
+            self.hard_rollback(up, error);
+        } else {
+            self.handle_op_error(up, error, Some(seq));
         }
     }
 
@@ -197,30 +224,34 @@ impl Doc {
         rejected: &[Seq],
         ended: &[(Seq, Outcome)],
     ) {
-        let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
+        let ops = self.take_ops();
+        let rest = self.end_known(up, ops, ended);
+        self.start_rollback(up, Rollback::of(error, rest, rejected));
+    }
+
+    /// Ends those of the ops, and of those that hard rollbacks are about to end, of which the outcome is known. Gives the
+    /// others of `ops`.
+    pub(super) fn end_known(
+        &mut self,
+        up: &mut Upstream<'_>,
+        mut ops: Vec<PendingOp>,
+        ended: &[(Seq, Outcome)],
+    ) -> Vec<PendingOp> {
+        for (seq, _) in ended {
+            ops.extend(self.take_given_up(*seq));
+        }
         let end = |op: &PendingOp| {
             let found = ended.iter().find(|(seq, _)| op.id.seq == Some(*seq));
             found.map(|(_, outcome)| outcome.clone())
         };
-        let (over, rest): (Vec<_>, Vec<_>) = self
-            .take_ops()
-            .into_iter()
-            .partition(|op| end(op).is_some());
-        let (refused, others) = rest.into_iter().partition(is_rejected);
+        let (over, rest): (Vec<_>, Vec<_>) = ops.into_iter().partition(|op| end(op).is_some());
         // Called back when the data is gone: a task below another runs after it.
         for op in over.into_iter().rev() {
             if let Some(outcome) = end(&op) {
                 self.finish(up, op.submissions, outcome);
             }
         }
-        self.start_rollback(
-            up,
-            Rollback {
-                error,
-                rejected: refused,
-                others,
-            },
-        );
+        rest
     }
 
     pub(super) fn finish(

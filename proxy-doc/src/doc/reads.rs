@@ -141,6 +141,12 @@ impl Doc {
             return self.ingest(up, answer.ok().flatten(), Vec::new());
         };
         let mut waiters = std::mem::take(&mut self.pending_fetch);
+        if !request.want {
+            // Only a snapshot ends what waits for a state.
+            let (states, others) = waiters.into_iter().partition(Waiter::needs_state);
+            self.pending_fetch = states;
+            waiters = others;
+        }
         waiters.extend(request.tokens.into_iter().map(Waiter::Token));
         let snapshot = match answer {
             Err(error) => return self.answer_error(up, error, waiters),

@@ -110,22 +110,26 @@ impl Doc {
         });
     }
 
-    /// Gives up all ops and the data, and starts again from a snapshot (`_hardRollback`).
+    /// Gives up the ops and the data, and starts again from a snapshot (`_hardRollback`).
+    ///
+    /// What the host has accepted is not a tab's to give up: those ops are in the snapshot, and end as the host says. So
+    /// do ops on their way to the host, if it says before the snapshot that it has accepted them.
     ///
     /// The owner also calls this where it finds the state unusable.
     pub fn hard_rollback(&mut self, up: &mut Upstream<'_>, error: Error) {
         // Only the server's rejection singles an op out; what a tab finds by itself hits all alike.
-        let rejected = match self.edge {
-            Edge::Host => self.inflight.take().into_iter().gather(),
-            Edge::Tab => Vec::new(),
+        let (rejected, others) = match self.edge {
+            Edge::Host => (self.inflight.take().into_iter().gather(), self.take_ops()),
+            Edge::Tab => (Vec::new(), self.take_unaccepted()),
         };
-        let others = self.take_ops();
+        self.orphan_accepted();
         self.start_rollback(
             up,
             Rollback {
                 error,
                 rejected,
                 others,
+                ended: Vec::new(),
             },
         );
     }
@@ -147,6 +151,7 @@ impl Doc {
             .into_iter()
             .map(|(seq, submissions)| op(submissions, Some(seq)));
         self.accepted.extend(sent);
+        self.orphan_accepted();
         let others: Vec<PendingOp> = lost.into_iter().map(|of| op(vec![of], None)).gather();
         let waiter = if others.is_empty() {
             Waiter::Refresh
@@ -156,6 +161,7 @@ impl Doc {
                 error,
                 rejected,
                 others,
+                ended: Vec::new(),
             }))
         };
         // Until the state has come there is nothing to write to, and a writer is told so.
@@ -165,12 +171,34 @@ impl Doc {
 
     pub(super) fn take_ops(&mut self) -> Vec<PendingOp> {
         let accepted = std::mem::take(&mut self.accepted);
+        let unaccepted = self.take_unaccepted();
+        accepted.into_iter().chain(unaccepted).gather()
+    }
+
+    pub(super) fn take_unaccepted(&mut self) -> Vec<PendingOp> {
         let pending = std::mem::take(&mut self.pending);
-        accepted
-            .into_iter()
-            .chain(self.inflight.take())
-            .chain(pending)
-            .gather()
+        self.inflight.take().into_iter().chain(pending).gather()
+    }
+
+    /// The hard rollbacks that wait for their snapshot.
+    fn waiting_rollbacks(&self) -> impl Iterator<Item = &Rollback> {
+        let waiters = self.inflight_fetch.iter().chain(&self.pending_fetch);
+        let waiters = waiters.chain(self.waiting_for_writes.iter().flatten());
+        waiters.filter_map(Waiter::rollback)
+    }
+
+    pub(super) fn waiting_rollbacks_mut(&mut self) -> impl Iterator<Item = &mut Rollback> {
+        let waiters = self
+            .inflight_fetch
+            .iter_mut()
+            .chain(&mut self.pending_fetch);
+        let waiters = waiters.chain(self.waiting_for_writes.iter_mut().flatten());
+        waiters.filter_map(|waiter| match waiter {
+            Waiter::Rollback(rollback) => Some(&mut **rollback),
+            Waiter::Nobody | Waiter::Check | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => {
+                None
+            }
+        })
     }
 
     pub(super) fn start_rollback(&mut self, up: &mut Upstream<'_>, rollback: Rollback) {
@@ -206,15 +234,8 @@ impl Doc {
 
     /// The outcomes that callbacks get once the snapshot has come that hard rollbacks wait for.
     pub fn foreseen(&self) -> Vec<(Token, Outcome)> {
-        let waiters = self.inflight_fetch.iter().chain(&self.pending_fetch);
-        let waiters = waiters.chain(self.waiting_for_writes.iter().flatten());
-        let rollbacks = waiters.filter_map(|waiter| match waiter {
-            Waiter::Rollback(rollback) => Some(rollback),
-            Waiter::Nobody | Waiter::Check | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => {
-                None
-            }
-        });
-        rollbacks.flat_map(|rollback| rollback.outcomes()).gather()
+        let rollbacks = self.waiting_rollbacks();
+        rollbacks.flat_map(Rollback::outcomes).gather()
     }
 
     pub(super) fn finish_rollback(
@@ -229,6 +250,7 @@ impl Doc {
         let Rollback {
             mut rejected,
             mut others,
+            ended,
             ..
         } = rollback;
         let forgiven = if soft {
@@ -240,10 +262,14 @@ impl Doc {
         // These errors are about ops: that the state was loaded again is nothing to tell.
         let about_ops = error.is(codes::ERR_HOST_LOST) || error.is(codes::ERR_REVISION_NOT_KEPT);
         let quiet = (soft || about_ops) && rejected.is_empty();
-        let all_heard = !rejected.is_empty() && rejected.iter().all(PendingOp::has_callback);
+        let are_heard = rejected.iter().all(PendingOp::has_callback);
+        let all_heard = are_heard && (!rejected.is_empty() || ended.iter().any(is_heard_failure));
         // Every tab rolls back by itself, and says so to its own application.
         if self.edge == Edge::Tab && !quiet && !all_heard {
             up.push(Task::Unheard(error.clone()));
+        }
+        for (submissions, outcome) in ended.into_iter().rev() {
+            self.finish(up, submissions, outcome);
         }
         for op in rejected.iter().rev() {
             let outcome = Outcome::Failed(error.clone());
@@ -271,7 +297,41 @@ impl Doc {
     }
 }
 
+fn is_heard_failure((submissions, outcome): &(Vec<Submission>, Outcome)) -> bool {
+    matches!(outcome, Outcome::Failed(_)) && submissions.iter().any(|of| of.callback)
+}
+
+impl Waiter {
+    /// Whether the document has no state until this has come.
+    pub(super) fn needs_state(&self) -> bool {
+        match self {
+            Self::Rollback(_) | Self::Refresh => true,
+            Self::Nobody | Self::Check | Self::Token(_) | Self::NoOp => false,
+        }
+    }
+
+    pub(super) fn rollback(&self) -> Option<&Rollback> {
+        match self {
+            Self::Rollback(rollback) => Some(rollback),
+            Self::Nobody | Self::Check | Self::Token(_) | Self::NoOp | Self::Refresh => None,
+        }
+    }
+}
+
 impl Rollback {
+    /// The host ends these ops, some of which the server has `rejected`. It has no other word for them.
+    pub(super) fn of(error: Error, mut ops: Vec<PendingOp>, rejected: &[Seq]) -> Self {
+        ops.iter_mut().for_each(|op| op.sent = false);
+        let is_rejected = |op: &PendingOp| op.id.seq.is_some_and(|seq| rejected.contains(&seq));
+        let (rejected, others) = ops.into_iter().partition(is_rejected);
+        Self {
+            error,
+            rejected,
+            others,
+            ended: Vec::new(),
+        }
+    }
+
     fn ops(&self) -> impl Iterator<Item = &PendingOp> {
         self.rejected.iter().chain(&self.others)
     }
@@ -291,21 +351,41 @@ impl Rollback {
         )
     }
 
-    fn outcomes(&self) -> Vec<(Token, Outcome)> {
-        let others = Outcome::Failed(self.error_of_others());
-        let own = if self.is_soft() {
+    fn outcome_of_rejected(&self) -> Outcome {
+        if self.is_soft() {
             Outcome::Done
         } else {
-            others.clone()
-        };
+            Outcome::Failed(self.error.clone())
+        }
+    }
+
+    fn outcomes(&self) -> Vec<(Token, Outcome)> {
         let tell = |ops: &[PendingOp], outcome: Outcome| -> Vec<(Token, Outcome)> {
             let submissions = ops.iter().flat_map(|op| &op.submissions);
             submissions
                 .map(|submission| (submission.token, outcome.clone()))
                 .gather()
         };
-        let mut all = tell(&self.rejected, own);
-        all.append(&mut tell(&self.others, others));
+        let mut all = tell(&self.rejected, self.outcome_of_rejected());
+        let mut others = tell(&self.others, Outcome::Failed(self.error_of_others()));
+        all.append(&mut others);
         all
+    }
+
+    /// The submissions of each op, with the outcome.
+    pub(super) fn into_outcomes(self) -> Vec<(Vec<Submission>, Outcome)> {
+        let (rejected, others) = (
+            self.outcome_of_rejected(),
+            Outcome::Failed(self.error_of_others()),
+        );
+        let rejected = self
+            .rejected
+            .into_iter()
+            .map(|op| (op.submissions, rejected.clone()));
+        let others = self
+            .others
+            .into_iter()
+            .map(|op| (op.submissions, others.clone()));
+        rejected.chain(others).gather()
     }
 }

@@ -9,7 +9,7 @@ use worker_host::{FIRST_LOOKS, IDLE_MS};
 use super::kept;
 use super::ledger::{Call, End, What};
 use super::step::{Act, Step, Weather};
-use super::world::World;
+use super::world::{REFUSED, World};
 use crate::server::{CommittedOp, OpKind};
 
 /// Rounds in which every link is emptied once; more means that the actors keep each other busy for ever.
@@ -336,6 +336,7 @@ fn check_log(world: &mut World) {
             continue;
         }
         let marks = marks(&log);
+        let has_del = log.iter().any(|op| op.kind == OpKind::Del);
         let calls = || {
             world
                 .ledger
@@ -347,7 +348,8 @@ fn check_log(world: &mut World) {
             if let What::Marked(mark) = &call.what {
                 let times = marks.get(mark.as_str()).copied().unwrap_or(0);
                 let lost = times == 0 && call.end == Some(End::Done) && !may_vanish(world);
-                let discarded = matches!(&call.end, Some(End::Failed(error)) if error.starts_with(codes::ERR_CLIENT_CRASHED));
+                let discarded =
+                    matches!(&call.end, Some(End::Failed(error)) if says_discarded(error, has_del));
                 let forgotten = call.left && times == 0 && nothing_is_lost(world);
                 if times > 1 || lost || forgotten || (discarded && times > 0) {
                     found.push(format!(
@@ -379,6 +381,20 @@ fn check_log(world: &mut World) {
         }
     }
     world.ledger.problems.append(&mut found);
+}
+
+/// Whether an error says that the op is not in the document, and never will be. Others leave that open: the host or the
+/// storage went away with the answer, or the server refused what came before it. A create that is sent again after a
+/// delete is refused although it was committed; see [`without_resent_creates`].
+fn says_discarded(error: &str, has_del: bool) -> bool {
+    let leaves_open = [
+        codes::ERR_HOST_LOST,
+        codes::ERR_STORAGE,
+        codes::ERR_REVISION_NOT_KEPT,
+        REFUSED,
+    ];
+    let may_be_resent = has_del && error.starts_with(codes::ERR_DOC_ALREADY_CREATED);
+    !may_be_resent && leaves_open.iter().all(|text| !error.contains(text))
 }
 
 /// Whether every op that reached a host has to be committed.

@@ -125,8 +125,9 @@ impl Ledger {
         let costs = matches!(outcome, Outcome::Failed(error) if may_lose && is_over(error));
         self.count(costs, "a tab that slept lost an op");
         let is_known = self.crashed.contains(&token) || self.recovered.contains(&token);
+        let is_discarded = |error: &Error| error.is(codes::ERR_REVISION_NOT_KEPT);
         if let Outcome::Failed(error) = outcome
-            && !(is_known && (is_crash || is_loss(error)))
+            && !(is_known && (is_crash || is_loss(error) || is_discarded(error)))
             && !(may_lose && is_over(error))
             && (self.no_errors || (is_over(error) && !self.losses))
         {

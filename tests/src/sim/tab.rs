@@ -118,6 +118,15 @@ impl Tab {
         docs.any(Doc::in_hard_rollback)
     }
 
+    /// Whether it waits for the outcome of ops whose content it does not have any more.
+    pub(super) fn has_orphans(&self) -> bool {
+        let mut docs = self
+            .docs
+            .iter()
+            .filter_map(|doc| self.connection.doc(doc.handle));
+        docs.any(Doc::has_orphans)
+    }
+
     /// A tab that knows of the documents `keys`, and has just opened.
     pub(super) fn open(
         (number, host): (usize, usize),
@@ -440,6 +449,10 @@ impl Tab {
             Event::Clear { .. } => {
                 doc.set(false, Value::Null);
                 doc.version = None;
+                let machine = self.connection.doc(doc.handle);
+                if machine.is_some_and(Doc::has_orphans) {
+                    ledger.risks.insert(self.number);
+                }
                 ledger.destroyed.push((self.id.clone(), doc.key.clone()));
                 return Ok(());
             }

@@ -283,6 +283,7 @@ impl Witness {
             DocEvent::Past { .. }
             | DocEvent::Rejected { .. }
             | DocEvent::Outcome { .. }
+            | DocEvent::Taken { .. }
             | DocEvent::Version { .. }
             | DocEvent::Rollback { .. }
             | DocEvent::Rebuilt { .. }

@@ -20,6 +20,9 @@ use super::witness::Witness;
 use crate::random::Random;
 use crate::server::{Server, SessionId};
 
+/// What the server says where it refuses an op.
+pub(super) const REFUSED: &str = "refused by the simulation";
+
 /// Tabs that may be opened during a simulation, the closed ones included.
 const MAX_TABS: usize = 16;
 /// Listeners that may wait on one document.
@@ -346,8 +349,7 @@ impl World {
         match step {
             Step::Reject { code } => {
                 self.rejected_softly |= code == proxy_doc::codes::ERR_OP_SUBMIT_REJECTED;
-                self.server
-                    .reject_next_submit(code, "refused by the simulation");
+                self.server.reject_next_submit(code, REFUSED);
             }
             Step::Fixup { add } => {
                 self.server

@@ -26,7 +26,13 @@ impl Host {
             let same_line = doc.line == Some(self.log.line);
             let hidden = same_line && self.may_hide_inflight(handle, tab, remembered, &doc);
             let hidden = hidden || void.contains(&doc.key);
-            self.resume_doc(handle, tab, same_line, hidden, &doc);
+            if self.resume_doc(handle, tab, same_line, hidden, &doc) {
+                self.tell_outcomes(handle, tab, remembered, &doc);
+                if let (Some(version), _) = self.tell_version(handle, tab) {
+                    self.tell_doc(handle, tab, DocEvent::Version { version });
+                }
+            }
+            self.answer_given_up(handle, tab, remembered, &doc);
         }
         self.run();
         if self.tabs.arrive(tab) {
@@ -53,7 +59,7 @@ impl Host {
         })
     }
 
-    /// Lets the tab go on with one document.
+    /// Lets the tab go on with one document, or tells it to start again. Says which.
     fn resume_doc(
         &mut self,
         handle: DocHandle,
@@ -61,7 +67,7 @@ impl Host {
         same_line: bool,
         hidden: bool,
         doc: &Resumed,
-    ) {
+    ) -> bool {
         let host_doc = &mut self.docs[handle];
         host_doc.hub.meet(tab);
         host_doc.hub.enter_life(tab, doc.life, doc.revision);
@@ -76,13 +82,11 @@ impl Host {
             self.with_doc(handle, |doc, up| doc.subscribe(up, None));
         }
         if !goes_on {
-            return self.refuse_to_resume(handle, tab, same_line, doc);
+            self.refuse_to_resume(handle, tab, same_line, doc);
+            return false;
         }
         self.catch_up(handle, tab);
-        self.tell_outcomes(handle, tab, doc);
-        if let (Some(version), _) = self.tell_version(handle, tab) {
-            self.tell_doc(handle, tab, DocEvent::Version { version });
-        }
+        true
     }
 
     /// The tab has to start again. What it did not hear of in this line is no more: nothing may be based on it.
@@ -148,27 +152,64 @@ impl Host {
     }
 
     /// Tells the tab how its ops ended, and of those that nobody knows that this is so.
-    fn tell_outcomes(&mut self, handle: DocHandle, tab: &TabId, resumed: &Resumed) {
+    fn tell_outcomes(
+        &mut self,
+        handle: DocHandle,
+        tab: &TabId,
+        remembered: bool,
+        resumed: &Resumed,
+    ) {
         let mut ended = self.ended(handle, tab, resumed);
+        let mut known = self.open_ops(handle, tab, resumed);
+        known.extend(ended.iter().map(|(seq, _)| *seq));
+        let unknown = resumed.accepted.iter().filter(|seq| !known.contains(seq));
         let host_doc = &self.docs[handle];
-        let unfinished = host_doc.doc.unfinished();
-        let mut known: Vec<Seq> = unfinished
+        let end = |seq: &Seq| {
+            let end = if remembered && !host_doc.is_taken(tab, *seq) {
+                discarded()
+            } else {
+                unknown_end()
+            };
+            (*seq, end)
+        };
+        ended.extend(unknown.map(end));
+        self.tell_ended(handle, tab, ended);
+    }
+
+    /// Tells the tab which ops are here of those that it would end otherwise.
+    fn answer_given_up(&mut self, handle: DocHandle, tab: &TabId, remembered: bool, doc: &Resumed) {
+        if doc.given_up.is_empty() {
+            return;
+        }
+        let open = self.open_ops(handle, tab, doc);
+        let (seqs, others): (Vec<Seq>, Vec<Seq>) =
+            doc.given_up.iter().partition(|seq| open.contains(seq));
+        if !seqs.is_empty() {
+            self.tell_doc(handle, tab, DocEvent::Taken { seqs });
+        }
+        // What was taken of a tab that hosts remember is known until the tab has confirmed its outcome.
+        if remembered {
+            return;
+        }
+        let ended = self.ended(handle, tab, doc);
+        let is_unknown = |seq: &Seq| ended.iter().all(|(of, _)| of != seq);
+        let unknown = others.into_iter().filter(is_unknown);
+        let unknown = unknown.map(|seq| (seq, unknown_end())).gather();
+        self.tell_ended(handle, tab, unknown);
+    }
+
+    /// The ops of the tab whose outcome it will be told.
+    fn open_ops(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<Seq> {
+        let unfinished = self.docs[handle].doc.unfinished();
+        let mut open: Vec<Seq> = unfinished
             .flat_map(|op| &op.submissions)
             .filter_map(|submission| self.callers.author(submission.token))
             .filter(|author| author.tab == *tab)
             .map(|author| author.seq)
             .gather();
-        known.extend(ended.iter().map(|(seq, _)| *seq));
         let foreseen = self.foreseen(handle, tab, resumed);
-        known.extend(foreseen.iter().map(|(seq, _)| *seq));
-        for seq in &resumed.accepted {
-            if !known.contains(seq) {
-                let message = "The host does not know what became of the op";
-                let error = Error::new(codes::ERR_HOST_LOST, message);
-                ended.push((*seq, Outcome::Failed(error)));
-            }
-        }
-        self.tell_ended(handle, tab, ended);
+        open.extend(foreseen.iter().map(|(seq, _)| *seq));
+        open
     }
 
     /// Tells the tab how these ops ended.
@@ -184,4 +225,15 @@ impl Host {
             self.tell_doc(handle, tab, event);
         }
     }
+}
+
+fn unknown_end() -> Outcome {
+    let message = "The host does not know what became of the op";
+    Outcome::Failed(Error::new(codes::ERR_HOST_LOST, message))
+}
+
+/// The outcome of an op that was accepted early by a host that went away, and that its tab does not have any more.
+fn discarded() -> Outcome {
+    let message = "The host went away before the op was stored, and its tab gave up the state that held it: it is discarded";
+    Outcome::Failed(Error::new(codes::ERR_REVISION_NOT_KEPT, message))
 }

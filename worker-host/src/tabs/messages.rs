@@ -214,6 +214,7 @@ impl Host {
             DocEvent::Accepted { revision, .. } => Some(Told::Revision(revision.next())),
             DocEvent::Outcome { seqs, .. } => Some(Told::Outcome(seqs.clone())),
             DocEvent::Past { .. }
+            | DocEvent::Taken { .. }
             | DocEvent::Rejected { .. }
             | DocEvent::Version { .. }
             | DocEvent::Rollback { .. }

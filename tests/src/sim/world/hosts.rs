@@ -225,7 +225,9 @@ impl World {
                 let is_void = |doc: &Resumed| doc.revision.is_some() && doc.line.is_none();
                 // Callbacks of what was void come at the end of the rollback.
                 let starts_again = tab.rolls_back() || resume.iter().any(is_void);
-                ledger.come(tab.number, was_shown_others || starts_again);
+                // Their content is gone: they cannot be sent again.
+                let has_orphans = tab.has_orphans();
+                ledger.come(tab.number, was_shown_others || starts_again || has_orphans);
                 self.witness.resumes(&tab.id, &resume);
             }
         }
