@@ -189,12 +189,14 @@ pub enum ToHost {
     },
     /// One of [`crate::coordination::messages::Ask`].
     Coordination(Json),
-    /// The tab forgets a document.
+    /// The tab forgets a document, and waits for no read of it any more.
     Destroy {
         /// The collection.
         collection: String,
         /// The id.
         id: String,
+        /// The answer says that the host has forgotten that the tab had the document.
+        callback_id: Option<CallbackId>,
     },
 }
 
@@ -241,7 +243,7 @@ wire!(enum ToHost {
     RemoveLetters = "storage.removeLetters" { numbers = "numbers" },
     Wipe = "storage.wipe" { callback_id = "callbackId" },
     Coordination = "coordination" (Json),
-    Destroy = "doc.destroy" { collection = "collection"; id = "id" },
+    Destroy = "doc.destroy" { collection = "collection"; id = "id"; callback_id = "callbackId" },
 });
 
 /// A message from the host to a tab, with the life of the host that it was sent in.

@@ -4,7 +4,9 @@
 
 use std::rc::Rc;
 
-use broker::message::{MAX_OP_SIZE, PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode};
+use broker::message::{
+    CallbackId, MAX_OP_SIZE, PROTOCOL, QueryDoc, Read, ReadAction, State, ToHost, encode,
+};
 use proxy_doc::{
     Doc, DocHandle, DocMap, Error, Event, Gather, Json, Later, Map, Seq, Set, Stack, Task, Thrown,
     Token, Types, Upstream, codes, next_count,
@@ -60,6 +62,9 @@ pub struct ProxyConnection {
     pub(crate) leading: Set<DocHandle>,
     pub(crate) by_key: DocMap<DocHandle>,
     pub(crate) next_handle: u32,
+    /// Documents that the tab has forgotten, and the host maybe not: the request that it does. What it says of them until then
+    /// is about what the tab had before.
+    pub(crate) leaving: DocMap<CallbackId>,
     pub(crate) quarantine: Quarantine,
     pub(crate) requests: Requests,
     pub(crate) turns: Turns,
@@ -91,6 +96,7 @@ impl ProxyConnection {
             leading: Set::new(),
             by_key: DocMap::new(),
             next_handle: 0,
+            leaving: DocMap::new(),
             quarantine: Quarantine::default(),
             requests: Requests::new(1),
             turns: Turns::default(),
@@ -172,6 +178,7 @@ impl ProxyConnection {
                 if let (Event::Clear { .. }, Some(doc)) = (&event, self.docs.get_mut(&handle)) {
                     doc.learn_version(None);
                     doc.unplaced = false;
+                    doc.brought = None;
                     doc.is_void = false;
                 }
                 Some(TabEvent::Doc(handle, event))
@@ -363,11 +370,13 @@ impl ProxyConnection {
                 Request::Read { .. }
                 | Request::Ingest { .. }
                 | Request::Version(_)
+                | Request::Leave(_)
                 | Request::Snapshot(_)
                 | Request::Presence(_)
                 | Request::Store(..) => {}
             }
         }
+        self.leaving.clear();
         self.forget_asked_versions();
         self.drop_remote_presences();
         self.resume_storage();
@@ -384,6 +393,7 @@ impl ProxyConnection {
             let unplaced = std::mem::take(&mut known.unplaced);
             if unplaced {
                 known.learn_version(None);
+                known.brought = None;
             }
             self.with_doc(handle, |doc, up| {
                 if unplaced {

@@ -4,7 +4,9 @@
 
 use std::rc::Rc;
 
-use broker::message::{LeadEntry, Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
+use broker::message::{
+    CallbackId, LeadEntry, Read, ReadAction, Resumed, SubmitOp, TabSnapshot, ToHost, encode,
+};
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, Line, OpId, PendingOp, Seq,
     Snapshot, Submission, Token, Version, codes,
@@ -24,6 +26,8 @@ pub(crate) struct ProxyDoc {
     pub(crate) asks_version: bool,
     /// The state is an ingested snapshot, and the host has not answered which revision it is.
     pub(crate) unplaced: bool,
+    /// The state as a query brought it, where it is unplaced for that reason: the host was forgetting the document.
+    pub(crate) brought: Option<TabSnapshot>,
     /// The ingested snapshot is not the host's state, which is being fetched in its place.
     pub(crate) replaced: bool,
     /// The line that the state belongs to.
@@ -56,6 +60,7 @@ impl ProxyConnection {
                 assigned: None,
                 asks_version: false,
                 unplaced: false,
+                brought: None,
                 replaced: false,
                 line: None,
                 sent: None,
@@ -83,11 +88,31 @@ impl ProxyConnection {
     pub fn destroy(&mut self, handle: DocHandle) {
         let presences = self.last_presences(handle);
         if let Some(gone) = self.docs.remove(&handle) {
-            let DocKey { collection, id } = gone.doc.key().clone();
+            let is_of_it = |request: &Request| matches!(request, Request::Read { doc, .. } | Request::Ingest { doc, .. } if *doc == handle);
+            self.requests.end_where(is_of_it);
             self.by_key.remove(gone.doc.key());
             self.turns.forget_doc(handle);
-            self.tell_host(&ToHost::Destroy { collection, id });
+            self.leave_doc(gone.doc.key().clone());
             self.push_presence(presences);
+        }
+    }
+
+    /// Has the host forget that the tab had this document.
+    pub(crate) fn leave_doc(&mut self, key: DocKey) {
+        let callback_id = self.requests.open(Request::Leave(key.clone()));
+        let DocKey { collection, id } = key.clone();
+        self.leaving.insert(key, callback_id);
+        self.tell_host(&ToHost::Destroy {
+            collection,
+            id,
+            callback_id: Some(callback_id),
+        });
+    }
+
+    /// The host has forgotten the document, as it was asked to by this request.
+    pub(crate) fn handle_left(&mut self, key: &DocKey, callback_id: CallbackId) {
+        if self.leaving.get(key) == Some(&callback_id) {
+            self.leaving.remove(key);
         }
     }
 

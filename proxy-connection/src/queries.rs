@@ -6,10 +6,11 @@
 //! What it refuses to do: keep lists of results. The driver does, as ShareDB's `Query` objects.
 
 use broker::message::{
-    DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToHost,
+    DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, TabSnapshot, ToHost,
 };
-use proxy_doc::{DocHandle, DocKey, Error, Gather, Json, Token};
+use proxy_doc::{DocHandle, DocKey, Error, Gather, Json, Token, Version, codes};
 
+use crate::received::to_snapshot;
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
 /// An event of a query, whose documents the tab has.
@@ -90,6 +91,9 @@ impl ProxyConnection {
     }
 
     fn take_over(&mut self, handle: DocHandle, doc: QueryDoc) {
+        if self.leaving.contains_key(&key_of(&doc)) {
+            return self.show_brought(handle, doc);
+        }
         if let Some(snapshot) = self.usable(handle, doc.snapshot) {
             self.with_doc(handle, |machine, up| {
                 machine.ingest_snapshot(up, Some(snapshot), None)
@@ -98,20 +102,74 @@ impl ProxyConnection {
         self.take_version(handle, doc.version);
     }
 
+    /// The host was told to forget the document, and may not have known that when it sent this: then it forgets with what the tab
+    /// had before that the tab has this. The tab shows the state, and asks for the document.
+    fn show_brought(&mut self, handle: DocHandle, doc: QueryDoc) {
+        let Some(known) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        let machine = &known.doc;
+        if machine.version().is_some() || machine.has_write_pending() {
+            return;
+        }
+        let asks = machine.has_pending();
+        if let Some(snapshot) = doc.snapshot {
+            known.brought = Some(TabSnapshot {
+                life: machine.life(),
+                ..snapshot.clone()
+            });
+            known.unplaced = true;
+            known.learn_version(doc.version);
+            let snapshot = to_snapshot(snapshot);
+            self.with_doc(handle, |machine, up| {
+                machine.ingest_snapshot(up, Some(snapshot), None)
+            });
+        }
+        if !asks {
+            self.with_doc(handle, |machine, up| machine.check(up));
+        }
+    }
+
+    /// What [`ProxyConnection::show_brought`] shows: it is what the host has `now`, which says its revision, or is given up, and fetched.
+    pub(crate) fn settle_brought(&mut self, handle: DocHandle, now: Option<&TabSnapshot>) {
+        let Some(known) = self.docs.get_mut(&handle) else {
+            return;
+        };
+        if now.is_some_and(|now| now.life != known.doc.life()) {
+            return;
+        }
+        let Some(brought) = known.brought.take() else {
+            return;
+        };
+        known.unplaced = false;
+        let text = |data: &Option<Json>| data.as_ref().map(|data| data.get().to_owned());
+        let is_same =
+            |now: &&TabSnapshot| now.ty == brought.ty && text(&now.data) == text(&brought.data);
+        if let Some(now) = now.filter(is_same) {
+            known.doc.place(Version(now.revision.0));
+            self.with_doc(handle, |doc, up| doc.flush(up));
+        } else {
+            let message = "The result of a query is not the host's state any more";
+            let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
+            known.learn_version(None);
+            self.with_doc(handle, |doc, up| doc.refresh(up, error));
+        }
+    }
+
     /// A result of a query that is gone here. The host takes the tab to have its state, and does not send that again: neither to a
     /// Doc of the application, nor with the results of another query. Where there is none, the host is told.
     fn decline(&mut self, doc: QueryDoc) {
-        if let Some(handle) = self.by_key.get(&key_of(&doc)).copied() {
+        let key = key_of(&doc);
+        if let Some(handle) = self.by_key.get(&key).copied() {
             return self.take_over(handle, doc);
         }
-        if doc.snapshot.is_none() {
+        if doc.snapshot.is_none() || self.leaving.contains_key(&key) {
             return;
         }
         if !self.queries.is_empty() {
             return self.push_owner(OwnerTask::Adopt(Box::new(doc)));
         }
-        let QueryDoc { collection, id, .. } = doc;
-        self.tell_host(&ToHost::Destroy { collection, id });
+        self.leave_doc(key);
     }
 }
 

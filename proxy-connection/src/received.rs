@@ -80,7 +80,9 @@ impl ProxyConnection {
                 id,
                 event,
             } => {
-                if let Some(handle) = self.by_key.get(&DocKey { collection, id }).copied() {
+                let key = DocKey { collection, id };
+                let handle = self.by_key.get(&key).copied();
+                if let Some(handle) = handle.filter(|_| !self.leaving.contains_key(&key)) {
                     self.handle_doc_event(handle, event);
                 }
             }
@@ -208,6 +210,7 @@ impl ProxyConnection {
             }
             Request::Ingest { doc, life } => self.handle_ingested(doc, life, answer),
             Request::Version(doc) => self.handle_version_answer(doc, answer),
+            Request::Leave(key) => self.handle_left(&key, callback_id),
             Request::Presence(request) => {
                 self.handle_presence_answer(request, answer.err());
             }
@@ -255,7 +258,10 @@ impl ProxyConnection {
             return self.handle_read_offline(handle, action);
         }
         let (answer, version) = match answer {
-            Err(error) => (Err(error), None),
+            Err(error) => {
+                self.settle_brought(handle, None);
+                (Err(error), None)
+            }
             Ok(Some(Answer::Read { snapshot, version })) => {
                 let is_past = snapshot.is_some() || self.is_past(handle, life);
                 let snapshot = self.usable(handle, snapshot);
@@ -325,10 +331,13 @@ impl ProxyConnection {
 
     /// The snapshot, if it is for the document's present life and the document has no unplaced state.
     pub(crate) fn usable(
-        &self,
+        &mut self,
         handle: DocHandle,
         snapshot: Option<TabSnapshot>,
     ) -> Option<Snapshot> {
+        if snapshot.is_some() {
+            self.settle_brought(handle, snapshot.as_ref());
+        }
         let known = self.docs.get(&handle)?;
         snapshot
             .filter(|snapshot| snapshot.life == known.doc.life() && !known.unplaced)
@@ -526,7 +535,7 @@ impl ProxyConnection {
     }
 }
 
-fn to_snapshot(snapshot: TabSnapshot) -> Snapshot {
+pub(crate) fn to_snapshot(snapshot: TabSnapshot) -> Snapshot {
     let ty = snapshot.ty.map_or(SnapshotType::None, SnapshotType::Uri);
     Snapshot {
         v: Some(Version(snapshot.revision.0)),

@@ -3,7 +3,7 @@
 //! What it refuses to do: send a request, or decide what follows from its answer.
 
 use broker::message::{CallbackId, ReadAction};
-use proxy_doc::{DocHandle, Map, Token};
+use proxy_doc::{DocHandle, DocKey, Map, Token};
 
 use crate::presence::PresenceRequest;
 use crate::store_mirror::StoreRequest;
@@ -21,6 +21,8 @@ pub(crate) enum Request {
     Ingest { doc: DocHandle, life: u32 },
     /// The server's version, for a document whose version the application assigned; see `version.rs`.
     Version(DocHandle),
+    /// The host is to forget that the tab had this document.
+    Leave(DocKey),
     /// The host's status; with details where that is `true`.
     Status(Token, bool),
     /// Something of the host's driver.
@@ -89,6 +91,7 @@ impl Requests {
                 Request::Read { .. }
                 | Request::Ingest { .. }
                 | Request::Version(_)
+                | Request::Leave(_)
                 | Request::Status(..)
                 | Request::Debug(_)
                 | Request::Snapshot(_)

@@ -413,7 +413,8 @@ impl ProxyConnection {
             | Request::Ingest { .. }
             | Request::Version(_)
             | Request::Snapshot(_)
-            | Request::Presence(_) => false,
+            | Request::Presence(_)
+            | Request::Leave(_) => false,
         };
         let mut refused: Vec<Token> = Vec::new();
         for request in self.requests.end_where(is_refused) {

@@ -88,6 +88,78 @@ fn query_results_for_an_earlier_life_are_ignored() {
     assert_eq!(tab.doc(handle).unwrap().version(), Some(Version(5)));
 }
 
+/// A tab that has destroyed `x`, and gets it by its query before the host can know that. It edits `x`, and the host answers
+/// what the tab asks for, with this data.
+fn tab_that_edits_what_the_host_forgets(data: &str) -> (ProxyConnection, Vec<TabEvent>) {
+    let (mut tab, handle) = tab_with_result();
+    tab.destroy(handle);
+    let asked = texts(&said(&mut tab));
+    let left = asked
+        .iter()
+        .find(|text| text.starts_with(r#"{"doc.destroy""#));
+    let left = callback_of(left.unwrap());
+    answer(&mut tab, 3, 0);
+    let handle = tab.get(DocKey {
+        collection: "c".to_owned(),
+        id: "x".to_owned(),
+    });
+    assert!(
+        submit(&mut tab, handle, 7).is_empty(),
+        "the host cannot place it"
+    );
+    let ends = |id: &str| format!(r#"{{"callback":{{"callbackId":{id}}}}}"#);
+    say(&mut tab, &ends(&left));
+    let life = tab.doc(handle).unwrap().life();
+    let read = left.parse::<u64>().unwrap() + 1;
+    let snapshot = format!(
+        r#"{{"revision":9,"life":{life},"type":"{}","data":{data}}}"#,
+        JSON0.uri()
+    );
+    let read = format!(
+        r#"{{"callback":{{"callbackId":{read},"result":{{"read":{{"snapshot":{snapshot},"version":4}}}}}}}}"#
+    );
+    let events = say(&mut tab, &read);
+    (tab, events)
+}
+
+fn texts(events: &[TabEvent]) -> Vec<String> {
+    let text = |event: &TabEvent| match event {
+        TabEvent::ToHost(text) | TabEvent::SubmitOp(Some(text), ..) => Some(text.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(text).collect()
+}
+
+fn callback_of(text: &str) -> String {
+    let number = text.split(r#""callbackId":"#).nth(1).unwrap();
+    number.chars().take_while(char::is_ascii_digit).collect()
+}
+
+#[test]
+fn a_result_that_comes_while_the_host_forgets_the_document_is_placed() {
+    let (_, events) = tab_that_edits_what_the_host_forgets(r#"{"n":3}"#);
+    let sent = texts(&events);
+    let sent = sent
+        .iter()
+        .find(|text| text.starts_with(r#"{"doc.submitOp""#));
+    assert!(sent.unwrap().contains(r#""revision":9"#), "{events:?}");
+}
+
+#[test]
+fn a_result_that_is_another_state_than_the_hosts_is_fetched_anew() {
+    let (_, events) = tab_that_edits_what_the_host_forgets(r#"{"n":4}"#);
+    let sent = texts(&events);
+    assert!(
+        sent.iter().any(|text| text.contains("doc.fetch")),
+        "{events:?}"
+    );
+    assert!(
+        !sent
+            .iter()
+            .any(|text| text.starts_with(r#"{"doc.submitOp""#))
+    );
+}
+
 #[test]
 fn unknown_subtype_in_a_remote_op_is_an_error_of_the_document() {
     let (mut tab, handle) = tab_with_result();

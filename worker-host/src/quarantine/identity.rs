@@ -78,7 +78,7 @@ pub(crate) fn of_tab_message(tab: &TabId, message: &ToHost) -> Rc<str> {
         }
         ToHost::Wipe { .. } => joined(&["storage.wipe"]),
         ToHost::Coordination(ask) => joined(&["coordination", tab, ask.get()]),
-        ToHost::Destroy { collection, id } => joined(&["doc.destroy", tab, collection, id]),
+        ToHost::Destroy { collection, id, .. } => joined(&["doc.destroy", tab, collection, id]),
     }
 }
 

@@ -7,11 +7,13 @@
 
 use broker::message::{CallbackId, ReadAction};
 use durable_store::format::Author;
-use proxy_doc::{Map, Submission, TabId, Token};
+use proxy_doc::{DocHandle, Map, Submission, TabId, Token};
 
 /// A read of one document that a tab waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PendingRead {
+    /// The document.
+    pub(crate) doc: DocHandle,
     /// The tab that asked.
     pub(crate) tab: TabId,
     /// Its number of the request.
@@ -83,6 +85,13 @@ impl Callers {
         let is_read = |caller: &Caller| matches!(caller, Caller::Read(read) if read.tab == *tab);
         self.by_token.retain(|_, caller| !is_read(caller));
     }
+
+    /// The tab has forgotten this document: what it asked of it before is not answered any more. An answer would be taken for
+    /// one to what it asks of the document when it opens it again.
+    pub(crate) fn drop_reads(&mut self, doc: DocHandle, tab: &TabId) {
+        let is_read = |caller: &Caller| matches!(caller, Caller::Read(read) if read.doc == doc && read.tab == *tab);
+        self.by_token.retain(|_, caller| !is_read(caller));
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +105,7 @@ mod tests {
 
     fn read(of: &str) -> Caller {
         Caller::Read(PendingRead {
+            doc: DocHandle(1),
             tab: tab(of),
             callback_id: CallbackId(1),
             action: ReadAction::Fetch,

@@ -136,9 +136,17 @@ impl Host {
             ToHost::RemoveLetters { numbers } => self.remove_letters(&numbers),
             ToHost::Wipe { callback_id } => self.wipe(tab, callback_id),
             ToHost::Coordination(ask) => self.take_ask(tab, &ask),
-            ToHost::Destroy { collection, id } => {
+            ToHost::Destroy {
+                collection,
+                id,
+                callback_id,
+            } => {
                 if let Some(handle) = self.docs.find(&DocKey { collection, id }) {
+                    self.callers.drop_reads(handle, tab);
                     self.leave_doc(handle, tab);
+                }
+                if let Some(callback_id) = callback_id {
+                    self.answer(tab, callback_id, None);
                 }
             }
         }

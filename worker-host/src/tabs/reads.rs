@@ -40,6 +40,7 @@ impl Host {
         }
         let has_state = read.revision.is_some();
         let pending = PendingRead {
+            doc: handle,
             tab: tab.clone(),
             callback_id: read.callback_id,
             action: read.action,

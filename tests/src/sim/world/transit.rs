@@ -24,7 +24,7 @@ impl World {
         for text in tab.to_host.drain(..count) {
             note(self.trace, || format!("  {} > host: {text}", tab.id.0));
             if text.starts_with(r#"{"doc.destroy""#)
-                && let Ok(ToHost::Destroy { collection, id }) = decode(&text)
+                && let Ok(ToHost::Destroy { collection, id, .. }) = decode(&text)
             {
                 let key = DocKey { collection, id };
                 self.ledger.destroyed.push((tab.id.clone(), key));
