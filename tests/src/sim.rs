@@ -17,6 +17,7 @@ mod garbage;
 mod host;
 mod kept;
 mod ledger;
+mod queries;
 #[cfg(feature = "native")]
 pub mod real;
 mod step;
@@ -170,13 +171,17 @@ pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
     let mut census = Census::new();
     let problems = guarded(|problems| {
         let mut r = Random::new(seed);
+        let mut of_queries = Random::new(seed ^ 0x51E5_5EED);
         let mut world = World::new(plan.config.clone(), false);
-        for step in choice::opening(&plan.config, &mut r) {
+        let mut opening = choice::opening(&plan.config, &mut r);
+        queries::thin_out(&world, &mut opening, &mut of_queries);
+        for step in opening {
             plan.steps.push(step.clone());
             world.take(&step);
         }
         for _ in 0..plan.config.steps {
-            let step = choice::step(&world, &mut r);
+            let step = queries::step(&world, &mut of_queries);
+            let step = step.unwrap_or_else(|| choice::step(&world, &mut r));
             // Written down first: the step may panic.
             plan.steps.push(step.clone());
             if !world.take(&step) {

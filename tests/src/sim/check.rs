@@ -8,6 +8,7 @@ use worker_host::{FIRST_LOOKS, IDLE_MS};
 
 use super::kept;
 use super::ledger::{Call, End, What};
+use super::queries;
 use super::step::{Act, Step, Weather};
 use super::world::{REFUSED, World};
 use crate::server::{CommittedOp, OpKind};
@@ -25,6 +26,7 @@ pub(super) fn finish(world: &mut World) {
     }
     check_all_idle(world);
     check_followers(world);
+    queries::check(world);
     check_leads(world);
     if world.config.seed.is_multiple_of(4) {
         change_behind_a_silent_socket(world);
@@ -32,6 +34,7 @@ pub(super) fn finish(world: &mut World) {
             return;
         }
         check_followers(world);
+        queries::check(world);
     }
     if world.config.seed % 4 == 1 {
         change_without_word(world);
@@ -51,9 +54,14 @@ pub(super) fn finish(world: &mut World) {
     check_all_idle(world);
     check_resigned(world);
     check_states(world);
+    // A query is not told of what the server never published.
+    if world.config.seed % 4 != 1 {
+        queries::check(world);
+    }
     check_calls(world);
     check_log(world);
     kept::check_ops(world);
+    queries::check_left(world);
     check_forgotten(world);
     kept::check_offline(world);
 }
@@ -317,7 +325,7 @@ fn check_calls(world: &mut World) {
         .calls
         .iter()
         .filter(open)
-        .filter(|call| call.end.is_none());
+        .filter(|call| call.end.is_none() && !call.given_up);
     let mut found: Vec<String> = silent
         .map(|call| format!("callback never fired: {call:?}"))
         .collect();

@@ -53,6 +53,7 @@ pub(super) fn config(seed: u64) -> Config {
         slow_storage: false,
         sleeps: false,
         starts_empty: false,
+        queries: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -90,7 +91,17 @@ pub(super) fn config(seed: u64) -> Config {
         config.freezes &= r.once_in(2);
     }
     config.starts_empty = weather == Weather::Fair && r.once_in(3);
+    ask_queries(&mut config, &mut Random::new(seed ^ 0x51E5));
     config
+}
+
+/// Tabs ask queries. `r` is a source of its own: other simulations are as they were.
+fn ask_queries(config: &mut Config, r: &mut Random) {
+    let is_busy = config.slow_storage || config.forward;
+    config.queries = !is_busy && r.once_in(3);
+    if config.queries && config.lags.is_none() {
+        config.docs = config.docs.max(1 + r.below(3));
+    }
 }
 
 /// Tabs lag. That takes many changes of one document, and a host that lives for long enough.

@@ -22,6 +22,8 @@ pub(super) struct Style {
     pub(super) text0: bool,
     /// One document at a time is asked for.
     pub(super) short_turns: bool,
+    /// A tab has a document only where somebody asks for it.
+    pub(super) closes: bool,
 }
 
 /// The data of a new document that carries the marker.

@@ -37,6 +37,8 @@ pub(super) struct Call {
     pub(super) end: Option<End>,
     /// Its tab went with the op on its way to the host, where it arrived.
     pub(super) left: bool,
+    /// Nobody is to hear of its end.
+    pub(super) given_up: bool,
 }
 
 /// All calls of all tabs; a token is a place in it.
@@ -84,6 +86,7 @@ impl Ledger {
             what,
             end: None,
             left: false,
+            given_up: false,
         });
         Token(self.calls.len() as u64 - 1)
     }
@@ -110,6 +113,10 @@ impl Ledger {
             let text = format!("callback {token} fired twice: {before:?}, then {end:?} ({call:?})");
             return self.problems.push(text);
         }
+        if call.given_up {
+            let text = format!("callback {token} of what is gone: {end:?} ({call:?})");
+            return self.problems.push(text);
+        }
         call.end = Some(end);
         let is_crash =
             matches!(outcome, Outcome::Failed(error) if error.is(codes::ERR_CLIENT_CRASHED));
@@ -121,6 +128,8 @@ impl Ledger {
         // Without sleep this code only says that the server refused what the state was built on.
         let is_given_up = |error: &Error| has_slept && error.is(codes::ERR_REVISION_NOT_KEPT);
         let is_over = |error: &Error| is_loss(error) || is_given_up(error);
+        let is_removed =
+            matches!(outcome, Outcome::Failed(error) if error.is(codes::ERR_DOC_NOT_IN_CONNECTION));
         let may_lose = has_slept && self.risks.contains(&call.tab);
         let costs = matches!(outcome, Outcome::Failed(error) if may_lose && is_over(error));
         self.count(costs, "a tab that slept lost an op");
@@ -129,10 +138,18 @@ impl Ledger {
         if let Outcome::Failed(error) = outcome
             && !(is_known && (is_crash || is_loss(error) || is_discarded(error)))
             && !(may_lose && is_over(error))
+            && !is_removed
             && (self.no_errors || (is_over(error) && !self.losses))
         {
             let text = format!("callback {token} failed: {error}");
             self.problems.push(text);
+        }
+    }
+
+    /// The application gave up what it waits for: nobody is to be told of its end.
+    pub(super) fn give_up(&mut self, token: Token) {
+        if let Some(call) = self.calls.get_mut(token.0 as usize) {
+            call.given_up = call.end.is_none();
         }
     }
 

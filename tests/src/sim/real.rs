@@ -198,6 +198,7 @@ fn open_page(port: u64) -> Page {
         wild: false,
         text0: false,
         short_turns: false,
+        closes: false,
     };
     let tabs = (0..TABS)
         .map(|number| {

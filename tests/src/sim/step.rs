@@ -128,6 +128,9 @@ pub struct Config {
     /// Whether no document is there at first, and each is created once.
     #[serde(default)]
     pub starts_empty: bool,
+    /// Whether tabs ask queries, and have documents only where somebody asks for them.
+    #[serde(default)]
+    pub queries: bool,
 }
 
 impl Config {
@@ -197,6 +200,10 @@ pub enum Act {
     SubmitSource,
     /// `destroy`, and a new document of the same name.
     Destroy,
+    /// `destroy` where nothing is pending. The next call is one of a new document of the same name.
+    Close,
+    /// The document is taken out of `connection.collections`, whatever is on its way. As above.
+    Remove,
     /// `ingestSnapshot` of what the server has. Not made up: the reference server cannot serve the
     /// snapshot of a version, which the host then asks for.
     Ingest,
@@ -231,6 +238,22 @@ pub enum Step {
         act: Act,
         /// The seed of the call's random choices.
         seed: u64,
+    },
+    /// An application asks a query.
+    Query {
+        /// The tab.
+        tab: usize,
+        /// A document of the collection.
+        doc: usize,
+        /// The seed of the query.
+        seed: u64,
+    },
+    /// An application destroys a query.
+    DropQuery {
+        /// The tab.
+        tab: usize,
+        /// Which of its queries.
+        at: usize,
     },
     /// The tab's next tick.
     Tick {

@@ -4,6 +4,7 @@
 
 mod acts;
 mod crash;
+mod queries;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -13,10 +14,11 @@ use ot_json0::{Op, Value};
 use proxy_connection::{ProxyConnection, TabEvent};
 use proxy_doc::{
     CreateData, Doc, DocHandle, DocKey, Edit, Error, Event, Json, Later, Line, Seq, Snapshot,
-    SnapshotType, TabId, Types, Version, codes, json,
+    SnapshotType, TabId, Token, Types, Version, codes, json,
 };
 
 use self::crash::{Called, Remembered};
+pub(super) use self::queries::TabQuery;
 use super::edit::Style;
 use super::ledger::Ledger;
 use super::step::{Act, On};
@@ -38,6 +40,10 @@ pub(super) struct Listener {
 pub(super) struct TabDoc {
     pub(super) key: DocKey,
     pub(super) handle: DocHandle,
+    /// The application has it; otherwise no machine knows the handle.
+    pub(super) is_open: bool,
+    /// It leaves when this unsubscribe has ended.
+    closing: Option<Token>,
     pub(super) exists: bool,
     pub(super) data: Value,
     /// The components of remote ops that are being applied.
@@ -89,8 +95,12 @@ pub(super) struct Tab {
     crashes: u32,
     /// The host has taken this machine.
     is_met: bool,
+    pub(super) queries: Vec<TabQuery>,
+    next_query: u64,
     /// The number of the last op that was sent.
     last_seq: Seq,
+    /// The highest handle of a document.
+    last_handle: u32,
     /// What the server has, for [`Act::Ingest`].
     pub(super) served: Vec<Option<Snapshot>>,
 }
@@ -138,14 +148,12 @@ impl Tab {
     ) -> Self {
         let mut connection = ProxyConnection::new(types, State::Connecting);
         limit_reads(&mut connection, style);
-        let doc = |key: &DocKey| TabDoc {
-            key: key.clone(),
-            handle: connection.get(key.clone()),
-            exists: false,
-            data: Value::Null,
-            batches: Vec::new(),
-            listeners: Vec::new(),
-            version: None,
+        let doc = |key: &DocKey| {
+            if style.closes {
+                TabDoc::closed(key.clone())
+            } else {
+                TabDoc::new(key.clone(), connection.get(key.clone()))
+            }
         };
         let docs = keys.iter().map(doc).collect();
         let mut tab = Self {
@@ -172,7 +180,10 @@ impl Tab {
             calls: Vec::new(),
             crashes: 0,
             is_met: false,
+            queries: Vec::new(),
+            next_query: 1,
             last_seq: Seq(0),
+            last_handle: keys.len() as u32,
             served: Vec::new(),
         };
         tab.offer_urls(ledger);
@@ -299,6 +310,7 @@ impl Tab {
         self.url_wanted = None;
         self.enter(ledger, |connection| connection.register());
         self.enter(ledger, |connection| connection.host_lost());
+        self.ask_queries_again(ledger);
     }
 
     /// It is gone.
@@ -320,7 +332,8 @@ impl Tab {
 
     /// The page is hidden: what was submitted is sent, as the shim's `_flushAll` does it.
     pub(super) fn hide(&mut self, ledger: &mut Ledger) {
-        let handles: Vec<DocHandle> = self.docs.iter().rev().map(|doc| doc.handle).collect();
+        let open = self.docs.iter().rev().filter(|doc| doc.is_open);
+        let handles: Vec<DocHandle> = open.map(|doc| doc.handle).collect();
         self.enter(ledger, |connection| {
             handles
                 .iter()
@@ -390,11 +403,9 @@ impl Tab {
             | TabEvent::Storage(_)
             | TabEvent::Coordination(_)
             | TabEvent::Debug(..) => {}
-            TabEvent::OpenDoc(..)
-            | TabEvent::Stored(..)
-            | TabEvent::Query(..)
-            | TabEvent::Snapshot(..)
-            | TabEvent::Presence(..) => {
+            TabEvent::OpenDoc(handle, key) => self.bring(ledger, handle, &key),
+            TabEvent::Query(id, event) => return self.hear_query(ledger, id, event),
+            TabEvent::Stored(..) | TabEvent::Snapshot(..) | TabEvent::Presence(..) => {
                 ledger.problem(format!("tab {}: unexpected {event:?}", self.number));
             }
             TabEvent::Warn(text) => ledger.error(|| format!("warning in a tab: {text}")),
@@ -408,7 +419,8 @@ impl Tab {
         handle: DocHandle,
         event: Event,
     ) -> Result<(), Error> {
-        let Some(number) = self.docs.iter().position(|doc| doc.handle == handle) else {
+        let is_it = |doc: &TabDoc| doc.is_open && doc.handle == handle;
+        let Some(number) = self.docs.iter().position(is_it) else {
             // Destroyed: only callbacks still count.
             if let Event::Callback { tokens, outcome } = event {
                 self.ended(ledger, &tokens, &outcome);
@@ -458,6 +470,10 @@ impl Tab {
             }
             Event::Callback { tokens, outcome } => {
                 self.ended(ledger, &tokens, &outcome);
+                self.close_after(ledger, &tokens)?;
+                if !self.docs[number].is_open {
+                    return Ok(());
+                }
                 On::Callback
             }
             Event::NoWritePending => On::NoWritePending,
@@ -470,6 +486,8 @@ impl Tab {
             {
                 On::Error
             }
+            // Of those of a document that was removed.
+            Event::Error(error) if error.is(codes::ERR_DOC_NOT_IN_CONNECTION) => On::Error,
             Event::Error(error) => {
                 ledger.error(|| format!("tab {}: error event: {error}", self.number));
                 On::Error

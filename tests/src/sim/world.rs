@@ -162,6 +162,7 @@ impl World {
             wild: self.config.weather == Weather::Wild,
             text0: self.config.text0,
             short_turns: self.config.short_turns,
+            closes: self.config.queries,
         };
         let place = (self.tabs.len(), host);
         let tab = Tab::open(
@@ -215,6 +216,12 @@ impl World {
                 doc.listeners.truncate(MAX_LISTENERS);
                 true
             }),
+            Step::Query { tab, doc, seed } => {
+                self.with_tab(tab, |tab, ledger| tab.ask_query(ledger, doc, seed))
+            }
+            Step::DropQuery { tab, at } => {
+                self.with_tab(tab, |tab, ledger| tab.drop_query(ledger, at))
+            }
             Step::Tick { tab } => self.with_tab(tab, |tab, ledger| {
                 let any = !tab.later.is_empty();
                 tab.tick(ledger);

@@ -1,6 +1,5 @@
 //! What an application does in a tab.
 
-use ot_json0::Value;
 use proxy_doc::{DocHandle, Error, Json, Submission, Token};
 
 use super::{Called, Tab, TabDoc, text_json};
@@ -18,9 +17,13 @@ impl Tab {
         seed: u64,
     ) -> Result<(), Error> {
         let mut r = Random::new(seed);
-        let Some(handle) = self.docs.get(doc).map(|doc| doc.handle) else {
+        if doc >= self.docs.len() || !self.docs[doc].is_open && !opens(act) {
             return Ok(());
-        };
+        }
+        if !matches!(act, Act::Close | Act::Remove | Act::Destroy) {
+            self.open_doc(doc);
+        }
+        let handle = self.docs[doc].handle;
         match act {
             Act::Submit => self.submit(ledger, doc, &mut r),
             Act::SubmitBad => self.submit_bad(ledger, doc, &mut r),
@@ -57,6 +60,8 @@ impl Tab {
             Act::PreventCompose => self.switch(handle, |doc| &mut doc.prevent_compose),
             Act::SubmitSource => self.switch(handle, |doc| &mut doc.submit_source),
             Act::Destroy => self.destroy(ledger, doc),
+            Act::Close => self.close(ledger, doc),
+            Act::Remove => self.abandon(ledger, doc),
             Act::Ingest => self.ingest(ledger, doc, &mut r),
             Act::Throw => Err(Error::plain("thrown by a listener")),
         }
@@ -156,15 +161,8 @@ impl Tab {
         self.call(ledger, |connection| connection.destroy(old))?;
         ledger.destroyed.push((self.id.clone(), key.clone()));
         let handle = self.connection.get(key.clone());
-        self.docs[doc] = TabDoc {
-            key,
-            handle,
-            exists: false,
-            data: Value::Null,
-            batches: Vec::new(),
-            listeners: Vec::new(),
-            version: None,
-        };
+        self.last_handle = self.last_handle.max(handle.0);
+        self.docs[doc] = TabDoc::new(key, handle);
         Ok(())
     }
 
@@ -186,4 +184,27 @@ impl Tab {
 fn submission(r: &mut Random, token: Token, heard: bool) -> Submission {
     let callback = !r.once_in(4) || heard;
     Submission { token, callback }
+}
+
+/// Whether an application that does this has the document, or gets it for that.
+fn opens(act: Act) -> bool {
+    match act {
+        Act::Submit
+        | Act::SubmitBad
+        | Act::Create
+        | Act::Del
+        | Act::Subscribe
+        | Act::Unsubscribe
+        | Act::Fetch
+        | Act::Ingest => true,
+        Act::Flush
+        | Act::Pause
+        | Act::Resume
+        | Act::PreventCompose
+        | Act::SubmitSource
+        | Act::Destroy
+        | Act::Close
+        | Act::Remove
+        | Act::Throw => false,
+    }
 }

@@ -36,7 +36,7 @@ impl Tab {
         self.connection.succeed(Predecessors {
             count: self.crashes,
             next_seq: self.last_seq.next(),
-            next_handle: 1 + self.docs.iter().map(|doc| doc.handle.0).max().unwrap_or(0),
+            next_handle: 1 + self.last_handle,
             line: self.line,
         });
         self.later.clear();
@@ -45,10 +45,13 @@ impl Tab {
         self.is_met = false;
         (self.received, self.confirmed) = (0, 0);
         for number in 0..self.docs.len() {
-            self.recover(ledger, &old, number);
+            if self.docs[number].is_open {
+                self.recover(ledger, &old, number);
+            }
         }
         self.enter(ledger, |connection| connection.register());
         self.enter(ledger, |connection| connection.host_lost());
+        self.ask_queries_again(ledger);
         ledger.count(true, "a machine of a tab crashed");
     }
 
@@ -61,6 +64,7 @@ impl Tab {
         } = &self.docs[number];
         let (key, before, exists) = (key.clone(), *before, *exists);
         let handle = self.connection.get(key.clone());
+        self.last_handle = self.last_handle.max(handle.0);
         let mut survivors = Survivors::default();
         let mut reads = Vec::new();
         for call in self.calls.iter_mut().filter(|call| call.doc == before) {
