@@ -203,6 +203,8 @@ pub struct Doc {
     life: u32,
     flush_scheduled: bool,
     inflight_fetch: Fifo<Waiter>,
+    /// The count after the newest op that came and did not fit, where no fetch has been answered since.
+    missed: Option<Version>,
     pending_fetch: Vec<Waiter>,
     inflight_subscribe: Option<SubscribeRequest>,
     pending_subscribe: Fifo<SubscribeRequest>,
@@ -234,6 +236,7 @@ impl Doc {
             life: 0,
             flush_scheduled: false,
             inflight_fetch: Fifo::new(),
+            missed: None,
             pending_fetch: Vec::new(),
             inflight_subscribe: None,
             pending_subscribe: Fifo::new(),

@@ -1,4 +1,4 @@
-/** An op that was on its way to the server when the document was rolled back: the server commits it all the same. */
+/** Ops that the server commits while the document is loaded anew: one of this client's that was given up, and others. */
 
 import assert from 'node:assert/strict';
 import { Backend, call, connect, ours, settle, stock, until } from './clients.mjs';
@@ -61,4 +61,19 @@ describe('an op that was given up on its way to the server', () => {
       assert.deepEqual(errors, []);
     });
   }
+});
+
+describe('an op of another client that comes while the document is loaded anew', () => {
+  it('is in the document, where what is loaded is older', async () => {
+    const { doc, far, commit, reads } = await rolledBack({ slowRead: true });
+    await call(far, 'submitOp', [{ p: ['n'], na: 3 }]);
+    await settle();
+    reads.splice(0).forEach((next) => next());
+    await settle();
+    reads.splice(0).forEach((next) => next());
+    await settle();
+    assert.deepEqual([doc.data.n, doc.version], [3, 2]);
+    await commit();
+    assert.deepEqual([doc.data.n, doc.version], [13, 3]);
+  });
 });

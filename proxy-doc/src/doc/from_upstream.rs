@@ -23,7 +23,7 @@ impl Doc {
     ) {
         let Some(version) = self.version.filter(|version| v <= *version) else {
             return match self.edge {
-                Edge::Host => self.fetch(up, None),
+                Edge::Host => self.fetch_missed(up, next),
                 Edge::Tab => (),
             };
         };
@@ -103,7 +103,7 @@ impl Doc {
                 .version
                 .map_or_else(|| "null".to_owned(), |v| v.to_string());
             let text = format!("Invalid version from server. Expected: {expected} Received: {v}");
-            self.fetch(up, None);
+            self.fetch_missed(up, v.next());
             return up.emit(Event::Warn(text));
         }
         let src = inflight.id.src.clone();

@@ -14,6 +14,13 @@ impl Doc {
         self.request_fetch(up, callback.map_or(Waiter::Nobody, Waiter::Token), true);
     }
 
+    /// The server has ops up to `next` that this lacks: fetches them. Where a fetch is under way its answer may be older
+    /// than they are; then there is one more when it has come.
+    pub(super) fn fetch_missed(&mut self, up: &mut Upstream<'_>, next: Version) {
+        self.missed = self.missed.max(Some(next));
+        self.fetch(up, None);
+    }
+
     /// Fetches what may have been missed. Nobody is told of a failure.
     pub fn check(&mut self, up: &mut Upstream<'_>) {
         self.request_fetch(up, Waiter::Check, false);
@@ -109,6 +116,13 @@ impl Doc {
             Ok(snapshot) => {
                 up.push(Task::NothingPending);
                 self.ingest(up, snapshot, waiters);
+                if self.missed <= self.version {
+                    self.missed = None;
+                } else if self.inflight_fetch.is_empty() {
+                    // Once: a server that has less than it said is not asked for ever.
+                    self.missed = None;
+                    self.fetch(up, None);
+                }
             }
         }
     }
