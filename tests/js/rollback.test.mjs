@@ -1,7 +1,7 @@
 /** A hard rollback in a tab: which ops end with its error, and which as the server says. */
 
 import assert from 'node:assert/strict';
-import { Backend, Wire, call, connect, ours, settle, stock } from './clients.mjs';
+import { Backend, Wire, call, connect, ours, sameAsStock, settle, stock } from './clients.mjs';
 
 const item = (id) => [{ p: ['list', 0], li: id }];
 const MISFIT = [{ p: ['no', 'such', 'path'], oi: 1 }];
@@ -109,4 +109,22 @@ describe('a hard rollback by a deletion elsewhere', () => {
       assert.deepEqual([doc.data, doc.version], [undefined, 2]);
     }
   });
+});
+
+describe('an op submitted on `load` in a hard rollback', () => {
+  it('is taken where a query brought the state before the rollback was done', () =>
+    sameAsStock(async (client, log, backend) => {
+      const far = (await connect(client, backend)).connection.get('c', 'd');
+      await call(far, 'create', { list: ['far'] });
+      const { connection } = await connect(client, backend);
+      const doc = connection.get('c', 'd');
+      doc.once('load', () => {
+        doc.submitOp(item('on load'), (error) => log.add('op', error?.code));
+      });
+      doc.create({ list: ['own'] }, (error) => log.add('create', error?.code));
+      connection.createSubscribeQuery('c', {});
+      await settle();
+      await call(far, 'fetch');
+      log.add('data', doc.data, far.data);
+    }));
 });

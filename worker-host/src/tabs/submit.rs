@@ -153,7 +153,8 @@ impl Host {
         if let Some(error) = self.log.refusal() {
             return Err(error.clone());
         }
-        if host_doc.doc.in_hard_rollback() {
+        // A query may have brought a state before the rollback's own fetch.
+        if host_doc.doc.in_hard_rollback() && host_doc.doc.version().is_none() {
             let message = format!(
                 "Cannot submit op. Document is performing hard rollback. {}",
                 host_doc.doc.key()
