@@ -60,6 +60,27 @@ describe('a document that is missing', () => {
     }
   }
 
+  it('is created elsewhere between two reads: a create after the first is refused', () =>
+    sameAsStock(async (client, log, backend) => {
+      const { connection, wire } = await connect(client, backend, { gated: true });
+      const far = (await connect(client, backend)).connection.get('c', 'd');
+      const doc = connection.get('c', 'd');
+      const create = () => doc.create({ n: 1 }, (error) => log.add('create', error?.code));
+      // The stock client says it here, too, beside the callback.
+      doc.on('error', () => {});
+      doc.fetch(create);
+      await settle();
+      wire.toServer();
+      await settle();
+      await call(far, 'create', { n: 7 });
+      doc.subscribe();
+      await settle();
+      wire.toServer();
+      await settle();
+      await wire.exchange();
+      log.add(plain(doc), plain(far));
+    }));
+
   it('is created by one tab while another one reads it', async () => {
     const host = new SharedHost(new Backend());
     const [one, two] = [host.connection('one'), host.connection('two')];

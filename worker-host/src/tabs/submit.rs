@@ -164,6 +164,8 @@ impl Host {
         let mut kind = op.change.read(host_doc.doc.ty(), &*types)?;
         if let OpKind::Create { type_name, .. } = &kind {
             resolve(&*types, type_name)?;
+            // The document may have come from the server, by a history in which the tab's revision does not stand.
+            check_existence(&kind, host_doc.doc.ty())?;
         }
         match op.revision {
             Some(base) => {
