@@ -392,13 +392,14 @@ fn check_log(world: &mut World) {
 }
 
 /// Whether an error says that the op is not in the document, and never will be. Others leave that open: the host or the
-/// storage went away with the answer, or the server refused what came before it. A create that is sent again after a
+/// storage went away with the answer, the document was removed before it, or the server refused what came before it. A create that is sent again after a
 /// delete is refused although it was committed; see [`without_resent_creates`].
 fn says_discarded(error: &str, has_del: bool) -> bool {
     let leaves_open = [
         codes::ERR_HOST_LOST,
         codes::ERR_STORAGE,
         codes::ERR_REVISION_NOT_KEPT,
+        codes::ERR_DOC_NOT_IN_CONNECTION,
         REFUSED,
     ];
     let may_be_resent = has_del && error.starts_with(codes::ERR_DOC_ALREADY_CREATED);
