@@ -468,11 +468,7 @@ impl ProxyConnection {
             } => {
                 let ended: Vec<_> = ended.into_iter().map(|op| (op.seq, op.outcome)).gather();
                 self.with_doc(handle, |doc, up| {
-                    if doc.life() <= life {
-                        doc.handle_rollback(up, error, &rejected, &ended);
-                    } else {
-                        doc.handle_past_rollback(up, error, &rejected, &ended);
-                    }
+                    doc.handle_rollback(up, life, error, &rejected, &ended)
                 });
             }
             DocEvent::Rebuilt {

@@ -2,8 +2,8 @@
 
 use super::{Doc, Edge, Rollback, Upstream, Waiter, tokens};
 use crate::{
-    Error, Event, OpKind, Origin, Outcome, PendingOp, Seq, Submission, Task, Version, codes,
-    transform_x,
+    Error, Event, Gather, OpKind, Origin, Outcome, PendingOp, Seq, Submission, Task, Version,
+    codes, transform_x,
 };
 
 impl Doc {
@@ -217,21 +217,34 @@ impl Doc {
 
     /// The host rolled back hard. `rejected` are the ops of this tab that the server rejected. After a takeover the
     /// host may know the outcome of ops, `ended`, of which this tab does not know that they were accepted.
+    ///
+    /// Where the tab has given up that state itself, which was of this `life`, only what the host had accepted for it ends.
     pub fn handle_rollback(
         &mut self,
         up: &mut Upstream<'_>,
+        life: u32,
         error: Error,
         rejected: &[Seq],
         ended: &[(Seq, Outcome)],
     ) {
-        let ops = self.take_ops();
+        let is_past = self.life > life;
+        let ops = if is_past {
+            std::mem::take(&mut self.accepted).into_iter().gather()
+        } else {
+            self.take_ops()
+        };
         let rest = self.end_known(up, ops, ended);
-        self.start_rollback(up, Rollback::of(error, rest, rejected));
+        let rollback = Rollback::of(error, rest, rejected);
+        if is_past {
+            self.end_given_up(up, rollback.into_outcomes());
+        } else {
+            self.start_rollback(up, rollback);
+        }
     }
 
     /// Ends those of the ops, and of those that hard rollbacks are about to end, of which the outcome is known. Gives the
     /// others of `ops`.
-    pub(super) fn end_known(
+    fn end_known(
         &mut self,
         up: &mut Upstream<'_>,
         mut ops: Vec<PendingOp>,

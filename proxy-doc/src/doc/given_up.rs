@@ -6,7 +6,7 @@
 //!
 //! What it refuses to do: send such an op again. It belongs to no state that the tab has.
 
-use super::{Doc, Rollback, Upstream, Waiter};
+use super::{Doc, Rollback, Upstream};
 use crate::{Error, Fifo, Gather, Outcome, PendingOp, Seq, Submission, Task, codes};
 
 impl Doc {
@@ -32,11 +32,11 @@ impl Doc {
 
     /// The host has accepted a later op: of those before it that a hard rollback ends it has none.
     pub(super) fn forget_given_up(&mut self, seq: Seq) {
-        for rollback in self.waiting_rollbacks_mut() {
+        self.change_rollbacks(&mut |rollback| {
             for op in &mut rollback.others {
                 op.sent &= op.id.seq > Some(seq);
             }
-        }
+        });
     }
 
     /// The host has refused an op that a hard rollback was about to end.
@@ -64,32 +64,23 @@ impl Doc {
     /// The ops that were sent, and that a hard rollback ends when its snapshot comes. A host may have them all the same:
     /// what it says of them it says before the snapshot.
     pub fn given_up(&self) -> Vec<Seq> {
-        let waiters = self.inflight_fetch.iter().chain(&self.pending_fetch);
-        let rollbacks = waiters.filter_map(Waiter::rollback);
-        let ops = rollbacks.flat_map(|rollback| &rollback.others);
-        ops.filter(|op| op.sent).filter_map(|op| op.id.seq).gather()
+        let mut seqs = Vec::new();
+        self.waiting_rollbacks(&mut |rollback| {
+            let sent = rollback.others.iter().filter(|op| op.sent);
+            seqs.extend(sent.filter_map(|op| op.id.seq));
+        });
+        seqs
     }
 
     pub(super) fn take_given_up(&mut self, seq: Seq) -> Option<PendingOp> {
-        self.waiting_rollbacks_mut().find_map(|rollback| {
+        let mut taken = None;
+        self.change_rollbacks(&mut |rollback| {
             let is_meant = |op: &PendingOp| op.sent && op.id.seq == Some(seq);
-            let at = rollback.others.iter().position(is_meant)?;
-            Some(rollback.others.remove(at))
-        })
-    }
-
-    /// [`Doc::handle_rollback`] of a state that this tab has given up meanwhile: what the host had accepted for it ends.
-    pub fn handle_past_rollback(
-        &mut self,
-        up: &mut Upstream<'_>,
-        error: Error,
-        rejected: &[Seq],
-        ended: &[(Seq, Outcome)],
-    ) {
-        let ops = std::mem::take(&mut self.accepted).into_iter().gather();
-        let rest = self.end_known(up, ops, ended);
-        let rollback = Rollback::of(error, rest, rejected);
-        self.end_given_up(up, rollback.into_outcomes());
+            if let Some(at) = rollback.others.iter().position(is_meant) {
+                taken = Some(rollback.others.remove(at));
+            }
+        });
+        taken
     }
 
     /// Ends ops of a state that was given up: when there is a state again, as everything that a hard rollback ends.
@@ -98,8 +89,12 @@ impl Doc {
         up: &mut Upstream<'_>,
         mut ends: Vec<(Vec<Submission>, Outcome)>,
     ) {
-        if let Some(rollback) = self.waiting_rollbacks_mut().last() {
+        let mut waits = false;
+        self.change_rollbacks(&mut |rollback| {
+            waits = true;
             rollback.ended.append(&mut ends);
+        });
+        if waits {
             return up.push(Task::NothingPending);
         }
         for (submissions, outcome) in ends.into_iter().rev() {

@@ -181,24 +181,26 @@ impl Doc {
     }
 
     /// The hard rollbacks that wait for their snapshot.
-    fn waiting_rollbacks(&self) -> impl Iterator<Item = &Rollback> {
+    pub(super) fn waiting_rollbacks(&self, act: &mut dyn FnMut(&Rollback)) {
         let waiters = self.inflight_fetch.iter().chain(&self.pending_fetch);
-        let waiters = waiters.chain(self.waiting_for_writes.iter().flatten());
-        waiters.filter_map(Waiter::rollback)
+        for waiter in waiters.chain(self.waiting_for_writes.iter().flatten()) {
+            if let Waiter::Rollback(rollback) = waiter {
+                act(rollback);
+            }
+        }
     }
 
-    pub(super) fn waiting_rollbacks_mut(&mut self) -> impl Iterator<Item = &mut Rollback> {
+    /// [`Doc::waiting_rollbacks`], to change them.
+    pub(super) fn change_rollbacks(&mut self, act: &mut dyn FnMut(&mut Rollback)) {
         let waiters = self
             .inflight_fetch
             .iter_mut()
             .chain(&mut self.pending_fetch);
-        let waiters = waiters.chain(self.waiting_for_writes.iter_mut().flatten());
-        waiters.filter_map(|waiter| match waiter {
-            Waiter::Rollback(rollback) => Some(&mut **rollback),
-            Waiter::Nobody | Waiter::Check | Waiter::Token(_) | Waiter::NoOp | Waiter::Refresh => {
-                None
+        for waiter in waiters.chain(self.waiting_for_writes.iter_mut().flatten()) {
+            if let Waiter::Rollback(rollback) = waiter {
+                act(rollback);
             }
-        })
+        }
     }
 
     pub(super) fn start_rollback(&mut self, up: &mut Upstream<'_>, rollback: Rollback) {
@@ -234,8 +236,9 @@ impl Doc {
 
     /// The outcomes that callbacks get once the snapshot has come that hard rollbacks wait for.
     pub fn foreseen(&self) -> Vec<(Token, Outcome)> {
-        let rollbacks = self.waiting_rollbacks();
-        rollbacks.flat_map(Rollback::outcomes).gather()
+        let mut all = Vec::new();
+        self.waiting_rollbacks(&mut |rollback| all.append(&mut rollback.outcomes()));
+        all
     }
 
     pub(super) fn finish_rollback(
@@ -307,13 +310,6 @@ impl Waiter {
         match self {
             Self::Rollback(_) | Self::Refresh => true,
             Self::Nobody | Self::Check | Self::Token(_) | Self::NoOp => false,
-        }
-    }
-
-    pub(super) fn rollback(&self) -> Option<&Rollback> {
-        match self {
-            Self::Rollback(rollback) => Some(rollback),
-            Self::Nobody | Self::Check | Self::Token(_) | Self::NoOp | Self::Refresh => None,
         }
     }
 }

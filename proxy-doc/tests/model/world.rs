@@ -61,6 +61,14 @@ enum Down {
     Outcome(u64, bool),
 }
 
+/// An op that the host has accepted.
+struct Accepted {
+    seq: u64,
+    tokens: Vec<u64>,
+    /// The tab has given up the state that it belongs to.
+    orphaned: bool,
+}
+
 /// How callbacks ended, by token.
 type Outcomes = BTreeMap<u64, String>;
 
@@ -83,7 +91,9 @@ pub(crate) struct World {
     down: VecDeque<Down>,
     log: Log,
     version: Option<u64>,
-    accepted: Vec<(u64, Vec<u64>)>,
+    accepted: Vec<Accepted>,
+    /// Ops that a hard rollback of a tab ends, and that were sent: by number, with their tokens.
+    given_up: Vec<(u64, Vec<u64>)>,
     clears: u32,
     called: Outcomes,
     expected: Outcomes,
@@ -125,6 +135,7 @@ impl World {
             log: Log::default(),
             version: None,
             accepted: Vec::new(),
+            given_up: Vec::new(),
             clears: 0,
             called: Outcomes::new(),
             expected: Outcomes::new(),
@@ -350,7 +361,25 @@ impl World {
         self.end(front, "done");
     }
 
+    /// A tab that rolls back by itself ends what the host has not accepted.
     fn expect_rollback(&mut self, code: &str) {
+        if self.edge == Edge::Host {
+            return self.expect_rollback_of_all(code);
+        }
+        let accepted = std::mem::take(&mut self.accepted);
+        let inflight = self.doc.inflight().and_then(|op| known_id(&op.id));
+        if let (Some((_, seq)), Some(front)) = (inflight, self.log.live().first()) {
+            self.given_up
+                .push((seq, self.log.own(*front).tokens.clone()));
+        }
+        self.expect_rollback_of_all(code);
+        self.accepted = accepted;
+        for accepted in &mut self.accepted {
+            accepted.orphaned = true;
+        }
+    }
+
+    fn expect_rollback_of_all(&mut self, code: &str) {
         let mut ended = Outcomes::new();
         let soft = code == codes::ERR_OP_SUBMIT_REJECTED;
         let others = if soft {
@@ -358,7 +387,7 @@ impl World {
         } else {
             code
         };
-        for (_, tokens) in std::mem::take(&mut self.accepted) {
+        for Accepted { tokens, .. } in std::mem::take(&mut self.accepted) {
             ended.extend(tokens.into_iter().map(|token| (token, others.to_owned())));
         }
         let inflight = self.doc.inflight().is_some();

@@ -391,8 +391,8 @@ fn check_log(world: &mut World) {
     world.ledger.problems.append(&mut found);
 }
 
-/// Whether an error says that the op is not in the document, and never will be. Others leave that open: the host or the
-/// storage went away with the answer, the document was removed before it, or the server refused what came before it. A create that is sent again after a
+/// Whether an error says that the op is not in the document, and never will be. Others leave that open: the host, the
+/// storage or the tab's document went away before the answer, or the server refused what came before it. A create that is sent again after a
 /// delete is refused although it was committed; see [`without_resent_creates`].
 fn says_discarded(error: &str, has_del: bool) -> bool {
     let leaves_open = [

@@ -4,7 +4,7 @@
 use ot_json0::Value;
 use proxy_doc::{Edge, Error, Outcome, Seq, Snapshot, SnapshotType, Version, codes};
 
-use super::{Committed, Down, Id, Up, World, known_id, op_kind, text};
+use super::{Accepted, Committed, Down, Id, Outcomes, Up, World, known_id, op_kind, text};
 use crate::edits::{edit, initial};
 use crate::reference::{Kind, apply, commit_over};
 
@@ -112,7 +112,7 @@ impl World {
             Some(Down::Accepted(seq, at, life)) if life == self.doc.life() => {
                 self.receive_accepted(seq, at);
             }
-            Some(Down::Accepted(..)) => {}
+            Some(Down::Accepted(seq, at, _)) => self.receive_late_accepted(seq, at),
             Some(Down::Outcome(seq, done)) => self.receive_outcome(seq, done),
         }
     }
@@ -219,7 +219,8 @@ impl World {
 
     fn receive_snapshot(&mut self, now: usize) -> Snapshot {
         let data = self.server_data(now);
-        let empty = self.data.is_none() && self.log.live().is_empty() && self.accepted.is_empty();
+        let written = self.accepted.iter().any(|accepted| !accepted.orphaned);
+        let empty = self.data.is_none() && self.log.live().is_empty() && !written;
         if empty && self.version.is_none_or(|v| v <= now as u64) {
             self.version = Some(now as u64);
         }
@@ -238,19 +239,45 @@ impl World {
         assert_eq!(self.version, Some(at as u64));
         self.version = Some(at as u64 + 1);
         self.log.end(front);
-        self.accepted
-            .push((seq, self.log.own(front).tokens.clone()));
+        self.accepted.push(Accepted {
+            seq,
+            tokens: self.log.own(front).tokens.clone(),
+            orphaned: false,
+        });
+        self.given_up.clear();
         let done = self.r.once_in(2);
         self.down.push_back(Down::Outcome(seq, done));
+        self.act(|doc, up| doc.handle_accepted(up, Seq(seq), Version(at as u64)));
+    }
+
+    /// The host accepts an op of a state that the tab has given up: a rollback that has not ended it does not.
+    fn receive_late_accepted(&mut self, seq: u64, at: usize) {
+        let given_up = self.given_up.iter().position(|(other, _)| *other == seq);
+        if let Some((_, tokens)) = given_up.map(|at| self.given_up.remove(at)) {
+            let ends = |ended: &&mut Outcomes| ended.contains_key(&tokens[0]);
+            if let Some(rollback) = self.rollbacks.iter_mut().find(ends) {
+                rollback.retain(|token, _| !tokens.contains(token));
+                self.accepted.push(Accepted {
+                    seq,
+                    tokens,
+                    orphaned: true,
+                });
+                let done = self.r.once_in(2);
+                self.down.push_back(Down::Outcome(seq, done));
+            }
+        }
         self.act(|doc, up| doc.handle_accepted(up, Seq(seq), Version(at as u64)));
     }
 
     fn receive_outcome(&mut self, seq: u64, done: bool) {
         let code = "ERR_OF_A_MIDDLEWARE";
         let text = if done { "done" } else { code };
-        for (_, tokens) in self.accepted.extract_if(.., |(other, _)| *other == seq) {
-            let ended = tokens.into_iter().map(|token| (token, text.to_owned()));
-            self.expected.extend(ended);
+        for accepted in self.accepted.extract_if(.., |other| other.seq == seq) {
+            let tokens = accepted.tokens.into_iter();
+            let ended = tokens.map(|token| (token, text.to_owned()));
+            // Of a state that was given up it is told when there is one again.
+            let waiting = self.rollbacks.front_mut().filter(|_| accepted.orphaned);
+            waiting.unwrap_or(&mut self.expected).extend(ended);
         }
         let outcome = if done {
             Outcome::Done
@@ -309,8 +336,8 @@ impl World {
             .filter_map(|op| op.id.seq)
             .take(1)
             .collect();
-        self.expect_rollback("ERR_OF_A_MIDDLEWARE");
+        self.expect_rollback_of_all("ERR_OF_A_MIDDLEWARE");
         let error = Error::new("ERR_OF_A_MIDDLEWARE", "refused");
-        self.act(|doc, up| doc.handle_rollback(up, error, &rejected, &[]));
+        self.act(|doc, up| doc.handle_rollback(up, doc.life(), error, &rejected, &[]));
     }
 }
