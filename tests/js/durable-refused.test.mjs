@@ -335,3 +335,35 @@ describe('many dead letters', () => {
     assert.deepEqual(numbers(second.connection), told.slice(-MOST, -10));
   });
 });
+
+describe('a document that is loaded anew after a refused create', () => {
+  it('can be created offline before it is loaded, and is kept', async () => {
+    const [backend, storage] = [new Backend(), new InMemoryStorage()];
+    const held = [];
+    let holds = true;
+    backend.use('submit', ({ op }, next) => {
+      const isBad = op.create?.data.list[0] === 'bad';
+      next(isBad ? new ShareDBError('ERR_NOT_ALLOWED', 'Not allowed') : undefined);
+    });
+    backend.use('readSnapshots', (_, next) => (holds ? held.push(next) : next()));
+    const life = new Life(backend, storage);
+    const doc = life.doc('a');
+    doc.create({ list: ['bad'] }, () => {});
+    await life.online();
+    await settle();
+    assert.deepEqual([held.length, doc.type], [1, null]);
+    life.offline();
+    await settle();
+    holds = false;
+    held.forEach((next) => next());
+    doc.create({ list: ['good'] }, () => {});
+    await call(life.connection, 'flushWrites');
+    assert.deepEqual(doc.data, { list: ['good'] });
+    life.crash();
+    const next = new Life(backend, storage);
+    await next.online();
+    await next.drained();
+    assert.deepEqual((await snapshot(backend, 'a')).data, { list: ['good'] });
+    assert.deepEqual(next.connection.deadLetters.length, 1);
+  });
+});

@@ -153,8 +153,10 @@ impl Host {
         if let Some(error) = self.log.refusal() {
             return Err(error.clone());
         }
-        // A query may have brought a state before the rollback's own fetch.
-        if host_doc.doc.in_hard_rollback() && host_doc.doc.version().is_none() {
+        // A query may have brought a state before the rollback's own fetch, or a tab has created one.
+        let is_without = host_doc.doc.version().is_none() && host_doc.doc.ty().is_none();
+        let is_create = op.change.create.is_some();
+        if host_doc.doc.in_hard_rollback() && is_without && !is_create {
             let message = format!(
                 "Cannot submit op. Document is performing hard rollback. {}",
                 host_doc.doc.key()
