@@ -121,20 +121,18 @@ impl Tab {
 
     /// Whether it has given up a document's state, and waits for another one.
     pub(super) fn rolls_back(&self) -> bool {
-        let mut docs = self
-            .docs
-            .iter()
-            .filter_map(|doc| self.connection.doc(doc.handle));
-        docs.any(Doc::in_hard_rollback)
+        self.any_machine(Doc::in_hard_rollback)
     }
 
     /// Whether it waits for the outcome of ops whose content it does not have any more.
     pub(super) fn has_orphans(&self) -> bool {
-        let mut docs = self
-            .docs
-            .iter()
-            .filter_map(|doc| self.connection.doc(doc.handle));
-        docs.any(Doc::has_orphans)
+        self.any_machine(Doc::has_orphans)
+    }
+
+    fn any_machine(&self, is_it: impl Fn(&Doc) -> bool) -> bool {
+        let handles = self.docs.iter().map(|doc| doc.handle);
+        let mut machines = handles.filter_map(|handle| self.connection.doc(handle));
+        machines.any(is_it)
     }
 
     /// A tab that knows of the documents `keys`, and has just opened.
