@@ -142,9 +142,9 @@ impl ProxyConnection {
             return;
         };
         known.unplaced = false;
-        let text = |data: &Option<Json>| data.as_ref().map(|data| data.get().to_owned());
+        let data = brought.data.as_ref().map(Json::get);
         let is_same =
-            |now: &&TabSnapshot| now.ty == brought.ty && text(&now.data) == text(&brought.data);
+            |now: &&TabSnapshot| now.ty == brought.ty && now.data.as_ref().map(Json::get) == data;
         if let Some(now) = now.filter(is_same) {
             known.doc.place(Version(now.revision.0));
             self.with_doc(handle, |doc, up| doc.flush(up));

@@ -264,13 +264,6 @@ impl PendingOp {
             OpKind::Edit(Edit::Foreign(_)) | OpKind::Create { .. } | OpKind::Del => false,
         }
     }
-
-    /// Whether any of its submissions has a callback.
-    pub(crate) fn has_callback(&self) -> bool {
-        self.submissions
-            .iter()
-            .any(|submission| submission.callback)
-    }
 }
 
 fn same_source(a: &Option<Json>, b: &Option<Json>) -> bool {

@@ -236,7 +236,7 @@ impl Doc {
         let rest = self.end_known(up, ops, ended);
         let rollback = Rollback::of(error, rest, rejected);
         if is_past {
-            self.end_given_up(up, rollback.into_outcomes());
+            self.end_given_up(up, rollback.ends());
         } else {
             self.start_rollback(up, rollback);
         }

@@ -237,7 +237,12 @@ impl Doc {
     /// The outcomes that callbacks get once the snapshot has come that hard rollbacks wait for.
     pub fn foreseen(&self) -> Vec<(Token, Outcome)> {
         let mut all = Vec::new();
-        self.waiting_rollbacks(&mut |rollback| all.append(&mut rollback.outcomes()));
+        self.waiting_rollbacks(&mut |rollback| {
+            for (submissions, outcome) in rollback.ends() {
+                let tokens = tokens(&submissions).into_iter();
+                all.extend(tokens.map(|token| (token, outcome.clone())));
+            }
+        });
         all
     }
 
@@ -250,23 +255,15 @@ impl Doc {
         self.rollbacks -= 1;
         let soft = rollback.is_soft();
         let error = rollback.error_of_others();
-        let Rollback {
-            mut rejected,
-            mut others,
-            ended,
-            ..
-        } = rollback;
-        let forgiven = if soft {
-            std::mem::take(&mut rejected)
-        } else {
-            Vec::new()
-        };
-        rejected.append(&mut others);
+        let ends = rollback.ends();
+        let ended = rollback.ended;
+        let mut failed = ends.iter().filter(|end| is_failure(end)).peekable();
         // These errors are about ops: that the state was loaded again is nothing to tell.
         let about_ops = error.is(codes::ERR_HOST_LOST) || error.is(codes::ERR_REVISION_NOT_KEPT);
-        let quiet = (soft || about_ops) && rejected.is_empty();
-        let are_heard = rejected.iter().all(PendingOp::has_callback);
-        let all_heard = are_heard && (!rejected.is_empty() || ended.iter().any(is_heard_failure));
+        let any_failed = failed.peek().is_some();
+        let quiet = (soft || about_ops) && !any_failed;
+        let is_told = |end: &(Vec<Submission>, Outcome)| is_failure(end) && is_heard(end);
+        let all_heard = failed.all(is_heard) && (any_failed || ended.iter().any(is_told));
         // Every tab rolls back by itself, and says so to its own application.
         if self.edge == Edge::Tab && !quiet && !all_heard {
             up.push(Task::Unheard(error.clone()));
@@ -274,17 +271,10 @@ impl Doc {
         for (submissions, outcome) in ended.into_iter().rev() {
             self.finish(up, submissions, outcome);
         }
-        for op in rejected.iter().rev() {
-            let outcome = Outcome::Failed(error.clone());
+        for (submissions, outcome) in ends.into_iter().rev() {
             up.emit(Event::Callback {
-                tokens: tokens(&op.submissions),
+                tokens: tokens(&submissions),
                 outcome,
-            });
-        }
-        for op in forgiven.iter().rev() {
-            up.emit(Event::Callback {
-                tokens: tokens(&op.submissions),
-                outcome: Outcome::Done,
             });
         }
         if let Some(cause) = fetch_error {
@@ -300,8 +290,12 @@ impl Doc {
     }
 }
 
-fn is_heard_failure((submissions, outcome): &(Vec<Submission>, Outcome)) -> bool {
-    matches!(outcome, Outcome::Failed(_)) && submissions.iter().any(|of| of.callback)
+fn is_failure((_, outcome): &(Vec<Submission>, Outcome)) -> bool {
+    matches!(outcome, Outcome::Failed(_))
+}
+
+fn is_heard((submissions, _): &(Vec<Submission>, Outcome)) -> bool {
+    submissions.iter().any(|submission| submission.callback)
 }
 
 impl Waiter {
@@ -347,41 +341,20 @@ impl Rollback {
         )
     }
 
-    fn outcome_of_rejected(&self) -> Outcome {
-        if self.is_soft() {
+    /// The submissions of each op, with the outcome: in ShareDB a soft rejection is no error of the op itself.
+    pub(super) fn ends(&self) -> Vec<(Vec<Submission>, Outcome)> {
+        let others = Outcome::Failed(self.error_of_others());
+        let rejected = if self.is_soft() {
             Outcome::Done
         } else {
-            Outcome::Failed(self.error.clone())
-        }
-    }
-
-    fn outcomes(&self) -> Vec<(Token, Outcome)> {
-        let tell = |ops: &[PendingOp], outcome: Outcome| -> Vec<(Token, Outcome)> {
-            let submissions = ops.iter().flat_map(|op| &op.submissions);
-            submissions
-                .map(|submission| (submission.token, outcome.clone()))
-                .gather()
+            others.clone()
         };
-        let mut all = tell(&self.rejected, self.outcome_of_rejected());
-        let mut others = tell(&self.others, Outcome::Failed(self.error_of_others()));
-        all.append(&mut others);
-        all
-    }
-
-    /// The submissions of each op, with the outcome.
-    pub(super) fn into_outcomes(self) -> Vec<(Vec<Submission>, Outcome)> {
-        let (rejected, others) = (
-            self.outcome_of_rejected(),
-            Outcome::Failed(self.error_of_others()),
-        );
-        let rejected = self
-            .rejected
-            .into_iter()
-            .map(|op| (op.submissions, rejected.clone()));
-        let others = self
-            .others
-            .into_iter()
-            .map(|op| (op.submissions, others.clone()));
-        rejected.chain(others).gather()
+        let mut ends = Vec::new();
+        for (ops, outcome) in [(&self.rejected, rejected), (&self.others, others)] {
+            for op in ops {
+                ends.push((op.submissions.clone(), outcome.clone()));
+            }
+        }
+        ends
     }
 }
