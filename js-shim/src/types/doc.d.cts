@@ -74,6 +74,7 @@ export class Doc<T = any> {
   preventCompose: boolean;
   /** Set it to send `source` to the server, and to compose only ops of equal sources. */
   submitSource: boolean;
+  /** Whether this tab's ops are held back. Setting it is `pause()` or `resume()`. */
   paused: boolean;
   /** The op on its way to the server. A copy: changing it changes nothing. */
   readonly inflightOp: PendingOp | null;
