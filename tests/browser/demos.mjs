@@ -64,8 +64,17 @@ async function moveAndWrite(stage) {
 
 const COLUMN_WIDTH = 380;
 
-/** Drags a card by its handle, with the mouse, when the card has come to rest: it glides to where it was dropped. */
-const drag = (page, card, x, y) => page.drag(handleOf(card), [8, 12], [x, y]);
+const areAtRest = () =>
+  document.querySelector('#board').getAnimations({ subtree: true }).length === 0;
+
+/**
+ * Drags a card by its handle, with the mouse, when all cards are at rest: a card glides to where it was dropped, and a
+ * busy browser may show it at its old place for several frames first.
+ */
+async function drag(page, card, x, y) {
+  await until('the cards are at rest', () => page.evaluate(areAtRest));
+  await page.drag(handleOf(card), [8, 12], [x, y]);
+}
 
 /** A card is dragged from column to column while somebody writes in it, and keeps the writer's focus. */
 async function dragAndWrite(stage) {
