@@ -34,6 +34,8 @@ pub(crate) struct ProxyDoc {
     pub(crate) line: Option<Line>,
     /// The last op that was sent, and the line that it was sent for. A resend names the same line.
     pub(crate) sent: Option<(Seq, Line)>,
+    /// The last subscribe or unsubscribe that was sent: answers to earlier ones end nothing.
+    pub(crate) subscribe_sent: Option<CallbackId>,
     /// The op that is on its way to the server: the oldest one, while connected. See [`TabEvent::Sent`].
     pub(crate) on_its_way: Option<Seq>,
     /// The last changes of the state, where the tab was shown them early and does not know that they are durable.
@@ -64,6 +66,7 @@ impl ProxyConnection {
                 replaced: false,
                 line: None,
                 sent: None,
+                subscribe_sent: None,
                 on_its_way: None,
                 lead: Vec::new(),
                 is_void: false,
@@ -350,7 +353,11 @@ impl ProxyConnection {
         resumes: bool,
         request: Request,
     ) -> Option<Read> {
-        let known = self.docs.get(&handle)?;
+        let known = self.docs.get_mut(&handle)?;
+        let callback_id = self.requests.open(request);
+        if action != ReadAction::Fetch {
+            known.subscribe_sent = Some(callback_id);
+        }
         let doc = &known.doc;
         let DocKey { collection, id } = doc.key().clone();
         // An unplaced state has a version of the server, not a revision.
@@ -363,7 +370,7 @@ impl ProxyConnection {
             life: doc.life(),
             resume: resumes,
             from: known.behind().filter(|_| action == ReadAction::Fetch),
-            callback_id: self.requests.open(request),
+            callback_id,
         })
     }
 }

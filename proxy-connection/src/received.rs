@@ -206,7 +206,14 @@ impl ProxyConnection {
         let answer = error.map_or(Ok(result), Err);
         match request {
             Request::Read { doc, action, life } => {
-                self.handle_read_answer(doc, action, life, answer);
+                // A subscribe that was sent again since is answered by itself.
+                let known = self.docs.get(&doc);
+                let is_awaited = known.is_some_and(|known| {
+                    action == ReadAction::Fetch
+                        || (known.subscribe_sent == Some(callback_id)
+                            && known.doc.asks(action == ReadAction::Subscribe))
+                });
+                self.handle_read_answer(doc, action, life, is_awaited, answer);
             }
             Request::Ingest { doc, life } => self.handle_ingested(doc, life, answer),
             Request::Version(doc) => self.handle_version_answer(doc, answer),
@@ -249,13 +256,17 @@ impl ProxyConnection {
         handle: DocHandle,
         action: ReadAction,
         life: u32,
+        is_awaited: bool,
         answer: Result<Option<Answer>, Error>,
     ) {
         if self.quarantine.touch(handle) {
             return;
         }
         if let Ok(Some(Answer::Offline)) = answer {
-            return self.handle_read_offline(handle, action);
+            if is_awaited {
+                self.handle_read_offline(handle, action);
+            }
+            return;
         }
         let (answer, version) = match answer {
             Err(error) => {
@@ -265,7 +276,7 @@ impl ProxyConnection {
             Ok(Some(Answer::Read { snapshot, version })) => {
                 let is_past = snapshot.is_some() || self.is_past(handle, life);
                 let snapshot = self.usable(handle, snapshot);
-                if is_past && snapshot.is_none() && self.ask_again(handle, action) {
+                if is_past && snapshot.is_none() && is_awaited && self.ask_again(handle, action) {
                     return;
                 }
                 (Ok(snapshot), version)
@@ -284,13 +295,12 @@ impl ProxyConnection {
         };
         self.with_doc(handle, |doc, up| match action {
             ReadAction::Fetch => doc.handle_fetch(up, answer),
+            ReadAction::Subscribe | ReadAction::Unsubscribe if is_awaited => {
+                doc.handle_subscribe(up, answer);
+            }
+            // The request was given up, but the host believes that the tab has the state that it sent.
             ReadAction::Subscribe | ReadAction::Unsubscribe => {
-                if doc.asks(action == ReadAction::Subscribe) {
-                    doc.handle_subscribe(up, answer);
-                } else {
-                    // The request was given up, but the host believes that the tab has the state that it sent.
-                    doc.ingest_snapshot(up, answer.ok().flatten(), None);
-                }
+                doc.ingest_snapshot(up, answer.ok().flatten(), None);
             }
         });
         self.take_version(handle, version);
@@ -313,7 +323,7 @@ impl ProxyConnection {
         known.replaced &= doc.version().is_none();
         let (waits, others) = match action {
             ReadAction::Fetch => (true, doc.fetches().saturating_sub(1)),
-            ReadAction::Subscribe => (doc.asks(true), doc.fetches()),
+            ReadAction::Subscribe => (true, doc.fetches()),
             ReadAction::Unsubscribe => (false, 0),
         };
         let will_come = !known.replaced && others > 0;

@@ -148,6 +148,11 @@ impl ProxyConnection {
         let known = self.docs.get(&handle)?;
         let (in_bulk, resumes) = (self.bulk.is_some(), known.doc.resuming());
         if self.turns.any_waits() || !self.turns.has_room() {
+            if let Some(known) = self.docs.get_mut(&handle)
+                && action != ReadAction::Fetch
+            {
+                known.subscribe_sent = None;
+            }
             self.turns.waiting.push_back(Waiting {
                 doc: handle,
                 action,

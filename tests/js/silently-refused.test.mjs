@@ -3,107 +3,8 @@
  * succeeds, and the document is not subscribed, now or after a reconnect. With a host of its own, and with one for all tabs.
  */
 
-import { Backend, Log, assertSame, call, connect, ours, settle, stock, Wire } from './clients.mjs';
-import { OneHost } from './one-host.mjs';
-
-/** Each tab has a connection of its own to the server. */
-class Alone {
-  constructor(client, backend) {
-    Object.assign(this, { client, backend, tabs: [] });
-  }
-
-  async tab() {
-    const tab = await connect(this.client, this.backend);
-    this.tabs.push(tab);
-    return tab.connection;
-  }
-
-  async cut() {
-    for (const { wire } of this.tabs) wire.close('lost');
-    await settle();
-  }
-
-  async reconnect() {
-    for (const tab of this.tabs) {
-      tab.wire = new Wire(this.backend);
-      tab.connection.bindToSocket(tab.wire.socket);
-      tab.wire.open();
-    }
-    await settle();
-  }
-}
-
-const PLACES = {
-  stock: (backend) => new Alone(stock, backend),
-  'a host in the page': (backend) => new Alone(ours, backend),
-  'a host for all tabs': (backend) => new OneHost(backend),
-};
-
-/** A server with a document that it refuses to let be read, until it is told otherwise. */
-class World {
-  constructor(place) {
-    this.backend = new Backend();
-    this.log = new Log();
-    this.code = null;
-    /** What is called at a refusal. */
-    this.refused = () => {};
-    this.place = PLACES[place](this.backend);
-  }
-
-  async begin() {
-    const author = await connect(stock, this.backend);
-    this.theirs = author.connection.get('c', 'd');
-    await call(this.theirs, 'create', { n: 0 });
-    this.code = 'ERR_SNAPSHOT_READ_SILENT_REJECTION';
-    this.backend.use('readSnapshots', ({ snapshots }, next) => {
-      const { code } = this;
-      if (!code || !snapshots.some(({ id }) => id === 'd')) return next();
-      this.refused();
-      next(Object.assign(new Error('refused'), { code }));
-    });
-  }
-
-  /** Whether ops are refused to those who ask for what they lack. */
-  refuseOps(code) {
-    const refuse = (...args) => args.at(-1)(Object.assign(new Error('refused'), { code }));
-    if (code) this.backend._getSanitizedOps = refuse;
-    else delete this.backend._getSanitizedOps;
-  }
-
-  async doc(name) {
-    const connection = await this.place.tab(name);
-    const doc = connection.get('c', 'd');
-    doc.on('op', (op) => this.log.add(name, 'op', op));
-    return this.log.watchDoc(doc, name, ['load', 'error', 'del']);
-  }
-
-  /** The application's call, with its callback. */
-  ask(doc, method, name) {
-    doc[method](this.log.callback(`${method} of ${name}`));
-  }
-
-  /** Somebody else edits: who sees it? */
-  async edit(...docs) {
-    await call(this.theirs, 'submitOp', [{ p: ['n'], na: 1 }]);
-    await settle();
-    this.look(...docs);
-  }
-
-  look(...docs) {
-    for (const { data, version, subscribed, wantSubscribe } of docs)
-      this.log.add({ data, version, subscribed, wantSubscribe });
-  }
-
-  /** The connection is lost and comes again, and from now on the server refuses nothing. */
-  async again(...docs) {
-    this.code = null;
-    await this.edit(...docs);
-    await this.place.cut();
-    this.look(...docs);
-    await this.place.reconnect();
-    await this.edit(...docs);
-  }
-}
+import { assertSame, call, settle } from './clients.mjs';
+import { PLACES, record } from './refusing-server.mjs';
 
 const SCENARIOS = {
   async 'a subscribe'(world) {
@@ -243,15 +144,6 @@ const SCENARIOS = {
     await world.again(a, b);
   },
 };
-
-async function record(place, scenario) {
-  const world = new World(place);
-  await world.begin();
-  await scenario(world);
-  await settle();
-  await new Promise((resolve) => world.backend.close(resolve));
-  return world.log.entries;
-}
 
 for (const place of Object.keys(PLACES).slice(1)) {
   describe(`a read that is refused silently, with ${place}`, () => {

@@ -76,9 +76,12 @@ fn a_tab_that_comes_behind_an_unsubscribe_that_waits_is_subscribed() {
 }
 
 /// The server refuses to let the document be read, and wants no error told.
-fn refusal() -> Value {
-    value!({"a": "s", "c": "c", "d": "d",
-        "error": {"code": "ERR_SNAPSHOT_READ_SILENT_REJECTION", "message": "no"}})
+const SILENT: &str = "ERR_SNAPSHOT_READ_SILENT_REJECTION";
+/// It refuses that aloud.
+const ALOUD: &str = "ERR_ACCESS_DENIED";
+
+fn refusal(code: &str) -> Value {
+    value!({"a": "s", "c": "c", "d": "d", "error": {"code": code, "message": "no"}})
 }
 
 fn is_op(told: &ToTab) -> bool {
@@ -88,19 +91,19 @@ fn is_op(told: &ToTab) -> bool {
     matches!(event, DocEvent::Op { .. })
 }
 
-/// A tab has the document, and its subscribe is refused silently. Another tab subscribes it, and the server has an op: is
+/// A tab has the document, and its subscribe is refused. Another tab subscribes it, and the server has an op: is
 /// the first tab told?
-fn is_told_after(between: impl Fn(&mut Life)) -> bool {
+fn is_told_after(code: &str, between: impl Fn(&mut Life)) -> bool {
     let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
     life.tab(read("doc.fetch", "d"));
     life.server(value!({"a": "f", "c": "c", "d": "d", "data": {"v": 3, "data": {"t": []}}}));
     life.tab(again());
-    life.server(refusal());
-    let code = life.told.iter().find_map(|told| match told {
+    life.server(refusal(code));
+    let told = life.told.iter().find_map(|told| match told {
         ToTab::Callback { error, .. } => error.as_ref()?.code_text(),
         _ => None,
     });
-    assert_eq!(code, Some("ERR_SNAPSHOT_READ_SILENT_REJECTION"));
+    assert_eq!(told, Some(code));
     life.tab_named(&other(), register(&value!([])));
     life.tab_named(&other(), read("doc.subscribe", "d"));
     life.server(value!({"a": "s", "c": "c", "d": "d"}));
@@ -114,12 +117,71 @@ fn is_told_after(between: impl Fn(&mut Life)) -> bool {
 }
 
 #[test]
-fn a_tab_that_the_server_refused_silently_gets_nothing_until_it_asks_again() {
-    assert!(!is_told_after(|_| {}));
-    assert!(is_told_after(|life| {
+fn a_tab_that_the_server_refused_gets_nothing_until_it_asks_again() {
+    for code in [SILENT, ALOUD] {
+        assert!(!is_told_after(code, |_| {}));
+        assert!(is_told_after(code, |life| {
+            life.tab(again());
+            life.server(value!({"a": "s", "c": "c", "d": "d"}));
+        }));
+    }
+}
+
+#[test]
+fn a_refused_subscribe_leaves_a_subscription_of_before_as_it_was() {
+    for code in [SILENT, ALOUD] {
+        let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
+        life.subscribe("d");
         life.tab(again());
-        life.server(value!({"a": "s", "c": "c", "d": "d"}));
-    }));
+        life.server(refusal(code));
+        life.server(
+            value!({"a": "op", "c": "c", "d": "d", "v": 3, "src": "them", "seq": 1,
+            "op": [{"p": ["t", 0], "li": "x"}]}),
+        );
+        assert!(life.told.iter().any(is_op));
+    }
+}
+
+#[test]
+fn what_is_queued_behind_a_refused_subscribe_is_sent() {
+    for code in [SILENT, ALOUD] {
+        let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
+        life.tab(read("doc.subscribe", "d"));
+        life.host.tab_gone(&tab());
+        life.drain();
+        life.tab_named(&other(), register(&value!([])));
+        life.tab_named(&other(), read("doc.subscribe", "d"));
+        let from = life.sent.len();
+        life.server(refusal(code));
+        assert_eq!(answered(&mut life, from).as_deref(), Some("s"));
+        let is_answer = |told: &&ToTab| matches!(told, ToTab::Callback { error: None, .. });
+        assert_eq!(life.others[&other()].iter().filter(is_answer).count(), 1);
+    }
+}
+
+/// A host renews subscriptions of before for tabs that ask by themselves: they are told, and once.
+#[test]
+fn a_subscription_that_is_not_renewed_is_told_to_those_who_ask_for_it() {
+    let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
+    life.subscribe("d");
+    life.host.socket_closed(None, 0.0);
+    life.go_online();
+    life.told.clear();
+    life.server(refusal(ALOUD));
+    let is_error = |told: &&ToTab| {
+        let event = matches!(
+            told,
+            ToTab::Doc {
+                event: DocEvent::Error(_),
+                ..
+            }
+        );
+        event || matches!(told, ToTab::Callback { error: Some(_), .. })
+    };
+    assert_eq!(life.told.iter().filter(is_error).count(), 0);
+    life.tab(again());
+    life.server(refusal(ALOUD));
+    assert_eq!(life.told.iter().filter(is_error).count(), 1);
 }
 
 #[test]
@@ -128,7 +190,7 @@ fn a_subscription_does_not_outlive_its_connection_after_a_silent_refusal() {
     life.subscribe("d");
     let fetch = again().to_string().replace("doc.subscribe", "doc.fetch");
     life.tab(serde_json::from_str(&fetch).unwrap());
-    let mut refusal = refusal();
+    let mut refusal = refusal(SILENT);
     refusal["a"] = value!("f");
     life.server(refusal);
     let op = |v: u64| {

@@ -162,18 +162,32 @@ impl Doc {
             waiters = others;
         }
         waiters.extend(request.tokens.into_iter().map(Waiter::Token));
+        // Also where it was refused: ShareDB leaves what is queued behind a refused request until the next reconnect.
+        up.push(Task::FlushSubscribe);
         let snapshot = match answer {
-            Err(error) => return self.answer_error(up, error, waiters),
+            Err(error) => return self.subscribe_refused(up, error, waiters),
             Ok(snapshot) => snapshot,
         };
         self.subscribed = request.want;
-        up.push(Task::FlushSubscribe);
         up.push(Task::NothingPending);
         if self.subscribed {
             self.ingest(up, snapshot, waiters);
         } else {
             self.call(up, waiters, None);
         }
+    }
+
+    /// A refused subscribe subscribes nothing, and ends no subscription of before. A tab subscribes again after a reconnect, as
+    /// ShareDB does; a host does so for those tabs.
+    fn subscribe_refused(&mut self, up: &mut Upstream<'_>, error: Error, waiters: Vec<Waiter>) {
+        if self.edge == Edge::Host {
+            self.want_subscribe = self.subscribed;
+            if waiters.is_empty() {
+                // Each tab that is subscribed asks by itself, and is told.
+                return up.push(Task::NothingPending);
+            }
+        }
+        self.answer_error(up, error, waiters);
     }
 
     pub(super) fn answer_error(

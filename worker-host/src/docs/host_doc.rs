@@ -38,6 +38,9 @@ pub(crate) struct HostDoc {
     pub(crate) seen: Map<TabId, Seq>,
     /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
     pub(crate) behind: Map<TabId, Version>,
+    /// Tabs whose subscription was answered on this socket. Others that follow the document wait for an answer, or opened it
+    /// offline.
+    pub(crate) subscribers: Set<TabId>,
     /// Tabs that a subscription does not outlive the connection for: the server refused them something, silently.
     pub(crate) lapsing: Set<TabId>,
     /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
@@ -64,6 +67,7 @@ impl HostDoc {
             outcomes: Vec::new(),
             seen: Map::new(),
             behind: Map::new(),
+            subscribers: Set::new(),
             lapsing: Set::new(),
             asked_for: None,
             refusals: None,
@@ -169,6 +173,7 @@ impl HostDoc {
     pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
         let was_live = self.hub.remove(tab);
         self.behind.remove(tab);
+        self.subscribers.remove(tab);
         self.lapsing.remove(tab);
         self.parked.retain(|read| read.tab != *tab);
         was_live && !self.hub.is_live()
@@ -180,19 +185,23 @@ impl HostDoc {
         self.outcomes.retain(|kept| kept.author.tab != *tab);
     }
 
-    /// The server refused the tab's read silently: as a stock client, it does not subscribe again by itself.
-    pub(crate) fn refuse_silently(&mut self, read: &PendingRead) {
+    /// The server refused the tab's read. A refused subscribe subscribes nothing, and ends no subscription of before.
+    /// `silently`: as a stock client, the tab does not subscribe again by itself.
+    pub(crate) fn refuse(&mut self, read: &PendingRead, silently: bool) {
         if !self.hub.tabs().contains(&read.tab) {
             return;
         }
-        self.lapsing.insert(read.tab.clone());
-        if read.action == ReadAction::Subscribe {
+        if silently {
+            self.lapsing.insert(read.tab.clone());
+        }
+        if read.action == ReadAction::Subscribe && !self.subscribers.contains(&read.tab) {
             self.hub.set_live(&read.tab, false);
         }
     }
 
     /// The connection is lost, and with it what no tab renews.
     pub(crate) fn lapse(&mut self) {
+        self.subscribers = Set::new();
         for tab in std::mem::take(&mut self.lapsing).iter() {
             self.hub.set_live(tab, false);
         }

@@ -65,7 +65,7 @@ impl Host {
         action: Action,
         answer: Result<Option<Snapshot>, Error>,
     ) {
-        if action == Action::Subscribe {
+        if action == Action::Subscribe && answer.is_ok() {
             self.docs[handle].silence.end();
         }
         self.act(handle, |doc, up| match action {

@@ -133,6 +133,11 @@ impl Hub {
         self.tabs.values().any(|position| position.live)
     }
 
+    /// Whether the tab is to get every change, by a subscription.
+    pub(crate) fn is_live_for(&self, tab: &TabId) -> bool {
+        self.tabs.get(tab).is_some_and(|position| position.live)
+    }
+
     /// Whether the tab has a state of the document.
     pub(crate) fn has_state(&self, tab: &TabId) -> bool {
         let position = self.tabs.get(tab);
@@ -146,7 +151,7 @@ impl Hub {
 
     /// The tabs that have a state.
     pub(crate) fn tabs_with_state(&self) -> Vec<TabId> {
-        self.select(|position| position.sent.is_some())
+        self.select(|_, position| position.sent.is_some())
     }
 
     /// The tabs that know the document, as a debug console sees them.
@@ -171,20 +176,15 @@ impl Hub {
 
     /// The tabs that get every change: they subscribed, or have the document in a query.
     fn followers(&self, with_state: bool) -> Vec<TabId> {
-        let follows =
-            |tab: &TabId, position: &Position| position.live || self.queries.contains_key(tab);
-        self.tabs
-            .iter()
-            .filter(|(tab, position)| {
-                position.sent.is_some() == with_state && follows(tab, position)
-            })
-            .map(|(tab, _)| tab.clone())
-            .gather()
+        self.select(|tab, position| {
+            let follows = position.live || self.queries.contains_key(tab);
+            follows && position.sent.is_some() == with_state
+        })
     }
 
     /// The tabs that were sent everything.
     pub(crate) fn tabs_at_head(&self) -> Vec<TabId> {
-        self.select(|position| position.sent == Some(self.head))
+        self.select(|_, position| position.sent == Some(self.head))
     }
 
     /// Whether the tab was sent everything.
@@ -193,10 +193,10 @@ impl Hub {
         sent == Some(self.head)
     }
 
-    fn select(&self, which: impl Fn(&Position) -> bool) -> Vec<TabId> {
+    fn select(&self, which: impl Fn(&TabId, &Position) -> bool) -> Vec<TabId> {
         self.tabs
             .iter()
-            .filter(|(_, position)| which(position))
+            .filter(|(tab, position)| which(tab, position))
             .map(|(tab, _)| tab.clone())
             .gather()
     }

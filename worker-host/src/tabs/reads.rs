@@ -98,7 +98,9 @@ impl Host {
 
     /// Answered at once while other tabs subscribe the document.
     fn unsubscribe(&mut self, handle: DocHandle, read: PendingRead) {
-        let hub = &mut self.docs[handle].hub;
+        let host_doc = &mut self.docs[handle];
+        host_doc.subscribers.remove(&read.tab);
+        let hub = &mut host_doc.hub;
         hub.set_live(&read.tab, false);
         if hub.is_live() {
             return self.answer_read(handle, &read, &Outcome::Done);
@@ -123,10 +125,23 @@ impl Host {
         let tab = &read.tab;
         self.docs[handle].behind.remove(tab);
         if let Outcome::Failed(error) = outcome {
-            if error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION) {
-                self.docs[handle].refuse_silently(read);
+            let silently = error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION);
+            let host_doc = &mut self.docs[handle];
+            host_doc.refuse(read, silently);
+            if host_doc.doc.will_subscribe() && !host_doc.hub.is_live() {
+                self.with_doc(handle, |doc, up| doc.unsubscribe(up, None));
             }
             return self.refuse(tab, read.callback_id, error.clone());
+        }
+        let host_doc = &self.docs[handle];
+        let subscribes = read.action == ReadAction::Subscribe
+            && self.connected()
+            && host_doc.hub.is_live_for(tab);
+        if subscribes && !host_doc.doc.subscribed() {
+            // The answer had to wait, and the connection was lost meanwhile.
+            let token = self.callers.add(Caller::Read(read.clone()));
+            self.with_doc(handle, |doc, up| doc.subscribe(up, Some(token)));
+            return;
         }
         let mut snapshot = None;
         if read.action != ReadAction::Unsubscribe {
@@ -151,6 +166,9 @@ impl Host {
                     return self.answer_after_fetch(handle, read);
                 }
             }
+        }
+        if subscribes {
+            self.docs[handle].subscribers.insert(tab.clone());
         }
         // An unsubscribe brings no changes: the version waits until something does.
         let version = if self.docs[handle].hub.is_at_head(tab) {
