@@ -118,6 +118,8 @@ pub struct StoreState {
     pub asleep: Vec<Asleep>,
     /// The connection ids that applications chose, and the number that no op has had under each.
     pub numbers: Vec<OpId>,
+    /// There is a [`LetterIndex`].
+    pub has_letters: bool,
 }
 
 wire!(struct StoreState {
@@ -126,9 +128,10 @@ wire!(struct StoreState {
     line = "line";
     view = "view" or 0;
     first = "first";
-    tabs = "tabs" or Vec::new();
+    tabs = "tabs";
     asleep = "asleep" or Vec::new();
-    numbers = "numbers" or Vec::new();
+    numbers = "numbers";
+    has_letters = "letters";
 });
 
 /// A tab that did not come to a host before that took over. What the tab was shown early by a host before that one is void,
@@ -149,6 +152,8 @@ wire!(struct Asleep {
 /// One commit.
 #[derive(Debug, Default)]
 pub struct JournalRecord {
+    /// The record's number; none where an earlier version wrote it.
+    pub number: Option<u64>,
     /// Tabs that came since the one before.
     pub tabs: Vec<TabId>,
     /// See [`StoreState::numbers`]: those that changed.
@@ -158,8 +163,9 @@ pub struct JournalRecord {
 }
 
 wire!(struct JournalRecord {
-    tabs = "tabs" or Vec::new();
-    numbers = "numbers" or Vec::new();
+    number = "n";
+    tabs = "tabs";
+    numbers = "numbers";
     entries = "entries";
 });
 
@@ -236,6 +242,8 @@ wire!(enum JournalEntry {
 /// A whole document.
 #[derive(Clone, Debug, Default)]
 pub struct DocRecord {
+    /// The document; none where an earlier version wrote the record.
+    pub key: Option<DocKey>,
     /// Journal records up to this number are contained.
     pub at: u64,
     /// The [`StoreState::view`] of the host that wrote it.
@@ -267,6 +275,20 @@ pub struct DocRecord {
 }
 
 impl DocRecord {
+    /// What cannot be so of a record of this document: it was not written like this.
+    pub(crate) fn damage(&self, key: &DocKey) -> Option<&'static str> {
+        let has_data = self.data.is_some() || !self.tail.is_empty();
+        if self.key.as_ref().is_some_and(|own| own != key) {
+            Some("it is another document's")
+        } else if self.version.is_none() && (self.ty.is_some() || has_data) {
+            Some("it has no version")
+        } else if self.ty.is_none() && has_data {
+            Some("it has no type")
+        } else {
+            None
+        }
+    }
+
     /// Whether it holds ops that the server has not acknowledged, be it some that could not be applied.
     pub(crate) fn has_pending_ops(&self) -> bool {
         let is_local = |entry: &JournalEntry| matches!(entry, JournalEntry::Local { .. });
@@ -275,20 +297,21 @@ impl DocRecord {
 }
 
 wire!(struct DocRecord {
+    key = "doc";
     at = "at";
     view = "view" or 0;
     version = "version";
     ty = "type";
     data = "data", by present;
     missing = "missing";
-    tail = "tail" or Vec::new();
+    tail = "tail";
     head = "revision";
-    log = "log" or Vec::new();
-    ops = "ops" or Vec::new();
+    log = "log";
+    ops = "ops";
     refusal = "refusal";
-    outcomes = "outcomes" or Vec::new();
-    seen = "seen" or Vec::new();
-    rest = "rest" or Vec::new();
+    outcomes = "outcomes";
+    seen = "seen";
+    rest = "rest";
 });
 
 /// What a storage gives in place of a document that it has and cannot give: why.

@@ -3,7 +3,7 @@
 //! Kept in buckets, so that a change of one document rewrites a small record however many there are,
 //! and so that any storage will do that can read a record by its name.
 
-use proxy_doc::{DocKey, Gather, StoredDoc, Version, write_json};
+use proxy_doc::{DocKey, Gather, Set, StoredDoc, Version, write_json};
 
 use crate::format::RecordId;
 
@@ -14,12 +14,15 @@ const BUCKETS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Inventory {
     buckets: Vec<Vec<StoredDoc>>,
+    /// Buckets of the storage that cannot be read. They stay as they are.
+    illegible: Set<usize>,
 }
 
 impl Default for Inventory {
     fn default() -> Self {
         Self {
             buckets: (0..BUCKETS).map(|_| Vec::new()).gather(),
+            illegible: Set::new(),
         }
     }
 }
@@ -30,16 +33,29 @@ impl Inventory {
         (0..BUCKETS).map(record).gather()
     }
 
-    /// Fills the buckets, in the order of [`Inventory::records`].
-    pub(crate) fn fill(&mut self, buckets: impl Iterator<Item = Vec<StoredDoc>>) {
-        for (bucket, read) in self.buckets.iter_mut().zip(buckets) {
+    /// Fills the buckets, in the order of [`Inventory::records`]; `None` is one that cannot be read. Says whether each
+    /// could be.
+    pub(crate) fn fill(
+        &mut self,
+        buckets: impl Iterator<Item = Option<Option<Vec<StoredDoc>>>>,
+    ) -> bool {
+        for (at, (bucket, read)) in self.buckets.iter_mut().zip(buckets).enumerate() {
+            let own = |stored: &StoredDoc| bucket_of(&stored.key) == at;
+            let Some(read) = read.map(Option::unwrap_or_default) else {
+                self.illegible.insert(at);
+                continue;
+            };
+            if !read.iter().all(own) {
+                self.illegible.insert(at);
+            }
             // What was put in meanwhile is newer.
-            for stored in read {
+            for stored in read.into_iter().filter(own) {
                 if !bucket.iter().any(|known| known.key == stored.key) {
                     bucket.push(stored);
                 }
             }
         }
+        self.illegible.is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &StoredDoc> {
@@ -82,7 +98,8 @@ impl Inventory {
         for key in keys {
             changed[bucket_of(key)] = true;
         }
-        let changed = (0..BUCKETS).filter(|bucket| changed[*bucket]);
+        let changed =
+            (0..BUCKETS).filter(|bucket| changed[*bucket] && !self.illegible.contains(bucket));
         changed
             .map(|bucket| (record(bucket), write_json(&self.buckets[bucket])))
             .gather()

@@ -51,7 +51,8 @@ impl Change {
     /// Reads the op. `ty` is the document's type, for an edit that does not name its own.
     ///
     /// # Errors
-    /// `ERR_DOC_TYPE_NOT_RECOGNIZED` names a type that is not registered here; the errors of [`OtType::parse`].
+    /// `ERR_DOC_TYPE_NOT_RECOGNIZED` names a type that is not registered here; `ERR_MESSAGE_BADLY_FORMED` where `op` is missing;
+    /// the errors of [`OtType::parse`].
     pub fn read(&self, ty: Option<&OtType>, types: &dyn Types) -> Result<OpKind, Error> {
         if let Some(op) = &self.op {
             let edit = match self.edit_type(ty, types)? {
@@ -59,6 +60,9 @@ impl Change {
                 None => Edit::Foreign(op.clone()),
             };
             return Ok(OpKind::Edit(edit));
+        }
+        if self.ty.is_some() {
+            return Err(Error::badly_formed("An edit without its op"));
         }
         Ok(match (&self.create, self.del) {
             (Some(create), _) => OpKind::Create {

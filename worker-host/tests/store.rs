@@ -113,8 +113,9 @@ impl Stage {
 
 /// A store that holds `c/x` at version 4: `data`, and a tail of `ops`.
 fn stored(data: &Value, ops: &Value) -> BTreeMap<RecordId, String> {
-    let record = value!({"at": 0, "version": 4, "type": ot_json0::URI, "data": data, "tail": ops, "revision": 4});
-    let state = value!({"schema": SCHEMA, "line": 1, "first": 1});
+    let record = value!({"at": 0, "version": 4, "type": ot_json0::URI, "data": data, "tail": ops, "revision": 4,
+        "log": [], "ops": [], "outcomes": [], "seen": [], "rest": []});
+    let state = value!({"schema": SCHEMA, "line": 1, "first": 1, "tabs": [], "numbers": []});
     let meta = RecordId {
         store: Place::Meta,
         id: "state".to_owned(),

@@ -6,7 +6,9 @@
 //! A store of an earlier version has all letters in one record, `letters`. They are taken over with the next change of
 //! the letters, and that record goes in the same write.
 
-use proxy_doc::{DeadLetter, DocKey, Gather, Map, Set, next_count, read_json, write_json};
+use proxy_doc::{
+    DeadLetter, DocKey, Gather, Map, ParseError, Set, next_count, read_json, write_json,
+};
 
 use crate::format::{LetterIndex, LetterRun, RecordId};
 
@@ -59,14 +61,21 @@ impl Letters {
     }
 
     /// Begins with what the storage has. Gives the letters to read, in the order of [`Letters::fill`].
-    pub(super) fn open(&mut self, index: Option<&str>, all_in_one: Option<&str>) -> Vec<RecordId> {
-        let index = index.and_then(|text| read_json::<LetterIndex>(text).ok());
-        let LetterIndex { next, runs } = index.unwrap_or_default();
+    ///
+    /// # Errors
+    /// What cannot be read. Nobody knows then which letters there are.
+    pub(super) fn open(
+        &mut self,
+        index: Option<&str>,
+        all_in_one: Option<&str>,
+    ) -> Result<Vec<RecordId>, ParseError> {
+        let index = index.map_or_else(|| Ok(LetterIndex::default()), read_json);
+        let LetterIndex { next, runs } = index?;
         self.next = next.max(1);
         // What cannot be read is not touched.
         let indexed = runs.iter().flat_map(|run| run.first..=run.last);
         self.illegible = indexed.take(MAX_INDEXED).collect();
-        let all_in_one = all_in_one.and_then(|text| read_json::<Vec<DeadLetter>>(text).ok());
+        let all_in_one = all_in_one.map(read_json::<Vec<DeadLetter>>).transpose()?;
         self.has_all_in_one = all_in_one.is_some();
         let is_first = self.next == 1;
         for letter in all_in_one.into_iter().flatten() {
@@ -77,23 +86,29 @@ impl Letters {
             let number = self.next;
             self.push(DeadLetter { number, ..letter }, 0);
         }
-        self.illegible.iter().copied().map(letter_record).gather()
+        Ok(self.illegible.iter().copied().map(letter_record).gather())
     }
 
-    /// Takes the letters that [`Letters::open`] named.
-    pub(super) fn fill(&mut self, texts: &[Option<String>]) {
+    /// Takes the letters that [`Letters::open`] named. Says whether each could be read.
+    pub(super) fn fill(&mut self, texts: &[Option<String>]) -> bool {
         let numbers = std::mem::take(&mut self.illegible);
+        let mut are_whole = true;
         for (number, text) in numbers.into_values().zip(texts) {
-            match text.as_deref().map(read_json::<DeadLetter>) {
-                Some(Ok(letter)) => {
-                    self.known.insert(number, letter);
-                }
-                Some(Err(_)) => {
-                    self.illegible.insert(number);
-                }
-                None => {}
+            // A damaged index may have it otherwise.
+            self.next = self.next.max(next_count(number));
+            let letter = text.as_deref().map(read_json::<DeadLetter>);
+            if let Some(Ok(letter)) = letter
+                && letter.number == number
+            {
+                self.known.insert(number, letter);
+                continue;
+            }
+            are_whole = false;
+            if text.is_some() {
+                self.illegible.insert(number);
             }
         }
+        are_whole
     }
 
     /// All records that there may be.

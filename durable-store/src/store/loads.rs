@@ -4,10 +4,11 @@
 //!
 //! What it refuses to do: read what the store is known to lack.
 
-use proxy_doc::{DocKey, Fifo, Gather};
+use proxy_doc::{DocKey, Error, Fifo, Gather};
 
-use super::{Ask, Asked, DurableStore, InventoryRead, Phase, StoreEvent, WriteLimits, restore};
-use crate::format::RecordId;
+use super::restore::{self, damaged};
+use super::{Ask, Asked, DurableStore, InventoryRead, Phase, StoreEvent, WriteLimits};
+use crate::format::{DocRecord, RecordId};
 
 /// The length of a record for the first turn: nothing is known of this store yet.
 const FIRST_AVERAGE: usize = 16 * 1024;
@@ -105,6 +106,21 @@ impl DurableStore {
             && !self.dirty.is_logged_since(key, self.first_written)
     }
 
+    /// Whether the document had pending ops, and neither its record nor the journal has them.
+    fn lacks_ops(&self, key: &DocKey, record: &Result<Option<DocRecord>, Error>) -> bool {
+        let has_none = match record {
+            Ok(record) => !record.as_ref().is_some_and(DocRecord::has_pending_ops),
+            Err(_) => false,
+        };
+        let had = self.stored(key).is_some_and(|stored| stored.pending);
+        has_none && had && !self.is_dirty(key)
+    }
+
+    /// That the pending ops of a document are missing.
+    pub fn lost_ops(key: &DocKey) -> Error {
+        damaged(format!("The pending ops of {key} are missing"))
+    }
+
     /// Begins the next turn, if none is under way.
     fn read_next_docs(&mut self) {
         let keys = self.loads.begin_turn(self.options.limits);
@@ -116,13 +132,18 @@ impl DurableStore {
 
     /// A turn is over.
     pub(super) fn handle_docs(&mut self, keys: Vec<DocKey>, texts: &[Option<String>]) {
-        let records = texts
-            .iter()
-            .map(|text| restore::doc_record(text.as_deref()));
-        let loaded: Vec<_> = keys.into_iter().zip(records).gather();
-        for ((key, _), text) in loaded.iter().zip(texts) {
+        let mut loaded = Vec::new();
+        for (key, text) in keys.into_iter().zip(texts) {
             let size = text.as_ref().map_or(0, String::len);
-            self.dirty.set_size(key, size);
+            self.dirty.set_size(&key, size);
+            let record = restore::doc_record(&key, text.as_deref());
+            if self.is_ahead(&record) {
+                self.spoil(restore::AHEAD);
+            } else if self.lacks_ops(&key, &record) {
+                let lost = Self::lost_ops(&key);
+                self.events.push_back(StoreEvent::Damaged(lost));
+            }
+            loaded.push((key, record));
         }
         self.events.push_back(StoreEvent::Loaded(loaded));
         self.loads.end_turn(texts);

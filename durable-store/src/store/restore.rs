@@ -3,7 +3,9 @@
 //! First the state, then the whole journal, then who of the tabs lives, then the records of the documents that the
 //! journal has something of. What else there is comes later, or when somebody asks for it.
 
-use proxy_doc::{Error, Gather, Line, StoredDoc, TabId, codes, next_count, read_json, write_json};
+use proxy_doc::{
+    DocKey, Error, Gather, Line, StoredDoc, TabId, codes, next_count, read_json, write_json,
+};
 
 use super::changes::set_number;
 use super::notes::Notes;
@@ -20,6 +22,8 @@ use crate::inventory::Inventory;
 const READ_AHEAD: u64 = 64;
 /// Documents of the journal whose records are read at once, and applied in one go.
 const READ_DOCS: usize = 128;
+/// See [`DurableStore::is_ahead`].
+pub(super) const AHEAD: &str = "a document is ahead of its journal";
 
 impl DurableStore {
     /// Nobody is left whom the old session concerned. Where it counted under an id that other lives have,
@@ -64,10 +68,13 @@ impl DurableStore {
     pub(super) fn handle_state(&mut self, texts: &[Option<String>]) {
         let text = |at: usize| texts.get(at).and_then(Option::as_deref);
         match text(0).map(read_json::<StoreState>) {
-            // A new store.
+            // A new store: see `is_new`.
             None => {
                 self.state_changed = true;
                 self.inventory_read = InventoryRead::Whole;
+                if texts.iter().any(Option::is_some) {
+                    return self.spoil("its state is missing");
+                }
             }
             Some(Ok(state)) if state.schema <= SCHEMA => {
                 self.found = Some(state.epoch);
@@ -87,14 +94,19 @@ impl DurableStore {
                 return self.lose(Failure::new(FailureKind::Unavailable, message));
             }
             Some(Err(error)) => {
-                let message = format!("The store's state cannot be read: {error}");
-                return self.lose(Failure::new(FailureKind::Other, message));
+                return self.spoil(&format!("its state cannot be read: {error}"));
             }
         }
         self.journal_next = self.state.first;
         self.first_written = self.state.first;
         self.notes.fill(texts.get(3..).unwrap_or_default());
-        let letters = self.letters.open(text(1), text(2));
+        let letters = match self.letters.open(text(1), text(2)) {
+            Ok(letters) if text(1).is_some() || !self.state.has_letters => letters,
+            Ok(_) => return self.spoil("the index of its dead letters is missing"),
+            Err(error) => {
+                return self.spoil(&format!("its dead letters cannot be read: {error}"));
+            }
+        };
         if letters.is_empty() {
             return self.begin_journal();
         }
@@ -103,7 +115,10 @@ impl DurableStore {
     }
 
     pub(super) fn handle_letters(&mut self, texts: &[Option<String>]) {
-        self.letters.fill(texts);
+        if !self.letters.fill(texts) {
+            let error = damaged("A dead letter cannot be read".to_owned());
+            self.events.push_back(StoreEvent::Damaged(error));
+        }
         self.begin_journal();
     }
 
@@ -114,20 +129,36 @@ impl DurableStore {
 
     fn read_journal(&mut self) {
         let ids = (self.journal_next..self.journal_next + READ_AHEAD).map(RecordId::journal);
-        let ids = ids.gather();
+        let mut ids: Vec<RecordId> = ids.gather();
+        if self.is_new() && self.options.retention == Retention::Durable {
+            ids.extend(Inventory::records());
+        }
         self.ask(Asked::Journal, Ask::Read(ids));
     }
 
+    /// Whether no host is known to have written before this one.
+    fn is_new(&self) -> bool {
+        self.found.is_none()
+    }
+
     pub(super) fn handle_journal(&mut self, texts: &[Option<String>]) {
-        for text in texts {
+        if self.is_new() && texts.iter().any(Option::is_some) {
+            return self.spoil("its state is missing");
+        }
+        for (at, text) in texts.iter().enumerate() {
             let Some(text) = text else {
+                if texts[at..].iter().any(Option::is_some) {
+                    return self.spoil("its journal has a gap");
+                }
                 return self.find_tabs();
             };
             match read_json::<JournalRecord>(text) {
+                Ok(record) if record.number.is_some_and(|n| n != self.journal_next) => {
+                    return self.spoil("its journal is out of order");
+                }
                 Ok(record) => self.take_journal_record(record, text.len()),
                 Err(error) => {
-                    let message = format!("The store's journal cannot be read: {error}");
-                    return self.lose(Failure::new(FailureKind::Other, message));
+                    return self.spoil(&format!("its journal cannot be read: {error}"));
                 }
             }
         }
@@ -202,7 +233,10 @@ impl DurableStore {
         for (key, text) in std::mem::take(&mut self.restoring).into_iter().zip(texts) {
             let size = text.as_ref().map_or(0, String::len);
             self.dirty.set_size(&key, size);
-            let record = doc_record(text.as_deref());
+            let record = doc_record(&key, text.as_deref());
+            if self.is_ahead(&record) {
+                return self.spoil(AHEAD);
+            }
             let mut entries = self.journal.remove(&key).unwrap_or_default();
             if let Ok(Some(record)) = &record {
                 // The record contains the others.
@@ -221,6 +255,26 @@ impl DurableStore {
         }
         self.events.push_back(StoreEvent::Restored(restored));
         self.read_journal_docs();
+    }
+
+    /// Whether a record contains what the journal lacks: what is logged next would be taken for contained.
+    pub(super) fn is_ahead(&self, record: &Result<Option<DocRecord>, Error>) -> bool {
+        matches!(record, Ok(Some(record)) if record.at >= self.journal_next)
+    }
+
+    /// A record cannot be what was written, and nothing here can be relied on without it. All of it stays as it is; only what
+    /// is kept for living tabs goes, who hear that nobody knows what became of their ops.
+    pub(super) fn spoil(&mut self, what: &str) {
+        let message = format!("The store is damaged: {what}");
+        if self.options.retention == Retention::Session && self.is_restoring() {
+            self.events.push_back(StoreEvent::Warn(message));
+            return self.begin_wipe(true);
+        }
+        self.lose(Failure {
+            kind: FailureKind::Other,
+            code: Some(codes::ERR_STORAGE_DAMAGED.to_owned()),
+            message,
+        });
     }
 
     fn become_ready(&mut self) {
@@ -244,16 +298,15 @@ impl DurableStore {
 
     fn fill_inventory(&mut self, texts: &[Option<String>]) {
         let read = |text: &Option<String>| text.as_deref().map(read_json::<Vec<StoredDoc>>);
-        let buckets: Vec<_> = texts.iter().map(read).gather();
-        let is_damaged = buckets.iter().flatten().any(Result::is_err);
-        self.inventory_read = if is_damaged {
-            InventoryRead::InPart
-        } else {
+        let buckets = texts.iter().map(read).map(Option::transpose);
+        let is_whole = self.inventory.fill(buckets.map(Result::ok));
+        self.inventory_read = if is_whole {
             InventoryRead::Whole
+        } else {
+            let what = "Nobody knows of some documents whether they have pending ops".to_owned();
+            self.events.push_back(StoreEvent::Damaged(damaged(what)));
+            InventoryRead::InPart
         };
-        let legible =
-            |bucket: Option<Result<_, _>>| bucket.and_then(Result::ok).unwrap_or_default();
-        self.inventory.fill(buckets.into_iter().map(legible));
     }
 
     pub(super) fn handle_wiped(&mut self, restart: bool) {
@@ -271,15 +324,27 @@ impl DurableStore {
     }
 }
 
-pub(super) fn doc_record(text: Option<&str>) -> Result<Option<DocRecord>, Error> {
+pub(super) fn doc_record(key: &DocKey, text: Option<&str>) -> Result<Option<DocRecord>, Error> {
     let Some(text) = text else {
         return Ok(None);
     };
-    read_json::<DocRecord>(text).map(Some).map_err(|error| {
-        if let Ok(Illegible { error }) = read_json(text) {
-            return error;
+    let why = match read_json::<DocRecord>(text) {
+        Ok(record) => match record.damage(key) {
+            None => return Ok(Some(record)),
+            Some(why) => why.to_owned(),
+        },
+        Err(why) => {
+            if let Ok(Illegible { error }) = read_json(text) {
+                return Err(error);
+            }
+            why.to_string()
         }
-        let message = format!("The stored document cannot be read: {error}");
-        Error::new(codes::ERR_STORAGE, message)
-    })
+    };
+    Err(damaged(format!(
+        "The stored document {key} is damaged: {why}"
+    )))
+}
+
+pub(super) fn damaged(message: String) -> Error {
+    Error::new(codes::ERR_STORAGE_DAMAGED, message)
 }

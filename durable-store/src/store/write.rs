@@ -93,6 +93,10 @@ impl DurableStore {
         self.put_deleted(&mut write);
         let place = self.first_left().map_or(self.placed, |left| left - 1);
         self.put_inventory(&mut write);
+        if self.letters.changed() && !self.state.has_letters {
+            self.state.has_letters = true;
+            self.state_changed = true;
+        }
         let (puts, deletes) = (&mut write.puts, &mut write.deletes);
         self.letters.write(place, &write.changed, puts, deletes);
         self.notes.write(puts);
@@ -189,6 +193,7 @@ impl DurableStore {
             self.journal_next += 1;
             self.journal_sizes.push_back(0);
             JournalRecord {
+                number: Some(self.journal_next - 1),
                 tabs: std::mem::take(&mut self.new_tabs),
                 numbers: std::mem::take(&mut self.new_numbers),
                 entries: Vec::new(),
@@ -214,6 +219,7 @@ impl DurableStore {
             Kept::Record(mut record) => {
                 self.dirty.clear(&key);
                 self.dirty.contain(&key, self.placed);
+                record.key = Some(key.clone());
                 record.at = self.journal_next - 1;
                 record.view = self.state.view;
                 let pending = record.has_pending_ops();

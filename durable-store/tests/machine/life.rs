@@ -115,13 +115,24 @@ impl Life {
         Self::limited(storage, WriteLimits::default())
     }
 
-    fn limited(mut storage: Storage, limits: WriteLimits) -> Self {
-        storage.lives += 1;
+    /// A store that is kept for living tabs only, open.
+    pub(crate) fn of_tabs(storage: Storage) -> Self {
+        let mut life = Self::with(storage, StoreOptions::default());
+        life.run();
+        life
+    }
+
+    fn limited(storage: Storage, limits: WriteLimits) -> Self {
         let options = StoreOptions {
             retention: Retention::Durable,
             limits,
             comes_back: true,
         };
+        Self::with(storage, options)
+    }
+
+    fn with(mut storage: Storage, options: StoreOptions) -> Self {
+        storage.lives += 1;
         Self {
             store: DurableStore::new(Epoch(2 * storage.lives), options),
             storage,

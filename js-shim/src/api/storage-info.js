@@ -12,8 +12,11 @@ import { emitOrLog, shared } from '../platform/shared.js';
 /** Held by the tab that asks the browser to keep what is stored. */
 const PERSIST_LOCK = 'sharedb-proxy persist';
 
-/** The store did not answer in time, and is used again when it does. */
-const SILENT = 'ERR_STORAGE_TIMEOUT';
+/**
+ * What is an error and not only a state: the store did not answer in time, and is used again when it does; or something
+ * in it cannot be what was written.
+ */
+const ERRORS = ['ERR_STORAGE_TIMEOUT', 'ERR_STORAGE_DAMAGED'];
 
 /** After `wipe`. @type {Info} */
 const WIPED = Object.freeze({ mode: 'none', durable: false, reason: 'the store was wiped' });
@@ -27,13 +30,13 @@ export class StorageInfo {
     this.current = describe(undefined, undefined);
   }
 
-  /** The host said what its store is. That a store says nothing is an error that ends by itself. */
+  /** The host said what its store is. */
   noteState() {
     const connection = this._connection;
     const before = this.current;
     this._read();
     const { code, reason } = this.current;
-    if (code === SILENT && before.code !== code)
+    if (code && ERRORS.includes(code) && before.code !== code)
       emitOrLog(connection, new shared.Error(code, reason));
   }
 

@@ -18,8 +18,8 @@ export interface StorageInfo {
   readonly reason?: string;
   /**
    * `ERR_STORAGE_FULL` where there is no space, `ERR_STORAGE_ENCRYPT` and `ERR_STORAGE_DECRYPT` where that could not be
-   * done, `ERR_STORAGE_TIMEOUT` where the store did not answer in time and is tried until it does, `ERR_STORAGE` for
-   * the rest.
+   * done, `ERR_STORAGE_TIMEOUT` where the store did not answer in time and is tried until it does, `ERR_STORAGE_DAMAGED`
+   * where something that was stored cannot be read, `ERR_STORAGE` for the rest.
    */
   readonly code?: string;
   /** Whether the browser has promised to keep it; where `persist` asked for that. */

@@ -128,13 +128,15 @@ impl Coordination {
         living: &[TabId],
     ) -> bool {
         self.has_begun = true;
-        if let Some(Ok(ended)) = ended.map(read_json::<Session>) {
+        let ended = ended.map(read_json::<Session>).transpose();
+        let knows_end = ended.is_ok();
+        if let Ok(Some(ended)) = ended {
             self.session = ended;
         }
         let Some(text) = decisions else {
             // There was no host that decided anything.
             self.recorded = self.epoch.saturating_sub(1).max(1);
-            return true;
+            return knows_end;
         };
         let Ok(decisions) = read_json::<Decisions>(text) else {
             return false;
@@ -159,7 +161,7 @@ impl Coordination {
         }
         let kept = broadcasts.map_or_else(|| Ok(Vec::new()), read_json::<Vec<Broadcast>>);
         let state = state.map_or(Ok(None), read_json::<Option<Bundle>>);
-        let is_legible = kept.is_ok() && state.is_ok();
+        let is_legible = kept.is_ok() && state.is_ok() && knows_end;
         self.broadcasts.kept = kept.unwrap_or_default();
         self.state = state.unwrap_or_default();
         is_legible

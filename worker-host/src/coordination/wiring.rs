@@ -4,7 +4,7 @@ use broker::coordination::messages::Ask;
 use broker::message::ToTab;
 use durable_store::Retention;
 use durable_store::format::Note;
-use proxy_doc::{Entries, Error, Json, TabId, read_json, write_json};
+use proxy_doc::{Entries, Error, Json, TabId, codes, read_json, write_json};
 
 use super::Coordination;
 use super::realtime::Report;
@@ -85,9 +85,8 @@ impl Host {
             self.coordination.begin_after_wipe();
         }
         if !is_legible {
-            self.warn(
-                "What tabs agreed on cannot be read from the store, and is forgotten".to_owned(),
-            );
+            let message = "What tabs agreed on cannot be read from the store, and is forgotten";
+            self.note_damage(&Error::new(codes::ERR_STORAGE_DAMAGED, message));
         }
     }
 

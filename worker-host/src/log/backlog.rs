@@ -2,7 +2,7 @@
 //!
 //! What it refuses to do: load all of them at once.
 
-use durable_store::Retention;
+use durable_store::{DurableStore, Retention};
 use proxy_doc::{DocKey, Fifo};
 
 use crate::host::Host;
@@ -68,8 +68,17 @@ impl Host {
         if store.retention() == Retention::Durable {
             let stored = store.inventory().into_iter().flatten();
             let pending = stored.filter(|stored| stored.pending);
-            let keys = pending.map(|stored| stored.key.clone()).collect();
+            let keys: Fifo<DocKey> = pending.map(|stored| stored.key.clone()).collect();
+            // Documents that were read before this was known.
+            let is_lost = |key: &&DocKey| {
+                let doc = self.docs.at(key);
+                doc.is_some_and(|doc| !doc.doc.has_write_pending()) && !store.is_dirty(key)
+            };
+            let lost = keys.iter().find(is_lost).map(DurableStore::lost_ops);
             self.log.backlog.fill(keys);
+            if let Some(lost) = lost {
+                self.note_damage(&lost);
+            }
         }
         self.work_off();
         for tab in self.tabs.watchers() {

@@ -178,6 +178,7 @@ impl Host {
             StoreEvent::Fenced(failure) => self.end_deposed(failure.message),
             StoreEvent::Answers => self.log.answers = true,
             StoreEvent::Wiped(result) => self.finish_wipe(result),
+            StoreEvent::Damaged(error) => self.note_damage(&error),
             StoreEvent::Warn(text) => self.warn(text),
         }
     }

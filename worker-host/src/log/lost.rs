@@ -3,14 +3,16 @@
 //! A later host may find in the storage what this one could not write, and send it. So this one gives up what may be
 //! there, and begins another line of revisions.
 //!
-//! What it refuses to do: use the storage again.
+//! Beside it: a store that goes on without something that is damaged.
+//!
+//! What it refuses to do: use a storage again that was given up.
 
 use std::ops::Range;
 
 use broker::message::{StorageEvent, ToTab};
-use durable_store::Failure;
 use durable_store::format::Author;
-use proxy_doc::{DocHandle, DocKey, Map, PendingOp, Set, Submission};
+use durable_store::{Failure, Retention};
+use proxy_doc::{DocHandle, DocKey, Error, Map, PendingOp, Set, Submission};
 
 use super::MEMORY;
 use super::events::storage_error;
@@ -37,6 +39,20 @@ impl Host {
             .map_or(self.log.line, |store| store.line());
         self.tell_line();
         self.give_up_unwritten(unwritten);
+    }
+
+    /// Something that was stored is damaged, and the store goes on without it. Of what is kept for an application all tabs
+    /// are told, of the first damage: what else there is stands in the log.
+    pub(crate) fn note_damage(&mut self, error: &Error) {
+        self.warn(error.message.clone());
+        let store = self.log.store.as_ref();
+        let is_kept = store.is_some_and(|store| store.retention() == Retention::Durable);
+        if !is_kept || self.log.error.is_some() {
+            return;
+        }
+        self.log.error = Some(error.clone());
+        let state = self.log.storage_state();
+        self.tell_all(|| ToTab::Storage(StorageEvent::State(state.clone())));
     }
 
     /// The storage may have these ops, or not, or as they were before. What it has a later host sends, and

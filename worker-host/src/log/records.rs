@@ -70,6 +70,7 @@ impl Records<'_> {
         }
         let seen = host_doc.seen.iter();
         Kept::Record(Box::new(DocRecord {
+            key: None,
             at: 0,
             view: 0,
             version: doc.version(),

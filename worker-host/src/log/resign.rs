@@ -118,6 +118,7 @@ impl Host {
             | StoreEvent::Persisted(_)
             | StoreEvent::WriteFailed(_)
             | StoreEvent::Wiped(_)
+            | StoreEvent::Damaged(_)
             | StoreEvent::Warn(_) => self.handle_store_event(event),
         }
     }

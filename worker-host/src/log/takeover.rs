@@ -9,7 +9,7 @@ use broker::message::LeadEntry;
 use durable_store::format::{Author, DocRecord, JournalEntry};
 use durable_store::{DurableStore, Restored};
 use proxy_doc::{
-    DocHandle, DocKey, Edit, Error, Naming, OpKind, OtType, PendingOp, codes, resolve,
+    DocHandle, DocKey, Edit, Error, Naming, OpId, OpKind, OtType, PendingOp, codes, resolve,
 };
 
 use super::Unreadable;
@@ -72,6 +72,9 @@ impl Host {
                 record.unwrap_or_default()
             }
             Err(error) => {
+                if error.is(codes::ERR_STORAGE_DAMAGED) {
+                    self.note_damage(&error);
+                }
                 let unreadable = Unreadable {
                     record: None,
                     entries,
@@ -91,6 +94,7 @@ impl Host {
             Ok(handle) => handle,
             Err(error) => {
                 self.warn(format!("Leaving {key} in the store as it is: {error}"));
+                let error = self.damage(&key, error);
                 let unreadable = Unreadable {
                     record: Some(record),
                     entries: all,
@@ -149,8 +153,31 @@ impl Host {
         }
     }
 
-    /// The document stays in the store as it is.
+    /// Why a document cannot be opened, where another host could: it knows more types, say. Otherwise it is damaged.
+    fn damage(&mut self, key: &DocKey, error: Error) -> Error {
+        let is_here = [
+            codes::ERR_DOC_TYPE_NOT_RECOGNIZED,
+            codes::ERR_OT_SUBTYPE_NOT_RECOGNIZED,
+            codes::ERR_INPUT_QUARANTINED,
+        ];
+        if is_here.into_iter().any(|code| error.is(code)) {
+            return error;
+        }
+        let message = format!("The stored document {key} is damaged: {}", error.message);
+        let error = Error::new(codes::ERR_STORAGE_DAMAGED, message);
+        self.note_damage(&error);
+        error
+    }
+
+    /// The document stays in the store as it is. One that is damaged, and that the server has whole, is loaded anew.
     fn leave_alone(&mut self, key: DocKey, unreadable: Unreadable) {
+        let stored = self.log.store().and_then(|store| store.stored(&key));
+        let is_clean = unreadable.entries.is_empty() && stored.is_some_and(|doc| !doc.pending);
+        if is_clean && unreadable.error.is(codes::ERR_STORAGE_DAMAGED) {
+            let handle = self.open(key);
+            self.docs.keep_fresh(handle);
+            return self.finish_restoring(handle);
+        }
         self.inbox.bring(&key);
         self.log.unreadable.insert(key, unreadable);
     }
@@ -206,6 +233,7 @@ impl Host {
         // The type at the head, after all pending ops.
         let mut now = ty.clone();
         for op in &record.ops {
+            assert_named(&op.id)?;
             let kind = op.change.clone().read(now.as_ref(), &*types)?;
             let mut pending =
                 PendingOp::restored(kind, now.clone(), op.id.clone(), op.source.clone());
@@ -229,6 +257,10 @@ impl Host {
             None => Ok(Vec::new()),
         };
         let tail = tail?;
+        let is_json0 = matches!(ty, Some(OtType::Json0(_)));
+        if is_json0 && record.data.is_none() && record.missing.is_none() {
+            return Err(Error::plain("it has no data"));
+        }
         let host_doc = &mut self.docs[handle];
         host_doc
             .state
@@ -256,6 +288,7 @@ impl Host {
                 change,
                 source,
             } => {
+                id.as_ref().map_or(Ok(()), assert_named)?;
                 let kind = change.clone().read(ty.as_ref(), &*types)?;
                 let author = Author {
                     tab: tab.clone(),
@@ -290,4 +323,13 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// That an op can be told from others: the server may have it already.
+fn assert_named(id: &OpId) -> Result<(), Error> {
+    let has_src = id.src.as_ref().is_some_and(|src| !src.is_empty());
+    if has_src && id.seq.is_some() {
+        return Ok(());
+    }
+    Err(Error::plain("an op has no identity"))
 }
