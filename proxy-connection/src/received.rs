@@ -496,8 +496,16 @@ impl ProxyConnection {
                 self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, snapshot, None));
                 self.take_version(handle, version);
             }
+            DocEvent::Error(error) if self.has_told(handle, &error) => {}
             DocEvent::Error(error) => self.push_event(TabEvent::Doc(handle, Event::Error(error))),
         }
+    }
+
+    /// Whether the tab lacks the type of an ingested snapshot itself, and has said so.
+    fn has_told(&self, handle: DocHandle, error: &Error) -> bool {
+        let lacks_type = |known: &ProxyDoc| known.unplaced && known.doc.ty().is_none();
+        error.is(codes::ERR_DOC_TYPE_NOT_RECOGNIZED)
+            && self.docs.get(&handle).is_some_and(lacks_type)
     }
 
     /// Where a change is shown early: what the next host needs of it is kept, if the change is taken.

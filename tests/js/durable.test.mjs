@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { InMemoryStorage } from 'sharedb-proxy';
-import { Backend, call, ours, settle } from './clients.mjs';
+import { Backend, call, ours, settle, until } from './clients.mjs';
 import {
   Life,
   append,
@@ -39,6 +39,18 @@ describe('edits made offline', () => {
     assert.deepEqual((await snapshot(backend, 'a')).data, again.data);
     assert.equal(second.connection.hasPendingOfflineDocs(), false);
     await assertNamedOnce(backend, ['a']);
+  });
+
+  it('are pending until the server has them, and not longer', async () => {
+    const life = new Life(new Backend(), new InMemoryStorage());
+    const { connection } = life;
+    const created = call(life.doc('a'), 'create', { list: [] });
+    await until('it is pending', () => connection.hasPendingOfflineDocs());
+    await life.online();
+    await created;
+    // The store has a moment of quiet only after 300 ms: nothing may wait for that.
+    await settle();
+    assert.equal(connection.hasPendingOfflineDocs(), false);
   });
 
   it('go to the server though nobody opens the documents', async () => {

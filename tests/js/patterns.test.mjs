@@ -3,7 +3,7 @@
  * write into the data, overwrite its methods, take away all listeners. All as with ShareDB's client.
  */
 
-import { call, connect, sameAsStock, settle } from './clients.mjs';
+import { Backend, Wire, call, connect, sameAsStock, settle } from './clients.mjs';
 
 const add = (n) => [{ p: ['n'], na: n }];
 
@@ -14,7 +14,7 @@ async function scene(client, backend) {
   await call(doc, 'create', { n: 0, list: [], o: {} });
   await call(doc, 'subscribe');
   await call(far, 'subscribe');
-  return { doc, far, connection: mine.connection };
+  return { doc, far, connection: mine.connection, client };
 }
 
 /** A proxy like that of a reactive store: it tells of each write. */
@@ -150,6 +150,43 @@ const PATTERNS = {
     query.destroy(() => log.add('destroyed'));
     await settle();
     log.add(Object.keys(connection.queries));
+  },
+  'a snapshot of a type that nobody knows is ingested': async ({ connection }, log) => {
+    const snapshot = { v: 1, type: 'http://example.org/types/none', data: {} };
+    for (const [id, callback] of [['a'], ['b', log.callback('ingested')]]) {
+      const doc = log.watchDoc(connection.get('c', id), id, ['error', 'load']);
+      doc.ingestSnapshot(snapshot, callback);
+      await settle();
+      log.add(doc.type, doc.version);
+    }
+  },
+  'a presence is destroyed twice while the socket is lost': async ({ client }, log) => {
+    const backend = new Backend({ presence: true });
+    const { connection, wire } = await connect(client, backend);
+    const presence = connection.getPresence('room');
+    await call(presence, 'subscribe');
+    const local = presence.create('me');
+    await call(local, 'submit', { at: 1 });
+    wire.close('lost');
+    local.destroy(log.callback('local'));
+    local.destroy(log.callback('local again'));
+    presence.destroy(log.callback('presence'));
+    presence.destroy(log.callback('presence again'));
+    await settle();
+    log.add('still lost', Object.keys(presence.localPresences));
+    const next = new Wire(backend);
+    connection.bindToSocket(next.socket);
+    next.open();
+    await next.exchange();
+    log.add(Object.keys(presence.localPresences));
+  },
+  'what is collected for a bulk is looked at': async ({ connection }, log) => {
+    const look = () => log.add(connection.bulk === null, typeof connection.bulk);
+    look();
+    connection.startBulk();
+    look();
+    connection.endBulk();
+    look();
   },
 };
 

@@ -165,12 +165,9 @@ impl DurableStore {
         self.letters.remove(numbers);
     }
 
-    /// What is known of a document may have changed.
-    pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) {
-        if self.is_durable() && self.inventory.put(key, version, pending) {
-            self.events
-                .push_back(StoreEvent::InventoryChanged(key.clone()));
-        }
+    /// What is known of a document may have changed. Says whether the inventory has.
+    pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) -> bool {
+        self.is_durable() && self.inventory.put(key, version, pending)
     }
 
     pub(super) fn clear_queue(&mut self) {

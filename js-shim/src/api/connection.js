@@ -73,8 +73,8 @@ export class Connection extends StoringConnection {
     this.agent = null;
     /** Log every message. */
     this.debug = false;
-    /** Whether reads are being collected. */
-    this.bulk = false;
+    /** Where reads are being collected. @type {object | null} */
+    this.bulk = null;
     this._snapshots = new SnapshotRequests(this);
     this._page.watch();
     if (this._maxOpBytes) this._core.limitOps(this._maxOpBytes);
@@ -527,12 +527,12 @@ export class Connection extends StoringConnection {
   }
 
   startBulk() {
-    this.bulk = true;
+    this.bulk = {};
     this._core.startBulk();
   }
 
   endBulk() {
-    this.bulk = false;
+    this.bulk = null;
     this._run(() => this._core.endBulk());
   }
 

@@ -203,7 +203,11 @@ impl Host {
         };
         let doc = &self.docs[handle].doc;
         if doc.version().is_some() || doc.has_write_pending() {
-            store.note(doc.key(), doc.version(), doc.has_write_pending());
+            let key = doc.key().clone();
+            // At once: an application asks whether ops are pending before it lets its page go.
+            if store.note(&key, doc.version(), doc.has_write_pending()) {
+                self.tell_inventory(&key);
+            }
         }
     }
 
