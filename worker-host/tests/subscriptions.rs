@@ -183,30 +183,3 @@ fn a_subscription_that_is_not_renewed_is_told_to_those_who_ask_for_it() {
     life.server(refusal(ALOUD));
     assert_eq!(life.told.iter().filter(is_error).count(), 1);
 }
-
-#[test]
-fn a_subscription_does_not_outlive_its_connection_after_a_silent_refusal() {
-    let mut life = Life::begun(Texts::new(), 2, Rc::new(Knowing));
-    life.subscribe("d");
-    let fetch = again().to_string().replace("doc.subscribe", "doc.fetch");
-    life.tab(serde_json::from_str(&fetch).unwrap());
-    let mut refusal = refusal(SILENT);
-    refusal["a"] = value!("f");
-    life.server(refusal);
-    let op = |v: u64| {
-        value!({"a": "op", "c": "c", "d": "d", "v": v, "src": "them", "seq": v,
-            "op": [{"p": ["t", 0], "li": "x"}]})
-    };
-    let count = |life: &Life| life.told.iter().filter(|told| is_op(told)).count();
-    life.server(op(3));
-    assert_eq!(count(&life), 1, "it is still subscribed");
-
-    life.host.socket_closed(None, 0.0);
-    life.go_online();
-    life.tab_named(&other(), register(&value!([])));
-    life.tab_named(&other(), read("doc.subscribe", "d"));
-    life.server(value!({"a": "s", "c": "c", "d": "d"}));
-    life.server(op(4));
-    assert!(life.others[&other()].iter().any(is_op));
-    assert_eq!(count(&life), 1);
-}

@@ -98,6 +98,7 @@ impl Doc {
 
     /// The connection to the upstream was made or lost (`_onConnectionStateChanged`).
     pub fn handle_connection_state(&mut self, up: &mut Upstream<'_>) {
+        self.lose_subscription(up);
         if up.can_read {
             self.resubscribe(up);
             // Below the reads on the stack means after; ops go first.
@@ -129,6 +130,16 @@ impl Doc {
         self.disconnect(up);
         if self.version.is_some() || self.has_write_pending() {
             self.refresh(up, error);
+        }
+    }
+
+    /// No subscription outlives the connection, nor does one count that a host answered without it. A host renews what its tabs
+    /// have: a tab that will not, after a silent refusal, says so.
+    fn lose_subscription(&mut self, up: &mut Upstream<'_>) {
+        let was_subscribed = std::mem::take(&mut self.subscribed);
+        let renews = self.want_subscribe || self.inflight_subscribe.is_some();
+        if self.edge == Edge::Tab && was_subscribed && !renews {
+            up.emit(Event::SendUnsubscribe);
         }
     }
 

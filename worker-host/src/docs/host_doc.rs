@@ -41,8 +41,6 @@ pub(crate) struct HostDoc {
     /// Tabs whose subscription was answered on this socket. Others that follow the document wait for an answer, or opened it
     /// offline.
     pub(crate) subscribers: Set<TabId>,
-    /// Tabs that a subscription does not outlive the connection for: the server refused them something, silently.
-    pub(crate) lapsing: Set<TabId>,
     /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
     pub(crate) asked_for: Option<OpId>,
     /// Refusals since the server last had an answer to every op here.
@@ -68,7 +66,6 @@ impl HostDoc {
             seen: Map::new(),
             behind: Map::new(),
             subscribers: Set::new(),
-            lapsing: Set::new(),
             asked_for: None,
             refusals: None,
             silence: Silence::default(),
@@ -174,7 +171,6 @@ impl HostDoc {
         let was_live = self.hub.remove(tab);
         self.behind.remove(tab);
         self.subscribers.remove(tab);
-        self.lapsing.remove(tab);
         self.parked.retain(|read| read.tab != *tab);
         was_live && !self.hub.is_live()
     }
@@ -186,24 +182,11 @@ impl HostDoc {
     }
 
     /// The server refused the tab's read. A refused subscribe subscribes nothing, and ends no subscription of before.
-    /// `silently`: as a stock client, the tab does not subscribe again by itself.
-    pub(crate) fn refuse(&mut self, read: &PendingRead, silently: bool) {
-        if !self.hub.tabs().contains(&read.tab) {
-            return;
-        }
-        if silently {
-            self.lapsing.insert(read.tab.clone());
-        }
-        if read.action == ReadAction::Subscribe && !self.subscribers.contains(&read.tab) {
+    pub(crate) fn refuse(&mut self, read: &PendingRead) {
+        let subscribes = read.action == ReadAction::Subscribe;
+        let is_known = self.hub.tabs().contains(&read.tab);
+        if subscribes && is_known && !self.subscribers.contains(&read.tab) {
             self.hub.set_live(&read.tab, false);
-        }
-    }
-
-    /// The connection is lost, and with it what no tab renews.
-    pub(crate) fn lapse(&mut self) {
-        self.subscribers = Set::new();
-        for tab in std::mem::take(&mut self.lapsing).iter() {
-            self.hub.set_live(tab, false);
         }
     }
 

@@ -272,7 +272,7 @@ impl Host {
         self.with_queries(|queries, versions| queries.set_connected(connected, versions));
         for handle in self.docs.handles() {
             if !connected {
-                self.docs[handle].lapse();
+                self.docs[handle].subscribers.clear();
             }
             self.act(handle, |doc, up| doc.handle_connection_state(up));
         }

@@ -82,7 +82,6 @@ impl Host {
         let connected = self.connected();
         let host_doc = &mut self.docs[handle];
         host_doc.hub.set_live(&read.tab, true);
-        host_doc.lapsing.remove(&read.tab);
         // What is here stays up to date only where no unsubscribe waits to be sent.
         let stays = !connected || host_doc.doc.will_subscribe();
         let can_answer = stays && host_doc.can_answer(connected);
@@ -125,9 +124,8 @@ impl Host {
         let tab = &read.tab;
         self.docs[handle].behind.remove(tab);
         if let Outcome::Failed(error) = outcome {
-            let silently = error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION);
             let host_doc = &mut self.docs[handle];
-            host_doc.refuse(read, silently);
+            host_doc.refuse(read);
             if host_doc.doc.will_subscribe() && !host_doc.hub.is_live() {
                 self.with_doc(handle, |doc, up| doc.unsubscribe(up, None));
             }
