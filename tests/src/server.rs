@@ -19,8 +19,10 @@ mod submit;
 use std::collections::{BTreeMap, VecDeque};
 
 use ot_json0::{Object, Str, Value};
+use proxy_doc::DocKey;
 
 pub use database::{CommittedOp, OpKind, Snapshot};
+pub use reads::Reach;
 
 use database::Database;
 use error::Failure;
@@ -137,11 +139,18 @@ impl Server {
         session.map_or((0, 0), |session| (session.count(), session.queries.len()))
     }
 
-    /// Refuses to let this document be read, with this error's code, or no longer, as a `readSnapshots` middleware does with
-    /// `rejectSnapshotRead`. `ops`: nor are the ops given that somebody lacks, as where the `op` middleware refuses them. Who has
-    /// subscribed the document before goes on to get what is committed.
-    pub fn refuse_reads(&mut self, collection: &str, id: &str, code: Option<&str>, ops: bool) {
-        self.refusals.set((collection.into(), id.into()), code, ops);
+    /// Whether the session has subscribed the document.
+    pub fn follows(&self, s: SessionId, key: &DocKey) -> bool {
+        let key = (key.collection.as_str().into(), key.id.as_str().into());
+        let session = self.sessions.get(&s);
+        session.is_some_and(|session| session.has_subscribed(&key))
+    }
+
+    /// Refuses to let this document be read, with this error's code, or no longer. Who has subscribed the document before goes
+    /// on to get what is committed.
+    pub fn refuse_reads(&mut self, collection: &str, id: &str, code: Option<&str>, reach: Reach) {
+        let key = (collection.into(), id.into());
+        self.refusals.set(key, code, reach);
     }
 
     /// Refuses the next op that gets as far as the `apply` middleware: it was no duplicate, and could be

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use ot_json0::Value;
-use sharedb_proxy_tests::server::{OpKind, Server, SessionId};
+use sharedb_proxy_tests::server::{OpKind, Reach, Server, SessionId};
 
 /// Differences printed when a test fails.
 const SHOWN: usize = 5;
@@ -124,7 +124,8 @@ impl Replay {
                 let code = (!step[3].is_null()).then(|| text(&step[3]));
                 let ops = step.get(4) == Some(&Value::Bool(true));
                 let (c, d) = (text(&step[1]), text(&step[2]));
-                server.refuse_reads(&c, &d, code.as_deref(), ops);
+                let reach = if ops { Reach::Ops } else { Reach::Snapshots };
+                server.refuse_reads(&c, &d, code.as_deref(), reach);
             }
             "fixup" => server.fixup_next_submit(&step[1].to_json()),
             "suppress" => server.suppress_publish(step[1] == Value::Bool(true)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ot_json0::{Object, Str, Value};
+use serde::{Deserialize, Serialize};
 
 use super::database::CommittedOp;
 use super::error::Failure;
@@ -14,18 +15,29 @@ use super::{Publication, Server, SessionId};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusals(BTreeMap<(Str, Str), Refusal>);
 
+/// Which reads of a document are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Those of its snapshot, as by a `readSnapshots` middleware with `rejectSnapshotRead`.
+    Snapshots,
+    /// Also those of ops that somebody lacks, as by an `op` middleware.
+    Ops,
+    /// All, as where the database fails.
+    Everything,
+}
+
 #[derive(Clone, Debug)]
 struct Refusal {
     error: Failure,
-    /// Ops are not given, either.
-    ops: bool,
+    reach: Reach,
 }
 
 impl Refusals {
-    pub(super) fn set(&mut self, key: (Str, Str), code: Option<&str>, ops: bool) {
+    pub(super) fn set(&mut self, key: (Str, Str), code: Option<&str>, reach: Reach) {
         let error = code.map(|code| Failure::new(code, "may not be read"));
         match error {
-            Some(error) => self.0.insert(key, Refusal { error, ops }),
+            Some(error) => self.0.insert(key, Refusal { error, reach }),
             None => self.0.remove(&key),
         };
     }
@@ -110,7 +122,12 @@ impl Server {
         for (d, v) in from {
             let ops = self.database.ops_from(&c.key(), &d.key(), *v);
             let refusal = self.refusals.of(&c.key(), &d.key());
-            if let Some(refusal) = refusal.filter(|refusal| refusal.ops && !ops.is_empty()) {
+            let least = if ops.is_empty() {
+                Reach::Everything
+            } else {
+                Reach::Ops
+            };
+            if let Some(refusal) = refusal.filter(|refusal| refusal.reach >= least) {
                 return Err(refusal.error.clone());
             }
             all.extend(ops.iter().map(|op| (d, op.clone())));

@@ -76,6 +76,11 @@ impl Session {
         subscribed && !self.is_author(src)
     }
 
+    /// Whether it has subscribed the document of these keys.
+    pub(super) fn has_subscribed(&self, keys: &(Str, Str)) -> bool {
+        self.subscriptions.contains_key(keys)
+    }
+
     /// How many documents it has subscribed.
     pub(super) fn count(&self) -> usize {
         self.subscriptions.len()

@@ -9,6 +9,7 @@ use worker_host::{FIRST_LOOKS, IDLE_MS};
 use super::kept;
 use super::ledger::{Call, End, What};
 use super::queries;
+use super::refusing;
 use super::step::{Act, Step, Weather};
 use super::world::{REFUSED, World};
 use crate::server::{CommittedOp, OpKind};
@@ -26,8 +27,17 @@ pub(super) fn finish(world: &mut World) {
     }
     check_all_idle(world);
     check_followers(world);
+    refusing::check_subscriptions(world);
     queries::check(world);
     check_leads(world);
+    if world.config.refuses_reads {
+        refusing::reconnect(world);
+        if !rests(world, " after refusals") {
+            return;
+        }
+        check_all_idle(world);
+        refusing::check_subscriptions(world);
+    }
     if world.config.seed.is_multiple_of(4) {
         change_behind_a_silent_socket(world);
         if !rests(world, " behind a silent socket") {
@@ -69,6 +79,7 @@ pub(super) fn finish(world: &mut World) {
 fn heal(world: &mut World) {
     world.take(&Step::Hold { on: false });
     world.take(&Step::RefuseNoOps { on: false });
+    refusing::heal(world);
     for tab in 0..world.tabs.len() {
         let (doc, seed) = (None, 1);
         world.take(&Step::Wake { tab, doc, seed });
@@ -98,7 +109,7 @@ pub(super) fn each_doc(world: &mut World, act: Act) {
 }
 
 /// Delivers everything. It is a problem if that has no end; `when` says where.
-fn rests(world: &mut World, when: &str) -> bool {
+pub(super) fn rests(world: &mut World, when: &str) -> bool {
     let is_at_rest = settle(world);
     if !is_at_rest {
         let problem = format!("no rest{when}: messages without end");
@@ -170,7 +181,7 @@ fn change_without_word(world: &mut World) {
 }
 
 /// Tabs of other hosts than the one under test edit every document.
-fn change_elsewhere(world: &mut World) {
+pub(super) fn change_elsewhere(world: &mut World) {
     for tab in 0..world.tabs.len() {
         if world.tabs[tab].host == 0 {
             continue;
@@ -205,7 +216,7 @@ fn read_everything(world: &mut World) {
     each_doc(world, Act::Fetch);
 }
 
-fn check_all_idle(world: &mut World) {
+pub(super) fn check_all_idle(world: &mut World) {
     let mut found = Vec::new();
     for tab in world.tabs.iter().filter(|tab| tab.open) {
         for doc in &tab.docs {

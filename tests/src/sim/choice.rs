@@ -1,5 +1,6 @@
 //! Makes up the set-up and the steps of a simulation.
 
+use super::refusing;
 use super::step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
 use super::takeovers;
 use super::world::World;
@@ -54,6 +55,7 @@ pub(super) fn config(seed: u64) -> Config {
         sleeps: false,
         starts_empty: false,
         queries: false,
+        refuses_reads: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -92,6 +94,7 @@ pub(super) fn config(seed: u64) -> Config {
     }
     config.starts_empty = weather == Weather::Fair && r.once_in(3);
     ask_queries(&mut config, &mut Random::new(seed ^ 0x51E5));
+    refusing::choose(&mut config, &mut Random::new(seed ^ 0x2EAD));
     config
 }
 

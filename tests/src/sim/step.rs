@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::Reach;
+
 /// Which faults and calls a simulation may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +133,9 @@ pub struct Config {
     /// Whether tabs ask queries, and have documents only where somebody asks for them.
     #[serde(default)]
     pub queries: bool,
+    /// Whether the server refuses for a while to let documents be read.
+    #[serde(default)]
+    pub refuses_reads: bool,
 }
 
 impl Config {
@@ -388,6 +393,15 @@ pub enum Step {
     Fixup {
         /// The number that it adds to `fix`.
         add: u32,
+    },
+    /// The server refuses to let a document be read, or no longer does.
+    RefuseReads {
+        /// The document.
+        doc: usize,
+        /// The error's code; `None` where it refuses nothing.
+        code: Option<String>,
+        /// Which reads it refuses.
+        reach: Reach,
     },
     /// Committed ops wait on their way to subscribers, or no longer do.
     Hold {

@@ -21,6 +21,7 @@ use self::crash::{Called, Remembered};
 pub(super) use self::queries::TabQuery;
 use super::edit::Style;
 use super::ledger::Ledger;
+use super::refusing;
 use super::step::{Act, On};
 use super::witness::Witness;
 
@@ -242,6 +243,13 @@ impl Tab {
                         !rewinds.is_empty(),
                         "a tab resends ops that were accepted early",
                     );
+                }
+                ToTab::Callback {
+                    error: Some(error), ..
+                } => {
+                    let is_silent = error.is(codes::ERR_SNAPSHOT_READ_SILENT_REJECTION);
+                    ledger.count(is_silent, "a read was refused silently");
+                    ledger.count(error.is(refusing::ALOUD), "a read was refused aloud");
                 }
                 // For a machine that crashed.
                 _ if !self.is_met => self.received = 0,

@@ -286,6 +286,7 @@ impl World {
             }),
             Step::Reject { .. }
             | Step::Fixup { .. }
+            | Step::RefuseReads { .. }
             | Step::Hold { .. }
             | Step::RefuseNoOps { .. } => {
                 self.arm(step);
@@ -361,6 +362,14 @@ impl World {
             Step::Fixup { add } => {
                 self.server
                     .fixup_next_submit(&format!(r#"[{{"p":["fix"],"na":{add}}}]"#));
+            }
+            Step::RefuseReads { doc, code, reach } => {
+                if let Some(key) = self.keys.get(*doc) {
+                    self.ledger
+                        .count(code.is_some(), "the server refused reads");
+                    let (c, d) = (&key.collection, &key.id);
+                    self.server.refuse_reads(c, d, code.as_deref(), *reach);
+                }
             }
             Step::Hold { on } => self.server.hold_publications(*on),
             Step::RefuseNoOps { on } => self.server.do_not_commit_no_ops(*on),
