@@ -2,17 +2,17 @@
  * The end-to-end tests: the demos, built as an application builds them, in a real browser against a real ShareDB server.
  *
  *   node tests/browser/run.mjs [--engine chromium|firefox|webkit] [--host shared-worker|elected-tab|in-page]
- *     [--grep text] [--repeat N] [--seed S] [--rounds N]
+ *     [--grep text] [--repeat N] [--lanes N] [--seed S] [--rounds N]
  *
  * `--host` says where the host is to be: in a SharedWorker, in a dedicated worker of a tab, or in the page of a tab.
  *
  * Prints a line for each test, and ends with `N passed, N failed`. A test that an engine cannot run, or that means nothing for a
  * kind of host, names that in its `skip` with the reason, and is listed with it. Each test has a server and a browser with a fresh
- * profile of its own, and a time limit. There are no retries. `--seed` and `--rounds` are for the tests with rounds, which
+ * profile of its own, and a time limit. There are no retries. `--lanes` says how many tests run at once. `--seed` and `--rounds` are for the tests with rounds, which
  * print their seed.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -106,6 +106,7 @@ const { values: options } = parseArgs({
     host: { type: 'string', default: 'shared-worker' },
     grep: { type: 'string', default: '' },
     repeat: { type: 'string', default: '1' },
+    lanes: { type: 'string', default: '1' },
     seed: { type: 'string' },
     rounds: { type: 'string' },
   },
@@ -115,14 +116,30 @@ const { values: options } = parseArgs({
  * Builds the demos into a directory of their own: always what the sources are now, and never under the feet of a
  * server that serves the usual one.
  */
-async function buildPages(wire) {
+async function buildPages() {
   const pages = await mkdtemp(join(tmpdir(), 'sharedb-proxy-pages-'));
   const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
   const build = ['build', '--outDir', pages, '--emptyOutDir', '--logLevel', 'error'];
   await promisify(execFile)(process.execPath, [vite, ...build], { cwd: join(ROOT, 'examples') });
   await buildLab(pages);
-  await wire.instrument(pages);
   return pages;
+}
+
+/** What the tests of a lane have in common, one after the other: the wire, and pages that are connected to it. */
+class Lane {
+  static async open(built) {
+    const lane = new Lane();
+    lane.wire = await Wire.open();
+    lane.pages = await mkdtemp(join(tmpdir(), 'sharedb-proxy-pages-'));
+    await cp(built, lane.pages, { recursive: true });
+    await lane.wire.instrument(lane.pages);
+    return lane;
+  }
+
+  async close() {
+    await this.wire.close();
+    await rm(this.pages, { recursive: true, force: true });
+  }
 }
 
 /** Rejects after the limit; the rest of the test ends with its browser. */
@@ -134,7 +151,7 @@ function limited(work, ms) {
   return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
 
-async function runOne(test, pages, wire) {
+async function runOne(test, { pages, wire }) {
   const stage = await Stage.open(pages, ENGINES[options.engine], wire, options.host);
   try {
     await limited(test.run(stage, options), test.limitMs ?? LIMIT_MS);
@@ -147,16 +164,13 @@ async function runOne(test, pages, wire) {
   }
 }
 
-async function runAll(pages, wire) {
-  const count = { passed: 0, failed: 0 };
-  const found = TESTS.filter(({ name }) => name.includes(options.grep));
-  const reasonOf = ({ skip = {} }) => skip[options.engine] ?? skip[options.host];
-  const chosen = found.filter((test) => !reasonOf(test));
-  for (const test of Array(Number(options.repeat)).fill(chosen).flat()) {
+/** Runs what is left of `tests`, one after the other, and counts in `count`. */
+async function runIn(lane, tests, count) {
+  for (let test = tests.shift(); test; test = tests.shift()) {
     const start = Date.now();
     let failure;
     try {
-      await runOne(test, pages, wire);
+      await runOne(test, lane);
       count.passed += 1;
     } catch (error) {
       failure = error;
@@ -165,6 +179,15 @@ async function runAll(pages, wire) {
     console.log(`${failure ? 'FAILED' : 'ok'} ${test.name} (${Date.now() - start} ms)`);
     if (failure) console.log(String(failure.stack ?? failure).replace(/^/gm, '    '));
   }
+}
+
+async function runAll(lanes) {
+  const count = { passed: 0, failed: 0 };
+  const found = TESTS.filter(({ name }) => name.includes(options.grep));
+  const reasonOf = ({ skip = {} }) => skip[options.engine] ?? skip[options.host];
+  const chosen = found.filter((test) => !reasonOf(test));
+  const tests = Array(Number(options.repeat)).fill(chosen).flat();
+  await Promise.all(lanes.map((lane) => runIn(lane, tests, count)));
   for (const test of found)
     if (reasonOf(test)) console.log(`skipped ${test.name}: ${reasonOf(test)}`);
   return count;
@@ -178,13 +201,14 @@ async function main() {
     console.log(`FAILED ${lack}`);
     return { passed: 0, failed: 1 };
   }
-  const wire = await Wire.open();
-  const pages = await buildPages(wire);
+  const built = await buildPages();
+  const count = Number(options.lanes);
+  const lanes = await Promise.all(Array.from({ length: count }, () => Lane.open(built)));
+  await rm(built, { recursive: true, force: true });
   try {
-    return await runAll(pages, wire);
+    return await runAll(lanes);
   } finally {
-    await wire.close();
-    await rm(pages, { recursive: true, force: true });
+    await Promise.all(lanes.map((lane) => lane.close()));
   }
 }
 
