@@ -349,23 +349,38 @@ wire!(enum ToTab {
 });
 
 impl ToTab {
-    /// What is shown early, where the message does that: it says of nothing that it is durable.
-    pub fn early(&self) -> Option<&Early> {
+    /// Whether the message waits for no write.
+    pub fn is_early(&self) -> bool {
+        let Self::Doc { event, .. } = self else {
+            return false;
+        };
+        match event {
+            DocEvent::Op { early, .. } | DocEvent::Accepted { early, .. } => early.is_some(),
+            DocEvent::Outcome { early, .. } | DocEvent::Version { early, .. } => *early,
+            DocEvent::Past { .. }
+            | DocEvent::Taken { .. }
+            | DocEvent::Rejected { .. }
+            | DocEvent::Rollback { .. }
+            | DocEvent::Rebuilt { .. }
+            | DocEvent::Load { .. }
+            | DocEvent::Error(_) => false,
+        }
+    }
+
+    /// Whether all that the tab was told before is durable.
+    pub fn settles(&self) -> bool {
         match self {
             Self::Doc {
-                event: DocEvent::Op { early, .. } | DocEvent::Accepted { early, .. },
+                event:
+                    DocEvent::Op {
+                        early: Some(early), ..
+                    }
+                    | DocEvent::Accepted {
+                        early: Some(early), ..
+                    },
                 ..
-            } => early.as_ref(),
-            Self::Welcome { .. }
-            | Self::Durable {}
-            | Self::Storage(_)
-            | Self::Incompatible { .. }
-            | Self::Connection(_)
-            | Self::Callback { .. }
-            | Self::Query { .. }
-            | Self::Presence { .. }
-            | Self::Coordination(_)
-            | Self::Doc { .. } => None,
+            } => early.settled,
+            _ => !self.is_early(),
         }
     }
 }

@@ -42,7 +42,7 @@ impl ProxyConnection {
             // Pushed before what the message does, so it is posted after that was processed.
             self.tell_host(&ToHost::Received { count });
         }
-        if envelope.message.early().is_none_or(|early| early.settled) {
+        if envelope.message.settles() {
             self.end_leads();
         }
         self.presences.author = None;
@@ -465,11 +465,12 @@ impl ProxyConnection {
                 seqs,
                 outcome,
                 version,
+                early: _,
             } => {
                 self.take_version(handle, version);
                 self.with_doc(handle, |doc, up| doc.handle_outcome(up, &seqs, outcome));
             }
-            DocEvent::Version { version } => self.take_version(handle, Some(version)),
+            DocEvent::Version { version, early: _ } => self.take_version(handle, Some(version)),
             DocEvent::Rollback {
                 error,
                 rejected,

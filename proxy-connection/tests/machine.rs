@@ -324,16 +324,33 @@ fn submitted(events: Vec<TabEvent>) -> Vec<String> {
     events.into_iter().filter_map(text).collect()
 }
 
+/// Gives the tab this event of its document.
+fn say_of_doc(tab: &mut ProxyConnection, event: &str) {
+    say(
+        tab,
+        &format!(r#"{{"doc.event":{{"collection":"c","id":"x","event":{event}}}}}"#),
+    );
+}
+
+#[test]
+fn what_overtook_a_write_ends_no_lead() {
+    let (mut tab, handle) = tab_with_result();
+    submit(&mut tab, handle, 1);
+    let accepted = r#"{"accepted":{"seq":1,"revision":3,"early":{"entries":[]}}}"#;
+    say_of_doc(&mut tab, accepted);
+    say_of_doc(&mut tab, r#"{"version":{"version":9,"early":true}}"#);
+    assert!(tab.has_lead());
+    say_of_doc(&mut tab, r#"{"version":{"version":10}}"#);
+    assert!(!tab.has_lead());
+}
+
 /// A tab whose op 1 was accepted early, as the change from revision 3 on, whose op 2 is on its way, and behind it a third; it comes
 /// to another host.
 fn tab_with_early_op() -> (ProxyConnection, DocHandle) {
     let (mut tab, handle) = tab_with_result();
     assert_eq!(submit(&mut tab, handle, 1).len(), 1);
     let accepted = r#"{"accepted":{"seq":1,"revision":3,"early":{"entries":[]}}}"#;
-    say(
-        &mut tab,
-        &format!(r#"{{"doc.event":{{"collection":"c","id":"x","event":{accepted}}}}}"#),
-    );
+    say_of_doc(&mut tab, accepted);
     assert!(tab.has_lead());
     assert_eq!(submit(&mut tab, handle, 2).len(), 1);
     assert_eq!(submit(&mut tab, handle, 3).len(), 0);

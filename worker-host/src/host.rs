@@ -210,6 +210,10 @@ impl Host {
         if matches!(self.ending, Ending::Deposed | Ending::Over) {
             return self.outbox.pop_now().or_else(|| self.last_output());
         }
+        // A tab that is shown a change shows it while the write begins.
+        if let Some(output) = self.outbox.pop_early() {
+            return Some(output);
+        }
         loop {
             if let Some(output) = self.outbox.pop_now() {
                 return Some(output);

@@ -200,6 +200,33 @@ fn a_change_is_shown_and_accepted_before_its_write_and_sent_after_it() {
 }
 
 #[test]
+fn an_acknowledgement_waits_for_no_write_that_began_later() {
+    let mut host = Slow::with_two_tabs(PROTOCOL);
+    host.tell("a", &edit(1, "x"));
+    host.write();
+    host.is_slow = true;
+    host.tell("b", &op(1, 2, 0, "y"));
+    host.told.clear();
+    let sent = host.life.ops_sent();
+    let ack = value!({"a": "op", "c": "c", "d": "d", "v": 3, "src": sent[0]["src"], "seq": sent[0]["seq"]});
+    host.life.host.socket_message(&ack.to_string());
+    host.drain();
+    let [ToTab::Doc { event, .. }] = &host.told["a"][..] else {
+        panic!("{:?}", host.told["a"]);
+    };
+    assert!(matches!(event, DocEvent::Outcome { seqs, .. } if seqs[0].0 == 1));
+    let [ToTab::Doc { event, .. }] = &host.told["b"][..] else {
+        panic!("{:?}", host.told["b"]);
+    };
+    assert!(matches!(event, DocEvent::Version { version, .. } if version.0 == 4));
+    let settles = |told: &ToTab| told.settles();
+    assert!(!host.told.values().flatten().any(settles));
+    host.tell("a", &op(2, 3, 0, "z"));
+    assert_eq!(host.changes("b").len(), 1, "nothing is in front of it");
+    assert_eq!(host.life.ops_sent().len(), 1);
+}
+
+#[test]
 fn a_tab_that_keeps_no_lead_is_shown_nothing_early() {
     let mut host = Slow::with_two_tabs(PROTOCOL - 1);
     host.tell("a", &edit(1, "x"));

@@ -150,7 +150,7 @@ fn a_tab_that_goes_on_hears_of_the_versions_that_moved_meanwhile() {
     });
     let events: Vec<&DocEvent> = events.collect();
     assert!(
-        matches!(&events[..], [DocEvent::Op { .. }, DocEvent::Version { version }] if *version == Version(v + 1)),
+        matches!(&events[..], [DocEvent::Op { .. }, DocEvent::Version { version, .. }] if *version == Version(v + 1)),
         "{events:?}"
     );
 }

@@ -238,11 +238,15 @@ pub enum DocEvent {
         outcome: Outcome,
         /// The server's version after that.
         version: Option<Version>,
+        /// As of [`DocEvent::Version`].
+        early: bool,
     },
     /// The server's version moved without a change of the data.
     Version {
         /// The server's version now.
         version: Version,
+        /// It overtook a write on which it does not rest: it says of nothing that it is durable.
+        early: bool,
     },
     /// A hard rollback: the document's state and its ops are given up, and the tab has to fetch.
     Rollback {
@@ -290,8 +294,13 @@ wire!(enum DocEvent {
     Accepted = "accepted" { seq = "seq"; revision = "revision"; early = "early" },
     Taken = "taken" { seqs = "seqs" },
     Rejected = "rejected" { seq = "seq"; error = "error" },
-    Outcome = "outcome" { seqs = "seqs"; outcome = "outcome"; version = "version" },
-    Version = "version" { version = "version" },
+    Outcome = "outcome" {
+        seqs = "seqs";
+        outcome = "outcome";
+        version = "version";
+        early = "early" or false;
+    },
+    Version = "version" { version = "version"; early = "early" or false },
     Rollback = "rollback" {
         error = "error";
         rejected = "rejected";

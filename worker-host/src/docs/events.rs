@@ -102,16 +102,14 @@ impl Host {
         }
     }
 
-    /// Sends a change to its author and to every tab that follows the document and does not lag.
+    /// Sends a change to every tab that follows the document and does not lag, and to its author: last, since it shows the
+    /// change already.
     fn fan_out(&mut self, handle: DocHandle, author: Option<TabId>, early: Option<&EarlyChange>) {
         let host_doc = &self.docs[handle];
         let mut tabs = host_doc.hub.live_tabs();
-        tabs.retain(|tab| self.tabs.gets_changes_of(tab, handle));
-        if let Some(author) = author
-            && !tabs.contains(&author)
-        {
-            tabs.push(author);
-        }
+        let is_author = |tab: &TabId| author.as_ref() == Some(tab);
+        tabs.retain(|tab| !is_author(tab) && self.tabs.gets_changes_of(tab, handle));
+        tabs.extend(author);
         for tab in tabs {
             self.bring_to_head(handle, &tab, early);
         }
@@ -254,11 +252,13 @@ impl Host {
             self.keep_outcomes(handle, &tab, &seqs, outcome);
             self.catch_up(handle, &tab);
             let version = self.tell_version(handle, &tab).0;
+            let early = outcome.error().is_none() && self.overtakes_writes(handle, &tab);
             let outcome = outcome.clone();
             let event = DocEvent::Outcome {
                 seqs,
                 outcome,
                 version,
+                early,
             };
             self.tell_doc(handle, &tab, event);
         }

@@ -85,9 +85,14 @@ impl Outbox {
         self.now.pop_front()
     }
 
+    /// The next change that is shown early, behind nothing.
+    pub(crate) fn pop_early(&mut self) -> Option<Output> {
+        self.early.pop_front()
+    }
+
     /// The next output, if all writes up to `committed` are durable, or if it is shown early.
     pub(crate) fn pop(&mut self, committed: u64) -> Option<Output> {
-        if let Some(early) = self.early.pop_front() {
+        if let Some(early) = self.pop_early() {
             return Some(early);
         }
         let held = self.held.pop_front_if(|held| held.write <= committed)?;

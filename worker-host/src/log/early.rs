@@ -5,13 +5,16 @@
 //! takes over collects the leads (`leads.rs`). So a change can be shown early only where the lead says all that the log
 //! would: it is an edit, and nothing else was logged of the document since the revision before it but acknowledgements.
 //!
+//! What only an acknowledgement of the server brings, an outcome or a version, overtakes such a write, too: the server would
+//! acknowledge the op again to a host after this one. It says that it is early, since the tab keeps its lead then.
+//!
 //! Every other message to a tab waits for all that was logged before it. So it tells the tab that its lead is durable.
 //!
 //! What it refuses to do: hold back anything. What cannot be shown early waits in the barrier.
 
 use broker::message::{DocEvent, Early, ToTab};
-use durable_store::Blocking;
 use durable_store::format::JournalEntry;
+use durable_store::{Blocking, DurableStore};
 use proxy_doc::{DocHandle, Json, Revision, TabId, write_json};
 
 use crate::host::Host;
@@ -65,6 +68,12 @@ impl SinceRevision {
     pub(super) fn begin_anew(&mut self, write: u64) {
         self.entries.clear();
         self.fence = write;
+    }
+
+    /// Whether nothing was logged since the revision but acknowledgements for which nobody waits, and a lead can go on with it
+    /// when the writes up to `committed` are durable.
+    fn is_acknowledged(&self, committed: u64) -> bool {
+        self.fence <= committed && !self.entries.iter().any(is_change)
     }
 
     /// There is a new revision. Gives what was logged of it, where that is all there is since the last one, and a lead can
@@ -136,6 +145,18 @@ impl Host {
         for event in events {
             self.tell_doc(handle, tab, event);
         }
+    }
+
+    /// Whether the tab may be told of the document, as it is now, in front of a write that is under way: a host after this one
+    /// would hear the same acknowledgement from the server.
+    pub(crate) fn overtakes_writes(&self, handle: DocHandle, tab: &TabId) -> bool {
+        let committed = self.log.committed();
+        let goes_on = self.log.store().is_some_and(DurableStore::writes_through);
+        goes_on
+            && committed < self.log.barrier()
+            && !self.log.is_replaying()
+            && self.tabs.keeps_leads(tab)
+            && self.docs[handle].since_revision.is_acknowledged(committed)
     }
 
     /// Tells tabs that their leads are durable, where they were told nothing since that says so.

@@ -29,7 +29,14 @@ impl Host {
             if self.resume_doc(handle, tab, same_line, hidden, &doc) {
                 self.tell_outcomes(handle, tab, remembered, &doc);
                 if let (Some(version), _) = self.tell_version(handle, tab) {
-                    self.tell_doc(handle, tab, DocEvent::Version { version });
+                    self.tell_doc(
+                        handle,
+                        tab,
+                        DocEvent::Version {
+                            version,
+                            early: false,
+                        },
+                    );
                 }
             }
             self.answer_given_up(handle, tab, remembered, &doc);
@@ -221,6 +228,7 @@ impl Host {
                 seqs,
                 outcome,
                 version,
+                early: false,
             };
             self.tell_doc(handle, tab, event);
         }

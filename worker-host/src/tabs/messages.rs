@@ -152,9 +152,9 @@ impl Host {
         }
     }
 
-    /// Posts a message to the tab, if it is registered, behind the barrier; a change that it is shown early, before.
+    /// Posts a message to the tab, if it is registered, behind the barrier; one that is early, before.
     pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
-        let is_early = message.early().is_some();
+        let is_early = message.is_early();
         if !self.tabs.count_message(tab, is_early) {
             return;
         }
@@ -290,7 +290,8 @@ impl Host {
             .unwrap_or_default();
         for tab in tabs {
             if let (Some(version), true) = self.tell_version(handle, &tab) {
-                self.tell_doc(handle, &tab, DocEvent::Version { version });
+                let early = self.overtakes_writes(handle, &tab);
+                self.tell_doc(handle, &tab, DocEvent::Version { version, early });
             }
         }
     }
