@@ -351,16 +351,8 @@ wire!(enum ToTab {
 impl ToTab {
     /// Whether the message waits for no write.
     pub fn is_early(&self) -> bool {
-        let event = match self {
-            Self::Doc { event, .. } => event,
-            // News of the store, on which nothing rests.
-            Self::Storage(event) => {
-                return matches!(
-                    event,
-                    StorageEvent::Queue { .. } | StorageEvent::Inventory { .. }
-                );
-            }
-            _ => return false,
+        let Self::Doc { event, .. } = self else {
+            return false;
         };
         match event {
             DocEvent::Op { early, .. } | DocEvent::Accepted { early, .. } => early.is_some(),
