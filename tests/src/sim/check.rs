@@ -118,6 +118,19 @@ pub(super) fn rests(world: &mut World, when: &str) -> bool {
     is_at_rest
 }
 
+/// Asks the host of each tab for its status, with the documents: afterwards it is in `status`, where the tab has a host.
+pub(super) fn ask_statuses(world: &mut World) {
+    for tab in 0..world.tabs.len() {
+        world.with_tab(tab, |tab, ledger| {
+            tab.status = None;
+            tab.enter(ledger, |connection| connection.ask_status(Token(0), true));
+            true
+        });
+    }
+    world.drain();
+    settle(world);
+}
+
 /// Delivers everything, until there is nothing left. Says whether that came to an end.
 pub(super) fn settle(world: &mut World) -> bool {
     for _ in 0..MAX_ROUNDS {

@@ -1,9 +1,8 @@
 //! Queries of tabs, and documents that come and go: what a simulation does with them, and what has to be so at rest.
 
 use broker::message::QueryAction;
-use proxy_doc::Token;
 
-use super::check::{each_doc, settle};
+use super::check::{ask_statuses, each_doc, settle};
 use super::choice::tab;
 use super::step::{Act, Step};
 use super::world::World;
@@ -93,15 +92,7 @@ pub(super) fn check_left(world: &mut World) {
     if !settle(world) {
         return world.ledger.problem("no rest without documents".to_owned());
     }
-    for tab in 0..world.tabs.len() {
-        world.with_tab(tab, |tab, ledger| {
-            tab.status = None;
-            tab.enter(ledger, |connection| connection.ask_status(Token(0), true));
-            true
-        });
-    }
-    world.drain();
-    settle(world);
+    ask_statuses(world);
     let mut found = Vec::new();
     for tab in world.tabs.iter().filter(|tab| tab.open) {
         let number = tab.number;

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use proxy_doc::{DocKey, Token, codes};
+use proxy_doc::{DocKey, codes};
 use serde_json::Value;
 
-use super::check::{self, settle};
+use super::check::{self, ask_statuses, settle};
 use super::choice::tab;
 use super::step::{Act, Config, Step, Weather};
 use super::world::World;
@@ -98,15 +98,7 @@ pub(super) fn heal(world: &mut World) {
 
 /// A tab is subscribed where its host follows the document for it, and has subscribed it at the server; and nowhere else.
 pub(super) fn check_subscriptions(world: &mut World) {
-    for tab in 0..world.tabs.len() {
-        world.with_tab(tab, |tab, ledger| {
-            tab.status = None;
-            tab.enter(ledger, |connection| connection.ask_status(Token(0), true));
-            true
-        });
-    }
-    world.drain();
-    settle(world);
+    ask_statuses(world);
     let mut found = Vec::new();
     for tab in world.tabs.iter().filter(|tab| tab.open) {
         let details = tab.status.as_ref().and_then(|it| it.details.as_ref());
