@@ -351,8 +351,16 @@ wire!(enum ToTab {
 impl ToTab {
     /// Whether the message waits for no write.
     pub fn is_early(&self) -> bool {
-        let Self::Doc { event, .. } = self else {
-            return false;
+        let event = match self {
+            Self::Doc { event, .. } => event,
+            // News of the store, on which nothing rests.
+            Self::Storage(event) => {
+                return matches!(
+                    event,
+                    StorageEvent::Queue { .. } | StorageEvent::Inventory { .. }
+                );
+            }
+            _ => return false,
         };
         match event {
             DocEvent::Op { early, .. } | DocEvent::Accepted { early, .. } => early.is_some(),

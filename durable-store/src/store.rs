@@ -237,6 +237,8 @@ pub struct DurableStore {
     found: Option<Epoch>,
     /// Everybody can see that this host writes now.
     claimed: bool,
+    /// Another life may have the storage, until one of the writes from this number on succeeds.
+    doubted: Option<u64>,
     full: bool,
 
     // While it is being restored.
@@ -295,6 +297,7 @@ impl DurableStore {
             state_changed: false,
             found: None,
             claimed: false,
+            doubted: None,
             full: false,
             journal: DocMap::new(),
             restoring: Vec::new(),
@@ -364,7 +367,14 @@ impl DurableStore {
 
     /// Whether what is logged now is on its way into the storage: no other host can have it meanwhile.
     pub fn writes_through(&self) -> bool {
-        self.phase == Phase::Ready && !self.closed && !self.reopening && !self.finishing
+        let is_open = self.phase == Phase::Ready && !self.closed && !self.reopening;
+        is_open && !self.finishing && self.doubted.is_none()
+    }
+
+    /// This life may have been frozen, and another one may have taken the storage meanwhile. Only a write that is asked
+    /// for from now on can tell: [`DurableStore::writes_through`] is false until then.
+    pub fn doubt_tenure(&mut self) {
+        self.doubted = Some(self.next_number);
     }
 
     /// The documents of the store, once they are known.

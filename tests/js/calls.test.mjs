@@ -40,7 +40,7 @@ describe('machines', () => {
     // In the tab of the author: apply and flush later; that it is sent, and the message; callback, no write pending,
     // nothing pending. In the other one: apply, and that nothing follows.
     assert.deepEqual(tabs, { submitOp: 1, flush: 1, handleMessage: 3, poll: 9 });
-    assert.deepEqual(hosts, { handleTab: 1, socketMessage: 2, poll: 3 });
+    assert.deepEqual(hosts, { setNow: 3, handleTab: 1, socketMessage: 2, poll: 3 });
     assert.deepEqual(
       docs.map((doc) => doc.data),
       [{ n: 2 }, { n: 2 }],

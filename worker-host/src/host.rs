@@ -271,6 +271,13 @@ impl Host {
         self.go_on_counting();
     }
 
+    /// The time in milliseconds by a clock that never goes back. To be told before each input.
+    pub fn set_now(&mut self, now: u64) {
+        if self.log.may_have_slept(now) {
+            self.outbox.hold_early();
+        }
+    }
+
     /// Changes [`Options::max_op_size`] and [`Options::keeps_pending`], where they are given.
     pub fn configure(&mut self, max_op_size: Option<usize>, keeps_pending: Option<bool>) {
         let options = &mut self.options;

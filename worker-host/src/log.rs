@@ -31,6 +31,9 @@ use crate::status::StoreStatus;
 use backlog::Backlog;
 use leads::Leads;
 
+/// Milliseconds without an input after which the host may have been frozen, and another one may have the storage. Tabs take
+/// the lock from a host that has been silent for about 6 seconds: see `broker/src/places/link/silence.rs`.
+const SILENCE_MS: u64 = 3_000;
 /// [`Log::mode`] where what is kept goes with the host.
 const MEMORY: &str = "memory";
 
@@ -41,6 +44,8 @@ pub(crate) struct Log {
     /// The history in which revisions can be compared: the epoch of the host that began it. Another one begins where
     /// durability is lost, since a host after this one then knows other revisions by the same numbers.
     line: Line,
+    /// When the last input came.
+    now: u64,
     /// Where the driver keeps things: `none`, `memory`, or its name of a storage.
     mode: String,
     /// Why the store cannot be used, or is no better one.
@@ -89,6 +94,7 @@ impl Log {
         Self {
             store: store.map(Box::new),
             line: Line::begun_by(options.epoch),
+            now: 0,
             mode: "none".to_owned(),
             error: None,
             answers: false,
@@ -116,6 +122,17 @@ impl Log {
     /// The write behind which everything is said now.
     pub(crate) fn barrier(&self) -> u64 {
         self.store.as_ref().map_or(0, |store| store.barrier())
+    }
+
+    /// Whether nothing has come for so long that the host may have been frozen. Another one can have taken the storage then:
+    /// tabs are shown nothing early before a write has succeeded.
+    pub(crate) fn may_have_slept(&mut self, now: u64) -> bool {
+        let silence = now.saturating_sub(std::mem::replace(&mut self.now, now));
+        let Some(store) = self.store.as_mut().filter(|_| silence > SILENCE_MS) else {
+            return false;
+        };
+        store.doubt_tenure();
+        true
     }
 
     /// The history in which revisions can be compared.

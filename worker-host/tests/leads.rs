@@ -7,7 +7,9 @@ mod life;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use broker::message::{DocEvent, Envelope, LeadEntry, PROTOCOL, ToTab, decode, encode};
+use broker::message::{
+    DocEvent, Envelope, LeadEntry, PROTOCOL, StorageEvent, ToTab, decode, encode,
+};
 use durable_store::{Ask, Request};
 use life::{Knowing, Life, Texts, options, read};
 use proxy_doc::{Revision, TabId};
@@ -224,6 +226,20 @@ fn an_acknowledgement_waits_for_no_write_that_began_later() {
     host.tell("a", &op(2, 3, 0, "z"));
     assert_eq!(host.changes("b").len(), 1, "nothing is in front of it");
     assert_eq!(host.life.ops_sent().len(), 1);
+}
+
+#[test]
+fn no_change_waits_behind_news_of_the_store() {
+    let mut host = Slow::with_two_tabs(PROTOCOL);
+    for name in ["a", "b"] {
+        host.tell(name, &value!({"storage.watch": {}}));
+    }
+    host.tell("a", &edit(1, "x"));
+    let is_queue =
+        |told: &ToTab| matches!(told, ToTab::Storage(StorageEvent::Queue { size: 1, .. }));
+    assert!(host.told["a"].iter().any(is_queue));
+    host.tell("b", &op(1, 2, 0, "y"));
+    assert_eq!(host.changes("a").len(), 1);
 }
 
 #[test]

@@ -185,6 +185,9 @@ impl DurableStore {
                 if !asked.opens() {
                     self.failures = 0;
                 }
+                if asked.writes() {
+                    self.doubted = self.doubted.filter(|first| number < *first);
+                }
                 self.handle_answer(asked, &texts);
             }
             Err(failure) => {

@@ -285,7 +285,7 @@ function lineOf(entry, clean) {
 
 // ---- The machine ----
 
-/** The machine's inputs, without those that need the time. */
+/** The machine's inputs, without those that need the wall clock. */
 export const INPUTS = /** @type {const} */ ([
   ...['configure', 'haveUrl', 'connect', 'bindSocket', 'socketOpened', 'socketMessage'],
   ...[
@@ -321,7 +321,7 @@ export const TIMED = /** @type {const} */ ({
  * @typedef {Omit<HostCore, keyof Timed> & Timed} TimedCore
  */
 
-/** The machine of a host. Its inputs are recorded, and those that need the time are given it. */
+/** The machine of a host. Its inputs are recorded, and it is told when they come; those that need the wall clock are given it. */
 export class RecordedCore extends HostCore {
   /**
    * @param {Recorder} recorder
@@ -349,7 +349,9 @@ for (const name of INPUTS) {
   Object.defineProperty(RecordedCore.prototype, name, {
     /** @this {RecordedCore} @param {any[]} args */
     value(...args) {
-      this.recorder.input([name, performance.now(), ...args]);
+      const now = performance.now();
+      this.recorder.input([name, now, ...args]);
+      this.setNow(now);
       return inner[name].apply(this, args);
     },
   });
@@ -363,6 +365,7 @@ for (const [name, length] of Object.entries(TIMED)) {
       args.length = length;
       args.push(now, Date.now());
       this.recorder.input([name, now, ...args]);
+      this.setNow(now);
       return inner[name].apply(this, args);
     },
   });

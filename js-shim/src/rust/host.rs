@@ -121,6 +121,12 @@ impl HostCore {
         Some(true)
     }
 
+    /// See `Host::set_now`.
+    #[wasm_bindgen(js_name = setNow)]
+    pub fn set_now(&mut self, now: f64) {
+        self.inner.set_now(count(now));
+    }
+
     /// The time, in milliseconds: by a clock that never goes back, and since 1970. There is no other clock here, so the
     /// inputs alone decide what the machine does.
     fn set_time(&mut self, now: f64, wall: f64) {

@@ -27,9 +27,8 @@ impl Arguments<'_> {
         self.optional_number(at).unwrap_or(f64::NAN)
     }
 
-    /// As the shim reads a count.
     fn count(&self, at: usize) -> u64 {
-        (self.number(at) as u64).min(MAX_COUNT)
+        count(self.optional_number(at))
     }
 
     /// A list of texts, some of which may be missing.
@@ -44,11 +43,17 @@ impl Arguments<'_> {
     }
 }
 
+/// As the shim reads a count.
+fn count(number: Option<f64>) -> u64 {
+    (number.unwrap_or(f64::NAN) as u64).min(MAX_COUNT)
+}
+
 /// Gives the host one input. A test compares the names with those that the recorder writes.
 pub(super) fn feed(host: &mut Host, entry: &Value) -> Result<(), String> {
     let name = entry[2].as_str().unwrap_or_default();
     let list = entry[3].as_array().map(Vec::as_slice);
     let arguments = Arguments(list.unwrap_or_default());
+    host.set_now(count(entry[1].as_f64()));
     match name {
         "configure" => {
             let bytes = arguments.optional_number(0).map(|bytes| bytes as usize);

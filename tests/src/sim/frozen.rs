@@ -1,24 +1,33 @@
 //! Hosts that were frozen when others took their storage: they know nothing of that, thaw, and go on with what reaches
 //! them. Their tabs have gone to the next host.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use durable_store::{Failure, FailureKind, Request};
+use durable_store::{Ask, Failure, FailureKind, Request};
 use proxy_doc::TabId;
 use worker_host::{Host, Output, ReadyState};
 
 use super::host::gives_up;
 use super::ledger::Ledger;
-use super::storage::{Storage, Tenure};
-use super::witness::Witness;
+use super::storage::{Storage, Tenure, marks};
+use super::witness::{Witness, is_early};
 use super::world::Socket;
 use crate::random::Random;
+
+/// How long a host is frozen, at least: a tab that hears nothing takes so many milliseconds until it takes the lock.
+const FROZEN_MS: u64 = 5_500;
 
 /// A host that goes on beside the one that took its storage.
 pub(super) struct FrozenHost {
     pub(super) host: Host,
     /// What it asked of the storage.
     pub(super) requests: VecDeque<Request>,
+    /// The last request from before it was frozen, where it was not carried out yet.
+    pub(super) last_before: Option<u64>,
+    /// A write from after that has succeeded: it took the storage last.
+    pub(super) has_written: bool,
+    /// The markers in what it has written since it thawed.
+    pub(super) written: BTreeSet<u32>,
     pub(super) tenure: Tenure,
     /// The socket that it is bound to.
     pub(super) socket: Option<usize>,
@@ -48,6 +57,7 @@ pub(super) struct Around<'a> {
 impl FrozenHost {
     /// One thing reaches the host. Where nothing is left it learns that its lock was stolen. Says whether it has ended.
     pub(super) fn thaw(&mut self, around: &mut Around<'_>, r: &mut Random) -> bool {
+        self.host.set_now(FROZEN_MS);
         let first = r.below(5);
         let mut refused = false;
         let reached = (0..5).any(|n| match (first + n) % 5 {
@@ -80,6 +90,11 @@ impl FrozenHost {
         let reply = around.storage.carry_out(&request.what, &mut self.tenure);
         let is_fenced = |failure: &Failure| failure.kind == FailureKind::Fenced;
         *refused = reply.as_ref().is_err_and(is_fenced);
+        if let (Ask::Write { puts, .. }, Ok(_)) = (&request.what, &reply) {
+            self.has_written |= self.last_before < Some(request.number);
+            self.written
+                .extend(puts.iter().flat_map(|(_, text)| marks(text)));
+        }
         self.host.handle_storage(request.number, reply);
         true
     }
@@ -132,7 +147,8 @@ impl FrozenHost {
         true
     }
 
-    /// Sends on what it says to the server. No tab hears it. Says whether it has ended.
+    /// Sends on what it says to the server. Tabs that were frozen with it hear it, and keep what they are shown early: the next
+    /// host does not have that. Says whether it has ended.
     fn drain(&mut self, around: &mut Around<'_>) -> bool {
         while let Some(output) = self.host.poll() {
             match output {
@@ -163,8 +179,18 @@ impl FrozenHost {
                     return true;
                 }
                 Output::Warn(text) => self.lost |= gives_up(&text),
-                Output::ToTab { .. }
-                | Output::DropSocket
+                Output::ToTab { tab, text, .. } => {
+                    let ledger = &mut *around.ledger;
+                    ledger.count(true, "a frozen host told a tab something");
+                    let is_written = marks(&text).all(|mark| self.written.contains(&mark));
+                    if is_early(&text) && !is_written && !self.has_written {
+                        let tab = tab.0;
+                        ledger.problem(format!(
+                            "a host that was frozen shows {tab} early: {text:.300}"
+                        ));
+                    }
+                }
+                Output::DropSocket
                 | Output::StartTimer(_)
                 | Output::StartAlarm(_)
                 | Output::Realtime(_) => {}

@@ -210,6 +210,9 @@ impl HostSide {
         let host = self.succeed();
         self.frozen.push(FrozenHost {
             host,
+            last_before: requests.back().map(|request| request.number),
+            has_written: false,
+            written: BTreeSet::new(),
             requests,
             tenure,
             socket,

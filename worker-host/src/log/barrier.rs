@@ -23,8 +23,18 @@ pub(crate) struct Outbox {
     last_for: Map<TabId, u64>,
     /// Changes that are shown early, behind nothing.
     early: Fifo<Output>,
-    /// Changes that are shown early, behind what is held for the same tab: the last such output. No queue is empty.
-    early_behind: Map<TabId, Fifo<(u64, Output)>>,
+    /// Changes that are shown early, behind what is held for the same tab. No queue is empty.
+    early_behind: Map<TabId, Fifo<Behind>>,
+}
+
+/// What is shown early as soon as something else went out.
+#[derive(Debug)]
+struct Behind {
+    /// The number of the last output that was held for the tab.
+    after: u64,
+    /// The number of the write that it rests on.
+    write: u64,
+    output: Output,
 }
 
 #[derive(Debug)]
@@ -58,14 +68,37 @@ impl Outbox {
         self.held.push_back(held);
     }
 
-    /// Says something to a tab behind everything that was said to that tab before, and behind no write of its own.
-    pub(crate) fn push_early(&mut self, tab: &TabId, output: Output) {
+    /// Says something to a tab behind everything that was said to that tab before, and not behind the write that it rests on.
+    pub(crate) fn push_early(&mut self, tab: &TabId, write: u64, output: Output) {
         match self.last_for.get(tab) {
             Some(last) => {
-                let behind = self.early_behind.or_default(tab.clone());
-                behind.push_back((*last, output));
+                let after = *last;
+                self.early_behind.or_default(tab.clone()).push_back(Behind {
+                    after,
+                    write,
+                    output,
+                });
             }
             None => self.early.push_back(output),
+        }
+    }
+
+    /// What would be shown early, and waits for something else, waits for its write, too.
+    pub(crate) fn hold_early(&mut self) {
+        for (tab, mut behind) in std::mem::take(&mut self.early_behind) {
+            // The last one first: each comes right behind what it waits for.
+            for at in (0..behind.len()).rev() {
+                let Some(next) = behind.remove(at) else {
+                    continue;
+                };
+                let held = self.number(next.write, None, next.output);
+                if self.last_for.get(&tab) == Some(&next.after) {
+                    self.last_for.insert(tab.clone(), held.number);
+                }
+                let before = self.held.iter().position(|held| held.number == next.after);
+                self.held
+                    .insert(before.map_or(0, |before| before + 1), held);
+            }
         }
     }
 
@@ -110,8 +143,8 @@ impl Outbox {
         let Some(behind) = self.early_behind.get_mut(tab) else {
             return;
         };
-        while let Some((_, output)) = behind.pop_front_if(|(after, _)| *after == number) {
-            self.early.push_back(output);
+        while let Some(next) = behind.pop_front_if(|next| next.after == number) {
+            self.early.push_back(next.output);
         }
         if behind.is_empty() {
             self.early_behind.remove(tab);
@@ -180,8 +213,8 @@ impl Outbox {
             if let Some(before) = before.flatten().map(|held| held.number)
                 && let Some(behind) = self.early_behind.get_mut(&tab)
             {
-                let moved = behind.iter_mut().filter(|(after, _)| *after == before);
-                moved.for_each(|(after, _)| *after = held.number);
+                let moved = behind.iter_mut().filter(|next| next.after == before);
+                moved.for_each(|next| next.after = held.number);
             }
             if !self.held.iter_from(at).any(|held| held.is_for(&tab)) {
                 self.last_for.insert(tab, held.number);
@@ -274,10 +307,10 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(1, to("a", "accepted"));
         outbox.push(2, to("c", "accepted"));
-        outbox.push_early(&tab("a"), to("a", "change"));
-        outbox.push_early(&tab("b"), to("b", "change"));
+        outbox.push_early(&tab("a"), 2, to("a", "change"));
+        outbox.push_early(&tab("b"), 2, to("b", "change"));
         outbox.push(2, to("a", "outcome"));
-        outbox.push_early(&tab("a"), to("a", "last"));
+        outbox.push_early(&tab("a"), 2, to("a", "last"));
         assert_eq!(outbox.pop(0), Some(to("b", "change")));
         assert_eq!(outbox.pop(0), None);
         assert_eq!(outbox.pop(1), Some(to("a", "accepted")));
@@ -294,13 +327,36 @@ mod tests {
     }
 
     #[test]
+    fn a_host_in_doubt_shows_nothing_before_its_write() {
+        let mut outbox = Outbox::default();
+        outbox.push(1, to("a", "accepted"));
+        outbox.push_early(&tab("a"), 2, to("a", "first"));
+        outbox.push_early(&tab("a"), 2, to("a", "second"));
+        outbox.push(2, to("a", "outcome"));
+        outbox.push_early(&tab("a"), 3, to("a", "third"));
+        outbox.hold_early();
+        outbox.push_early(&tab("a"), 3, to("a", "fourth"));
+        let mut said = Vec::new();
+        for committed in 1..=3 {
+            let texts = std::iter::from_fn(|| outbox.pop(committed)).map(|output| match output {
+                Output::ToTab { text, .. } => text,
+                other => format!("{other:?}"),
+            });
+            said.push(texts.collect::<Vec<_>>());
+        }
+        assert_eq!(said[0], ["accepted"]);
+        assert_eq!(said[1], ["first", "second", "outcome"]);
+        assert_eq!(said[2], ["third", "fourth"]);
+    }
+
+    #[test]
     fn nothing_is_left_for_a_tab_that_is_gone() {
         let mut outbox = Outbox::default();
-        outbox.push_early(&tab("a"), to("a", "first"));
+        outbox.push_early(&tab("a"), 2, to("a", "first"));
         outbox.push(1, to("a", "accepted"));
-        outbox.push_early(&tab("a"), to("a", "change"));
+        outbox.push_early(&tab("a"), 2, to("a", "change"));
         outbox.drop_for(&tab("a"));
-        outbox.push_early(&tab("a"), to("a", "next"));
+        outbox.push_early(&tab("a"), 2, to("a", "next"));
         assert_eq!(all(outbox), [to("a", "next")]);
     }
 

@@ -160,7 +160,7 @@ impl Host {
         }
         let output = self.to_tab(tab, message);
         if is_early {
-            self.outbox.push_early(tab, output);
+            self.outbox.push_early(tab, self.log.barrier(), output);
         } else {
             self.say(output);
         }
