@@ -155,7 +155,9 @@ impl Doc {
             return self.ingest(up, answer.ok().flatten(), Vec::new());
         };
         let mut waiters = std::mem::take(&mut self.pending_fetch);
-        if !request.want {
+        // The answer may be for a state that was given up since.
+        let is_past = matches!(answer, Ok(None)) && self.version.is_none();
+        if !request.want || is_past {
             // Only a snapshot ends what waits for a state.
             let (states, others) = waiters.into_iter().partition(Waiter::needs_state);
             self.pending_fetch = states;
