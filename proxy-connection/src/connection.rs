@@ -284,6 +284,7 @@ impl ProxyConnection {
         // While the store is being wiped nothing is resumed.
         self.left &= self.is_wiping();
         self.session.register();
+        self.place_brought();
         let resume = if self.session.is_resumed() && !self.left {
             let docs = self.docs.values();
             docs.filter_map(|doc| doc.resumed(self.session.line))
@@ -393,7 +394,6 @@ impl ProxyConnection {
             let unplaced = std::mem::take(&mut known.unplaced);
             if unplaced {
                 known.learn_version(None);
-                known.brought = None;
             }
             self.with_doc(handle, |doc, up| {
                 if unplaced {

@@ -156,6 +156,17 @@ impl ProxyConnection {
         }
     }
 
+    /// Another host is told what the tab has, so it forgets none of it: what [`ProxyConnection::show_brought`] shows is the state of that
+    /// revision.
+    pub(crate) fn place_brought(&mut self) {
+        for known in self.docs.values_mut() {
+            if let Some(brought) = known.brought.take() {
+                known.unplaced = false;
+                known.doc.place(Version(brought.revision.0));
+            }
+        }
+    }
+
     /// A result of a query that is gone here. The host takes the tab to have its state, and does not send that again: neither to a
     /// Doc of the application, nor with the results of another query. Where there is none, the host is told.
     fn decline(&mut self, doc: QueryDoc) {
