@@ -380,8 +380,9 @@ fn check_log(world: &mut World) {
             if let What::Marked(mark) = &call.what {
                 let times = marks.get(mark.as_str()).copied().unwrap_or(0);
                 let lost = times == 0 && call.end == Some(End::Done) && !may_vanish(world);
-                let discarded =
-                    matches!(&call.end, Some(End::Failed(error)) if says_discarded(error, has_del));
+                // A storage that was given up may keep what was discarded since, for a later host.
+                let discarded = !world.ledger.losses
+                    && matches!(&call.end, Some(End::Failed(error)) if says_discarded(error, has_del));
                 let forgotten = call.left && times == 0 && nothing_is_lost(world);
                 if times > 1 || lost || forgotten || (discarded && times > 0) {
                     found.push(format!(

@@ -150,6 +150,17 @@ impl FrozenHost {
     /// Sends on what it says to the server. Tabs that were frozen with it hear it, and keep what they are shown early: the next
     /// host does not have that. Says whether it has ended.
     fn drain(&mut self, around: &mut Around<'_>) -> bool {
+        let mut shown = Vec::new();
+        let ended = self.carry_out(around, &mut shown);
+        // One that has given its storage up begins another line.
+        if !self.lost && !self.has_written {
+            around.ledger.problems.append(&mut shown);
+        }
+        ended
+    }
+
+    /// `shown`: what it shows early that it has not written, as problems.
+    fn carry_out(&mut self, around: &mut Around<'_>, shown: &mut Vec<String>) -> bool {
         while let Some(output) = self.host.poll() {
             match output {
                 Output::Send(text) => {
@@ -182,10 +193,9 @@ impl FrozenHost {
                 Output::ToTab { tab, text, .. } => {
                     let ledger = &mut *around.ledger;
                     ledger.count(true, "a frozen host told a tab something");
-                    let is_written = marks(&text).all(|mark| self.written.contains(&mark));
-                    if is_early(&text) && !is_written && !self.has_written {
+                    if is_early(&text) && !marks(&text).all(|mark| self.written.contains(&mark)) {
                         let tab = tab.0;
-                        ledger.problem(format!(
+                        shown.push(format!(
                             "a host that was frozen shows {tab} early: {text:.300}"
                         ));
                     }

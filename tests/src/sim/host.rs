@@ -335,15 +335,16 @@ impl HostSide {
     }
 
     /// Another host has the storage for a while: it takes over what is there, and tells nobody. This one learns that its
-    /// handle is dead.
-    pub(super) fn intrude(&mut self, idle: usize, ledger: &mut Ledger) -> bool {
+    /// handle is dead. Gives the tabs without which the other one took over, if there was one.
+    pub(super) fn intrude(&mut self, idle: usize, ledger: &mut Ledger) -> Option<Vec<TabId>> {
         // To another host, too, it would say nothing.
         if self.is_old() || !self.works || self.hangs() || self.requests.iter().all(opens) {
-            return false;
+            return None;
         }
         let Some(storage) = &mut self.storage else {
-            return false;
+            return None;
         };
+        let mut late = Vec::new();
         self.lives += 1;
         let options = options(self.number, self.lives, &self.config);
         let mut other = Host::new(options, Rc::clone(&self.types));
@@ -360,6 +361,7 @@ impl HostSide {
                     Output::FindTabs(tabs) => {
                         other.tabs_found(&tabs);
                         other.tabs_asleep();
+                        late = tabs;
                     }
                     Output::ToTab { .. }
                     | Output::Send(_)
@@ -379,7 +381,7 @@ impl HostSide {
             other.handle_idle();
         }
         ledger.count(true, "another host had the storage");
-        self.lose_handle(0, ledger)
+        self.lose_handle(0, ledger).then_some(late)
     }
 
     /// Tells the host which tabs live.

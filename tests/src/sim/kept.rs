@@ -50,7 +50,7 @@ pub(super) fn check_ops(world: &mut World) {
             let times = log.get(name.as_str()).copied().unwrap_or(0);
             let refused =
                 matches!(&call.end, Some(End::Failed(error)) if error.contains("refused by"));
-            if refused && times > 0 && !world.ledger.losses && world.witness.sent_once(mark) {
+            if refused && times > 0 && !world.ledger.losses && world.witness.sent_once(name) {
                 found.push(format!(
                     "{key}: {name} was refused, and is in the log: {call:?}"
                 ));

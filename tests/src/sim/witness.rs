@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker::message::{DocEvent, Early, Envelope, Resumed, StorageEvent, ToTab, decode};
+use broker::message::{
+    CallbackId, DocEvent, Early, Envelope, Resumed, StorageEvent, ToTab, decode,
+};
 use ot_json0::Value;
 use proxy_doc::{DocKey, Epoch, Line, TabId, write_json};
 
+use super::check::count_marks;
 use super::storage::{Storage, marks, pairs};
 
 /// A revision of a document: the line, the collection and id, from where to where.
@@ -33,7 +36,8 @@ struct Shown {
 #[derive(Debug)]
 struct Sent {
     doc: String,
-    marks: BTreeSet<u32>,
+    /// The markers that it inserts.
+    marks: BTreeSet<String>,
     times: usize,
 }
 
@@ -52,6 +56,8 @@ pub(super) struct Witness {
     pub(super) has_followed: bool,
     /// Tabs without which a host took over, and that have not come since.
     asleep: BTreeSet<String>,
+    /// Documents that tabs leave: until a host has answered this.
+    leaving: Vec<(TabId, CallbackId, DocKey)>,
     /// Which machine of each tab a host has taken last.
     machines: BTreeMap<String, u32>,
 }
@@ -82,18 +88,22 @@ impl Witness {
                 return Some(format!("sent before it was durable: {text}"));
             }
         }
+        // What an op deletes may be something else when it is sent again.
+        let mut inserted = BTreeMap::new();
+        count_marks(&message, &mut inserted);
+        let inserted = inserted.into_keys().collect::<BTreeSet<String>>();
         let before = self.sent.entry(id.clone()).or_insert_with(|| Sent {
             doc: doc.clone(),
-            marks: found.clone(),
+            marks: inserted.clone(),
             times: 0,
         });
         before.times += 1;
-        let same =
-            before.doc == doc && (before.marks.is_subset(&found) || found.is_subset(&before.marks));
+        let is_part = before.marks.is_subset(&inserted) || inserted.is_subset(&before.marks);
+        let same = before.doc == doc && is_part;
         if !same {
             return Some(format!("two ops under {id:?}: {before:?}, then {text}"));
         }
-        before.marks.extend(found);
+        before.marks.extend(inserted);
         None
     }
 
@@ -105,9 +115,9 @@ impl Witness {
 
     /// Whether what holds the marker was sent no more than once. Of an op that is sent again the server may
     /// refuse one copy and take the other, on an older socket, later.
-    pub(super) fn sent_once(&self, mark: u32) -> bool {
+    pub(super) fn sent_once(&self, mark: &str) -> bool {
         let mut sent = self.sent.values();
-        sent.all(|sent| sent.times <= 1 || !sent.marks.contains(&mark))
+        sent.all(|sent| sent.times <= 1 || !sent.marks.contains(mark))
     }
 
     /// A host posts this to a tab. `line`: what the tab was told last; `storage`: as above.
@@ -150,11 +160,14 @@ impl Witness {
                 id,
                 event,
             } => self.shown(tab, (*line)?, (collection, id), event, storage),
+            ToTab::Callback { callback_id, .. } => {
+                self.answered(tab, callback_id);
+                None
+            }
             ToTab::Durable {}
             | ToTab::Storage(_)
             | ToTab::Incompatible { .. }
             | ToTab::Connection(_)
-            | ToTab::Callback { .. }
             | ToTab::Query { .. }
             | ToTab::Presence { .. }
             | ToTab::Coordination(_) => None,
@@ -197,6 +210,7 @@ impl Witness {
     /// The tab says to another host what it holds.
     pub(super) fn resumes(&mut self, tab: &TabId, docs: &[Resumed]) {
         self.asleep.remove(&tab.0);
+        self.leaving.retain(|(of, ..)| of != tab);
         self.leave_documents(tab, None);
         for doc in docs {
             if let (Some(line), Some(_)) = (doc.line, doc.revision) {
@@ -213,6 +227,23 @@ impl Witness {
         let before = self.machines.insert(tab.to_owned(), machine);
         if before.unwrap_or_default() < machine {
             self.left(&TabId(tab.to_owned()), None);
+        }
+    }
+
+    /// The tab says that it leaves a document. What the host had said before may still wait for a write.
+    pub(super) fn leaves(&mut self, tab: &TabId, doc: DocKey, callback: Option<CallbackId>) {
+        match callback {
+            Some(callback) => self.leaving.push((tab.clone(), callback, doc)),
+            None => self.left(tab, Some(&doc)),
+        }
+    }
+
+    /// The host answers a request of the tab.
+    fn answered(&mut self, tab: &str, callback: CallbackId) {
+        let leaves = |(of, by, _): &(TabId, CallbackId, DocKey)| of.0 == tab && *by == callback;
+        if let Some(at) = self.leaving.iter().position(leaves) {
+            let (tab, _, doc) = self.leaving.remove(at);
+            self.left(&tab, Some(&doc));
         }
     }
 

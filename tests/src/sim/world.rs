@@ -309,11 +309,7 @@ impl World {
                 let side = self.hosts.get_mut(host);
                 side.is_some_and(|side| side.set_hanging(on, ledger))
             }
-            Step::Intrude { host, idle } => {
-                let ledger = &mut self.ledger;
-                let side = self.hosts.get_mut(host);
-                side.is_some_and(|side| side.intrude(idle, ledger))
-            }
+            Step::Intrude { host, idle } => self.intrude(host, idle),
             Step::Room { host, bytes } => self.with_host(host, |side| {
                 side.storage
                     .as_mut()

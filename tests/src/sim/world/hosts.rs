@@ -170,6 +170,20 @@ impl World {
         true
     }
 
+    /// Another host has the storage for a while, and takes over without the tabs.
+    pub(super) fn intrude(&mut self, host: usize, idle: usize) -> bool {
+        let ledger = &mut self.ledger;
+        let side = self.hosts.get_mut(host);
+        let Some(late) = side.and_then(|side| side.intrude(idle, ledger)) else {
+            return false;
+        };
+        let is_late = |tab: &&Tab| tab.open && tab.host == host && late.contains(&tab.id);
+        for tab in self.tabs.iter().filter(is_late) {
+            tab.sleeps(&mut self.ledger, &mut self.witness);
+        }
+        true
+    }
+
     /// The host takes over without the tabs that have not come.
     pub(super) fn sleep_through(&mut self, host: usize) -> bool {
         let Some(side) = self

@@ -24,10 +24,14 @@ impl World {
         for text in tab.to_host.drain(..count) {
             note(self.trace, || format!("  {} > host: {text}", tab.id.0));
             if text.starts_with(r#"{"doc.destroy""#)
-                && let Ok(ToHost::Destroy { collection, id, .. }) = decode(&text)
+                && let Ok(ToHost::Destroy {
+                    collection,
+                    id,
+                    callback_id,
+                }) = decode(&text)
             {
                 let key = DocKey { collection, id };
-                self.ledger.destroyed.push((tab.id.clone(), key));
+                self.witness.leaves(&tab.id, key, callback_id);
             }
             self.hosts[tab.host].host.handle_tab(&tab.id, &text);
         }
