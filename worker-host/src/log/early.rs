@@ -10,6 +10,9 @@
 //!
 //! Every other message to a tab waits for all that was logged before it. So it tells the tab that its lead is durable.
 //!
+//! A host that may have been frozen shows nothing early before a write that it asked for since has succeeded: another host
+//! may have its storage, and tabs that were frozen with it would keep what nobody else has.
+//!
 //! What it refuses to do: hold back anything. What cannot be shown early waits in the barrier.
 
 use broker::message::{DocEvent, Early, ToTab};
