@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use durable_store::{Ask, Failure, FailureKind, Request};
-use proxy_doc::TabId;
+use proxy_doc::{Line, TabId};
 use worker_host::{Host, Output, ReadyState};
 
 use super::host::gives_up;
@@ -36,6 +36,8 @@ pub(super) struct FrozenHost {
     pub(super) finding: Option<Vec<TabId>>,
     /// It gave its storage up, and only asks now and then whether that answers.
     pub(super) lost: bool,
+    /// The line that its tabs know.
+    pub(super) line: Option<Line>,
     /// What tabs had posted to it.
     pub(super) posted: VecDeque<(TabId, String)>,
 }
@@ -156,6 +158,7 @@ impl FrozenHost {
         if !self.lost && !self.has_written {
             around.ledger.problems.append(&mut shown);
         }
+        around.witness.left(&TabId("frozen".to_owned()), None);
         ended
     }
 
@@ -193,6 +196,12 @@ impl FrozenHost {
                 Output::ToTab { tab, text, .. } => {
                     let ledger = &mut *around.ledger;
                     ledger.count(true, "a frozen host told a tab something");
+                    // Of what the next host says by the same number it may say nothing else.
+                    if !text.contains(r#""accepted""#) {
+                        let (line, storage) = (&mut self.line, Some(&*around.storage));
+                        let problem = around.witness.posted("frozen", line, &text, storage);
+                        shown.extend(problem.map(|problem| format!("a frozen host: {problem}")));
+                    }
                     if is_early(&text) && !marks(&text).all(|mark| self.written.contains(&mark)) {
                         let tab = tab.0;
                         shown.push(format!(

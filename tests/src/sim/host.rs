@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use durable_store::{Ask, FailureKind, Request, Retention, StoreOptions, WriteLimits};
-use proxy_doc::{Epoch, TabId, Types};
+use proxy_doc::{Epoch, Line, TabId, Types};
 use worker_host::{Host, Options, Output};
 
 use super::frozen::FrozenHost;
@@ -195,6 +195,7 @@ impl HostSide {
     /// The host is frozen, and another one takes its storage. Says whether it could.
     pub(super) fn freeze(
         &mut self,
+        line: Option<Line>,
         posted: VecDeque<(TabId, String)>,
         ledger: &mut Ledger,
     ) -> bool {
@@ -219,6 +220,7 @@ impl HostSide {
             wants_socket,
             finding,
             lost: false,
+            line,
             posted,
         });
         true

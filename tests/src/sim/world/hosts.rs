@@ -116,15 +116,16 @@ impl World {
     pub(super) fn freeze(&mut self, host: usize, seed: u64) -> bool {
         let mut r = Random::new(seed);
         let is_of_host = |tab: &Tab| tab.open && tab.linked && tab.host == host;
-        let mut posted = VecDeque::new();
+        let (mut line, mut posted) = (None, VecDeque::new());
         for tab in self.tabs.iter().filter(|tab| is_of_host(tab)) {
             let arrive = r.below(tab.to_host.len() + 1);
+            line = line.or(tab.line);
             let texts = tab.to_host.iter().take(arrive).cloned();
             posted.extend(texts.map(|text| (tab.id.clone(), text)));
         }
         let ledger = &mut self.ledger;
         let side = self.hosts.get_mut(host);
-        if !side.is_some_and(|side| side.freeze(posted, ledger)) {
+        if !side.is_some_and(|side| side.freeze(line, posted, ledger)) {
             return false;
         }
         for tab in self.tabs.iter_mut().filter(|tab| is_of_host(tab)) {
