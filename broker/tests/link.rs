@@ -534,6 +534,24 @@ fn a_dedicated_worker_that_hangs_before_its_host_begins_is_ended_too() {
 }
 
 #[test]
+fn a_page_stands_whose_dedicated_worker_became_late_when_it_was_not_needed() {
+    let mut tab = Tab::having(false, false);
+    tab.wait(3_000);
+    tab.greet(RoadKind::Dedicated, OWN, None);
+    tab.greet(RoadKind::Dedicated, OWN, Some(EARLY));
+    tab.give(Input::Taken { epoch: EARLY });
+    // The shared worker comes, and the own one hangs before it has resigned. The next one never greets.
+    tab.greet(RoadKind::Port, WORKER, None);
+    tab.give(Input::Quiet {});
+    assert!(tab.wait(8_500).contains(&MAKE_DEDICATED));
+    tab.greet(RoadKind::Port, WORKER, Some(LATE));
+    tab.give(Input::Taken { epoch: LATE });
+    let place = WORKER.to_owned();
+    tab.give(Input::Gone { place });
+    assert!(tab.wait(3_500).contains(&STAND));
+}
+
+#[test]
 fn a_lock_is_stolen_by_the_dedicated_worker_once_that_is_there() {
     let mut tab = Tab::having(false, false);
     tab.greet(RoadKind::Port, WORKER, Some(EARLY));

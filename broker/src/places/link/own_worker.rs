@@ -95,11 +95,10 @@ impl OwnWorker {
     /// Begins where it has not yet.
     pub(super) fn begin(&mut self, now: u64) -> Step {
         match self.phase {
-            Phase::Never(_) => Step::Slow,
+            // It may have become late while nothing was to begin.
+            Phase::Never(_) | Phase::Late => Step::Slow,
             Phase::Idle => self.start(now),
-            Phase::Pausing(_) | Phase::Silent(_) | Phase::Late | Phase::Here { .. } => {
-                Step::Nothing
-            }
+            Phase::Pausing(_) | Phase::Silent(_) | Phase::Here { .. } => Step::Nothing,
         }
     }
 
