@@ -359,7 +359,7 @@ impl ProxyConnection {
         // and applications repeat their own.
         let is_repeated =
             |request: &Request| matches!(request, Request::Presence(_) | Request::Store(..));
-        for request in self.requests.end_where(|request| !is_repeated(request)) {
+        for request in self.requests.end_where(&|request| !is_repeated(request)) {
             match request {
                 Request::Status(token, details) => self.ask_status(token, details),
                 // The host that was asked about is gone, with what it had noted.

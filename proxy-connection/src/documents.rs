@@ -92,7 +92,7 @@ impl ProxyConnection {
         let presences = self.last_presences(handle);
         if let Some(gone) = self.docs.remove(&handle) {
             let is_of_it = |request: &Request| matches!(request, Request::Read { doc, .. } | Request::Ingest { doc, .. } if *doc == handle);
-            self.requests.end_where(is_of_it);
+            self.requests.end_where(&is_of_it);
             self.by_key.remove(gone.doc.key());
             self.turns.forget_doc(handle);
             self.leave_doc(gone.doc.key().clone());

@@ -417,7 +417,7 @@ impl ProxyConnection {
             | Request::Leave(_) => false,
         };
         let mut refused: Vec<Token> = Vec::new();
-        for request in self.requests.end_where(is_refused) {
+        for request in self.requests.end_where(&is_refused) {
             if let Request::Store(token, _) | Request::Status(token, _) | Request::Debug(token) =
                 request
             {
@@ -434,7 +434,7 @@ impl ProxyConnection {
     /// Ends all requests for snapshots of the past with `error`.
     fn refuse_snapshots(&mut self, error: &Error) {
         let is_snapshot = |request: &Request| matches!(request, Request::Snapshot(_));
-        for request in self.requests.end_where(is_snapshot) {
+        for request in self.requests.end_where(&is_snapshot) {
             if let Request::Snapshot(token) = request {
                 self.push_event(TabEvent::Snapshot(token, Err(error.clone())));
             }

@@ -202,7 +202,7 @@ impl ProxyConnection {
     pub(crate) fn announce_presences(&mut self) {
         let is_presence = |request: &Request| matches!(request, Request::Presence(_));
         let mut unanswered = Vec::new();
-        for request in self.requests.end_where(is_presence) {
+        for request in self.requests.end_where(&is_presence) {
             if let Request::Presence(request) = request {
                 unanswered.push(request);
             }
