@@ -381,7 +381,8 @@ fn check_log(world: &mut World) {
                 let times = marks.get(mark.as_str()).copied().unwrap_or(0);
                 let lost = times == 0 && call.end == Some(End::Done) && !may_vanish(world);
                 // A storage that was given up may keep what was discarded since, for a later host.
-                let discarded = !world.ledger.losses
+                let may_come_back = world.ledger.census.contains("a storage was given up");
+                let discarded = !may_come_back
                     && matches!(&call.end, Some(End::Failed(error)) if says_discarded(error, has_del));
                 let forgotten = call.left && times == 0 && nothing_is_lost(world);
                 if times > 1 || lost || forgotten || (discarded && times > 0) {
