@@ -345,25 +345,16 @@ export class RecordedCore extends HostCore {
 
 const inner = /** @type {any} */ (HostCore.prototype);
 
-for (const name of INPUTS) {
+for (const name of [...INPUTS, ...Object.keys(TIMED)]) {
+  const length = /** @type {Record<string, number>} */ (TIMED)[name];
   Object.defineProperty(RecordedCore.prototype, name, {
     /** @this {RecordedCore} @param {any[]} args */
     value(...args) {
       const now = performance.now();
-      this.recorder.input([name, now, ...args]);
-      this.setNow(now);
-      return inner[name].apply(this, args);
-    },
-  });
-}
-
-for (const [name, length] of Object.entries(TIMED)) {
-  Object.defineProperty(RecordedCore.prototype, name, {
-    /** @this {RecordedCore} @param {any[]} args */
-    value(...args) {
-      const now = performance.now();
-      args.length = length;
-      args.push(now, Date.now());
+      if (length !== undefined) {
+        args.length = length;
+        args.push(now, Date.now());
+      }
       this.recorder.input([name, now, ...args]);
       this.setNow(now);
       return inner[name].apply(this, args);
