@@ -273,7 +273,7 @@ impl Host {
 
     /// The time in milliseconds by a clock that never goes back. To be told before each input.
     pub fn set_now(&mut self, now: u64) {
-        if self.log.may_have_slept(now) {
+        if self.log.note_time(now) {
             self.outbox.hold_early();
         }
     }

@@ -32,7 +32,7 @@ use backlog::Backlog;
 use leads::Leads;
 
 /// Milliseconds without an input after which the host may have been frozen, and another one may have the storage. Tabs take
-/// the lock from a host that has been silent for about 6 seconds: see `broker/src/places/link/silence.rs`.
+/// the lock from a host that has been silent for 5.5 seconds or more: see `broker/src/places/link/silence.rs`.
 const SILENCE_MS: u64 = 3_000;
 /// [`Log::mode`] where what is kept goes with the host.
 const MEMORY: &str = "memory";
@@ -124,9 +124,9 @@ impl Log {
         self.store.as_ref().map_or(0, |store| store.barrier())
     }
 
-    /// Whether nothing has come for so long that the host may have been frozen. Another one can have taken the storage then:
-    /// tabs are shown nothing early before a write has succeeded.
-    pub(crate) fn may_have_slept(&mut self, now: u64) -> bool {
+    /// An input comes at this time. Where none had come for so long that the host may have been frozen, another one can have
+    /// taken the storage: tabs are shown nothing early before a write has succeeded. Says whether that is so from now on.
+    pub(crate) fn note_time(&mut self, now: u64) -> bool {
         let silence = now.saturating_sub(std::mem::replace(&mut self.now, now));
         let Some(store) = self.store.as_mut().filter(|_| silence > SILENCE_MS) else {
             return false;
