@@ -59,6 +59,20 @@ fn what_comes_while_a_write_is_under_way_shares_the_next_one() {
 }
 
 #[test]
+fn a_write_that_was_asked_for_before_a_doubt_does_not_end_it() {
+    let mut life = Life::open(Storage::default());
+    life.edit("a", 1);
+    let before = life.ask().expect("a write");
+    life.store.doubt_tenure();
+    let reply = life.storage.carry_out(&before);
+    life.answer(reply);
+    assert!(!life.store.writes_through());
+    life.edit("a", 2);
+    life.run();
+    assert!(life.store.writes_through());
+}
+
+#[test]
 fn clean_documents_make_room_also_before_anybody_knows_which_there_are() {
     let mut life = Life::open(with_clean_docs());
     assert!(life.store.inventory().is_none(), "nobody has read it yet");
