@@ -429,14 +429,11 @@ impl DirtyDocs {
         keys
     }
 
-    /// What was to be deleted is no more, except where a record may still come that was read before.
-    pub(crate) fn finish_deleting(&mut self, is_being_read: impl Fn(&DocKey) -> bool) {
-        let docs = &mut self.docs;
-        self.deleting.retain(|doc| {
-            let tracked = &mut docs[doc.0 as usize];
-            tracked.deleting = is_being_read(&tracked.key);
-            tracked.deleting
-        });
+    /// What was being deleted is no more.
+    pub(crate) fn finish_deleting(&mut self) {
+        for doc in std::mem::take(&mut self.deleting) {
+            self.docs[doc.0 as usize].deleting = false;
+        }
     }
 
     /// Takes the first document whose record somebody waits for.

@@ -110,7 +110,7 @@ pub enum StoreEvent {
     Answers,
     /// Everything is deleted.
     Wiped(Result<(), Failure>),
-    /// A record cannot be what was written. The store goes on without it; see [`DurableStore::spoil`] for one that it
+    /// A record cannot be what was written. The store goes on without it; see `DurableStore::suspect` for one that it
     /// cannot go on without.
     Damaged(Error),
     /// Something to tell people.

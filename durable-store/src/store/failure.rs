@@ -4,7 +4,6 @@
 
 use proxy_doc::{DocKey, Gather, Line, Set, StoredDoc, read_json};
 
-use super::loads::Loads;
 use super::{Ask, Asked, Documents, DurableStore, Failure, FailureKind, Phase, StoreEvent};
 use crate::dirty::DirtyDocs;
 use crate::format::{Place, RecordId, StoreState};
@@ -13,6 +12,8 @@ use crate::format::{Place, RecordId, StoreState};
 const MAX_FAILURES: u32 = 3;
 /// Clean documents that are evicted at once when there is no space.
 const MAX_EVICTED: usize = 64;
+/// See [`DurableStore::is_own`].
+pub(super) const ANOTHER_HOST: &str = "Another host has written to the store";
 
 impl DurableStore {
     /// The handle is of no use any more: nothing is asked until there is another one.
@@ -29,7 +30,7 @@ impl DurableStore {
         let text = texts.first().and_then(Option::as_deref);
         if !self.is_own(text) {
             let message = match text {
-                Some(_) => "Another host has written to the store",
+                Some(_) => ANOTHER_HOST,
                 None => "The store was deleted by somebody else",
             };
             return self.lose(Failure::new(FailureKind::Closed, message));
@@ -42,7 +43,7 @@ impl DurableStore {
 
     /// Whether what the storage has is what this host read or wrote. A write may have been carried out, also the
     /// first one of this life, though it was said to have failed.
-    fn is_own(&self, state: Option<&str>) -> bool {
+    pub(super) fn is_own(&self, state: Option<&str>) -> bool {
         let begins = self.phase == Phase::ReadingState;
         let epoch = match state.map(read_json::<StoreState>) {
             Some(Ok(state)) => Some(state.epoch),
@@ -55,14 +56,10 @@ impl DurableStore {
     }
 
     pub(super) fn finish_deleting(&mut self) {
-        let questions = || self.asked.values().chain(&self.again);
-        let mut evictions =
-            questions().filter(|(asked, _)| matches!(asked, Asked::Write { evicts: true }));
-        if evictions.next().is_some() {
-            return;
+        let mut questions = self.asked.values().chain(&self.again);
+        if !questions.any(|(asked, _)| matches!(asked, Asked::Write { evicts: true })) {
+            self.dirty.finish_deleting();
         }
-        let read = keys_being_read(questions(), &self.loads);
-        self.dirty.finish_deleting(|key| read.contains(key));
     }
 
     pub(super) fn handle_failure(
@@ -153,8 +150,7 @@ impl DurableStore {
             self.starved = Some((asked, ask));
             return self.want_inventory();
         }
-        let questions = self.asked.values().chain(&self.again);
-        let read = keys_being_read(questions, &self.loads);
+        let read = self.keys_being_read();
         // What the journal has of a document is of no use without the record below it.
         let clean = |stored: &&StoredDoc| {
             !read.contains(&stored.key)
@@ -186,6 +182,16 @@ impl DurableStore {
         let deletes = evicted.iter().map(RecordId::doc).gather();
         self.ask_again(Asked::Write { evicts: true }, Ask::Write { puts, deletes });
         self.ask_again(asked, ask);
+    }
+
+    /// Documents whose records are being read, or are to be.
+    fn keys_being_read(&self) -> Set<&DocKey> {
+        let questions = self.asked.values().chain(&self.again);
+        let asked = questions.flat_map(|(asked, _)| match asked {
+            Asked::Docs(keys) => keys.as_slice(),
+            _ => &[],
+        });
+        asked.chain(self.loads.keys()).collect()
     }
 
     /// Asks for a write that has a past, or comes before one that has.
@@ -236,18 +242,4 @@ impl DurableStore {
             self.tell_absent(waiting);
         }
     }
-}
-
-/// Documents whose records are being read, or are to be.
-fn keys_being_read<'a>(
-    questions: impl Iterator<Item = &'a (Asked, Ask)>,
-    loads: &'a Loads,
-) -> Set<&'a DocKey> {
-    let asked = questions.flat_map(|(asked, _)| {
-        let Asked::Docs(keys) = asked else {
-            return &[][..];
-        };
-        keys
-    });
-    asked.chain(loads.keys()).collect()
 }

@@ -2,7 +2,7 @@
 //! of half the length that a write may have, so that a write waits for one turn and not for two thousand documents, and each call of
 //! [`DurableStore::load`] has its share of each turn.
 //!
-//! What it refuses to do: read what the store is known to lack.
+//! What it refuses to do: read what the store is known to lack, or what is being deleted.
 
 use proxy_doc::{DocKey, Error, Fifo, Gather};
 
@@ -63,6 +63,12 @@ impl Loads {
         self.average = (self.average + bytes / texts.len().max(1)) / 2;
     }
 
+    /// These documents wait again.
+    fn put_back(&mut self, keys: Vec<DocKey>) {
+        self.waiting.push_front(keys);
+        self.is_reading = true;
+    }
+
     /// The documents that wait for their turn.
     pub(super) fn keys(&self) -> impl Iterator<Item = &DocKey> {
         self.waiting.iter().flatten()
@@ -95,7 +101,8 @@ impl DurableStore {
 
     /// Whether the store has nothing of a document, or nothing can be had of it.
     fn lacks(&self, key: &DocKey) -> bool {
-        if self.phase != Phase::Ready {
+        // The journal, or the record that is not deleted yet, may have ops that have ended since.
+        if self.phase != Phase::Ready || self.dirty.is_deleting(key) {
             return true;
         }
         let may_change = self.closed || self.reopening;
@@ -133,21 +140,31 @@ impl DurableStore {
     /// A turn is over.
     pub(super) fn handle_docs(&mut self, keys: Vec<DocKey>, texts: &[Option<String>]) {
         let mut loaded = Vec::new();
+        let mut ahead = Vec::new();
         for (key, text) in keys.into_iter().zip(texts) {
             let size = text.as_ref().map_or(0, String::len);
             self.dirty.set_size(&key, size);
             let record = restore::doc_record(&key, text.as_deref());
             if self.is_ahead(&record) {
-                self.spoil(restore::AHEAD);
-            } else if self.lacks_ops(&key, &record) {
+                ahead.push(key);
+                continue;
+            }
+            if self.lacks_ops(&key, &record) {
                 let lost = Self::lost_ops(&key);
                 self.events.push_back(StoreEvent::Damaged(lost));
             }
             loaded.push((key, record));
         }
-        self.events.push_back(StoreEvent::Loaded(loaded));
+        if !loaded.is_empty() {
+            self.events.push_back(StoreEvent::Loaded(loaded));
+        }
         self.loads.end_turn(texts);
-        self.read_next_docs();
+        if ahead.is_empty() {
+            return self.read_next_docs();
+        }
+        // It is over with this storage, in one way or the other: then they are told to be absent.
+        self.loads.put_back(ahead);
+        self.suspect(restore::AHEAD);
     }
 
     /// Nothing can be had of these documents.

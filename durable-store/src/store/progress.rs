@@ -64,11 +64,6 @@ impl DurableStore {
         self.barrier
     }
 
-    /// Whether the document's record is about to go: what was read of it has to be written again.
-    pub fn is_deleting(&self, key: &DocKey) -> bool {
-        self.dirty.is_deleting(key)
-    }
-
     /// Whether the journal has something of the document that its record does not contain.
     pub fn is_dirty(&self, key: &DocKey) -> bool {
         self.dirty.is_dirty(key)

@@ -98,6 +98,8 @@ pub(super) enum Asked {
     Journal,
     JournalDocs,
     Docs(Vec<DocKey>),
+    /// Whether another host has written what cannot be right otherwise, for this reason.
+    Suspect(String),
     Inventory,
     Session,
     /// Whether a storage that was given up answers again: whether it opens, and whether it reads.
@@ -206,6 +208,7 @@ impl DurableStore {
             Asked::Journal => self.handle_journal(texts),
             Asked::JournalDocs => self.handle_journal_docs(texts),
             Asked::Docs(keys) => self.handle_docs(keys, texts),
+            Asked::Suspect(what) => self.handle_suspect(&what, texts),
             Asked::Inventory => self.handle_inventory(texts),
             Asked::Session => self.clear_session(texts),
             Asked::TrialOpen => self.try_reading(),

@@ -8,6 +8,7 @@ use proxy_doc::{
 };
 
 use super::changes::set_number;
+use super::failure::ANOTHER_HOST;
 use super::notes::Notes;
 use super::{
     Ask, Asked, DurableStore, Failure, FailureKind, InventoryRead, Phase, Restored, Retention,
@@ -143,22 +144,22 @@ impl DurableStore {
 
     pub(super) fn handle_journal(&mut self, texts: &[Option<String>]) {
         if self.is_new() && texts.iter().any(Option::is_some) {
-            return self.spoil("its state is missing");
+            return self.suspect("its state is missing");
         }
         for (at, text) in texts.iter().enumerate() {
             let Some(text) = text else {
                 if texts[at..].iter().any(Option::is_some) {
-                    return self.spoil("its journal has a gap");
+                    return self.suspect("its journal has a gap");
                 }
                 return self.find_tabs();
             };
             match read_json::<JournalRecord>(text) {
                 Ok(record) if record.number.is_some_and(|n| n != self.journal_next) => {
-                    return self.spoil("its journal is out of order");
+                    return self.suspect("its journal is out of order");
                 }
                 Ok(record) => self.take_journal_record(record, text.len()),
                 Err(error) => {
-                    return self.spoil(&format!("its journal cannot be read: {error}"));
+                    return self.suspect(&format!("its journal cannot be read: {error}"));
                 }
             }
         }
@@ -235,7 +236,7 @@ impl DurableStore {
             self.dirty.set_size(&key, size);
             let record = doc_record(&key, text.as_deref());
             if self.is_ahead(&record) {
-                return self.spoil(AHEAD);
+                return self.suspect(AHEAD);
             }
             let mut entries = self.journal.remove(&key).unwrap_or_default();
             if let Ok(Some(record)) = &record {
@@ -257,14 +258,32 @@ impl DurableStore {
         self.read_journal_docs();
     }
 
-    /// Whether a record contains what the journal lacks: what is logged next would be taken for contained.
+    /// Whether a record contains what the journal lacks: what is logged next would be taken for contained. Also one that
+    /// a later host wrote.
     pub(super) fn is_ahead(&self, record: &Result<Option<DocRecord>, Error>) -> bool {
-        matches!(record, Ok(Some(record)) if record.at >= self.journal_next)
+        matches!(record, Ok(Some(record))
+            if record.at >= self.journal_next || record.view > self.state.view)
     }
 
-    /// A record cannot be what was written, and nothing here can be relied on without it. All of it stays as it is; only what
-    /// is kept for living tabs goes, who hear that nobody knows what became of their ops.
-    pub(super) fn spoil(&mut self, what: &str) {
+    /// A record cannot be what was written, and nothing here can be relied on without it: the storage is damaged, or another
+    /// host has taken it since. The state says which.
+    pub(super) fn suspect(&mut self, what: &str) {
+        let state = RecordId::meta("state");
+        self.ask(Asked::Suspect(what.to_owned()), Ask::Read(vec![state]));
+    }
+
+    pub(super) fn handle_suspect(&mut self, what: &str, texts: &[Option<String>]) {
+        match texts.first() {
+            Some(Some(state)) if !self.is_own(Some(state)) => {
+                self.lose(Failure::new(FailureKind::Fenced, ANOTHER_HOST));
+            }
+            _ => self.spoil(what),
+        }
+    }
+
+    /// The storage is damaged. All of it stays as it is; only what is kept for living tabs goes, who hear that nobody knows what
+    /// became of their ops.
+    fn spoil(&mut self, what: &str) {
         let message = format!("The store is damaged: {what}");
         if self.options.retention == Retention::Session && self.is_restoring() {
             self.events.push_back(StoreEvent::Warn(message));

@@ -1,6 +1,9 @@
 //! What is done about a storage that fails: a new handle, another trial, or the store is given up.
 
+use std::collections::BTreeMap;
+
 use durable_store::{Ask, FailureKind, Request, StoreEvent};
+use proxy_doc::codes;
 
 use crate::life::{Life, Storage, failure, key};
 use crate::with_clean_docs;
@@ -207,6 +210,50 @@ fn a_storage_that_another_host_wrote_to_is_not_gone_on_with() {
         );
         assert_eq!(one.storage.texts, two.storage.texts);
     }
+}
+
+#[test]
+fn a_host_that_reads_what_a_later_one_wrote_has_ended() {
+    let mut one = Life::open(Storage::default());
+    one.keep("a");
+    one.keep("b");
+    let mut two = Life::open(one.storage.clone());
+    two.edit("a", 1);
+    two.keep("a");
+    // It is frozen meanwhile, and its next write would be refused. But it reads first.
+    one.storage = two.storage.clone();
+    one.store.load(vec![key("b"), key("a"), key("c")]);
+    one.run();
+    let fenced = |event: &StoreEvent| matches!(event, StoreEvent::Fenced(_));
+    assert!(one.events.iter().any(fenced), "{:?}", one.events);
+    let loaded = one.events.iter().filter_map(|event| match event {
+        StoreEvent::Loaded(docs) => Some(docs),
+        _ => None,
+    });
+    let loaded: BTreeMap<&str, bool> = loaded
+        .flatten()
+        .map(|(key, record)| (key.id.as_str(), matches!(record, Ok(Some(_)))))
+        .collect();
+    let expected = [("a", false), ("b", true), ("c", false)];
+    assert_eq!(
+        loaded,
+        expected.into(),
+        "nothing of the later one's is used"
+    );
+    assert_eq!(one.storage.texts, two.storage.texts);
+}
+
+#[test]
+fn a_record_that_is_ahead_of_its_journal_is_damage_where_no_other_host_has_written() {
+    let mut life = Life::open(with_clean_docs());
+    let mut texts = life.storage.texts.iter_mut();
+    let (_, text) = texts.find(|(id, _)| id.id == "c/a").expect("its record");
+    *text = text.replacen("\"at\":", "\"at\":9", 1);
+    life.store.load(vec![key("a")]);
+    life.run();
+    let code = life.lost().and_then(|failure| failure.code.clone());
+    assert_eq!(code.as_deref(), Some(codes::ERR_STORAGE_DAMAGED));
+    assert!(life.loaded().contains(&key("a")), "it is absent");
 }
 
 #[test]

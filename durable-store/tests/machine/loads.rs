@@ -1,7 +1,7 @@
 //! What a write, and a load of one document, wait for while many documents are read.
 
 use durable_store::format::DocRecord;
-use durable_store::{Ask, Blocking, FailureKind};
+use durable_store::{Ask, Blocking, FailureKind, StoreEvent};
 use proxy_doc::{DocKey, Version, json};
 
 use crate::life::{Life, Storage, failure, key};
@@ -92,4 +92,24 @@ fn documents_that_wait_for_their_turn_are_answered_when_the_storage_is_given_up(
         life.ask();
     }
     assert_eq!(life.loaded().len(), 2000);
+}
+
+#[test]
+fn a_record_that_is_about_to_be_deleted_is_not_read() {
+    let mut life = Life::open(Storage::default());
+    life.edit("a", 1);
+    life.store.flush();
+    life.run();
+    assert!(life.storage.names().contains(&"c/a"), "with its pending op");
+    // The op has ended, and nobody needs the document; but another write is under way.
+    life.edit("b", 2);
+    let write = life.ask().expect("a write");
+    life.store.delete(&key("a"));
+    assert!(life.store.load(vec![key("a")]), "there is nothing to read");
+    let reply = life.storage.carry_out(&write);
+    life.answer(reply);
+    life.run();
+    let nothing = |event: &StoreEvent| matches!(event, StoreEvent::Loaded(docs) if matches!(docs[..], [(_, Ok(None))]));
+    assert!(life.events.iter().any(nothing));
+    assert!(!life.storage.names().contains(&"c/a"));
 }

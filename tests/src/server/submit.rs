@@ -19,6 +19,9 @@ const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 pub(super) struct Faults {
     pub(super) rejections: VecDeque<Failure>,
     pub(super) fixups: Vec<Value>,
+    /// What ops were refused with, by `src` and `seq`: another copy of the op, on another socket, meets the same. A server
+    /// that refuses one copy and commits the other does that to every client.
+    pub(super) refused: Vec<(Str, f64, Failure)>,
     pub(super) suppress_publish: bool,
     pub(super) hold_publications: bool,
     pub(super) do_not_commit_no_ops: bool,
@@ -111,16 +114,28 @@ impl Submission {
         if transformed && faults.do_not_commit_no_ops && knows_no_op_error && self.is_no_op() {
             return Err(Failure::no_op());
         }
+        let is_this = |(src, seq, _): &&(Str, f64, Failure)| *src == self.src && *seq == self.seq;
+        if let Some((_, _, refusal)) = faults.refused.iter().find(is_this) {
+            return Err(refusal.clone());
+        }
+        let mut refuse = |src: &Str, seq, failure: Failure| {
+            faults.refused.push((src.clone(), seq, failure.clone()));
+            failure
+        };
         if let Some(rejection) = faults.rejections.pop_front() {
-            return Err(rejection);
+            return Err(refuse(&self.src, self.seq, rejection));
         }
         let fixups = std::mem::take(&mut faults.fixups);
+        let has_fixups = !fixups.is_empty();
         let fixed = self.fix_up(fixups, document.live.is_some());
         if let Content::Create(create) = &self.content {
             request.insert("create".into(), create.clone().into());
         }
-        fixed?;
-        let live = self.applied(document)?;
+        let live = fixed.and_then(|()| self.applied(document));
+        let live = live.map_err(|failure| match has_fixups {
+            true => refuse(&self.src, self.seq, failure),
+            false => failure,
+        })?;
         let committed = self.committed(document.version());
         document.commit(committed.clone(), live);
         Ok(self.accepted(missed, Some(committed)))

@@ -64,13 +64,8 @@ impl Host {
             return;
         }
         let refusal = self.quarantine.begin_document(&key);
-        let store = self.log.store.as_ref();
-        let mut goes = store.is_some_and(|store| store.is_deleting(&key));
         let record = match record {
-            Ok(record) => {
-                goes &= record.is_some();
-                record.unwrap_or_default()
-            }
+            Ok(record) => record.unwrap_or_default(),
             Err(error) => {
                 if error.is(codes::ERR_STORAGE_DAMAGED) {
                     self.note_damage(&error);
@@ -104,10 +99,6 @@ impl Host {
             }
         };
         self.finish_restoring(handle);
-        if goes {
-            // Somebody needed it again in the meantime.
-            self.rewrite(handle);
-        }
     }
 
     /// Opens a document as the store and a lead have it.
