@@ -63,8 +63,8 @@ impl Loads {
         self.average = (self.average + bytes / texts.len().max(1)) / 2;
     }
 
-    /// These documents wait again.
-    fn put_back(&mut self, keys: Vec<DocKey>) {
+    /// Keeps these documents as waiting, and begins no further turn.
+    fn hold(&mut self, keys: Vec<DocKey>) {
         self.waiting.push_front(keys);
         self.is_reading = true;
     }
@@ -101,7 +101,7 @@ impl DurableStore {
 
     /// Whether the store has nothing of a document, or nothing can be had of it.
     fn lacks(&self, key: &DocKey) -> bool {
-        // The journal, or the record that is not deleted yet, may have ops that have ended since.
+        // Until the deletion is committed the storage holds an older state, with ops that have ended since.
         if self.phase != Phase::Ready || self.dirty.is_deleting(key) {
             return true;
         }
@@ -162,8 +162,8 @@ impl DurableStore {
         if ahead.is_empty() {
             return self.read_next_docs();
         }
-        // It is over with this storage, in one way or the other: then they are told to be absent.
-        self.loads.put_back(ahead);
+        // Whatever the state says, this life of the store ends, and with it these loads: they are answered with nothing.
+        self.loads.hold(ahead);
         self.suspect(restore::AHEAD);
     }
 

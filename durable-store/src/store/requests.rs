@@ -98,7 +98,7 @@ pub(super) enum Asked {
     Journal,
     JournalDocs,
     Docs(Vec<DocKey>),
-    /// Whether another host has written what cannot be right otherwise, for this reason.
+    /// The state, to tell damage from another host's write. With a description of the record in question.
     Suspect(String),
     Inventory,
     Session,

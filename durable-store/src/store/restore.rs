@@ -258,15 +258,15 @@ impl DurableStore {
         self.read_journal_docs();
     }
 
-    /// Whether a record contains what the journal lacks: what is logged next would be taken for contained. Also one that
-    /// a later host wrote.
+    /// Whether a record is newer than the journal as this host knows it: it is damaged, or a later host has written it. Entries
+    /// that are logged from here on would be taken for contained in it.
     pub(super) fn is_ahead(&self, record: &Result<Option<DocRecord>, Error>) -> bool {
         matches!(record, Ok(Some(record))
             if record.at >= self.journal_next || record.view > self.state.view)
     }
 
-    /// A record cannot be what was written, and nothing here can be relied on without it: the storage is damaged, or another
-    /// host has taken it since. The state says which.
+    /// A record is not what this host or one before it wrote. Either another host has taken the storage since, or the storage is
+    /// damaged. The stored state says which: it names the epoch of the host that wrote last.
     pub(super) fn suspect(&mut self, what: &str) {
         let state = RecordId::meta("state");
         self.ask(Asked::Suspect(what.to_owned()), Ask::Read(vec![state]));
@@ -281,8 +281,8 @@ impl DurableStore {
         }
     }
 
-    /// The storage is damaged. All of it stays as it is; only what is kept for living tabs goes, who hear that nobody knows what
-    /// became of their ops.
+    /// The storage is damaged. It stays as it is, and this host goes on in memory. Only a session's store is wiped: its tabs are
+    /// told that the end of their ops is unknown.
     fn spoil(&mut self, what: &str) {
         let message = format!("The store is damaged: {what}");
         if self.options.retention == Retention::Session && self.is_restoring() {
