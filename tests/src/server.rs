@@ -171,6 +171,12 @@ impl Server {
         self.faults.fixups.push(op);
     }
 
+    /// From now on each copy of an op that is refused by [`Server::reject_next_submit`] or because of a fixup gets the same error,
+    /// also on another socket. A client whose op is refused on one socket and committed on another cannot know that.
+    pub fn refuse_copies(&mut self) {
+        self.faults.refused.get_or_insert_default();
+    }
+
     /// While on, committed ops are not sent to subscribers (the option `suppressPublish`).
     pub fn suppress_publish(&mut self, on: bool) {
         self.faults.suppress_publish = on;

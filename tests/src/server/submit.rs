@@ -19,9 +19,8 @@ const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 pub(super) struct Faults {
     pub(super) rejections: VecDeque<Failure>,
     pub(super) fixups: Vec<Value>,
-    /// What ops were refused with, by `src` and `seq`: another copy of the op, on another socket, meets the same. A server
-    /// that refuses one copy and commits the other does that to every client.
-    pub(super) refused: Vec<(Str, f64, Failure)>,
+    /// The errors of refused ops by `src` and `seq`, where each copy of an op gets the same error.
+    pub(super) refused: Option<Vec<(Str, f64, Failure)>>,
     pub(super) suppress_publish: bool,
     pub(super) hold_publications: bool,
     pub(super) do_not_commit_no_ops: bool,
@@ -115,11 +114,13 @@ impl Submission {
             return Err(Failure::no_op());
         }
         let is_this = |(src, seq, _): &&(Str, f64, Failure)| *src == self.src && *seq == self.seq;
-        if let Some((_, _, refusal)) = faults.refused.iter().find(is_this) {
+        if let Some((_, _, refusal)) = faults.refused.iter().flatten().find(is_this) {
             return Err(refusal.clone());
         }
         let mut refuse = |src: &Str, seq, failure: Failure| {
-            faults.refused.push((src.clone(), seq, failure.clone()));
+            if let Some(refused) = &mut faults.refused {
+                refused.push((src.clone(), seq, failure.clone()));
+            }
             failure
         };
         if let Some(rejection) = faults.rejections.pop_front() {

@@ -100,8 +100,10 @@ impl World {
             no_errors: config.weather == Weather::Fair,
             ..Ledger::default()
         };
+        let mut server = Server::new();
+        server.refuse_copies();
         let mut world = Self {
-            server: Server::new(),
+            server,
             hosts: Vec::new(),
             sockets: Vec::new(),
             tabs: Vec::new(),
