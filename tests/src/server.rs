@@ -16,7 +16,7 @@ mod request;
 mod session;
 mod submit;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ot_json0::{Object, Str, Value};
 use proxy_doc::DocKey;
@@ -45,6 +45,8 @@ pub struct Server {
     refusals: Refusals,
     /// Committed ops that subscribers are still to be sent.
     held: VecDeque<Publication>,
+    /// Documents of which an op was refused.
+    with_refused_ops: BTreeSet<(Str, Str)>,
     connections: u64,
 }
 
@@ -171,6 +173,12 @@ impl Server {
         self.faults.fixups.push(op);
     }
 
+    /// Whether an op of this document was ever refused.
+    pub fn has_refused_ops(&self, collection: &str, id: &str) -> bool {
+        self.with_refused_ops
+            .contains(&(collection.into(), id.into()))
+    }
+
     /// From now on each copy of an op that is refused by [`Server::reject_next_submit`] or because of a fixup gets the same error,
     /// also on another socket. A client whose op is refused on one socket and committed on another cannot know that.
     pub fn refuse_copies(&mut self) {
@@ -209,6 +217,10 @@ impl Server {
                 }
             }
             Err(failure) => {
+                if request::action(&request) == "op" {
+                    let (c, d) = (Name::of(&request, "c"), Name::of(&request, "d"));
+                    self.with_refused_ops.insert((c.key(), d.key()));
+                }
                 request.insert("error".into(), failure.to_value());
                 self.send(s, request);
             }

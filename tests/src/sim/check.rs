@@ -229,7 +229,19 @@ fn read_everything(world: &mut World) {
     each_doc(world, Act::Fetch);
 }
 
+/// A tab without which a host took over gives up its state only for what the server refused.
+fn check_given_up(world: &mut World) {
+    for (doc, text) in std::mem::take(&mut world.ledger.given_up) {
+        let key = &world.keys[doc];
+        if !world.server.has_refused_ops(&key.collection, &key.id) {
+            world.ledger.problems.push(text);
+        }
+    }
+}
+
+/// Nothing waits at rest, and no op ended as it must not.
 pub(super) fn check_all_idle(world: &mut World) {
+    check_given_up(world);
     let mut found = Vec::new();
     for tab in world.tabs.iter().filter(|tab| tab.open) {
         for doc in &tab.docs {

@@ -61,10 +61,19 @@ pub(super) struct Ledger {
     pub(super) slept: BTreeSet<usize>,
     /// Tabs whose ops may be void with that: they came last with ops of others that they were shown early.
     pub(super) risks: BTreeSet<usize>,
+    /// Ops that ended with `ERR_REVISION_NOT_KEPT` in tabs without which a host took over, by document: a problem, unless the
+    /// server has refused an op of the document, which their state may have been built on.
+    pub(super) given_up: Vec<(usize, String)>,
     /// Documents that a tab has created.
     pub(super) created: BTreeSet<usize>,
     /// Documents that tabs have destroyed, or whose state they have given up.
     pub(super) destroyed: Vec<(TabId, DocKey)>,
+}
+
+/// Whether the op was based on a query's result that was not the host's state any more when the tab asked for the document: the
+/// host was forgetting it.
+pub(super) fn is_of_a_result(error: &Error) -> bool {
+    error.is(codes::ERR_REVISION_NOT_KEPT) && error.message.starts_with("The result of a query")
 }
 
 /// The errors of an op that went down with a host, or that no storage would take.
@@ -124,30 +133,31 @@ impl Ledger {
             let text = format!("callback {token} of an op that was sent: {outcome:?}");
             return self.problems.push(text);
         }
-        let has_slept = self.slept.contains(&call.tab);
+        let (tab, doc) = (call.tab, call.doc);
+        let has_slept = self.slept.contains(&tab);
         // Without sleep this code only says that the server refused what the state was built on.
         let is_given_up = |error: &Error| has_slept && error.is(codes::ERR_REVISION_NOT_KEPT);
         let is_over = |error: &Error| is_loss(error) || is_given_up(error);
         let is_removed =
             matches!(outcome, Outcome::Failed(error) if error.is(codes::ERR_DOC_NOT_IN_CONNECTION));
-        let may_lose = has_slept && self.risks.contains(&call.tab);
+        let may_lose = has_slept && self.risks.contains(&tab);
         let costs = matches!(outcome, Outcome::Failed(error) if may_lose && is_over(error));
         self.count(costs, "a tab that slept lost an op");
         let is_known = self.crashed.contains(&token) || self.recovered.contains(&token);
         let is_discarded = |error: &Error| error.is(codes::ERR_REVISION_NOT_KEPT);
-        // What a query brings while the host forgets a document may not be what the host has when it is asked.
-        let is_brought = |error: &Error| {
-            is_discarded(error) && error.message.starts_with("The result of a query")
-        };
         if let Outcome::Failed(error) = outcome
             && !(is_known && (is_crash || is_loss(error) || is_discarded(error)))
             && !(may_lose && is_over(error))
-            && !is_brought(error)
+            && !is_of_a_result(error)
             && !is_removed
             && (self.no_errors || (is_over(error) && !self.losses))
         {
             let text = format!("callback {token} failed: {error}");
-            self.problems.push(text);
+            if !self.no_errors && is_given_up(error) {
+                self.given_up.push((doc, text));
+            } else {
+                self.problems.push(text);
+            }
         }
     }
 

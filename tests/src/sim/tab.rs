@@ -20,7 +20,7 @@ use proxy_doc::{
 use self::crash::{Called, Remembered};
 pub(super) use self::queries::TabQuery;
 use super::edit::Style;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, is_of_a_result};
 use super::refusing;
 use super::step::{Act, On};
 use super::witness::Witness;
@@ -486,12 +486,14 @@ impl Tab {
             Event::NothingPending => On::NothingPending,
             // Of ops without a callback that a machine had not sent when it crashed.
             Event::Error(error) if error.is(codes::ERR_CLIENT_CRASHED) => On::Error,
-            // Of those that it had sent, and that its host did not get.
+            // Of those that it had sent, and that its host did not get, or died with.
             Event::Error(error)
-                if error.is(codes::ERR_HOST_LOST) && !ledger.recovered.is_empty() =>
+                if (error.is(codes::ERR_HOST_LOST) || error.is(codes::ERR_REVISION_NOT_KEPT))
+                    && !ledger.recovered.is_empty() =>
             {
                 On::Error
             }
+            Event::Error(error) if is_of_a_result(&error) => On::Error,
             // Of those of a document that was removed.
             Event::Error(error) if error.is(codes::ERR_DOC_NOT_IN_CONNECTION) => On::Error,
             Event::Error(error) => {

@@ -88,11 +88,52 @@ impl Host {
         if doc.live && !host_doc.doc.will_subscribe() {
             self.with_doc(handle, |doc, up| doc.subscribe(up, None));
         }
-        if !goes_on {
-            self.refuse_to_resume(handle, tab, same_line, doc);
+        if goes_on {
+            self.catch_up(handle, tab);
+            return true;
+        }
+        if same_line && !hidden && self.resume_rebuilt(handle, tab, doc) {
+            return true;
+        }
+        self.refuse_to_resume(handle, tab, same_line, doc);
+        false
+    }
+
+    /// The document was built anew without an op that the server refused, and other ops of the tab are in it: the tab gets the
+    /// new state, as it would have from the host before, and those ops end as the server says. Returns whether that is so.
+    fn resume_rebuilt(&mut self, handle: DocHandle, tab: &TabId, doc: &Resumed) -> bool {
+        let Some(base) = doc.revision else {
+            return false;
+        };
+        if !self.holds_op_of(handle, tab) {
             return false;
         }
-        self.catch_up(handle, tab);
+        let Ok(Some(snapshot)) = self.bring_up_to_date(handle, tab) else {
+            return false;
+        };
+        let ended = self.ended(handle, tab, doc);
+        let mut known = self.open_ops(handle, tab, doc);
+        known.extend(ended.iter().map(|(seq, _)| *seq));
+        let mut revision = base;
+        for seq in doc.sent().filter(|seq| known.contains(seq)) {
+            let event = DocEvent::Accepted {
+                seq,
+                revision,
+                early: None,
+            };
+            self.tell_doc(handle, tab, event);
+            revision = revision.next();
+        }
+        let cause = ended.into_iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Done | Outcome::Null => None,
+        });
+        let event = DocEvent::Rebuilt {
+            snapshot,
+            version: self.tell_version(handle, tab).0,
+            error: cause.unwrap_or_else(given_up_state),
+        };
+        self.tell_doc(handle, tab, event);
         true
     }
 
@@ -107,15 +148,15 @@ impl Host {
         // An op that is still to be sent, or under way, must not be told to be refused.
         let is_open = self.holds_op_of(handle, tab);
         let cause = cause.filter(|_| !is_open);
-        let (code, message) = if same_line && !is_open {
-            let message = "The host gave up the state that the tab stands at";
-            (codes::ERR_REVISION_NOT_KEPT, message)
-        } else {
-            let message =
-                "The host went away before the server's answer: the op may be committed or not";
-            (codes::ERR_HOST_LOST, message)
+        let unknown = || match same_line && !is_open {
+            true => given_up_state(),
+            false => {
+                let message =
+                    "The host went away before the server's answer: the op may be committed or not";
+                Error::new(codes::ERR_HOST_LOST, message)
+            }
         };
-        let error = cause.unwrap_or_else(|| Error::new(code, message));
+        let error = cause.unwrap_or_else(unknown);
         let rest = doc
             .sent()
             .filter(|seq| ended.iter().all(|(of, _)| of != seq));
@@ -233,6 +274,11 @@ impl Host {
             self.tell_doc(handle, tab, event);
         }
     }
+}
+
+fn given_up_state() -> Error {
+    let message = "The host gave up the state that the tab stands at";
+    Error::new(codes::ERR_REVISION_NOT_KEPT, message)
 }
 
 fn unknown_end() -> Outcome {

@@ -14,6 +14,7 @@ use proxy_doc::{
 
 use super::Unreadable;
 use super::records::read_span;
+use crate::docs::host_doc::HostDoc;
 use crate::docs::refusals::Refusals;
 use crate::host::Host;
 
@@ -269,8 +270,7 @@ impl Host {
     /// Does again what an earlier host did, by the same machines.
     pub(super) fn replay(&mut self, handle: DocHandle, entry: &JournalEntry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
-        let host_doc = &self.docs[handle];
-        let ty = host_doc.doc.ty().cloned();
+        let HostDoc { doc, state, .. } = &self.docs[handle];
         match entry {
             JournalEntry::Local {
                 tab,
@@ -280,7 +280,7 @@ impl Host {
                 source,
             } => {
                 id.as_ref().map_or(Ok(()), assert_named)?;
-                let kind = change.clone().read(ty.as_ref(), &*types)?;
+                let kind = change.clone().read(doc.ty(), &*types)?;
                 let author = Author {
                     tab: tab.clone(),
                     seq: *seq,
@@ -293,7 +293,7 @@ impl Host {
                 });
             }
             JournalEntry::Remote { v, src, change } => {
-                let kind = change.clone().read(ty.as_ref(), &*types)?;
+                let kind = change.clone().read(state.ty(), &*types)?;
                 self.commit_remote(handle, *v, src.clone(), kind);
             }
             JournalEntry::Refused { id, error, follows } => {
@@ -304,7 +304,7 @@ impl Host {
             JournalEntry::Forgotten {} => {}
             JournalEntry::Ack { id, v, fixups } => {
                 self.act(handle, |doc, up| doc.take_up(up, id));
-                let ty = self.type_of_ack(handle).or(ty);
+                let ty = self.type_of_ack(handle);
                 let fixups: Result<Vec<OpKind>, Error> = fixups
                     .iter()
                     .map(|fixup| fixup.clone().read(ty.as_ref(), &*types))

@@ -10,6 +10,7 @@ use proxy_doc::{Change, DocHandle, Error, OpId, OpKind, OtType, PendingOp, Seq, 
 use durable_store::Blocking;
 use durable_store::format::JournalEntry;
 
+use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 use crate::server::wire::{Extra, Incoming, OpMessage};
 
@@ -298,8 +299,7 @@ impl Host {
         if !host_doc.is_next(v) {
             return Ok(OpKind::Noop);
         }
-        let doc = &host_doc.doc;
-        match change?.read(doc.ty(), &*self.types) {
+        match change?.read(host_doc.state.ty(), &*self.types) {
             Err(error) if error.is(codes::ERR_OT_OP_BADLY_FORMED) => {
                 Err(Error::new(codes::ERR_OT_OP_NOT_APPLIED, error.message))
             }
@@ -353,12 +353,11 @@ impl Host {
 
     /// The type of the document that the inflight op leaves.
     pub(crate) fn type_of_ack(&self, handle: DocHandle) -> Option<OtType> {
-        let doc = &self.docs[handle].doc;
-        let created = doc.inflight().and_then(|op| match &op.kind {
-            OpKind::Create { type_name, .. } => self.types.resolve(type_name),
-            OpKind::Edit(_) | OpKind::Del | OpKind::Noop => None,
-        });
-        doc.ty().cloned().or(created)
+        let HostDoc { doc, state, .. } = &self.docs[handle];
+        match doc.inflight().map(|op| &op.kind) {
+            Some(OpKind::Create { type_name, .. }) => self.types.resolve(type_name),
+            Some(OpKind::Edit(_) | OpKind::Del | OpKind::Noop) | None => state.ty().cloned(),
+        }
     }
 
     /// The server committed the inflight op at `v`, and these on top of it.

@@ -25,7 +25,7 @@ impl Host {
         if tabs.is_empty() {
             return;
         }
-        let ty = host_doc.doc.ty().cloned();
+        let ty = host_doc.state.ty().cloned();
         // The tabs' states contain what is pending here. An op that cannot be read, or meets a delete, is not given:
         // the tab then takes the whole state instead.
         let read = change.read(ty.as_ref(), &*self.types);
