@@ -7,11 +7,11 @@ mod life;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use broker::message::{DocEvent, Ended, ToTab};
+use broker::message::{DocEvent, ToTab};
 use durable_store::format::RecordId;
 use life::{Life, Texts, handshake, options, read, register, submit, tab};
 use ot_json0::Side;
-use proxy_doc::{Error, ForeignType, Json, OtType, Outcome, TabId, Types, codes};
+use proxy_doc::{Error, ForeignType, Json, OtType, Outcome, Seq, TabId, Types};
 use serde_json::{Value, json as value};
 use worker_host::Options;
 
@@ -290,9 +290,16 @@ fn refusals_that_were_put_off_outlive_the_host() {
     assert_eq!(next.letters(), 3);
 }
 
-/// A tab comes too late to go on from what it sees: another one has the document built anew. Its ops are sent all the same.
+fn of_doc(told: &ToTab) -> Option<&DocEvent> {
+    match told {
+        ToTab::Doc { event, .. } => Some(event),
+        _ => None,
+    }
+}
+
+/// A tab registers when another one has had the document built anew. It gets the new state, and keeps the ops that are in it.
 #[test]
-fn op_that_the_next_host_sends_is_not_told_to_be_refused() {
+fn ops_behind_a_refused_one_are_kept_by_the_next_host() {
     let mut run = Run::new(&words(9));
     run.refuse();
     let mut unconfirmed = run.inflight();
@@ -316,16 +323,18 @@ fn op_that_the_next_host_sends_is_not_told_to_be_refused() {
         register(&value!([{"doc": {"collection": "c", "id": "d"}, "revision": revision, "line": 2, "life": life,
             "live": true, "inflight": 9, "accepted": [2, 3, 4, 5, 6, 7, 8]}])),
     );
-    let rollback = next.life.told.iter().find_map(|told| match told {
-        ToTab::Doc {
-            event: DocEvent::Rollback { error, ended, .. },
-            ..
-        } => Some((error, ended)),
+    let events: Vec<&DocEvent> = next.life.told.iter().filter_map(of_doc).collect();
+    let ended = events.iter().find_map(|event| match event {
+        DocEvent::Outcome { seqs, outcome, .. } => Some((seqs, outcome)),
         _ => None,
     });
-    let (error, ended) = rollback.unwrap();
-    assert!(error.is(codes::ERR_HOST_LOST), "{error:?}");
-    let refused = |of: &&Ended| matches!(&of.outcome, Outcome::Failed(error) if error.is("ERR_NO"));
-    let refused: Vec<u64> = ended.iter().filter(refused).map(|of| of.seq.0).collect();
-    assert_eq!(refused, [2], "{ended:?}");
+    let (seqs, outcome) = ended.unwrap();
+    assert_eq!(seqs, &[Seq(2)]);
+    assert!(matches!(outcome, Outcome::Failed(error) if error.is("ERR_NO")));
+    let is_accepted = |event: &&DocEvent| matches!(event, DocEvent::Accepted { seq: Seq(9), .. });
+    assert!(events.iter().any(is_accepted), "{events:?}");
+    let is_rebuilt = |event: &&DocEvent| matches!(event, DocEvent::Rebuilt { .. });
+    assert!(events.iter().any(is_rebuilt), "{events:?}");
+    let gives_up = |event: &&DocEvent| matches!(event, DocEvent::Rollback { .. });
+    assert!(!events.iter().any(gives_up), "{events:?}");
 }
