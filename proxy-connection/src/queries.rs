@@ -112,7 +112,6 @@ impl ProxyConnection {
         if machine.version().is_some() || machine.has_write_pending() {
             return;
         }
-        let asks = machine.has_pending();
         if let Some(snapshot) = doc.snapshot {
             known.brought = Some(TabSnapshot {
                 life: machine.life(),
@@ -125,12 +124,12 @@ impl ProxyConnection {
                 machine.ingest_snapshot(up, Some(snapshot), None)
             });
         }
-        if !asks {
-            self.with_doc(handle, |machine, up| machine.check(up));
-        }
+        // Also where something else is asked: the answer to an unsubscribe brings no state.
+        self.with_doc(handle, |machine, up| machine.check(up));
     }
 
-    /// What [`ProxyConnection::show_brought`] shows: it is what the host has `now`, which says its revision, or is given up, and fetched.
+    /// Compares the state that [`ProxyConnection::show_brought`] shows with the state that the host has `now`. If they are the same, the
+    /// state gets its revision. Otherwise the host's state takes its place; ops that were submitted on it are given up.
     pub(crate) fn settle_brought(&mut self, handle: DocHandle, now: Option<&TabSnapshot>) {
         let Some(known) = self.docs.get_mut(&handle) else {
             return;
@@ -148,6 +147,8 @@ impl ProxyConnection {
         if let Some(now) = now.filter(is_same) {
             known.doc.place(Version(now.revision.0));
             self.with_doc(handle, |doc, up| doc.flush(up));
+        } else if now.is_some() && !known.doc.has_write_pending() {
+            known.doc.unload();
         } else {
             let message = "The result of a query is not the host's state any more";
             let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);

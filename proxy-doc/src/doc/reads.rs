@@ -248,6 +248,12 @@ impl Doc {
         self.version = Some(version);
     }
 
+    /// Drops a state on which no op was submitted, and which is not one of the upstream's. The next snapshot is loaded in its place.
+    pub fn unload(&mut self) {
+        self.version = None;
+        self.ty = None;
+    }
+
     /// The state is not one of the upstream's: fetches the upstream's instead. With ops submitted on it this is a hard
     /// rollback; otherwise nothing is lost.
     pub fn refresh(&mut self, up: &mut Upstream<'_>, error: Error) {
