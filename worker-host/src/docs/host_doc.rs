@@ -43,6 +43,8 @@ pub(crate) struct HostDoc {
     pub(crate) subscribers: Set<TabId>,
     /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
     pub(crate) asked_for: Option<OpId>,
+    /// The inflight op, where the server acknowledged it before this host had the ops below it. No other answer is on its way.
+    pub(crate) answered_ahead: Option<OpId>,
     /// Refusals since the server last had an answer to every op here.
     pub(crate) refusals: Option<Refusals>,
     /// How long the server said nothing of it.
@@ -67,6 +69,7 @@ impl HostDoc {
             behind: Map::new(),
             subscribers: Set::new(),
             asked_for: None,
+            answered_ahead: None,
             refusals: None,
             silence: Silence::default(),
             restored: None,

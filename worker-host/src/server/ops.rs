@@ -74,11 +74,16 @@ impl Host {
         }
         let was_sent = self.docs[handle].is_inflight(&message.op_id());
         if self.is_ack(handle, &message) {
-            if !self.is_with_fixups(handle, v, &message) {
+            let is_with_fixups = self.is_with_fixups(handle, v, &message);
+            let host_doc = &mut self.docs[handle];
+            if !is_with_fixups {
+                // Ops that this host lacks come first, and the document's machine asks for those.
+                host_doc.answered_ahead = (!host_doc.is_next(v)).then(|| message.op_id());
                 return self.handle_ack(handle, v, &message);
             }
             // The answer to the op is on its way, or is asked for by a resend.
-            if !was_sent {
+            let is_answered = host_doc.answered_ahead.take() == Some(message.op_id());
+            if !was_sent || is_answered {
                 self.act(handle, |doc, up| doc.send_again(up));
             }
             return;
