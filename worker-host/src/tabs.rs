@@ -1,8 +1,8 @@
 //! The tabs' edge: which tabs there are, and what crosses between them and the host.
 //!
-//! [`Tabs`] alone knows which tabs there are. `register` and `leave` are a tab's coming and going, `messages` what it
-//! says and is told, `reads`, `submit` and `ingest` what it does with documents. `hub` is the history of one document
-//! that tabs follow, and `callers` says whom a document's machine answers.
+//! [`Tabs`] is the only list of tabs. `register` and `leave` add and remove a tab; `messages` carries out a tab's messages
+//! and posts to it; `reads`, `submit` and `ingest` carry out its requests for documents. `hub` is the history of one
+//! document that tabs follow. `callers` maps the tokens of a document's machine to the tab or query that is answered.
 //!
 //! What it refuses to do: know the server.
 
@@ -21,27 +21,27 @@ use proxy_doc::{DocHandle, Fifo, Gather, Map, Revision, Seq, TabId};
 
 use crate::status::TabStatus;
 
-/// All tabs that live, as far as is known.
+/// All tabs that are not known to be gone.
 #[derive(Debug)]
 pub(crate) struct Tabs {
     by_id: Map<TabId, Tab>,
-    /// A tab has registered: before that, none can have left.
+    /// Whether a tab has registered: before that, none can have left.
     pub(crate) met_any: bool,
-    /// Changes that a tab may leave unconfirmed; see [`crate::Options::max_unconfirmed`].
+    /// Limit of changes that a tab may leave unconfirmed; see [`crate::Options::max_unconfirmed`].
     max_unconfirmed: usize,
-    /// See [`crate::Options::max_unconfirmed_of_doc`].
+    /// The same limit for one document; see [`crate::Options::max_unconfirmed_of_doc`].
     max_of_doc: usize,
 }
 
 #[derive(Debug, Default)]
 struct Tab {
-    /// `None`: the tab is not registered, and may come (again). It may ask then how its ops ended.
+    /// `None`: the tab is not registered, but may register (again), and then ask for the outcomes of its ops.
     link: Option<Link>,
-    /// An earlier host knew the tab, and it has not come to this one yet.
+    /// An earlier host knew the tab, and the tab has not registered with this host yet.
     is_expected: bool,
-    /// It is told of the store.
+    /// The tab gets the store's events.
     watches_storage: bool,
-    /// It says itself when records are written.
+    /// The tab itself decides when records are written.
     flushes_itself: bool,
 }
 
@@ -52,46 +52,46 @@ impl Tab {
     }
 }
 
-/// What is on its way to a registered tab.
+/// The messages under way to a registered tab.
 #[derive(Debug, Default)]
 struct Link {
     /// Messages posted to the tab.
     posted: u64,
-    /// It keeps what it is shown early for the next host.
+    /// The tab keeps leads: changes shown early, for the next host.
     keeps_leads: bool,
-    /// The write of the last change that it was shown early, where it was told nothing since that waited for a write.
+    /// The write of the last change shown early, unless a later message waited for a write.
     lead: Option<u64>,
-    /// Changes that it may not have processed yet: the message's number, the document, and what the tab was told of it.
+    /// Changes that the tab may not have processed yet: the message's number, the document, and the content.
     unconfirmed: Fifo<(u64, DocHandle, Told)>,
     /// The tab lags: it gets no more changes until it confirms.
     is_stalled: bool,
-    /// How many of the unconfirmed changes are of each document, and whether the tab lags there: it gets no more changes
-    /// of that document until it confirms. No count is zero.
+    /// Per document, the count of unconfirmed changes, and whether the tab lags there: it then gets no more changes of that
+    /// document until it confirms. No count is zero.
     of_docs: Map<DocHandle, (usize, bool)>,
 }
 
-/// What a tab was told of a document.
+/// The part of a message on a document that the tab's confirmation acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// It stands at this revision.
+    /// The tab stands at this revision after the message.
     Revision(Revision),
-    /// These ops of it have ended.
+    /// These ops of the tab have ended.
     Outcome(Vec<Seq>),
 }
 
-/// What a tab's confirmation says.
+/// The effects of a tab's confirmation.
 #[derive(Debug, Default)]
 pub(crate) struct Confirmed {
-    /// What the tab has processed.
+    /// The message contents that the tab has processed, oldest first.
     pub(crate) told: Vec<(DocHandle, Told)>,
     /// The tab lagged, and gets changes again.
     pub(crate) wakes: bool,
-    /// It lagged there, and gets changes of these documents again.
+    /// Documents in which the tab lagged, and of which it gets changes again.
     pub(crate) woken: Vec<DocHandle>,
 }
 
 impl Tabs {
-    /// No tabs; see [`crate::Options::max_unconfirmed`] and [`crate::Options::max_unconfirmed_of_doc`].
+    /// An empty list; for the limits see [`crate::Options::max_unconfirmed`] and [`crate::Options::max_unconfirmed_of_doc`].
     pub(crate) fn new(max_unconfirmed: usize, max_of_doc: usize) -> Self {
         Self {
             by_id: Map::new(),
@@ -103,7 +103,7 @@ impl Tabs {
 
     // ---- Coming and going ----
 
-    /// The tab is registered from now on, and nothing is on its way to it. `keeps_leads`: what it is shown early it keeps.
+    /// Registers the tab, with no message under way to it. `keeps_leads`: it keeps changes that it is shown early.
     pub(crate) fn register(&mut self, tab: &TabId, keeps_leads: bool) {
         self.by_id.or_default(tab.clone()).link = Some(Link {
             keeps_leads,
@@ -112,25 +112,25 @@ impl Tabs {
         self.met_any = true;
     }
 
-    /// The tab is not registered any more, and may come again. Says whether it was.
+    /// Unregisters the tab, which may come again. Returns whether it was registered.
     pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
         let known = self.by_id.get_mut(tab);
         known.is_some_and(|known| known.link.take().is_some())
     }
 
-    /// The tab is gone for good. Says whether it was the last one that [`Tabs::expect`] named.
+    /// Removes a tab that is gone for good. Returns whether it was the last one that [`Tabs::expect`] named.
     pub(crate) fn forget(&mut self, tab: &TabId) -> bool {
         let is_last = self.arrive(tab);
         self.by_id.remove(tab);
         is_last
     }
 
-    /// An earlier host knew the tab, and it may live.
+    /// Adds a tab that an earlier host knew, and that may live.
     pub(crate) fn expect(&mut self, tab: &TabId) {
         self.by_id.or_default(tab.clone()).is_expected = true;
     }
 
-    /// A tab that was expected has come, or is gone. Says whether it was the last one.
+    /// Notes that an expected tab has registered or is gone. Returns whether it was the last expected one.
     pub(crate) fn arrive(&mut self, tab: &TabId) -> bool {
         let known = self.by_id.get_mut(tab);
         let was_expected =
@@ -138,12 +138,12 @@ impl Tabs {
         was_expected && !self.expects_any()
     }
 
-    /// Whether the tab is one of an earlier host, and has not come yet.
+    /// Whether the tab is one of an earlier host, and has not registered yet.
     pub(crate) fn expects(&self, tab: &TabId) -> bool {
         self.by_id.get(tab).is_some_and(|known| known.is_expected)
     }
 
-    /// Whether any tab of an earlier host has not come yet.
+    /// Whether any tab of an earlier host has not registered yet.
     pub(crate) fn expects_any(&self) -> bool {
         self.by_id.values().any(|known| known.is_expected)
     }
@@ -170,8 +170,8 @@ impl Tabs {
 
     // ---- What is on its way to a tab ----
 
-    /// A message is posted to the tab. Says whether the tab is registered; otherwise the message is for nobody.
-    /// `is_early`: it waits for no write.
+    /// Counts a message that is posted to the tab. `false`: the tab is not registered, and the message is dropped.
+    /// `is_early`: the message waits for no write.
     pub(crate) fn count_message(&mut self, tab: &TabId, is_early: bool) -> bool {
         let Some(link) = self.link_mut(tab) else {
             return false;
@@ -181,21 +181,21 @@ impl Tabs {
         true
     }
 
-    /// Whether the tab keeps what it is shown early.
+    /// Whether the tab keeps the changes that it is shown early.
     pub(crate) fn keeps_leads(&self, tab: &TabId) -> bool {
         self.link(tab).is_some_and(|link| link.keeps_leads)
     }
 
-    /// The tab is shown a change before the `write` that holds it is durable. Says whether what it was shown early before is,
-    /// as the writes up to `committed` are.
+    /// Notes that the tab is shown a change before the `write` that holds it is durable. Returns whether the tab's earlier
+    /// lead is durable, given that the writes up to `committed` are.
     pub(crate) fn begin_lead(&mut self, tab: &TabId, write: u64, committed: u64) -> bool {
         let link = self.link_mut(tab);
         let before = link.and_then(|link| link.lead.replace(write));
         before.is_some_and(|before| before <= committed)
     }
 
-    /// The tabs of which all that they were shown early is durable, as the writes up to `committed` are, and which were not
-    /// told so.
+    /// The tabs whose whole lead is durable, given that the writes up to `committed` are, and that no later message has told
+    /// so.
     pub(crate) fn with_durable_lead(&self, committed: u64) -> Vec<TabId> {
         self.select(|known| known.has_durable_lead(committed))
     }
@@ -206,7 +206,7 @@ impl Tabs {
         known.any(|known| known.has_durable_lead(committed))
     }
 
-    /// The message posted last told the tab this of a document.
+    /// Notes the content of the message that was posted last.
     pub(crate) fn note_told(&mut self, tab: &TabId, handle: DocHandle, told: Told) {
         let (max, max_of_doc) = (self.max_unconfirmed, self.max_of_doc);
         if let Some(link) = self.link_mut(tab) {
@@ -218,7 +218,7 @@ impl Tabs {
         }
     }
 
-    /// The tab has processed the first `count` messages.
+    /// Notes that the tab has processed its first `count` messages.
     pub(crate) fn confirm(&mut self, tab: &TabId, count: u64) -> Confirmed {
         let (max, max_of_doc) = (self.max_unconfirmed, self.max_of_doc);
         let Some(link) = self.link_mut(tab) else {
@@ -252,7 +252,7 @@ impl Tabs {
         Confirmed { told, wakes, woken }
     }
 
-    /// One more message is posted to the tab, in front of the last `waiting` ones, but not before the first of all. Says
+    /// Counts a message that is inserted in front of the last `waiting` ones, but never before the first of all. Returns
     /// whether that first one is among those that wait.
     pub(crate) fn insert_message(&mut self, tab: &TabId, waiting: u64) -> bool {
         let Some(link) = self.link_mut(tab) else {
@@ -287,31 +287,31 @@ impl Tabs {
 
     // ---- What tabs want of the store ----
 
-    /// The tab is told of the store from now on.
+    /// Registers the tab as a watcher of the store.
     pub(crate) fn watch_storage(&mut self, tab: &TabId) {
         if let Some(known) = self.by_id.get_mut(tab) {
             known.watches_storage = true;
         }
     }
 
-    /// The tabs that are told of the store.
+    /// The tabs that watch the store.
     pub(crate) fn watchers(&self) -> Vec<TabId> {
         self.select(|known| known.watches_storage)
     }
 
-    /// Whether any tab is told of the store.
+    /// Whether any tab watches the store.
     pub(crate) fn any_watches(&self) -> bool {
         self.by_id.values().any(|known| known.watches_storage)
     }
 
-    /// Whether the tab says itself when records are written.
+    /// Sets whether the tab itself decides when records are written.
     pub(crate) fn set_flushes_itself(&mut self, tab: &TabId, on: bool) {
         if let Some(known) = self.by_id.get_mut(tab) {
             known.flushes_itself = on;
         }
     }
 
-    /// Whether any tab says itself when records are written.
+    /// Whether any tab itself decides when records are written.
     pub(crate) fn any_flushes_itself(&self) -> bool {
         self.by_id.values().any(|known| known.flushes_itself)
     }

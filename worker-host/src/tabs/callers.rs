@@ -1,9 +1,9 @@
-//! Callers: for whom a document's machine does something, and who is called back when it has.
+//! Callers: the tab or query for which a document's machine acts, and which is answered when it has acted.
 //!
-//! A machine of `proxy-doc` knows its callers as tokens. Here stands what each token means: a tab's op, a tab's read, or
-//! a query that takes over a result. A token is answered once.
+//! A machine of `proxy-doc` names its callers by tokens. A token here stands for a tab's op, a tab's read, or a query that
+//! takes over a result. Each token is answered once.
 //!
-//! What it refuses to do: call anybody.
+//! What it refuses to do: answer a caller itself.
 
 use broker::message::{CallbackId, ReadAction};
 use durable_store::format::Author;
@@ -16,13 +16,13 @@ pub(crate) struct PendingRead {
     pub(crate) doc: DocHandle,
     /// The tab that asked.
     pub(crate) tab: TabId,
-    /// Its number of the request.
+    /// The tab's number for the request.
     pub(crate) callback_id: CallbackId,
-    /// Whether it fetched, subscribed or unsubscribed.
+    /// Fetch, subscribe or unsubscribe.
     pub(crate) action: ReadAction,
 }
 
-/// On whose behalf a machine acts.
+/// The party on whose behalf a machine acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// A tab that submitted an op.
@@ -58,7 +58,7 @@ impl Callers {
         token
     }
 
-    /// The submission of an op by this author.
+    /// Gives the author of an op a token; returns its submission, which asks for a callback.
     pub(crate) fn add_op(&mut self, author: Author) -> Submission {
         Submission {
             token: self.add(Caller::Op(author)),
@@ -66,7 +66,7 @@ impl Callers {
         }
     }
 
-    /// Who submitted the op, where the token is of one.
+    /// The author of the op; `None` where the token is not of an op.
     pub(crate) fn author(&self, token: Token) -> Option<&Author> {
         match self.by_token.get(&token)? {
             Caller::Op(author) => Some(author),
@@ -74,20 +74,20 @@ impl Callers {
         }
     }
 
-    /// The caller is answered now. `None`: it is gone.
+    /// Removes the caller, which is answered now. `None`: it was answered or dropped before.
     pub(crate) fn take(&mut self, token: Token) -> Option<Caller> {
         self.by_token.remove(&token)
     }
 
-    /// The tab is gone, or starts again: its reads are not answered any more. Its ops go on, and so do their tokens,
-    /// which say whose they are.
+    /// Drops the tab's reads, which are not answered any more: the tab is gone, or registers again. Its ops keep their
+    /// tokens, which name their author.
     pub(crate) fn drop_reads_of(&mut self, tab: &TabId) {
         let is_read = |caller: &Caller| matches!(caller, Caller::Read(read) if read.tab == *tab);
         self.by_token.retain(|_, caller| !is_read(caller));
     }
 
-    /// The tab has forgotten this document: what it asked of it before is not answered any more. An answer would be taken for
-    /// one to what it asks of the document when it opens it again.
+    /// Drops the tab's reads of a document that it destroyed. A late answer would be taken for the answer to a read that the
+    /// tab makes when it opens the document again.
     pub(crate) fn drop_reads(&mut self, doc: DocHandle, tab: &TabId) {
         let is_read = |caller: &Caller| matches!(caller, Caller::Read(read) if read.doc == doc && read.tab == *tab);
         self.by_token.retain(|_, caller| !is_read(caller));

@@ -1,12 +1,11 @@
-//! The host's history of one document, and which tab has seen how much of it.
+//! The host's history of one document, and how much of it each tab has been sent.
 //!
-//! The hub is to the tabs what a ShareDB server is to its clients: it has one linear history,
-//! transforms what comes late, and sends to everyone what they lack, in order. It keeps a
-//! revision for as long as some tab may still base an op on it; older stretches that no tab can
-//! name become one span each.
+//! The hub is to the tabs what a ShareDB server is to its clients: it keeps one linear history, transforms a tab's op that
+//! is based on an older revision, and sends each tab the changes that it lacks, in order. A revision is kept for as long
+//! as some tab may base an op on it; stretches of the history that no tab can name are composed to one span each.
 //!
-//! What comes late is a tab's op. What a tab gets late, it transforms itself, over its own ops that it has had no answer
-//! to (`proxy-doc/src/doc/from_upstream.rs`).
+//! A tab that receives a change transforms the change itself, over its own ops that are not acknowledged
+//! (`proxy-doc/src/doc/from_upstream.rs`).
 
 use broker::message::DocEvent;
 use durable_store::format::Author;
@@ -17,28 +16,28 @@ use proxy_doc::{
 
 use crate::status::FollowerStatus;
 
-/// Spans of a history above which stretches that no tab can name are composed, by default.
+/// Length of a history in spans, by default, above which stretches that no tab can name are composed.
 pub(crate) const MAX_LOG: usize = 512;
 
-/// Spans above which a tab that lags gets them composed, as far as they are not its own.
+/// Length of a catch-up in spans above which changes of other authors are composed for the tab.
 const LONG_CATCH_UP: usize = 16;
 
-/// One change of the document, by which it came to a new revision.
+/// One change of the document, which made a new revision.
 #[derive(Clone, Debug)]
 pub(crate) struct Revised {
-    /// What it does.
+    /// The change itself.
     pub(crate) kind: OpKind,
-    /// The type that it is of, or that it creates.
+    /// The type of the document that the change edits, or that it creates.
     pub(crate) ty: Option<OtType>,
-    /// The tab that made it, where one of this host's did.
+    /// The tab and seq of the op, where a tab of this host submitted it.
     pub(crate) author: Option<Author>,
-    /// The server's version after it, where it moved that.
+    /// The server's version after the change; `None` where the change did not move the version.
     pub(crate) version: Option<Version>,
-    /// The author's connection id.
+    /// The connection id (`src`) of the author.
     pub(crate) src: Option<String>,
 }
 
-/// A change, and the revisions between which it stands: more than one apart where changes were composed.
+/// A change and the revisions before and after it. These are more than one apart where changes were composed.
 #[derive(Clone, Debug)]
 struct RevisedSpan {
     from: Revision,
@@ -46,18 +45,18 @@ struct RevisedSpan {
     revised: Revised,
 }
 
-/// How far a tab is.
+/// How far one tab has followed the history.
 #[derive(Debug, Default)]
 struct Position {
-    /// The revision after all that was sent; `None` where the tab has no state.
+    /// The revision after the last change that was sent; `None` where the tab has no state.
     sent: Option<Revision>,
     /// The lowest revision that the tab may base its next op on.
     floor: Revision,
-    /// Whether it subscribed, and so gets every change.
+    /// Whether the tab subscribed, and so gets every change.
     live: bool,
-    /// The server's version it was told.
+    /// The server's version that the tab was last told.
     version: Option<Version>,
-    /// The life of the tab's document, as far as the tab has said.
+    /// The life of the tab's document, as the tab last named it.
     life: u32,
     /// The last life that the tab was told to give up.
     voided: Option<u32>,
@@ -66,21 +65,20 @@ struct Position {
 /// The history of one document.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Spans above which stretches that no tab can name are composed.
+    /// Length in spans above which stretches that no tab can name are composed.
     max_log: usize,
     head: Revision,
     log: Fifo<RevisedSpan>,
     tabs: Map<TabId, Position>,
-    /// For each tab its subscribed queries that have the document, by the tab's numbers of them. They outlive
-    /// the tab's position: a tab that destroys the document and opens it again still has it in its query.
+    /// Per tab, the numbers of its subscribed queries that contain the document. They outlive the tab's position: a tab
+    /// that destroys the document and opens it again still has it in its query.
     queries: Map<TabId, Set<u64>>,
-    /// Revisions up to this one are kept: a tab of an earlier host may stand there.
+    /// Revisions up to this one are kept, since a tab of an earlier host may stand there.
     kept: Option<Revision>,
 }
 
 impl Hub {
-    /// The history of a document to which nothing has happened. Above `max_log` spans ([`MAX_LOG`] by default),
-    /// stretches that no tab can name are composed.
+    /// An empty history. Above `max_log` spans ([`MAX_LOG`] by default), stretches that no tab can name are composed.
     pub(crate) fn new(max_log: usize) -> Self {
         Self {
             max_log,
@@ -97,7 +95,7 @@ impl Hub {
         self.head
     }
 
-    /// Whether nothing has happened yet.
+    /// Whether the history has no change yet.
     pub(crate) fn is_new(&self) -> bool {
         self.head == Revision::default()
     }
@@ -112,8 +110,8 @@ impl Hub {
         self.tabs.len()
     }
 
-    /// Whether the change from `revision` to the next one is known, and is this one: by its author, or by the server's
-    /// version after it where nobody here is that.
+    /// Whether the history has the change from `revision` to the next one with this author, or, without an author, with this
+    /// server's version after it.
     pub(crate) fn has_change(
         &self,
         revision: Revision,
@@ -133,7 +131,7 @@ impl Hub {
         self.tabs.values().any(|position| position.live)
     }
 
-    /// Whether the tab is to get every change, by a subscription.
+    /// Whether the tab subscribed.
     pub(crate) fn is_live_for(&self, tab: &TabId) -> bool {
         self.tabs.get(tab).is_some_and(|position| position.live)
     }
@@ -169,7 +167,7 @@ impl Hub {
         self.followers(true)
     }
 
-    /// The tabs that are to get every change, and have nothing that it could change.
+    /// The tabs that get every change, but have no state to apply it to.
     pub(crate) fn followers_without_state(&self) -> Vec<TabId> {
         self.followers(false)
     }
@@ -201,17 +199,17 @@ impl Hub {
             .gather()
     }
 
-    /// The tab knows the document from now on.
+    /// Adds the tab to those that know the document.
     pub(crate) fn meet(&mut self, tab: &TabId) {
         self.tabs.or_default(tab.clone());
     }
 
-    /// The tab gets every change, or no more.
+    /// Registers the tab as subscribed, or no longer.
     pub(crate) fn set_live(&mut self, tab: &TabId, live: bool) {
         self.tabs.or_default(tab.clone()).live = live;
     }
 
-    /// Whether the document is in the tab's subscribed query of this number.
+    /// Notes whether the tab's subscribed query of this number contains the document.
     pub(crate) fn follow_by_query(&mut self, tab: &TabId, query_id: u64, follows: bool) {
         if follows {
             self.queries.or_default(tab.clone()).insert(query_id);
@@ -223,7 +221,7 @@ impl Hub {
         }
     }
 
-    /// The tab has the state at the head: it gets a snapshot, or created the document from nothing.
+    /// Places the tab at the head: it gets a snapshot, or created the document from nothing.
     pub(crate) fn attach(&mut self, tab: &TabId) {
         if let Some(position) = self.tabs.get_mut(tab) {
             position.sent = Some(self.head);
@@ -231,8 +229,8 @@ impl Hub {
         }
     }
 
-    /// The tab names the life of its document, and where it stands. In a new life without a `base` it has no state; with one it
-    /// stands on what it created since, or went back to.
+    /// Notes the life of the tab's document. In a new life without a `base` the tab has no state; with a `base` it stands on
+    /// what it created since, or went back to.
     pub(crate) fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
         if let Some(position) = self.tabs.get_mut(tab)
             && position.life != life
@@ -242,39 +240,39 @@ impl Hub {
         }
     }
 
-    /// The life of the tab's state, as far as the tab has said.
+    /// The life of the tab's document, as the tab last named it.
     pub(crate) fn life(&self, tab: &TabId) -> u32 {
         self.tabs.get(tab).map_or(0, |position| position.life)
     }
 
-    /// The tab is told to give up its state, and every op that is based on it.
+    /// Notes that the tab is told to give up its state, and every op that is based on it.
     pub(crate) fn void(&mut self, tab: &TabId) {
         if let Some(position) = self.tabs.get_mut(tab) {
             position.voided = Some(position.life);
         }
     }
 
-    /// Whether what is of this life of the tab's document is dropped: the tab has begun another one, or is told to.
+    /// Whether ops of this life of the tab's document are dropped: the tab has begun a later life, or is told to.
     pub(crate) fn is_void(&self, tab: &TabId, life: u32) -> bool {
         let position = self.tabs.get(tab);
         position.is_some_and(|position| life < position.life || position.voided >= Some(life))
     }
 
-    /// Whether the tab's state can stand at `base`. What was sent since is on its way, and arrives
-    /// before everything that is sent from now on.
+    /// Whether the tab's state can stand at `base`. Changes sent since then are under way, and arrive before anything that
+    /// is sent from now on.
     pub(crate) fn can_stand_at(&self, tab: &TabId, base: Revision) -> bool {
         let sent = self.tabs.get(tab).and_then(|position| position.sent);
         sent.is_some_and(|sent| base <= sent)
     }
 
-    /// The tab is gone. Says whether it was getting changes.
+    /// Removes the tab. Returns whether it was subscribed.
     pub(crate) fn remove(&mut self, tab: &TabId) -> bool {
         let removed = self.tabs.remove(tab);
         self.trim();
         removed.is_some_and(|position| position.live)
     }
 
-    /// The tab has processed everything up to `revision`.
+    /// Notes that the tab has processed everything up to `revision`, and forgets the history that no tab needs any more.
     pub(crate) fn received(&mut self, tab: &TabId, revision: Revision) {
         if let Some(position) = self.tabs.get_mut(tab) {
             position.floor = position.floor.max(revision);
@@ -282,7 +280,7 @@ impl Hub {
         self.trim();
     }
 
-    /// Takes over what the store has. Nothing of it is forgotten before [`Hub::release`].
+    /// Takes over the stored history. All of it is kept until [`Hub::release`].
     pub(crate) fn restore(
         &mut self,
         head: Revision,
@@ -298,31 +296,31 @@ impl Hub {
         self.kept = Some(Revision(u64::MAX));
     }
 
-    /// Everything from the store is here: no tab of an earlier host can name a later revision.
+    /// Keeps the history up to the head: no tab of an earlier host can name a later revision.
     pub(crate) fn keep_until_head(&mut self) {
         self.kept = Some(self.head);
     }
 
-    /// Whether the history is kept for tabs that are not here.
+    /// Whether history is kept for tabs that have not registered.
     pub(crate) fn is_held(&self) -> bool {
         self.kept.is_some()
     }
 
-    /// All tabs of earlier hosts have come, or are gone.
+    /// Ends that keeping: every tab of an earlier host has registered or left.
     pub(crate) fn release(&mut self) {
         self.kept = None;
         self.trim();
     }
 
-    /// The revisions that are kept: where each begins and ends, and what it did.
+    /// The spans that are kept, oldest first: the revisions before and after each, and its change.
     pub(crate) fn log(&self) -> impl Iterator<Item = (Revision, Revision, &Revised)> {
         self.log
             .iter()
             .map(|span| (span.from, span.next, &span.revised))
     }
 
-    /// A tab comes from an earlier host, its state standing at `base`; or it has none, and
-    /// created the document by the op `created`, if that was accepted. Says whether it can go on.
+    /// Places a tab of an earlier host at `base`. A tab without a `base` has no state; if its op `created` was accepted, the
+    /// tab is placed before that op. `false`: the history does not reach back to the base, so the tab cannot go on.
     pub(crate) fn resume(
         &mut self,
         tab: &TabId,
@@ -350,8 +348,7 @@ impl Hub {
         kept
     }
 
-    /// Whether an op of the tab that is not in sight since `base` may be part of a span that was composed: the
-    /// author of such a span is not known any more.
+    /// Whether an op of the tab that no span since `base` names may be part of a composed span, which names no author.
     pub(crate) fn may_hide(&self, tab: &TabId, base: Revision, seq: Seq) -> bool {
         let since = || self.log.iter().filter(|span| span.from >= base);
         let is_own = |span: &RevisedSpan| {
@@ -361,7 +358,7 @@ impl Hub {
         !since().any(is_own) && since().any(|span| span.next > span.from.next())
     }
 
-    /// Transforms an op of a tab, based on `base`, to the head.
+    /// Transforms a tab's op from the revision `base` to the head.
     ///
     /// # Errors
     /// `ERR_REVISION_NOT_KEPT` where the tab cannot have had that revision; the errors of [`server_transform`].
@@ -384,8 +381,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Transforms ops of a tab, each based on the one before it and the first on `base`, to the head. Those that the history
-    /// has are taken out. `None` where it does not have the first one.
+    /// Transforms ops that a tab sent ahead to the head: the first is based on `base`, each other on the op before it. Ops
+    /// that the history contains are taken out. `None` where it does not contain the first one.
     ///
     /// # Errors
     /// The errors of [`transform_x`].
@@ -400,7 +397,7 @@ impl Hub {
             let author = span.revised.author.as_ref();
             author.is_some_and(|author| author.tab == *tab && Some(author.seq) == seq)
         };
-        // A create is based on nothing.
+        // A create has no base.
         let base = base.or_else(|| Some(self.log.iter().find(|span| is_by(span, first))?.from));
         let is_kept = |base: &Revision| self.log.iter().any(|span| span.from == *base);
         let base = base.filter(|base| self.can_stand_at(tab, *base) && is_kept(base));
@@ -445,7 +442,7 @@ impl Hub {
         }
     }
 
-    /// Everything before is void: no tab has a state any more, no op may be based on what was.
+    /// Voids the history: no tab has a state any more, and no op may be based on an earlier revision.
     pub(crate) fn reset(&mut self) {
         self.head = self.head.next();
         self.log.clear();
@@ -454,7 +451,8 @@ impl Hub {
         }
     }
 
-    /// What the tab lacks, in order; its own ops as accepted. What others did is composed where it is much.
+    /// The changes that the tab lacks, in order, with its own ops as accepted. Long runs of other authors' changes are
+    /// composed. The tab then counts as sent everything.
     pub(crate) fn catch_up(&mut self, tab: &TabId) -> Vec<DocEvent> {
         let Some(position) = self.tabs.get_mut(tab) else {
             return Vec::new();
@@ -462,7 +460,7 @@ impl Hub {
         let Some(sent) = position.sent else {
             return Vec::new();
         };
-        // What is missing is at the end, mostly the last span alone.
+        // The missing spans are the last ones, mostly one.
         let first = self.log.partition_point(|span| span.from < sent);
         for span in self.log.iter_from(first) {
             if span.revised.version.is_some() {
@@ -491,7 +489,7 @@ impl Hub {
         spans.iter().map(|span| event(tab, span)).gather()
     }
 
-    /// The tab is told the server's version; says whether that is news.
+    /// Notes the server's version that the tab is told; returns whether the tab did not have it.
     pub(crate) fn tell_version(&mut self, tab: &TabId, version: Option<Version>) -> bool {
         let Some(position) = self.tabs.get_mut(tab) else {
             return false;
@@ -501,7 +499,7 @@ impl Hub {
         news
     }
 
-    /// Forgets what no tab can base an op on any more.
+    /// Forgets the spans that no tab can base an op on any more.
     fn trim(&mut self) {
         if self.kept.is_some() {
             return;
@@ -518,7 +516,7 @@ impl Hub {
         }
     }
 
-    /// Composes neighbours between which no tab stands or can stand, and which nobody has to be told one by one.
+    /// Composes neighbouring spans where no tab stands or can stand between them, and neither is owed to its author.
     fn compose_unnamed(&mut self) {
         let mut kept: Fifo<RevisedSpan> = Fifo::new();
         for span in std::mem::take(&mut self.log) {
@@ -532,9 +530,9 @@ impl Hub {
         self.log = kept;
     }
 
-    /// Whether the author has not been sent its own op. Composed into another span the op would come to its author
-    /// as somebody else's: applied a second time, and never accepted. There are few such ops: a tab sends the next one when
-    /// this one is accepted, but for those that it sends ahead.
+    /// Whether the author has not been sent its own op. If such an op were composed into another span, its author would get
+    /// it as another's change: it would apply it a second time, and never see it accepted. Such ops are few: a tab sends its
+    /// next op when this one is accepted, except for ops that it sends ahead.
     fn is_owed(&self, span: &RevisedSpan) -> bool {
         let author = span.revised.author.as_ref();
         let position = author.and_then(|author| self.tabs.get(&author.tab));
@@ -553,7 +551,7 @@ impl Hub {
     }
 }
 
-/// Composes `next` into `last`; gives it back where they do not compose.
+/// Composes `next` into `last`. Returns `next` where they do not compose.
 fn join(last: &mut RevisedSpan, next: RevisedSpan) -> Option<RevisedSpan> {
     let ty = match (&last.revised.ty, &next.revised.ty) {
         (Some(a), Some(b)) if a.uri() == b.uri() && a.can_compose() => a.clone(),

@@ -1,8 +1,8 @@
-//! Snapshots that a tab brings: an application's (`ingestSnapshot`), and those that a page got from the server before
-//! there was a host.
+//! Snapshots that a tab brings: from the application (`ingestSnapshot`), or from the server, fetched by a page before it
+//! had a host.
 //!
-//! What it refuses to do: believe an application's data. It may hold ops that were never committed, so the host takes the
-//! version and the type alone, and gets the data from the server where another tab needs it.
+//! What it refuses to do: trust an application's data. It may contain ops that were never committed, so the host takes
+//! only the version and the type, and fetches the data from the server when another tab needs it.
 
 use broker::message::{Answer, CallbackId};
 use proxy_doc::{DocKey, Snapshot, TabId};
@@ -11,7 +11,7 @@ use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 
 impl Host {
-    /// Takes a document that is not here yet: its version and type, and where the server served it its data.
+    /// Takes the version and type of a document that the host does not have yet, and its data where the server `served` it.
     pub(crate) fn ingest(
         &mut self,
         tab: &TabId,
@@ -28,7 +28,7 @@ impl Host {
             self.act(handle, |doc, up| {
                 doc.ingest_snapshot(up, Some(snapshot), None)
             });
-            // Of an application's the type and the version are its word; the data is the tab's own.
+            // Of an application's snapshot only the type and the version are taken; the data is the tab's own.
             let HostDoc { doc, state, .. } = &mut self.docs[handle];
             if !served && let (Some(version), Some(ty)) = (doc.version(), doc.ty()) {
                 state.load_without_data(ty.clone(), version);

@@ -1,7 +1,7 @@
-//! A tab leaves: everything that is kept for it is dropped here.
+//! Leaving: drops everything that the host keeps for a tab.
 //!
-//! A tab that closed its connection, or that registers again, leaves; how its ops ended is kept, since it may ask. A tab
-//! that is gone is forgotten.
+//! A tab that closed its connection, or that registers again, leaves: the outcomes of its ops are kept, since it may ask
+//! for them. A tab that is gone is forgotten.
 //!
 //! What it refuses to do: drop an op that was accepted.
 
@@ -11,20 +11,20 @@ use crate::host::Host;
 use crate::host::inputs::Input;
 
 impl Host {
-    /// A tab is gone: closed, crashed, or frozen for good. Its accepted ops stay.
+    /// Takes that a tab is gone: closed, crashed, or frozen for good. Its accepted ops stay.
     pub fn tab_gone(&mut self, tab: &TabId) {
         self.take(Input::TabGone(tab.clone()));
     }
 
-    /// A tab is gone: everything that is kept for it is dropped.
+    /// Drops everything that is kept for a tab that is gone.
     pub(crate) fn lose_tab(&mut self, tab: &TabId) {
         self.leave(tab);
         self.forget_tab(tab);
         self.coordinate(|coordination| coordination.tab_gone(tab));
     }
 
-    /// The tab closed its connection, or registers again. What it has of documents, queries and presence is dropped; how
-    /// its ops ended is kept, since it may come and ask.
+    /// Drops the tab's documents, queries and presence: it closed its connection, or registers again. The outcomes of its
+    /// ops are kept, since it may come back and ask.
     pub(crate) fn leave(&mut self, tab: &TabId) {
         if !self.tabs.leave(tab) {
             return;
@@ -44,7 +44,7 @@ impl Host {
         self.end_bulk();
     }
 
-    /// The tab is gone for good: nobody asks how its ops ended.
+    /// Forgets a tab that is gone for good, with the outcomes of its ops.
     fn forget_tab(&mut self, tab: &TabId) {
         let flushed_itself = self.tabs.any_flushes_itself();
         let was_last = self.tabs.forget(tab);
@@ -60,7 +60,7 @@ impl Host {
         }
     }
 
-    /// The tab does not use the document any more.
+    /// Removes the tab from the document, which it no longer uses.
     pub(crate) fn leave_doc(&mut self, handle: DocHandle, tab: &TabId) {
         let host_doc = &mut self.docs[handle];
         if host_doc.leave(tab) {
@@ -69,7 +69,7 @@ impl Host {
         self.docs.touch(handle);
     }
 
-    /// All tabs of earlier hosts have come, or are gone: no history is kept for them any more.
+    /// Ends the keeping of history: every tab of an earlier host has registered or left.
     pub(crate) fn release_history(&mut self) {
         for host_doc in self.docs.iter_mut() {
             host_doc.hub.release();

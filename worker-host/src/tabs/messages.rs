@@ -1,6 +1,6 @@
-//! What crosses between tabs and host: messages of tabs are carried out, and tabs are told what happens.
+//! Messages between tabs and host: carries out a tab's messages, and posts the host's.
 //!
-//! What it refuses to do: answer a message of a tab that is not registered.
+//! What it refuses to do: carry out a message of a tab that is not registered.
 
 use broker::message::{
     Answer, CallbackId, DocEvent, Envelope, ToHost, ToTab, callback_id, decode, encode,
@@ -16,7 +16,7 @@ use crate::quarantine::died;
 use crate::quarantine::identity;
 
 impl Host {
-    /// One message of a tab. Nothing a tab sends changes anything if it cannot be read.
+    /// Takes one message of a tab. A message that cannot be read changes nothing; it is refused or logged.
     pub fn handle_tab(&mut self, tab: &TabId, text: &str) {
         if self.is_ending() {
             return;
@@ -27,7 +27,7 @@ impl Host {
         }
         match decode::<ToHost>(&text) {
             Ok(message) => {
-                // It may have to wait. Whatever is done until then is not its fault.
+                // The message may have to wait. A trap until then is not its fault.
                 self.begin_other();
                 let message = Box::new(TabMessage { text, message });
                 self.take(Input::Tab(tab.clone(), message));
@@ -36,7 +36,7 @@ impl Host {
         }
     }
 
-    /// Answers a message that was not read.
+    /// Refuses a message that could not be read: by its callback id, else by a warning.
     fn refuse_text(&mut self, tab: &TabId, text: &str, error: Error) {
         match callback_id(text) {
             Some(callback_id) => self.refuse(tab, callback_id, error),
@@ -152,7 +152,7 @@ impl Host {
         }
     }
 
-    /// Posts a message to the tab, if it is registered, behind the barrier; one that is early, before.
+    /// Posts a message to the tab, if it is registered: behind the barrier, or before it where the message is early.
     pub(crate) fn tell(&mut self, tab: &TabId, message: ToTab) {
         let is_early = message.is_early();
         if !self.tabs.count_message(tab, is_early) {
@@ -166,7 +166,7 @@ impl Host {
         }
     }
 
-    /// The message as it goes to the tab.
+    /// The message in its envelope, as the driver posts it.
     pub(crate) fn to_tab(&self, tab: &TabId, message: ToTab) -> Output {
         let urgent = matches!(message, ToTab::Connection(_) | ToTab::Welcome { .. });
         let text = encode(&Envelope {
@@ -180,7 +180,7 @@ impl Host {
         }
     }
 
-    /// Has the driver answer a request of the tab, at its place among what the tab is told.
+    /// Has the driver answer a debug request of the tab, in order with the tab's other messages.
     fn ask_driver(&mut self, tab: &TabId, request: &Json, callback_id: CallbackId) {
         if !self.tabs.count_message(tab, false) {
             return;
@@ -194,7 +194,7 @@ impl Host {
                 result,
             },
         });
-        // The rest of the message is numbers and names.
+        // The message contains no other `null`: its other values are numbers and names.
         let Some((before, after)) = message.rsplit_once(Json::null().get()) else {
             return;
         };
@@ -213,7 +213,7 @@ impl Host {
         }
     }
 
-    /// Posts an event of a document to the tab, and notes what the tab confirms by it.
+    /// Posts an event of a document to the tab, and notes what the tab's confirmation of the message will mean.
     pub(crate) fn tell_doc(&mut self, handle: DocHandle, tab: &TabId, event: DocEvent) {
         let host_doc = &self.docs[handle];
         let DocKey { collection, id } = host_doc.doc.key().clone();
@@ -269,7 +269,7 @@ impl Host {
         self.answer_with(tab, callback_id, Some(error), None);
     }
 
-    /// Notes that the tab learns the document's version with what is sent next: the version, and whether it is news.
+    /// Notes that the next message tells the tab the document's version. Returns the version, and whether the tab lacked it.
     pub(crate) fn tell_version(
         &mut self,
         handle: DocHandle,
@@ -280,8 +280,8 @@ impl Host {
         (version, host_doc.hub.tell_version(tab, version))
     }
 
-    /// Tells live tabs a version that moved without a change: an op of another tab was acknowledged.
-    /// Those that lack changes learn it with these.
+    /// Tells the version to tabs at the head: it moved without a change, since another tab's op was acknowledged. Tabs that
+    /// lack changes learn the version with these.
     pub(crate) fn tell_versions(&mut self, handle: DocHandle) {
         let tabs = self
             .docs
@@ -296,7 +296,7 @@ impl Host {
         }
     }
 
-    /// The tab has processed its first `count` messages. One that lagged gets what it lacks.
+    /// Notes that the tab has processed its first `count` messages. A tab that lagged gets the changes that it lacks.
     fn confirm(&mut self, tab: &TabId, count: u64) {
         let Confirmed {
             told: seen,

@@ -1,6 +1,6 @@
-//! Reads of tabs: fetch, subscribe and unsubscribe, answered from the document that is here where that can be.
+//! Reads of tabs: fetch, subscribe and unsubscribe, answered from the host's document where possible.
 //!
-//! What it refuses to do: ask the server itself. The document's machine does that, and answers the caller's token.
+//! What it refuses to do: ask the server itself. The document's machine asks, and answers the caller's token.
 
 use broker::message::{Answer, Read, ReadAction, TabSnapshot};
 use proxy_doc::{DocHandle, DocKey, Error, Outcome, TabId, Version, codes};
@@ -52,7 +52,7 @@ impl Host {
         }
     }
 
-    /// `from`: the application put `doc.version` back, and wants the ops from this version on.
+    /// Carries out a fetch. `from`: the application set `doc.version` back, and wants the ops from this version on.
     fn fetch(
         &mut self,
         handle: DocHandle,
@@ -71,18 +71,18 @@ impl Host {
         }
         let token = self.callers.add(Caller::Read(read));
         self.act(handle, |doc, up| match from {
-            // A fetch that is on its way already does not ask for these ops.
+            // A fetch that is under way does not ask for these ops.
             Some(_) => doc.fetch_again(up, Some(token)),
             None => doc.fetch(up, Some(token)),
         });
     }
 
-    /// `resumes`: the tab has a state, and only subscribes again.
+    /// Carries out a subscribe. `resumes`: the tab has a state, and only subscribes again.
     fn subscribe(&mut self, handle: DocHandle, read: PendingRead, has_state: bool, resumes: bool) {
         let connected = self.connected();
         let host_doc = &mut self.docs[handle];
         host_doc.hub.set_live(&read.tab, true);
-        // What is here stays up to date only where no unsubscribe waits to be sent.
+        // The host's document stays up to date only where no unsubscribe waits to be sent.
         let stays = !connected || host_doc.doc.will_subscribe();
         let can_answer = stays && host_doc.can_answer(connected);
         if can_answer && (!has_state || (resumes && connected)) {
@@ -95,7 +95,7 @@ impl Host {
         self.act(handle, |doc, up| doc.subscribe(up, Some(token)));
     }
 
-    /// Answered at once while other tabs subscribe the document.
+    /// Carries out an unsubscribe. It is answered at once while other tabs are subscribed.
     fn unsubscribe(&mut self, handle: DocHandle, read: PendingRead) {
         let host_doc = &mut self.docs[handle];
         host_doc.subscribers.remove(&read.tab);
@@ -108,18 +108,18 @@ impl Host {
         self.act(handle, |doc, up| doc.unsubscribe(up, Some(token)));
     }
 
-    /// Answers a read from the document that is here.
+    /// Answers a read from the host's document.
     fn answer_now(&mut self, handle: DocHandle, read: &PendingRead) {
         self.answer_read(handle, read, &Outcome::Done);
         self.run();
     }
 
-    /// Answers a read that nothing here can answer before the connection is up.
+    /// Answers a read as offline: the host has nothing to answer it with, and no connection.
     fn answer_offline(&mut self, read: &PendingRead) {
         self.answer(&read.tab, read.callback_id, Some(Answer::Offline));
     }
 
-    /// Answers a read: what the tab lacks, or a snapshot where it has nothing.
+    /// Answers a read: with the changes that the tab lacks, or with a snapshot where it has no state.
     pub(crate) fn answer_read(&mut self, handle: DocHandle, read: &PendingRead, outcome: &Outcome) {
         let tab = &read.tab;
         self.docs[handle].behind.remove(tab);
@@ -143,14 +143,14 @@ impl Host {
         }
         let mut snapshot = None;
         if read.action != ReadAction::Unsubscribe {
-            // A refused op must not be in what the application reads. A tab of an earlier life can go on only from what it
-            // sees.
+            // Data that the application reads must not contain a refused op. A tab of an earlier life can go on only from
+            // the state that it sees.
             if !self.tabs.expects_any() {
                 self.show_refusals(handle);
             }
             if self.docs[handle].doc.in_hard_rollback() {
-                // The server's answer may be older than the rollback and bring no snapshot. There is nothing to answer
-                // with before the rollback's own fetch is answered.
+                // The server's answer may be older than the rollback and bring no snapshot. The read can be answered only
+                // after the rollback's own fetch.
                 return self.answer_after_fetch(handle, read);
             }
             if self.wait_for_base(handle, read) {
@@ -159,7 +159,7 @@ impl Host {
             match self.bring_up_to_date(handle, tab) {
                 Ok(full) => snapshot = full,
                 Err(error) => {
-                    // Ops here do not apply: get the server's state, and answer then.
+                    // The host's ops do not apply: fetch the server's state, then answer.
                     self.with_doc(handle, |doc, up| doc.hard_rollback(up, error));
                     return self.answer_after_fetch(handle, read);
                 }
@@ -168,7 +168,7 @@ impl Host {
         if subscribes {
             self.docs[handle].subscribers.insert(tab.clone());
         }
-        // An unsubscribe brings no changes: the version waits until something does.
+        // An unsubscribe brings no changes, so the tab learns the version with its next changes.
         let version = if self.docs[handle].hub.is_at_head(tab) {
             self.tell_version(handle, tab).0
         } else {
@@ -182,14 +182,14 @@ impl Host {
         self.place_presences(handle, tab);
     }
 
-    /// Answers a read with what the server says next.
+    /// Fetches the document, and answers the read then.
     fn answer_after_fetch(&mut self, handle: DocHandle, read: &PendingRead) {
         let token = self.callers.add(Caller::Read(read.clone()));
         self.with_doc(handle, |doc, up| doc.fetch(up, Some(token)));
     }
 
-    /// A tab without a state needs data that the host does not have: an application brought this document, and its data
-    /// may hold what was never committed. Says whether the read waits for the data.
+    /// Parks the read of a tab without a state where the host does not have the data: an application ingested this document,
+    /// and its data may contain ops that were never committed. Returns whether the read waits for the data.
     fn wait_for_base(&mut self, handle: DocHandle, read: &PendingRead) -> bool {
         let host_doc = &mut self.docs[handle];
         if host_doc.hub.has_state(&read.tab) || host_doc.state.missing().is_none() {
@@ -200,8 +200,8 @@ impl Host {
         true
     }
 
-    /// A tab gave its state up, perhaps over an op that cannot be applied. Gives up the state here too where it cannot
-    /// be computed: the fetch that replaces it then answers the tab as well.
+    /// Gives up the host's state where it cannot be computed, since a tab gave up its own, perhaps over an op that does not
+    /// apply. The fetch that replaces the state then answers the tab as well.
     pub(crate) fn give_up_unusable(&mut self, handle: DocHandle) {
         self.show_refusals(handle);
         if let Some(error) = self.docs[handle].unusable(&*self.types) {
@@ -209,8 +209,8 @@ impl Host {
         }
     }
 
-    /// Brings the tab to the head: by what it lacks, or by a snapshot where it has no state. `None` also where there is
-    /// nothing to give yet.
+    /// Brings the tab to the head: by the changes that it lacks, or by a snapshot where it has no state. `None`: the changes
+    /// were sent, or the host has no data yet.
     ///
     /// # Errors
     /// An op here does not apply to the document's data.
@@ -229,7 +229,7 @@ impl Host {
             return Ok(None);
         }
         if host_doc.state.missing().is_some() {
-            // A query's result: the tab gets it when the data has come.
+            // The document is a query's result: the tab gets it when the data has arrived.
             self.want_base(handle);
             return Ok(None);
         }

@@ -1,6 +1,6 @@
-//! A tab registers: it is welcomed, and goes on where it was with a host before.
+//! Registration: welcomes a tab, and lets it continue from the state that it had with an earlier host.
 //!
-//! What it refuses to do: decide whether a tab that comes from another host can go on; see `log/resume.rs`.
+//! What it refuses to do: decide whether a tab of an earlier host can go on; see `log/resume.rs`.
 
 use broker::message::{KEEPS_LEADS, PROTOCOL, Resumed, ToTab, serves};
 use proxy_doc::{DocKey, TabId};
@@ -8,8 +8,8 @@ use proxy_doc::{DocKey, TabId};
 use crate::host::Host;
 
 impl Host {
-    /// A tab registers, naming the documents that it has from a host before (`resume`). `machine` is its own count of the
-    /// machines it has had: the answer names it. `view`: the last view of a store that it was welcomed in.
+    /// Registers a tab. `resume`: the documents that it has from an earlier host. `machine`: the tab's count of its machines,
+    /// which the answer repeats. `view`: the last view of a store in which the tab was welcomed.
     pub(crate) fn register(
         &mut self,
         tab: &TabId,
@@ -21,17 +21,17 @@ impl Host {
         let may_live = self.tabs.is_registered(tab) || self.tabs.expects(tab);
         let remembered = may_live && self.log.is_kept();
         let unknown = self.unknown_leads(tab, remembered, view, &mut resume);
-        // A tab that registers again has nothing of what was sent before, and needs the history from where it stands.
+        // A tab that registers again has lost what is still queued for it, and needs the history from its revision on.
         let held = self.hold_history(tab, &resume);
         self.leave(tab);
-        // Not even that its protocol is not served, where it was not registered.
+        // `leave` drops nothing for a tab that was not registered, such as an earlier `Incompatible`.
         self.outbox.drop_for(tab);
         if !serves(PROTOCOL, protocol) {
             let output = self.to_tab(tab, ToTab::Incompatible { protocol: PROTOCOL });
             self.say(output);
             return self.let_history_go(held);
         }
-        // Before the tab is registered: the first that it is told is its welcome.
+        // Before the tab is registered: its first message is the welcome.
         if self.server.is_unused() {
             self.connect();
         }
@@ -53,7 +53,7 @@ impl Host {
         self.let_history_go(held);
     }
 
-    /// Keeps the history of documents with which a registered tab comes again. Gives those of which it was not kept.
+    /// Keeps the history of documents that a registered tab resumes. Returns those whose history was not kept before.
     fn hold_history(&mut self, tab: &TabId, resume: &[Resumed]) -> Vec<DocKey> {
         if !self.tabs.is_registered(tab) {
             return Vec::new();
@@ -80,7 +80,7 @@ impl Host {
         }
     }
 
-    /// `connection.close()` in a tab. Where the tab owns the connection its socket is closed, otherwise the tab leaves.
+    /// Carries out `connection.close()` of a tab: closes the socket where the tab owns the connection, else the tab leaves.
     pub(crate) fn close_for(&mut self, tab: &TabId, generation: u64) {
         if self.options.private {
             self.server.raise_generation(generation);

@@ -1,6 +1,6 @@
-//! An op of a tab: it is checked, transformed to the head, given its `(src, seq)`, and logged.
+//! A tab's op: checks it, transforms it to the head, gives it its `(src, seq)`, and logs it.
 //!
-//! Nobody but tabs hears of the op before the write that holds it is durable; see `log/barrier.rs` and `log/early.rs`.
+//! Only tabs hear of the op before the write that holds it is durable; see `log/barrier.rs` and `log/early.rs`.
 //!
 //! What it refuses to do: send anything to the server. The document's machine does that, one op at a time.
 
@@ -27,7 +27,7 @@ impl Host {
         let unreadable = self.log.unreadable_error(&key).cloned();
         let handle = self.open(key);
         self.docs.touch(handle);
-        // The tab hears that it was given up when it is told of the rollback.
+        // The rollback that the tab is told names the op as given up.
         if self.docs[handle].hub.is_void(tab, op.life) {
             return;
         }
@@ -78,7 +78,7 @@ impl Host {
         self.run();
     }
 
-    /// Takes ops that a tab has sent ahead. What cannot be taken is not answered: the tab sends it again if it goes on, and
+    /// Takes ops that a tab has sent ahead. An op that cannot be taken gets no answer: the tab resends it if it goes on, and
     /// is answered then.
     pub(crate) fn submit_ahead(&mut self, tab: &TabId, ops: Vec<SubmitOp>) {
         let Some(first) = ops.first() else {
@@ -114,7 +114,7 @@ impl Host {
         }
     }
 
-    /// Reads ops that were sent ahead, and transforms those to the head that the history does not have.
+    /// Reads ops that were sent ahead, and transforms to the head those that the history does not contain.
     fn bring_ahead_to_head(
         &self,
         handle: DocHandle,
@@ -153,7 +153,7 @@ impl Host {
         if let Some(error) = self.log.refusal() {
             return Err(error.clone());
         }
-        // A query may have brought a state before the rollback's own fetch, or a tab has created one.
+        // A query may have brought a state before the rollback's own fetch did, or a tab may have created one.
         let is_without = host_doc.doc.version().is_none() && host_doc.doc.ty().is_none();
         let is_create = op.change.create.is_some();
         if host_doc.doc.in_hard_rollback() && is_without && !is_create {
@@ -166,7 +166,7 @@ impl Host {
         let mut kind = op.change.read(host_doc.doc.ty(), &*types)?;
         if let OpKind::Create { type_name, .. } = &kind {
             resolve(&*types, type_name)?;
-            // The document may have come from the server, by a history in which the tab's revision does not stand.
+            // The document may have come from the server, by a history that does not contain the tab's revision.
             check_existence(&kind, host_doc.doc.ty())?;
         }
         match op.revision {
@@ -178,7 +178,7 @@ impl Host {
             None if !matches!(kind, OpKind::Create { .. }) => {
                 return Err(Error::badly_formed("Only a create needs no revision"));
             }
-            // From nothing: whatever the tab had before, it has what it creates now.
+            // A create from nothing: the tab's state is now the document that it creates.
             None if host_doc.doc.ty().is_none() => host_doc.hub.attach(tab),
             None => {}
         }
@@ -187,7 +187,7 @@ impl Host {
     }
 }
 
-/// Whether the op can follow a state of this type: only what is not there is created, and only what is there is edited.
+/// Checks that the op fits a document of this type: a create needs no document, an edit needs one.
 ///
 /// # Errors
 /// `ERR_DOC_ALREADY_CREATED`, `ERR_DOC_DOES_NOT_EXIST`.
