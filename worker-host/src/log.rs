@@ -1,10 +1,10 @@
 //! The log: what the host keeps in its store, and how a host takes over from one before it.
 //!
-//! `barrier` holds what is said until the write that it rests on is durable, and `early` says which changes tabs are shown
-//! before. `records` are what is written down, `takeover` reads what a dead host wrote, `leads` what it showed tabs early,
-//! `backlog` brings its ops to the server, and `resume` lets its tabs go on.
-//! `events`, `requests` and `watch` are the store's and the tabs' ends of it; `lost` is for a store that fails for good,
-//! `resign` for a host that leaves its log to the next one.
+//! `barrier` holds each output until the write that it rests on is durable; `early` decides which changes tabs are shown
+//! before that. `records` are the stored forms of a document. `takeover` reads the log of an earlier host, `leads` the
+//! changes that it showed tabs early, `backlog` sends its ops to the server, and `resume` lets its tabs continue.
+//! `events`, `requests` and `watch` connect the log to the store and to the tabs. `lost` is for a store that fails for
+//! good, `resign` for a host that leaves its log to the next one.
 //!
 //! What it refuses to do: touch a storage, or decide what is written when. `DurableStore` does that.
 
@@ -34,51 +34,52 @@ use leads::Leads;
 /// Milliseconds without an input after which the host may have been frozen, and another one may have the storage. Tabs take
 /// the lock from a host that has been silent for 5.5 seconds or more: see `broker/src/places/link/silence.rs`.
 const SILENCE_MS: u64 = 3_000;
-/// [`Log::mode`] where what is kept goes with the host.
+/// [`Log::mode`] of a storage that ends with the host.
 const MEMORY: &str = "memory";
 
-/// The store, and what depends on how it fares.
+/// The store, and the state that depends on its health.
 pub(crate) struct Log {
-    /// `None`: nothing is written, and a host after this one knows nothing.
+    /// `None`: nothing is written, and a later host knows nothing.
     store: Option<Box<DurableStore>>,
-    /// The history in which revisions can be compared: the epoch of the host that began it. Another one begins where
-    /// durability is lost, since a host after this one then knows other revisions by the same numbers.
+    /// The history in which revisions can be compared, named by the epoch of the host that began it. A new line begins
+    /// where durability is lost, since a later host then gives the same numbers to other revisions.
     line: Line,
-    /// When the last input came.
+    /// Time of the last input, in milliseconds.
     now: u64,
-    /// Where the driver keeps things: `none`, `memory`, or its name of a storage.
+    /// Where the driver stores: `none`, `memory`, or its name of a storage.
     mode: String,
-    /// Why the store cannot be used, or is no better one.
+    /// Why the store cannot be used, or why it is not a better one.
     error: Option<Error>,
-    /// The store was given up, and its storage answers again.
+    /// Whether the store was given up, and its storage answers again.
     answers: bool,
-    /// Documents that the store has and nobody here can read.
+    /// Documents that the store has and this host cannot read.
     unreadable: DocMap<Unreadable>,
-    /// What happens was logged by an earlier host, and is done again.
+    /// Whether entries of an earlier host are being replayed.
     is_replaying: bool,
     leads: Leads,
     pub(crate) backlog: Backlog,
-    /// The length of the queue that tabs were told last.
+    /// The queue length that tabs were last told.
     told_queue: usize,
-    /// Requests that wait for something to be written.
+    /// Requests that wait for a write.
     flushes: Vec<Flush>,
-    /// Tabs that asked for everything to be deleted, while it is.
+    /// Tabs that asked for everything to be deleted, until it is.
     wiping: Vec<(TabId, CallbackId)>,
-    /// Everything was deleted, or could not be.
+    /// Whether everything was deleted, or the deletion failed.
     is_over: bool,
 }
 
-/// A request that is answered when something is written.
+/// A request that is answered after a write.
 struct Flush {
     tab: TabId,
     callback_id: CallbackId,
-    /// What has to be written before. `None`: it was only to be queued.
+    /// The mark in the store that is awaited. `None`: the request only queued something.
     until: Option<Mark>,
 }
 
-/// A document that the store has and nobody here can read: its type is not registered here, say. It stays as it is.
+/// A document that the store has and this host cannot read, for instance since its type is not registered. The stored
+/// document stays as it is.
 struct Unreadable {
-    /// `None`: not even its record can be read.
+    /// The stored record; `None`: it cannot be read either.
     record: Option<DocRecord>,
     /// The journal's entries after the record.
     entries: Vec<JournalEntry>,
@@ -87,7 +88,7 @@ struct Unreadable {
 }
 
 impl Log {
-    /// A log whose store is not open yet, or none.
+    /// A log without a store, or whose store is not open yet.
     pub(crate) fn new(options: &Options) -> Self {
         let store = options.store.clone();
         let store = store.map(|store| DurableStore::new(options.epoch, store));
@@ -114,18 +115,18 @@ impl Log {
         self.store.is_some()
     }
 
-    /// The last write that succeeded.
+    /// The number of the last write that succeeded.
     pub(crate) fn committed(&self) -> u64 {
         self.store.as_ref().map_or(0, |store| store.committed())
     }
 
-    /// The write behind which everything is said now.
+    /// The number of the write that an output now has to wait for.
     pub(crate) fn barrier(&self) -> u64 {
         self.store.as_ref().map_or(0, |store| store.barrier())
     }
 
-    /// An input comes at this time. Where none had come for so long that the host may have been frozen, another one can have
-    /// taken the storage: tabs are shown nothing early before a write has succeeded. Says whether that is so from now on.
+    /// Notes the time of an input. After a long silence the host may have been frozen and another one may have taken the
+    /// storage: nothing is shown early until a write has succeeded. Returns whether that doubt begins now.
     pub(crate) fn note_time(&mut self, now: u64) -> bool {
         let silence = now.saturating_sub(std::mem::replace(&mut self.now, now));
         let Some(store) = self.store.as_mut().filter(|_| silence > SILENCE_MS) else {
@@ -140,13 +141,13 @@ impl Log {
         self.line
     }
 
-    /// Whether the next number of an id that the application chose survives this host. It does also where nothing is
-    /// written: the application then keeps it.
+    /// Whether the next seq of an id that the application chose survives this host. It does also without a store: the
+    /// application then keeps it.
     pub(crate) fn keeps_numbers(&self) -> bool {
         self.store.is_none() || self.mode != MEMORY
     }
 
-    /// Whether what an earlier host logged is being done again: nothing is sent or written.
+    /// Whether entries of an earlier host are being replayed: nothing is sent or written.
     pub(crate) fn is_replaying(&self) -> bool {
         self.is_replaying
     }
@@ -156,7 +157,7 @@ impl Log {
         self.store.as_ref().is_some_and(|store| !store.is_ready())
     }
 
-    /// Whether somebody else may have the storage.
+    /// Whether another host may have the storage.
     pub(crate) fn is_closed(&self) -> bool {
         self.store.as_ref().is_some_and(|store| store.is_closed())
     }
@@ -166,14 +167,14 @@ impl Log {
         self.store.as_ref().is_some_and(|store| !store.is_durable())
     }
 
-    /// Whether a host after this one can go on with the log, or this one has not even read the log of the one before.
+    /// Whether a later host can go on with the log, or this host has not even read the log of the earlier one.
     fn outlives_host(&self) -> bool {
         let is_kept = |store: &DurableStore| store.is_durable() && self.mode != MEMORY;
         let store = self.store.as_deref();
         store.is_some_and(|store| store.is_restoring() || is_kept(store))
     }
 
-    /// Whether nothing is being written, or waits for it.
+    /// Whether no write is under way or waits.
     fn is_finished(&self) -> bool {
         self.store.as_ref().is_none_or(|store| store.is_finished())
     }
@@ -185,17 +186,17 @@ impl Log {
             .and(self.error.as_ref())
     }
 
-    /// Why the document cannot be used, where the store has it and nobody here can read it.
+    /// Why the document cannot be used, where the store has it and this host cannot read it.
     pub(crate) fn unreadable_error(&self, key: &DocKey) -> Option<&Error> {
         self.unreadable.get(key).map(|unreadable| &unreadable.error)
     }
 
-    /// Whether the store has the document and nobody here can read it.
+    /// Whether the store has the document and this host cannot read it.
     pub(crate) fn is_unreadable(&self, key: &DocKey) -> bool {
         self.unreadable.contains_key(key)
     }
 
-    /// What the tabs are told of the store.
+    /// The state of the store, as tabs are told it.
     pub(crate) fn storage_state(&self) -> StorageState {
         let store = self.store.as_ref();
         StorageState {
@@ -208,14 +209,14 @@ impl Log {
         }
     }
 
-    /// The connection is up: the inventory says which documents have ops for the server.
+    /// Asks for the inventory, which says which documents have ops for the server: the connection is up.
     pub(crate) fn want_inventory(&mut self) {
         if let Some(store) = &mut self.store {
             store.want_inventory();
         }
     }
 
-    /// Whether what is kept goes with the host.
+    /// Whether the storage ends with the host.
     pub(crate) fn is_in_memory(&self) -> bool {
         self.mode == MEMORY
     }
@@ -238,21 +239,21 @@ impl Log {
         })
     }
 
-    /// Keeps a note. A host after this one has it before anybody hears of what follows.
+    /// Keeps a note. It is durable before any later output goes out.
     pub(crate) fn keep_note(&mut self, note: Note, text: String) {
         if let Some(store) = &mut self.store {
             store.keep_note(note, text);
         }
     }
 
-    /// A tab is registered: a host after this one expects it.
+    /// Adds a registered tab to those that a later host expects.
     pub(crate) fn add_tab(&mut self, tab: &TabId) {
         if let Some(store) = &mut self.store {
             store.add_tab(tab);
         }
     }
 
-    /// A tab is gone: a host after this one does not expect it.
+    /// Removes a tab that is gone from those that a later host expects.
     pub(crate) fn remove_tab(&mut self, tab: &TabId) {
         if let Some(store) = &mut self.store {
             store.remove_tab(tab);

@@ -91,7 +91,8 @@ pub(crate) struct Confirmed {
 }
 
 impl Tabs {
-    /// An empty list; for the limits see [`crate::Options::max_unconfirmed`] and [`crate::Options::max_unconfirmed_of_doc`].
+    /// An empty list; for the limits see [`crate::Options::max_unconfirmed`] and
+    /// [`crate::Options::max_unconfirmed_of_doc`].
     pub(crate) fn new(max_unconfirmed: usize, max_of_doc: usize) -> Self {
         Self {
             by_id: Map::new(),
@@ -194,8 +195,8 @@ impl Tabs {
         before.is_some_and(|before| before <= committed)
     }
 
-    /// The tabs whose whole lead is durable, given that the writes up to `committed` are, and that no later message has told
-    /// so.
+    /// The tabs whose whole lead is durable, given that the writes up to `committed` are, and that no later message has
+    /// told so.
     pub(crate) fn with_durable_lead(&self, committed: u64) -> Vec<TabId> {
         self.select(|known| known.has_durable_lead(committed))
     }

@@ -1,4 +1,4 @@
-//! The backlog: stored documents with pending ops, which are brought to the server whether or not a tab asks for them.
+//! The backlog: stored documents with pending ops, which are sent to the server even if no tab asks for the documents.
 //!
 //! What it refuses to do: load all of them at once.
 
@@ -7,45 +7,45 @@ use proxy_doc::{DocKey, Fifo};
 
 use crate::host::Host;
 
-/// Documents of the backlog that are at work at the same time.
+/// Limit of backlog documents that are loaded and drained at the same time.
 const MAX_DRAINING: usize = 64;
 
-/// Documents with pending ops that nobody asked for.
+/// Documents with pending ops that no tab asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    /// Those that have not been loaded for it.
+    /// Documents that have not been loaded yet.
     waiting: Fifo<DocKey>,
-    /// Those whose ops are on their way.
+    /// Documents whose ops are being sent.
     draining: Vec<DocKey>,
 }
 
 impl Backlog {
-    /// Begins anew with these documents.
+    /// Replaces the documents that wait by these.
     fn fill(&mut self, keys: Fifo<DocKey>) {
         self.waiting = keys;
     }
 
-    /// Whether nothing waits to be loaded.
+    /// Whether no document waits to be loaded.
     pub(crate) fn is_loaded(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Whether there is nothing left to do.
+    /// Whether no document waits or is being drained.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.draining.is_empty()
     }
 
-    /// The document left the memory.
+    /// Removes a document that left memory from those being drained.
     pub(crate) fn forget(&mut self, key: &DocKey) {
         self.draining.retain(|drained| drained != key);
     }
 
-    /// Everything is deleted.
+    /// Removes all documents.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Leaves out what is done, and gives the documents that are at work from now on.
+    /// Removes drained documents that are done, and starts the next ones, which it returns.
     fn next(&mut self, is_done: impl Fn(&DocKey) -> bool) -> Vec<DocKey> {
         self.draining.retain(|key| !is_done(key));
         let mut next = Vec::new();
@@ -60,7 +60,7 @@ impl Backlog {
 }
 
 impl Host {
-    /// The inventory is known: documents with pending ops are brought to the server.
+    /// Fills the backlog from the inventory, and starts it.
     pub(crate) fn take_inventory(&mut self) {
         let Some(store) = &self.log.store else {
             return;
@@ -69,7 +69,7 @@ impl Host {
             let stored = store.inventory().into_iter().flatten();
             let pending = stored.filter(|stored| stored.pending);
             let keys: Fifo<DocKey> = pending.map(|stored| stored.key.clone()).collect();
-            // Documents that were read before this was known.
+            // A document that was loaded before the inventory was known, and lacks the pending ops it should have.
             let is_lost = |key: &&DocKey| {
                 let doc = self.docs.at(key);
                 doc.is_some_and(|doc| !doc.doc.has_write_pending()) && !store.is_dirty(key)
@@ -86,7 +86,7 @@ impl Host {
         }
     }
 
-    /// Loads the next documents whose ops have to be brought to the server.
+    /// Loads the next documents of the backlog.
     pub(crate) fn work_off(&mut self) {
         let (docs, unreadable) = (&self.docs, &self.log.unreadable);
         let is_done = |key: &DocKey| {

@@ -1,9 +1,9 @@
-//! The barrier: what the host says is held until the write that it rests on is durable.
+//! The barrier: an output of the host is held until the write that it rests on is durable.
 //!
-//! Outputs go out in the order in which they were said. Each knows the number of the write before it, so that nobody
-//! hears of anything that a host after this one would not know. What tells nobody anything (open a socket, start a
-//! timer) passes by. So does a change that a tab is shown early, which the tab keeps for the next host (`early.rs`): it
-//! waits only for what was said to that tab before.
+//! Held outputs go out in the order in which they were pushed. Each carries the number of the last write before it, so
+//! that no peer hears of anything that a later host would not know. An output that tells no peer anything (open a socket,
+//! start a timer) is not held. A change that a tab is shown early, which the tab keeps for the next host (`early.rs`),
+//! waits only for earlier outputs to that tab.
 //!
 //! What it refuses to do: know what is written, or when a write is over.
 
@@ -11,28 +11,28 @@ use proxy_doc::{DocHandle, Fifo, Map, Set, TabId};
 
 use crate::host::Output;
 
-/// What the host says, in order.
+/// The queue of the host's outputs.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// Not behind the barrier.
+    /// Outputs that are not behind the barrier.
     now: Fifo<Output>,
     held: Fifo<Held>,
-    /// The number of the next output that is held.
+    /// The number for the next held output.
     next: u64,
-    /// The last output that is held for each tab.
+    /// Per tab, the number of the last output that is held for it.
     last_for: Map<TabId, u64>,
-    /// Changes that are shown early, behind nothing.
+    /// Changes shown early that may go out now.
     early: Fifo<Output>,
-    /// Changes that are shown early, behind what is held for the same tab. No queue is empty.
+    /// Changes shown early that wait for an output held for the same tab. No queue is empty.
     early_behind: Map<TabId, Fifo<Behind>>,
 }
 
-/// What is shown early as soon as something else went out.
+/// A change that is shown early as soon as another output has gone out.
 #[derive(Debug)]
 struct Behind {
-    /// The number of the last output that was held for the tab.
+    /// The number of the held output that goes out first.
     after: u64,
-    /// The number of the write that it rests on.
+    /// The number of the write that holds the change.
     write: u64,
     output: Output,
 }
@@ -42,18 +42,18 @@ struct Held {
     number: u64,
     /// The number of the write that has to be durable first.
     write: u64,
-    /// The document whose op the output brings to the server.
+    /// The document whose op the output sends to the server.
     op_of: Option<DocHandle>,
     output: Output,
 }
 
 impl Outbox {
-    /// Passes by the barrier: nobody learns anything by this output.
+    /// Adds an output that is not held, since no peer learns anything by it.
     pub(crate) fn push_now(&mut self, output: Output) {
         self.now.push_back(output);
     }
 
-    /// Says something behind the write of this number, and behind everything that was said before.
+    /// Adds an output behind the write of this number, and behind all outputs that are held.
     pub(crate) fn push(&mut self, write: u64, output: Output) {
         let held = self.number(write, None, output);
         if let Some(tab) = tab_of(&held.output) {
@@ -62,13 +62,13 @@ impl Outbox {
         self.held.push_back(held);
     }
 
-    /// As [`Outbox::push`], for the message that brings a document's op to the server.
+    /// As [`Outbox::push`], for the message that sends a document's op to the server.
     pub(crate) fn push_op(&mut self, write: u64, handle: DocHandle, text: String) {
         let held = self.number(write, Some(handle), Output::Send(text));
         self.held.push_back(held);
     }
 
-    /// Says something to a tab behind everything that was said to that tab before, and not behind the write that it rests on.
+    /// Adds an output to a tab behind the outputs held for that tab, but not behind the write that it rests on.
     pub(crate) fn push_early(&mut self, tab: &TabId, write: u64, output: Output) {
         match self.last_for.get(tab) {
             Some(last) => {
@@ -83,10 +83,10 @@ impl Outbox {
         }
     }
 
-    /// What would be shown early, and waits for something else, waits for its write, too.
+    /// Turns changes that would be shown early behind another output into held ones, which wait for their write.
     pub(crate) fn hold_early(&mut self) {
         for (tab, mut behind) in std::mem::take(&mut self.early_behind) {
-            // The last one first: each comes right behind what it waits for.
+            // In reverse order, since each is inserted right behind the output that it waits for.
             for at in (0..behind.len()).rev() {
                 let Some(next) = behind.remove(at) else {
                     continue;
@@ -113,17 +113,17 @@ impl Outbox {
         }
     }
 
-    /// The next output that passes by the barrier.
+    /// The next output that is not behind the barrier.
     pub(crate) fn pop_now(&mut self) -> Option<Output> {
         self.now.pop_front()
     }
 
-    /// The next change that is shown early, behind nothing.
+    /// The next change shown early that may go out now.
     pub(crate) fn pop_early(&mut self) -> Option<Output> {
         self.early.pop_front()
     }
 
-    /// The next output, if all writes up to `committed` are durable, or if it is shown early.
+    /// The next change shown early, else the next held output whose write is at most `committed`.
     pub(crate) fn pop(&mut self, committed: u64) -> Option<Output> {
         if let Some(early) = self.pop_early() {
             return Some(early);
@@ -138,7 +138,7 @@ impl Outbox {
         Some(held.output)
     }
 
-    /// The output of this number went out: what is shown early to the tab behind it may follow.
+    /// Lets the changes shown early behind the output of this number follow: it went out.
     fn release(&mut self, tab: &TabId, number: u64) {
         let Some(behind) = self.early_behind.get_mut(tab) else {
             return;
@@ -151,31 +151,31 @@ impl Outbox {
         }
     }
 
-    /// Whether nothing is held.
+    /// Whether nothing is held or about to be shown early.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.early.is_empty()
     }
 
-    /// Drops what is for the server, and what a driver would begin.
+    /// Drops outputs to the server and requests to the driver, except warnings; outputs to tabs stay.
     pub(crate) fn keep_for_tabs(&mut self) {
         self.now.retain(|output| matches!(output, Output::Warn(_)));
         self.drop_sends();
     }
 
-    /// Nobody will hear of what waits for a write.
+    /// Drops all outputs that wait for a write.
     pub(crate) fn drop_held(&mut self) {
         self.held.clear();
         self.last_for.clear();
         self.early_behind.clear();
     }
 
-    /// The socket is gone: what waits to be sent on it is not for the next one.
+    /// Drops messages that wait for the socket, which is gone: they are not for the next socket.
     pub(crate) fn drop_sends(&mut self) {
         self.held
             .retain(|held| !matches!(held.output, Output::Send(_)));
     }
 
-    /// The tab is gone: what still waits to be said to it is said to nobody.
+    /// Drops outputs to a tab that is gone.
     pub(crate) fn drop_for(&mut self, tab: &TabId) {
         self.held.retain(|held| !held.is_for(tab));
         self.early.retain(|output| tab_of(output) != Some(tab));
@@ -183,7 +183,7 @@ impl Outbox {
         self.early_behind.remove(tab);
     }
 
-    /// The ops of these documents must not be sent any more.
+    /// Drops the messages that would send ops of these documents.
     pub(crate) fn drop_ops_of(&mut self, handles: &Set<DocHandle>) {
         let is_of = |held: &Held| held.op_of.is_some_and(|handle| handles.contains(&handle));
         self.held.retain(|held| !is_of(held));
@@ -196,8 +196,8 @@ impl Outbox {
         held + behind
     }
 
-    /// Says something to tabs in front of everything that waits, but for the first message of a tab that waits
-    /// (`behind_first`). `messages`: the tab, the output, and `behind_first`, in order.
+    /// Inserts outputs to tabs in front of everything held, except behind the first message held for the tab where
+    /// `behind_first` is set. `messages`: the tab, the output, and `behind_first`, in order.
     pub(crate) fn announce(&mut self, write: u64, messages: Vec<(TabId, Output, bool)>) {
         let mut front = 0;
         for (tab, output, behind_first) in messages {
@@ -207,7 +207,7 @@ impl Outbox {
                 .map_or(front, |first| first + 1);
             front += usize::from(!behind_first);
             let held = self.number(write, None, output);
-            // What is shown early behind the first message is behind this one now.
+            // Changes shown early behind the first message now wait for this one.
             let before = at.checked_sub(1).filter(|_| behind_first);
             let before = before.map(|before| self.held.iter_from(before).next());
             if let Some(before) = before.flatten().map(|held| held.number)
@@ -230,7 +230,7 @@ impl Held {
     }
 }
 
-/// The tab that gets the output, where one does.
+/// The tab that gets the output; `None` where it is not for a tab.
 fn tab_of(output: &Output) -> Option<&TabId> {
     match output {
         Output::ToTab { tab, .. } | Output::Debug { tab, .. } => Some(tab),

@@ -1,19 +1,20 @@
-//! Changes that tabs are shown early: at once, and not when the write that holds them is durable.
+//! Changes shown early: tabs get them at once, before the write that holds them is durable.
 //!
-//! Nobody but tabs learns of such a change: the server gets it behind the write. A tab that is shown it, or as its author
-//! is told that it is accepted, keeps what is logged of it, its *lead*, until it knows that this is durable; a host that
-//! takes over collects the leads (`leads.rs`). So a change can be shown early only where the lead says all that the log
-//! would: it is an edit, and nothing else was logged of the document since the revision before it but acknowledgements.
+//! Only tabs learn of such a change early: the server gets it behind the write. A tab that is shown a change, or that is
+//! told as its author that it is accepted, keeps the change's log entries, its *lead*, until it knows that they are
+//! durable. A host that takes over collects the leads (`leads.rs`). So a change can be shown early only where the lead
+//! contains all that the log does: the change is an edit, and since the revision before it only acknowledgements were
+//! logged.
 //!
-//! What only an acknowledgement of the server brings, an outcome or a version, overtakes such a write, too: the server would
-//! acknowledge the op again to a host after this one. It says that it is early, since the tab keeps its lead then.
+//! An outcome or a version that rests only on the server's acknowledgement overtakes a write, too: the server would
+//! acknowledge the op again to a later host. Such a message is marked as early, since the tab keeps its lead then.
 //!
-//! Every other message to a tab waits for all that was logged before it. So it tells the tab that its lead is durable.
+//! Every other message to a tab waits for all earlier writes, so it tells the tab that its lead is durable.
 //!
-//! A host that may have been frozen shows nothing early before a write that it asked for since has succeeded: another host
-//! may have its storage, and tabs that were frozen with it would keep what nobody else has.
+//! A host that may have been frozen shows nothing early until a write that it asked for since then has succeeded: another
+//! host may have its storage, and tabs that were frozen with this host would keep changes that no other tab has.
 //!
-//! What it refuses to do: hold back anything. What cannot be shown early waits in the barrier.
+//! What it refuses to do: hold back anything. A change that cannot be shown early waits in the barrier.
 
 use broker::message::{DocEvent, Early, ToTab};
 use durable_store::format::JournalEntry;
@@ -22,65 +23,65 @@ use proxy_doc::{DocHandle, Json, Revision, TabId, write_json};
 
 use crate::host::Host;
 
-/// Bytes of what a tab keeps of one change. A longer one takes longer to be posted twice than to be written.
+/// Limit in bytes of one change's lead entries. A longer change takes longer to post twice than to write.
 const MAX_ENTRY: usize = 32 * 1024;
 
-/// What was logged of a document since its newest revision.
+/// The entries logged of a document since its newest revision.
 #[derive(Debug, Default)]
 pub(crate) struct SinceRevision {
     entries: Vec<JournalEntry>,
-    /// The write that holds the last thing which no lead says. Until it is durable nothing is shown early.
+    /// The write that holds the last entry that is in no lead. Until it is durable nothing is shown early.
     fence: u64,
 }
 
 /// A change that may be shown early.
 #[derive(Debug)]
 pub(crate) struct EarlyChange {
-    /// The revision before it.
+    /// The revision before the change.
     revision: Revision,
-    /// The write that holds it.
+    /// The write that holds the change.
     write: u64,
     entries: Json,
 }
 
 impl SinceRevision {
-    /// Whether a lead goes on with what is about to be logged. `tabs`: how many know the document.
+    /// Whether a lead can contain the entry that is about to be logged. `tabs`: how many tabs know the document.
     pub(super) fn goes_on_with(
         &self,
         entry: &JournalEntry,
         blocking: Blocking,
         tabs: usize,
     ) -> bool {
-        // A change that came to no revision is in no lead.
+        // A change that made no revision is in no lead.
         let is_first = || !self.entries.iter().any(is_change);
         match entry {
             JournalEntry::Local { change, .. } => tabs > 1 && change.op.is_some() && is_first(),
             JournalEntry::Remote { change, .. } => tabs > 0 && change.op.is_some() && is_first(),
-            // Nobody waits for a plain acknowledgement.
+            // No output waits for a plain acknowledgement.
             JournalEntry::Ack { .. } => blocking == Blocking::Nothing,
             JournalEntry::Refused { .. } | JournalEntry::Forgotten {} => false,
         }
     }
 
-    /// A lead goes on with this, which was logged.
+    /// Adds a logged entry to the lead.
     pub(super) fn push(&mut self, entry: JournalEntry) {
         self.entries.push(entry);
     }
 
-    /// What was logged up to the `write` no lead says.
+    /// Empties the lead: the log up to `write` contains entries that no lead does.
     pub(super) fn begin_anew(&mut self, write: u64) {
         self.entries.clear();
         self.fence = write;
     }
 
-    /// Whether nothing was logged since the revision but acknowledgements for which nobody waits, and a lead can go on with it
-    /// when the writes up to `committed` are durable.
+    /// Whether only plain acknowledgements were logged since the revision, and a lead can contain them when the writes up
+    /// to `committed` are durable.
     fn is_acknowledged(&self, committed: u64) -> bool {
         self.fence <= committed && !self.entries.iter().any(is_change)
     }
 
-    /// There is a new revision. Gives what was logged of it, where that is all there is since the last one, and a lead can
-    /// go on with it when the writes up to `committed` are durable.
+    /// Takes the entries of a new revision. `None`: they are not all that was logged since the last revision, or a lead
+    /// cannot contain them when the writes up to `committed` are durable.
     fn take(&mut self, committed: u64) -> Option<Vec<JournalEntry>> {
         let entries = std::mem::take(&mut self.entries);
         let is_whole = self.fence <= committed && entries.last().is_some_and(is_change);
@@ -97,8 +98,8 @@ fn is_change(entry: &JournalEntry) -> bool {
 }
 
 impl Host {
-    /// The document has come to a new revision, from `revision`, by an edit or not: what is kept of that by tabs that are
-    /// shown it early. To be called for each revision.
+    /// The lead of the document's new revision after `revision`, for tabs that are shown the change early. `None`: it must
+    /// not be shown early. To be called for each revision, edit or not.
     pub(crate) fn take_early(
         &mut self,
         handle: DocHandle,
@@ -120,7 +121,7 @@ impl Host {
         })
     }
 
-    /// Tells a tab the changes of a document that it lacks; one that may be shown early, at once.
+    /// Tells a tab the changes of a document that it lacks; the `early` one before its write is durable.
     pub(crate) fn show(
         &mut self,
         handle: DocHandle,
@@ -150,8 +151,8 @@ impl Host {
         }
     }
 
-    /// Whether the tab may be told of the document, as it is now, in front of a write that is under way: a host after this one
-    /// would hear the same acknowledgement from the server.
+    /// Whether the tab may be told the document's version and outcomes in front of a write that is under way: a later host
+    /// would get the same acknowledgement from the server.
     pub(crate) fn overtakes_writes(&self, handle: DocHandle, tab: &TabId) -> bool {
         let committed = self.log.committed();
         let goes_on = self.log.store().is_some_and(DurableStore::writes_through);
@@ -162,7 +163,7 @@ impl Host {
             && self.docs[handle].since_revision.is_acknowledged(committed)
     }
 
-    /// Tells tabs that their leads are durable, where they were told nothing since that says so.
+    /// Tells tabs that their leads are durable, where no later message has told so.
     pub(crate) fn tell_durable(&mut self) {
         for tab in self.tabs.with_durable_lead(self.log.committed()) {
             self.tell(&tab, ToTab::Durable {});

@@ -1,4 +1,4 @@
-//! Events of the store, and what the driver says of the storage.
+//! Events of the store, and the driver's news of the storage.
 //!
 //! What it refuses to do: touch the storage. Requests go out by `Output::Storage`.
 
@@ -11,7 +11,7 @@ use super::resign::Ending;
 use crate::host::{Host, Output};
 
 impl Host {
-    /// What came of [`Output::Storage`].
+    /// Takes the driver's reply to [`Output::Storage`].
     pub fn handle_storage(&mut self, number: u64, reply: Result<Vec<Option<String>>, Failure>) {
         if matches!(self.ending, Ending::Deposed | Ending::Over) {
             return;
@@ -21,17 +21,17 @@ impl Host {
         self.handle_store_events();
     }
 
-    /// Where the driver keeps things, and why nowhere better: said before the store is open.
+    /// Sets where the driver stores, and the reason why nowhere better. To be called before the store is open.
     pub fn set_storage_mode(&mut self, mode: String, reason: Option<String>) {
         if self.log.store.as_ref().is_some_and(|store| store.is_lost()) {
-            // It is only being tried.
+            // The storage is only being tried.
             return;
         }
         self.log.mode = mode;
         self.log.error = reason.map(|reason| Error::new(codes::ERR_STORAGE, reason));
     }
 
-    /// Which of the tabs in [`Output::FindTabs`] live.
+    /// Takes the answer to [`Output::FindTabs`]: which of those tabs live.
     pub fn tabs_found(&mut self, living: &[TabId]) {
         if self.is_ending() {
             return;
@@ -41,7 +41,7 @@ impl Host {
         self.handle_store_events();
     }
 
-    /// Nothing has come in for a while: a good moment for what can wait.
+    /// Does work that can wait. To be called when no input has come for a while.
     pub fn handle_idle(&mut self) {
         if self.is_ending() {
             return;
@@ -77,7 +77,7 @@ impl Host {
             && self.owes_nothing()
     }
 
-    /// Whether what tabs said to this host has ended, and they were told how.
+    /// Whether all requests and ops of tabs have ended, and the tabs were told so.
     pub(super) fn owes_nothing(&self) -> bool {
         self.log.flushes.is_empty()
             && self.inbox.is_empty()
@@ -86,7 +86,8 @@ impl Host {
             && !self.docs.any_write_pending()
     }
 
-    /// Whether nothing is asked of the storage any more, until [`Host::resume_store`]: see [`DurableStore::close`].
+    /// Closes the store if it is at rest. Returns whether it is closed: no request to the storage follows then until
+    /// [`Host::resume_store`]. See [`DurableStore::close`].
     pub fn close_store(&mut self) -> bool {
         let store = self.log.store.as_mut();
         store.is_none_or(|store| store.close())
@@ -103,7 +104,7 @@ impl Host {
         self.handle_store_events();
     }
 
-    /// Lets the store act, which may look at the documents.
+    /// Lets the store act, with access to the documents.
     pub(crate) fn with_store<R>(
         &mut self,
         action: impl FnOnce(&mut DurableStore, &Records<'_>) -> R,
@@ -137,7 +138,7 @@ impl Host {
         }
     }
 
-    /// Carries out the store's events, and what waited for them.
+    /// Carries out the store's events, and the inputs that waited for them.
     pub(crate) fn handle_store_events(&mut self) {
         self.handle_loads();
         if self.is_ending() {

@@ -1,13 +1,13 @@
-//! Leads: what tabs were shown early by a host before this one (`early.rs`), and the store may not have.
+//! Leads: changes that an earlier host showed tabs early (`early.rs`), and that the store may lack.
 //!
-//! A host that takes over gives no revision, and tells nobody anything, before it has heard all tabs that live: they are
-//! known by the store, and that they live by their locks. It waits for each until it registers, is gone, or sleeps for too
-//! long. One host gave all of them one history, so all leads of a document are beginnings of the longest, which is applied
-//! after the journal and logged. A host after this one does the same, should this one die meanwhile.
+//! A host that takes over makes no revision, and sends no output, before it has heard every living tab. The store lists the
+//! tabs; their locks tell that they live. The host waits for each tab until it registers, is gone, or sleeps for too long.
+//! One host gave all tabs one history, so every lead of a document is a prefix of the longest one, which is applied after
+//! the journal and logged. Should this host die meanwhile, the next one does the same.
 //!
-//! A tab without which some host took over may have seen what that host then replaced. Such a lead is never taken over. If
-//! all changes from the first unknown one on are the tab's own ops, the tab goes back to before them and resends them. Otherwise
-//! it starts again with the document.
+//! A tab that some host did not wait for may have seen changes that this host then replaced. Such a lead is never taken
+//! over. If all changes from the first unknown one on are the tab's own ops, the tab goes back to before them and resends
+//! them. Otherwise the tab starts again with the document.
 //!
 //! What it refuses to do: look at a lead of another line.
 
@@ -19,30 +19,30 @@ use proxy_doc::{DocHandle, DocKey, DocMap, Error, Gather, OpId, Revision, Seq, T
 use crate::host::Host;
 use crate::host::inputs::Input;
 
-/// What is known of leads while a host takes over.
+/// The leads that are known while a host takes over.
 #[derive(Debug, Default)]
 pub(crate) struct Leads {
-    /// Tabs that live, from when that is known until all of them were heard.
+    /// The living tabs, from when they are known until all were heard.
     awaited: Option<Vec<TabId>>,
-    /// The longest lead of each document that was not taken over yet.
+    /// Per document, the longest lead that was not taken over yet.
     by_doc: DocMap<Vec<LeadEntry>>,
-    /// Identities of ops in leads: no op of this host may get one of them.
+    /// Identities of ops in leads. No new op of this host may get one of them.
     ids: Vec<OpId>,
-    /// What was taken over, and waits for the store to be open.
+    /// Entries that were taken over, and are logged when the store is open.
     unlogged: Vec<(DocKey, JournalEntry)>,
 }
 
-/// What a tab was shown early, and no host knows.
+/// The documents of which a tab was shown changes early that no host knows.
 #[derive(Debug, Default)]
 pub(crate) struct UnknownLeads {
     /// Documents with which the tab has to start again.
     pub(crate) void: Vec<DocKey>,
-    /// How far the tab goes back in others, to resend its ops.
+    /// For other documents, the revision to which the tab goes back, to resend its ops.
     pub(crate) rewinds: Vec<Rewind>,
 }
 
 impl Leads {
-    /// What documents, whatever they are, were shown early: the longest lead.
+    /// Keeps the lead, if it ends at `revision` and is the longest of its document.
     fn offer(&mut self, key: &DocKey, revision: Revision, lead: &[LeadEntry]) {
         let end = |lead: &[LeadEntry]| lead.last().map(|entry| entry.revision.next());
         if end(lead) != Some(revision) {
@@ -55,8 +55,8 @@ impl Leads {
 }
 
 impl Host {
-    /// Waits for these tabs, which live. One that has come and gone meanwhile may have ops that a host before took, and that
-    /// it sent again: as long as its last words are not heard, it counts.
+    /// Waits for these living tabs, and for a known tab that has registered and left meanwhile: an earlier host may have
+    /// taken ops of it that it resent, so it counts until its last message is heard.
     pub(super) fn await_tabs(&mut self, living: &[TabId]) {
         let mut living = living.to_vec();
         let known = self.log.store().map_or(&[][..], DurableStore::tabs);
@@ -68,8 +68,8 @@ impl Host {
         self.hear_leads(false);
     }
 
-    /// The tabs that have not come by now sleep: nobody waits for them any more. To be called a while after
-    /// [`Host::tabs_found`], at any time.
+    /// Stops the wait for tabs that have not registered: they sleep. To be called a while after [`Host::tabs_found`];
+    /// harmless at any time.
     pub fn tabs_asleep(&mut self) {
         if self.is_ending() {
             return;
@@ -84,7 +84,7 @@ impl Host {
         self.log.leads.awaited.is_some()
     }
 
-    /// Goes on with the takeover where all tabs that live have been heard, or nobody waits for the others.
+    /// Goes on with the takeover if all living tabs were heard, or if `ends` stops the wait for the others.
     pub(crate) fn hear_leads(&mut self, ends: bool) {
         let Some(living) = self.log.leads.awaited.take() else {
             return;
@@ -103,7 +103,7 @@ impl Host {
         }
     }
 
-    /// Notes what a tab says of documents when it registers.
+    /// Notes the leads that a tab names in its registration.
     fn hear_lead(&mut self, tab: &TabId) {
         let Some(store) = &self.log.store else {
             return;
@@ -131,7 +131,7 @@ impl Host {
         }
     }
 
-    /// The number after those of ops in leads that have this `src`.
+    /// The seq after those of ops in leads that have this `src`.
     pub(super) fn seq_after_leads(&self, src: &str) -> Option<Seq> {
         let ids = self.log.leads.ids.iter();
         let own = ids.filter(|id| id.src.as_deref() == Some(src));
@@ -143,10 +143,10 @@ impl Host {
         self.log.leads.by_doc.remove(key).unwrap_or_default()
     }
 
-    /// Does what a lead says after what the store has of the document. Gives what is to be logged of it.
+    /// Applies a lead to the restored document. Returns the entries that are to be logged.
     ///
     /// # Errors
-    /// It cannot be done here. The document is then to be restored without it.
+    /// The lead does not fit the document, which is then to be restored without it.
     pub(super) fn follow_lead(
         &mut self,
         handle: DocHandle,
@@ -175,8 +175,8 @@ impl Host {
         Ok(done)
     }
 
-    /// Whether the store has what a lead says beside a change. What is not waited for may have been written with an earlier
-    /// one, or not.
+    /// Whether the store has this entry of a lead already. An acknowledgement, which no output waits for, may have been
+    /// written with an earlier change, or not.
     fn is_contained(&self, handle: DocHandle, entry: &JournalEntry) -> bool {
         let version = self.docs[handle].doc.version();
         match entry {
@@ -188,7 +188,7 @@ impl Host {
         }
     }
 
-    /// What was taken over of a document is logged, as soon as the store is open.
+    /// Logs the entries that were taken over for a document, as soon as the store is open.
     pub(super) fn log_lead(&mut self, handle: DocHandle, entries: Vec<JournalEntry>) {
         let key = self.docs[handle].key().clone();
         let entries = entries.into_iter();
@@ -197,7 +197,7 @@ impl Host {
         self.log_leads();
     }
 
-    /// Logs what was taken over, if the store is open.
+    /// Logs all entries that were taken over, if the store is open.
     pub(super) fn log_leads(&mut self) {
         if self.log.is_restoring() || self.log.leads.unlogged.is_empty() {
             return;
@@ -220,8 +220,9 @@ impl Host {
         self.keep_own_seq();
     }
 
-    /// What a tab that registers was shown early, and no host knows. Where it can go back before that, what it resumes says
-    /// so afterwards. `view`: the last one that it was welcomed in; `remembered`: hosts have known the tab all the time.
+    /// The changes that a registering tab was shown early, and that no host knows. Where the tab can go back to before
+    /// them, `resume` is changed to say so. `view`: the last view in which the tab was welcomed. `remembered`: hosts have
+    /// known the tab all the time.
     pub(crate) fn unknown_leads(
         &self,
         tab: &TabId,
@@ -253,8 +254,8 @@ impl Host {
         unknown
     }
 
-    /// Predicate: the history lacks this change, which the tab was shown early in `view` or before. `known_tab`: the tab, where
-    /// `HostDoc::seen` has the ops of it that were taken. The history may have let go of them.
+    /// Predicate: the history lacks this change, which the tab was shown early in `view` or before. `known_tab`: the tab,
+    /// where `HostDoc::seen` records its taken ops, which the history may have forgotten.
     fn is_unknown(
         &self,
         key: &DocKey,
@@ -263,7 +264,7 @@ impl Host {
     ) -> impl Fn(&LeadEntry) -> bool {
         let host_doc = self.docs.at(key);
         let hub = host_doc.map(|host_doc| &host_doc.hub);
-        // No host of a later view has given these revisions.
+        // No host of a later view has made these revisions.
         let restored = host_doc.and_then(|host_doc| host_doc.restored);
         let restored = restored.filter(|(until, _)| *until <= view);
         move |change| {
@@ -291,7 +292,7 @@ impl Host {
     }
 }
 
-/// Where the tab goes back to before the change at `at`, which it made, and all after it. `None`: others made one of them.
+/// The way back to before the change at `at`, where that and all later ones are the tab's own. `None`: others made one.
 fn rewind(tab: &TabId, doc: &mut Resumed, at: usize) -> Option<Rewind> {
     let own = |change| match last_of(change) {
         Some(JournalEntry::Local { tab: of, seq, .. }) if of == *tab => Some(seq),
@@ -315,7 +316,7 @@ fn rewind(tab: &TabId, doc: &mut Resumed, at: usize) -> Option<Rewind> {
     Some(Rewind { doc, revision, seq })
 }
 
-/// What a host before this one logged of the change; nothing where it cannot be read.
+/// The log entries of the change; `None` where they cannot be read.
 fn read(change: &LeadEntry) -> Option<Vec<JournalEntry>> {
     change.entries.parse().ok()
 }
@@ -330,7 +331,7 @@ fn unfit() -> Error {
     Error::new(codes::ERR_STORAGE, message)
 }
 
-/// Whether the tab has come, or is gone.
+/// Whether the input says that the tab registers, or is gone.
 fn has_come(input: &Input) -> bool {
     match input {
         Input::TabGone(_) => true,
@@ -343,7 +344,7 @@ fn has_come(input: &Input) -> bool {
     }
 }
 
-/// What a tab says when it registers: the last view that it was welcomed in, and its documents.
+/// A registration's content: the last view in which the tab was welcomed, and its documents.
 fn registration(input: &Input) -> Option<(u64, &[Resumed])> {
     let Input::Tab(_, message) = input else {
         return None;

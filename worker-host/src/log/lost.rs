@@ -1,9 +1,9 @@
 //! The store is lost: nothing is durable from here on.
 //!
-//! A later host may find in the storage what this one could not write, and send it. So this one gives up what may be
-//! there, and begins another line of revisions.
+//! A later host may find ops in the storage that this host could not confirm as written, and send them. So this host gives
+//! up ops that may be there, and begins another line of revisions.
 //!
-//! Beside it: a store that goes on without something that is damaged.
+//! Also: a store that goes on without a damaged record.
 //!
 //! What it refuses to do: use a storage again that was given up.
 
@@ -20,8 +20,8 @@ use crate::docs::host_doc::HostDoc;
 use crate::host::Host;
 
 impl Host {
-    /// Nothing is durable from here on. What the store holds may be sent by a later host under the
-    /// identity that it has there, so nothing composes into it any more.
+    /// Goes on without durability. A later host may send the stored ops under their stored identities, so no further op
+    /// composes into them.
     pub(crate) fn lose_store(&mut self, failure: &Failure, unwritten: &[(DocKey, Option<Author>)]) {
         for host_doc in self.docs.iter_mut() {
             host_doc.doc.freeze();
@@ -41,8 +41,8 @@ impl Host {
         self.give_up_unwritten(unwritten);
     }
 
-    /// Something that was stored is damaged, and the store goes on without it. Of what is kept for an application all tabs
-    /// are told, of the first damage: what else there is stands in the log.
+    /// Takes that a stored record is damaged, and that the store goes on without it. With an application's store all tabs
+    /// are told the first damage; later ones are only warnings.
     pub(crate) fn note_damage(&mut self, error: &Error) {
         self.warn(error.message.clone());
         let store = self.log.store.as_ref();
@@ -55,9 +55,9 @@ impl Host {
         self.tell_all(|| ToTab::Storage(StorageEvent::State(state.clone())));
     }
 
-    /// The storage may have these ops, or not, or as they were before. What it has a later host sends, and
-    /// what it does not have the tab may send to that again: this host must send none of them. Without an
-    /// author that is so of all ops of the document.
+    /// Gives up ops that the storage may contain, lack, or contain in an earlier form. A later host sends those that it
+    /// finds there, and tabs may resend the others to it, so this host must send none of them. An entry without an author
+    /// stands for all ops of the document.
     fn give_up_unwritten(&mut self, unwritten: &[(DocKey, Option<Author>)]) {
         let mut by_key: Map<&DocKey, Vec<&Option<Author>>> = Map::new();
         for (key, author) in unwritten {
@@ -76,7 +76,7 @@ impl Host {
         self.run();
     }
 
-    /// The ops from the first one on that is by one of these authors.
+    /// The range of the document's unfinished ops from the first one that is by one of these authors.
     fn first_unwritten(
         &self,
         key: &DocKey,
@@ -106,14 +106,14 @@ impl Host {
         if !is_whole || !self.rebuild(handle, &error, range) {
             return self.act(handle, |doc, up| doc.hard_rollback(up, error));
         }
-        // It may have been on its way out, with what was dropped there.
+        // The inflight op's message may have been among those dropped from the outbox.
         if inflight.is_some_and(|id| self.docs[handle].is_inflight(&id)) {
             self.with_doc(handle, |doc, up| doc.send_again(up));
         }
     }
 
-    /// Tells every tab what the store is now, in front of what waits to be told: that belongs to another
-    /// line. Who is still to be welcomed learns it next.
+    /// Tells every tab the store's new state, in front of messages that wait: these belong to the new line. A tab whose
+    /// welcome waits gets the state right after it.
     fn tell_line(&mut self) {
         let state = self.log.storage_state();
         let mut messages = Vec::new();

@@ -1,6 +1,6 @@
-//! What is written down of a document: its whole record, and entries of the journal.
+//! The stored forms of a document: its whole record, and entries of the journal.
 //!
-//! An op of a tab and a revision of a document are logged before anything is said of them.
+//! A tab's op and a document's revision are logged before any output says something of them.
 //!
 //! What it refuses to do: decide when a record is written; the store does.
 
@@ -108,7 +108,7 @@ impl Records<'_> {
 }
 
 impl Host {
-    /// Something happened to the document that the store has to know.
+    /// Logs a change of the document.
     pub(crate) fn log(
         &mut self,
         handle: DocHandle,
@@ -133,7 +133,7 @@ impl Host {
         }
     }
 
-    /// The document changed in a way that only its whole record says.
+    /// Has the whole record written: no journal entry can express the change.
     pub(crate) fn rewrite(&mut self, handle: DocHandle) {
         if self.log.is_replaying {
             return;
@@ -145,7 +145,7 @@ impl Host {
         }
     }
 
-    /// Ops were refused or given up: whoever looks after the application's data can read them.
+    /// Keeps ops that were refused or given up as dead letters, for the application to read.
     pub(crate) fn keep_letters(&mut self, handle: DocHandle, ops: &[PendingOp], error: &Error) {
         let host_doc = &self.docs[handle];
         let Some(store) = self
@@ -169,7 +169,7 @@ impl Host {
         self.tell_letters(&self.letters_since(first), &gone);
     }
 
-    /// A tab may not have heard how an op of it ended.
+    /// Keeps the outcome of a tab's ops, which the tab may not have heard.
     pub(crate) fn keep_outcomes(
         &mut self,
         handle: DocHandle,
@@ -182,12 +182,12 @@ impl Host {
         }
     }
 
-    /// An op of the tab was taken: it is known again by its seq.
+    /// Notes the seq of a taken op, by which a resend is recognized.
     pub(crate) fn note_seen(&mut self, handle: DocHandle, tab: &TabId, seq: Seq) {
         self.docs[handle].seen.insert(tab.clone(), seq);
     }
 
-    /// The next number of an id that the application chose is remembered for later hosts of it.
+    /// Stores the next seq of an id that the application chose, for later hosts.
     pub(crate) fn keep_own_seq(&mut self) {
         let keeps_numbers = self.log.keeps_numbers();
         let op_ids = &self.server.op_ids;
@@ -204,14 +204,14 @@ impl Host {
         let doc = &self.docs[handle].doc;
         if doc.version().is_some() || doc.has_write_pending() {
             let key = doc.key().clone();
-            // At once: an application asks whether ops are pending before it lets its page go.
+            // Tabs are told at once: an application asks for pending ops before it lets its page go.
             if store.note(&key, doc.version(), doc.has_write_pending()) {
                 self.tell_inventory(&key);
             }
         }
     }
 
-    /// Whether the document may leave the memory, as far as the store is concerned.
+    /// Whether the store lets the document leave memory. A dirty document is rewritten first; a session's is deleted.
     pub(crate) fn may_forget(&mut self, handle: DocHandle) -> bool {
         let Some(store) = &mut self.log.store else {
             return true;
@@ -221,7 +221,7 @@ impl Host {
         }
         let key = self.docs[handle].key();
         match store.retention() {
-            // A tab of an earlier host may come and go on with it.
+            // A tab of an earlier host may register and go on with the document.
             Retention::Session if self.tabs.expects_any() => return false,
             Retention::Session => store.delete(key),
             Retention::Durable if store.is_dirty(key) => {

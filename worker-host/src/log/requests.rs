@@ -1,6 +1,6 @@
-//! What tabs ask of the store: documents in bulk, writes to wait for, dead letters to drop, and the end of all of it.
+//! Tabs' requests to the store: documents in bulk, writes to wait for, dead letters to drop, and the wipe.
 //!
-//! What it refuses to do: delete what another host may still need, before every tab has stopped.
+//! What it refuses to do: delete the store before every tab was told to stop.
 
 use broker::message::{Answer, CallbackId, QueryDoc, StorageEvent, ToTab};
 use durable_store::{Blocking, Failure, Retention};
@@ -11,7 +11,7 @@ use super::{Flush, MEMORY};
 use crate::host::Host;
 
 impl Host {
-    /// Answers with documents as they are in the store, pending ops applied.
+    /// Answers with documents as the host or the store has them, pending ops applied.
     pub(crate) fn get_bulk(&mut self, tab: &TabId, keys: Vec<DocKey>, callback_id: CallbackId) {
         let mut docs = Vec::new();
         let mut error = None;
@@ -76,7 +76,7 @@ impl Host {
         self.answer_written(tab, callback_id, auto);
     }
 
-    /// Has everything written, and answers then.
+    /// Has everything written, then answers.
     pub(crate) fn flush_writes(&mut self, tab: &TabId, callback_id: CallbackId) {
         if let Some(store) = &mut self.log.store {
             store.flush();
@@ -84,7 +84,7 @@ impl Host {
         self.answer_written(tab, callback_id, true);
     }
 
-    /// Whether a store keeps documents.
+    /// Checks that a durable store keeps documents.
     ///
     /// # Errors
     /// `ERR_STORAGE` where there is none.
@@ -95,7 +95,7 @@ impl Host {
         }
     }
 
-    /// Answers at once, or when everything is written that waits now.
+    /// Answers at once, or, if `waits`, when all writes queued now are done.
     fn answer_written(&mut self, tab: &TabId, callback_id: CallbackId, waits: bool) {
         let store = self.log.store.as_mut().filter(|_| waits);
         let until = store.map(|store| store.mark());
@@ -107,7 +107,7 @@ impl Host {
         self.answer_flushes();
     }
 
-    /// Answers those whose writes are done.
+    /// Answers the requests whose writes are done.
     pub(crate) fn answer_flushes(&mut self) {
         if self.log.flushes.is_empty() {
             return;
@@ -130,13 +130,14 @@ impl Host {
         }
     }
 
-    /// Records are rewritten by themselves unless a tab wants to say when, for as long as it lives.
+    /// Sets whether the tab lets records be rewritten automatically. With `on` false it decides itself, for as long as it
+    /// lives.
     pub(crate) fn set_auto_flush_of(&mut self, tab: &TabId, on: bool) {
         self.tabs.set_flushes_itself(tab, !on);
         self.set_auto_flush();
     }
 
-    /// A tab that says when records are written came or went.
+    /// Turns automatic rewriting on or off, after a tab that decides itself came or went.
     pub(crate) fn set_auto_flush(&mut self) {
         let on = !self.tabs.any_flushes_itself();
         if let Some(store) = &mut self.log.store {
@@ -145,7 +146,7 @@ impl Host {
         self.tell_queue(true);
     }
 
-    /// Drops dead letters that somebody has looked after.
+    /// Drops dead letters that the application has dealt with.
     pub(crate) fn remove_letters(&mut self, numbers: &[u64]) {
         if let Some(store) = &mut self.log.store {
             store.remove_letters(numbers);
@@ -155,7 +156,7 @@ impl Host {
 
     /// Stops everything, in every tab, and then deletes what is stored.
     pub(crate) fn wipe(&mut self, tab: &TabId, callback_id: CallbackId) {
-        // What is kept for a session goes with it, and an application's store is not this host's to delete.
+        // A session's store ends with the session, so only a durable one is wiped.
         if let Err(error) = self.durable() {
             return self.refuse(tab, callback_id, error);
         }
@@ -175,12 +176,12 @@ impl Host {
         }
     }
 
-    /// Whether everything was deleted, or could not be: this host is of no use any more.
+    /// Whether everything was deleted, or the deletion failed: this host is of no use any more.
     pub fn is_over(&self) -> bool {
         self.log.is_over
     }
 
-    /// Everything is deleted, or could not be.
+    /// Ends the wipe, and answers the tabs that asked for it.
     pub(crate) fn finish_wipe(&mut self, result: Result<(), Failure>) {
         self.log.is_over = true;
         for (tab, callback_id) in std::mem::take(&mut self.log.wiping) {
@@ -190,8 +191,8 @@ impl Host {
     }
 }
 
-/// A stored document whose ops do not apply to its data. Nothing is given up for a read of the store: pending ops stay
-/// until somebody asks the server for the document.
+/// The error for a stored document whose ops do not apply to its data. A read of the store gives nothing up: pending ops
+/// stay until a tab asks the server for the document.
 fn not_applied(key: &DocKey, why: &Error) -> Error {
     let message = format!(
         "{key} cannot be read from the store: its ops do not apply to its data ({}). Fetch or subscribe to it while \

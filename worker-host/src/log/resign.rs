@@ -1,13 +1,13 @@
-//! A host ends for another one, because it resigns or because it was deposed.
+//! The end of a host for another one: it resigns, or it was deposed.
 //!
-//! It resigns: it leaves its tabs, and the log where there is one, to the next host.
+//! A host that resigns leaves its tabs, and its log if there is one, to the next host.
 //!
-//! It takes no input any more and sends nothing to the server. What it took before is written, what waits for those
-//! writes is told to tabs, and then it says [`Output::Resigned`] and nothing more. A tab registers with the next host, as
-//! after a crash, and sends again what was not accepted. The next host sends what the server has not acknowledged.
+//! It takes no further input and sends nothing to the server. The inputs that it took are written, the outputs that wait
+//! for those writes go to tabs, and [`Output::Resigned`] is the last output. A tab registers with the next host, as after a
+//! crash, and resends the ops that were not accepted. The next host sends the ops that the server has not acknowledged.
 //!
-//! A host from which another one has taken the storage is deposed: it says [`Output::Deposed`] and nothing else, since what
-//! it has not written nobody knows, and the other host goes on with what it has.
+//! A host whose storage another host has taken is deposed. Its only further output is [`Output::Deposed`]: nobody knows
+//! what it has not written, and the other host goes on with the stored state.
 //!
 //! What it refuses to do: wait for the server, or bring documents' records up to date.
 
@@ -17,26 +17,26 @@ use crate::host::{Host, Output};
 use crate::inbox::Inbox;
 use crate::log::barrier::Outbox;
 
-/// How far a host is with its end.
+/// The stage of a host's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// It has not begun.
+    /// The host takes inputs.
     #[default]
     No,
-    /// Something is still to be written and told.
+    /// The host resigns, and has writes or outputs left.
     Resigning,
-    /// Another host has its storage.
+    /// Another host has the storage.
     Deposed,
-    /// It has said its last word.
+    /// The last output has gone out.
     Over,
 }
 
 impl Host {
-    /// Ends the host, so that another one can take its place. From here on it takes no input but what comes of its
-    /// requests to the storage; calls for other inputs do nothing. [`Output::Resigned`] is its last output. To be called at
-    /// any time, also more than once.
+    /// Ends the host, so that another one can take its place. It takes no further input but the replies to its storage
+    /// requests; calls for other inputs do nothing. [`Output::Resigned`] is its last output. May be called at any time,
+    /// also more than once.
     ///
-    /// An op whose write fails is told to nobody: as after a crash the tab sends it to the next host.
+    /// An op whose write fails is told to no tab: its author resends it to the next host, as after a crash.
     pub fn resign(&mut self) {
         if self.is_ending() {
             return;
@@ -44,7 +44,7 @@ impl Host {
         self.begin_other();
         self.ending = Ending::Resigning;
         self.inbox = Inbox::default();
-        // The tabs ask the next host.
+        // The tabs repeat their requests to the next host.
         self.log.flushes.clear();
         self.outbox.keep_for_tabs();
         if let Some(store) = &mut self.log.store {
@@ -52,8 +52,8 @@ impl Host {
         }
     }
 
-    /// Another host has taken the storage, as the driver knows without asking it: a lock was stolen, say. From here on this
-    /// host takes no input and says [`Output::Deposed`] only. A failure of the kind `Fenced` does the same.
+    /// Ends the host because another one has taken the storage, as the driver knows without a request to it: a lock was
+    /// stolen, say. Its only further output is [`Output::Deposed`]. A failure of the kind `Fenced` does the same.
     pub fn depose(&mut self) {
         if !self.is_ending() {
             self.begin_other();
@@ -68,9 +68,9 @@ impl Host {
         self.warn(format!("Another host has taken the storage: {reason}"));
     }
 
-    /// Whether [`Host::resign`] loses nothing now. It does not where the next host can go on with the log. Where the log
-    /// goes with this host everything has to have ended; what tabs send at the same moment ends with `ERR_HOST_LOST`
-    /// even so. While everything is being deleted, and after that, there is nothing to hand over.
+    /// Whether [`Host::resign`] loses nothing now: the next host can go on with the log, or, where the log ends with this
+    /// host, every op and request has ended. Messages that tabs send at that moment end with `ERR_HOST_LOST` even so.
+    /// `false` during a wipe and after it, since there is nothing to hand over.
     pub fn may_resign(&self) -> bool {
         let wipes = self.log.is_over || !self.log.wiping.is_empty();
         !self.is_ending() && !wipes && (self.log.outlives_host() || self.owes_nothing())
@@ -81,7 +81,7 @@ impl Host {
         self.ending != Ending::No
     }
 
-    /// The last output, when there is nothing before it.
+    /// The last output, once all others have gone out.
     pub(crate) fn last_output(&mut self) -> Option<Output> {
         let output = match self.ending {
             Ending::Resigning if self.log.is_finished() => Output::Resigned,
@@ -99,7 +99,7 @@ impl Host {
             return;
         }
         match event {
-            // What waits for a write that failed was heard by nobody. It does not matter whether the storage has it.
+            // No tab heard of what waits for the failed write, so it does not matter whether the storage has it.
             StoreEvent::Lost(failure, _) | StoreEvent::Fenced(failure) => {
                 self.outbox.drop_held();
                 self.warn(format!(
@@ -107,7 +107,7 @@ impl Host {
                     failure.message
                 ));
             }
-            // What was read is for the next host.
+            // Documents that were read are for the next host.
             StoreEvent::FindTabs(_)
             | StoreEvent::Restored(_)
             | StoreEvent::Loaded(_)

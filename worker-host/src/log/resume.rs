@@ -1,9 +1,9 @@
-//! A tab that comes from another host goes on where it was, as far as that is known here.
+//! Resume: a tab of an earlier host continues from its state, where this host knows enough.
 //!
-//! The tab names the revision at which it stands and the ops whose end it does not know. It gets the revisions that it
-//! lacks and how its ops ended, or it is told to start again.
+//! The tab names its revision, and its ops whose outcome it does not know. It gets the revisions that it lacks and the
+//! outcomes, or it is told to start again.
 //!
-//! What it refuses to do: guess. An op of which nobody knows the end fails with a code that says so.
+//! What it refuses to do: guess. An op whose outcome is unknown fails with a code that says so.
 
 use broker::message::{DocEvent, Ended, Resumed};
 use proxy_doc::{DocHandle, DocKey, Error, Gather, Outcome, Seq, TabId, codes};
@@ -11,8 +11,8 @@ use proxy_doc::{DocHandle, DocKey, Error, Gather, Outcome, Seq, TabId, codes};
 use crate::host::Host;
 
 impl Host {
-    /// A tab goes on where it was with the host before, as far as that is known here. `remembered`: had an op of
-    /// it been taken, [`HostDoc::seen`] would say so. `void`: documents of which the tab was shown what no host knows.
+    /// Resumes a tab's documents. `remembered`: [`HostDoc::seen`] would name an op of the tab that had been taken. `void`:
+    /// documents of which the tab was shown changes that no host knows.
     pub(crate) fn resume(
         &mut self,
         tab: &TabId,
@@ -47,8 +47,8 @@ impl Host {
         }
     }
 
-    /// Whether an op that the tab waits for may be in the history, composed into a span of which nobody knows the
-    /// authors: while the tab was away nobody was owed it. The tab would get it as somebody else's, and send it again.
+    /// Whether an op that the tab waits for may be in a composed span, which names no authors: composing does not wait for
+    /// an absent tab. The tab would take the op for another's change, and resend it.
     fn may_hide_inflight(
         &self,
         handle: DocHandle,
@@ -66,7 +66,7 @@ impl Host {
         })
     }
 
-    /// Lets the tab go on with one document, or tells it to start again. Says which.
+    /// Resumes one document, or tells the tab to start again. Returns whether it resumed.
     fn resume_doc(
         &mut self,
         handle: DocHandle,
@@ -82,7 +82,7 @@ impl Host {
         let last = host_doc.seen.get(tab).copied();
         let taken = created.is_some() && created <= last;
         let goes_on = same_line && !hidden && host_doc.hub.resume(tab, doc.revision, created);
-        // What it created was taken, and is no more.
+        // The tab's create was taken, but the document was reset since.
         let goes_on = goes_on && (!taken || host_doc.hub.has_state(tab));
         host_doc.hub.set_live(tab, doc.live);
         if doc.live && !host_doc.doc.will_subscribe() {
@@ -99,8 +99,9 @@ impl Host {
         false
     }
 
-    /// The document was built anew without an op that the server refused, and other ops of the tab are in it: the tab gets the
-    /// new state, as it would have from the host before, and those ops end as the server says. Returns whether that is so.
+    /// Resumes a document that was rebuilt without a rejected op, and that contains other ops of the tab. The tab gets the
+    /// rebuilt state, as it would have from the earlier host, and the server decides those ops. Returns whether this
+    /// applies.
     fn resume_rebuilt(&mut self, handle: DocHandle, tab: &TabId, doc: &Resumed) -> bool {
         let Some(base) = doc.revision else {
             return false;
@@ -137,7 +138,7 @@ impl Host {
         true
     }
 
-    /// The tab has to start again. What it did not hear of in this line is no more: nothing may be based on it.
+    /// Tells the tab to start again. Its unfinished ops in this line are void: no op may be based on them.
     fn refuse_to_resume(&mut self, handle: DocHandle, tab: &TabId, same_line: bool, doc: &Resumed) {
         let mut ended = self.ended(handle, tab, doc);
         ended.extend(self.foreseen(handle, tab, doc));
@@ -145,7 +146,7 @@ impl Host {
             Outcome::Failed(error) => Some(error.clone()),
             Outcome::Done | Outcome::Null => None,
         });
-        // An op that is still to be sent, or under way, must not be told to be refused.
+        // An op that is still to be sent, or inflight, must not be reported as rejected.
         let is_open = self.holds_op_of(handle, tab);
         let cause = cause.filter(|_| !is_open);
         let unknown = || match same_line && !is_open {
@@ -168,7 +169,7 @@ impl Host {
         self.tell_rollback(handle, tab, error, Vec::new(), ended.gather());
     }
 
-    /// Whether the server has not answered all of the tab's ops.
+    /// Whether an op of the tab is unfinished: not answered by the server.
     fn holds_op_of(&self, handle: DocHandle, tab: &TabId) -> bool {
         let ops = self.docs[handle].doc.unfinished();
         let mut submissions = ops.flat_map(|op| &op.submissions);
@@ -178,7 +179,7 @@ impl Host {
         })
     }
 
-    /// How the ops ended that the tab waits for, as far as they did.
+    /// The known outcomes of ops that the tab waits for.
     fn ended(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
         let host_doc = &self.docs[handle];
         let outcomes = host_doc.outcomes.iter();
@@ -189,7 +190,7 @@ impl Host {
             .gather()
     }
 
-    /// How ops are about to end that the tab waits for.
+    /// The outcomes that ops which the tab waits for are about to get.
     fn foreseen(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<(Seq, Outcome)> {
         let foreseen = self.docs[handle].doc.foreseen().into_iter();
         foreseen
@@ -199,7 +200,7 @@ impl Host {
             .gather()
     }
 
-    /// Tells the tab how its ops ended, and of those that nobody knows that this is so.
+    /// Tells the tab its ops' outcomes. An op of which no host knows the outcome fails.
     fn tell_outcomes(
         &mut self,
         handle: DocHandle,
@@ -224,7 +225,7 @@ impl Host {
         self.tell_ended(handle, tab, ended);
     }
 
-    /// Tells the tab which ops are here of those that it would end otherwise.
+    /// Tells the tab which of the ops that it gave up this host holds, so that it does not end them itself.
     fn answer_given_up(&mut self, handle: DocHandle, tab: &TabId, remembered: bool, doc: &Resumed) {
         if doc.given_up.is_empty() {
             return;
@@ -235,7 +236,7 @@ impl Host {
         if !seqs.is_empty() {
             self.tell_doc(handle, tab, DocEvent::Taken { seqs });
         }
-        // What was taken of a tab that hosts remember is known until the tab has confirmed its outcome.
+        // A taken op of a remembered tab stays known until the tab has confirmed its outcome.
         if remembered {
             return;
         }
@@ -246,7 +247,7 @@ impl Host {
         self.tell_ended(handle, tab, unknown);
     }
 
-    /// The ops of the tab whose outcome it will be told.
+    /// The tab's ops whose outcome it will still be told.
     fn open_ops(&self, handle: DocHandle, tab: &TabId, resumed: &Resumed) -> Vec<Seq> {
         let unfinished = self.docs[handle].doc.unfinished();
         let mut open: Vec<Seq> = unfinished
@@ -260,7 +261,7 @@ impl Host {
         open
     }
 
-    /// Tells the tab how these ops ended.
+    /// Tells the tab these outcomes.
     fn tell_ended(&mut self, handle: DocHandle, tab: &TabId, ended: Vec<(Seq, Outcome)>) {
         for (seq, outcome) in ended {
             let version = self.tell_version(handle, tab).0;
@@ -286,7 +287,7 @@ fn unknown_end() -> Outcome {
     Outcome::Failed(Error::new(codes::ERR_HOST_LOST, message))
 }
 
-/// The outcome of an op that was accepted early by a host that went away, and that its tab does not have any more.
+/// The outcome of an op that an earlier host accepted early, and that its tab no longer has.
 fn discarded() -> Outcome {
     let message = "The host went away before the op was stored, and its tab gave up the state that held it: it is discarded";
     Outcome::Failed(Error::new(codes::ERR_REVISION_NOT_KEPT, message))

@@ -1,7 +1,7 @@
-//! Takeover: the log of a host before this one is read, and its documents are what they were.
+//! Takeover: reads the log of an earlier host, and restores its documents.
 //!
-//! A document's journal is applied with the machines that made it, not connected to anything. A document that cannot be
-//! read stays in the store as it is.
+//! A document's journal is applied by the machines that made it, without a connection. A document that cannot be read stays
+//! in the store as it is.
 //!
 //! What it refuses to do: send, tell or write anything while it replays.
 
@@ -19,7 +19,7 @@ use crate::docs::refusals::Refusals;
 use crate::host::Host;
 
 impl Host {
-    /// The store is open: begins where the host before ended.
+    /// Takes over the state of the earlier host, now that the store is open.
     pub(crate) fn take_over(&mut self, docs: Vec<Restored>) {
         if let Some(store) = &self.log.store {
             self.log.line = store.line();
@@ -28,7 +28,7 @@ impl Host {
             }
         }
         self.take_over_decisions();
-        // Whatever is logged from here on says which number comes next.
+        // Before anything is logged, since each entry fixes the next seq.
         self.go_on_counting();
         for doc in docs {
             self.restore_doc(doc);
@@ -36,7 +36,7 @@ impl Host {
         self.log_leads();
     }
 
-    /// No op of this host may get a number that an earlier op of the same connection id has.
+    /// Raises the next seq above those of earlier ops with the same connection id.
     pub(crate) fn go_on_counting(&mut self) {
         let op_ids = &self.server.op_ids;
         let src = op_ids.src(self.log.keeps_numbers()).map(str::to_owned);
@@ -54,7 +54,7 @@ impl Host {
         }
     }
 
-    /// Opens a document as the store has it.
+    /// Opens a document from its stored state.
     pub(crate) fn restore_doc(&mut self, restored: Restored) {
         let Restored {
             key,
@@ -102,7 +102,7 @@ impl Host {
         self.finish_restoring(handle);
     }
 
-    /// Opens a document as the store and a lead have it.
+    /// Opens a document from its stored state and a lead.
     ///
     /// # Errors
     /// What is stored cannot be read or applied here.
@@ -118,7 +118,7 @@ impl Host {
         self.log.is_replaying = true;
         let result = self.restore_state(handle, record, entries);
         let view = self.log.store().map_or(0, DurableStore::view);
-        // An entry is of any host before this one.
+        // A journal entry may be of any earlier host.
         let view = if entries.is_empty() {
             record.view
         } else {
@@ -145,7 +145,7 @@ impl Host {
         }
     }
 
-    /// Why a document cannot be opened, where another host could: it knows more types, say. Otherwise it is damaged.
+    /// The error as it is, where another host might open the document (it knows more types, say); else that it is damaged.
     fn damage(&mut self, key: &DocKey, error: Error) -> Error {
         let is_here = [
             codes::ERR_DOC_TYPE_NOT_RECOGNIZED,
@@ -161,7 +161,7 @@ impl Host {
         error
     }
 
-    /// The document stays in the store as it is. One that is damaged, and that the server has whole, is loaded anew.
+    /// Leaves the document in the store as it is. A damaged one without pending ops is loaded anew from the server.
     fn leave_alone(&mut self, key: DocKey, unreadable: Unreadable) {
         let stored = self.log.store().and_then(|store| store.stored(&key));
         let is_clean = unreadable.entries.is_empty() && stored.is_some_and(|doc| !doc.pending);
@@ -174,7 +174,7 @@ impl Host {
         self.log.unreadable.insert(key, unreadable);
     }
 
-    /// Drops what is kept for tabs that no host expects any more, and lets the document act.
+    /// Drops outcomes and seqs of tabs that are no longer expected, and lets the document act.
     fn finish_restoring(&mut self, handle: DocHandle) {
         let host_doc = &mut self.docs[handle];
         host_doc.doc.freeze();
@@ -194,7 +194,7 @@ impl Host {
         }
     }
 
-    /// Reads the record, and does again what the journal says after it.
+    /// Reads the record, and replays the journal entries after it.
     ///
     /// # Errors
     /// Something cannot be read or applied here. The document is then to be dropped from memory.
@@ -208,7 +208,7 @@ impl Host {
         for entry in entries {
             self.replay(handle, entry)?;
         }
-        // Where ops were given up as they were made, the record was written anew, and holds the entry.
+        // If ops had been given up when they were made, the record would have been rewritten and contain the entry.
         if self.docs[handle].doc.in_hard_rollback() {
             let message = "The stored ops cannot be applied here";
             return Err(Error::new(codes::ERR_STORAGE, message));
@@ -267,7 +267,7 @@ impl Host {
         Ok(())
     }
 
-    /// Does again what an earlier host did, by the same machines.
+    /// Replays one entry of an earlier host, by the same machines.
     pub(super) fn replay(&mut self, handle: DocHandle, entry: &JournalEntry) -> Result<(), Error> {
         let types = std::rc::Rc::clone(&self.types);
         let HostDoc { doc, state, .. } = &self.docs[handle];
@@ -300,7 +300,7 @@ impl Host {
                 self.act(handle, |doc, up| doc.take_up(up, id));
                 self.end_refused(handle, error, *follows);
             }
-            // The store leaves out what was forgotten.
+            // The store leaves out entries before this one.
             JournalEntry::Forgotten {} => {}
             JournalEntry::Ack { id, v, fixups } => {
                 self.act(handle, |doc, up| doc.take_up(up, id));
@@ -316,7 +316,7 @@ impl Host {
     }
 }
 
-/// That an op can be told from others: the server may have it already.
+/// Checks that an op has an identity: the server may have the op already.
 fn assert_named(id: &OpId) -> Result<(), Error> {
     let has_src = id.src.as_ref().is_some_and(|src| !src.is_empty());
     if has_src && id.seq.is_some() {

@@ -1,4 +1,4 @@
-//! What tabs are told of the store, where they watch it: its state, the inventory, dead letters, and the queue.
+//! News of the store for tabs that watch it: its state, the inventory, dead letters, and the queue.
 //!
 //! What it refuses to do: tell a tab that did not ask.
 
@@ -8,7 +8,7 @@ use proxy_doc::{DeadLetter, DocKey, Gather, StoredDoc, TabId};
 use crate::host::Host;
 
 impl Host {
-    /// The tab is told of the store from now on, beginning with all of it.
+    /// Registers the tab as a watcher of the store, and tells it the whole state.
     pub(crate) fn watch_storage(&mut self, tab: &TabId) {
         self.tabs.watch_storage(tab);
         self.tell_whole_inventory(tab);
@@ -21,7 +21,7 @@ impl Host {
         self.tell_queue(true);
     }
 
-    /// Tells the tabs that watch the store.
+    /// Tells an event to the tabs that watch the store.
     pub(crate) fn tell_watchers(&mut self, event: impl Fn() -> StorageEvent) {
         for tab in self.tabs.watchers() {
             self.tell(&tab, ToTab::Storage(event()));
@@ -37,7 +37,7 @@ impl Host {
             .gather()
     }
 
-    /// Tells of new dead letters, and of those that are gone.
+    /// Tells watchers the new dead letters, and those that are gone.
     pub(crate) fn tell_letters(&mut self, letters: &[DeadLetter], gone: &[u64]) {
         self.tell_watchers(|| StorageEvent::Letters {
             letters: letters.to_vec(),
@@ -46,12 +46,12 @@ impl Host {
         });
     }
 
-    /// What the inventory says of a document.
+    /// The inventory's entry of a document.
     fn stored_doc(&self, key: &DocKey) -> Option<StoredDoc> {
         self.log.store.as_ref()?.stored(key).cloned()
     }
 
-    /// Tells what the inventory says of a document now.
+    /// Tells watchers the inventory's current entry of a document.
     pub(crate) fn tell_inventory(&mut self, key: &DocKey) {
         let stored = self.stored_doc(key);
         let gone = if stored.is_none() {
@@ -81,7 +81,7 @@ impl Host {
         self.tell(tab, ToTab::Storage(event));
     }
 
-    /// Tells of documents whose records are being written, or were.
+    /// Tells watchers which documents' records are being written, or were.
     pub(crate) fn tell_persist(
         &mut self,
         keys: &[DocKey],
@@ -91,7 +91,7 @@ impl Host {
         self.tell_watchers(|| event(docs.clone()));
     }
 
-    /// Tells how many documents wait to be written, where that is news.
+    /// Tells watchers how many documents wait to be written, where the number changed or `even_so`.
     pub(crate) fn tell_queue(&mut self, even_so: bool) {
         let Some(store) = self.log.store.as_ref().filter(|_| self.tabs.any_watches()) else {
             return;

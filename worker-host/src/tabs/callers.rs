@@ -86,8 +86,8 @@ impl Callers {
         self.by_token.retain(|_, caller| !is_read(caller));
     }
 
-    /// Drops the tab's reads of a document that it destroyed. A late answer would be taken for the answer to a read that the
-    /// tab makes when it opens the document again.
+    /// Drops the tab's reads of a document that it destroyed. A late answer would be taken for the answer to a read that
+    /// the tab makes when it opens the document again.
     pub(crate) fn drop_reads(&mut self, doc: DocHandle, tab: &TabId) {
         let is_read = |caller: &Caller| matches!(caller, Caller::Read(read) if read.doc == doc && read.tab == *tab);
         self.by_token.retain(|_, caller| !is_read(caller));

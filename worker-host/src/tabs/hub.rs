@@ -110,8 +110,8 @@ impl Hub {
         self.tabs.len()
     }
 
-    /// Whether the history has the change from `revision` to the next one with this author, or, without an author, with this
-    /// server's version after it.
+    /// Whether the history has the change from `revision` to the next one with this author, or, without an author, with
+    /// this server's version after it.
     pub(crate) fn has_change(
         &self,
         revision: Revision,
@@ -229,8 +229,8 @@ impl Hub {
         }
     }
 
-    /// Notes the life of the tab's document. In a new life without a `base` the tab has no state; with a `base` it stands on
-    /// what it created since, or went back to.
+    /// Notes the life of the tab's document. In a new life without a `base` the tab has no state; with a `base` it stands
+    /// on what it created since, or went back to.
     pub(crate) fn enter_life(&mut self, tab: &TabId, life: u32, base: Option<Revision>) {
         if let Some(position) = self.tabs.get_mut(tab)
             && position.life != life
@@ -319,8 +319,8 @@ impl Hub {
             .map(|span| (span.from, span.next, &span.revised))
     }
 
-    /// Places a tab of an earlier host at `base`. A tab without a `base` has no state; if its op `created` was accepted, the
-    /// tab is placed before that op. `false`: the history does not reach back to the base, so the tab cannot go on.
+    /// Places a tab of an earlier host at `base`. A tab without a `base` has no state; if its op `created` was accepted,
+    /// the tab is placed before that op. `false`: the history does not reach back to the base, so the tab cannot go on.
     pub(crate) fn resume(
         &mut self,
         tab: &TabId,
@@ -531,8 +531,8 @@ impl Hub {
     }
 
     /// Whether the author has not been sent its own op. If such an op were composed into another span, its author would get
-    /// it as another's change: it would apply it a second time, and never see it accepted. Such ops are few: a tab sends its
-    /// next op when this one is accepted, except for ops that it sends ahead.
+    /// it as another's change: it would apply it a second time, and never see it accepted. Such ops are few: a tab sends
+    /// its next op when this one is accepted, except for ops that it sends ahead.
     fn is_owed(&self, span: &RevisedSpan) -> bool {
         let author = span.revised.author.as_ref();
         let position = author.and_then(|author| self.tabs.get(&author.tab));

@@ -269,7 +269,8 @@ impl Host {
         self.answer_with(tab, callback_id, Some(error), None);
     }
 
-    /// Notes that the next message tells the tab the document's version. Returns the version, and whether the tab lacked it.
+    /// Notes that the next message tells the tab the document's version. Returns the version, and whether the tab lacked
+    /// it.
     pub(crate) fn tell_version(
         &mut self,
         handle: DocHandle,

@@ -188,8 +188,8 @@ impl Host {
         self.with_doc(handle, |doc, up| doc.fetch(up, Some(token)));
     }
 
-    /// Parks the read of a tab without a state where the host does not have the data: an application ingested this document,
-    /// and its data may contain ops that were never committed. Returns whether the read waits for the data.
+    /// Parks the read of a tab without a state where the host does not have the data: an application ingested this
+    /// document, and its data may contain ops that were never committed. Returns whether the read waits for the data.
     fn wait_for_base(&mut self, handle: DocHandle, read: &PendingRead) -> bool {
         let host_doc = &mut self.docs[handle];
         if host_doc.hub.has_state(&read.tab) || host_doc.state.missing().is_none() {
@@ -209,8 +209,8 @@ impl Host {
         }
     }
 
-    /// Brings the tab to the head: by the changes that it lacks, or by a snapshot where it has no state. `None`: the changes
-    /// were sent, or the host has no data yet.
+    /// Brings the tab to the head: by the changes that it lacks, or by a snapshot where it has no state. `None`: the
+    /// changes were sent, or the host has no data yet.
     ///
     /// # Errors
     /// An op here does not apply to the document's data.

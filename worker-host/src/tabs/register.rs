@@ -8,8 +8,8 @@ use proxy_doc::{DocKey, TabId};
 use crate::host::Host;
 
 impl Host {
-    /// Registers a tab. `resume`: the documents that it has from an earlier host. `machine`: the tab's count of its machines,
-    /// which the answer repeats. `view`: the last view of a store in which the tab was welcomed.
+    /// Registers a tab. `resume`: the documents that it has from an earlier host. `machine`: the tab's count of its
+    /// machines, which the answer repeats. `view`: the last view of a store in which the tab was welcomed.
     pub(crate) fn register(
         &mut self,
         tab: &TabId,

@@ -78,8 +78,8 @@ impl Host {
         self.run();
     }
 
-    /// Takes ops that a tab has sent ahead. An op that cannot be taken gets no answer: the tab resends it if it goes on, and
-    /// is answered then.
+    /// Takes ops that a tab has sent ahead. An op that cannot be taken gets no answer: the tab resends it if it goes on,
+    /// and is answered then.
     pub(crate) fn submit_ahead(&mut self, tab: &TabId, ops: Vec<SubmitOp>) {
         let Some(first) = ops.first() else {
             return;
