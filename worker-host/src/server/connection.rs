@@ -1,6 +1,6 @@
 //! The connection to the server: its socket, its state, and the handshake (`lib/client/connection.js`).
 //!
-//! What it refuses to do: open a socket, or know what the messages mean that cross it.
+//! What it refuses to do: open a socket, or interpret the messages on it.
 
 use broker::message::{ConnectionEvent, State, ToTab, encode};
 use proxy_doc::{Error, Json, TabId, codes, json_string, next_count};
@@ -16,7 +16,7 @@ use crate::server::wire::{Handshake, Incoming, PROTOCOL, PROTOCOL_MINOR};
 const PING: &str = r#"{"a":"pp"}"#;
 
 impl Host {
-    /// A host that opens its own sockets starts to do so.
+    /// Starts to open sockets, in a host that opens its own.
     pub fn connect(&mut self) {
         if self.is_ending() {
             return;
@@ -52,7 +52,7 @@ impl Host {
         self.outbox.push_now(Output::OpenSocket(url));
     }
 
-    /// There is no URL for the next socket. The next attempt comes as after a socket that failed.
+    /// Takes that there is no URL for the next socket. The next attempt comes as after a socket that failed.
     fn lack_url(&mut self, error: Error) {
         let reason = abnormal_closure(&error.message);
         // For the tabs this was a socket that failed.
@@ -63,25 +63,25 @@ impl Host {
         self.outbox.push_now(Output::StartTimer(0));
     }
 
-    /// The driver has a URL of its own from now on: see [`crate::Options::has_url`].
+    /// Takes that the driver has a URL of its own from now on: see [`crate::Options::has_url`].
     pub fn have_url(&mut self) {
         let next = self.server.urls.have_own();
         self.find_url(next);
     }
 
-    /// The tab can be asked for URLs.
+    /// Notes that the tab can be asked for URLs.
     pub(crate) fn take_url_offer(&mut self, tab: &TabId, is_visible: bool) {
         let next = self.server.urls.offer(tab, is_visible);
         self.find_url(next);
     }
 
-    /// The tab has left: it cannot be asked for URLs any more.
+    /// Notes that the tab has left, and cannot be asked for URLs any more.
     pub(crate) fn drop_url_offer(&mut self, tab: &TabId) {
         let next = self.server.urls.withdraw(tab);
         self.find_url(next);
     }
 
-    /// A tab gives the URL for the socket of this number, or says why it has none.
+    /// Takes a tab's URL for the socket of this number, or the reason why it has none.
     pub(crate) fn take_url(&mut self, round: u64, url: Option<String>, error: Option<Error>) {
         if !self.server.urls.take_answer(round) {
             return;
@@ -94,7 +94,7 @@ impl Host {
         }
     }
 
-    /// A socket takes the place of the one before. The driver has closed that one.
+    /// Replaces the socket by a new one. The driver has closed the old one.
     pub fn bind_socket(&mut self, ready: ReadyState) {
         self.take(Input::Bound(ready));
     }
@@ -129,7 +129,7 @@ impl Host {
         }
     }
 
-    /// The socket is gone: what waits to be sent on it is not for the next one, and pings on it stay unanswered.
+    /// Drops messages and pings of the socket, which is gone: they are not for the next one.
     fn forget_socket(&mut self) {
         self.server.forget_pings();
         self.server.liveness.closed();
@@ -186,8 +186,8 @@ impl Host {
         }
     }
 
-    /// The network changed, or the machine slept: a socket that is waited for is opened now, and the one that is there
-    /// is doubted. `random` is in [0, 1).
+    /// Opens the awaited socket at once, or doubts the open one: the network changed, or the machine slept. `random` is in
+    /// [0, 1).
     pub fn wake(&mut self, random: f64) {
         self.handle_alarm();
         if self.is_ending() || !self.server.opens_next_socket() {
@@ -220,7 +220,7 @@ impl Host {
         }
     }
 
-    /// An output was given to the driver. What goes to the server has to be answered.
+    /// Notes an output given to the driver. A message to the server must be answered in time.
     pub(crate) fn note_sent(&mut self, output: &Output) {
         if !self.server.opens_next_socket() || !matches!(output, Output::Send(_)) {
             return;
@@ -336,7 +336,7 @@ impl Host {
         self.send(PING.to_owned());
     }
 
-    /// The server answers the first ping of this socket that has no answer.
+    /// Gives the pong to the tab of the oldest unanswered ping of this socket.
     pub(crate) fn handle_pong(&mut self, error: Option<Error>) {
         let event = || match &error {
             Some(error) => ConnectionEvent::Error(error.clone()),
@@ -363,7 +363,7 @@ impl Host {
     }
 }
 
-/// What a socket's `onclose` gives that ended without a word.
+/// The reason that `onclose` gives for a socket that closed without a close frame.
 fn abnormal_closure(reason: &str) -> Option<Json> {
     let reason = json_string(reason);
     proxy_doc::json(format!(

@@ -1,16 +1,16 @@
-//! Notices a connection that ended without a word: a proxy swallows what is sent, a cable was pulled, a machine slept.
+//! Notices a dead connection that was never closed: a proxy drops messages, a cable was pulled, a machine slept.
 //!
-//! A ShareDB server answers every message. Some time after something was sent the server is pinged; a socket on which
-//! nothing comes until the ping's deadline is given up. A server that is sent nothing is pinged when it has been quiet for
-//! some time, since it may have changes for us: who only reads has to notice a dead socket, too.
+//! A ShareDB server answers every message. Some time after a message was sent the server is pinged; a socket on which
+//! nothing arrives until the ping's deadline is given up. A server that is sent nothing is pinged when it has been quiet
+//! for some time: a client that only reads must notice a dead socket, too.
 
 /// Milliseconds in which a socket has to open, and the server to answer the handshake.
 const OPENING_MS: u32 = 30_000;
-/// Milliseconds after something was sent until the server is pinged.
+/// Milliseconds after a message was sent until the server is pinged.
 const QUIET_MS: u32 = 10_000;
-/// Milliseconds between two looks at a socket that owes nothing: if nothing came in between, the server is pinged.
+/// Milliseconds between two checks of a socket that owes nothing. If nothing arrived in between, the server is pinged.
 pub const IDLE_MS: u32 = 25_000;
-/// Milliseconds in which something has to come after a ping. A pong may wait behind a large snapshot on a slow line, so
+/// Milliseconds in which a message has to arrive after a ping. A pong may wait behind a large snapshot on a slow line, so
 /// this doubles with each socket in a row that was given up, at most [`MAX_DOUBLINGS`] times.
 const ANSWER_MS: u32 = 10_000;
 /// As [`ANSWER_MS`], where there is a reason to doubt the socket: the network changed, or the machine slept.
@@ -26,34 +26,34 @@ pub(crate) struct Liveness {
     given_up: u32,
 }
 
-/// What the socket owes us.
+/// The answer that the socket owes the host.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Wait {
-    /// There is no socket, or nobody opens another one.
+    /// There is no socket, or it is not watched.
     #[default]
     NoSocket,
-    /// Nothing: it is looked at from time to time.
+    /// No answer: the socket is checked from time to time.
     Nothing {
-        /// Something came since the last look.
+        /// A message arrived since the last check.
         heard: bool,
     },
     /// To open, and the answer to the handshake.
     Opening,
-    /// Something was sent, and no ping behind it.
+    /// A message was sent, and no ping behind it.
     Sent,
     /// Answers to pings.
     Pong {
-        /// How many: each doubt sends a ping, and the pong of one before it says nothing of what was sent since.
+        /// Pings without a pong. Each doubt sends one, and the pong of an earlier ping says nothing of later messages.
         pings: u32,
-        /// Something else came since.
+        /// Another message arrived since.
         heard: bool,
-        /// Something was sent behind the ping.
+        /// A message was sent behind the ping.
         sent: bool,
     },
 }
 
 impl Wait {
-    /// A ping goes out now.
+    /// Notes that a ping goes out now.
     fn pinged(&mut self) {
         let before = match self {
             Self::Pong { pings, .. } => *pings,
@@ -67,7 +67,7 @@ impl Wait {
     }
 }
 
-/// What follows when the time is over.
+/// The next step when the time is over.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing.
@@ -81,24 +81,24 @@ pub(crate) enum Verdict {
 }
 
 impl Liveness {
-    /// There is a new socket. Gives the milliseconds until `time_over`.
+    /// Notes a new socket. Returns the milliseconds until `time_over`.
     pub(crate) fn opening(&mut self) -> u32 {
         self.wait = Wait::Opening;
         OPENING_MS
     }
 
-    /// The handshake is done. Gives the milliseconds until `time_over`.
+    /// Notes that the handshake is done. Returns the milliseconds until `time_over`.
     pub(crate) fn opened(&mut self) -> u32 {
         self.wait = Wait::Nothing { heard: false };
         IDLE_MS
     }
 
-    /// The socket is gone.
+    /// Notes that the socket is gone.
     pub(crate) fn closed(&mut self) {
         self.wait = Wait::NoSocket;
     }
 
-    /// Something was sent. Gives the milliseconds until `time_over`, where that has to be waited for.
+    /// Notes a sent message. Returns the milliseconds until `time_over`, where a new wait begins.
     pub(crate) fn sent(&mut self) -> Option<u32> {
         match &mut self.wait {
             Wait::Nothing { .. } => {
@@ -111,14 +111,14 @@ impl Liveness {
         None
     }
 
-    /// The server said something.
+    /// Notes a message of the server.
     pub(crate) fn heard(&mut self) {
         if let Wait::Pong { heard, .. } | Wait::Nothing { heard } = &mut self.wait {
             *heard = true;
         }
     }
 
-    /// The server answered a ping. Gives the milliseconds until `time_over`, where that has to be waited for.
+    /// Notes a pong. Returns the milliseconds until `time_over`, where a new wait begins.
     pub(crate) fn answered(&mut self) -> Option<u32> {
         self.given_up = 0;
         let Wait::Pong { pings, sent, .. } = &mut self.wait else {
@@ -136,7 +136,7 @@ impl Liveness {
         Some(delay)
     }
 
-    /// There is a reason to doubt the socket, if there is one. `is_connected`: the handshake is done.
+    /// Doubts the socket, if there is one. `is_connected`: the handshake is done.
     pub(crate) fn doubt(&mut self, is_connected: bool) -> Verdict {
         if !is_connected {
             return Verdict::Fine;
@@ -145,7 +145,7 @@ impl Liveness {
         Verdict::Ping(WOKEN_ANSWER_MS << self.given_up)
     }
 
-    /// The time that was named last is over.
+    /// Decides what follows now that the time named last is over.
     pub(crate) fn time_over(&mut self) -> Verdict {
         let patience = ANSWER_MS << self.given_up;
         match &mut self.wait {

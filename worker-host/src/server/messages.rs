@@ -1,6 +1,6 @@
-//! Messages of the server, each given to the room that it is for.
+//! Messages of the server, each given to the part of the host that it concerns.
 //!
-//! What it refuses to do: carry out one that an earlier host died on twice; see `quarantine.rs`.
+//! What it refuses to do: carry out a message on which an earlier host died twice; see `quarantine.rs`.
 
 use proxy_doc::{DocHandle, DocKey, Error, Json, read_json};
 
@@ -13,7 +13,7 @@ use crate::server::bulk::Action;
 use crate::server::wire::Incoming;
 
 impl Host {
-    /// One message from the server.
+    /// Takes one message from the server.
     pub fn socket_message(&mut self, text: &str) {
         if self.is_ending() {
             return;
@@ -25,12 +25,12 @@ impl Host {
         self.server.liveness.heard();
         match read_json::<Incoming>(&text) {
             Ok(message) => {
-                // Also where the message itself has to wait for the store.
+                // At once, even if the message has to wait for the store.
                 if message.a == "pp" {
                     let delay = self.server.liveness.answered();
                     self.start_timer(delay);
                 }
-                // It may have to wait. Whatever is done until then is not its fault.
+                // The message may have to wait. A trap until then is not its fault.
                 self.begin_other();
                 self.take(Input::Message(Box::new(Message { text, message })));
             }
@@ -45,7 +45,7 @@ impl Host {
         self.dispatch(message, error, whole);
     }
 
-    /// A message, or the `error` that stands in for what it brings. `whole` gives all of it.
+    /// Carries out a message, or its `error`, which replaces its content. `whole` gives the message's text.
     pub(crate) fn dispatch(
         &mut self,
         message: Incoming,

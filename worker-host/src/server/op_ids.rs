@@ -1,22 +1,22 @@
-//! Op identities: the `(src, seq)` under which the server knows an op, for ever. The counter is here; a `Doc` takes the
-//! next number by `Upstream::next_id`, when the op is queued where there is a log, and else when it is first sent.
+//! Op identities: the `(src, seq)` under which the server knows an op, for ever. The counter is kept here. A `Doc` takes
+//! the next seq by `Upstream::next_id`: when the op is queued where there is a log, else when it is first sent.
 //!
-//! `src` is what the driver chose for this host, so that no two hosts name ops alike. An application that
-//! sets the connection's id names ops by that, where its numbers survive the host: the next host of the same id has to go
-//! on counting, or the server would take its ops for duplicates.
+//! `src` is the driver's choice for this host, so that no two hosts name ops alike. Where the application sets the
+//! connection's id, and its seqs survive the host, that id is the `src`: the next host of the same id must continue the
+//! count, or the server would take its ops for duplicates.
 //!
 //! What it refuses to do: give the same identity twice.
 
 use proxy_doc::Seq;
 
-/// Under which identity the next op is sent.
+/// The identity under which the next op is sent.
 #[derive(Debug)]
 pub(crate) struct OpIds {
     /// The driver's choice for this host.
     host_src: Option<String>,
-    /// The connection's id, be it only asked for yet.
+    /// The connection's id, or the id that the handshake proposes.
     connection_id: Option<String>,
-    /// The application chose the connection's id.
+    /// Whether the application chose the connection's id.
     is_chosen: bool,
     /// The number of the next op.
     next_seq: Seq,
@@ -38,12 +38,12 @@ impl OpIds {
         self.connection_id.as_deref()
     }
 
-    /// The server gave the connection an id.
+    /// Sets the id that the server gave the connection.
     pub(crate) fn set_connection_id(&mut self, id: String) {
         self.connection_id = Some(id);
     }
 
-    /// The application chooses the connection's id, or leaves it to the driver.
+    /// Sets the id that the application chose; `None` leaves the choice to the driver.
     pub(crate) fn choose(&mut self, id: Option<String>) {
         self.is_chosen = id.is_some();
         self.connection_id = id.or_else(|| self.host_src.clone());
@@ -75,7 +75,7 @@ impl OpIds {
         (src, &mut self.next_seq)
     }
 
-    /// The `src` whose next number the log has to keep: an id that the application chose is one of later hosts, too.
+    /// The `src` whose next seq the log has to keep: an id that the application chose, which later hosts use, too.
     pub(crate) fn kept_src(&self, numbers_survive: bool) -> Option<&str> {
         self.connection_id()
             .filter(|_| self.is_chosen && numbers_survive)

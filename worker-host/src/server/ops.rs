@@ -1,4 +1,4 @@
-//! Ops: how one is sent to the server, how it is acknowledged or refused, and ops that others made.
+//! Ops: sends an op to the server, takes its acknowledgement or rejection, and takes ops of others.
 //!
 //! What it refuses to do: decide when an op is sent; the document's machine does.
 
@@ -46,7 +46,7 @@ impl Host {
 
     // ---- What the server sends ----
 
-    /// An op of the server: an acknowledgement, a refusal, or an op that somebody else made.
+    /// Takes an `op` message: an acknowledgement, a rejection, or an op of another client.
     pub(crate) fn handle_op(&mut self, mut message: Incoming, error: Option<Error>) {
         let handle = self.handle_of(&message);
         if let Some(error) = error {
@@ -77,11 +77,11 @@ impl Host {
             let is_with_fixups = self.is_with_fixups(handle, v, &message);
             let host_doc = &mut self.docs[handle];
             if !is_with_fixups {
-                // Ops that this host lacks come first, and the document's machine asks for those.
+                // If the host lacks earlier ops, the document's machine asks for them first.
                 host_doc.answered_ahead = (!host_doc.is_next(v)).then(|| message.op_id());
                 return self.handle_ack(handle, v, &message);
             }
-            // The answer to the op is on its way, or is asked for by a resend.
+            // The answer to the op is under way, or a resend asks for it.
             let is_answered = host_doc.answered_ahead.take() == Some(message.op_id());
             if !was_sent || is_answered {
                 self.act(handle, |doc, up| doc.send_again(up));
@@ -93,7 +93,7 @@ impl Host {
         }
         let src = message.src.take();
         let change = message.change();
-        // It is transformed by what is pending, and applied by tabs to what they see.
+        // The op is transformed over pending ops, and tabs apply it to the data that they show.
         self.show_refusals(handle);
         self.run();
         self.bring_past_op(handle, v, src.as_deref(), &change);
@@ -121,8 +121,8 @@ impl Host {
         self.commit_remote(handle, v, src, kind);
     }
 
-    /// An op came without a version that can be read. The server's ops from the document's version on have it among
-    /// them, and say the version.
+    /// Fetches the ops from the document's version on, since an op came without a readable version: the op is among them,
+    /// with its version.
     fn ask_for_op(&mut self, handle: DocHandle, message: &Incoming) {
         self.warn("Op without a version: fetching".to_owned());
         if !self.docs[handle].is_inflight(&message.op_id()) {
@@ -141,8 +141,8 @@ impl Host {
             && self.docs[handle].doc.inflight().is_some()
     }
 
-    /// The server committed an op of this connection that was given up while it was on its way, and the acknowledgement
-    /// does not say what it changed: fetches it. Says whether that is new, as [`Host::ask_for_inflight`].
+    /// Fetches an op of this connection that was given up while it was inflight, and that the server committed: the
+    /// acknowledgement does not contain the change. Returns whether the fetch is new, as [`Host::ask_for_inflight`].
     ///
     /// ShareDB's client takes such a message for a no-op, and has other data than the server from then on.
     fn asks_for_given_up(&mut self, handle: DocHandle, v: Version, message: &Incoming) -> bool {
@@ -163,8 +163,8 @@ impl Host {
         true
     }
 
-    /// Fetches the ops from the document's version on, to find the inflight one among them. Says whether that is new:
-    /// a server that answers no better is not asked for ever.
+    /// Fetches the ops from the document's version on, to find the inflight one among them. Returns whether the fetch is
+    /// new: the host does not ask again if the server's answer is no better.
     fn ask_for_inflight(&mut self, handle: DocHandle) -> bool {
         let host_doc = &mut self.docs[handle];
         let id = host_doc.doc.inflight().map(|op| op.id.clone());
@@ -176,7 +176,7 @@ impl Host {
         true
     }
 
-    /// Somebody else's op at `v`: where it is the next one the confirmed state takes it.
+    /// Takes another client's op at `v`; the confirmed state takes it if it is the next one.
     pub(crate) fn commit_remote(
         &mut self,
         handle: DocHandle,
@@ -193,8 +193,8 @@ impl Host {
         self.act(handle, |doc, up| doc.handle_op(up, v, v.next(), src, kind));
     }
 
-    /// The server refused an op that this host did not send: the application may have written it to the socket. The
-    /// document may exist in a tab only.
+    /// Tells all tabs that the server rejected an op that this host did not send: the application may have written it to
+    /// the socket. The document may exist in a tab only.
     pub(crate) fn tell_op_error(&mut self, message: &Incoming, error: &Error) {
         let (Some(collection), Some(id)) = (&message.c, &message.d) else {
             return self.warn(format!("The server refused an op of no document: {error}"));
@@ -206,7 +206,7 @@ impl Host {
         });
     }
 
-    /// The server refused the inflight op.
+    /// Takes the server's rejection of the inflight op.
     fn handle_op_error(&mut self, handle: DocHandle, error: Error, seq: Option<Seq>) {
         let refused = self.docs[handle].doc.inflight().cloned();
         let Some(refused) = refused.filter(|_| !error.is(codes::ERR_NO_OP)) else {
@@ -225,12 +225,12 @@ impl Host {
         let doc = &self.docs[handle].doc;
         let life = doc.life();
         let cause = error.clone();
-        // What the store holds may be sent by a later life, and nobody can tell that life of this: it would
-        // not know the ops after it again.
+        // A later host may send the stored ops. It cannot be told of this rejection, and would not recognize the ops
+        // after the rejected one.
         let lost = self.log.is_lost();
         let others = doc.unfinished().count() > 1;
-        // The server began anew, or was restored from a backup. A client that reloads loses its state and starts
-        // again; what is kept would be refused for ever.
+        // The server lost its data, or was restored from a backup. A client that reloads loses its state and starts
+        // again; ops in a log would be rejected for ever.
         let ahead = codes::ERR_OP_VERSION_NEWER_THAN_CURRENT_SNAPSHOT;
         let is_ahead = self.log.is_kept() && error.is(ahead);
         self.act(handle, |doc, up| {
@@ -240,23 +240,23 @@ impl Host {
                 doc.handle_op_error(up, error, seq);
             }
         });
-        // What is given up together with the document is kept there.
+        // Ops that are given up together with the document are kept as letters there.
         if self.docs[handle].doc.life() == life {
             self.keep_letters(handle, &[refused], &cause);
         }
     }
 
-    /// Whether the message acknowledges the inflight op, or one of an earlier life that is the inflight one from now on.
+    /// Whether the message acknowledges the inflight op, or an op of an earlier host, which then becomes the inflight one.
     pub(crate) fn is_ack(&mut self, handle: DocHandle, message: &Incoming) -> bool {
         let id = message.op_id();
         self.docs[handle].is_inflight(&id) || self.take_up(handle, message.v, &id)
     }
 
-    /// An earlier life sent an op that waits here to be sent again, and the server committed it: makes it
-    /// the inflight one.
+    /// Makes an op the inflight one that an earlier host sent, that waits to be resent, and that the server committed.
+    /// Returns whether there is such an op.
     fn take_up(&mut self, handle: DocHandle, v: Option<Version>, id: &OpId) -> bool {
         let doc = &self.docs[handle].doc;
-        // What comes too early is asked for again.
+        // An acknowledgement that comes too early is asked for again.
         let is_next = id.seq.is_some() && doc.version().is_some() && doc.version() == v;
         let Some(can) = doc.can_take_up(id).filter(|_| is_next) else {
             return false;
@@ -293,7 +293,7 @@ impl Host {
         !committed.is_ok_and(|kind| text(&kind) == text(&inflight.kind))
     }
 
-    /// Reads an op that fits the document's version. Of others only the version matters.
+    /// Reads an op that fits the document's version. Any other op is read as a no-op, since only its version matters.
     fn read_change(
         &self,
         handle: DocHandle,
@@ -312,7 +312,7 @@ impl Host {
         }
     }
 
-    /// The server committed the inflight op at `v`.
+    /// Takes the acknowledgement of the inflight op at `v`.
     fn handle_ack(&mut self, handle: DocHandle, v: Version, message: &Incoming) {
         let host_doc = &self.docs[handle];
         let sent = match host_doc.doc.inflight() {
@@ -325,7 +325,7 @@ impl Host {
         let ty = self.type_of_ack(handle);
         let changes = message.fixups();
         if changes.as_ref().is_ok_and(|changes| !changes.is_empty()) {
-            // As an op of somebody else.
+            // Fixups are treated as an op of another client.
             self.show_refusals(handle);
             self.run();
         }
@@ -340,8 +340,8 @@ impl Host {
         }
         let is_next = self.docs[handle].doc.is_next(v);
         if let (true, Some(id), Ok(changes)) = (is_next, id, changes) {
-            // To hear of it twice harms nobody, but for a create: a server that has deleted the document since
-            // would create it again. And what the server added is a revision, to be kept first.
+            // A repeated acknowledgement harms only a create: a server that has deleted the document since then would
+            // create it again. The server's fixups are a revision, which must be logged first.
             let blocking = if created || !changes.is_empty() {
                 Blocking::Outputs
             } else {
@@ -356,7 +356,7 @@ impl Host {
         self.commit_own(handle, v, fixups);
     }
 
-    /// The type of the document that the inflight op leaves.
+    /// The type of the document after the inflight op.
     pub(crate) fn type_of_ack(&self, handle: DocHandle) -> Option<OtType> {
         let HostDoc { doc, state, .. } = &self.docs[handle];
         match doc.inflight().map(|op| &op.kind) {
@@ -365,7 +365,7 @@ impl Host {
         }
     }
 
-    /// The server committed the inflight op at `v`, and these on top of it.
+    /// Commits the inflight op at `v`, and the server's fixups on top of it.
     pub(crate) fn commit_own(
         &mut self,
         handle: DocHandle,

@@ -1,5 +1,5 @@
-//! Past ops for a tab whose application put `doc.version` back: each is transformed over what is pending here, since the
-//! tab's state contains that.
+//! Past ops for a tab whose application set `doc.version` back: each is transformed over the host's pending ops, which the
+//! tab's state contains.
 //!
 //! What it refuses to do: touch the document.
 
@@ -9,7 +9,7 @@ use proxy_doc::{Change, DocHandle, Error, Version};
 use crate::host::Host;
 
 impl Host {
-    /// Gives an op that is in the state here to the tabs that want it again.
+    /// Tells an op that the host's state contains to the tabs that asked for it again.
     pub(crate) fn bring_past_op(
         &mut self,
         handle: DocHandle,
@@ -26,8 +26,8 @@ impl Host {
             return;
         }
         let ty = host_doc.state.ty().cloned();
-        // The tabs' states contain what is pending here. An op that cannot be read, or meets a delete, is not given:
-        // the tab then takes the whole state instead.
+        // The tabs' states contain the host's pending ops. An op that cannot be read, or meets a delete, is not told: the
+        // tab then takes the whole state instead.
         let read = change.read(ty.as_ref(), &*self.types);
         let Ok(kind) = read.and_then(|kind| host_doc.doc.over_pending(kind)) else {
             return;

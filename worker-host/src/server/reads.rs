@@ -1,4 +1,4 @@
-//! Reads of documents: what is sent to the server, alone or in bulk, and the answers.
+//! Reads of documents: sends them to the server, alone or in bulk, and takes the answers.
 //!
 //! What it refuses to do: decide which documents to read.
 
@@ -47,7 +47,7 @@ impl Host {
         }
     }
 
-    /// The server answers a read.
+    /// Takes the server's answer to a read.
     pub(crate) fn handle_read(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
         if let Some(handle) = self.handle_of(message) {
             let answer = match error {
@@ -58,7 +58,7 @@ impl Host {
         }
     }
 
-    /// The answer to a read, for the document's machine.
+    /// Gives the answer to a read to the document's machine.
     fn take_answer(
         &mut self,
         handle: DocHandle,
@@ -74,7 +74,7 @@ impl Host {
         });
     }
 
-    /// The server answers reads that went out together, without data.
+    /// Takes an answer without data to reads that were sent in bulk.
     pub(crate) fn handle_bulk(&mut self, message: &Incoming, error: Option<Error>, action: Action) {
         let Some(collection) = message.c.as_deref() else {
             return self.warn("Invalid bulk message".to_owned());
@@ -93,8 +93,8 @@ impl Host {
         }
     }
 
-    /// The server answers reads that went out together. Each document is a part of its own, which alone is to blame if the
-    /// host dies on it.
+    /// Takes the answer to reads that were sent in bulk. Each document is a part of its own, so that only its part is
+    /// quarantined if the host dies on it.
     fn handle_bulk_data(
         &mut self,
         collection: &str,

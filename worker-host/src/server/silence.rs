@@ -1,8 +1,8 @@
-//! Notices changes that the server never told of: the server process that committed an op died before it published it, or the
-//! pub/sub between server processes lost it. The next op of the document shows the gap; until then only a question does.
+//! Notices changes that the server never sent: the server process died between the commit and the publication, or the
+//! pub/sub between server processes lost the op. The document's next op shows the gap; until then only a fetch does.
 //!
 //! A subscribed document of which nothing was heard for some time is fetched from its version on. The answer is empty where
-//! nothing was missed. The wait doubles with each such answer, so a document that nobody changes costs the server less and less.
+//! nothing was missed. The wait doubles with each fetch, so an unchanged document costs the server less and less.
 //!
 //! Time is counted in looks: each is a time of the server's timer that went by on a socket that is there, 10 to 25 seconds
 //! ([`super::liveness`]). A connection whose sockets the application makes has no such timer, and asks for nothing.
@@ -11,19 +11,19 @@ use proxy_doc::{DocHandle, Gather};
 
 use crate::host::Host;
 
-/// Looks without a word of a document until it is asked for first: 40 to 100 seconds.
+/// Looks without news of a document until it is first fetched: 40 to 100 seconds.
 pub const FIRST_LOOKS: u32 = 4;
-/// Looks between two questions at most: 11 to 27 minutes.
+/// Limit of looks between two fetches: 11 to 27 minutes.
 const MOST_LOOKS: u32 = 64;
-/// Documents that are asked for in one look at most: what is asked for stands before every keystroke.
+/// Limit of documents that are fetched in one look: the fetches delay keystrokes that follow them.
 const MOST_DOCUMENTS: usize = 100;
 
-/// How long nothing was heard of a document.
+/// How long the server has sent nothing of a document.
 #[derive(Debug)]
 pub(crate) struct Silence {
-    /// Looks since something was heard, or asked.
+    /// Looks since the last news or fetch.
     looks: u32,
-    /// The looks after which it is asked for.
+    /// Looks after which the document is fetched.
     wait: u32,
 }
 
@@ -37,18 +37,18 @@ impl Default for Silence {
 }
 
 impl Silence {
-    /// The server said something of the document that shows whether a change is missing.
+    /// Starts again: a message of the server showed whether a change is missing.
     pub(crate) fn end(&mut self) {
         *self = Self::default();
     }
 
-    /// Time goes by. Says whether the document is to be asked for.
+    /// Counts a look. Returns whether the document is to be fetched.
     fn look(&mut self) -> bool {
         self.looks = self.looks.saturating_add(1);
         self.looks >= self.wait
     }
 
-    /// The document is asked for.
+    /// Notes that the document is fetched, and doubles the wait.
     fn ask(&mut self) {
         self.looks = 0;
         self.wait = (self.wait * 2).min(MOST_LOOKS);
@@ -56,7 +56,7 @@ impl Silence {
 }
 
 impl Host {
-    /// Asks for the subscribed documents that have been silent for long.
+    /// Fetches the subscribed documents that have been silent for long.
     pub(crate) fn ask_for_silent_docs(&mut self) {
         if !self.connected() || self.log.is_replaying() {
             return;
@@ -64,7 +64,7 @@ impl Host {
         let mut due = Vec::new();
         for handle in self.docs.handles() {
             let host_doc = &mut self.docs[handle];
-            // An op on its way is answered, and a fetch.
+            // An inflight op or a fetch will be answered, so such a document is not silent.
             let doc = &host_doc.doc;
             let is_followed = doc.subscribed() && doc.inflight().is_none() && doc.fetches() == 0;
             if is_followed && host_doc.silence.look() {
@@ -85,7 +85,7 @@ impl Host {
         self.settle();
     }
 
-    /// As many documents as one look asks for; those that come later in the list have their turn in the next looks.
+    /// The documents to fetch in this look; later ones of the list follow in the next looks.
     fn next_in_turn(&mut self, due: Vec<DocHandle>) -> Vec<DocHandle> {
         if due.len() <= MOST_DOCUMENTS {
             return due;

@@ -1,5 +1,5 @@
-//! Where the next socket leads to. Where the application's `url` is a function, a tab that lives is asked for each socket
-//! anew, so that a token in it is fresh: one tab, a visible one if there is one, and another one where that gives no answer.
+//! The URL of the next socket. If the application's `url` is a function, a living tab is asked before each socket, so that
+//! a token in the URL is fresh: a visible tab first, and another one where that one does not answer.
 //!
 //! What it refuses to do: read a URL.
 
@@ -8,12 +8,12 @@ use proxy_doc::TabId;
 /// Milliseconds in which a tab has to give a URL: it may have to renew a token first.
 pub(crate) const URL_MS: u32 = 15_000;
 
-/// The tabs that can be asked, and the one that is.
+/// The tabs that can be asked for a URL, and the one that was.
 #[derive(Debug)]
 pub(crate) struct Urls {
     /// The driver has a URL that stays the same.
     has_own: bool,
-    /// Those that can be asked, oldest first, and whether each is visible.
+    /// The tabs that can be asked, oldest first, and whether each is visible.
     givers: Vec<(TabId, bool)>,
     /// Number of the socket that a URL is wanted for. An answer names it.
     round: u64,
@@ -22,18 +22,18 @@ pub(crate) struct Urls {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Want {
-    /// None.
+    /// No URL is wanted.
     #[default]
     Nothing,
-    /// One, and there is nobody to ask.
+    /// A URL is wanted, and no tab can be asked.
     Giver,
-    /// One of these tabs' answers. The last one was asked last.
+    /// The answer of the last of these tabs is awaited; the others were asked before it.
     Answer(Vec<TabId>),
-    /// There is none: the next attempt comes later.
+    /// No tab gave a URL: the next attempt comes later.
     Later,
 }
 
-/// What follows.
+/// The next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Open a socket to the driver's own URL.
@@ -56,19 +56,19 @@ impl Urls {
         }
     }
 
-    /// A socket is to be opened.
+    /// Begins the search of a URL for a new socket.
     pub(crate) fn begin(&mut self) -> Next {
         self.round += 1;
         self.ask(Vec::new())
     }
 
-    /// The driver has a URL of its own from now on. Gives what follows, if anything.
+    /// Notes that the driver has a URL of its own. Returns the next step, if any.
     pub(crate) fn have_own(&mut self) -> Option<Next> {
         self.has_own = true;
         (self.want == Want::Giver).then(|| self.ask(Vec::new()))
     }
 
-    /// The tab can be asked, and is visible or not. Gives what follows, if anything.
+    /// Notes that the tab can be asked, and whether it is visible. Returns the next step, if any.
     pub(crate) fn offer(&mut self, tab: &TabId, is_visible: bool) -> Option<Next> {
         match self.givers.iter_mut().find(|(giver, _)| giver == tab) {
             Some((_, known)) => *known = is_visible,
@@ -77,7 +77,7 @@ impl Urls {
         (self.want == Want::Giver).then(|| self.ask(Vec::new()))
     }
 
-    /// The tab cannot be asked any more. Gives what follows, if anything.
+    /// Notes that the tab cannot be asked any more. Returns the next step, if any.
     pub(crate) fn withdraw(&mut self, tab: &TabId) -> Option<Next> {
         self.givers.retain(|(giver, _)| giver != tab);
         match &self.want {
@@ -86,7 +86,7 @@ impl Urls {
         }
     }
 
-    /// Whether an answer for the socket of this number is waited for. It is not any more.
+    /// Ends the wait for the answer for the socket of this number. `false`: no such answer is awaited.
     pub(crate) fn take_answer(&mut self, round: u64) -> bool {
         let is_wanted = round == self.round && matches!(self.want, Want::Answer(_));
         if is_wanted {
@@ -95,12 +95,12 @@ impl Urls {
         is_wanted
     }
 
-    /// There is no URL for this socket.
+    /// Puts the next attempt off, since there is no URL for this socket.
     pub(crate) fn put_off(&mut self) {
         self.want = Want::Later;
     }
 
-    /// Whether the next attempt was put off. It is not any more.
+    /// Takes the note that the next attempt was put off. Returns whether there was one.
     pub(crate) fn take_put_off(&mut self) -> bool {
         let is_later = self.want == Want::Later;
         if is_later {
@@ -109,7 +109,7 @@ impl Urls {
         is_later
     }
 
-    /// The time for an answer is over: one that was not asked yet is asked. Gives what follows, if anything.
+    /// Asks the next tab, since the time for an answer is over. `None`: no answer was awaited.
     pub(crate) fn time_over(&mut self) -> Option<Next> {
         let Want::Answer(asked) = &mut self.want else {
             return None;
@@ -118,7 +118,7 @@ impl Urls {
         Some(self.ask(asked))
     }
 
-    /// No socket is wanted.
+    /// Ends the search: no socket is wanted.
     pub(crate) fn stop(&mut self) {
         self.want = Want::Nothing;
     }
