@@ -1,8 +1,8 @@
 //! The documents of the host: each a client of the server, and a server of the tabs.
 //!
-//! `host_doc` is one document, `state` its confirmed data. [`Docs`] holds them all, and which of them have something left to
-//! do: an op to send, versions to tell, tasks of their machines. `events` turns what happens to a document into entries
-//! of its history and messages to the tabs.
+//! `host_doc` is one document, `state` its confirmed data. [`Docs`] holds all documents, and notes which of them have work
+//! left: an op to send, versions to tell, tasks of their machines. `events` turns a machine's events into entries of the
+//! document's history and messages to the tabs.
 //!
 //! What it refuses to do: read or write a message of the server's.
 
@@ -27,11 +27,11 @@ pub(crate) struct Docs {
     next_handle: u32,
     /// Documents whose version or use may have changed in this input.
     touched: Set<DocHandle>,
-    /// Documents that were loaded for an input which may not have been carried out yet.
+    /// Documents that were loaded for an input that may still wait.
     fresh: Set<DocHandle>,
-    /// Ops on their way to the server, and those that wait.
+    /// Documents with an op under way to the server, and those whose op waits.
     pub(crate) sending: Sending,
-    /// What the document machines have left to do.
+    /// Tasks that the document machines have left.
     stack: Stack,
 }
 
@@ -56,7 +56,7 @@ impl Docs {
         self.by_handle.get_mut(&handle)
     }
 
-    /// The document's machine, and the stack for what it has left to do.
+    /// The document's machine, and the stack for its tasks.
     pub(crate) fn machine(&mut self, handle: DocHandle) -> (&mut Doc, &mut Stack) {
         match self.by_handle.get_mut(&handle) {
             Some(doc) => (&mut doc.doc, &mut self.stack),
@@ -120,33 +120,33 @@ impl Docs {
         self.iter().any(|doc| doc.doc.has_write_pending())
     }
 
-    // ---- What is to be looked at after an input ----
+    // ---- Documents to look at after an input ----
 
-    /// The document's version or use may have changed.
+    /// Notes that the document's version or use may have changed.
     pub(crate) fn touch(&mut self, handle: DocHandle) {
         self.touched.insert(handle);
     }
 
-    /// All documents may have changed.
+    /// Notes that all documents may have changed.
     pub(crate) fn touch_all(&mut self) {
         for handle in self.handles() {
             self.touch(handle);
         }
     }
 
-    /// The document was loaded; it is kept until every input that waits has been carried out.
+    /// Keeps a loaded document in memory until every input that waits has been carried out.
     pub(crate) fn keep_fresh(&mut self, handle: DocHandle) {
         self.fresh.insert(handle);
     }
 
-    /// Every input that waited has been carried out.
+    /// Ends that keeping: every input that waited has been carried out.
     pub(crate) fn touch_fresh(&mut self) {
         for handle in std::mem::take(&mut self.fresh).into_values() {
             self.touched.insert(handle);
         }
     }
 
-    /// The touched documents of which ops were refused.
+    /// The touched documents of which an op was rejected.
     pub(crate) fn touched_and_refused(&self) -> Vec<DocHandle> {
         let refused = |handle: &&DocHandle| {
             let doc = self.by_handle.get(handle);
@@ -189,7 +189,7 @@ impl IndexMut<DocHandle> for Docs {
     }
 }
 
-/// A handle is used after its document has left the memory.
+/// Panics: a handle was used after its document left memory.
 fn unknown() -> ! {
     unreachable!("documents leave the memory between inputs")
 }

@@ -63,7 +63,7 @@ impl Host {
         }
     }
 
-    /// A change of the document becomes its next revision.
+    /// Appends a change of the document as its next revision.
     fn push_revision(
         &mut self,
         handle: DocHandle,
@@ -94,7 +94,7 @@ impl Host {
         self.fan_out(handle, author.map(|author| author.tab), early.as_ref());
     }
 
-    /// The author of a local change, where a tab is it.
+    /// The author of a local change; `None` where no tab made it.
     fn author(&self, origin: Origin) -> Option<Author> {
         match origin {
             Origin::Remote => None,
@@ -115,8 +115,8 @@ impl Host {
         }
     }
 
-    /// Sends a tab what it lacks of a document, behind the barrier. The version may have moved without a change since: the tab learns it
-    /// when the input is done, see [`Host::tell_versions`].
+    /// Sends a tab what it lacks of a document, behind the barrier. The version may have moved without a change since: the
+    /// tab learns it when the input is done, see [`Host::tell_versions`].
     pub(crate) fn catch_up(&mut self, handle: DocHandle, tab: &TabId) {
         self.bring_to_head(handle, tab, None);
     }
@@ -130,7 +130,7 @@ impl Host {
         self.show(handle, tab, events, early);
     }
 
-    /// The document was loaded anew: tabs with a state get the snapshot.
+    /// Gives tabs with a state the snapshot of a document that was loaded anew.
     fn load(&mut self, handle: DocHandle, type_name: Option<String>, data: Option<Json>) {
         self.rewrite(handle);
         let host_doc = &mut self.docs[handle];
@@ -211,7 +211,7 @@ impl Host {
 
     /// Tells the tabs that use the document of an error.
     fn tell_error(&mut self, handle: DocHandle, error: &Error) {
-        // Every tab finds out by its own fetch.
+        // Every tab learns of it by its own fetch.
         if error.is(codes::ERR_HARD_ROLLBACK_FETCH_FAILED) {
             return;
         }

@@ -1,8 +1,8 @@
 //! One document of the host: a client towards the server, a server towards the tabs.
 //!
-//! It holds together the three parts that each know one side of the document: the OT client (`doc`), the history that
-//! tabs follow (`hub`), and the confirmed data (`state`). Beside them stands what tabs are owed: how their ops ended,
-//! reads that wait for data, and past ops that they asked for again.
+//! A [`HostDoc`] joins the three parts that each know one side of the document: the OT client (`doc`), the history that
+//! tabs follow (`hub`), and the confirmed data (`state`). It also keeps the debts to tabs: outcomes of their ops, reads
+//! that wait for data, and past ops that they asked for again.
 //!
 //! What it refuses to do: send anything, or know which tabs are registered.
 
@@ -22,41 +22,42 @@ use crate::tabs::hub::Hub;
 
 /// A document: a client towards the server, a server towards the tabs.
 pub(crate) struct HostDoc {
-    /// The OT client: what is confirmed, inflight and pending.
+    /// The OT client: version, inflight op and pending ops.
     pub(crate) doc: Doc,
-    /// The history in revisions, and how far each tab is in it.
+    /// The history in revisions, and each tab's position in it.
     pub(crate) hub: Hub,
     /// The confirmed data.
     pub(crate) state: DocState,
-    /// Reads that wait for data which is not here; see [`DocState::missing`].
+    /// Reads that wait for data that the host lacks; see [`DocState::missing`].
     pub(crate) parked: Vec<PendingRead>,
-    /// The missing data was asked for.
+    /// Whether the missing data was asked for.
     pub(crate) base_asked: bool,
-    /// How ops ended whose tabs have not confirmed that they know.
+    /// Outcomes of ops whose tabs have not confirmed them yet.
     pub(crate) outcomes: Vec<RecordedOutcome>,
     /// The highest seq taken of each tab. An op with this seq or a lower one is a resend, and is dropped.
     pub(crate) seen: Map<TabId, Seq>,
-    /// Tabs whose application put `doc.version` back, and the version of the next op that each lacks.
+    /// Tabs whose application set `doc.version` back, and the version of the next op that each lacks.
     pub(crate) behind: Map<TabId, Version>,
-    /// Tabs whose subscription was answered on this socket. Others that follow the document wait for an answer, or opened it
-    /// offline.
+    /// Tabs whose subscription was answered on this socket. Others that follow the document wait for an answer, or opened
+    /// it offline.
     pub(crate) subscribers: Set<TabId>,
     /// The inflight op that was acknowledged without a version, for which the server was asked for its ops.
     pub(crate) asked_for: Option<OpId>,
-    /// The inflight op, where the server acknowledged it before this host had the ops below it. No other answer is on its way.
+    /// The inflight op, where the server acknowledged it before this host had the ops below it. No other answer is on its
+    /// way.
     pub(crate) answered_ahead: Option<OpId>,
-    /// Refusals since the server last had an answer to every op here.
+    /// Rejections since the server had last answered every op of the document.
     pub(crate) refusals: Option<Refusals>,
-    /// How long the server said nothing of it.
+    /// How long the server has sent nothing of the document.
     pub(crate) silence: Silence,
-    /// What the store had of it when this host began: the last view in which that was written, and the newest revision.
+    /// The stored state when this host began: the last view in which it was written, and its newest revision.
     pub(crate) restored: Option<(u64, Revision)>,
-    /// What was logged since the newest revision.
+    /// The entries logged since the newest revision.
     pub(crate) since_revision: SinceRevision,
 }
 
 impl HostDoc {
-    /// A document to which nothing has happened. `max_log`: see [`Hub::new`].
+    /// A document without a version or history. `max_log`: see [`Hub::new`].
     pub(crate) fn new(key: DocKey, max_log: usize) -> Self {
         Self {
             doc: Doc::new(key, Edge::Host),
@@ -123,7 +124,7 @@ impl HostDoc {
         lacking.map(|(tab, _)| tab.clone()).gather()
     }
 
-    /// The confirmed data takes an op that the server committed.
+    /// Applies an op that the server committed to the confirmed data.
     ///
     /// # Errors
     /// As [`DocState::commit`].
@@ -137,7 +138,7 @@ impl HostDoc {
 
     // ---- Towards the tabs ----
 
-    /// Everything that tabs were shown is void: see [`Hub::reset`].
+    /// Voids the history that tabs were shown: see [`Hub::reset`].
     pub(crate) fn reset_history(&mut self) -> &mut Hub {
         self.hub.reset();
         if let Some(refusals) = &mut self.refusals {
@@ -151,7 +152,7 @@ impl HostDoc {
         self.seen.get(tab).is_some_and(|last| seq <= *last)
     }
 
-    /// Keeps how these ops ended until the tab has confirmed that it knows.
+    /// Keeps the outcome of these ops until the tab has confirmed it.
     pub(crate) fn keep_outcomes(&mut self, tab: &TabId, seqs: &[Seq], outcome: &Outcome) {
         let outcomes = seqs.iter().map(|seq| RecordedOutcome {
             author: Author {
@@ -163,13 +164,13 @@ impl HostDoc {
         self.outcomes.extend(outcomes);
     }
 
-    /// The tab has confirmed that it knows how these ops ended.
+    /// Drops the outcomes of these ops, which the tab has confirmed.
     pub(crate) fn forget_outcomes(&mut self, tab: &TabId, seqs: &[Seq]) {
         let is_known = |author: &Author| author.tab == *tab && seqs.contains(&author.seq);
         self.outcomes.retain(|kept| !is_known(&kept.author));
     }
 
-    /// The tab does not follow the document any more. Says whether it was the last one that did.
+    /// Removes the tab from the document. Returns whether it was the last one that followed the document.
     pub(crate) fn leave(&mut self, tab: &TabId) -> bool {
         let was_live = self.hub.remove(tab);
         self.behind.remove(tab);
@@ -178,7 +179,7 @@ impl HostDoc {
         was_live && !self.hub.is_live()
     }
 
-    /// The tab is gone for good: nobody asks how its ops ended, or sends them again.
+    /// Drops the outcomes and the seq of a tab that is gone for good: it neither asks for them nor resends ops.
     pub(crate) fn forget_tab(&mut self, tab: &TabId) {
         self.seen.remove(tab);
         self.outcomes.retain(|kept| kept.author.tab != *tab);

@@ -1,25 +1,25 @@
-//! Ops on their way to the server: how many there are, and which documents wait.
+//! Ops under way to the server: how many there are, and which documents wait.
 //!
-//! Each tab has its own share, as stock clients have, each of which has a connection of its own: an op of a tab does not
-//! wait for the thousands that another tab has made, or an earlier life of the host.
+//! Each tab has a share of its own, as a stock client has with its own connection: an op of a tab does not wait for the
+//! thousands that another tab, or an earlier host, has made.
 //!
 //! What it refuses to do: send an op, or know which ops a document has.
 
 use proxy_doc::{DocHandle, Map, Set, TabId};
 
-/// Documents of one tab that have an op on its way to the server at the same time. After a long time offline there may
-/// be tens of thousands with pending ops: they are sent as the answers come in.
+/// Limit of documents of one tab with an op under way to the server. After a long time offline there may be tens of
+/// thousands with pending ops: they are sent as the answers arrive.
 const MAX_SENDING: usize = 128;
 
-/// Who made a document's oldest op: a tab, if it is known.
+/// The tab that made a document's oldest op, if known.
 pub(crate) type Sender = Option<TabId>;
 
 /// Documents with ops for the server.
 #[derive(Debug, Default)]
 pub(crate) struct Sending {
-    /// Documents with an op on its way.
+    /// Documents with an op under way.
     under_way: Map<DocHandle, Sender>,
-    /// How many each tab has there. No count is zero.
+    /// Count of those documents per tab. No count is zero.
     counts: Map<Sender, usize>,
     /// Documents with an op that waits until its tab has fewer under way. No set is empty.
     held: Map<Sender, Set<DocHandle>>,
@@ -27,7 +27,7 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// Whether so few documents have an op on its way that any one may send.
+    /// Whether so few documents have an op under way that any document may send.
     pub(crate) fn is_free(&self) -> bool {
         self.under_way.len() < MAX_SENDING
     }
@@ -39,14 +39,14 @@ impl Sending {
             .is_none_or(|count| *count < MAX_SENDING)
     }
 
-    /// The document's op is on its way.
+    /// Notes that the document's op is under way.
     pub(crate) fn begin(&mut self, handle: DocHandle, sender: Sender) {
         self.end(handle);
         *self.counts.or_default(sender.clone()) += 1;
         self.under_way.insert(handle, sender);
     }
 
-    /// The document has no op on its way.
+    /// Notes that the document has no op under way.
     pub(crate) fn end(&mut self, handle: DocHandle) {
         let Some(sender) = self.under_way.remove(&handle) else {
             return;
@@ -59,14 +59,14 @@ impl Sending {
         }
     }
 
-    /// The document has an op of this tab that waits.
+    /// Notes that the document has an op of this tab that waits.
     pub(crate) fn hold(&mut self, handle: DocHandle, sender: Sender) {
         self.release(handle);
         self.held.or_default(sender.clone()).insert(handle);
         self.held_for.insert(handle, sender);
     }
 
-    /// The document has no op that waits.
+    /// Notes that the document has no op that waits.
     pub(crate) fn release(&mut self, handle: DocHandle) {
         let Some(sender) = self.held_for.remove(&handle) else {
             return;
