@@ -120,6 +120,8 @@ fn watch(options: &Options, results: &mpsc::Receiver<Result<Census, Box<Failure>
                 failed += 1;
                 if failed <= options.shown {
                     show(options, *failure);
+                } else {
+                    println!("seed {} failed", failure.plan.config.seed);
                 }
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
