@@ -247,7 +247,7 @@ impl Coordination {
                 id,
                 logouts,
             } => self.name_session(at, number, id, logouts),
-            Ask::Logout { number } => self.logout(&id, number),
+            Ask::Logout { number, logouts } => self.logout(&id, number, logouts),
             Ask::Stopped {} => self.stopped(&id),
             Ask::TakeWipe {} => self.take_wipe(&id),
             Ask::Wiped {} => self.wiped(&id),

@@ -237,7 +237,7 @@ impl Coordinator {
     fn ask(&mut self, mut ask: Ask) {
         match &mut ask {
             Ask::Write { epoch, .. } => *epoch = self.session.epoch,
-            Ask::Session { logouts, .. } => {
+            Ask::Session { logouts, .. } | Ask::Logout { logouts, .. } => {
                 *logouts = self.knows_session.then_some(self.session.logouts);
             }
             _ => {}

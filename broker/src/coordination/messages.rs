@@ -390,6 +390,8 @@ pub enum Ask {
     Logout {
         /// The request.
         number: u64,
+        /// [`Session::logouts`] where the tab knows them. A resend to a later host must not end the session that followed.
+        logouts: Option<u64>,
     },
     /// The tab has stopped for [`Say::Logout`].
     Stopped {},
@@ -449,7 +451,7 @@ wire!(enum Ask {
     Delegate = "delegate" { number = "number"; to = "to"; task = "task"; payload = "payload" },
     Done = "done" { number = "number"; from = "from"; of = "of"; outcome = "outcome" },
     Session = "session" { number = "number"; id = "id"; logouts = "logouts" },
-    Logout = "logout" { number = "number" },
+    Logout = "logout" { number = "number"; logouts = "logouts" },
     Stopped = "stopped" {},
     TakeWipe = "takeWipe" {},
     Wiped = "wiped" {},
@@ -472,7 +474,7 @@ impl Ask {
             | Self::Delegate { number, .. }
             | Self::Done { number, .. }
             | Self::Session { number, .. }
-            | Self::Logout { number }
+            | Self::Logout { number, .. }
             | Self::Idle { number, .. }
             | Self::Relay { number, .. }
             | Self::Release { number, .. } => Some(*number),

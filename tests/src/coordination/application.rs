@@ -210,9 +210,20 @@ impl World {
         self.new_tab();
     }
 
-    /// The names of sessions that have ended.
+    /// All sessions so far have ended.
     pub(super) fn end_names(&mut self) {
         self.dead_names.extend(std::mem::take(&mut self.names));
+    }
+
+    /// Sessions have ended, except those that tabs were told of as begun after so many logouts.
+    pub(super) fn end_names_before(&mut self, logouts: u64) {
+        let told = &self.told_names;
+        let goes_on = |name: &String| told.get(name).is_some_and(|begun| *begun >= logouts);
+        let (stay, dead) = std::mem::take(&mut self.names)
+            .into_iter()
+            .partition(goes_on);
+        self.names = stay;
+        self.dead_names.append(&mut { dead });
     }
 
     /// Whether nothing that was decided is forgotten.
@@ -222,7 +233,10 @@ impl World {
 
     fn act_in_session(&mut self, tab: usize) {
         match self.r.below(8) {
-            0 if self.logs_out => self.request(tab, |number| Ask::Logout { number }),
+            0 if self.logs_out => self.request(tab, |number| Ask::Logout {
+                number,
+                logouts: None,
+            }),
             // One that has not come yet does not know of a logout before.
             1 | 2 if self.logs_out && self.tabs[tab].since.is_some() => {
                 let name = format!("user{}", self.agenda.next_number());

@@ -82,7 +82,7 @@ impl World {
                     self.logouts = session.logouts;
                     // Where everything is deleted, they have ended with that.
                     if !self.is_durable {
-                        self.end_names();
+                        self.end_names_before(session.logouts);
                     }
                     self.log.census.insert("all are logged out");
                 }
@@ -203,6 +203,9 @@ impl World {
 
     /// A session that has ended does not come back. What was said before may be heard later.
     fn check_name(&mut self, tab: usize, session: &Session) {
+        if let Some(id) = &session.id {
+            self.told_names.insert(id.clone(), session.logouts);
+        }
         let is_dead = session
             .id
             .as_ref()

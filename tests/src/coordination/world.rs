@@ -137,6 +137,8 @@ pub(super) struct World {
     /// Sessions that tabs have named, and those that have ended.
     pub(super) names: BTreeSet<String>,
     pub(super) dead_names: BTreeSet<String>,
+    /// The sessions that tabs were told of, with the logouts before them.
+    pub(super) told_names: BTreeMap<String, u64>,
     /// The second connection: the host that has it, and the attempt.
     pub(super) connection: Option<(u64, u64)>,
     /// What was sent through it, or is to be.
@@ -180,6 +182,7 @@ impl World {
             logouts: 0,
             names: BTreeSet::new(),
             dead_names: BTreeSet::new(),
+            told_names: BTreeMap::new(),
             connection: None,
             relayed: 0,
             arrived: BTreeSet::new(),

@@ -91,11 +91,12 @@ impl Coordination {
 
     // ---- Its end ----
 
-    /// A tab ends the session.
-    pub(super) fn logout(&mut self, id: &str, number: u64) {
+    /// A tab ends the session with this number of logouts before it, or the present one.
+    pub(super) fn logout(&mut self, id: &str, number: u64, logouts: Option<u64>) {
         let mut members = self.members.iter();
         let member = members.find(|member| member.id == id);
-        if member.is_some_and(|member| member.applied.contains(&number)) {
+        let is_done = logouts.is_some_and(|logouts| logouts < self.session.logouts);
+        if is_done || member.is_some_and(|member| member.applied.contains(&number)) {
             return self.answer(id, number, Ok(None));
         }
         if let Some(logout) = &mut self.ending {

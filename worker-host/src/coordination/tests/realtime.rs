@@ -222,7 +222,13 @@ fn a_logout_ends_it_until_somebody_logs_in() {
     machine.is_now(RealtimeState::Connected);
     machine.acts();
     machine.hear("b", relay(1));
-    machine.hear("a", Ask::Logout { number: 9 });
+    machine.hear(
+        "a",
+        Ask::Logout {
+            number: 9,
+            logouts: None,
+        },
+    );
     machine.hear("a", Ask::Stopped {});
     assert_eq!(
         machine.acts(),

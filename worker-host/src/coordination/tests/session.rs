@@ -157,7 +157,13 @@ fn stop_all(machine: &mut Coordination, names: &[&str]) -> Told {
     for name in names {
         machine.add(name);
     }
-    machine.hear("a", Ask::Logout { number: 1 });
+    machine.hear(
+        "a",
+        Ask::Logout {
+            number: 1,
+            logouts: None,
+        },
+    );
     let mut told = Vec::new();
     for name in names {
         told = machine.hear(name, Ask::Stopped {});
@@ -184,6 +190,26 @@ fn a_blocked_tab_does_not_hold_up_the_end_of_the_session() {
     assert!(hears("a") && hears("b"));
     machine.hear("a", Ask::Wiped {});
     assert_eq!(machine.session.logouts, 1, "it has ended before");
+}
+
+#[test]
+fn a_logout_that_is_sent_again_does_not_end_the_next_session() {
+    let mut machine = begun();
+    machine.add("a");
+    stop_all(&mut machine, &["a", "b"]);
+    machine.hear("a", Ask::TakeWipe {});
+    machine.hear("a", Ask::Wiped {});
+    machine.hear("b", named(9, Some("ada".to_owned())));
+    // A tab was away when its logout was done, and asks the next host for it.
+    let (number, logouts) = (21, Some(0));
+    let told = machine.hear("a", Ask::Logout { number, logouts });
+    assert!(error(&told, "a").is_none());
+    assert_eq!(asked_to_wipe(&told), None);
+    assert_eq!(machine.session.id.as_deref(), Some("ada"));
+    let logouts = Some(1);
+    let told = machine.hear("a", Ask::Logout { number, logouts });
+    let stops = |(_, say): &(String, Say)| matches!(say, Say::Logout {});
+    assert!(told.iter().any(stops), "this one is of its session");
 }
 
 #[test]
@@ -272,7 +298,13 @@ fn a_session_ends_when_all_have_stopped_and_the_dead_are_not_waited_for() {
     for name in ["a", "b", "c"] {
         machine.add(name);
     }
-    machine.hear("a", Ask::Logout { number: 1 });
+    machine.hear(
+        "a",
+        Ask::Logout {
+            number: 1,
+            logouts: None,
+        },
+    );
     machine.hear("a", Ask::Stopped {});
     assert_eq!(asked_to_wipe(&machine.hear("b", Ask::Stopped {})), None);
     machine.tab_gone(&tab("c"));
