@@ -49,8 +49,9 @@ pub struct ProxyConnection {
     pub(crate) store: StoreMirror,
     /// The tab has left its host: nothing is sent to it any more.
     pub(crate) left: bool,
-    /// The tab had left its host, which forgot the tab's presence, and registers again.
-    pub(crate) returns: bool,
+    /// The host that welcomes the tab next does not know its presence: another one went away, perhaps before it had welcomed
+    /// the tab, or the tab had left it.
+    pub(crate) brings_presence: bool,
     pub(crate) max_op_size: usize,
     /// Where the tab can be asked for URLs, whether its page is visible.
     pub(crate) url_offer: Option<bool>,
@@ -87,7 +88,7 @@ impl ProxyConnection {
             session: Session::default(),
             store: StoreMirror::default(),
             left: false,
-            returns: false,
+            brings_presence: false,
             max_op_size: MAX_OP_SIZE,
             url_offer: None,
             coordinates: false,
@@ -348,12 +349,12 @@ impl ProxyConnection {
     /// The application opens the connection again that it closed. The driver has called [`ProxyConnection::register`]
     /// at a host. Otherwise as [`ProxyConnection::host_lost`].
     pub fn reconnect(&mut self) {
-        self.returns = true;
         self.change_host(State::Connecting);
     }
 
     fn change_host(&mut self, state: State) {
         self.generation = 0;
+        self.brings_presence = true;
         self.turns.clear();
         // Presence is announced to the next host with its values, and the store's requests are sent again. Documents
         // and applications repeat their own.

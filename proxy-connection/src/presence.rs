@@ -303,13 +303,13 @@ impl Presences {
             }
         }
         channel.subscribed = false;
-        let wants = channel.want_subscribe;
-        self.send_due(name, reads);
-        if wants {
+        // The subscription first, as in the stock client: the server takes values away with the subscription of their session.
+        if channel.want_subscribe {
             self.ask(name, tokens);
         } else if !tokens.is_empty() {
             self.answer(name, None, tokens, None);
         }
+        self.send_due(name, reads);
     }
 
     /// The host is gone, and with it the word of who else is. Those who are not show themselves again to the next host.

@@ -102,7 +102,7 @@ impl ProxyConnection {
                 self.stack.push(handle, Task::ConnectionState);
             }
         }
-        if std::mem::take(&mut self.returns) || is_another {
+        if std::mem::take(&mut self.brings_presence) || is_another {
             self.announce_presences();
         }
     }

@@ -84,7 +84,8 @@ class Conversation {
     const holding = this.pubsub?.closed ?? false;
     this.pubsub = new GatedPubSub();
     this.pubsub.hold(holding);
-    this.backend = new Backend({ db: this.db, pubsub: this.pubsub, ...this.settings });
+    const { db, pubsub, settings } = this;
+    this.backend = new Backend({ db, pubsub, presence: true, ...settings });
     this.backend.use('apply', (request, next) => {
       const rejection = this.rejections.shift();
       if (rejection) return next(rejection);

@@ -2,6 +2,7 @@
 // A conversation is a list of steps; record-conversations.mjs says what each step does. The file is long
 // since it is one table: each entry stands by itself.
 
+import { presence } from './presence-conversations.mjs';
 import { reads } from './read-conversations.mjs';
 
 const JSON0 = 'http://sharejs.org/types/JSONv0';
@@ -815,4 +816,5 @@ export const scripted = {
   ],
   ...transformMatrix(),
   ...reads,
+  ...presence,
 };

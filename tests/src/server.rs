@@ -4,12 +4,13 @@
 //!
 //! It has no clock, no randomness and no transport. Each message is worked off before the next; a real
 //! server may let a quick reply (a ping's) overtake a slow one (an ack). It has one type, json0, and
-//! neither projections, presence nor snapshots by version or time: their requests are checked
+//! neither projections, presence in documents nor snapshots by version or time: their requests are checked
 //! like all others and then answered as unknown messages.
 
 mod database;
 mod error;
 mod json0;
+mod presence;
 mod queries;
 mod reads;
 mod request;
@@ -77,6 +78,7 @@ impl Server {
 
     /// The connection ends, with its subscriptions. Messages to it that were not polled are lost.
     pub fn disconnect(&mut self, s: SessionId) {
+        self.end_all_presence(s);
         self.sessions.remove(&s);
         self.outbox.retain(|(to, _)| *to != s);
     }
@@ -256,6 +258,10 @@ impl Server {
                 let number = queries::number(request);
                 self.session_mut(s).queries.remove(&number);
             }
+            "p" if get(request, "c").is_none() => fields = self.show_presence(s, request),
+            "ps" => fields = self.subscribe_presence(s, request),
+            "pu" => fields = self.unsubscribe_presence(s, request),
+            "pr" => self.request_presence(s, &presence::text(request, "ch")),
             "op" => return self.submit(s, &c, &d, request),
             _ => return Err(Failure::badly_formed("Invalid or unknown message")),
         }

@@ -17,6 +17,7 @@ mod garbage;
 mod host;
 mod kept;
 mod ledger;
+mod presence;
 mod queries;
 #[cfg(feature = "native")]
 pub mod real;
@@ -174,6 +175,7 @@ pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
         let mut r = Random::new(seed);
         let mut of_queries = Random::new(seed ^ 0x51E5_5EED);
         let mut of_refusals = Random::new(seed ^ 0x2EAD_5EED);
+        let mut of_presence = Random::new(seed ^ 0x0B5E_5EED);
         let mut world = World::new(plan.config.clone(), false);
         let mut opening = choice::opening(&plan.config, &mut r);
         queries::thin_out(&world, &mut opening, &mut of_queries);
@@ -184,6 +186,7 @@ pub fn run(seed: u64) -> Result<Census, Box<Failure>> {
         for _ in 0..plan.config.steps {
             let step = queries::step(&world, &mut of_queries);
             let step = step.or_else(|| refusing::step(&world, &mut of_refusals));
+            let step = step.or_else(|| presence::step(&world, &mut of_presence));
             let step = step.unwrap_or_else(|| choice::step(&world, &mut r));
             // Written down first: the step may panic.
             plan.steps.push(step.clone());

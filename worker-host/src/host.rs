@@ -194,7 +194,7 @@ impl Host {
             tabs: Tabs::new(options.max_unconfirmed, options.max_unconfirmed_of_doc),
             queries: Queries::default(),
             past_snapshots: PastSnapshots::default(),
-            presences: Presences::default(),
+            presences: Presences::new(options.epoch.0),
             coordination: Coordination::new(options.epoch.0, options.private),
             outbox: Outbox::default(),
             log: Log::new(&options),

@@ -90,7 +90,8 @@ pub(crate) struct Presences {
     requests: Map<u64, Request>,
     /// `seq` of the last request.
     last_seq: u64,
-    /// `pv` of the next value. One count for all presence ids: the server wants it to grow for each.
+    /// `pv` of the next value. One count for all presence ids: other clients drop what is older than what they have. They have
+    /// values of hosts before this one, whose counts began at smaller numbers.
     next_version: u64,
     /// Channels with a value that waits until their document has no pending ops.
     waiting: Set<String>,
@@ -104,6 +105,8 @@ struct Channel {
     tabs: Set<TabId>,
     /// Those of them that were shown a value before they had a state of the document to place it in.
     unplaced: Set<TabId>,
+    /// Values that went while a tab lagged, by presence id: the tab still shows them.
+    missed: Map<TabId, Set<String>>,
     /// The last request that was sent on this connection was a subscribe.
     wanted: bool,
     /// The server has answered that subscribe.
@@ -148,6 +151,14 @@ wire!(write struct RequestMessage<'_> {
 });
 
 impl Presences {
+    /// No channels yet. `first_version` is larger than the versions that hosts before this one have used.
+    pub(crate) fn new(first_version: u64) -> Self {
+        Self {
+            next_version: first_version,
+            ..Self::default()
+        }
+    }
+
     /// The channels, as a debug console sees them.
     pub(crate) fn statuses(&self) -> Vec<ChannelStatus> {
         let channels = self.channels.iter().map(|(name, channel)| ChannelStatus {
@@ -217,6 +228,7 @@ impl Presences {
         };
         channel.tabs.remove(tab);
         channel.unplaced.remove(tab);
+        channel.missed.remove(tab);
         if !self.connected {
             channel.callers.extend(callers);
         } else if channel.tabs.is_empty() && channel.wanted {
@@ -386,9 +398,21 @@ impl Presences {
         }
     }
 
-    /// Shows a tab all values of its channels again: it missed some of them.
+    /// A tab that lags was not told that a value is gone.
+    pub(crate) fn miss(&mut self, name: &str, tab: &TabId, id: String) {
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.missed.or_default(tab.clone()).insert(id);
+        }
+    }
+
+    /// Shows a tab all values of its channels again, and which are gone: it missed some of them.
     pub(crate) fn refresh(&mut self, tab: &TabId) {
         for name in self.names(|channel| channel.tabs.contains(tab)) {
+            let channel = self.channels.get_mut(&name);
+            let missed = channel.and_then(|channel| channel.missed.remove(tab));
+            for id in missed.unwrap_or_default().into_values() {
+                self.show_local(&name, &id, tab);
+            }
             self.show_locals(&name, tab);
             self.request_values(&name);
         }

@@ -175,7 +175,7 @@ fn a_new_host_is_told_values_and_subscriptions() {
     };
     assert_eq!(
         stage.act(|presences, reads| presences.announce(vec![unanswered], reads)),
-        ["submit 1 2", "subscribe true #2"]
+        ["subscribe true #2", "submit 1 2"]
     );
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ot_json0::{Object, Str, Value};
 
+use super::presence::Presence;
 use super::queries::Subscription;
 use super::request::{Name, get, given, truthy};
 
@@ -19,6 +20,7 @@ pub(super) struct Session {
     subscriptions: BTreeMap<(Str, Str), (Name, Name)>,
     /// By their numbers.
     pub(super) queries: BTreeMap<Str, Subscription>,
+    pub(super) presence: Presence,
 }
 
 impl Session {
@@ -29,7 +31,13 @@ impl Session {
             protocol: (0.0, 0.0),
             subscriptions: BTreeMap::new(),
             queries: BTreeMap::new(),
+            presence: Presence::default(),
         }
+    }
+
+    /// The id that the server gave it.
+    pub(super) fn client_id(&self) -> &Str {
+        &self.client_id
     }
 
     /// The identity that this session's ops carry.

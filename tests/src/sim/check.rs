@@ -8,6 +8,7 @@ use worker_host::{FIRST_LOOKS, IDLE_MS};
 
 use super::kept;
 use super::ledger::{Call, End, What};
+use super::presence;
 use super::queries;
 use super::refusing;
 use super::step::{Act, Step, Weather};
@@ -29,6 +30,7 @@ pub(super) fn finish(world: &mut World) {
     check_followers(world);
     refusing::check_subscriptions(world);
     queries::check(world);
+    presence::check(world);
     check_leads(world);
     if world.config.refuses_reads {
         refusing::reconnect(world);
@@ -45,6 +47,7 @@ pub(super) fn finish(world: &mut World) {
         }
         check_followers(world);
         queries::check(world);
+        presence::check(world);
     }
     if world.config.seed % 4 == 1 {
         change_without_word(world);
@@ -67,6 +70,7 @@ pub(super) fn finish(world: &mut World) {
     // A query is not told of what the server never published.
     if world.config.seed % 4 != 1 {
         queries::check(world);
+        presence::check(world);
     }
     check_calls(world);
     check_log(world);

@@ -1,5 +1,6 @@
 //! Makes up the set-up and the steps of a simulation.
 
+use super::presence;
 use super::refusing;
 use super::step::{Act, Config, Fault, Kept, Limits, On, Step, Weather};
 use super::takeovers;
@@ -56,6 +57,7 @@ pub(super) fn config(seed: u64) -> Config {
         starts_empty: false,
         queries: false,
         refuses_reads: false,
+        presence: false,
     };
     if r.once_in(3) {
         lags_behind(&mut config, &mut r);
@@ -95,6 +97,7 @@ pub(super) fn config(seed: u64) -> Config {
     config.starts_empty = weather == Weather::Fair && r.once_in(3);
     ask_queries(&mut config, &mut Random::new(seed ^ 0x51E5));
     refusing::choose(&mut config, &mut Random::new(seed ^ 0x2EAD));
+    presence::choose(&mut config, &mut Random::new(seed ^ 0x0B5E));
     config
 }
 

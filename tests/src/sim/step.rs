@@ -136,6 +136,23 @@ pub struct Config {
     /// Whether the server refuses for a while to let documents be read.
     #[serde(default)]
     pub refuses_reads: bool,
+    /// Whether tabs show presence on a channel.
+    #[serde(default)]
+    pub presence: bool,
+}
+
+/// What a tab does on the presence channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PresenceAct {
+    /// `presence.subscribe`.
+    Subscribe,
+    /// `presence.unsubscribe`, without a value of its own.
+    Unsubscribe,
+    /// `localPresence.submit`.
+    Show,
+    /// `localPresence.submit` with `null`.
+    Hide,
 }
 
 impl Config {
@@ -252,6 +269,15 @@ pub enum Step {
         doc: usize,
         /// The seed of the query.
         seed: u64,
+    },
+    /// An application does something on the presence channel.
+    Presence {
+        /// The tab.
+        tab: usize,
+        /// What it does.
+        act: PresenceAct,
+        /// What it shows comes from this.
+        value: u64,
     },
     /// An application destroys a query.
     DropQuery {

@@ -4,6 +4,7 @@
 
 mod acts;
 mod crash;
+mod presence;
 mod queries;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use proxy_doc::{
 };
 
 use self::crash::{Called, Remembered};
+use self::presence::TabPresence;
 pub(super) use self::queries::TabQuery;
 use super::edit::Style;
 use super::ledger::{Ledger, is_of_a_result};
@@ -97,6 +99,7 @@ pub(super) struct Tab {
     /// The host has taken this machine.
     is_met: bool,
     pub(super) queries: Vec<TabQuery>,
+    pub(super) presence: TabPresence,
     next_query: u64,
     /// The number of the last op that was sent.
     last_seq: Seq,
@@ -180,6 +183,7 @@ impl Tab {
             crashes: 0,
             is_met: false,
             queries: Vec::new(),
+            presence: TabPresence::default(),
             next_query: 1,
             last_seq: Seq(0),
             last_handle: keys.len() as u32,
@@ -411,7 +415,8 @@ impl Tab {
             | TabEvent::Debug(..) => {}
             TabEvent::OpenDoc(handle, key) => self.bring(ledger, handle, &key),
             TabEvent::Query(id, event) => return self.hear_query(ledger, id, event),
-            TabEvent::Stored(..) | TabEvent::Snapshot(..) | TabEvent::Presence(..) => {
+            TabEvent::Presence(_, event) => self.hear_presence(ledger, event),
+            TabEvent::Stored(..) | TabEvent::Snapshot(..) => {
                 ledger.problem(format!("tab {}: unexpected {event:?}", self.number));
             }
             TabEvent::Warn(text) => ledger.error(|| format!("warning in a tab: {text}")),

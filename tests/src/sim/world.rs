@@ -221,6 +221,9 @@ impl World {
             Step::Query { tab, doc, seed } => {
                 self.with_tab(tab, |tab, ledger| tab.ask_query(ledger, doc, seed))
             }
+            Step::Presence { tab, act, value } => {
+                self.with_tab(tab, |tab, ledger| tab.act_on_presence(ledger, act, value))
+            }
             Step::DropQuery { tab, at } => {
                 self.with_tab(tab, |tab, ledger| tab.drop_query(ledger, at))
             }

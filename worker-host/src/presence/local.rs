@@ -27,6 +27,11 @@ impl Local {
         self.values.last()
     }
 
+    /// Whether a tab here shows something.
+    pub(super) fn has_value(&self) -> bool {
+        !self.values.is_empty()
+    }
+
     fn put(&mut self, tab: &TabId, value: Option<Json>) {
         self.values.retain(|(of, _)| of != tab);
         self.values.extend(value.map(|value| (tab.clone(), value)));
@@ -173,7 +178,7 @@ impl Presences {
         }
     }
 
-    fn show_local(&mut self, name: &str, id: &str, tab: &TabId) {
+    pub(super) fn show_local(&mut self, name: &str, id: &str, tab: &TabId) {
         let Some(channel) = self.channels.get(name) else {
             return;
         };

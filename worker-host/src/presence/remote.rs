@@ -7,6 +7,7 @@
 use broker::message::PresenceUpdate;
 use proxy_doc::{DocKey, Error, Json, Map, OpKind, Version, codes};
 
+use super::local::Local;
 use super::{Event, Presences, Reads};
 use crate::server::wire::Incoming;
 
@@ -88,6 +89,11 @@ impl Presences {
         let Some(channel) = channel.filter(|channel| !channel.tabs.is_empty()) else {
             return;
         };
+        // As in the stock client (`presence.js`, `_receiveUpdate`). Where a host has taken the place of another one, the server
+        // still tells of the session before, and takes its values away when it notices that it is gone.
+        if channel.locals.get(id).is_some_and(Local::has_value) {
+            return;
+        }
         let remote = channel.remotes.or_default(id.to_owned());
         let newest = remote.pending.as_ref().map(|pending| pending.pv);
         let newest = newest.or(remote.shown.filter(|_| channel.doc.is_none()));

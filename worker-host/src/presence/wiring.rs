@@ -79,6 +79,9 @@ impl Host {
         mut update: PresenceUpdate,
     ) {
         if !self.tabs.gets_changes(tab) {
+            if update.value.is_null() {
+                self.presences.miss(&channel, tab, update.id);
+            }
             return;
         }
         if let Some(handle) = doc.and_then(|key| self.docs.find(key)) {
