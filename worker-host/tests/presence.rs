@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use broker::message::{Envelope, PresenceEvent, ToTab, decode, encode};
-use proxy_doc::{Error, ForeignType, Json, OtType, TabId, Types, json};
+use proxy_doc::{Epoch, Error, ForeignType, Json, OtType, TabId, Types, json};
 use serde_json::{Value, json as value};
 use worker_host::{Host, Options, Output, ReadyState};
 
@@ -91,8 +91,16 @@ struct Stage {
 
 impl Stage {
     fn new(tabs: &[&str]) -> Self {
+        Self::of(Epoch(0), tabs)
+    }
+
+    fn of(epoch: Epoch, tabs: &[&str]) -> Self {
+        let options = Options {
+            epoch,
+            ..Options::default()
+        };
         let mut stage = Self {
-            host: Host::new(Options::default(), Rc::new(Registry)),
+            host: Host::new(options, Rc::new(Registry)),
             wire: Vec::new(),
             told: Vec::new(),
             next_callback: 1,
@@ -288,6 +296,41 @@ fn presence_versions_grow_over_tabs_and_reconnects() {
         versions.len() >= 4 && versions.is_sorted_by(|a, b| a < b),
         "{versions:?}"
     );
+}
+
+#[test]
+fn presence_versions_grow_over_hosts() {
+    let mut versions = Vec::new();
+    for epoch in [400, 500] {
+        let mut stage = Stage::of(Epoch(epoch), &["a"]);
+        for p in 0..3 {
+            stage.show("a", "x", value!(p));
+        }
+        versions.extend(stage.wire.iter().filter_map(|m| m["pv"].as_u64()));
+    }
+    assert!(
+        versions.len() == 6 && versions.is_sorted_by(|a, b| a < b),
+        "{versions:?}"
+    );
+}
+
+#[test]
+fn values_of_tabs_here_outlive_the_session_of_the_last_host() {
+    let mut stage = Stage::new(&["a", "b"]);
+    stage.subscribe("b");
+    stage.show("a", "x", value!(1));
+    assert_eq!(stage.shown(), [value!(["b", "x", 1])]);
+    stage.told.clear();
+    // The server notices that the last host's socket is gone.
+    stage.server(
+        value!({"a": "p", "ch": "ch", "src": "them", "id": "x", "p": null, "pv": 9, "seq": null}),
+    );
+    assert!(stage.shown().is_empty(), "{:?}", stage.shown());
+    // Nobody here shows anything under this id any more.
+    stage.show("a", "x", value!(null));
+    stage.told.clear();
+    stage.server(value!({"a": "p", "ch": "ch", "src": "them", "id": "x", "p": 2, "pv": 10}));
+    assert_eq!(stage.shown(), [value!(["b", "x", 2])]);
 }
 
 #[test]
