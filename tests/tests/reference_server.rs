@@ -24,10 +24,7 @@ fn unsupported_requests_are_unknown_messages() {
     let requests = [
         r#"{"a":"nf","id":1,"c":"c","d":"d","v":null}"#,
         r#"{"a":"nt","id":1,"c":"c","d":"d","ts":null}"#,
-        r#"{"a":"p","ch":"x","id":"p","p":null,"pv":1}"#,
-        r#"{"a":"ps","ch":"x","seq":1}"#,
-        r#"{"a":"pu","ch":"x","seq":1}"#,
-        r#"{"a":"pr","ch":"x"}"#,
+        r#"{"a":"p","ch":"c.d","id":"p","p":null,"pv":1,"c":"c","d":"d","v":1,"t":null}"#,
     ];
     for request in requests {
         server.receive(s, request);
