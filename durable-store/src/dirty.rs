@@ -10,12 +10,12 @@ use proxy_doc::{DocHandle, DocKey, DocMap, Fifo, Gather};
 
 use crate::Blocking;
 
-/// Entries out of date that are kept with few others.
+/// Stale entries of `order` that are tolerated before it is compacted, with few dirty documents.
 const MANY_OUT_OF_DATE: usize = 64;
-/// Documents that are tracked before it is looked for those that need not be.
+/// Tracked documents below which clean ones are not looked for.
 const MANY_DOCS: usize = 1024;
 
-/// A document that the store has met in this life.
+/// A document that was read or changed in this life.
 #[derive(Debug)]
 struct Tracked {
     key: DocKey,
@@ -25,30 +25,31 @@ struct Tracked {
     dirt: Option<Dirt>,
     /// The last journal record that holds an entry of it.
     last: u64,
-    /// Its record has to be in one of the next writes: its place among those.
+    /// The place among forced records, where the record must be in one of the next writes and nothing waits for it.
     forced: Option<u64>,
-    /// Somebody waits for its record: its place among all that is to be written.
+    /// The place among everything to be written, where outputs wait for the record.
     awaited: Option<u64>,
-    /// Its changes that are in no write yet.
+    /// How many of its changes are in no write yet.
     queued: usize,
-    /// Those of them that somebody waits for.
+    /// How many of those outputs wait for.
     unwritten: usize,
-    /// Its changes up to this place are in its record: they need not be written.
+    /// Changes up to this place are in its record, so they are dropped from the queue.
     contained: u64,
-    /// Its record and its entries stay as they are.
+    /// The host leaves its record and journal entries as they are.
     stays: bool,
-    /// It is to be deleted.
+    /// The next write deletes its record.
     deleted: bool,
-    /// It is being deleted.
+    /// The write under way deletes its record.
     deleting: bool,
-    /// Its record is being written.
+    /// The write under way writes its record.
     persisting: bool,
-    /// Somebody wants its record to be written.
+    /// The application asked for its record to be written, at any time.
     put: bool,
 }
 
 impl Tracked {
-    /// Whether there is anything to be known of it but its size. The journal begins with the record `first`.
+    /// Whether it need not be tracked: it is written, and the journal, which begins with record `first`, has no entry of
+    /// it.
     fn is_clean(&self, first: u64) -> bool {
         let is_written = !self.waits() && !self.deleted && !self.deleting && !self.persisting;
         is_written && self.queued == 0 && self.dirt.is_none() && self.last < first
@@ -79,12 +80,12 @@ pub(crate) struct DirtyDocs {
     docs: Vec<Tracked>,
     /// How many were left when it was tidied last.
     tidied: usize,
-    /// Dirty documents, by [`Dirt::first`]; some entries are out of date.
+    /// Dirty documents by [`Dirt::first`]. Some entries are stale.
     order: Fifo<(u64, DocHandle)>,
-    /// By their places; some entries are out of date.
+    /// Forced documents by place. Some entries are stale.
     forced: Fifo<(u64, DocHandle)>,
     next_forced: u64,
-    /// By their places among all that is to be written; some entries are out of date.
+    /// Awaited documents by place. Some entries are stale.
     awaited: Fifo<(u64, DocHandle)>,
     deleted: Vec<DocHandle>,
     deleting: Vec<DocHandle>,
@@ -108,7 +109,7 @@ impl DirtyDocs {
         self.count + awaited.count() + forced.count()
     }
 
-    /// How many documents wait to be written: those are not among them whose changes are in the journal.
+    /// How many documents wait to be written. Documents whose changes are all in the journal do not count.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -178,7 +179,7 @@ impl DirtyDocs {
         doc
     }
 
-    /// Forgets documents that nobody uses and whose records are whole, before those are most of them.
+    /// Stops tracking clean documents that are not in memory, when they may be most of all tracked ones.
     pub(crate) fn tidy_docs(&mut self, first: u64, holds: impl Fn(&DocKey) -> bool) {
         if self.docs.len() < 2 * self.tidied + MANY_DOCS {
             return;
@@ -219,7 +220,7 @@ impl DirtyDocs {
         self.waiting = self.waiting + usize::from(tracked.waits()) - usize::from(waited);
     }
 
-    /// A change of the document waits to be written, and perhaps somebody for that.
+    /// Counts a queued change of the document. `blocking`: whether outputs wait for it.
     pub(crate) fn enqueue(&mut self, key: &DocKey, blocking: Blocking) {
         let doc = self.track(key);
         self.change(doc, |tracked| {
@@ -228,7 +229,7 @@ impl DirtyDocs {
         });
     }
 
-    /// That change is about to be written. Says whether it has to be: its document's record may contain it.
+    /// Counts the change as no longer queued. Returns whether it must be written: not if the document's record contains it.
     pub(crate) fn dequeue(&mut self, key: &DocKey, place: u64, blocking: Blocking) -> bool {
         let doc = self.track(key);
         self.change(doc, |tracked| {
@@ -238,25 +239,25 @@ impl DirtyDocs {
         self.docs[doc.0 as usize].contained < place
     }
 
-    /// The record that is written or deleted now settles all changes up to this place.
+    /// Notes that the record which is written or deleted now contains all changes up to this place.
     pub(crate) fn contain(&mut self, key: &DocKey, place: u64) {
         let doc = self.track(key);
         self.docs[doc.0 as usize].contained = place;
     }
 
-    /// A change of the document is in this journal record.
+    /// Notes that this journal record has an entry of the document.
     pub(crate) fn logged(&mut self, key: &DocKey, journal: u64) {
         let doc = self.track(key);
         self.docs[doc.0 as usize].last = journal;
     }
 
-    /// Somebody wants the record to be written, though not at once.
+    /// Notes that the application wants the record to be written at some time.
     pub(crate) fn put(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.change(doc, |tracked| tracked.put = true);
     }
 
-    /// So many entries more are in the journal from this record on, and not in the document's record.
+    /// Adds entries that the journal has from record `first` on, and the document's record has not.
     pub(crate) fn add(&mut self, key: &DocKey, first: u64, entries: usize, bytes: usize) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
@@ -282,7 +283,7 @@ impl DirtyDocs {
         }
     }
 
-    /// Forgets what is out of date, before that is most of it.
+    /// Removes stale entries of `order` when they may be most of it.
     fn tidy(&mut self) {
         if self.order.len() < 2 * self.count + MANY_OUT_OF_DATE {
             return;
@@ -293,8 +294,8 @@ impl DirtyDocs {
             .retain(|(first, doc)| dirt(doc).is_some_and(|dirt| dirt.first == *first));
     }
 
-    /// The record has to be in one of the next writes. Where somebody waits for that it has a place among all that is
-    /// to be written; with an earlier one it keeps that.
+    /// Puts the record into one of the next writes. `awaited`: its place among everything to be written, where outputs wait
+    /// for the record. A record that is awaited already keeps its earlier place.
     pub(crate) fn force(&mut self, key: &DocKey, awaited: Option<u64>) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
@@ -343,13 +344,13 @@ impl DirtyDocs {
         None
     }
 
-    /// The record stays as it is: this host cannot read the document, or leaves it alone, so it does not rewrite it.
+    /// Leaves the record as it is: this host cannot read the document, or has quarantined it.
     pub(crate) fn stay(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.docs[doc.0 as usize].stays = true;
     }
 
-    /// The document is to be deleted.
+    /// Has the next write delete the document's record.
     pub(crate) fn delete(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.fill(doc);
@@ -362,7 +363,7 @@ impl DirtyDocs {
         }
     }
 
-    /// The document's record is being deleted, and nothing else of it has to be.
+    /// Notes that an eviction under way deletes the document's record.
     pub(crate) fn evict(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.docs[doc.0 as usize].deleting = true;
@@ -375,13 +376,13 @@ impl DirtyDocs {
         doc.is_some_and(|doc| doc.last >= first)
     }
 
-    /// Whether the document's record is about to go.
+    /// Whether the next write or the one under way deletes the document's record.
     pub(crate) fn is_deleting(&self, key: &DocKey) -> bool {
         let doc = self.tracked(key);
         doc.is_some_and(|doc| doc.deleted || doc.deleting)
     }
 
-    /// The record was read or written, and has so many bytes.
+    /// Notes the size of the record, in bytes, when it was read or written.
     pub(crate) fn set_size(&mut self, key: &DocKey, size: usize) {
         let doc = self.track(key);
         let tracked = &mut self.docs[doc.0 as usize];
@@ -391,7 +392,7 @@ impl DirtyDocs {
         tracked.size = size;
     }
 
-    /// The document is clean: its record contains all that happened.
+    /// Marks the document as clean: its record contains all its changes.
     pub(crate) fn clear(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.fill(doc);
@@ -406,21 +407,21 @@ impl DirtyDocs {
         }
     }
 
-    /// The record is being written.
+    /// Notes that the write under way writes the record.
     pub(crate) fn begin(&mut self, key: &DocKey) {
         let doc = self.track(key);
         self.docs[doc.0 as usize].persisting = true;
         self.persisting.push(doc);
     }
 
-    /// What is being written now.
+    /// The documents whose records the write under way writes.
     pub(crate) fn persisting(&self) -> Vec<DocKey> {
         let docs = self.persisting.iter();
         docs.map(|doc| self.docs[doc.0 as usize].key.clone())
             .gather()
     }
 
-    /// All that was being written is written: gives the documents.
+    /// The write succeeded. Returns the documents whose records it wrote.
     pub(crate) fn finish(&mut self) -> Vec<DocKey> {
         let keys = self.persisting();
         for doc in std::mem::take(&mut self.persisting) {
@@ -429,21 +430,21 @@ impl DirtyDocs {
         keys
     }
 
-    /// What was being deleted is no more.
+    /// The write succeeded: the records that it deleted are gone.
     pub(crate) fn finish_deleting(&mut self) {
         for doc in std::mem::take(&mut self.deleting) {
             self.docs[doc.0 as usize].deleting = false;
         }
     }
 
-    /// Takes the first document whose record somebody waits for.
+    /// Takes the first document whose record outputs wait for.
     pub(crate) fn take_awaited(&mut self) -> Option<DocKey> {
         self.first_awaited()?;
         let (_, doc) = self.awaited.pop_front()?;
         Some(self.unforce(doc))
     }
 
-    /// Takes the document, if somebody waits for its record. Says whether that is so.
+    /// Takes the document if outputs wait for its record, and returns whether they do.
     pub(crate) fn take_if_awaited(&mut self, key: &DocKey) -> bool {
         let doc = self.track(key);
         let is_awaited = self.docs[doc.0 as usize].awaited.is_some();
@@ -453,8 +454,7 @@ impl DirtyDocs {
         is_awaited
     }
 
-    /// Takes the first document whose record has to be written and that nobody waits for, or did when that was asked.
-    /// Says whether somebody waits for it now.
+    /// Takes the first forced document. Returns also whether outputs have begun to wait for its record since.
     pub(crate) fn take_forced(&mut self) -> Option<(DocKey, bool)> {
         self.first_forced();
         let (_, doc) = self.forced.pop_front()?;
@@ -470,13 +470,13 @@ impl DirtyDocs {
         self.docs[doc.0 as usize].key.clone()
     }
 
-    /// Drops what is out of date in front: that something is left means that something has to be written.
+    /// Removes stale entries in front of both queues, so that a queue with entries has a record to write.
     pub(crate) fn tidy_forced(&mut self) {
         self.first_awaited();
         self.first_forced();
     }
 
-    /// Takes those that are to be deleted.
+    /// Takes the documents that the next write deletes.
     pub(crate) fn take_deleted(&mut self) -> Vec<DocKey> {
         let mut keys = Vec::new();
         for doc in std::mem::take(&mut self.deleted) {
@@ -490,8 +490,8 @@ impl DirtyDocs {
         keys
     }
 
-    /// The documents that are dirty for the longest time and `worth` a rewrite, which takes the number of entries, their
-    /// bytes, and the bytes of the record. Steps over what stays as it is.
+    /// At most `most` documents to rewrite, those dirty for the longest time first. `worth` decides by the number of
+    /// entries, their bytes, and the bytes of the record. Documents whose records stay as they are do not count.
     pub(crate) fn oldest(
         &self,
         most: usize,
@@ -513,7 +513,7 @@ impl DirtyDocs {
         keys
     }
 
-    /// The first journal record that some document needs which can be rewritten.
+    /// The first journal record with an entry that only the journal has, of a document whose record can be rewritten.
     pub(crate) fn first_to_write(&self) -> Option<u64> {
         let is_needed = |(first, doc): &&(u64, DocHandle)| {
             let tracked = &self.docs[doc.0 as usize];
@@ -522,7 +522,7 @@ impl DirtyDocs {
         self.order.iter().find(is_needed).map(|(first, _)| *first)
     }
 
-    /// The first journal record that some document needs.
+    /// The first journal record with an entry that only the journal has.
     pub(crate) fn first(&mut self) -> Option<u64> {
         while let Some((first, doc)) = self.order.front().copied() {
             let dirt = self.docs[doc.0 as usize].dirt;

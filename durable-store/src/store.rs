@@ -85,8 +85,8 @@ pub struct StoreOptions {
 pub enum StoreEvent {
     /// Which of these tabs live? See [`DurableStore::handle_tabs`].
     FindTabs(Vec<TabId>),
-    /// What the journal has of documents, to be applied to their records. It comes in parts; after the last one the
-    /// store is open.
+    /// Documents with journal entries, to be applied to their records. They come in parts; an empty part is the last one,
+    /// and says that the store is open.
     Restored(Vec<Restored>),
     /// Records that were asked for.
     Loaded(Vec<(DocKey, Result<Option<DocRecord>, Error>)>),
@@ -103,17 +103,17 @@ pub enum StoreEvent {
     /// From here on nothing is durable: what is shown belongs to another line. The storage may have these
     /// submissions, or not; without an author all ops of the document, as they are now.
     Lost(Failure, Vec<(DocKey, Option<Author>)>),
-    /// Another life has taken the storage. This one is over: whoever it tells of anything hears it from the other one, too.
+    /// Another life has taken the storage, and serves its tabs. This one must tell no tab and no server anything more.
     Fenced(Failure),
-    /// A storage that was given up for its silence answers again. A later life can go on with what it holds; this one
-    /// cannot, since tabs have seen another line.
+    /// A storage that was given up because it did not answer answers again. Only a later life can use it: the tabs of this
+    /// one are on another line.
     Answers,
     /// Everything is deleted.
     Wiped(Result<(), Failure>),
     /// A record cannot be what was written. The store goes on without it; see `DurableStore::suspect` for one that it
     /// cannot go on without.
     Damaged(Error),
-    /// Something to tell people.
+    /// A text for the log.
     Warn(String),
 }
 
@@ -128,22 +128,22 @@ pub struct Restored {
     pub entries: Vec<JournalEntry>,
 }
 
-/// What is to become of a document's record.
+/// What a write does with a document's record.
 #[derive(Debug)]
 pub enum Kept {
-    /// It is written.
+    /// Writes this record.
     Record(Box<DocRecord>),
-    /// It is deleted: there is nothing to remember.
+    /// Deletes the record: the document has no state and no op.
     Nothing,
-    /// What the store has stays, the journal included.
+    /// Leaves the record and the document's journal entries as they are.
     AsItIs,
 }
 
-/// Where the records of documents come from.
+/// The host's documents, as the store reads them when it writes.
 pub trait Documents {
-    /// The document's record now.
+    /// The record of the document's present state.
     fn record(&self, key: &DocKey) -> Kept;
-    /// Whether the document is in use: it is not evicted then.
+    /// Whether the document is in memory, so that it must not be evicted.
     fn holds(&self, key: &DocKey) -> bool;
 }
 
@@ -157,7 +157,7 @@ enum Phase {
     ReadingDocs,
     Ready,
     Wiping,
-    /// Everything is deleted, or was given up.
+    /// The storage was given up or wiped. Nothing is durable.
     Lost,
 }
 
@@ -166,55 +166,55 @@ enum Phase {
 enum InventoryRead {
     /// Nothing.
     NotYet,
-    /// All but buckets that are damaged: what it lacks the store may have.
+    /// All buckets but damaged ones. The store may have documents that the inventory lacks.
     InPart,
-    /// Each bucket: what it lacks the store lacks.
+    /// All buckets. The store has no document that the inventory lacks.
     Whole,
 }
 
 /// The store.
 #[derive(Debug)]
 pub struct DurableStore {
-    /// The host that the store is of.
+    /// This host's epoch.
     epoch: Epoch,
     options: StoreOptions,
     phase: Phase,
     state: StoreState,
-    /// The oldest journal record in the storage, for sure.
+    /// The first journal record that the storage may still have: records before it are deleted by a committed write.
     first_written: u64,
     asked: Map<u64, (Asked, Ask)>,
     next_number: u64,
     requests: Fifo<Request>,
     events: Fifo<StoreEvent>,
     failures: u32,
-    /// The number of the request that opened the storage last: older requests are on no handle any more.
+    /// The number of the last request to open the storage. Requests with lower numbers went to an older handle.
     opening: u64,
     reopening: bool,
-    /// Somebody else may have the storage: nothing is asked of it.
+    /// The storage is released for another host. Requests are kept in `again`.
     closed: bool,
-    /// Requests that wait for the storage to be open again.
+    /// Requests to repeat when the storage is open again.
     again: Vec<(Asked, Ask)>,
-    /// A write that found no space, and waits until it is known what may go.
+    /// A write that failed for want of space, and waits for the inventory, which says what can be evicted.
     starved: Option<(Asked, Ask)>,
 
     /// The number that the next journal record gets.
     journal_next: u64,
     /// Bytes of each record of the journal.
     journal_sizes: Fifo<usize>,
-    /// All that is to be written has a place, in the order in which it came: changes, records that somebody waits for,
-    /// dead letters. A write takes what comes first, up to its limits. This is the last place that was given.
+    /// The last place that was given. Each change, awaited record and dead letter has a place, in the order in which they
+    /// came. A write takes the lowest places, up to its limits.
     placed: u64,
-    /// Everything up to these places is in writes that were begun, and that have ended.
+    /// The places up to which everything is in a write that was begun, and in one that was committed.
     begun: u64,
     committed: u64,
-    /// The place that outputs have to wait for.
+    /// Outputs wait until this place is committed.
     barrier: u64,
     /// Changes of documents that are in no write yet.
     queue: Fifo<Queued>,
     /// Tabs that came, and numbers that changed, since the last write.
     new_tabs: Vec<TabId>,
     new_numbers: Vec<OpId>,
-    /// Ops, and documents that changed otherwise, that a storage may not have: by their places.
+    /// Ops and other changes that are not committed, by their places: what is lost with the storage.
     unwritten: Fifo<(u64, DocKey, Option<Author>)>,
     /// Which documents have entries in the journal that their records do not contain.
     dirty: DirtyDocs,
@@ -223,7 +223,7 @@ pub struct DurableStore {
     flushing: bool,
     /// There is time to rewrite some.
     idle: bool,
-    /// There is time for what nobody waits for.
+    /// There is time to write changes that no output waits for.
     quiet: bool,
     /// This life ends when everything is written.
     finishing: bool,
@@ -233,11 +233,11 @@ pub struct DurableStore {
     loads: Loads,
     notes: Notes,
     state_changed: bool,
-    /// The host that had written last when this one began; none where the store is new.
+    /// The epoch of the last host that wrote before this one. `None` in a new store.
     found: Option<Epoch>,
-    /// Everybody can see that this host writes now.
+    /// A write of this host is committed, so the stored state names its epoch.
     claimed: bool,
-    /// Another life may have the storage, until one of the writes from this number on succeeds.
+    /// Another life may have taken the storage. The doubt ends with a successful write whose number is not below this one.
     doubted: Option<u64>,
     full: bool,
 
@@ -306,12 +306,12 @@ impl DurableStore {
         store
     }
 
-    /// Whether documents can be had: the store is open, or was given up.
+    /// Whether loads are answered: the store is open, or was given up, which answers them with nothing.
     pub fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Lost)
     }
 
-    /// Whether what an earlier life left is still being read.
+    /// Whether the records of earlier lives are still being read.
     pub fn is_restoring(&self) -> bool {
         match self.phase {
             Phase::Opening
@@ -324,7 +324,7 @@ impl DurableStore {
         }
     }
 
-    /// Whether what is known survives this host: what was restored, and what is logged.
+    /// Whether restored and logged changes survive this host.
     pub fn is_durable(&self) -> bool {
         matches!(self.phase, Phase::ReadingDocs | Phase::Ready)
     }
@@ -377,7 +377,7 @@ impl DurableStore {
         self.doubted = Some(self.next_number);
     }
 
-    /// The documents of the store, once they are known.
+    /// The documents of the store. `None` before the inventory is read.
     pub fn inventory(&self) -> Option<impl Iterator<Item = &StoredDoc>> {
         self.has_inventory().then(|| self.inventory.iter())
     }
@@ -392,7 +392,7 @@ impl DurableStore {
         self.inventory.get(key)
     }
 
-    /// Ops that were given up, oldest first.
+    /// The dead letters, oldest first.
     pub fn letters(&self) -> impl Iterator<Item = &DeadLetter> {
         self.letters.iter()
     }
@@ -407,7 +407,7 @@ impl DurableStore {
         self.letters.next()
     }
 
-    /// The number after those that ops have had under this connection id, where that is known.
+    /// The next free seq under this connection id. `None` if the store knows no op of it.
     pub fn seq_after(&self, src: &str) -> Option<Seq> {
         let known = |id: &&OpId| id.src.as_deref() == Some(src);
         self.state.numbers.iter().find(known)?.seq

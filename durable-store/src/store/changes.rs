@@ -1,13 +1,14 @@
-//! What is to be remembered: changes of documents, tabs, numbers of connections, and dead letters.
+//! What the host gives the store to remember: changes of documents, tabs, op numbers, and dead letters.
 //!
-//! Each change gets a place in the order in which they came; outputs that have to wait for it raise the barrier.
+//! Each change gets the next place. A change that outputs wait for raises the barrier to it.
 
 use proxy_doc::{Change, DeadLetter, DocKey, Error, OpId, Seq, TabId, Version, write_json};
 
 use super::{Blocking, DurableStore, Phase, StoreEvent, write};
 use crate::format::{Author, JournalEntry, Logged};
 
-/// Connection ids whose numbers are kept. An application has few; a server may give one to each connection.
+/// Connection ids whose op numbers are kept. An application chooses few ids; a server may give a new one to each
+/// connection.
 const MAX_NUMBERS: usize = 100;
 
 /// A change that is in no write yet.
@@ -20,13 +21,13 @@ pub(super) struct Queued {
 }
 
 impl DurableStore {
-    /// Something happened to a document.
+    /// Queues a journal entry of a document.
     pub fn log(&mut self, key: &DocKey, entry: JournalEntry, blocking: Blocking) {
         if self.phase != Phase::Ready {
             return;
         }
         if self.dirty.is_deleting(key) {
-            // The journal may have older entries, that must not be taken for what this one builds on.
+            // Older entries in the journal belong to the deleted state: this one must not be applied to them.
             self.force(key, blocking);
         }
         let bytes = write_json(&entry).len();
@@ -41,7 +42,7 @@ impl DurableStore {
                 };
                 self.unwritten.push_back((place, key.clone(), Some(author)));
             }
-            // A later life that does not know of it would go on with the refused op.
+            // Without this entry a later life would resend the refused op.
             JournalEntry::Refused { .. } => self.unwritten.push_back((place, key.clone(), None)),
             JournalEntry::Remote { .. } | JournalEntry::Ack { .. } | JournalEntry::Forgotten {} => {
             }
@@ -61,7 +62,7 @@ impl DurableStore {
         }
     }
 
-    /// The document's record is to be rewritten, in its turn where somebody waits for that.
+    /// Has the document's record rewritten: in its place among all changes if outputs wait for it, otherwise soon.
     pub fn rewrite(&mut self, key: &DocKey, blocking: Blocking) {
         if self.phase != Phase::Ready {
             return;
@@ -80,7 +81,7 @@ impl DurableStore {
         place
     }
 
-    /// The document's record is to be rewritten when there is time.
+    /// Has the document's record rewritten when there is time.
     pub fn put_later(&mut self, key: &DocKey) {
         if self.phase != Phase::Ready {
             return;
@@ -90,7 +91,7 @@ impl DurableStore {
         self.dirty.put(key);
     }
 
-    /// The document is forgotten.
+    /// Has the document's record deleted. Until that is committed, loads of the document find nothing.
     pub fn delete(&mut self, key: &DocKey) {
         if self.phase != Phase::Ready {
             return;
@@ -99,8 +100,8 @@ impl DurableStore {
         self.dirty.contain(key, self.placed);
     }
 
-    /// What the journal has of a document would be applied by a later life, though the record is gone: where there
-    /// is any of it, this goes behind it.
+    /// The entry that keeps a later life from applying the journal's older entries of a deleted document. `None` if the
+    /// journal has none.
     pub(super) fn forgotten(&self, key: &DocKey) -> Option<Logged> {
         let is_logged = self.dirty.is_logged_since(key, self.first_written);
         is_logged.then(|| Logged {
@@ -109,8 +110,8 @@ impl DurableStore {
         })
     }
 
-    /// A tab may hold documents from now on. What it is told has to wait for that: a later life keeps
-    /// nothing for a tab that it does not know.
+    /// Adds a tab that may hold documents. Outputs wait until it is written: a later life keeps nothing for a tab that it
+    /// does not know.
     pub fn add_tab(&mut self, tab: &TabId) {
         if self.phase == Phase::Ready && !self.state.tabs.contains(tab) {
             self.state.tabs.push(tab.clone());
@@ -120,14 +121,14 @@ impl DurableStore {
         }
     }
 
-    /// A tab is gone.
+    /// Removes a tab that is gone.
     pub fn remove_tab(&mut self, tab: &TabId) {
         self.state.tabs.retain(|known| known != tab);
         self.state.asleep.retain(|known| known.tab != *tab);
         self.new_tabs.retain(|known| known != tab);
     }
 
-    /// The next number under a connection id that other lives may have, too.
+    /// Notes the next op number under a connection id that other lives may use, too.
     pub fn set_seq(&mut self, src: &str, seq: Seq) {
         let next = OpId {
             src: Some(src.to_owned()),
@@ -137,7 +138,8 @@ impl DurableStore {
         set_number(&mut self.state.numbers, next);
     }
 
-    /// An op was given up. Gives the number of the letter that is forgotten for it, if any.
+    /// Keeps an op that was given up as a dead letter. Returns the number of the oldest letter, if it was dropped for this
+    /// one.
     pub fn add_letter(
         &mut self,
         key: DocKey,
@@ -160,12 +162,12 @@ impl DurableStore {
         Some(gone.number)
     }
 
-    /// Somebody has seen to these letters.
+    /// Drops dead letters that the application has dealt with.
     pub fn remove_letters(&mut self, numbers: &[u64]) {
         self.letters.remove(numbers);
     }
 
-    /// What is known of a document may have changed. Says whether the inventory has.
+    /// Updates the document's line in the inventory, and returns whether that changed.
     pub fn note(&mut self, key: &DocKey, version: Option<Version>, pending: bool) -> bool {
         self.is_durable() && self.inventory.put(key, version, pending)
     }
@@ -181,7 +183,7 @@ impl DurableStore {
         self.placed
     }
 
-    /// Outputs wait for all changes so far.
+    /// Raises the barrier: outputs wait for all changes so far.
     pub(super) fn block(&mut self) {
         if self.phase == Phase::Ready {
             self.barrier = self.placed;

@@ -1,4 +1,4 @@
-//! How the storage is left: to another host, for a while or for good, or with everything deleted.
+//! Leaving the storage: it is lent to another host (`close`, `resume`), left to the next life (`finish`), or wiped.
 
 use super::letters::Letters;
 use super::loads::Loads;
@@ -7,14 +7,14 @@ use crate::dirty::DirtyDocs;
 use crate::inventory::Inventory;
 
 impl DurableStore {
-    /// Lets somebody else have the storage, if nothing is to be written or read. Says whether that is so: from then on
+    /// Releases the storage for another host if no request is queued or under way, and returns whether it did. Later
     /// requests wait for [`DurableStore::resume`].
     pub fn close(&mut self) -> bool {
         self.closed |= self.is_at_rest();
         self.closed
     }
 
-    /// Whether somebody else may have the storage.
+    /// Whether the storage is released: see [`DurableStore::close`].
     pub fn is_closed(&self) -> bool {
         self.closed
     }
@@ -31,12 +31,13 @@ impl DurableStore {
             | Phase::ReadingDocs
             | Phase::Wiping => false,
         };
-        // Nobody waits for what comes of a trial.
+        // A trial may be interrupted: nothing depends on its answer.
         let mut rest = self.asked.values().chain(&self.again);
         rests && rest.all(|(asked, _)| asked.is_trial())
     }
 
-    /// Goes on after [`DurableStore::close`], if the storage is as it was left.
+    /// Takes the storage back after [`DurableStore::close`]. It is opened again, and given up if another host has written
+    /// to it.
     pub fn resume(&mut self) {
         if !std::mem::replace(&mut self.closed, false) {
             return;
@@ -49,8 +50,8 @@ impl DurableStore {
         }
     }
 
-    /// Begins the end of this life: what is queued is written, and nothing is begun that nobody waits for. What only
-    /// brings documents up to date is left to the next life. [`DurableStore::is_finished`] says when that is done.
+    /// Begins the end of this life. Queued changes are written; records that are merely dirty are left to the next life,
+    /// whose journal has their entries. [`DurableStore::is_finished`] says when the writes are done.
     pub fn finish(&mut self) {
         self.finishing = true;
         (self.flushing, self.idle) = (false, false);
@@ -61,7 +62,7 @@ impl DurableStore {
         }
     }
 
-    /// Whether no write is queued or under way, so that the storage can be released. Reads may be under way.
+    /// Whether no write is queued or under way, so the next life can have the storage. Reads may be under way.
     pub fn is_finished(&self) -> bool {
         let mut questions = self.asked.values().chain(&self.again);
         let writes = questions.any(|(asked, _)| asked.writes());
@@ -78,7 +79,7 @@ impl DurableStore {
         }
     }
 
-    /// Deletes everything. Nothing is durable from now on.
+    /// Deletes the whole storage. The store is lost afterwards: nothing is durable any more.
     pub fn wipe(&mut self) {
         self.begin_wipe(false);
     }

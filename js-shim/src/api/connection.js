@@ -23,7 +23,7 @@ import { UrlGiver } from './url-giver.js';
 /** @typedef {import('../link/link.d.ts').Link} Link */
 /** @typedef {(...args: any[]) => void} Callback */
 
-/** Options of `createConnection`, which are no options here. */
+/** Options of `createConnection` that the constructor does not have. */
 const WITHOUT_SOCKET = 'say createConnection(url, {…}): this connection has a socket';
 const OF_CREATE_CONNECTION = {
   url: WITHOUT_SOCKET,
@@ -58,7 +58,7 @@ export class Connection extends StoringConnection {
     const { link = reach(() => new PageLink(socket, checkOptions(options))) } = options;
     const durableStore = checkDurableStore(options.durableStore);
     super(link, durableStore);
-    /** Of the store, where the application named one. */
+    /** The store's namespace, if the application named one. */
     this._namespace = options.namespace;
     this._collections = new Collections((docs) => this._noteRemoved(docs));
     /** @type {Record<number, Query>} */
@@ -67,13 +67,13 @@ export class Connection extends StoringConnection {
     this.nextSnapshotRequestId = 1;
     /** By channel. @type {Record<string, Presence>} */
     this._presences = Object.create(null);
-    /** Whether documents have presence to move along. */
+    /** Whether any document has presence, whose values move with its ops. */
     this._hasDocPresence = false;
     /** The server's agent, where `Backend.connect` set it. @type {any} */
     this.agent = null;
     /** Log every message. */
     this.debug = false;
-    /** Where reads are being collected. @type {object | null} */
+    /** The bulk that reads are collected in, between `startBulk` and `endBulk`. @type {object | null} */
     this.bulk = null;
     this._snapshots = new SnapshotRequests(this);
     this._page.watch();
@@ -122,14 +122,14 @@ export class Connection extends StoringConnection {
     return this._link.socket;
   }
 
-  /** What the host really is, and why: `{kind, place, reason, code}`. */
+  /** The host's kind and place, and the reason for it: `{kind, place, reason, code}`. */
   get host() {
     return this._link.host;
   }
 
   // ---- Documents ----
 
-  /** The documents by collection and id. What the application takes out is forgotten. */
+  /** The documents by collection and id. A document that the application removes is forgotten. */
   get collections() {
     return this._collections.all;
   }
@@ -142,7 +142,7 @@ export class Connection extends StoringConnection {
   _noteRemoved(docs) {
     for (const doc of Object.values(docs)) {
       const isHeld = this._docs.get(doc._handle) === doc;
-      // What is pending comes to its end first, and says so.
+      // Pending calls end first, with their callbacks.
       if (isHeld && this._isRemoved(doc) && !doc.hasWritePending()) this._forget(doc);
     }
   }
@@ -181,7 +181,7 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * The machine's number of a document.
+   * The machine's handle of a document.
    *
    * @param {string} collection
    * @param {string} id
@@ -206,7 +206,7 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * The machine has a document that the application may not have asked for: a query's result, or the store's.
+   * Makes the Doc of a document that the application may not have asked for: of a query's result, or of the store.
    *
    * @param {number} handle
    * @param {string} collection
@@ -246,19 +246,19 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * Gives up a document that was removed. Its pending ops end with an error: the next Doc of this name is to know
-   * nothing of them, so nobody would hear of their end.
+   * Gives up a document that was removed. Its pending ops end with an error now: the next Doc of this id will not know them, so
+   * no callback could be called later.
    *
    * @param {Doc} doc
    */
   _forget(doc) {
     if (doc.hasWritePending()) this._run(() => this._core.abandon(doc._handle));
-    // The last of its events may have been a reason to do so already.
+    // A listener of its last event may have given it up already.
     if (this._docs.get(doc._handle) === doc) this._release(doc);
   }
 
   /**
-   * The machine forgets the document, which stays as it is.
+   * Has the machine forget the document. The Doc keeps its data.
    *
    * @param {Doc} doc
    * @param {boolean} [isSucceeded] another Doc of this id goes on with its presence
@@ -282,7 +282,7 @@ export class Connection extends StoringConnection {
     return Boolean(this._firstPending());
   }
 
-  /** Something without an answer, and the event that says that it has one. */
+  /** The first emitter with a pending call, and the event that it emits when the call has ended. */
   _firstPending() {
     if (this._wiped) return undefined;
     const doc = this._collections.list().find((one) => one.hasPending());
@@ -301,7 +301,7 @@ export class Connection extends StoringConnection {
   whenNothingPending(callback) {
     const pending = this._firstPending();
     if (!pending) return nextTick(callback);
-    // Listeners may submit more in the meantime, so everything is looked at again.
+    // Listeners may have submitted more meanwhile, so all emitters are checked again.
     const again = () => nextTick(() => this.whenNothingPending(callback));
     pending.emitter.once(pending.event, again);
   }
@@ -400,7 +400,7 @@ export class Connection extends StoringConnection {
     this._snapshots.fetch(collection, id, what, at, callback);
   }
 
-  /** Another host does not know what the last one was asked. */
+  /** Sends queries and snapshot requests to another host, which does not know them. */
   _askAgain() {
     for (const query of Object.values(this.queries)) query.send();
     for (const ask of this._snapshots.asks) ask();
@@ -466,7 +466,7 @@ export class Connection extends StoringConnection {
     });
   }
 
-  /** A machine that began while this was closed is not known to the host. */
+  /** Registers a machine that was made while the connection was closed. */
   _registerAgain() {
     const { _core: core } = this;
     if (!this._isUnregistered) return;
@@ -483,7 +483,7 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * Machines crash whatever is done.
+   * Closes the connection after too many crashes of its machines.
    *
    * @param {any} error
    */
@@ -518,7 +518,7 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * Takes a message as if the server had sent it.
+   * Handles a message as if the server had sent it.
    *
    * @param {any} message
    */
@@ -551,13 +551,13 @@ export class Connection extends StoringConnection {
   }
 
   /**
-   * What went into the host and came out of it, as JSON; see `docs/debugging.md`.
+   * Exports the host's inputs and outputs as JSON; see `docs/debugging.md`.
    *
    * @param {{redact?: boolean}} [options]
    * @returns {Promise<string>}
    */
   async exportTrace(options = {}) {
-    // Else users' texts would be exported where the name has a slip.
+    // A misspelt option would export the users' texts.
     refuseUnknown('exportTrace', options, ['redact']);
     const { redact = false } = options;
     return this._askDriver({ trace: { redact } });

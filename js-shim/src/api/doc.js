@@ -16,7 +16,7 @@ import { inflightOp, pendingOps } from './unfinished-ops.js';
 
 const CLOSED_BEFORE_ACKNOWLEDGED =
   'The connection was closed before everything pending was acknowledged';
-/** What the machine knows of a document, and the Doc keeps when the machine forgets it. */
+/** Properties of a Doc that the machine holds. The Doc keeps copies when the machine forgets the document. */
 const KEPT = /** @type {const} */ ([
   'version',
   'paused',
@@ -25,7 +25,7 @@ const KEPT = /** @type {const} */ ([
   'subscribed',
   'wantSubscribe',
 ]);
-/** No document of the machine has this number. */
+/** A handle that no document of the machine has. */
 const NO_HANDLE = 0xffffffff;
 /** Counts calls of `connection.get`. */
 let asked = 0;
@@ -43,28 +43,28 @@ export class Doc extends DocData {
     super(connection);
     this.collection = collection;
     this.id = id;
-    /** The machine's number of this document. */
+    /** The machine's handle of this document. */
     this._handle = connection._handleOf(collection, id);
-    /** What the application wants of it, for the machine that comes after one that crashed. */
+    /** Settings of the application, restored in the machine that follows a crash. */
     this._wishes = { subscribe: false, paused: false, preventCompose: false, submitSource: false };
-    /** What was submitted and given up then. @type {import('../index.d.cts').Discarded[]} */
+    /** Submissions that were given up in a crash of the machine. @type {import('../index.d.cts').Discarded[]} */
     this._discarded = [];
-    /** Machines that crashed on what the host said of it. */
+    /** How many machines have crashed on a message of the host about this document. */
     this._crashes = 0;
-    /** Why it was given up, where machines crashed on it more than once. @type {any} */
+    /** The error of a document that was given up after repeated crashes. @type {any} */
     this._quarantined = undefined;
     this._wantsDestroy = false;
-    /** The number of the last `connection.get` that gave it; 0 where there was none since it was made or destroyed. */
+    /** The number of the last `connection.get` that returned it; 0 if there was none since it was made or destroyed. */
     this._asked = 0;
     /** Whether it was in `connection.collections`. */
     this._wasSeen = false;
     /**
-     * When the oldest op was sent, and how often again.
+     * When the oldest op was sent, and how often it was sent again.
      *
      * @type {{seq: number, sentAt: number, retries: number} | null}
      */
     this._sent = null;
-    /** What was so when the document left its connection. @type {any} */
+    /** The machine's properties, copied when the document left its connection. @type {any} */
     this._left = null;
     connection._docs.set(this._handle, this);
   }
@@ -85,7 +85,7 @@ export class Doc extends DocData {
     return this._of('version') ?? null;
   }
 
-  /** Says which ops of the server the data holds: they are not applied again, and the next op is based on them. */
+  /** Assigns the version of the data: ops below it are not applied again, and the next op is based on it. */
   set version(version) {
     if (this._left) {
       this._left.version = version;
@@ -144,12 +144,12 @@ export class Doc extends DocData {
     if (this._left) this._left[what] = on;
   }
 
-  /** The oldest op on its way, or `null`. A copy: changing it changes nothing. */
+  /** The op that was sent and is not acknowledged, or `null`. A copy: changing it has no effect. */
   get inflightOp() {
     return inflightOp(this);
   }
 
-  /** The ops after it. A copy, but for `push`, which hands ops in. */
+  /** The ops behind the inflight one. A copy, except that `push` adds ops. */
   get pendingOps() {
     return pendingOps(this);
   }
@@ -278,7 +278,7 @@ export class Doc extends DocData {
     const { connection } = this;
     if (connection._endsCall(callback, read === 'unsubscribe')) return;
     if (read === 'unsubscribe' && this._rival) {
-      // It hears of nothing, and the subscription is the other Doc's.
+      // The subscription is of the other Doc of this id; this one gets no events.
       this._wishes.subscribe = false;
       if (this._left) this._left.wantSubscribe = this._left.subscribed = false;
       if (callback) nextTick(callback);
@@ -292,7 +292,7 @@ export class Doc extends DocData {
   }
 
   /**
-   * Sees to it that there is data: what is here, else what the store has, else the server's.
+   * Loads data if there is none here: from the store, or else from the server.
    *
    * @param {Callback} [callback]
    */
@@ -301,8 +301,8 @@ export class Doc extends DocData {
   }
 
   /**
-   * Sees to it that there is data of this version or a later one, from here, from the store or from the server. Ops
-   * that the server has not acknowledged do not count.
+   * Loads data of this version or a later one if there is none here: from the store, or else from the server. Ops that the
+   * server has not acknowledged do not count.
    *
    * @param {number} minVersion
    * @param {Callback} [callback]
@@ -322,7 +322,7 @@ export class Doc extends DocData {
     if (connection._endsCall(callback)) return;
     if (!connection.durableStore) return this.fetch(callback);
     if (!this._attach()) return connection._refuse(callback, this._outOfPlace());
-    // The store's answer is not the last word, so its error is not, either.
+    // An error of the store is ignored: the server is asked next.
     connection.getBulk(collection, [id], () => {
       if (isEnough()) callback?.();
       else this.fetch(callback);
@@ -361,7 +361,7 @@ export class Doc extends DocData {
       const token = callback && connection._keep({ callback });
       connection._run(() => connection._core.ingestSnapshot(this._handle, text, isServed, token));
     } catch (error) {
-      // The machine's own errors are arrays; what else is thrown is a listener's or a toJSON's.
+      // The machine throws arrays. Any other exception is of a listener or a `toJSON`.
       if (!Array.isArray(error)) throw error;
       this._callbackOrEmit(toError(/** @type {ErrorParts} */ (error)), callback);
     } finally {
@@ -433,19 +433,19 @@ export class Doc extends DocData {
     });
   }
 
-  /** The machine has forgotten the document, and somebody may still wait for this. */
+  /** Emits what callers still wait for when the machine has forgotten the document. */
   _sayNothingPending() {
     this.emit('no write pending');
     if (!this.hasPending()) this.emit('nothing pending');
   }
 
-  /** `connection.get` gives it to the application. */
+  /** Notes that `connection.get` returns it to the application. */
   _noteAsked() {
     this._wantsDestroy = false;
     this._asked = ++asked;
   }
 
-  /** Keeps what the machine is about to forget: the document may be used again. */
+  /** Copies the machine's properties before the machine forgets the document, which may be used again. */
   _leave() {
     this._left = pick(this, KEPT);
   }
@@ -497,7 +497,7 @@ export class Doc extends DocData {
       this._succeed(rival);
       return true;
     }
-    // That one neither follows the document nor waits for anything: it goes on as it is when it is used again.
+    // The other Doc neither subscribes nor waits for anything. It continues from its copy when it is used again.
     if (rival) connection._release(rival, true);
     this._handle = connection._handleOf(collection, id);
     connection._docs.set(this._handle, this);
@@ -541,7 +541,7 @@ export class Doc extends DocData {
     return new shared.Error('ERR_DOC_NOT_IN_CONNECTION', message);
   }
 
-  /** Tells the machine what it forgot; nothing changes for the application. */
+  /** Restores the document in the machine from the copy. The application sees no change. */
   _restore() {
     const { connection, _left: left } = this;
     this._left = null;

@@ -39,7 +39,7 @@ export class StoringConnection extends MachineOwner {
     this.durableStore = durableStore ? new DurableStore(this._self, durableStore) : null;
   }
 
-  /** What the host's store really is, and why: `{mode, durable, reason, code, persisted}`. */
+  /** The mode of the host's store, and the reason for it: `{mode, durable, reason, code, persisted}`. */
   get storage() {
     return this._info.current;
   }
@@ -50,7 +50,7 @@ export class StoringConnection extends MachineOwner {
   }
 
   /**
-   * Somebody has seen to these dead letters: they are forgotten, for all tabs. Calls back when that is durable.
+   * Drops dead letters that the application has dealt with, in all tabs. Calls back when that is durable.
    *
    * @param {DeadLetter | number | (DeadLetter | number)[]} letters they, or their numbers
    * @param {Callback} [callback]
@@ -192,7 +192,7 @@ export class StoringConnection extends MachineOwner {
     this._run(() => this._core.wipe(token));
   }
 
-  /** Everything is being deleted, because this tab or another one wanted it. */
+  /** Ends everything here: this tab or another one has the store deleted. */
   _endForWipe() {
     const waiting = [...this._docs.values()].filter((doc) => doc.hasPending());
     this._wiped = true;
@@ -204,7 +204,7 @@ export class StoringConnection extends MachineOwner {
     this._endWaits();
     this._info.noteWiped();
     for (const query of Object.values(this._self.queries)) query._giveUp(wiped());
-    // Ops, snapshots and what was asked of the store have ended with the machine's word.
+    // The machine has ended ops, snapshot requests and requests to the store.
     for (const [token, { read, presence, local, callback }] of this._submissions) {
       if (!read && !presence && !local) continue;
       this._take(token);
