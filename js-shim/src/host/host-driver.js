@@ -45,7 +45,7 @@ import { SecondConnection } from './second-connection.js';
  * @typedef {Omit<HostOutputs, Defaulted> & Partial<Pick<HostOutputs, Defaulted>> & Ends} Surroundings
  */
 
-/** Milliseconds that `setTimeout` waits at most. The machine says again what is left. */
+/** The longest wait of `setTimeout`, in milliseconds. The machine asks again for the rest of a longer one. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
 /** One life of a host's machine. */
@@ -63,7 +63,7 @@ export class HostDriver {
     this.core = /** @type {any} */ (new RecordedCore(this.recorder, types, ...made));
     this.storage = storage;
     this._surroundings = surroundings;
-    /** What the machine began last. It can be read when the machine has trapped. */
+    /** The input that the machine began last. It can be read when the machine has trapped. */
     this._doing = this.core.doing();
     this._quarantine = new Quarantine();
     /** @type {SecondConnection | undefined} */
@@ -157,7 +157,7 @@ export class HostDriver {
     this._second?.close();
   }
 
-  /** Whether `resign` loses nothing now. */
+  /** Whether the host can resign now without losing anything. */
   get mayResign() {
     return !this._isOver && (isDead(this.core) || this.core.mayResign);
   }
@@ -177,7 +177,7 @@ export class HostDriver {
     return this._resignation;
   }
 
-  /** What the dead machine asked of the storage must not come after what the next host asks. */
+  /** Ends the storage requests of the dead machine, so that none is carried out after those of the next host. */
   async _abandonStorage() {
     await this.storage?.detach();
     await this._releaseStorage();

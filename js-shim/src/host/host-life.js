@@ -7,7 +7,7 @@ import { shared } from '../platform/shared.js';
 import { HostDriver } from './host-driver.js';
 
 /**
- * What a tab says when it asks a host to take it.
+ * A tab's introduction: it asks a host to take it.
  *
  * @typedef {object} Introduction
  * @property {string} tab the tab's id
@@ -25,7 +25,7 @@ import { HostDriver } from './host-driver.js';
  */
 
 /**
- * What a life needs of its worker.
+ * The parts of its worker that a life uses.
  *
  * @typedef {object} Worker
  * @property {(tab: string, text: string) => void} toTab
@@ -120,7 +120,7 @@ export class HostLife {
 
   // ---- The end ----
 
-  /** Whether `resign` loses nothing now. */
+  /** Whether the host can resign now without losing anything. */
   get mayResign() {
     return this.host?.mayResign ?? true;
   }
@@ -160,13 +160,13 @@ export class HostLife {
     this._worker.beginAnew();
   }
 
-  /** Ends the life: the machine is not called any more, and says nothing. */
+  /** Ends the life: the machine is not called any more, and its outputs are dropped. */
   leave() {
     this.host?.leave();
     this._leaveSocket();
   }
 
-  /** Nothing more of it is heard. What was sent still goes out. */
+  /** Drops later outputs. Messages that were sent still go out. */
   _leaveSocket() {
     const { _socket: socket } = this;
     if (!socket) return;

@@ -75,7 +75,7 @@ export class Place {
   }
 
   /**
-   * The place is to have the host if nobody else has.
+   * Queues for the host lock.
    *
    * @param {boolean} [steal] the host does not answer
    */
@@ -142,7 +142,7 @@ export class Place {
   }
 
   /**
-   * The machine died. What it had is given up, as if the place had died.
+   * The machine has crashed: gives up the host and its lock, as if the place had died.
    *
    * @param {any} error
    */
@@ -211,7 +211,7 @@ export class Place {
       newLife: (life) => this._handle({ life: { life } }),
       deposed: () => this._handle({ lost: {} }),
       ended: () => {
-        // Nothing of what was deleted stays.
+        // Nothing of a store that was wiped may stay in memory.
         this._host = this._recorder = undefined;
         this._handle({ over: {} });
         this._ended?.();

@@ -1,10 +1,10 @@
 /**
- * The flight recorder of a host: what went into its machine and what came out, in order, from the beginning of its life.
+ * The flight recorder of a host: the inputs and outputs of its machine, in order, from the beginning of its life.
  * A machine has no clock, no chance and no types of its own, so the inputs alone give the same outputs again:
  * `cargo xtask replay` does that. `docs/debugging.md` describes the format.
  *
- * It is always on, so it keeps what exists anyway: the strings and the arrays that cross. Nothing is written as JSON
- * before somebody asks. It is bounded; what is dropped is the oldest, and then the trace says that it is not complete.
+ * It is always on, so it keeps references to the strings and arrays that cross, and writes JSON only for an export. It is
+ * bounded: the oldest entries are dropped, and the trace then says that it is not complete.
  */
 
 import { HOST_OUTPUTS } from '../cores/events.js';
@@ -22,7 +22,7 @@ const FORMAT = 1;
 
 /** @type {Required<Bounds>} */
 const BOUNDS = { inputs: 4_000, characters: 1024 * 1024 };
-/** Nothing is kept. */
+/** A recorder that keeps nothing. */
 const NOTHING = { inputs: 0, characters: 0 };
 /** Entries are dropped by the segment, of which there are at least so many. */
 const SEGMENTS = 8;
@@ -52,7 +52,7 @@ export class Recorder {
     this._bounds = bounds === false ? NOTHING : { ...BOUNDS, ...bounds };
     if (earlier) earlier._earlier = undefined;
     this._earlier = earlier;
-    /** What the machine was made with. @type {any[]} */
+    /** The arguments that the machine was made with. @type {any[]} */
     this._made = [];
     this._segment = newSegment();
     /** Full ones, oldest first. @type {Segment[]} */
@@ -62,7 +62,7 @@ export class Recorder {
     this._isCut = false;
     /** Why the life ended. @type {string | undefined} */
     this._end = undefined;
-    /** What the machine was told of types last, by what it asked. @type {Map<string, any>} */
+    /** The last answers about types, by question. @type {Map<string, any>} */
     this._told = new Map();
   }
 

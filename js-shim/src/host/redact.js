@@ -1,5 +1,5 @@
 /**
- * Cleans what a trace contains: texts that JSON can carry anywhere, and on request nothing that a user wrote.
+ * Cleans a trace: makes its texts valid for JSON anywhere, and removes on request all that users wrote.
  *
  * Redaction goes by a list of what may stay: the names and numbers of the protocols. Everything else is replaced by its
  * type and length, so that what a later version adds does not slip through.
@@ -49,7 +49,7 @@ const LONE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uD
 const repaired = (text) => text.replace(LONE, '\uFFFD');
 
 /**
- * The value without what a user wrote.
+ * The value without users' content.
  *
  * @param {string} name of the input or output
  * @param {any} value

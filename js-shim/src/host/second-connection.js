@@ -1,7 +1,7 @@
 /**
- * A host's second realtime connection: makes it as the application says, gives it what tabs send, and reports what comes of it.
+ * A host's second realtime connection: makes it by the application's function, sends the tabs' messages, and reports results.
  *
- * What it refuses to do: decide when it is there, or for whom. The host's machine does.
+ * What it refuses to do: decide when there is a connection, or for which session. The host's machine does.
  */
 
 import { isFunction, optionError } from '../options/options.js';
@@ -18,7 +18,7 @@ export class SecondConnection {
   constructor(open, report) {
     this._open = open;
     this._report = report;
-    /** What the last attempt came to. @type {Attempt | undefined} */
+    /** The last attempt to connect. @type {Attempt | undefined} */
     this._current = undefined;
   }
 
@@ -71,7 +71,7 @@ class Attempt {
     this._number = number;
     this._report = report;
     this._ended = new AbortController();
-    /** What the application made. @type {import('../index.d.cts').RealtimeConnection | undefined} */
+    /** The application's connection. @type {import('../index.d.cts').RealtimeConnection | undefined} */
     this.connection = undefined;
   }
 

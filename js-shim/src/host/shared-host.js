@@ -23,7 +23,7 @@ import { HostLife } from './host-life.js';
  * @typedef {import('../index.d.cts').WorkerStoreOptions & {inMemory?: string,
  *   connections?: import('../index.d.cts').Connections}} Served
  *
- * What a host needs of its place.
+ * The parts of its place that a host uses.
  *
  * @typedef {object} OfPlace
  * @property {(life: number) => void} newLife the host has this epoch from now on
@@ -35,7 +35,7 @@ import { HostLife } from './host-life.js';
 
 /** Milliseconds that the last messages of a tab may arrive after its lock was released. */
 const LAST_WORDS = 50;
-/** Milliseconds between two looks whether nothing would be lost by resigning. */
+/** Milliseconds between two checks whether the host can resign without losing anything. */
 const NEXT_MOMENT = 50;
 
 /** Several lives of a host, one after the other, see {@link HostLife}. */
@@ -56,7 +56,7 @@ export class SharedHost {
     this._life = null;
     /** Whether the next life cannot begin yet. */
     this._isPausing = false;
-    /** Whether this host takes nothing any more. */
+    /** Whether this host has resigned, and takes no tabs and no messages. */
     this._isOver = false;
     /** The life that resigns. @type {HostLife | null} */
     this._leaving = null;
@@ -70,7 +70,7 @@ export class SharedHost {
     this._arrivals = [];
     /** The ports of the tabs that this life has. @type {Map<string, Port>} */
     this._ports = new Map();
-    /** The tabs whose locks this host waits for, with what stops that. @type {Map<string, () => void>} */
+    /** The tabs whose locks this host waits for, with functions that stop the wait. @type {Map<string, () => void>} */
     this._watched = new Map();
     /** The introduction of the first tab of all, which decides what this host is. @type {Introduction | undefined} */
     this._wanted = undefined;
@@ -178,7 +178,7 @@ export class SharedHost {
   }
 
   /**
-   * The first tab decided what this host is. One that wants something else is told.
+   * Warns a tab whose options differ from those of the first tab, which decided the host's.
    *
    * @param {Port} port
    * @param {Introduction} connect
@@ -321,12 +321,12 @@ export class SharedHost {
     this._earlier = this._life?.host?.recorder;
     this._life = null;
     this._isPausing = true;
-    // What tabs said to the dead host is not for the next one.
+    // Messages to the dead host must not reach the next one.
     const ports = [...this._ports.values()];
     this._ports.clear();
     if (trapped) for (const port of ports) port.postMessage({ trapped });
     this.begin();
-    // What the dead host asked of the storage must not come in between.
+    // Storage requests of the dead host must not come in between.
     await this._storage?.detach();
     if (pause) await delay(pause);
     this._isPausing = false;

@@ -12,11 +12,11 @@ import { givenSubtypes, shared } from '../platform/shared.js';
 
 /** @typedef {import('./roads.js').Port} Port */
 
-/** What of the durable store a packaged worker cannot have. */
+/** Options of the durable store that a packaged worker cannot have. */
 const FUNCTIONS = ['storage', 'encrypt', 'decrypt'];
 
 /**
- * Why a tab makes no worker of its own, or nothing.
+ * The reason why a tab makes no worker of its own, or `undefined` if it does.
  *
  * @param {import('./link.d.ts').Wanted} wanted
  * @param {import('../index.d.cts').DurableStoreOptions | undefined} store as `checkDurableStore` gives it
@@ -26,7 +26,7 @@ export function whyNoDedicated({ worker, dedicatedWorker, connections }, store) 
   if (dedicatedWorker === false) return 'dedicatedWorker is false';
   if (typeof globalThis.Worker === 'undefined') return 'there is no Worker here';
   if (dedicatedWorker) return undefined;
-  // What the application's module knows of types and of the store, the packaged one does not.
+  // The packaged worker lacks the types and the store that the application's worker module registers.
   if (worker) return 'options.worker is given, and options.dedicatedWorker is not';
   const [own] = Object.keys(pick(store, FUNCTIONS)).filter(
     (name) => /** @type {any} */ (store)[name],
@@ -64,7 +64,7 @@ export class DedicatedWorker {
     worker.postMessage({ tab: true }, [port2]);
   }
 
-  /** Nothing that it says is heard any more. It goes on until its host has resigned, and then ends by itself. */
+  /** Ignores the worker's messages from now on. The worker ends after its host has resigned. */
   leave() {
     if (!this._isHere) return this.end();
     this.port.postMessage({ withdraw: true });

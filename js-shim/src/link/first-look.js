@@ -6,7 +6,7 @@
  * that were submitted on it wait until then. There are never two sockets, since this one is open only while the page
  * holds the namespace's host lock: where there is a host, or one comes to be, there is nothing to look at.
  *
- * What it refuses to do: subscribe, send an op, or ask again. What has no answer here is the host's to answer.
+ * What it refuses to do: subscribe, send an op, or ask again. A read without an answer here is left to the host.
  */
 
 import { databaseOf } from '../options/namespace.js';
@@ -40,7 +40,7 @@ export class FirstLook {
    * @param {string} namespace
    */
   static of(connection, { firstLook, url, worker, durableStore: store }, namespace) {
-    // What store a worker of the application's has, or a storage of its own, nobody here can see.
+    // The page cannot see the store of an application's worker, nor an application's own storage.
     const isUnknown = store && (worker || (store !== true && store.storage));
     if (!firstLook || url === undefined || isUnknown) return undefined;
     return new FirstLook(connection, { url, namespace, isKept: Boolean(store) });
@@ -89,7 +89,7 @@ export class FirstLook {
     if (this._phase === 'open') this._ask(doc);
   }
 
-  /** A host can be there as soon as it gets the lock. What is on its way may still come. */
+  /** Ends with the answers that are on their way, and then frees the lock for the host. */
   finish() {
     this._isLast = true;
     if (this._phase === 'idle') this._phase = 'over';

@@ -39,7 +39,7 @@ import { INCOMPATIBLE, electedTab, whereIs } from './whereabouts.js';
 /** @typedef {import('./roads.js').Road} Road */
 /** @typedef {import('./link.d.ts').Wanted} Wanted */
 
-/** Version of what page and worker say before a host takes the tab. It is part of the worker's name. */
+/** Version of the messages between page and worker before a host takes the tab. It is part of the worker's name. */
 const MAJOR = 2;
 
 /** @implements {Link} */
@@ -132,7 +132,7 @@ export class HostLink extends RemoteLink {
     /** Whether this link is out of use. */
     this._left = false;
     this._absence = new PageAbsence(this._goAway, this._comeBack);
-    /** What the page shows before there is a host. @type {FirstLook | undefined} */
+    /** The page's own reads before there is a host. @type {FirstLook | undefined} */
     this._look = undefined;
     /** Whether the page was told that it is about to be frozen. */
     this._isAway = false;
@@ -378,7 +378,7 @@ export class HostLink extends RemoteLink {
     const isRoad = port === this._road?.port;
     if (isRoad) this._quiet.heard();
     if (typeof data === 'string') {
-      // What comes by a road that was left, or before the host has taken this tab, is of a host before it.
+      // A message on a road that was left, or before the host has taken this tab, is of an earlier host.
       if (isRoad && !this._waiting) this._connection._receive(data, false);
     } else if (data?.who) port.postMessage(this._workers.hello);
     else if (data?.greeting) {
@@ -480,15 +480,15 @@ export class HostLink extends RemoteLink {
     this._look?.end();
     this._connection._run(() => this._connection._core.close(true, true));
     this._leaves = true;
-    // What the application submitted before is for the host all the same.
+    // Ops that the application submitted before still go to the host.
     this._tell({ close: {} });
   }
 
   // ---- The page is frozen, or kept for the user's return ----
 
   /**
-   * What was submitted reaches the host; nothing may reach this page from now on. Also a browser would not keep a page that
-   * is sent a message, or for whose lock somebody waits.
+   * Sends what was submitted to the host; no message may reach this page from now on. A browser does not keep a page that is sent
+   * a message, or for whose lock another one waits.
    */
   _goAway = () => {
     if (this._left || this._isAway) return;

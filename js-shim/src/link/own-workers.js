@@ -25,7 +25,7 @@ export class OwnWorkers {
     this._name = name;
     this._receive = receive;
     this._tell = tell;
-    /** What a worker is told first, and again where it asks. */
+    /** The first message to a worker, sent again if it asks. */
     this.hello = { hello: { namespace } };
     /** @type {SharedWorker | undefined} */
     this.shared = undefined;
@@ -118,7 +118,7 @@ export class OwnWorkers {
   }
 
   /**
-   * A worker's place is to have the host if nobody else has.
+   * Has a worker's place queue for the host lock.
    *
    * @param {Kind} kind
    * @param {boolean} steal the host does not answer
@@ -138,7 +138,7 @@ export class OwnWorkers {
     else this.dedicated?.port.postMessage({ withdraw: true });
   }
 
-  /** The tab leaves the SharedWorker's place: a port says nothing of its end. */
+  /** Tells the SharedWorker's place that the tab leaves: a port does not report that its other end is gone. */
   leaveShared() {
     this.shared?.port.postMessage({ left: true });
     this.dropShared();

@@ -24,7 +24,7 @@ export class PageLife {
     this.isGoing = false;
   }
 
-  /** From now on the page is watched. Nothing happens where it is already. */
+  /** Begins to watch the page, unless it is watched already. */
   watch() {
     for (const [target, event, listener] of this._listeners())
       target?.addEventListener?.(event, listener);

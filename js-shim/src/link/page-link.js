@@ -23,7 +23,7 @@ import { loadPageHostsWhile, pageHostsHere } from './page-host-loader.js';
 /**
  * Where the host is:
  *
- * - `absent`: nothing was asked of it, and its code may not be here.
+ * - `absent`: the host was asked for nothing yet, and its code may not be loaded.
  * - `loading`: its code is on its way. Calls wait.
  * - `catching up`: it is told the calls that waited. Those that come meanwhile wait behind them.
  * - `running`: it is called at once.
@@ -207,7 +207,7 @@ export class PageLink {
     this._run((core) => core.connect());
   }
 
-  /** Releases the storage once what the application submitted is written. */
+  /** Releases the storage when all submitted ops are written. */
   _leaveStorage() {
     const connection = this._connection;
     const leaving = (this._leaving = {});
@@ -237,7 +237,7 @@ export class PageLink {
   bind(socket) {
     const old = this.socket;
     if (old) {
-      // As in ShareDB (`bindToSocket`), what it says at once is heard.
+      // As in ShareDB (`bindToSocket`), messages that the socket sends at once are handled.
       old.close();
       forget(old);
     }
@@ -453,7 +453,7 @@ export class PageLink {
     }
   }
 
-  /** Loads the host's code, and tells the host what it has missed. */
+  /** Loads the host's code, and gives the host the calls and socket messages that were kept for it. */
   async _load() {
     this._phase = 'loading';
     const PageHost = await this._tryToLoad();

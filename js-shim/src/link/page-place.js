@@ -19,7 +19,7 @@ export class PagePlace {
   constructor(options, connection) {
     this._options = options;
     this._connection = connection;
-    /** Whether the page is to have the host if nobody else has. */
+    /** Whether the page queues for the host lock. */
     this._stands = false;
     /** Whether the host that has the lock does not answer. */
     this._steals = false;
@@ -52,7 +52,7 @@ export class PagePlace {
     this._place?.close();
   }
 
-  /** A host has taken the tab: nobody is to be robbed any more. */
+  /** A host has taken the tab: the page no longer steals the lock from a silent place. */
   trust() {
     this._steals = false;
   }
@@ -62,7 +62,7 @@ export class PagePlace {
     this._place?.addPort(port);
   }
 
-  /** The hosts' code is loaded once; who withdraws meanwhile may stand again. */
+  /** The host's code is loaded once, also for a page that withdraws meanwhile and queues again. */
   async _load() {
     const hosts = await loadPageHostsWhile(() => this._stands, this._connection);
     if (!hosts || !this._stands) return void (this._loading = undefined);

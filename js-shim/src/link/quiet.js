@@ -14,11 +14,11 @@ export class Quiet {
   /** @param {() => void} quiet called when nothing was heard for a while */
   constructor(quiet) {
     this._quiet = quiet;
-    /** Whether something was posted, and nothing heard since. */
+    /** Whether the tab has posted a message, and has got none since. */
     this._waits = false;
-    /** Whether nothing was heard since the look before. */
+    /** Whether no message has come since the last look. */
     this._isSilent = false;
-    /** Milliseconds between the looks; nothing while there is no host to be heard. */
+    /** Milliseconds between two looks; 0 while the tab has no host. */
     this._interval = 0;
     /** @type {import('../platform/ticks.js').Timer | undefined} */
     this._timer = undefined;

@@ -1,4 +1,4 @@
-/** What `connection.host` says of the place where the host is. */
+/** The value of `connection.host`: where the host lives, and why there. */
 
 import { shared } from '../platform/shared.js';
 

@@ -40,7 +40,7 @@ const STORES = ['docs', 'meta'];
  * that is not the present one has a key of its own, at which it cannot add anything.
  */
 const FENCE = ' fence';
-/** What begins with `FENCE` lies between that and this. */
+/** The end of the range of keys that begin with `FENCE`. */
 const FENCE_END = ' fence!';
 /** Earlier holders that are known. */
 const MAX_FENCED = 100;

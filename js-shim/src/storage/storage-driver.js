@@ -68,7 +68,7 @@ export class StorageDriver {
     /** @type {Handle | null} */
     this._handle = null;
     this._whyClosed = 'it was never opened';
-    /** What was asked of the storage and has not ended. @type {Set<Promise<any>>} */
+    /** Requests to the storage that are under way. @type {Set<Promise<any>>} */
     this._running = new Set();
     /** Names the time from taking the storage to letting go of it: the fence knows it. @type {string | undefined} */
     this._tenure = undefined;
@@ -172,7 +172,7 @@ export class StorageDriver {
   }
 
   /**
-   * Ends the handle, and lets others have the storage as soon as what is under way has ended.
+   * Closes the handle, and releases the storage when the requests under way have ended.
    *
    * @returns {Promise<void>} resolves when others can have it
    */
@@ -186,7 +186,7 @@ export class StorageDriver {
   }
 
   /**
-   * Ends the handle and, where the storage can do that, what is under way on it. The storage stays this host's.
+   * Closes the handle, and aborts its requests if the storage can do that. The storage stays this host's.
    *
    * @returns {Promise<void>} resolves when nothing is under way any more: a late write must not come between those of
    *   the next handle
@@ -247,7 +247,7 @@ export class StorageDriver {
     return error;
   }
 
-  /** Puts a fence around the storage: what hosts before this one still want to write is refused from now on. */
+  /** Puts up the fence: from now on the storage refuses writes of earlier hosts. */
   async _claim() {
     this._tenure ??= newSource();
     if (!this._storage.claim) return;
@@ -255,7 +255,7 @@ export class StorageDriver {
     this._isClaimed = true;
   }
 
-  /** What another host holds is not this one's to delete. */
+  /** Refuses to delete a storage that another host holds. */
   async _ensureHeld() {
     try {
       await this._claim();
@@ -264,7 +264,7 @@ export class StorageDriver {
     }
   }
 
-  /** What a write tells a storage that has a fence. */
+  /** The fields of a write for a storage that has a fence. */
   _fence() {
     return this._isClaimed ? { holder: this._tenure } : {};
   }
@@ -531,6 +531,6 @@ function quietly(call) {
   try {
     call();
   } catch {
-    // What it threw is nobody's business any more.
+    // The storage is given up whatever the error is.
   }
 }

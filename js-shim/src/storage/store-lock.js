@@ -11,7 +11,7 @@ import { StorageError } from './storage-error.js';
 /** @param {string} namespace */
 export const storeLock = (namespace) => `sharedb-proxy store ${namespace}`;
 
-/** Why nobody can tell whether another page uses a storage. */
+/** The reason why it is unknown whether another page uses a storage. */
 export function whyNoLocks() {
   if (globalThis.navigator?.locks) return undefined;
   return 'there are no Web Locks here (they need a secure context), so another page could write the same store';
