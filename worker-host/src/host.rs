@@ -36,23 +36,22 @@ use crate::tabs::Tabs;
 use crate::tabs::callers::Callers;
 use crate::tabs::hub::MAX_LOG;
 
-/// What a host is for.
+/// The options of a host.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The number of this host; no two hosts that a tab can meet may share one.
+    /// The number of this host, higher than those of hosts before it. Presence versions begin at it.
     pub epoch: Epoch,
     /// One tab owns the connection: its `close()` closes the socket. Otherwise it leaves, and the
     /// others keep the socket.
     pub private: bool,
-    /// The host opens its sockets itself, again and again ([`Output::OpenSocket`]). Otherwise
-    /// somebody binds them.
+    /// The host asks for each socket itself ([`Output::OpenSocket`]). Otherwise the application binds one.
     pub opens_sockets: bool,
     /// The driver knows where a socket leads to. Otherwise tabs are asked, each time.
     pub has_url: bool,
     /// The connection id to begin with, which no other host has. A host with a store needs it, to name
     /// its ops before it is connected.
     pub src: Option<String>,
-    /// What to remember beyond this life.
+    /// The store, and for how long it remembers. `None`: the host has no store.
     pub store: Option<StoreOptions>,
     /// Bytes of JSON above which ops do not compose any more.
     pub max_op_size: usize,
@@ -87,7 +86,7 @@ impl Default for Options {
     }
 }
 
-/// What the driver has to do.
+/// An output: something that the driver has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Post this text to the tab.
@@ -104,7 +103,7 @@ pub enum Output {
     Send(String),
     /// Close the socket.
     CloseSocket,
-    /// The socket is dead: close it, and report nothing more of it.
+    /// The socket is dead: close it, and report no further event of it.
     DropSocket,
     /// Open a new socket, and bind it: to this URL that a tab gave, or to the driver's own.
     OpenSocket(Option<String>),
@@ -119,8 +118,8 @@ pub enum Output {
     /// Find out which of these tabs live, answer by [`Host::tabs_found`], and call [`Host::tab_gone`] when
     /// one of them is gone.
     FindTabs(Vec<TabId>),
-    /// A storage that was silent answers again, and nothing would be lost now: let another host on the same storage
-    /// take the place of this one, which is then of no use any more. The tabs go on with that one.
+    /// A storage that did not answer answers again, and this host can end without losing anything: begin another host on
+    /// the same storage in its place. The tabs register there.
     BeginAnew,
     /// This host has resigned: close the socket, and release the storage and the host's lock. It is the last output.
     Resigned,
@@ -131,7 +130,7 @@ pub enum Output {
     Debug {
         /// The tab.
         tab: TabId,
-        /// What was asked, as JSON.
+        /// The question, as JSON.
         request: String,
         /// The message up to the answer.
         before: String,
@@ -162,7 +161,7 @@ impl ReadyState {
     }
 }
 
-/// The host: what its rooms own, wired together.
+/// The host: the state of its rooms, wired together.
 pub struct Host {
     pub(crate) options: Options,
     pub(crate) types: Rc<dyn Types>,
@@ -205,7 +204,7 @@ impl Host {
         }
     }
 
-    /// What to do next. Drain this after every call.
+    /// The next output. Drain this after every call.
     pub fn poll(&mut self) -> Option<Output> {
         if matches!(self.ending, Ending::Deposed | Ending::Over) {
             return self.outbox.pop_now().or_else(|| self.last_output());
@@ -220,7 +219,7 @@ impl Host {
             }
             let before = self.log.committed();
             let request = self.with_store(|store, host| store.poll(host)).flatten();
-            // What was to be written may be nothing: who waited for that is answered.
+            // The store may have had nothing to write: then requests that waited for it are answered now.
             let moved = self.log.committed() != before;
             if request.is_some() || moved {
                 // To begin a write is something to tell.
@@ -240,7 +239,7 @@ impl Host {
         self.last_output()
     }
 
-    /// Says something, behind what has to be durable first.
+    /// Adds an output, behind the barrier.
     pub(crate) fn say(&mut self, output: Output) {
         self.outbox.push(self.log.barrier(), output);
     }
@@ -310,7 +309,7 @@ impl Host {
         result
     }
 
-    /// Lets the document act, and leaves what follows on the stack; see [`Host::act`].
+    /// Gives the document's machine an input, and leaves the tasks that follow on the stack; see [`Host::act`].
     pub(crate) fn with_doc<R>(
         &mut self,
         handle: DocHandle,
@@ -336,7 +335,7 @@ impl Host {
         action(doc, &mut up)
     }
 
-    /// Carries out what the documents' machines left to do.
+    /// Runs the tasks that the documents' machines left on the stack.
     pub(crate) fn run(&mut self) {
         while let Some((handle, task)) = self.docs.pop_task() {
             if let Some(event) = self.with_doc(handle, |doc, up| doc.run(up, task)) {
@@ -369,7 +368,7 @@ impl Host {
         sending.is_free() || sending.may_send(&self.sender_of(handle))
     }
 
-    /// Who made the document's oldest op.
+    /// The author of the document's oldest op.
     pub(crate) fn sender_of(&self, handle: DocHandle) -> Sender {
         let doc = &self.docs.get(handle)?.doc;
         let mut submissions = doc.unfinished().flat_map(|op| &op.submissions);
@@ -401,7 +400,7 @@ impl Host {
         }
     }
 
-    /// Nobody is left, and everything is with the server: as stock clients that closed, we hold no socket.
+    /// No tab is left, and the server has every op: closes the socket, as a stock client that was closed.
     pub(crate) fn close_unused(&mut self) {
         let idle = self.server.opens_next_socket() && self.tabs.met_any;
         let nobody =
@@ -411,7 +410,7 @@ impl Host {
         }
     }
 
-    /// Drops a document from memory that nobody uses, and that the store has.
+    /// Drops a document from memory that no tab uses, and that is stored as far as it has to be.
     pub(crate) fn forget_unused(&mut self, handle: DocHandle) {
         if !self.inbox.is_empty() {
             // Something that waits may name it.

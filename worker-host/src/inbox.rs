@@ -86,7 +86,7 @@ impl Inbox {
         self.last_of(tab, |input| is(input).then_some(())).is_some()
     }
 
-    /// What the last of the tab's inputs says that says anything.
+    /// What the tab's last waiting input says, of those that say anything.
     pub(crate) fn last_of<'a, T>(
         &'a self,
         tab: &TabId,

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{Host, Output, ReadyState};
 
-/// What a tab does to its host.
+/// An input of a tab.
 #[derive(Debug)]
 pub enum Input {
     /// It posts a message.
@@ -25,7 +25,7 @@ pub enum Input {
     Gone(TabId),
 }
 
-/// What a socket reports, and which one.
+/// An event of a socket, with the number of the socket.
 type Report = (u64, SocketEvent);
 
 enum SocketEvent {
@@ -134,7 +134,7 @@ impl<F: FnMut(TabId, String)> Driver<F> {
         let url = url.unwrap_or_else(|| self.url.clone());
         let (reports, number) = (self.reports.clone(), self.sockets);
         tokio::spawn(async move {
-            // Nobody listens any more where the driver has ended.
+            // The channel is closed when the driver has ended.
             let report = |event| drop(reports.send((number, event)));
             if let Err(error) = carry(&url, texts, &report).await {
                 report(SocketEvent::Failed(error.to_string()));

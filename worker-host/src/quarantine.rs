@@ -16,7 +16,7 @@ use proxy_doc::{DocKey, Error, codes, write_json};
 
 use crate::host::Host;
 
-/// What a host can die on.
+/// The kinds of input on which a host can die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A message of a tab, or one of the reads in it.

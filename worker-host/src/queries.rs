@@ -88,7 +88,7 @@ struct Query {
     /// The application brought results: no other tab joins before the first answer.
     own_results: bool,
     results: Option<Vec<DocKey>>,
-    /// What the database added to the results.
+    /// The extra data that the database added to the results.
     extra: Option<Json>,
     /// It was sent on this connection.
     sent: bool,
@@ -138,7 +138,7 @@ wire!(write struct QueryMessage<'_> {
 });
 
 impl Queries {
-    /// Takes what the inputs so far ask for, in order.
+    /// Takes the events that the inputs so far have caused, in order.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
@@ -562,7 +562,8 @@ impl Queries {
     }
 }
 
-/// What a query means, whatever the order of its keys; where it is nested too deeply to be read, its text.
+/// The query with its keys in order, by which equal queries are found. A query nested too deeply to be read stands as its
+/// text.
 fn parsed(text: Option<&Json>) -> Option<Value> {
     let text = text?.get();
     Some(Value::parse(text).unwrap_or_else(|_| Value::from(text)))

@@ -86,7 +86,7 @@ impl PastSnapshots {
         messages.collect()
     }
 
-    /// What a request asks for.
+    /// The snapshot that a request asks for.
     pub(crate) fn subject(&self, id: u64) -> Option<&Subject> {
         self.requests.get(&id).map(|request| &request.subject)
     }
@@ -96,7 +96,7 @@ impl PastSnapshots {
         self.requests.remove(&id).map(|request| request.asker)
     }
 
-    /// A tab is gone, and waits for nothing.
+    /// Drops the requests of a tab that is gone.
     pub(crate) fn tab_gone(&mut self, tab: &TabId) {
         let is_for = |asker: &Asker| matches!(asker, Asker::Tab(of, _) if of == tab);
         self.requests.retain(|_, request| !is_for(&request.asker));

@@ -1,6 +1,6 @@
-//! What a host says of itself when it is asked: counts, and on request everything one by one, for a debug console.
+//! The status of a host: counts, and on request the details of tabs, documents and queries, for a debug console.
 //!
-//! What it refuses to do: cost anything where nobody asks.
+//! What it refuses to do: keep anything of its own. A status is read from the host's state when it is asked for.
 
 use broker::message::{QueryAction, Status};
 use proxy_doc::{
@@ -159,7 +159,7 @@ wire!(write struct StoreStatus {
 });
 
 impl Host {
-    /// What `connection.hostStatus` says, with details or without.
+    /// The answer to `connection.hostStatus`, with details or without.
     pub(crate) fn status(&self, details: bool) -> Status {
         let pending = self
             .docs

@@ -170,7 +170,7 @@ impl Host {
             let Some((next, error)) = next.zip(refusals.unshown.clone()) else {
                 return;
             };
-            // What cannot be told here is found out when the document is built anew.
+            // An op whose fit cannot be told here is tried when the document is built anew.
             let is_unknown = state.missing().is_some();
             if is_unknown
                 || state

@@ -59,7 +59,7 @@ impl DocState {
         };
     }
 
-    /// Takes over what the store has.
+    /// Takes over the stored state.
     pub(crate) fn restore(
         &mut self,
         ty: Option<OtType>,
@@ -75,7 +75,7 @@ impl DocState {
         };
     }
 
-    /// Starts at a version whose data somebody else vouches for, who is not to be believed.
+    /// Begins at a version without data: a tab has ingested a snapshot of this version, and its data is not trusted.
     pub(crate) fn load_without_data(&mut self, ty: OtType, version: Version) {
         self.load(Some(ty), None);
         self.missing = Some(version);

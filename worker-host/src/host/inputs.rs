@@ -1,4 +1,4 @@
-//! What comes in, and what has to wait for the store.
+//! Inputs, and which of them have to wait for the store.
 //!
 //! A document that the store may have is loaded before anything happens to it. What names it waits, and
 //! with it what came later from the same tab, or from the server; others go on.
@@ -54,7 +54,7 @@ impl Input {
 }
 
 impl Host {
-    /// Takes an input, now or when what it needs is loaded.
+    /// Carries out an input, now or when the documents that it names are loaded.
     pub(crate) fn take(&mut self, input: Input) {
         if self.is_ending() {
             return;
@@ -77,7 +77,7 @@ impl Host {
         self.inbox.looks()
     }
 
-    /// Carries out what need not wait any more.
+    /// Carries out the inputs that no longer have to wait.
     pub(crate) fn pump(&mut self) {
         if self.log.is_restoring() {
             return;
