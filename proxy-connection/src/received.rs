@@ -304,6 +304,11 @@ impl ProxyConnection {
             }
         });
         self.take_version(handle, version);
+        let is_left = |known: &ProxyDoc| known.brought.is_some() && !known.doc.has_read_pending();
+        if self.docs.get(&handle).is_some_and(is_left) {
+            // No answer brought the host's state: the host takes the tab to have one.
+            self.settle_brought(handle, None);
+        }
     }
 
     /// Whether the document has given up the state of this life.

@@ -328,8 +328,12 @@ impl Doc {
 
     /// Whether an op, fetch or (un)subscribe has no answer (`hasPending`).
     pub fn has_pending(&self) -> bool {
-        self.has_write_pending()
-            || !self.inflight_fetch.is_empty()
+        self.has_write_pending() || self.has_read_pending()
+    }
+
+    /// Whether a fetch or (un)subscribe has no answer.
+    pub fn has_read_pending(&self) -> bool {
+        !self.inflight_fetch.is_empty()
             || self.inflight_subscribe.is_some()
             || !self.pending_fetch.is_empty()
             || !self.pending_subscribe.is_empty()

@@ -302,8 +302,8 @@ impl Waiter {
     /// Whether the document has no state until this has come.
     pub(super) fn needs_state(&self) -> bool {
         match self {
-            Self::Rollback(_) | Self::Refresh => true,
-            Self::Nobody | Self::Check | Self::Token(_) | Self::NoOp => false,
+            Self::Rollback(_) | Self::Refresh | Self::Check => true,
+            Self::Nobody | Self::Token(_) | Self::NoOp => false,
         }
     }
 }
