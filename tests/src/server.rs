@@ -261,7 +261,7 @@ impl Server {
             "p" if get(request, "c").is_none() => fields = self.show_presence(s, request),
             "ps" => fields = self.subscribe_presence(s, request),
             "pu" => fields = self.unsubscribe_presence(s, request),
-            "pr" => self.request_presence(s, &presence::text(request, "ch")),
+            "pr" => self.request_presence(s, &Name::of(request, "ch").key()),
             "op" => return self.submit(s, &c, &d, request),
             _ => return Err(Failure::badly_formed("Invalid or unknown message")),
         }

@@ -248,7 +248,7 @@ impl Doc {
         self.version = Some(version);
     }
 
-    /// Drops a state on which no op was submitted, and which is not one of the upstream's. The next snapshot is loaded in its place.
+    /// Drops the state. The next snapshot is loaded in its place. The ops that were submitted on it are the caller's to end.
     pub fn unload(&mut self) {
         self.version = None;
         self.ty = None;
@@ -261,8 +261,7 @@ impl Doc {
             return self.hard_rollback(up, error);
         }
         self.life += 1;
-        self.ty = None;
-        self.version = None;
+        self.unload();
         // Until the state has come there is nothing to write to, and a writer is told so.
         self.rollbacks += 1;
         self.request_fetch(up, Waiter::Refresh, true);

@@ -206,8 +206,7 @@ impl Doc {
     pub(super) fn start_rollback(&mut self, up: &mut Upstream<'_>, rollback: Rollback) {
         self.rollbacks += 1;
         self.life += 1;
-        self.ty = None;
-        self.version = None;
+        self.unload();
         self.apply_stack = None;
         let error = rollback.error.clone();
         let rejected = rollback
@@ -299,7 +298,7 @@ fn is_heard((submissions, _): &(Vec<Submission>, Outcome)) -> bool {
 }
 
 impl Waiter {
-    /// Whether the document has no state until this has come.
+    /// Whether an answer without a state leaves this waiting.
     pub(super) fn needs_state(&self) -> bool {
         match self {
             Self::Rollback(_) | Self::Refresh | Self::Check => true,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ot_json0::{Object, Str, Value};
 
-use super::request::get;
+use super::request::{Name, get};
 use super::{Server, SessionId};
 
 /// A session's presence.
@@ -34,7 +34,7 @@ impl Server {
             field("pv"),
         ];
         let value: Object = fields.into_iter().flatten().collect();
-        let (channel, id) = (text(request, "ch"), text(request, "id"));
+        let (channel, id) = (name(request, "ch"), name(request, "id"));
         let version = |value: &Object| get(value, "pv").and_then(Value::as_f64);
         let values = &mut self.session_mut(s).presence.values;
         let known = values.entry(channel.clone()).or_default();
@@ -50,7 +50,7 @@ impl Server {
 
     /// A session subscribes a channel: the others are asked for their values.
     pub(super) fn subscribe_presence(&mut self, s: SessionId, request: &Object) -> Object {
-        let channel = text(request, "ch");
+        let channel = name(request, "ch");
         if self
             .session_mut(s)
             .presence
@@ -64,7 +64,7 @@ impl Server {
 
     /// A session unsubscribes a channel: its values there go.
     pub(super) fn unsubscribe_presence(&mut self, s: SessionId, request: &Object) -> Object {
-        self.end_presence(s, &text(request, "ch"));
+        self.end_presence(s, &name(request, "ch"));
         answer(request)
     }
 
@@ -121,9 +121,8 @@ impl Server {
     }
 }
 
-pub(super) fn text(request: &Object, field: &str) -> Str {
-    let value = get(request, field).and_then(Value::as_str);
-    value.cloned().unwrap_or_else(|| "undefined".into())
+fn name(request: &Object, field: &str) -> Str {
+    Name::of(request, field).key()
 }
 
 fn answer(request: &Object) -> Object {

@@ -26,6 +26,23 @@ pub(super) struct Faults {
     pub(super) do_not_commit_no_ops: bool,
 }
 
+impl Faults {
+    /// The error that another copy of this op was refused with.
+    fn refusal_of(&self, src: &Str, seq: f64) -> Option<Failure> {
+        let mut refused = self.refused.iter().flatten();
+        let found = refused.find(|(of, number, _)| of == src && *number == seq);
+        found.map(|(_, _, failure)| failure.clone())
+    }
+
+    /// Notes the error for other copies of this op, and gives it back.
+    fn refuse(&mut self, src: &Str, seq: f64, failure: Failure) -> Failure {
+        if let Some(refused) = &mut self.refused {
+            refused.push((src.clone(), seq, failure.clone()));
+        }
+        failure
+    }
+}
+
 /// What the author of an accepted op is told, and what everybody else has to know.
 pub(super) struct Accepted {
     /// The ops that the author had not seen.
@@ -113,18 +130,11 @@ impl Submission {
         if transformed && faults.do_not_commit_no_ops && knows_no_op_error && self.is_no_op() {
             return Err(Failure::no_op());
         }
-        let is_this = |(src, seq, _): &&(Str, f64, Failure)| *src == self.src && *seq == self.seq;
-        if let Some((_, _, refusal)) = faults.refused.iter().flatten().find(is_this) {
-            return Err(refusal.clone());
+        if let Some(refusal) = faults.refusal_of(&self.src, self.seq) {
+            return Err(refusal);
         }
-        let mut refuse = |src: &Str, seq, failure: Failure| {
-            if let Some(refused) = &mut faults.refused {
-                refused.push((src.clone(), seq, failure.clone()));
-            }
-            failure
-        };
         if let Some(rejection) = faults.rejections.pop_front() {
-            return Err(refuse(&self.src, self.seq, rejection));
+            return Err(faults.refuse(&self.src, self.seq, rejection));
         }
         let fixups = std::mem::take(&mut faults.fixups);
         let has_fixups = !fixups.is_empty();
@@ -133,10 +143,12 @@ impl Submission {
             request.insert("create".into(), create.clone().into());
         }
         let live = fixed.and_then(|()| self.applied(document));
-        let live = live.map_err(|failure| match has_fixups {
-            true => refuse(&self.src, self.seq, failure),
-            false => failure,
-        })?;
+        let live = match live {
+            Err(failure) if has_fixups => {
+                return Err(faults.refuse(&self.src, self.seq, failure));
+            }
+            live => live?,
+        };
         let committed = self.committed(document.version());
         document.commit(committed.clone(), live);
         Ok(self.accepted(missed, Some(committed)))

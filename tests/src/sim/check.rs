@@ -70,8 +70,8 @@ pub(super) fn finish(world: &mut World) {
     // A query is not told of what the server never published.
     if world.config.seed % 4 != 1 {
         queries::check(world);
-        presence::check(world);
     }
+    presence::check(world);
     check_calls(world);
     check_log(world);
     kept::check_ops(world);

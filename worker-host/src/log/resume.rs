@@ -113,8 +113,7 @@ impl Host {
             return false;
         };
         let ended = self.ended(handle, tab, doc);
-        let mut known = self.open_ops(handle, tab, doc);
-        known.extend(ended.iter().map(|(seq, _)| *seq));
+        let known = self.known_ops(handle, tab, doc, &ended);
         let mut revision = base;
         for seq in doc.sent().filter(|seq| known.contains(seq)) {
             let event = DocEvent::Accepted {
@@ -125,14 +124,10 @@ impl Host {
             self.tell_doc(handle, tab, event);
             revision = revision.next();
         }
-        let cause = ended.into_iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Failed(error) => Some(error),
-            Outcome::Done | Outcome::Null => None,
-        });
         let event = DocEvent::Rebuilt {
             snapshot,
             version: self.tell_version(handle, tab).0,
-            error: cause.unwrap_or_else(given_up_state),
+            error: first_failure(&ended).unwrap_or_else(given_up_state),
         };
         self.tell_doc(handle, tab, event);
         true
@@ -142,20 +137,17 @@ impl Host {
     fn refuse_to_resume(&mut self, handle: DocHandle, tab: &TabId, same_line: bool, doc: &Resumed) {
         let mut ended = self.ended(handle, tab, doc);
         ended.extend(self.foreseen(handle, tab, doc));
-        let cause = ended.iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Failed(error) => Some(error.clone()),
-            Outcome::Done | Outcome::Null => None,
-        });
+        let cause = first_failure(&ended);
         // An op that is still to be sent, or inflight, must not be reported as rejected.
         let is_open = self.holds_op_of(handle, tab);
         let cause = cause.filter(|_| !is_open);
-        let unknown = || match same_line && !is_open {
-            true => given_up_state(),
-            false => {
-                let message =
-                    "The host went away before the server's answer: the op may be committed or not";
-                Error::new(codes::ERR_HOST_LOST, message)
+        let unknown = || {
+            if same_line && !is_open {
+                return given_up_state();
             }
+            let message =
+                "The host went away before the server's answer: the op may be committed or not";
+            Error::new(codes::ERR_HOST_LOST, message)
         };
         let error = cause.unwrap_or_else(unknown);
         let rest = doc
@@ -209,8 +201,7 @@ impl Host {
         resumed: &Resumed,
     ) {
         let mut ended = self.ended(handle, tab, resumed);
-        let mut known = self.open_ops(handle, tab, resumed);
-        known.extend(ended.iter().map(|(seq, _)| *seq));
+        let known = self.known_ops(handle, tab, resumed, &ended);
         let unknown = resumed.accepted.iter().filter(|seq| !known.contains(seq));
         let host_doc = &self.docs[handle];
         let end = |seq: &Seq| {
@@ -261,6 +252,19 @@ impl Host {
         open
     }
 
+    /// The ops of the tab whose outcome this host knows, or will know.
+    fn known_ops(
+        &self,
+        handle: DocHandle,
+        tab: &TabId,
+        resumed: &Resumed,
+        ended: &[(Seq, Outcome)],
+    ) -> Vec<Seq> {
+        let mut known = self.open_ops(handle, tab, resumed);
+        known.extend(ended.iter().map(|(seq, _)| *seq));
+        known
+    }
+
     /// Tells the tab these outcomes.
     fn tell_ended(&mut self, handle: DocHandle, tab: &TabId, ended: Vec<(Seq, Outcome)>) {
         for (seq, outcome) in ended {
@@ -275,6 +279,14 @@ impl Host {
             self.tell_doc(handle, tab, event);
         }
     }
+}
+
+/// The error of the first op that failed.
+fn first_failure(ended: &[(Seq, Outcome)]) -> Option<Error> {
+    ended.iter().find_map(|(_, outcome)| match outcome {
+        Outcome::Failed(error) => Some(error.clone()),
+        Outcome::Done | Outcome::Null => None,
+    })
 }
 
 fn given_up_state() -> Error {
