@@ -12,6 +12,7 @@ use proxy_doc::{
     Token, Types, Upstream, codes, next_count,
 };
 
+use crate::placement::Placement;
 use crate::quarantine::Quarantine;
 use crate::requests::Requests;
 use crate::session::Session;
@@ -178,8 +179,7 @@ impl ProxyConnection {
             event => {
                 if let (Event::Clear { .. }, Some(doc)) = (&event, self.docs.get_mut(&handle)) {
                     doc.learn_version(None);
-                    doc.unplaced = false;
-                    doc.brought = None;
+                    doc.placement = Placement::Placed;
                     doc.is_void = false;
                 }
                 Some(TabEvent::Doc(handle, event))
@@ -231,7 +231,7 @@ impl ProxyConnection {
         let welcomed = self.session.is_welcomed();
         let ProxyDoc {
             doc,
-            unplaced,
+            placement,
             line,
             on_its_way,
             ..
@@ -242,7 +242,7 @@ impl ProxyConnection {
             can_read: welcomed && (connected || (doc.version().is_none() && !self.left)),
             // Before the welcome the tab knows no line, and could not tell a later host which one its ops were sent
             // for.
-            can_write: welcomed && !self.left && !*unplaced,
+            can_write: welcomed && !self.left && !placement.is_open(),
             src: self.id.as_deref(),
             next_seq: &mut self.next_seq,
             names_ops: false,
@@ -392,12 +392,13 @@ impl ProxyConnection {
                 continue;
             };
             // The next host knows nothing of an ingested snapshot that this one had not placed.
-            let unplaced = std::mem::take(&mut known.unplaced);
-            if unplaced {
+            let was_open = known.placement.is_open();
+            if was_open {
+                known.placement = Placement::Placed;
                 known.learn_version(None);
             }
             self.with_doc(handle, |doc, up| {
-                if unplaced {
+                if was_open {
                     doc.handle_upstream_lost(up, error.clone());
                 } else {
                     doc.handle_upstream_changed(up);

@@ -4,14 +4,13 @@
 
 use std::rc::Rc;
 
-use broker::message::{
-    CallbackId, LeadEntry, Read, ReadAction, Resumed, SubmitOp, TabSnapshot, ToHost, encode,
-};
+use broker::message::{CallbackId, LeadEntry, Read, ReadAction, Resumed, SubmitOp, ToHost, encode};
 use proxy_doc::{
     Change, Doc, DocHandle, DocKey, Edge, Error, Gather, Json, Line, OpId, PendingOp, Seq,
-    Snapshot, Submission, Token, Version, codes,
+    Submission, Token, Version, codes,
 };
 
+use crate::placement::Placement;
 use crate::{ProxyConnection, Request, TabEvent};
 
 /// A document of a tab.
@@ -24,12 +23,8 @@ pub(crate) struct ProxyDoc {
     pub(crate) assigned: Option<Version>,
     /// The host was asked for the server's version because of `assigned`, and has not answered.
     pub(crate) asks_version: bool,
-    /// The state is an ingested snapshot, and the host has not answered which revision it is.
-    pub(crate) unplaced: bool,
-    /// The state as a query brought it, where it is unplaced for that reason: the host was forgetting the document.
-    pub(crate) brought: Option<TabSnapshot>,
-    /// The ingested snapshot is not the host's state, which is being fetched in its place.
-    pub(crate) replaced: bool,
+    /// Whether the version of `doc` is a revision of the host's.
+    pub(crate) placement: Placement,
     /// The line that the state belongs to.
     pub(crate) line: Option<Line>,
     /// The last op that was sent, and the line that it was sent for. A resend names the same line.
@@ -61,9 +56,7 @@ impl ProxyConnection {
                 version: None,
                 assigned: None,
                 asks_version: false,
-                unplaced: false,
-                brought: None,
-                replaced: false,
+                placement: Placement::Placed,
                 line: None,
                 sent: None,
                 subscribe_sent: None,
@@ -228,73 +221,6 @@ impl ProxyConnection {
         });
     }
 
-    /// `doc.ingestSnapshot`: takes effect at once, and the host is asked which revision the snapshot is. `served`: the
-    /// data is the server's own, word for word.
-    pub fn ingest_snapshot(
-        &mut self,
-        handle: DocHandle,
-        snapshot: Snapshot,
-        served: bool,
-        callback: Option<Token>,
-    ) {
-        let Some(known) = self.docs.get(&handle) else {
-            return;
-        };
-        let (version, has_state) = (
-            snapshot.v,
-            known.doc.ty().is_some() || known.doc.has_write_pending(),
-        );
-        if version.is_none() || has_state {
-            // The snapshot is refused, or leads to a fetch: the machine decides by the server's versions.
-            return self.ingest_over_state(handle, snapshot, callback);
-        }
-        if known.version > version {
-            self.with_doc(handle, |doc, up| doc.ingest_snapshot(up, None, callback));
-            return;
-        }
-        let life = known.doc.life();
-        let callback_id = self.requests.open(Request::Ingest { doc: handle, life });
-        let DocKey { collection, id } = self.docs[&handle].doc.key().clone();
-        let message = ToHost::IngestSnapshot {
-            collection,
-            id,
-            snapshot: snapshot.clone(),
-            served,
-            callback_id,
-        };
-        if let Some(known) = self.docs.get_mut(&handle) {
-            known.version = version;
-            known.assigned = None;
-            known.unplaced = true;
-        }
-        self.tell_host(&message);
-        self.with_doc(handle, |doc, up| {
-            doc.ingest_snapshot(up, Some(snapshot), callback)
-        });
-    }
-
-    fn ingest_over_state(
-        &mut self,
-        handle: DocHandle,
-        mut snapshot: Snapshot,
-        callback: Option<Token>,
-    ) {
-        let Some(known) = self.docs.get(&handle) else {
-            return;
-        };
-        // Only newer or not matters here; the machine compares with its own count.
-        let newer = snapshot.v > known.version;
-        let own = known.doc.version();
-        snapshot.v = snapshot.v.map(|v| match own {
-            Some(own) if newer => own.next(),
-            Some(own) => own,
-            None => v,
-        });
-        self.with_doc(handle, |doc, up| {
-            doc.ingest_snapshot(up, Some(snapshot), callback)
-        });
-    }
-
     // ---- To the host ----
 
     pub(crate) fn send_op(&mut self, handle: DocHandle) -> Option<TabEvent> {
@@ -360,13 +286,11 @@ impl ProxyConnection {
         }
         let doc = &known.doc;
         let DocKey { collection, id } = doc.key().clone();
-        // An unplaced state has a version of the server, not a revision.
-        let revision = doc.version().filter(|_| !known.unplaced);
         Some(Read {
             action,
             collection,
             id,
-            revision: revision.map(|v| proxy_doc::Revision(v.0)),
+            revision: known.revision(),
             life: doc.life(),
             resume: resumes,
             from: known.behind().filter(|_| action == ReadAction::Fetch),
@@ -386,15 +310,14 @@ impl ProxyDoc {
         let accepted: Vec<Seq> = doc.accepted().filter_map(|op| op.id.seq).gather();
         let given_up = doc.given_up();
         let waits = inflight.is_some() || !accepted.is_empty() || !given_up.is_empty();
-        // An unplaced state is the application's: no host has given its version.
-        let version = doc.version().filter(|_| !self.unplaced);
-        if version.is_none() && !waits {
+        // No host has given the version of a state that is not placed.
+        let revision = self.revision();
+        if revision.is_none() && !waits {
             return None;
         }
         // Ops of a machine that crashed belong to no state of this machine.
         let line = line.filter(|_| inflight.is_none());
         let line = self.line.or(self.sent.map(|(_, line)| line)).or(line);
-        let revision = version.map(|v| proxy_doc::Revision(v.0));
         let last = self.lead.last().map(|change| change.revision.next());
         // Another one is of a state that was given up.
         let lead = if last == revision {

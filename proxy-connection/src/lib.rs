@@ -11,6 +11,7 @@
 
 mod connection;
 mod documents;
+mod placement;
 mod presence;
 mod quarantine;
 mod queries;

@@ -93,21 +93,15 @@ pub(crate) struct Reads<'a> {
 /// A document, and where it stands.
 pub(crate) struct Place<'a> {
     pub(crate) doc: &'a Doc,
-    /// It was loaded by the application, and the host has not said at which revision.
-    pub(crate) unplaced: bool,
+    /// The host's revision that its confirmed state stands at.
+    pub(crate) revision: Option<Revision>,
 }
 
 impl Place<'_> {
-    /// The revision that the document's confirmed state stands at.
-    fn revision(&self) -> Option<Revision> {
-        let version = self.doc.version().filter(|_| !self.unplaced);
-        version.map(|version| Revision(version.0))
-    }
-
     /// The revision that the document stands at exactly: the host has every op of this tab.
     fn settled(&self) -> Option<Revision> {
         let has_all = self.doc.unaccepted().next().is_none();
-        self.revision().filter(|_| has_all)
+        self.revision.filter(|_| has_all)
     }
 }
 

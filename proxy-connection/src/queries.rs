@@ -6,11 +6,10 @@
 //! What it refuses to do: keep lists of results. The driver does, as ShareDB's `Query` objects.
 
 use broker::message::{
-    DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, TabSnapshot, ToHost,
+    DiffItem, QueryDoc, QueryEvent, QueryRequest, SnapshotAt, SnapshotRequest, ToHost,
 };
-use proxy_doc::{DocHandle, DocKey, Error, Gather, Json, Token, Version, codes};
+use proxy_doc::{DocHandle, DocKey, Error, Gather, Json, Token};
 
-use crate::received::to_snapshot;
 use crate::{OwnerTask, ProxyConnection, Request, TabEvent};
 
 /// An event of a query, whose documents the tab has.
@@ -92,7 +91,7 @@ impl ProxyConnection {
 
     fn take_over(&mut self, handle: DocHandle, doc: QueryDoc) {
         if self.leaving.contains_key(&key_of(&doc)) {
-            return self.show_brought(handle, doc);
+            return self.show_brought(handle, doc.snapshot, doc.version);
         }
         if let Some(snapshot) = self.usable(handle, doc.snapshot) {
             self.with_doc(handle, |machine, up| {
@@ -100,72 +99,6 @@ impl ProxyConnection {
             });
         }
         self.take_version(handle, doc.version);
-    }
-
-    /// The host was told to forget the document, and may not have known that when it sent this: then it forgets with what the tab
-    /// had before that the tab has this. The tab shows the state, and asks for the document.
-    fn show_brought(&mut self, handle: DocHandle, doc: QueryDoc) {
-        let Some(known) = self.docs.get_mut(&handle) else {
-            return;
-        };
-        let machine = &known.doc;
-        if machine.version().is_some() || machine.has_write_pending() {
-            return;
-        }
-        if let Some(snapshot) = doc.snapshot {
-            known.brought = Some(TabSnapshot {
-                life: machine.life(),
-                ..snapshot.clone()
-            });
-            known.unplaced = true;
-            known.learn_version(doc.version);
-            let snapshot = to_snapshot(snapshot);
-            self.with_doc(handle, |machine, up| {
-                machine.ingest_snapshot(up, Some(snapshot), None)
-            });
-        }
-        // Also where something else is asked: the answer to an unsubscribe brings no state.
-        self.with_doc(handle, |machine, up| machine.check(up));
-    }
-
-    /// Compares the state that [`ProxyConnection::show_brought`] shows with the state that the host has `now`. If they are the same, the
-    /// state gets its revision. Otherwise the host's state takes its place; ops that were submitted on it are given up.
-    pub(crate) fn settle_brought(&mut self, handle: DocHandle, now: Option<&TabSnapshot>) {
-        let Some(known) = self.docs.get_mut(&handle) else {
-            return;
-        };
-        if now.is_some_and(|now| now.life != known.doc.life()) {
-            return;
-        }
-        let Some(brought) = known.brought.take() else {
-            return;
-        };
-        known.unplaced = false;
-        let data = brought.data.as_ref().map(Json::get);
-        let is_same =
-            |now: &&TabSnapshot| now.ty == brought.ty && now.data.as_ref().map(Json::get) == data;
-        if let Some(now) = now.filter(is_same) {
-            known.doc.place(Version(now.revision.0));
-            self.with_doc(handle, |doc, up| doc.flush(up));
-        } else if now.is_some() && !known.doc.has_write_pending() {
-            known.doc.unload();
-        } else {
-            let message = "The result of a query is not the host's state any more";
-            let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
-            known.learn_version(None);
-            self.with_doc(handle, |doc, up| doc.refresh(up, error));
-        }
-    }
-
-    /// Another host is told what the tab has, so it forgets none of it: what [`ProxyConnection::show_brought`] shows is the state of that
-    /// revision.
-    pub(crate) fn place_brought(&mut self) {
-        for known in self.docs.values_mut() {
-            if let Some(brought) = known.brought.take() {
-                known.unplaced = false;
-                known.doc.place(Version(brought.revision.0));
-            }
-        }
     }
 
     /// A result of a query that is gone here. The host takes the tab to have its state, and does not send that again: neither to a

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use broker::message::{
     Answer, CallbackId, ConnectionEvent, ConnectionState, DocEvent, Early, Envelope, LeadEntry,
-    PROTOCOL, ReadAction, Rewind, State, StorageEvent, TabSnapshot, ToHost, ToTab, decode,
+    PROTOCOL, ReadAction, Rewind, State, StorageEvent, ToHost, ToTab, decode,
 };
 use proxy_doc::{
-    Change, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Revision, Snapshot,
-    SnapshotType, Task, Token, Version, codes,
+    Change, DocHandle, DocKey, Epoch, Error, Event, Gather, OpKind, Revision, Task, Token, Version,
+    codes,
 };
 
 use crate::{OwnerTask, ProxyConnection, ProxyDoc, Request, TabEvent};
@@ -270,7 +270,7 @@ impl ProxyConnection {
         }
         let (answer, version) = match answer {
             Err(error) => {
-                self.settle_brought(handle, None);
+                self.settle_unanswered(handle, true);
                 (Err(error), None)
             }
             Ok(Some(Answer::Read { snapshot, version })) => {
@@ -304,59 +304,13 @@ impl ProxyConnection {
             }
         });
         self.take_version(handle, version);
-        let is_left = |known: &ProxyDoc| known.brought.is_some() && !known.doc.has_read_pending();
-        if self.docs.get(&handle).is_some_and(is_left) {
-            // No answer brought the host's state: the host takes the tab to have one.
-            self.settle_brought(handle, None);
-        }
+        self.settle_unanswered(handle, false);
     }
 
     /// Whether the document has given up the state of this life.
     fn is_past(&self, handle: DocHandle, life: u32) -> bool {
         let known = self.docs.get(&handle);
         known.is_some_and(|known| known.doc.life() != life)
-    }
-
-    /// The answer is for a state that the tab has given up since, or for an ingested snapshot that the host's state is
-    /// to replace, and no other state has come. Where no other fetch is inflight that brings one, the request is sent
-    /// again: a fetch that waits for this answer has not been sent. Returns whether it was.
-    fn ask_again(&mut self, handle: DocHandle, action: ReadAction) -> bool {
-        let Some(known) = self.docs.get_mut(&handle) else {
-            return false;
-        };
-        let doc = &mut known.doc;
-        known.replaced &= doc.version().is_none();
-        let (waits, others) = match action {
-            ReadAction::Fetch => (true, doc.fetches().saturating_sub(1)),
-            ReadAction::Subscribe => (true, doc.fetches()),
-            ReadAction::Unsubscribe => (false, 0),
-        };
-        let will_come = !known.replaced && others > 0;
-        if !waits || doc.version().is_some() || will_come {
-            return false;
-        }
-        if action == ReadAction::Fetch {
-            doc.postpone_fetch();
-        }
-        if let Some(event) = self.send_read(handle, action) {
-            self.push_event(event);
-        }
-        true
-    }
-
-    /// The snapshot, if it is for the document's present life and the document has no unplaced state.
-    pub(crate) fn usable(
-        &mut self,
-        handle: DocHandle,
-        snapshot: Option<TabSnapshot>,
-    ) -> Option<Snapshot> {
-        if snapshot.is_some() {
-            self.settle_brought(handle, snapshot.as_ref());
-        }
-        let known = self.docs.get(&handle)?;
-        snapshot
-            .filter(|snapshot| snapshot.life == known.doc.life() && !known.unplaced)
-            .map(to_snapshot)
     }
 
     fn handle_read_offline(&mut self, handle: DocHandle, action: ReadAction) {
@@ -370,46 +324,9 @@ impl ProxyConnection {
         });
     }
 
-    fn handle_ingested(
-        &mut self,
-        handle: DocHandle,
-        life: u32,
-        answer: Result<Option<Answer>, Error>,
-    ) {
-        if self.has_doc_presence(handle) {
-            self.push_owner(OwnerTask::SettlePresence(handle));
-        }
-        let Some(known) = self.docs.get_mut(&handle) else {
-            return;
-        };
-        if known.doc.life() != life {
-            return;
-        }
-        known.unplaced = false;
-        let revision = match answer {
-            Ok(Some(Answer::Ingested { revision })) => revision,
-            Ok(_) | Err(_) => None,
-        };
-        match revision {
-            Some(revision) => {
-                known.doc.place(Version(revision.0));
-                self.with_doc(handle, |doc, up| doc.flush(up));
-            }
-            // The host has another state. The ingested one can be shown, but nothing can be based on it.
-            None => {
-                let message = "The ingested snapshot is not the host's state";
-                let error = Error::new(codes::ERR_REVISION_NOT_KEPT, message);
-                known.learn_version(None);
-                known.replaced = !known.doc.has_write_pending();
-                self.with_doc(handle, |doc, up| doc.refresh(up, error));
-            }
-        }
-    }
-
     pub(crate) fn take_version(&mut self, handle: DocHandle, version: Option<Version>) {
         if let Some(known) = self.docs.get_mut(&handle)
-            && known.doc.version().is_some()
-            && !known.unplaced
+            && known.revision().is_some()
             // After a takeover the host may not know yet which version the host before was told.
             && version > known.version
         {
@@ -509,16 +426,14 @@ impl ProxyConnection {
 
     /// Whether the tab lacks the type of an ingested snapshot itself, and has said so.
     fn has_told(&self, handle: DocHandle, error: &Error) -> bool {
-        let lacks_type = |known: &ProxyDoc| known.unplaced && known.doc.ty().is_none();
+        let lacks_type = |known: &ProxyDoc| known.placement.is_open() && known.doc.ty().is_none();
         error.is(codes::ERR_DOC_TYPE_NOT_RECOGNIZED)
             && self.docs.get(&handle).is_some_and(lacks_type)
     }
 
     /// Where a change is shown early: what the next host needs of it is kept, if the change is taken.
     fn keep_lead(&mut self, handle: DocHandle, revision: Revision, early: Option<Early>) {
-        let takes = |known: &&mut ProxyDoc| {
-            !known.unplaced && known.doc.version() == Some(Version(revision.0))
-        };
+        let takes = |known: &&mut ProxyDoc| known.revision() == Some(revision);
         if let Some(Early { entries, .. }) = early
             && let Some(known) = self.docs.get_mut(&handle).filter(takes)
         {
@@ -540,7 +455,7 @@ impl ProxyConnection {
         let Some(known) = self.docs.get_mut(&handle) else {
             return;
         };
-        if known.unplaced || known.doc.version() != Some(revision) {
+        if known.revision() != Some(Revision(revision.0)) {
             return;
         }
         if known.skips(version) {
@@ -552,14 +467,5 @@ impl ProxyConnection {
             Ok(kind) => doc.handle_op(up, revision, next, src, kind),
             Err(error) => doc.handle_unreadable_op(up, error),
         });
-    }
-}
-
-pub(crate) fn to_snapshot(snapshot: TabSnapshot) -> Snapshot {
-    let ty = snapshot.ty.map_or(SnapshotType::None, SnapshotType::Uri);
-    Snapshot {
-        v: Some(Version(snapshot.revision.0)),
-        ty,
-        data: snapshot.data,
     }
 }

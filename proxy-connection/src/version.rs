@@ -25,8 +25,7 @@ impl ProxyDoc {
 
     /// The assigned version and the one that the host told, where they differ and the state is placed.
     fn displaced(&self) -> Option<(Version, Version)> {
-        let placed = self.doc.version().is_some() && !self.unplaced;
-        let assigned = self.assigned.filter(|_| placed)?;
+        let assigned = self.assigned.filter(|_| self.revision().is_some())?;
         Some((
             assigned,
             self.version.filter(|version| *version != assigned)?,

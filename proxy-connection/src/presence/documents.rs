@@ -40,7 +40,7 @@ impl Presences {
         let Some(place) = (reads.place)(key) else {
             return;
         };
-        let Some(now) = place.revision() else {
+        let Some(now) = place.revision else {
             return;
         };
         let name = key.to_string();

@@ -33,7 +33,7 @@ impl Stage {
         let place = |_: &DocKey| {
             Some(Place {
                 doc: &self.doc,
-                unplaced: false,
+                revision: self.doc.version().map(|version| Revision(version.0)),
             })
         };
         let reads = Reads {

@@ -16,8 +16,10 @@ impl ProxyConnection {
     fn presence_events(&mut self, input: impl FnOnce(&mut Presences, &Reads<'_>)) -> Vec<Event> {
         let place = |key: &DocKey| {
             let known = self.docs.get(self.by_key.get(key)?)?;
-            let (doc, unplaced) = (&known.doc, known.unplaced);
-            Some(Place { doc, unplaced })
+            Some(Place {
+                doc: &known.doc,
+                revision: known.revision(),
+            })
         };
         let reads = Reads {
             place: &place,

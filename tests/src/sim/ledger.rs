@@ -73,7 +73,8 @@ pub(super) struct Ledger {
 /// Whether the op was based on a query's result that was not the host's state any more when the tab asked for the document: the
 /// host was forgetting it.
 pub(super) fn is_of_a_result(error: &Error) -> bool {
-    error.is(codes::ERR_REVISION_NOT_KEPT) && error.message.starts_with("The result of a query")
+    error.is(codes::ERR_REVISION_NOT_KEPT)
+        && error.message == "The result of a query is not the host's state any more"
 }
 
 /// The errors of an op that went down with a host, or that no storage would take.
